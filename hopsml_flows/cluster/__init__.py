@@ -1,0 +1,14 @@
+"""Which Dask cluster, and the Prefect task runner that submits to it."""
+
+from hopsml_flows.cluster.config import ClusterConfig
+
+__all__ = ["ClusterConfig", "TrialTaskRunner"]
+
+
+def __getattr__(name: str) -> object:
+    # The config is needed to check arguments; the runner imports Prefect and Dask.
+    if name == "TrialTaskRunner":
+        from hopsml_flows.cluster.runner import TrialTaskRunner
+
+        return TrialTaskRunner
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

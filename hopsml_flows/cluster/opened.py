@@ -1,0 +1,181 @@
+"""Opening the cluster of one flow run, and closing it again.
+
+The only place that starts Dask clusters. The flow that opens a cluster owns it; subflows use it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import distributed
+
+from hopsml_flows.cluster.config import ClusterConfig
+from hopsml_flows.cluster.spawn import without_main_module
+from hopsml_flows.errors import InvalidClusterError
+from hopsml_flows.execution import visible_gpus
+
+__all__ = ["OpenCluster", "check_reachable", "open_cluster"]
+
+CONNECT_SECONDS = 10
+"""Longest wait for a running scheduler to answer."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCluster:
+    """A running cluster.
+
+    Args:
+        client: A client of it that nobody else uses.
+        shares_files: Whether its workers see this machine's files and modules.
+        owned: Whether it ends with the flow run.
+        most: Workers it may grow to, or None where that is not ours to say.
+    """
+
+    client: distributed.Client
+    shares_files: bool
+    owned: bool
+    most: int | None
+
+    @property
+    def slots(self) -> int:
+        """Trials that can run at once: worker threads now, or those it may grow to; at least 1."""
+        threads = sum(self.client.nthreads().values())
+        return max(1, threads, self.most or 0)
+
+
+def check_reachable(config: ClusterConfig) -> None:
+    """Find out whether the cluster can be had, without starting anything.
+
+    Raises:
+        InvalidClusterError: The scheduler does not answer within 10 s; or "cuda" where there is
+            no GPU or dask-cuda is not installed.
+    """
+    if config.kind == "address":
+        _connect(config).close()
+    elif config.kind == "cuda":
+        if not visible_gpus():
+            raise InvalidClusterError("cluster", "cuda", "needs an NVIDIA GPU, and NVML finds none")
+        _cuda_cluster_class()
+
+
+@contextmanager
+def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterator[OpenCluster]:
+    """Start or join a cluster; what was started is stopped at the end.
+
+    Args:
+        config: Which one.
+        trials: Trials there will be; no more workers than that are started.
+
+    Raises:
+        InvalidClusterError: As :func:`check_reachable`.
+    """
+    with ExitStack() as stack:
+        if config.kind == "address":
+            client = _connect(config)
+            stack.callback(client.close)
+            yield OpenCluster(client, shares_files=False, owned=False, most=None)
+            return
+        cuda = config.kind == "cuda" or (config.kind == "auto" and bool(visible_gpus()))
+        workers = _worker_count(config, cuda=cuda, trials=trials)
+        stack.enter_context(_quiet())
+        stack.enter_context(without_main_module())
+        stack.enter_context(dask.config.set(_SETTINGS))
+        cluster = stack.enter_context(_started(config, workers, cuda=cuda))
+        client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
+        client.wait_for_workers(workers, timeout=config.start_timeout)
+        if config.idle_timeout is not None:
+            cluster.adapt(
+                minimum=0,
+                maximum=workers,
+                interval="1s",
+                wait_count=max(1, round(config.idle_timeout)),
+                # A trial counts as work for one worker, however short Dask guesses it to be.
+                target_duration="1ms",
+            )
+        yield OpenCluster(client, shares_files=True, owned=True, most=workers)
+
+
+_SETTINGS = {
+    # A trial whose worker died is tried again by the project, which knows how often; Dask itself
+    # would run it again and again, and finished trials with it.
+    "distributed.scheduler.allowed-failures": 0,
+    # Training code holds the interpreter's lock for long; that is no reason to lose a worker.
+    "distributed.comm.timeouts.connect": "60s",
+    "distributed.admin.tick.limit": "1h",
+    # Trials run in the order they were asked for, on whichever worker is free.
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-saturation": 2.0,
+}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's notes about its own processes out of the user's terminal; errors pass."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _worker_count(config: ClusterConfig, *, cuda: bool, trials: int | None) -> int:
+    most = config.n_workers or (len(visible_gpus()) if cuda else _cores())
+    return max(1, most if trials is None else min(most, trials))
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this platform
+        return os.cpu_count() or 1
+
+
+@contextmanager
+def _started(config: ClusterConfig, workers: int, *, cuda: bool) -> Iterator[Any]:
+    arguments: dict[str, Any] = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "memory_limit": config.memory_limit,
+        "dashboard_address": None,
+        "silence_logs": logging.ERROR,
+        **config.options,
+    }
+    kind = _cuda_cluster_class() if cuda else distributed.LocalCluster
+    if not cuda:
+        arguments.setdefault("processes", True)
+    cluster = kind(**arguments)
+    try:
+        yield cluster
+    finally:
+        cluster.close(timeout=20)
+
+
+def _cuda_cluster_class() -> Any:
+    try:
+        from dask_cuda import LocalCUDACluster
+    except ImportError as error:
+        raise InvalidClusterError(
+            "cluster", "cuda", f"needs the extra hopsml-flows[gpu] ({error})"
+        ) from error
+    return LocalCUDACluster
+
+
+def _connect(config: ClusterConfig) -> distributed.Client:
+    try:
+        return distributed.Client(config.address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise InvalidClusterError(
+            "cluster",
+            config.address,
+            f"no scheduler answered there within {CONNECT_SECONDS} s ({type(error).__name__})",
+        ) from error

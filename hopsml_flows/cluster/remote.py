@@ -1,0 +1,271 @@
+"""What runs on a Dask worker for :class:`~hopsml_flows.cluster.TrialTaskRunner`.
+
+Rebuilding Prefect's context costs a worker some 140 ms, running a task in it some 5: so the
+context of a flow run is entered once a process, and each task runs in a copy of it. What tasks
+share (their code, the training function) also comes once a process, through a worker plugin that
+Dask hands to workers that join later as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import cloudpickle
+import distributed
+from prefect.client.schemas.objects import State, StateType
+from prefect.context import SyncClientContext, hydrated_context
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.results import ResultRecord
+from prefect.task_engine import run_task_async, run_task_sync
+from prefect.utilities.collections import visit_collection
+
+__all__ = ["Call", "Outcome", "Share", "SharedRef", "flush", "flush_worker", "perform"]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRef:
+    """Stands in a task's parameters for an object that was shared before.
+
+    Args:
+        key: The name it was shared under.
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The final state of a task run, in few bytes.
+
+    Args:
+        type: Prefect's state type.
+        name: The state's name.
+        message: Its message.
+        value: What the task returned, where it completed.
+        error: What it raised, where it did not.
+    """
+
+    type: str
+    name: str
+    message: str | None = None
+    value: Any = None
+    error: BaseException | None = None
+
+    @classmethod
+    def of(cls, state: State[Any]) -> Outcome:
+        """The outcome that a final state stands for."""
+        data = state.data
+        if isinstance(data, ResultRecord):
+            data = data.result
+        error = data if isinstance(data, BaseException) else None
+        value = None if error is not None else data
+        return cls(state.type.value, state.name or "", state.message, value, error)
+
+    def state(self) -> State[Any]:
+        """The outcome as a Prefect state."""
+        data = self.error if self.error is not None else self.value
+        return State(type=StateType(self.type), name=self.name, message=self.message, data=data)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One task run to perform.
+
+    Args:
+        context: Key of the shared Prefect context.
+        task: Key of the shared task.
+        task_run_id: Identifier of the task run.
+        dependencies: Task inputs, as Prefect's engine wants them.
+    """
+
+    context: str
+    task: str
+    task_run_id: UUID
+    dependencies: dict[str, set[Any]] | None
+
+
+class Share(distributed.WorkerPlugin):
+    """Puts an object into every worker process, now and later.
+
+    Args:
+        key: Name to find it under.
+        data: The pickled object.
+    """
+
+    def __init__(self, key: str, data: bytes) -> None:
+        self.name = f"hopsml-share-{key}"
+        self._key = key
+        self._data = data
+
+    def setup(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
+        """Take the object in; it is unpickled when first used."""
+        _shared.put(self._key, self._data)
+
+    def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
+        """Forget the object."""
+        _shared.drop(self._key)
+
+
+class _Shared:
+    """Objects of this process by key, unpickled once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pickled: dict[str, bytes] = {}
+        self._objects: dict[str, Any] = {}
+        self._contexts: dict[str, _Hydrated] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._lock:
+            self._pickled[key] = data
+
+    def drop(self, key: str) -> None:
+        with self._lock:
+            self._pickled.pop(key, None)
+            self._objects.pop(key, None)
+            context = self._contexts.pop(key, None)
+        if context is not None:
+            context.close()
+
+    def get(self, key: str) -> Any:
+        with self._lock:
+            if key not in self._objects:
+                self._objects[key] = cloudpickle.loads(self._pickled[key])
+            return self._objects[key]
+
+    def context(self, key: str) -> _Hydrated:
+        with self._lock:
+            if key not in self._contexts:
+                self._contexts[key] = _Hydrated(cloudpickle.loads(self._pickled[key]))
+            return self._contexts[key]
+
+
+class _Hydrated:
+    """Prefect's context of a flow run, entered once; tasks run in copies of it."""
+
+    def __init__(self, serialized: dict[str, Any]) -> None:
+        self._stack = ExitStack()
+        self._context = contextvars.copy_context()
+        self._context.run(self._enter, serialized)
+
+    def run(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return self._context.copy().run(function, *args, **kwargs)
+
+    def close(self) -> None:
+        self._context.run(self._stack.close)
+
+    def _enter(self, serialized: dict[str, Any]) -> None:
+        console_logs = serialized.pop("console_logs", True)
+        self._stack.enter_context(hydrated_context(serialized))
+        if not console_logs:
+            _silence_consoles()
+        # Without one, Prefect's engine opens a client, and its TLS context, for every task.
+        self._stack.enter_context(SyncClientContext.get_or_create())
+
+
+def _silence_consoles() -> None:
+    """Take Prefect's console handlers off; its handlers for the server stay."""
+    for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs"):
+        logger = logging.getLogger(name)
+        for handler in logger.handlers[:]:
+            if isinstance(handler, PrefectConsoleHandler):
+                logger.removeHandler(handler)
+
+
+_shared = _Shared()
+
+
+def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
+    """Run a task with Prefect's own engine; called by Dask on a worker.
+
+    Args:
+        call: What to run.
+        parameters: The task's parameters; shared objects and earlier outcomes among them are
+            put in their place.
+        wait_for: Outcomes the task waits for.
+
+    Returns:
+        The final state.
+    """
+    return _shared.context(call.context).run(_perform, call, parameters, wait_for)  # type: ignore[no-any-return]
+
+
+def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
+    task = _shared.get(call.task)
+    arguments: dict[str, Any] = {
+        "task": task,
+        "task_run_id": call.task_run_id,
+        "parameters": {name: _placed(value) for name, value in parameters.items()},
+        "wait_for": [_placed(value) for value in wait_for] if wait_for else None,
+        "return_type": "state",
+        "dependencies": call.dependencies,
+        "context": None,  # entered already
+    }
+    try:
+        if task.isasync:
+            state = asyncio.run(run_task_async(**arguments))
+        else:
+            state = run_task_sync(**arguments)
+    except Exception as error:  # the engine itself failed: the task run must not hang
+        return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
+    outcome = Outcome.of(state)
+    if outcome.error is None:
+        return outcome
+    return Outcome(outcome.type, outcome.name, outcome.message, error=_sendable(outcome.error))
+
+
+def _placed(value: Any) -> Any:
+    if isinstance(value, SharedRef):
+        return _shared.get(value.key)
+    if isinstance(value, (str, int, float, bool, bytes, type(None))):
+        return value
+
+    def place(inner: Any) -> Any:
+        return inner.state() if isinstance(inner, Outcome) else inner
+
+    return visit_collection(value, visit_fn=place, return_data=True)
+
+
+def _sendable(error: BaseException) -> BaseException:
+    try:
+        cloudpickle.loads(cloudpickle.dumps(error))
+    except Exception:  # exceptions of users pickle in all the ways there are to fail
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def flush(timeout: float) -> None:
+    """Push out the events and logs that this process still holds for the Prefect server.
+
+    Args:
+        timeout: Longest wait in seconds.
+    """
+    # In a thread of its own: in one with an event loop (a notebook's) Prefect would hand back
+    # coroutines for that loop instead.
+    thread = threading.Thread(target=_drain, args=(timeout,), name="hopsml-flush")
+    thread.start()
+    thread.join()
+
+
+async def flush_worker(timeout: float) -> None:
+    """As :func:`flush`, for Dask to call on a worker, whose event loop must not wait.
+
+    Args:
+        timeout: Longest wait in seconds.
+    """
+    await asyncio.to_thread(_drain, timeout)
+
+
+def _drain(timeout: float) -> None:
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    EventsWorker.drain_all(timeout=timeout, at_exit=False)
+    APILogWorker.drain_all(timeout=timeout, at_exit=False)

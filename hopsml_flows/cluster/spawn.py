@@ -1,0 +1,57 @@
+"""Starting worker processes from scripts that have no ``if __name__ == "__main__"`` guard.
+
+Python's ``spawn`` runs the main script again in each child, which in a script that starts an
+experiment at its top level would start the experiment again. HopsML's programs are such scripts.
+Workers need nothing of it: what is defined in ``__main__`` travels by value.
+"""
+
+from __future__ import annotations
+
+import multiprocessing.spawn
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["without_main_module"]
+
+_DASK_PROCESS = "Dask Worker process"
+
+_lock = threading.Lock()
+_users = 0
+_original: Callable[[str], dict[str, Any]] | None = None
+
+
+@contextmanager
+def without_main_module() -> Iterator[None]:
+    """Keep Dask's worker processes from importing the main script, while the block runs.
+
+    It covers restarts too: a worker that died is spawned again by its nanny in this process.
+
+    ``get_preparation_data`` is an undocumented function of the standard library and the only
+    place where this is decided; ``tests/unit/test_spawn.py`` fails when it changes.
+    """
+    global _users, _original
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _original = multiprocessing.spawn.get_preparation_data
+            multiprocessing.spawn.get_preparation_data = _prepared  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0 and _original is not None:
+                multiprocessing.spawn.get_preparation_data = _original  # type: ignore[assignment]
+                _original = None
+
+
+def _prepared(name: str) -> dict[str, Any]:
+    original = _original
+    assert original is not None  # noqa: S101 - set as long as this function is installed
+    data = original(name)
+    if name.startswith(_DASK_PROCESS):
+        data.pop("init_main_from_path", None)
+        data.pop("init_main_from_name", None)
+    return data

@@ -1,0 +1,170 @@
+"""Every error this project raises on purpose, and its one warning.
+
+The module imports nothing of the project, so that every layer may raise from it. An error that
+a caller may want to catch as a built-in mixes that built-in in::
+
+    HopsmlError
+    ├── InvalidArgumentError (ValueError)        a caller's argument is wrong; nothing was started
+    │   ├── InvalidFunctionError (TypeError)         not a function, or not one that can be shipped
+    │   ├── FunctionNotFoundError (ImportError)      an import string that does not resolve
+    │   ├── SignatureMismatchError (TypeError)       hyperparameters that the function does not take
+    │   ├── InvalidSpaceError                        value lists, bounds
+    │   ├── InvalidProjectError                      project URL malformed or not writable
+    │   └── InvalidClusterError                      unknown or unreachable cluster
+    ├── InvalidOutputError (ValueError)          a training function returned something unusable
+    ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
+    ├── WorkerLostError (RuntimeError)           the process of a trial died under it
+    ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
+    ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
+    └── PrefectServerError (RuntimeError)        the embedded Prefect server did not come up
+
+    HopsmlWarning (UserWarning)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "ExperimentFailedError",
+    "FunctionNotFoundError",
+    "HopsmlError",
+    "HopsmlWarning",
+    "InvalidArgumentError",
+    "InvalidClusterError",
+    "InvalidFunctionError",
+    "InvalidOutputError",
+    "InvalidProjectError",
+    "InvalidSpaceError",
+    "NotInTrialError",
+    "PrefectServerError",
+    "SignatureMismatchError",
+    "TrialFailedError",
+    "WorkerLostError",
+]
+
+
+class HopsmlError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class HopsmlWarning(UserWarning):
+    """Something was mended or left out that the caller should know of."""
+
+
+class InvalidArgumentError(HopsmlError, ValueError):
+    """An argument is wrong; raised before anything is started or written.
+
+    Args:
+        argument: Name of the argument as the caller wrote it.
+        value: What was passed.
+        allowed: What would have been right, as the end of a sentence.
+    """
+
+    def __init__(self, argument: str, value: object, allowed: str) -> None:
+        self.argument = argument
+        self.value = value
+        self.allowed = allowed
+        super().__init__(f"{argument}: {allowed}; got {_shortened(value)}")
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # The value may be anything, also something that cannot be pickled: its text travels.
+        return _rebuilt, (type(self), self.argument, _Text(_shortened(self.value)), self.allowed)
+
+
+class InvalidFunctionError(InvalidArgumentError, TypeError):
+    """The training function is not callable, or cannot be sent to a worker."""
+
+
+class FunctionNotFoundError(InvalidArgumentError, ImportError):
+    """An import string does not lead to a function."""
+
+
+class SignatureMismatchError(InvalidArgumentError, TypeError):
+    """The hyperparameters are not the arguments of the training function."""
+
+
+class InvalidSpaceError(InvalidArgumentError):
+    """A value list or a bound of the search space is wrong."""
+
+
+class InvalidProjectError(InvalidArgumentError):
+    """The project cannot be used: malformed URL, unknown protocol, not writable."""
+
+
+class InvalidClusterError(InvalidArgumentError):
+    """The cluster is unknown, or its scheduler does not answer."""
+
+
+class InvalidOutputError(HopsmlError, ValueError):
+    """A training function returned something that is not a result."""
+
+
+class TrialFailedError(HopsmlError, RuntimeError):
+    """A trial failed.
+
+    Args:
+        message: Why, in one line.
+        result: The trial's result with its error and traceback.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (str(self), self.result)
+
+
+class WorkerLostError(HopsmlError, RuntimeError):
+    """The worker process that ran a trial died, or left the cluster, before it answered."""
+
+
+class ExperimentFailedError(HopsmlError, RuntimeError):
+    """No trial of an experiment succeeded.
+
+    Args:
+        message: Why the first trial failed.
+        result: The experiment's result, with all its failed trials.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (str(self), self.result)
+
+
+class NotInTrialError(HopsmlError, RuntimeError):
+    """A helper that belongs to a running trial was called outside of one."""
+
+
+class PrefectServerError(HopsmlError, RuntimeError):
+    """The embedded Prefect server did not start in time."""
+
+
+class _Text(str):
+    """A value's text, printed as it is rather than quoted."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _rebuilt(
+    kind: type[InvalidArgumentError], argument: str, value: object, allowed: str
+) -> InvalidArgumentError:
+    return kind(argument, value, allowed)
+
+
+def _shortened(value: object, limit: int = 200) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # a broken __repr__ must not hide what is being reported
+        text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+    return text if len(text) <= limit else f"{text[:limit]}… ({type(value).__name__})"

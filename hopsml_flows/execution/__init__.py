@@ -1,0 +1,23 @@
+"""One trial on a worker: its function, its context, its output, its files."""
+
+from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
+from hopsml_flows.execution.function import TrainingFunction, packed
+from hopsml_flows.execution.gpus import visible_gpus
+from hopsml_flows.execution.run import Job, Place, evaluate
+from hopsml_flows.execution.signature import argument_order, check_names
+from hopsml_flows.execution.staging import Staging
+
+__all__ = [
+    "Job",
+    "Place",
+    "Staging",
+    "TrainingFunction",
+    "TrialContext",
+    "argument_order",
+    "check_names",
+    "current_trial",
+    "evaluate",
+    "packed",
+    "running_trial",
+    "visible_gpus",
+]

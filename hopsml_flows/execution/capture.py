@@ -1,0 +1,371 @@
+"""Everything a trial prints, by whatever way, into its ``output.log`` with time stamps.
+
+Two layers. Python's streams, logging and warnings are caught line by line and stamped at once.
+Below them, where the process runs one trial at a time, file descriptors 1 and 2 point to an
+unlinked temporary file that a thread copies from: C libraries and child processes write there. A
+file rather than a pipe, because a C extension that prints while it holds the interpreter's lock
+would wait for ever on a full pipe.
+
+Where several trials share a process (a worker with several threads, or one inside the driver)
+descriptors belong to nobody: only the Python layer is used, and it tells trials apart by their
+context. The process's own streams are restored when its last trial ends. This module knows
+nothing of storage: it writes the local file it is given.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import logging
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["OutputLog", "captured"]
+
+_POLL_SECONDS = 0.1
+_REDRAW_SECONDS = 1.0
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class OutputLog:
+    """A log file whose lines carry the time they were begun.
+
+    Text is split into lines per source, so that two streams never share a line. A line that a
+    progress bar redraws (``\\r``) is written at most once a second, and as it was at its end.
+
+    Args:
+        path: The file; appended to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._lock = threading.RLock()
+        self._partial: dict[str, str] = {}
+        self._drawn: dict[str, float] = {}
+
+    def write(self, source: str, text: str) -> None:
+        """Take in a piece of output.
+
+        Args:
+            source: Which stream it came from.
+            text: Any piece of text, with or without line ends.
+        """
+        with self._lock:
+            *lines, rest = (self._partial.get(source, "") + text).split("\n")
+            out = [self._stamped(line) for line in lines]
+            if "\r" in rest:
+                rest = self._redrawn(source, rest, out)
+            self._partial[source] = rest
+            if out:
+                self._file.write("".join(out).encode(errors="backslashreplace"))
+
+    def note(self, text: str) -> None:
+        """Write lines of the project's own."""
+        self.write("hopsml", text if text.endswith("\n") else f"{text}\n")
+
+    def close(self) -> None:
+        """Write what has no line end yet, and close the file."""
+        with self._lock:
+            if self._file.closed:
+                return
+            for source, rest in self._partial.items():
+                if rest:
+                    self._file.write(self._stamped(rest).encode(errors="backslashreplace"))
+                self._partial[source] = ""
+            self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the log takes no more."""
+        return self._file.closed
+
+    def _redrawn(self, source: str, rest: str, out: list[str]) -> str:
+        *drawn, rest = rest.split("\r")
+        now = time.monotonic()
+        last = next((text for text in reversed(drawn) if text.strip("\b ")), "")
+        if last and now - self._drawn.get(source, float("-inf")) >= _REDRAW_SECONDS:
+            self._drawn[source] = now
+            out.append(self._stamped(last))
+            return rest
+        # Nothing drawn since: keep what is on the "screen", so that the last state is written.
+        return rest if rest.strip("\b ") else (f"{last}\r" if last else "")
+
+    @staticmethod
+    def _stamped(line: str) -> str:
+        shown = next((t for t in reversed(line.split("\r")) if t.strip("\b ")), "")
+        text = _COLOUR.sub("", shown).lstrip("\b").rstrip()
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        return f"{stamp}Z {text}\n" if text else f"{stamp}Z\n"
+
+
+_log: ContextVar[OutputLog | None] = ContextVar("hopsml_output", default=None)
+
+
+@contextmanager
+def captured(log: OutputLog, *, descriptors: bool) -> Iterator[OutputLog]:
+    """Send everything that the calling code prints to a log, for as long as the block runs.
+
+    Args:
+        log: Where to; closed at the end.
+        descriptors: Whether this process runs no other trial meanwhile and its descriptors 1 and
+            2 may be taken (never in the driver).
+    """
+    token = _log.set(log)
+    try:
+        with ExitStack() as stack:
+            stack.callback(log.close)
+            stack.enter_context(_streams.taken(log, alone=descriptors))
+            if descriptors:
+                stack.enter_context(_descriptors_to(log))
+                # Also makes a warning show again that an earlier trial here has shown.
+                stack.enter_context(warnings.catch_warnings())
+            yield log
+    finally:
+        _log.reset(token)
+
+
+class _Router(io.TextIOBase):
+    """Stands in for ``sys.stdout`` or ``sys.stderr``; sends text where its writer belongs."""
+
+    def __init__(self, name: str, original: TextIO, owner: _Streams) -> None:
+        self._name = name
+        self._original = original
+        self._owner = owner
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        log = self._owner.log_of_caller()
+        if log is None:
+            return self._original.write(text)
+        self._owner.drain()
+        log.write(self._name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(ValueError):  # closed
+            self._original.flush()
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return self._original.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        return "backslashreplace"
+
+    @property
+    def buffer(self) -> Any:
+        """A binary stream whose bytes take the same way as the text."""
+        return _BinaryRouter(self)
+
+
+class _BinaryRouter(io.RawIOBase):
+    def __init__(self, text: _Router) -> None:
+        self._text = text
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raw = bytes(data)
+        self._text.write(raw.decode("utf-8", "backslashreplace"))
+        return len(raw)
+
+    def fileno(self) -> int:
+        return self._text.fileno()
+
+
+class _LogHandler(logging.Handler):
+    """The root logger's handler while trials run: records of trials to their logs."""
+
+    def __init__(self, owner: _Streams, originals: list[logging.Handler]) -> None:
+        super().__init__()
+        self._owner = owner
+        self._originals = originals
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = self._owner.log_of_caller()
+        if log is not None:
+            log.write("logging", f"{self.format(record)}\n")
+            return
+        for handler in self._originals or [h for h in (logging.lastResort,) if h]:
+            if record.levelno >= handler.level:
+                handler.handle(record)
+
+
+class _Streams:
+    """The process's Python streams and root logger, taken while any trial runs in it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._logs: list[OutputLog] = []
+        self._alone = False
+        self._saved: tuple[TextIO, TextIO, list[logging.Handler], int] | None = None
+        self._routers: tuple[_Router, _Router] | None = None
+        self._pid = os.getpid()
+        self.copier: _Copier | None = None
+
+    @contextmanager
+    def taken(self, log: OutputLog, *, alone: bool) -> Iterator[None]:
+        with self._lock:
+            if not self._logs:
+                self._take()
+            self._logs.append(log)
+            self._alone = alone
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._logs.remove(log)
+                if not self._logs:
+                    self._restore()
+
+    def log_of_caller(self) -> OutputLog | None:
+        """The log of the trial that the calling thread belongs to."""
+        if os.getpid() != self._pid:
+            return None  # a forked child: its descriptors lead to the trial's file
+        log = _log.get()
+        if log is None and self._alone and self._logs:
+            log = self._logs[0]  # a thread that the training function started
+        return None if log is None or log.closed else log
+
+    def drain(self) -> None:
+        """Copy what came through the descriptors so far, so that order is kept."""
+        if self.copier is not None:
+            self.copier.drain()
+
+    def _take(self) -> None:
+        root = logging.getLogger()
+        self._pid = os.getpid()
+        self._saved = (sys.stdout, sys.stderr, root.handlers[:], root.level)
+        self._routers = (
+            _Router("stdout", sys.stdout, self),
+            _Router("stderr", sys.stderr, self),
+        )
+        sys.stdout, sys.stderr = cast("tuple[TextIO, TextIO]", self._routers)
+        root.handlers[:] = [_LogHandler(self, root.handlers[:])]
+        if root.level in (logging.NOTSET, logging.WARNING):  # untouched by the user
+            root.setLevel(logging.INFO)
+
+    def _restore(self) -> None:
+        assert self._saved is not None  # noqa: S101 - taken before
+        assert self._routers is not None  # noqa: S101 - taken before
+        out, err, handlers, level = self._saved
+        # A training function may have put its own streams or handlers there and left them.
+        sys.stdout, sys.stderr = out, err
+        root = logging.getLogger()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        self._saved = self._routers = None
+
+
+_streams = _Streams()
+
+
+class _Copier:
+    """Copies from the file behind the descriptors into the log, in a thread and on demand."""
+
+    def __init__(self, descriptor: int, log: OutputLog) -> None:
+        self._descriptor = descriptor
+        self._log = log
+        self._lock = threading.Lock()
+        self._offset = 0
+        self._undecoded = b""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hopsml-output", daemon=True)
+        self._thread.start()
+
+    def drain(self) -> None:
+        if os.fstat(self._descriptor).st_size == self._offset:
+            return
+        with self._lock:
+            while data := os.pread(self._descriptor, 1 << 16, self._offset):
+                self._offset += len(data)
+                self._take(data)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.drain()
+        if self._undecoded:
+            self._log.write("process", self._undecoded.decode("utf-8", "backslashreplace"))
+
+    def _take(self, data: bytes) -> None:
+        data = self._undecoded + data
+        # A character may be cut in two; at most its last three bytes are kept back.
+        cut = len(data)
+        for back in range(1, min(4, len(data)) + 1):
+            byte = data[-back]
+            if byte < 0x80:
+                break
+            if byte >= 0xC0:
+                needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+                cut = len(data) - back if back < needed else len(data)
+                break
+        self._undecoded = data[cut:]
+        self._log.write("process", data[:cut].decode("utf-8", "backslashreplace"))
+
+    def _run(self) -> None:
+        while not self._stop.wait(_POLL_SECONDS):
+            self.drain()
+
+
+@contextmanager
+def _descriptors_to(log: OutputLog) -> Iterator[None]:
+    descriptor, path = tempfile.mkstemp(prefix="hopsml-output-")
+    os.close(descriptor)
+    # Every writer must append: children inherit the descriptor's offset.
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+    os.unlink(path)
+    saved = {number: os.dup(number) for number in (1, 2)}
+    _flush_all()
+    for number in saved:
+        os.dup2(descriptor, number)
+    copier = _Copier(descriptor, log)
+    _streams.copier = copier
+    try:
+        yield
+    finally:
+        _flush_all()
+        _streams.copier = None
+        for number, original in saved.items():
+            os.dup2(original, number)
+            os.close(original)
+        copier.close()
+        os.close(descriptor)
+
+
+def _flush_all() -> None:
+    """Push out what Python and the C library still hold for descriptors 1 and 2."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        with suppress(Exception):  # a user's stand-in may lack flush, or be closed
+            cast("TextIO", stream).flush()
+    with suppress(Exception):
+        _libc.fflush(None)
+
+
+_libc = ctypes.CDLL(None)

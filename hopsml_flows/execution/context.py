@@ -1,0 +1,75 @@
+"""Which trial is running here: what ``tensorboard.logdir()`` and its like look up.
+
+The module knows nothing of how trials run. A trial is found through a context variable, and from
+threads that the training function started, which inherit none, through the process: a worker
+process of this project runs one trial at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from hopsml_flows.errors import NotInTrialError
+from hopsml_flows.storage import Project
+from hopsml_flows.trials import Trial
+
+__all__ = ["TrialContext", "current_trial", "running_trial"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialContext:
+    """The running trial and its surroundings.
+
+    Args:
+        project: The project the experiment belongs to.
+        experiment_id: The experiment's identifier.
+        trial: The trial.
+        logdir: Local directory for event files and whatever else belongs to the trial.
+    """
+
+    project: Project
+    experiment_id: str
+    trial: Trial
+    logdir: Path
+
+
+_current: ContextVar[TrialContext | None] = ContextVar("hopsml_trial", default=None)
+_in_process: list[TrialContext] = []
+_lock = threading.Lock()
+
+
+@contextmanager
+def running_trial(context: TrialContext) -> Iterator[TrialContext]:
+    """Make a trial the current one."""
+    token = _current.set(context)
+    with _lock:
+        _in_process.append(context)
+    try:
+        yield context
+    finally:
+        with _lock:
+            _in_process.remove(context)
+        _current.reset(token)
+
+
+def current_trial(caller: str | None = None) -> TrialContext:
+    """The trial that the calling code belongs to.
+
+    Args:
+        caller: Name of the public function that asks, for the error.
+
+    Raises:
+        NotInTrialError: No trial is running here.
+    """
+    context = _current.get() or (_in_process[0] if len(_in_process) == 1 else None)
+    if context is None:
+        raise NotInTrialError(
+            f"{caller or 'this'} works only inside a training function that runs as a trial of "
+            "hopsml_flows.experiment"
+        )
+    return context

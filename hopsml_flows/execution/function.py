@@ -1,0 +1,241 @@
+"""Finding the training function, naming it, and packing it for the workers.
+
+A training function is a callable, a Prefect task, or an import string; whichever it is, it has an
+import string (what a Prefect run form stores) and a callable (what runs). This module knows
+nothing of trials or storage, and never imports Prefect: a task is recognised by its shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import sysconfig
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from hopsml_flows.errors import FunctionNotFoundError, InvalidFunctionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TrainingFunction", "packed", "unpacked"]
+
+_FORM = "must be 'package.module:name' or 'path/file.py:name'"
+
+
+class TrainingFunction(str):
+    """The import string of a training function that also carries the function itself.
+
+    Being a string, it is what Prefect stores as the flow's parameter; carrying the callable, it
+    also works for functions that no import string leads to (notebooks, closures, lambdas).
+
+    Args:
+        train: A callable, a Prefect task, an import string, or a ``TrainingFunction``.
+
+    Raises:
+        InvalidFunctionError: It is none of these.
+        FunctionNotFoundError: The import string leads nowhere; the message says which part.
+    """
+
+    __slots__ = ("callable",)
+
+    callable: Callable[..., Any]
+
+    def __new__(cls, train: object) -> TrainingFunction:
+        if isinstance(train, TrainingFunction):
+            return train
+        if isinstance(train, str):
+            function = _imported(train)
+            text = train
+        else:
+            function = _function_of(train)
+            text = _import_string(function)
+        self = super().__new__(cls, text)
+        self.callable = function
+        return self
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # Only the name may travel inside Prefect's parameters: the function is packed on its own.
+        return str, (str(self),)
+
+    @property
+    def source_file(self) -> Path | None:
+        """File the function was written in, where there is one."""
+        inner = inspect.unwrap(_innermost(self.callable))
+        target = inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner)
+        try:
+            file = inspect.getsourcefile(target)
+        except TypeError:
+            return None
+        return Path(file) if file and Path(file).is_file() else None
+
+
+def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
+    """Pickle a function for the workers.
+
+    Functions of ``__main__``, notebooks, closures and files loaded by path always travel by
+    value. Functions of importable modules travel by name where workers share this machine's
+    modules, and by value, with the user's other modules, where they may not.
+
+    Args:
+        function: The callable.
+        by_value: Whether workers may lack the user's modules.
+
+    Raises:
+        InvalidFunctionError: Something the function refers to cannot be pickled.
+    """
+    modules = _user_modules() if by_value else []
+    home = sys.modules.get(getattr(_innermost(function), "__module__", None) or "")
+    if home is not None and home.__name__.startswith(_LOADED_PREFIX):
+        modules.append(home)
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        data: bytes = cloudpickle.dumps(function)
+    except Exception as error:  # pickling calls arbitrary __reduce__ methods
+        raise InvalidFunctionError(
+            "train",
+            function,
+            f"cannot be sent to the workers: {type(error).__name__}: {error}. Create what it "
+            "refers to inside the function",
+        ) from error
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+    return data
+
+
+def unpacked(data: bytes) -> Callable[..., Any]:
+    """The function out of :func:`packed`; only ever called with this run's own bytes."""
+    function: Callable[..., Any] = cloudpickle.loads(data)
+    return function
+
+
+_LOADED_PREFIX = "hopsml_loaded_"
+
+
+def _function_of(train: object) -> Callable[..., Any]:
+    if hasattr(train, "task_key") and callable(getattr(train, "fn", None)):
+        function: Callable[..., Any] = train.fn
+        return function
+    if inspect.isclass(train) or not callable(train):
+        raise InvalidFunctionError(
+            "train", train, "must be a function, a Prefect task, or an import string"
+        )
+    return train
+
+
+def _imported(text: str) -> Callable[..., Any]:
+    place, colon, name = text.rpartition(":")
+    if not colon or not place or not name:
+        raise FunctionNotFoundError("train", text, _FORM)
+    module = _loaded_file(text, place) if place.endswith(".py") else _module(text, place)
+    found: Any = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise FunctionNotFoundError(
+                "train", text, f"there is no {part!r} in {place!r}"
+            ) from None
+    try:
+        return _function_of(found)
+    except InvalidFunctionError:
+        raise FunctionNotFoundError("train", text, f"{name!r} is no function") from None
+
+
+def _module(text: str, name: str) -> ModuleType:
+    # A script's directory is on the path, a notebook's or a console command's is not always.
+    here = os.getcwd()
+    added = here not in sys.path
+    if added:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or name
+        what = (
+            "module"
+            if name == missing or name.startswith(f"{missing}.")
+            else "module (needed by it)"
+        )
+        raise FunctionNotFoundError("train", text, f"there is no {what} {missing!r}") from error
+    except Exception as error:
+        raise FunctionNotFoundError(
+            "train", text, f"importing {name!r} raised {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _loaded_file(text: str, place: str) -> ModuleType:
+    path = Path(place).expanduser().absolute()
+    if not path.is_file():
+        raise FunctionNotFoundError("train", text, f"there is no file {place!r}")
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    name = f"{_LOADED_PREFIX}{path.stem}_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise FunctionNotFoundError("train", text, f"{place!r} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    # As when the file is run: it may import its neighbours.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise FunctionNotFoundError(
+            "train", text, f"running {place!r} raised {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def _import_string(function: Callable[..., Any]) -> str:
+    inner = inspect.unwrap(_innermost(function))
+    name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
+    module = getattr(inner, "__module__", None) or type(inner).__module__
+    loaded = sys.modules.get(module)
+    file = getattr(loaded, "__file__", None)
+    if file and (module == "__main__" or module.startswith(_LOADED_PREFIX)):
+        try:
+            place = str(Path(file).absolute().relative_to(Path.cwd()))
+        except ValueError:
+            place = str(Path(file).absolute())
+        return f"{place}:{name}"
+    return f"{module}:{name}"
+
+
+def _innermost(function: Any) -> Any:
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
+def _user_modules() -> list[ModuleType]:
+    """Loaded modules that are neither the standard library, nor installed, nor our own."""
+    installed = {
+        Path(path).resolve()
+        for key, path in sysconfig.get_paths().items()
+        if key in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
+    own = __name__.partition(".")[0]
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not file or name.partition(".")[0] in (own, "hopsml_tasks", "__main__"):
+            continue
+        parents = Path(file).resolve().parents
+        if not any(place in parents for place in installed):
+            found.append(module)
+    return found

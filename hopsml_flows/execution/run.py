@@ -1,0 +1,173 @@
+"""One trial, from its parameters to its result: find, call, capture, judge.
+
+Runs on a worker. It does not know who asked for the trial (Prefect, Dask, a test) and reports
+every failure of the user's code as a result, never as an exception.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.execution.capture import OutputLog, captured
+from hopsml_flows.execution.context import TrialContext, running_trial
+from hopsml_flows.execution.function import unpacked
+from hopsml_flows.execution.signature import call
+from hopsml_flows.execution.workdir import own_working_directory
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hopsml_flows.execution.staging import Staging
+
+__all__ = ["Job", "evaluate"]
+
+_PACKAGE = str(Path(__file__).parent.parent)
+
+
+class Job:
+    """What all trials of one experiment share; sent to each worker once.
+
+    A plain class on purpose: Prefect walks through the fields of dataclasses and models among a
+    task's parameters, and there may be much behind the function.
+
+    Args:
+        function: The packed training function.
+        project: The project.
+        experiment_id: The experiment's identifier.
+        optimization_key: Key of the metric in a returned dict, or None.
+        needs_metric: Whether a trial without a metric has failed.
+        local_logdir: Keep event files local until the trial ends.
+        directory: Absolute working directory of the experiment's driver.
+    """
+
+    __slots__ = (
+        "_function",
+        "_packed",
+        "directory",
+        "experiment_id",
+        "local_logdir",
+        "needs_metric",
+        "optimization_key",
+        "project",
+    )
+
+    def __init__(
+        self,
+        *,
+        function: bytes,
+        project: Project,
+        experiment_id: str,
+        optimization_key: str | None,
+        needs_metric: bool,
+        local_logdir: bool,
+        directory: str,
+    ) -> None:
+        self._packed = function
+        self._function: Callable[..., Any] | None = None
+        self.project = project
+        self.experiment_id = experiment_id
+        self.optimization_key = optimization_key
+        self.needs_metric = needs_metric
+        self.local_logdir = local_logdir
+        self.directory = directory
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: getattr(self, name) for name in self.__slots__}
+        state["_function"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The training function; unpacked once a process."""
+        if self._function is None:
+            self._function = unpacked(self._packed)
+        return self._function
+
+    @property
+    def paths(self) -> ExperimentPaths:
+        """The experiment's paths."""
+        return ExperimentPaths(self.experiment_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a trial runs.
+
+    Args:
+        worker: Address of the Dask worker, or "".
+        alone: Whether the process runs one trial at a time, and is not the driver's: only then
+            are its descriptors and its working directory the trial's.
+    """
+
+    worker: str = ""
+    alone: bool = False
+
+
+def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialResult:
+    """Call the training function as one trial.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        staging: Its local directory.
+        place: Where it runs.
+
+    Returns:
+        Its result, also where the function failed.
+    """
+    started = time.time()
+    outputs: dict[str, Any] = {}
+    metric: float | None = None
+    failure: Failure | None = None
+    log = OutputLog(staging.path / TrialFiles.LOG)
+    if trial.attempt > 1:
+        log.note(f"attempt {trial.attempt}: the worker of the attempt before was lost")
+    context = TrialContext(job.project, job.experiment_id, trial, staging.path)
+    with ExitStack() as stack:
+        stack.enter_context(captured(log, descriptors=place.alone))
+        stack.enter_context(running_trial(context))
+        if place.alone:
+            stack.enter_context(own_working_directory(job.directory))
+        try:
+            returned = call(job.function, trial.params)
+            outputs, metric = checked_outputs(
+                returned, key=job.optimization_key, required=job.needs_metric
+            )
+            outputs = staging.attach(outputs)
+        except (Exception, SystemExit) as error:  # sys.exit() in a script is its author's end
+            failure = _failure(error)
+            log.note(failure.traceback)
+    return TrialResult(
+        number=trial.number,
+        name=trial.name,
+        params=trial.params,
+        state=State.FAILED if failure else State.FINISHED,
+        metric=None if failure else metric,
+        outputs={} if failure else outputs,
+        directory=trial.directory,
+        attempt=trial.attempt,
+        started=started,
+        ended=time.time(),
+        worker=place.worker,
+        failure=failure,
+    )
+
+
+def _failure(error: BaseException) -> Failure:
+    """Describe an exception; its traceback begins where the user's code does."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.tb_next
+    text = "".join(traceback.format_exception(type(error), error, frame))
+    return Failure(type(error).__name__, str(error), text)

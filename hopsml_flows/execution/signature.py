@@ -1,0 +1,93 @@
+"""Fitting hyperparameters to a function's signature, before and at the call. Pure."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from hopsml_flows.errors import SignatureMismatchError
+
+__all__ = ["argument_order", "call", "check_names"]
+
+_BY_NAME = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+)
+
+
+def check_names(function: Callable[..., Any], names: Collection[str], *, argument: str) -> None:
+    """Check that the hyperparameters are what the function takes.
+
+    Args:
+        function: The training function; one without a readable signature passes.
+        names: The hyperparameters' names.
+        argument: What to call them in the error.
+
+    Raises:
+        SignatureMismatchError: Some are missing or too many; the message names them.
+    """
+    parameters = _parameters(function)
+    if parameters is None:
+        return
+    known = {p.name for p in parameters.values() if p.kind in _BY_NAME}
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.kind in _BY_NAME and p.default is inspect.Parameter.empty and p.name not in names
+    ]
+    extra = [] if open_ended else sorted(set(names) - known)
+    if missing or extra:
+        problems = []
+        if missing:
+            problems.append(f"missing: {', '.join(missing)}")
+        if extra:
+            problems.append(f"not an argument of the function: {', '.join(extra)}")
+        raise SignatureMismatchError(
+            argument,
+            sorted(names),
+            f"must match the training function's arguments {inspect.signature(function)} "
+            f"({'; '.join(problems)})",
+        )
+
+
+def argument_order(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the function's arguments in the order of its signature."""
+    parameters = _parameters(function) or {}
+    return tuple(name for name, p in parameters.items() if p.kind in _BY_NAME)
+
+
+def call(function: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+    """Call the function with its hyperparameters by name; run it to its end if it is async.
+
+    Args:
+        function: The training function.
+        params: Hyperparameter name to value.
+
+    Returns:
+        What it returned.
+    """
+    rest = dict(params)
+    positional = []
+    for parameter in (_parameters(function) or {}).values():
+        if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY or parameter.name not in rest:
+            break
+        positional.append(rest.pop(parameter.name))
+    returned = function(*positional, **rest)
+    if inspect.isawaitable(returned):
+        return asyncio.run(_awaited(returned))
+    return returned
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some builtins have no signature
+        return None

@@ -1,0 +1,177 @@
+"""A trial's files: written locally, brought to the project, committed last.
+
+On a local project the trial's own directory is the staging directory, and there is nothing to
+bring. Elsewhere, or with ``local_logdir=True``, it is a temporary directory that is uploaded at
+the end, also after a failure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_own_file
+from hopsml_flows.trials import Trial, TrialResult
+
+__all__ = ["Staging"]
+
+_CHUNK = 1 << 20
+
+
+class Staging:
+    """The local directory of one attempt of one trial.
+
+    Args:
+        project: Where the trial's files go.
+        paths: The experiment's paths.
+        trial: The trial.
+        local_logdir: Keep everything in a temporary directory until the end.
+    """
+
+    def __init__(
+        self, project: Project, paths: ExperimentPaths, trial: Trial, *, local_logdir: bool
+    ) -> None:
+        self._project = project
+        self._paths = paths
+        self._trial = trial
+        if project.local_root is not None and not local_logdir:
+            self.path = project.local_root / paths.trial(trial.directory)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._apart = False
+        else:
+            self.path = Path(tempfile.mkdtemp(prefix="hopsml-staging-"))
+            self._apart = True
+        if trial.attempt > 1:
+            self._clear()
+
+    def write(self, name: str, data: str) -> None:
+        """Write a small file of the project's own."""
+        (self.path / name).write_text(data)
+
+    def attach(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Copy files that the outputs name into the trial's directory.
+
+        A value that is the path of an existing local file is copied (never moved), and replaced
+        by its path relative to the project; any other string stays what it is.
+
+        Args:
+            outputs: Output name to JSON value.
+
+        Returns:
+            The outputs with paths in place of files.
+        """
+        return {name: self._attached(name, value) for name, value in outputs.items()}
+
+    def commit(self, result: TrialResult) -> None:
+        """Bring everything to the project; a success is marked done by the last file written.
+
+        Args:
+            result: What came of the trial.
+        """
+        if result.succeeded and result.metric is not None:
+            self.write(TrialFiles.METRIC, repr(result.metric))
+        if self._apart:
+            for file in self._files():
+                name = file.relative_to(self.path).as_posix()
+                self._project.upload(file, self._target(name))
+        if result.succeeded:
+            self._project.replace(self._target(TrialFiles.OUTPUTS), self._commit_text(result))
+
+    def close(self) -> None:
+        """Remove the temporary directory, if it is one."""
+        if self._apart:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _target(self, name: str) -> str:
+        return self._paths.trial(self._trial.directory, name)
+
+    def _clear(self) -> None:
+        """Remove what an attempt before this one left, all but its log."""
+        for entry in self._entries():
+            if entry.name == TrialFiles.LOG:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def _entries(self) -> list[Path]:
+        # An experiment without trial directories keeps its record in the same place.
+        keep = {Path(self._paths.record).name, Path(self._paths.summary).name, "environment.txt"}
+        return [
+            entry
+            for entry in sorted(self.path.iterdir())
+            if self._trial.directory
+            or (entry.name not in keep and not entry.name.startswith("program."))
+        ]
+
+    def _attached(self, name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._attached(name, item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._attached(f"{name}-{key}", item) for key, item in value.items()}
+        if not isinstance(value, str) or not value or len(value) > os.pathconf("/", "PC_PATH_MAX"):
+            return value
+        try:
+            source = Path(value).resolve(strict=True)
+        except (OSError, ValueError, RuntimeError):
+            return value
+        if not source.is_file():
+            return value
+        staged = self.path.resolve()
+        if staged in source.parents:
+            inside = source.relative_to(staged).as_posix()
+            return self._target(inside)
+        target = self.path / Path(value).name
+        if is_own_file(target.name) or (target.exists() and not _same(source, target)):
+            target = self.path / f"{name}-{Path(value).name}"
+        shutil.copyfile(source, target)
+        return self._target(target.name)
+
+    def _files(self) -> list[Path]:
+        files: list[Path] = []
+        for entry in self._entries():
+            if entry.is_dir() and not entry.is_symlink():
+                files += [file for file in sorted(entry.rglob("*")) if file.is_file()]
+            elif entry.is_file() and entry.name != TrialFiles.OUTPUTS:
+                files.append(entry)
+        return files
+
+    def _commit_text(self, result: TrialResult) -> str:
+        files = [
+            {
+                "name": file.relative_to(self.path).as_posix(),
+                "size": file.stat().st_size,
+                "sha256": _sha256(file),
+            }
+            for file in self._files()
+        ]
+        commit = {
+            "schema": 1,
+            "number": result.number,
+            "attempt": result.attempt,
+            "metric": result.metric,
+            "started": result.started,
+            "ended": result.ended,
+            "worker": result.worker,
+            "files": files,
+        }
+        log = {"log": self._target(TrialFiles.LOG)}
+        return json.dumps({**log, **result.outputs, "_commit": commit}, indent=1)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.stat().st_size == other.stat().st_size and _sha256(one) == _sha256(other)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

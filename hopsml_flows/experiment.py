@@ -1,0 +1,20 @@
+"""The verbs: each runs the training function as an experiment, and each is a Prefect flow.
+
+Programs written for HopsML import this module instead of ``hops.experiment``.
+"""
+
+from __future__ import annotations
+
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.flows import grid_search, launch, random_search
+from hopsml_flows.search import Direction
+from hopsml_flows.trials import ExperimentResult
+
+__all__ = [
+    "ClusterConfig",
+    "Direction",
+    "ExperimentResult",
+    "grid_search",
+    "launch",
+    "random_search",
+]

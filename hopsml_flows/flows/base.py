@@ -1,0 +1,124 @@
+"""How a verb becomes a Prefect flow.
+
+A verb is written as a function from its arguments to a :class:`Plan`. The flow made of it checks
+the arguments before there is a flow run, a server or a process, and then carries the plan out;
+called by a deployment, it does both inside the flow run.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from contextvars import ContextVar
+from typing import Any, Generic, ParamSpec, cast
+
+import prefect
+from prefect import Flow
+
+from hopsml_flows.flows.plan import Plan
+from hopsml_flows.trials import ExperimentResult
+
+__all__ = ["ExperimentFlow", "experiment_flow"]
+
+P = ParamSpec("P")
+
+_prepared: ContextVar[Plan | None] = ContextVar("hopsml_plan", default=None)
+
+
+class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
+    """A Prefect flow that runs an experiment; all of ``Flow``'s methods work.
+
+    Args:
+        plan: The verb: its arguments to a plan.
+        **settings: Settings of ``Flow``, such as its name.
+    """
+
+    def __init__(self, plan: Callable[P, Plan], **settings: Any) -> None:
+        self._plan = plan
+        settings.setdefault("name", plan.__name__.replace("_", "-"))
+        super().__init__(fn=_body(plan), **settings)
+
+    def __call__(  # type: ignore[override]  # Flow overloads by return_state; ours needs only one
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Iterable[Any] | None = None,
+        **kwargs: Any,
+    ) -> ExperimentResult:
+        """Run the experiment.
+
+        Args:
+            *args: The verb's arguments.
+            return_state: Return a Prefect state instead of the result.
+            wait_for: Futures of the calling flow to wait for.
+            **kwargs: The verb's arguments.
+
+        Returns:
+            The experiment's result.
+
+        Raises:
+            InvalidArgumentError: An argument is wrong; nothing was started or written.
+            ExperimentFailedError: All trials failed.
+        """
+        bound = inspect.signature(self._plan).bind(*args, **kwargs)
+        plan = self._plan(*bound.args, **bound.kwargs)
+        plan.check()
+        # Imports Prefect's server client; argument errors need not wait for it.
+        from hopsml_flows.flows.server import embedded_server
+
+        arguments = {**bound.arguments, "train": plan.train}
+        with ExitStack() as stack:
+            stack.enter_context(embedded_server())
+            stack.enter_context(prefect.tags(*plan.options.tags))
+            token = _prepared.set(plan)
+            stack.callback(_prepared.reset, token)
+            result = super().__call__(return_state=return_state, wait_for=wait_for, **arguments)
+        return cast("ExperimentResult", result)
+
+    def with_options(self, **options: Any) -> ExperimentFlow[P]:  # type: ignore[override]
+        """A copy of this flow with other settings; see ``prefect.Flow.with_options``."""
+        changed = super().with_options(**options)
+        flow = ExperimentFlow(self._plan, name=changed.name)
+        flow.__dict__.update({**changed.__dict__, "_plan": self._plan})
+        return flow
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # Flows travel to workers inside Prefect's context; the verb is there by its name.
+        return _found, (self._plan.__module__, self._plan.__qualname__, self.name)
+
+
+def experiment_flow(plan: Callable[P, Plan]) -> ExperimentFlow[P]:
+    """Make a verb a flow; used as a decorator.
+
+    Args:
+        plan: From the verb's arguments to a plan. Its docstring and signature become the flow's.
+    """
+    return ExperimentFlow(plan)
+
+
+def _found(module: str, verb: str, name: str) -> Flow[..., Any]:
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), verb)
+    return flow if flow.name == name else flow.with_options(name=name)
+
+
+def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
+    @functools.wraps(plan)
+    def body(*args: P.args, **kwargs: P.kwargs) -> ExperimentResult:
+        from hopsml_flows.flows.run import run  # imports Dask
+
+        ready = _prepared.get()
+        if ready is None:  # started by a deployment
+            ready = plan(*args, **kwargs)
+            ready.check()
+        # A flow that a subflow's code starts has a plan of its own.
+        _prepared.set(None)
+        return run(ready)
+
+    # Prefect and pydantic evaluate annotations in this module's names, not the verb's.
+    signature = inspect.signature(plan, eval_str=True)
+    body.__signature__ = signature.replace(return_annotation=ExperimentResult)  # type: ignore[attr-defined]
+    body.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return body

@@ -1,0 +1,86 @@
+"""``experiment.grid_search``: every combination of the given values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.flows.base import experiment_flow
+from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
+from hopsml_flows.flows.plan import Options, Plan, checked_key
+from hopsml_flows.search import Categorical, Direction, GridSearch
+from hopsml_flows.trials import DEFAULT_KEY
+
+__all__ = ["grid_search"]
+
+
+@experiment_flow
+def grid_search(
+    train: TrainParameter,
+    grid_dict: dict[str, Sequence[Any]],
+    direction: DirectionParameter = Direction.MAX,
+    name: str = "no-name",
+    local_logdir: bool = False,
+    description: str | None = None,
+    optimization_key: str = DEFAULT_KEY,
+    *,
+    project: str | None = None,
+    cluster: str | ClusterConfig = "auto",
+    seed: int | None = None,
+    retries: int = 1,
+    tags: list[str] | None = None,
+    progress: bool = True,
+) -> Plan:
+    """Evaluate the training function at every combination of hyperparameter values.
+
+    Args:
+        train: The training function: a callable, a Prefect task, or an import string
+            ("package.module:name" or "path/file.py:name").
+        grid_dict: Hyperparameter name to list of values; combined in the dict's order, the last
+            one changing fastest.
+        direction: Direction.MAX or Direction.MIN.
+        name: Name of the experiment.
+        local_logdir: Keep TensorBoard events on the worker until the trial ends.
+        description: Free text for the record.
+        optimization_key: Key of the metric in the returned dict.
+        project: Project root as an fsspec URL or a local path.
+        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        seed: Kept in the record.
+        retries: How often a trial whose worker was lost is tried again.
+        tags: Tags of the flow run and the record.
+        progress: Print progress and results.
+
+    Returns:
+        The result; it unpacks as ``best_dir, best_params, best_outputs = grid_search(…)``.
+    """
+    function = TrainingFunction(train)
+    way = Direction.parse(direction)
+    search = GridSearch(grid_dict, direction=way)
+    check_names(function.callable, list(grid_dict), argument="grid_dict")
+    return Plan(
+        verb="grid_search",
+        experiment_type="PARALLEL_EXPERIMENTS",
+        train=function,
+        options=Options.checked(
+            name=name,
+            description=description,
+            local_logdir=local_logdir,
+            project=project,
+            cluster=cluster,
+            seed=seed,
+            retries=retries,
+            tags=tags,
+            progress=progress,
+        ),
+        search=lambda: GridSearch(grid_dict, direction=way),
+        trials=search.total,
+        direction=way,
+        optimization_key=checked_key(optimization_key),
+        needs_metric=True,
+        space=search.grid,
+        domains={
+            name: Categorical(values) for name, values in search.grid.items() if len(values) > 1
+        },
+    )

@@ -1,0 +1,81 @@
+"""``experiment.launch``: the training function once, or once for each set of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.flows.base import experiment_flow
+from hopsml_flows.flows.parameters import TrainParameter
+from hopsml_flows.flows.plan import Options, Plan, checked_key
+from hopsml_flows.search import ListSearch, zipped
+
+__all__ = ["launch"]
+
+
+@experiment_flow
+def launch(
+    train: TrainParameter,
+    args_dict: dict[str, Sequence[Any]] | None = None,
+    name: str = "no-name",
+    local_logdir: bool = False,
+    description: str | None = None,
+    metric_key: str | None = None,
+    *,
+    project: str | None = None,
+    cluster: str | ClusterConfig = "auto",
+    seed: int | None = None,
+    retries: int = 1,
+    tags: list[str] | None = None,
+    progress: bool = True,
+) -> Plan:
+    """Run the training function as an experiment: once, or once for each position of the lists.
+
+    Args:
+        train: The training function: a callable, a Prefect task, or an import string
+            ("package.module:name" or "path/file.py:name").
+        args_dict: Argument name to list of values, all of one length: the first values are
+            passed together, then the second ones, …; without it the function is called once.
+        name: Name of the experiment.
+        local_logdir: Keep TensorBoard events on the worker until the trial ends.
+        description: Free text for the record.
+        metric_key: Key of the metric in the returned dict.
+        project: Project root as an fsspec URL or a local path.
+        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        seed: Kept in the record.
+        retries: How often a trial whose worker was lost is tried again.
+        tags: Tags of the flow run and the record.
+        progress: Print progress and results.
+
+    Returns:
+        The result; it unpacks as ``path, outputs = launch(…)``.
+    """
+    function = TrainingFunction(train)
+    configurations = [{}] if args_dict is None else zipped(args_dict)
+    check_names(function.callable, configurations[0], argument="args_dict")
+    key = None if metric_key is None else checked_key(metric_key, argument="metric_key")
+    return Plan(
+        verb="launch",
+        experiment_type="EXPERIMENT" if args_dict is None else "PARALLEL_EXPERIMENTS",
+        train=function,
+        options=Options.checked(
+            name=name,
+            description=description,
+            local_logdir=local_logdir,
+            project=project,
+            cluster=cluster,
+            seed=seed,
+            retries=retries,
+            tags=tags,
+            progress=progress,
+        ),
+        search=lambda: ListSearch(configurations),
+        trials=len(configurations),
+        direction=None,
+        optimization_key=key,
+        needs_metric=False,
+        own_directory=args_dict is not None,
+        space=dict(args_dict or {}),
+    )

@@ -1,0 +1,161 @@
+"""A checked experiment: everything a verb was called with, judged before anything starts.
+
+Making a plan has no effect: no process, no connection, no file. :meth:`Plan.check` looks at the
+outside world, still without changing it.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.search import Direction, Domain, Optimizer
+from hopsml_flows.storage import Project
+
+__all__ = ["Options", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every verb takes besides its own arguments.
+
+    Args:
+        name: The experiment's name.
+        description: The user's words, or None.
+        local_logdir: Keep event files local until the trial ends.
+        project: Where the experiment goes.
+        cluster: Which cluster it runs on.
+        seed: Seed of the search, or None where nothing is drawn.
+        retries: How often a trial whose worker was lost is tried again.
+        tags: Tags of the flow run and the record.
+        progress: Whether progress and results are printed.
+    """
+
+    name: str
+    description: str | None
+    local_logdir: bool
+    project: Project
+    cluster: ClusterConfig
+    seed: int | None
+    retries: int
+    tags: tuple[str, ...]
+    progress: bool
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        name: object,
+        description: object,
+        local_logdir: object,
+        project: Any,
+        cluster: object,
+        seed: object,
+        retries: object,
+        tags: object,
+        progress: object,
+    ) -> Options:
+        """Judge the options.
+
+        Raises:
+            InvalidArgumentError: One is wrong; the message names it.
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidArgumentError("name", name, "must be a string that is not empty")
+        if description is not None and not isinstance(description, str):
+            raise InvalidArgumentError("description", description, "must be a string or None")
+        return cls(
+            name=name,
+            description=description,
+            local_logdir=_flag("local_logdir", local_logdir),
+            project=project if isinstance(project, Project) else Project(project),
+            cluster=ClusterConfig.parse(cluster),
+            seed=None if seed is None else _count("seed", seed),
+            retries=_count("retries", retries),
+            tags=_tags(tags),
+            progress=_flag("progress", progress),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An experiment that is ready to run.
+
+    Args:
+        verb: Name of the verb.
+        experiment_type: HopsML's kind: EXPERIMENT or PARALLEL_EXPERIMENTS.
+        train: The training function.
+        options: What every verb takes.
+        search: Makes the search, fresh.
+        trials: Trials there will be, or None where that is not known.
+        direction: Which way is better, or None where nothing is optimized.
+        optimization_key: Key of the metric, or None.
+        needs_metric: Whether a trial without a metric has failed.
+        own_directory: Whether each trial gets a directory of its own.
+        space: The search space as JSON values.
+        domains: The search space for TensorBoard; empty where it is not known.
+    """
+
+    verb: str
+    experiment_type: str
+    train: TrainingFunction
+    options: Options
+    search: Callable[[], Optimizer]
+    trials: int | None
+    direction: Direction | None
+    optimization_key: str | None
+    needs_metric: bool
+    own_directory: bool = True
+    space: Mapping[str, Any] = field(default_factory=dict)
+    domains: Mapping[str, Domain] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Look whether the project can be written and the cluster reached.
+
+        Raises:
+            InvalidProjectError: The project cannot be written.
+            InvalidClusterError: The cluster cannot be had.
+        """
+        # Imports Dask, which argument errors should not have to wait for.
+        from hopsml_flows.cluster.opened import check_reachable
+
+        self.options.project.check_writable()
+        check_reachable(self.options.cluster)
+
+
+def checked_key(key: object, *, argument: str = "optimization_key") -> str:
+    """Judge the name of the metric.
+
+    Raises:
+        InvalidArgumentError: It is not a string, or empty.
+    """
+    if not isinstance(key, str) or not key:
+        raise InvalidArgumentError(argument, key, "must be a string that is not empty")
+    return key
+
+
+def _flag(argument: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(argument, value, "must be True or False")
+    return value
+
+
+def _count(argument: str, value: object) -> int:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or int(value) < 0:  # type: ignore[call-overload]
+        raise InvalidArgumentError(argument, value, "must be an integer of at least 0")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _tags(tags: object) -> tuple[str, ...]:
+    if tags is None:
+        return ()
+    listed = isinstance(tags, Collection) and not isinstance(tags, (str, bytes, Mapping))
+    if not listed or not all(isinstance(tag, str) and tag for tag in tags):  # type: ignore[attr-defined]
+        raise InvalidArgumentError("tags", tags, "must be a list of strings")
+    return tuple(sorted(set(tags))) if not isinstance(tags, Sequence) else tuple(tags)  # type: ignore[arg-type, call-overload]

@@ -1,0 +1,92 @@
+"""``experiment.random_search``: configurations drawn at random."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.flows.base import experiment_flow
+from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
+from hopsml_flows.flows.plan import Options, Plan, checked_key
+from hopsml_flows.search import Direction, RandomSearch, SearchSpace
+from hopsml_flows.trials import DEFAULT_KEY
+
+__all__ = ["random_search"]
+
+
+@experiment_flow
+def random_search(
+    train: TrainParameter,
+    boundary_dict: dict[str, Any],
+    direction: DirectionParameter = Direction.MAX,
+    samples: int = 10,
+    name: str = "no-name",
+    local_logdir: bool = False,
+    description: str | None = None,
+    optimization_key: str = DEFAULT_KEY,
+    *,
+    project: str | None = None,
+    cluster: str | ClusterConfig = "auto",
+    seed: int | None = None,
+    retries: int = 1,
+    tags: list[str] | None = None,
+    progress: bool = True,
+) -> Plan:
+    """Evaluate the training function at random points of a search space, none of them twice.
+
+    Args:
+        train: The training function: a callable, a Prefect task, or an import string
+            ("package.module:name" or "path/file.py:name").
+        boundary_dict: Hyperparameter name to [low, high], a list of strings, Float, Int or
+            Categorical; two ints are an inclusive integer range.
+        direction: Direction.MAX or Direction.MIN.
+        samples: Number of points.
+        name: Name of the experiment.
+        local_logdir: Keep TensorBoard events on the worker until the trial ends.
+        description: Free text for the record.
+        optimization_key: Key of the metric in the returned dict.
+        project: Project root as an fsspec URL or a local path.
+        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        seed: The same seed draws the same points; without one, a drawn seed is kept in the
+            record.
+        retries: How often a trial whose worker was lost is tried again.
+        tags: Tags of the flow run and the record.
+        progress: Print progress and results.
+
+    Returns:
+        The result; it unpacks as ``best_dir, best_params, best_outputs = random_search(…)``.
+    """
+    function = TrainingFunction(train)
+    way = Direction.parse(direction)
+    space = SearchSpace(boundary_dict)
+    check_names(function.callable, list(space), argument="boundary_dict")
+    options = Options.checked(
+        name=name,
+        description=description,
+        local_logdir=local_logdir,
+        project=project,
+        cluster=cluster,
+        seed=secrets.randbits(32) if seed is None else seed,
+        retries=retries,
+        tags=tags,
+        progress=progress,
+    )
+
+    def search() -> RandomSearch:
+        return RandomSearch(space, samples=samples, direction=way, seed=options.seed)
+
+    return Plan(
+        verb="random_search",
+        experiment_type="PARALLEL_EXPERIMENTS",
+        train=function,
+        options=options,
+        search=search,
+        trials=search().total,
+        direction=way,
+        optimization_key=checked_key(optimization_key),
+        needs_metric=True,
+        space=space.describe(),
+        domains=dict(space),
+    )

@@ -1,0 +1,95 @@
+"""What is printed when an experiment is over: the trials, the best one, where to look next."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hopsml_flows.flows.plan import Plan
+from hopsml_flows.trials import ExperimentResult, TrialResult
+
+__all__ = ["print_report"]
+
+_MAX_ROWS = 20
+
+
+def print_report(plan: Plan, result: ExperimentResult) -> None:
+    """Print the end of an experiment.
+
+    Args:
+        plan: What was run.
+        result: What came of it.
+    """
+    console = Console()
+    console.print(_table(plan, result))
+    failed = len(result.failed)
+    console.print(
+        f"Finished Experiment {result.id}: {result.state.value}, "
+        f"{len(result.trials) - failed} of {len(result.trials)} trials succeeded, "
+        f"total time {timedelta(seconds=round(result.duration))}",
+        highlight=False,
+    )
+    if result.best is not None and plan.direction is not None:
+        metrics = [r.metric for r in result.trials if r.metric is not None]
+        worst = min(metrics) if plan.direction.value == "MAX" else max(metrics)
+        console.print(
+            f"BEST  {plan.optimization_key} {result.best.metric:.6g} with "
+            f"{_pairs(result.best.params)}\n"
+            f"WORST {plan.optimization_key} {worst:.6g}, AVERAGE {sum(metrics) / len(metrics):.6g}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for line in _next_steps(result):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _table(plan: Plan, result: ExperimentResult) -> Table:
+    names = list(result.trials[0].params) if result.trials else []
+    outputs = list(dict.fromkeys(name for r in result.trials for name in r.outputs))[:6]
+    table = Table(title=f"{plan.verb}: trials of {plan.options.name}", title_justify="left")
+    table.add_column("#", justify="right")
+    for name in [*names, *outputs]:
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("time", justify="right")
+    table.add_column("state")
+    for shown in result.trials[:_MAX_ROWS]:
+        table.add_row(
+            str(shown.number),
+            *(_text(shown.params[name]) for name in names),
+            *(_text(shown.outputs.get(name, "")) for name in outputs),
+            f"{shown.duration:.1f} s",
+            _state(shown),
+            style="bold" if shown is result.best else None,
+        )
+    if len(result.trials) > _MAX_ROWS:
+        table.caption = f"and {len(result.trials) - _MAX_ROWS} more: see .summary.json"
+    return table
+
+
+def _next_steps(result: ExperimentResult) -> list[str]:
+    lines = [f"Files:       {result.path}"]
+    if result.best is not None and result.best.directory:
+        lines.append(f"Best trial:  {result.best_dir}")
+    lines.append(f"TensorBoard: tensorboard --logdir {result.path}")
+    lines.append("Prefect:     prefect server start, then http://127.0.0.1:4200" + _run(result))
+    return lines
+
+
+def _run(result: ExperimentResult) -> str:
+    return f"/runs/flow-run/{result.flow_run_id}" if result.flow_run_id else ""
+
+
+def _state(result: TrialResult) -> str:
+    return result.state.value if result.failure is None else f"FAILED {result.failure}"[:60]
+
+
+def _pairs(params: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={_text(value)}" for name, value in params.items())
+
+
+def _text(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

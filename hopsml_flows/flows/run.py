@@ -1,0 +1,285 @@
+"""Carrying out a plan inside a Prefect flow run: the one loop that all searches share.
+
+What is decided is decided by the search and the trial loop, which are pure; here is the I/O
+around them: directory, record, cluster, task runs, progress, artifacts.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hopsml_tasks import trial as trial_task
+from prefect.context import FlowRunContext
+
+from hopsml_flows.cluster.futures import TrialFuture
+from hopsml_flows.cluster.opened import OpenCluster, open_cluster
+from hopsml_flows.cluster.runner import TrialTaskRunner
+from hopsml_flows.errors import (
+    ExperimentFailedError,
+    InvalidProjectError,
+    TrialFailedError,
+    WorkerLostError,
+)
+from hopsml_flows.execution import Job, argument_order, packed
+from hopsml_flows.flows.plan import Plan
+from hopsml_flows.flows.report import print_report
+from hopsml_flows.flows.settle import settle
+from hopsml_flows.search import Direction
+from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.tracking import (
+    ExperimentRecord,
+    Progress,
+    RecordFile,
+    Summary,
+    environment_text,
+    experiment_events,
+    find_program,
+    open_progress,
+)
+from hopsml_flows.tracking.artifacts import ArtifactWriter
+from hopsml_flows.trials import (
+    ExperimentResult,
+    Failure,
+    State,
+    Trial,
+    TrialLoop,
+    TrialResult,
+    experiment_id,
+    json_value,
+)
+
+__all__ = ["run"]
+
+_TICK_SECONDS = 0.5
+"""How often progress is redrawn while no trial ends."""
+
+
+def run(plan: Plan) -> ExperimentResult:
+    """Run an experiment to its end.
+
+    Args:
+        plan: The checked experiment.
+
+    Returns:
+        Its result.
+
+    Raises:
+        ExperimentFailedError: All trials failed.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    paths = ExperimentPaths(experiment_id(plan.options.name, stamp, secrets.token_hex(3)))
+    function = packed(plan.train.callable, by_value=plan.options.cluster.kind == "address")
+    record = _record(plan, paths)
+    _write_start(plan, paths, record)
+    progress = open_progress(show=plan.options.progress)
+    with _recorded(plan, record), ExitStack() as stack:
+        cluster = stack.enter_context(open_cluster(plan.options.cluster, trials=plan.trials))
+        stack.enter_context(progress)
+        runner = stack.enter_context(
+            TrialTaskRunner(cluster, inherit_tags=False, console_logs=False)
+        )
+        experiment = _Experiment(plan, paths, record, runner, cluster, progress)
+        experiment.run(function)
+    result = experiment.result()
+    settle(record.record.flow_run_id, len(experiment.results))
+    if plan.options.progress:
+        print_report(plan, result)
+    first = experiment.loop.first_failure
+    if first is not None and result.state is State.FAILED:
+        raise ExperimentFailedError(
+            f"all {len(result.trials)} trials of {result.id} failed; the first one with "
+            f"{first.failure} (log: {plan.options.project.full(paths.trial(first.directory))})",
+            result,
+        )
+    return result
+
+
+@dataclass
+class _Experiment:
+    """The running experiment: the loop, and everything that follows it."""
+
+    plan: Plan
+    paths: ExperimentPaths
+    record: RecordFile
+    runner: TrialTaskRunner
+    cluster: OpenCluster
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.loop = TrialLoop(
+            self.plan.search(),
+            direction=self.plan.direction or Direction.MAX,
+            retries=self.plan.options.retries,
+            own_directory=self.plan.own_directory,
+            order=argument_order(self.plan.train.callable),
+        )
+        self.results: list[TrialResult] = []
+        self._trials: dict[Any, Trial] = {}
+        self._summary = Summary(self.plan.options.project, self.paths)
+
+    def run(self, function: bytes) -> None:
+        """Run all trials, and write the end."""
+        job = self.runner.share(
+            "job",
+            Job(
+                function=function,
+                project=self.plan.options.project,
+                experiment_id=self.paths.id,
+                optimization_key=self.plan.optimization_key,
+                needs_metric=self.plan.needs_metric,
+                local_logdir=self.plan.options.local_logdir,
+                directory=os.getcwd(),
+            ),
+        )
+        artifacts = ArtifactWriter(
+            self.plan.options.name, f"{self.plan.verb} {self.paths.id}", self.plan.direction
+        )
+        try:
+            while not self.loop.finished:
+                for trial in self.loop.start(self.cluster.slots):
+                    future = self.runner.submit(
+                        trial_task, {"job": job, "name": trial.name, "trial": trial}
+                    )
+                    self._trials[future.task_run_id] = trial
+                for future in self.runner.next_done(_TICK_SECONDS):
+                    result = self._taken(future)
+                    if result is not None:
+                        self.results.append(result)
+                        self._summary.add(result)
+                        artifacts.update(self.loop.counts, result)
+                self.progress.update(self.loop.counts, self.loop.best)
+            self.progress.update(self.loop.counts, self.loop.best, force=True)
+        finally:
+            self._summary.write()
+            artifacts.close()
+        self._write_end()
+
+    def result(self) -> ExperimentResult:
+        """The experiment as its caller gets it."""
+        record = self.record.record
+        return ExperimentResult(
+            id=self.paths.id,
+            function=self.plan.verb,
+            path=self.plan.options.project.full(self.paths.root),
+            state=record.state,
+            direction=self.plan.direction,
+            best=self.loop.best,
+            trials=tuple(sorted(self.results, key=lambda result: result.number)),
+            duration=record.duration or 0.0,
+            flow_run_id=record.flow_run_id,
+        )
+
+    def _taken(self, future: TrialFuture[Any]) -> TrialResult | None:
+        """Feed what came of a submission to the loop; None where the trial is tried again."""
+        trial = self._trials.pop(future.task_run_id)
+        outcome = future.outcome()
+        if isinstance(outcome.value, TrialResult):
+            self.loop.done(outcome.value)
+            return outcome.value
+        error = outcome.error
+        if isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
+            self.loop.done(error.result)
+            return error.result
+        if isinstance(error, WorkerLostError):
+            return self.loop.lost(trial.number, str(error))
+        result = TrialResult(
+            number=trial.number,
+            name=trial.name,
+            params=trial.params,
+            state=State.FAILED,
+            directory=trial.directory,
+            attempt=trial.attempt,
+            failure=Failure(type(error).__name__, str(error or outcome.message)),
+        )
+        self.loop.done(result)
+        return result
+
+    def _write_end(self) -> None:
+        counts, best, first = self.loop.counts, self.loop.best, self.loop.first_failure
+        failed = counts.succeeded == 0
+        best_dir = self.paths.trial(best.directory) if best else None
+        self.record.finish(
+            State.FAILED if failed else State.FINISHED,
+            metric=best.metric if best else None,
+            best_trial=best.name if best else None,
+            best_dir=best_dir,
+            trials_total=counts.done,
+            trials_succeeded=counts.succeeded,
+            trials_failed=counts.failed,
+            error=f"all trials failed; the first one with {first.failure}"
+            if failed and first
+            else None,
+        )
+
+
+def _record(plan: Plan, paths: ExperimentPaths) -> RecordFile:
+    options = plan.options
+    run_context = FlowRunContext.get()
+    flow_run = run_context.flow_run if run_context else None
+    return RecordFile(
+        options.project,
+        paths,
+        ExperimentRecord(
+            id=paths.id,
+            name=options.name,
+            project=options.project.name,
+            function=plan.verb,
+            experiment_type=plan.experiment_type,
+            train=str(plan.train),
+            description=options.description,
+            direction=plan.direction.value if plan.direction else None,
+            optimization_key=plan.optimization_key,
+            search_space=json_value("search_space", plan.space),
+            options={
+                "seed": options.seed,
+                "retries": options.retries,
+                "local_logdir": options.local_logdir,
+                "cluster": options.cluster.address or options.cluster.kind,
+            },
+            trials_total=plan.trials,
+            flow_run_id=str(flow_run.id) if flow_run else None,
+            tags=options.tags,
+        ),
+    )
+
+
+def _write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
+    """Make the directory and write the record first; then what is versioned with it."""
+    project = plan.options.project
+    try:
+        project.make_directory(paths.root)
+        record.write()
+    except OSError as error:
+        raise InvalidProjectError(
+            "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
+        ) from error
+    project.replace(paths.environment, environment_text())
+    program = find_program(plan.train.source_file)
+    if program is not None:
+        content, suffix = program
+        project.replace(paths.program(suffix), content)
+        record.write(program=paths.program(suffix))
+    if plan.own_directory:
+        events = experiment_events(plan.domains, plan.optimization_key)
+        project.replace(paths.events, events)
+    record.write(environment=paths.environment)
+
+
+@contextmanager
+def _recorded(plan: Plan, record: RecordFile) -> Iterator[None]:
+    """Write the end of a run that does not reach its own."""
+    try:
+        yield
+    except BaseException as error:
+        killed = not isinstance(error, Exception)
+        record.finish(
+            State.KILLED if killed else State.FAILED,
+            error=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
+        )
+        raise

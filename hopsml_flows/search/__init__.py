@@ -1,0 +1,27 @@
+"""Search spaces and optimizers: pure ask/tell, one algorithm a file.
+
+Nothing here knows of files, clocks, Prefect or Dask.
+"""
+
+from hopsml_flows.search.base import BaseSearch, Evaluation, Optimizer, Proposal
+from hopsml_flows.search.direction import Direction
+from hopsml_flows.search.fixed import GridSearch, ListSearch, zipped
+from hopsml_flows.search.random import RandomSearch
+from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
+
+__all__ = [
+    "BaseSearch",
+    "Categorical",
+    "Direction",
+    "Domain",
+    "Evaluation",
+    "Float",
+    "GridSearch",
+    "Int",
+    "ListSearch",
+    "Optimizer",
+    "Proposal",
+    "RandomSearch",
+    "SearchSpace",
+    "zipped",
+]

@@ -1,0 +1,205 @@
+"""What a search is to the rest of the project: ask for proposals, tell what came of them.
+
+Pure: no I/O, no clock, no Prefect, no Dask. The same seed and the same tells give the same asks,
+on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search.direction import Direction
+
+__all__ = ["BaseSearch", "Evaluation", "Optimizer", "Proposal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A configuration to evaluate.
+
+    Args:
+        id: Number of the proposal in its search, from 1, in the order of asking.
+        params: Hyperparameter name to value.
+    """
+
+    id: int
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A proposal and what came of it.
+
+    Args:
+        proposal: What was evaluated.
+        value: Its metric, or None where the evaluation failed.
+    """
+
+    proposal: Proposal
+    value: float | None
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """The seam between a search algorithm and the trial loop."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether later proposals depend on results: then none is asked for ahead of need."""
+
+    @property
+    def total(self) -> int | None:
+        """How many proposals there will be, where that is known."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything was proposed and told."""
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The best evaluation told so far."""
+
+    def ask(self, count: int | None = None) -> list[Proposal]:
+        """Take what may start now, at most ``count``; empty while the search must wait."""
+
+    def tell(
+        self, proposal_id: int, value: float | None = None, *, failure: str | None = None
+    ) -> None:
+        """Report a metric, or why there is none."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The search's state as JSON values."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+
+
+class BaseSearch(ABC):
+    """The bookkeeping every search shares: what is pending, what was told, what is best.
+
+    A subclass writes :meth:`_propose`; one that learns also overrides ``adaptive`` and
+    :meth:`_learn`.
+
+    Args:
+        direction: Which way is better.
+    """
+
+    adaptive = False
+
+    def __init__(self, *, direction: Direction | str = Direction.MAX) -> None:
+        self.direction = Direction.parse(direction)
+        self._asked = 0
+        self._exhausted = False
+        self._pending: dict[int, Proposal] = {}
+        self._told: dict[int, float | None] = {}
+        self._best: Evaluation | None = None
+
+    @property
+    @abstractmethod
+    def total(self) -> int | None:
+        """How many proposals there will be, where that is known."""
+
+    @abstractmethod
+    def _propose(self, number: int) -> dict[str, Any] | None:
+        """Parameters of proposal ``number`` (from 1), or None when there are no more."""
+
+    def _learn(self, proposal: Proposal, value: float | None) -> None:
+        """Take in a result; ``value`` is None where the evaluation failed."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything was proposed and told."""
+        return self._all_asked() and not self._pending
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The best evaluation told so far; failures never are."""
+        return self._best
+
+    def ask(self, count: int | None = None) -> list[Proposal]:
+        """Take the next proposals.
+
+        Args:
+            count: At most so many; None for all there are.
+
+        Returns:
+            Proposals in order; empty when nothing is left.
+
+        Raises:
+            InvalidArgumentError: ``count`` is negative.
+        """
+        if count is not None and count < 0:
+            raise InvalidArgumentError("count", count, "must not be negative")
+        asked: list[Proposal] = []
+        while (count is None or len(asked) < count) and not self._all_asked():
+            params = self._propose(self._asked + 1)
+            if params is None:
+                self._exhausted = True
+                break
+            self._asked += 1
+            proposal = Proposal(self._asked, params)
+            self._pending[proposal.id] = proposal
+            asked.append(proposal)
+        return asked
+
+    def tell(
+        self, proposal_id: int, value: float | None = None, *, failure: str | None = None
+    ) -> None:
+        """Report what came of a proposal, once.
+
+        Args:
+            proposal_id: The proposal's ``id``.
+            value: Its metric; one that is not finite counts as a failure.
+            failure: Why there is no metric.
+
+        Raises:
+            InvalidArgumentError: Nobody asked for that proposal, or it was told already, or
+                neither or both of value and failure were given.
+        """
+        if (value is None) == (failure is None):
+            raise InvalidArgumentError(
+                "value", value, f"give a value or a failure, one of the two (failure={failure!r})"
+            )
+        proposal = self._pending.pop(proposal_id, None)
+        if proposal is None:
+            raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
+        told = float(value) if value is not None and math.isfinite(value) else None
+        self._told[proposal_id] = told
+        if told is not None and self.direction.better(
+            told, self._best.value if self._best else None
+        ):
+            self._best = Evaluation(proposal, told)
+        self._learn(proposal, told)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on: how many were asked, and what was told."""
+        return {"asked": self._asked, "told": [[i, v] for i, v in self._told.items()]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Replay a saved state into a search made with the same arguments.
+
+        Proposals that were asked but never told are pending again.
+
+        Raises:
+            InvalidArgumentError: The search is not fresh.
+        """
+        if self._asked:
+            raise InvalidArgumentError("state", self._asked, "load into a search not yet asked")
+        self.ask(state["asked"])
+        for proposal_id, value in state["told"]:
+            if value is None:
+                self.tell(proposal_id, failure="failed before the state was saved")
+            else:
+                self.tell(proposal_id, value)
+
+    @property
+    def pending(self) -> list[Proposal]:
+        """Proposals asked for and not yet told, in the order of asking."""
+        return list(self._pending.values())
+
+    def _all_asked(self) -> bool:
+        return self._exhausted or (self.total is not None and self._asked >= self.total)

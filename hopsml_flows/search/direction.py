@@ -1,0 +1,58 @@
+"""Which way is better, and comparing metrics that way."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from hopsml_flows.errors import InvalidArgumentError
+
+__all__ = ["Direction"]
+
+
+class Direction(str, Enum):
+    """Whether the metric is to be maximised or minimised.
+
+    A string enum, so that HopsML's plain ``"max"`` and ``"MIN"`` are accepted wherever a
+    direction is, in any case.
+    """
+
+    MAX = "MAX"
+    MIN = "MIN"
+
+    @classmethod
+    def parse(cls, value: object) -> Direction:
+        """Read a direction from a ``Direction`` or a string in any case.
+
+        Args:
+            value: A member, ``"max"``, ``"MIN"``, …
+
+        Raises:
+            InvalidArgumentError: It is neither.
+        """
+        if isinstance(value, str):
+            try:
+                return cls(value.upper())
+            except ValueError:
+                pass
+        raise InvalidArgumentError(
+            "direction", value, "must be Direction.MAX or Direction.MIN ('max' or 'min')"
+        )
+
+    @classmethod
+    def _missing_(cls, value: object) -> Direction | None:
+        # Forms and JSON carry whatever case the user typed.
+        return cls.__members__.get(value.upper()) if isinstance(value, str) else None
+
+    def better(self, one: float, than: float | None) -> bool:
+        """Whether ``one`` beats ``than``; nothing beats a number that is not finite.
+
+        Args:
+            one: The challenger.
+            than: The best so far, or None where there is none yet.
+        """
+        if not math.isfinite(one):
+            return False
+        if than is None or not math.isfinite(than):
+            return True
+        return one > than if self is Direction.MAX else one < than

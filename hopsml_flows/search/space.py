@@ -1,0 +1,288 @@
+"""Search spaces: which values each hyperparameter may take.
+
+Pure: no I/O, no clock, and no randomness but the ``numpy.random.Generator`` passed in. Every
+value that leaves this module is a Python int, float, str, bool (or whatever object the user put
+into a ``Categorical``), never a NumPy scalar.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.errors import HopsmlWarning, InvalidSpaceError
+from hopsml_flows.search.values import plain
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Categorical", "Domain", "Float", "Int", "SearchSpace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """A real interval ``[low, high]``.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        log: Draw uniformly in the logarithm; needs ``low > 0``.
+
+    Raises:
+        InvalidSpaceError: Bounds that are not finite numbers, or equal, or not positive with
+            ``log``. Reversed bounds are sorted, with a warning.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        low, high = _ordered(_real("low", self.low), _real("high", self.high))
+        object.__setattr__(self, "low", float(low))
+        object.__setattr__(self, "high", float(high))
+        if self.log and self.low <= 0:
+            raise InvalidSpaceError("low", self.low, "must be positive on a log scale")
+
+    @property
+    def cardinality(self) -> int | None:
+        """Number of different values; None for a continuum."""
+        return None
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Draw one value uniformly (in the logarithm, if ``log``)."""
+        if self.log:
+            value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        else:
+            value = float(rng.uniform(self.low, self.high))
+        return min(max(value, self.low), self.high)
+
+    def __contains__(self, value: object) -> bool:
+        return (
+            isinstance(value, numbers.Real)
+            and not isinstance(value, bool)
+            and self.low <= float(value) <= self.high
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The domain as JSON values, for the record."""
+        return {"type": "float", "low": self.low, "high": self.high, "log": self.log}
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """The integers from ``low`` to ``high``, both included.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        log: Draw so that every octave is as likely; needs ``low >= 1``.
+
+    Raises:
+        InvalidSpaceError: Bounds that are not integers, or equal, or not positive with ``log``.
+            Reversed bounds are sorted, with a warning.
+    """
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        low, high = _ordered(_integer("low", self.low), _integer("high", self.high))
+        object.__setattr__(self, "low", int(low))
+        object.__setattr__(self, "high", int(high))
+        if self.log and self.low < 1:
+            raise InvalidSpaceError("low", self.low, "must be at least 1 on a log scale")
+
+    @property
+    def cardinality(self) -> int | None:
+        """Number of different values."""
+        return self.high - self.low + 1
+
+    def sample(self, rng: np.random.Generator) -> int:
+        """Draw one value; every integer's cell is as wide as the others (on its scale)."""
+        if not self.log:
+            return int(rng.integers(self.low, self.high, endpoint=True))
+        # Cells [k - 1/2, k + 1/2) in the logarithm: the end points get whole cells too.
+        value = math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
+        return min(max(round(value), self.low), self.high)
+
+    def __contains__(self, value: object) -> bool:
+        return (
+            isinstance(value, numbers.Integral)
+            and not isinstance(value, bool)
+            and self.low <= int(value) <= self.high
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The domain as JSON values, for the record."""
+        return {"type": "int", "low": self.low, "high": self.high, "log": self.log}
+
+
+@dataclass(frozen=True, slots=True)
+class Categorical:
+    """One of a list of values that have no order.
+
+    Args:
+        choices: At least two different values, of any type that JSON knows.
+
+    Raises:
+        InvalidSpaceError: Fewer than two different values, or not a list.
+    """
+
+    choices: tuple[Any, ...]
+
+    def __init__(self, choices: Sequence[Any]) -> None:
+        if isinstance(choices, (str, bytes)) or not isinstance(choices, Sequence):
+            raise InvalidSpaceError("choices", choices, "must be a list of values")
+        values = tuple(plain(choice) for choice in choices)
+        # True == 1 == 1.0, but they are different choices.
+        if len({(type(value), repr(value)) for value in values}) < max(2, len(values)):
+            raise InvalidSpaceError("choices", choices, "must be at least two different values")
+        object.__setattr__(self, "choices", values)
+
+    @property
+    def cardinality(self) -> int | None:
+        """Number of different values."""
+        return len(self.choices)
+
+    def sample(self, rng: np.random.Generator) -> Any:
+        """Draw one value, each as likely as the others."""
+        return self.choices[int(rng.integers(len(self.choices)))]
+
+    def __contains__(self, value: object) -> bool:
+        return any(type(value) is type(c) and value == c for c in self.choices)
+
+    def describe(self) -> dict[str, Any]:
+        """The domain as JSON values, for the record."""
+        return {"type": "categorical", "choices": list(self.choices)}
+
+
+Domain = Float | Int | Categorical
+"""What one hyperparameter may be."""
+
+
+class SearchSpace(Mapping[str, Domain]):
+    """An ordered mapping from hyperparameter name to :data:`Domain`.
+
+    Args:
+        domains: Name to a domain, or to bounds as HopsML writes them: two ints are an inclusive
+            integer range, two numbers with a float among them a real interval, a list of strings
+            or booleans a choice.
+
+    Raises:
+        InvalidSpaceError: No hyperparameters, or something that is none of these; the message
+            names the hyperparameter.
+    """
+
+    __slots__ = ("_domains",)
+
+    def __init__(self, domains: Mapping[str, Any], *, argument: str = "boundary_dict") -> None:
+        if not isinstance(domains, Mapping):
+            raise InvalidSpaceError(argument, domains, "must be a dict of name to bounds")
+        if not domains:
+            raise InvalidSpaceError(argument, domains, "must name at least one hyperparameter")
+        self._domains: dict[str, Domain] = {}
+        for name, bounds in domains.items():
+            if not isinstance(name, str):
+                raise InvalidSpaceError(argument, name, "hyperparameter names must be strings")
+            self._domains[name] = _domain(f"{argument}[{name!r}]", bounds)
+
+    def __getitem__(self, name: str) -> Domain:
+        return self._domains[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._domains)
+
+    def __len__(self) -> int:
+        return len(self._domains)
+
+    def __repr__(self) -> str:
+        return f"SearchSpace({self._domains!r})"
+
+    @property
+    def cardinality(self) -> int | None:
+        """Number of different configurations; None where one parameter is a continuum."""
+        product = 1
+        for domain in self._domains.values():
+            if domain.cardinality is None:
+                return None
+            product *= domain.cardinality
+        return product
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draw one configuration, each parameter on its own."""
+        return {name: domain.sample(rng) for name, domain in self._domains.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """The space as JSON values, for the record."""
+        return {name: domain.describe() for name, domain in self._domains.items()}
+
+
+def _domain(argument: str, bounds: object) -> Domain:
+    if isinstance(bounds, (Float, Int, Categorical)):
+        return bounds
+    if isinstance(bounds, (str, bytes)) or not isinstance(bounds, Sequence):
+        raise InvalidSpaceError(
+            argument, bounds, "must be [low, high], a list of strings, Float, Int or Categorical"
+        )
+    values = [plain(value) for value in bounds]
+    if all(isinstance(value, (str, bool)) for value in values) and values:
+        return _renamed(argument, lambda: Categorical(values))
+    if len(values) != 2:
+        raise InvalidSpaceError(
+            argument, bounds, "must have exactly two bounds, [low, high] (or be Categorical([…]))"
+        )
+    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
+        raise InvalidSpaceError(
+            argument, bounds, "must be two numbers [low, high], or a list of strings"
+        )
+    low, high = values
+    if isinstance(low, int) and isinstance(high, int):
+        return _renamed(argument, lambda: Int(low, high))
+    return _renamed(argument, lambda: Float(low, high))
+
+
+def _renamed(argument: str, build: Any) -> Domain:
+    """Build a domain; errors and warnings name the hyperparameter rather than the field."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            domain: Domain = build()
+        except InvalidSpaceError as error:
+            raise InvalidSpaceError(argument, error.value, error.allowed) from None
+    for warning in caught:
+        warnings.warn(HopsmlWarning(f"{argument}: {warning.message}"), stacklevel=5)
+    return domain
+
+
+def _real(argument: str, value: object) -> float:
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidSpaceError(argument, value, "must be a number")
+    if not math.isfinite(value):
+        raise InvalidSpaceError(argument, value, "must be finite")
+    return value
+
+
+def _integer(argument: str, value: object) -> int:
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidSpaceError(argument, value, "must be an integer")
+    return value
+
+
+def _ordered(low: float, high: float) -> tuple[float, float]:
+    if low == high:
+        raise InvalidSpaceError("bounds", [low, high], "must differ")
+    if low > high:
+        warnings.warn(
+            HopsmlWarning(f"reversed bounds [{low}, {high}] were sorted to [{high}, {low}]"),
+            stacklevel=5,
+        )
+        return high, low
+    return low, high

@@ -1,0 +1,91 @@
+"""Every file and directory name the project uses on storage; no other module spells one.
+
+Pure: paths are joined here, never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EXPERIMENTS", "MODELS", "ExperimentPaths", "TrialFiles", "is_own_file"]
+
+EXPERIMENTS = "Experiments"
+"""Directory of a project that holds its experiments."""
+
+MODELS = "Models"
+"""Directory of a project that holds its exported models."""
+
+
+class TrialFiles:
+    """Names of the project's own files in a trial's directory."""
+
+    HPARAMS = ".hparams.json"
+    OUTPUTS = ".outputs.json"  # written last: its presence means the trial is done
+    METRIC = ".metric"
+    LOG = "output.log"
+    # TensorBoard reads the event files of a directory in the order of their names and does not
+    # go back: "0" sorts before and "9" after any file that a training function writes there.
+    EVENTS_START = "events.out.tfevents.0.hparams"
+    EVENTS_END = "events.out.tfevents.9.hparams"
+
+
+_OWN = frozenset(value for name, value in vars(TrialFiles).items() if not name.startswith("_"))
+
+
+def is_own_file(name: str) -> bool:
+    """Whether a file name in a trial's directory is one of the project's own."""
+    return name in _OWN
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPaths:
+    """Paths of one experiment, relative to the project's root, with ``/`` between parts.
+
+    Args:
+        id: The experiment's identifier.
+    """
+
+    id: str
+
+    @property
+    def root(self) -> str:
+        """The experiment's directory."""
+        return f"{EXPERIMENTS}/{self.id}"
+
+    @property
+    def record(self) -> str:
+        """The experiment's record."""
+        return f"{self.root}/experiment.json"
+
+    @property
+    def summary(self) -> str:
+        """Parameters and outputs of all trials."""
+        return f"{self.root}/.summary.json"
+
+    @property
+    def environment(self) -> str:
+        """Python's version and the installed packages."""
+        return f"{self.root}/environment.txt"
+
+    @property
+    def events(self) -> str:
+        """Event file that describes the search space to TensorBoard."""
+        return f"{self.root}/{TrialFiles.EVENTS_START}"
+
+    def program(self, suffix: str) -> str:
+        """The versioned program.
+
+        Args:
+            suffix: ``.py`` or ``.ipynb``.
+        """
+        return f"{self.root}/program{suffix}"
+
+    def trial(self, directory: str, file: str = "") -> str:
+        """A trial's directory, or a file in it.
+
+        Args:
+            directory: The trial's directory relative to the experiment's; "" is the
+                experiment's own.
+            file: Name of a file, or "".
+        """
+        return "/".join(part for part in (self.root, directory, file) if part)

@@ -1,0 +1,23 @@
+"""What is written down and shown about an experiment: record, summary, versions, progress.
+
+``artifacts`` needs Prefect and is imported by name, not from here.
+"""
+
+from hopsml_flows.tracking.environment import environment_text, find_program
+from hopsml_flows.tracking.hparams import experiment_events, write_end, write_start
+from hopsml_flows.tracking.progress import Progress, open_progress
+from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
+from hopsml_flows.tracking.summary import Summary
+
+__all__ = [
+    "ExperimentRecord",
+    "Progress",
+    "RecordFile",
+    "Summary",
+    "environment_text",
+    "experiment_events",
+    "find_program",
+    "open_progress",
+    "write_end",
+    "write_start",
+]

@@ -1,0 +1,89 @@
+"""Versioning what ran: the program and the installed packages."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+__all__ = ["environment_text", "find_program"]
+
+
+def environment_text() -> str:
+    """Python's version, the platform, and every installed package as a requirement.
+
+    Returns:
+        A requirements file that pip can install from.
+    """
+    lines = [
+        f"# Python {platform.python_version()} ({sys.implementation.name})",
+        f"# {platform.platform()}",
+    ]
+    found = {}
+    for distribution in metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:
+            found[name.lower()] = f"{name}=={distribution.version}"
+    lines += [found[name] for name in sorted(found)]
+    return "\n".join(lines) + "\n"
+
+
+def find_program(train_file: Path | None) -> tuple[bytes, str] | None:
+    """The program that runs the experiment: the notebook, the script, or the function's file.
+
+    Args:
+        train_file: File of the training function, where there is one.
+
+    Returns:
+        Content and suffix (``.ipynb`` or ``.py``), or None where there is no file to version.
+    """
+    for find in (_notebook, _notebook_cells, _script):
+        program = find()
+        if program is not None:
+            return program
+    if train_file is not None:
+        return train_file.read_bytes(), ".py"
+    return None
+
+
+def _notebook() -> tuple[bytes, str] | None:
+    # Jupyter names the open notebook in the environment, VS Code in the namespace.
+    main = sys.modules.get("__main__")
+    for name in (os.environ.get("JPY_SESSION_NAME"), getattr(main, "__vsc_ipynb_file__", None)):
+        if name and name.endswith(".ipynb"):
+            path = Path(name)
+            if path.is_file() and _is_notebook(path):
+                return path.read_bytes(), ".ipynb"
+    return None
+
+
+def _notebook_cells() -> tuple[bytes, str] | None:
+    """What was typed so far, where the notebook's file cannot be found."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return None
+    cells = [cell for cell in shell.user_ns.get("In", []) if cell]
+    return ("\n\n".join(cells) + "\n").encode(), ".py"
+
+
+def _script() -> tuple[bytes, str] | None:
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not file:
+        return None
+    path = Path(file)
+    installed = Path(sys.prefix).resolve() in path.resolve().parents
+    if path.suffix != ".py" or installed or not path.is_file():
+        return None  # a console command, such as pytest or a Prefect worker
+    return path.read_bytes(), ".py"
+
+
+def _is_notebook(path: Path) -> bool:
+    try:
+        return "cells" in json.loads(path.read_text())
+    except ValueError:
+        return False

@@ -1,0 +1,144 @@
+"""Showing progress where the experiment was started: a live line, plain lines, or nothing.
+
+Nothing here decides anything; a display that fails to draw never stops an experiment.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from hopsml_flows.trials import Counts, TrialResult
+
+__all__ = ["Progress", "open_progress", "time_left"]
+
+_PLAIN_SECONDS = 5.0
+_LIVE_SECONDS = 0.2
+
+
+def time_left(counts: Counts, elapsed: float) -> float | None:
+    """Seconds that the trials not yet done will take at the pace so far; None if unknown.
+
+    Args:
+        counts: How far the experiment is.
+        elapsed: Seconds since the first trial was submitted.
+    """
+    if counts.total is None or counts.done == 0:
+        return None
+    return elapsed / counts.done * (counts.total - counts.done)
+
+
+class Progress(ABC):
+    """A display of an experiment's progress."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._drawn = float("-inf")
+        self._interval = _PLAIN_SECONDS
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def update(self, counts: Counts, best: TrialResult | None, *, force: bool = False) -> None:
+        """Show where the experiment stands; draws only so often.
+
+        Args:
+            counts: How far it is.
+            best: The best trial so far.
+            force: Draw in any case.
+        """
+        now = time.monotonic()
+        if force or now - self._drawn >= self._interval:
+            self._drawn = now
+            self._draw(counts, best, now - self._began)
+
+    @abstractmethod
+    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
+        """Show it."""
+
+    def _close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class _Silent(Progress):
+    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
+        """Show nothing."""
+
+
+class _Plain(Progress):
+    """One line now and then, for logs and pipes."""
+
+    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
+        print(_line(counts, best, elapsed), flush=True)
+
+
+class _LiveLine(Progress):
+    """One line with a bar that is redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._interval = _LIVE_SECONDS
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
+        row = Table.grid(padding=(0, 1))
+        bar = ProgressBar(
+            total=counts.total or None, completed=counts.done, width=24, pulse=counts.total is None
+        )
+        row.add_row(bar, Text(_line(counts, best, elapsed), no_wrap=True, overflow="ellipsis"))
+        self._live.update(row, refresh=True)
+
+    def _close(self) -> None:
+        self._live.stop()
+
+
+def open_progress(*, show: bool) -> Progress:
+    """The display that fits: live in a terminal, plain lines elsewhere.
+
+    Args:
+        show: False for none at all.
+    """
+    if not show:
+        return _Silent()
+    console = Console(file=sys.stdout)
+    return _LiveLine(console) if console.is_terminal and not console.is_jupyter else _Plain()
+
+
+def _line(counts: Counts, best: TrialResult | None, elapsed: float) -> str:
+    parts = [
+        f"{counts.done}/{'?' if counts.total is None else counts.total} trials",
+        f"{counts.running} running",
+        f"{counts.failed} failed",
+    ]
+    if best is not None and best.metric is not None:
+        parts.append(f"best {best.metric:.6g} ({best.name})")
+    parts.append(f"{_clock(elapsed)} elapsed")
+    left = time_left(counts, elapsed)
+    if left is not None and counts.done != counts.total:
+        parts.append(f"{_clock(left)} left")
+    return " · ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,134 @@
+"""The experiment's record, ``experiment.json``: replaced atomically on every change of state.
+
+The record and the directory around it are the truth about an experiment; the Prefect server only
+shows it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.trials import State
+
+if TYPE_CHECKING:
+    from hopsml_flows.storage import ExperimentPaths, Project
+
+__all__ = ["SCHEMA", "ExperimentRecord", "RecordFile", "current_user"]
+
+SCHEMA = 1
+"""Version of the record's layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRecord:
+    """What is kept about an experiment; the fields of HopsML's registry, and what it lost.
+
+    Args:
+        id: Identifier, also the directory's name.
+        name: Name the user gave.
+        project: Name of the project.
+        description: The user's words, or None.
+        state: RUNNING, FINISHED, FAILED or KILLED.
+        function: The verb: "launch", "grid_search", …
+        experiment_type: EXPERIMENT, PARALLEL_EXPERIMENTS, DISTRIBUTED_TRAINING or MAGGY.
+        train: Import string of the training function.
+        direction: "MAX", "MIN", or None where nothing is optimized.
+        optimization_key: Key of the metric, or None.
+        search_space: Name to description of its domain or value list.
+        options: Everything else the verb was called with, as JSON values.
+        user: Who ran it.
+        start: Start, ISO 8601 in UTC.
+        end: End, or None.
+        duration: Seconds, or None.
+        metric: Best metric, or None.
+        best_trial: Name of the best trial, or None.
+        best_dir: Its directory relative to the project, or None.
+        trials_total: Trials there will be, or None.
+        trials_succeeded: Trials that have a result.
+        trials_failed: Trials that failed for good.
+        program: Path of the versioned program, relative to the project, or None.
+        environment: Path of the versioned environment, or None.
+        flow_run_id: The Prefect flow run, or None.
+        tags: The user's tags.
+        model: Linked model, or None.
+        error: Why it failed, or None.
+        schema: Version of this layout.
+    """
+
+    id: str
+    name: str
+    project: str
+    function: str
+    experiment_type: str
+    train: str
+    description: str | None = None
+    state: State = State.RUNNING
+    direction: str | None = None
+    optimization_key: str | None = None
+    search_space: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    user: str = ""
+    start: str = ""
+    end: str | None = None
+    duration: float | None = None
+    metric: float | None = None
+    best_trial: str | None = None
+    best_dir: str | None = None
+    trials_total: int | None = None
+    trials_succeeded: int = 0
+    trials_failed: int = 0
+    program: str | None = None
+    environment: str | None = None
+    flow_run_id: str | None = None
+    tags: tuple[str, ...] = ()
+    model: str | None = None
+    error: str | None = None
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """The record as the file's content."""
+        return json.dumps(asdict(self), indent=1)
+
+
+class RecordFile:
+    """Keeps ``experiment.json`` in step with what happens.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+        record: The first record.
+    """
+
+    def __init__(self, project: Project, paths: ExperimentPaths, record: ExperimentRecord) -> None:
+        self._project = project
+        self._paths = paths
+        self._began = time.monotonic()
+        self.record = replace(record, start=_now(), user=current_user())
+
+    def write(self, **changes: Any) -> None:
+        """Change fields and replace the file."""
+        self.record = replace(self.record, **changes)
+        self._project.replace(self._paths.record, self.record.to_json())
+
+    def finish(self, state: State, **changes: Any) -> None:
+        """Write the end: state, time and duration."""
+        self.write(
+            state=state, end=_now(), duration=round(time.monotonic() - self._began, 3), **changes
+        )
+
+
+def current_user() -> str:
+    """Who runs this: the login name, or "unknown"."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return "unknown"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,71 @@
+"""``.summary.json``: parameters and outputs of all trials, kept current while running.
+
+HopsML's layout, ``{"combinations": [{"parameters": …, "outputs": …}]}``, with more keys per
+combination. Rewriting it costs time in proportion to the trials, so it is done ever more rarely.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hopsml_flows.storage import ExperimentPaths, Project
+    from hopsml_flows.trials import TrialResult
+
+__all__ = ["Summary", "combination"]
+
+_MIN_SECONDS = 2.0
+_SHARE = 0.02
+"""Largest share of the driver's time that goes into rewriting."""
+
+
+class Summary:
+    """Collects results and writes them now and then.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+    """
+
+    def __init__(self, project: Project, paths: ExperimentPaths) -> None:
+        self._project = project
+        self._paths = paths
+        self._lines: list[tuple[int, str]] = []
+        self._due = 0.0
+        self._written = -1
+
+    def add(self, result: TrialResult) -> None:
+        """Take in a result, and write if it is time."""
+        self._lines.append((result.number, json.dumps(combination(result))))
+        if time.monotonic() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write all results so far, in the trials' order."""
+        if self._written == len(self._lines):
+            return
+        began = time.monotonic()
+        body = ",\n".join(line for _, line in sorted(self._lines))
+        self._project.replace(self._paths.summary, f'{{"combinations": [\n{body}\n]}}\n')
+        self._written = len(self._lines)
+        now = time.monotonic()
+        self._due = now + max(_MIN_SECONDS, (now - began) / _SHARE)
+
+
+def combination(result: TrialResult) -> dict[str, Any]:
+    """A result as an entry of the summary."""
+    entry: dict[str, Any] = {
+        "parameters": result.params,
+        "outputs": result.outputs,
+        "trial": result.name,
+        "state": result.state.value,
+        "metric": result.metric,
+        "attempt": result.attempt,
+        "started": result.started,
+        "ended": result.ended,
+    }
+    if result.failure is not None:
+        entry["error"] = str(result.failure)
+    return entry

@@ -1,0 +1,23 @@
+"""Trials: what they are, how they are named, and the loop that decides which runs next. Pure."""
+
+from hopsml_flows.trials.loop import Counts, TrialLoop
+from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
+from hopsml_flows.trials.naming import experiment_id, slug, trial_name
+from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value
+from hopsml_flows.trials.result import ExperimentResult
+
+__all__ = [
+    "DEFAULT_KEY",
+    "Counts",
+    "ExperimentResult",
+    "Failure",
+    "State",
+    "Trial",
+    "TrialLoop",
+    "TrialResult",
+    "checked_outputs",
+    "experiment_id",
+    "json_value",
+    "slug",
+    "trial_name",
+]

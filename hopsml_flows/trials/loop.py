@@ -1,0 +1,157 @@
+"""The trial loop: event in, instructions out.
+
+Pure: it decides which trial starts, which is tried again and when the experiment is over. It has
+no clock, no files, no Prefect and no Dask; the flow feeds it events and carries out what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
+from hopsml_flows.trials.naming import trial_name
+
+if TYPE_CHECKING:
+    from hopsml_flows.search import Direction, Optimizer
+
+__all__ = ["Counts", "TrialLoop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How far the experiment is.
+
+    Args:
+        total: Trials there will be, or None where that is not known.
+        running: Submitted and not back.
+        succeeded: Finished with a metric or outputs.
+        failed: Finished without.
+    """
+
+    total: int | None
+    running: int
+    succeeded: int
+    failed: int
+
+    @property
+    def done(self) -> int:
+        """Trials that are over."""
+        return self.succeeded + self.failed
+
+
+class TrialLoop:
+    """Turns a search into trials, and results into what the search is told.
+
+    Args:
+        optimizer: The search.
+        direction: Which way is better.
+        retries: How often a trial whose worker was lost is tried again.
+        own_directory: Whether each trial gets a directory of its own.
+        order: Names that come first in a trial's name (the function's signature).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        *,
+        direction: Direction,
+        retries: int,
+        own_directory: bool = True,
+        order: Iterable[str] = (),
+    ) -> None:
+        self._optimizer = optimizer
+        self._direction = direction
+        self._retries = retries
+        self._own_directory = own_directory
+        self._order = tuple(order)
+        self._running: dict[int, Trial] = {}
+        self._again: list[Trial] = []
+        self._succeeded = 0
+        self._failed = 0
+        self.best: TrialResult | None = None
+        self.first_failure: TrialResult | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing is left to start."""
+        return not self._running and not self._again and self._optimizer.finished
+
+    @property
+    def counts(self) -> Counts:
+        """How far the experiment is."""
+        return Counts(self._optimizer.total, len(self._running), self._succeeded, self._failed)
+
+    def start(self, workers: int) -> list[Trial]:
+        """Say which trials to submit now.
+
+        A search that does not learn is kept a little ahead of the workers, so that none waits
+        for the driver; one that learns is asked only when a worker is free.
+
+        Args:
+            workers: Trials that can run at once.
+        """
+        limit = workers if self._optimizer.adaptive else 2 * workers + 2
+        starting: list[Trial] = []
+        while self._again and len(self._running) < limit:
+            starting.append(self._submit(self._again.pop(0)))
+        room = limit - len(self._running)
+        if room > 0:
+            starting += [
+                self._submit(self._trial(proposal.id, proposal.params))
+                for proposal in self._optimizer.ask(room)
+            ]
+        return starting
+
+    def done(self, result: TrialResult) -> None:
+        """Take in what a trial returned, good or bad."""
+        del self._running[result.number]
+        if result.succeeded:
+            self._succeeded += 1
+            if result.metric is not None and self._direction.better(
+                result.metric, self.best.metric if self.best else None
+            ):
+                self.best = result
+        else:
+            self._failed += 1
+            self.first_failure = self.first_failure or result
+        if result.succeeded and result.metric is not None:
+            self._optimizer.tell(result.number, result.metric)
+        else:
+            self._optimizer.tell(result.number, failure=str(result.failure or "no metric"))
+
+    def lost(self, number: int, reason: str) -> TrialResult | None:
+        """Take in that a trial's worker died.
+
+        Args:
+            number: The trial's number.
+            reason: What is known of the death.
+
+        Returns:
+            None where the trial will be tried again; its failed result where it will not.
+        """
+        trial = self._running[number]
+        if trial.attempt <= self._retries:
+            del self._running[number]
+            self._again.append(replace(trial, attempt=trial.attempt + 1))
+            return None
+        result = TrialResult(
+            number=trial.number,
+            name=trial.name,
+            params=trial.params,
+            state=State.FAILED,
+            directory=trial.directory,
+            attempt=trial.attempt,
+            failure=Failure("WorkerLostError", reason),
+        )
+        self.done(result)
+        return result
+
+    def _submit(self, trial: Trial) -> Trial:
+        self._running[trial.number] = trial
+        return trial
+
+    def _trial(self, number: int, params: dict[str, object]) -> Trial:
+        name = trial_name(number, params, self._order)
+        return Trial(number, name, params, directory=name if self._own_directory else "")

@@ -1,0 +1,99 @@
+"""What a trial is, and what came of it: values that cross process boundaries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+__all__ = ["Failure", "State", "Trial", "TrialResult"]
+
+
+class State(str, Enum):
+    """State of an experiment or of a trial."""
+
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One evaluation of the training function.
+
+    Args:
+        number: From 1, in the order the search proposed.
+        name: Directory and task-run name, unique in the experiment.
+        params: Hyperparameter name to value; JSON values.
+        attempt: From 1; above 1 after a worker was lost.
+        directory: Directory relative to the experiment's; "" is the experiment's own.
+    """
+
+    number: int
+    name: str
+    params: dict[str, Any]
+    attempt: int = 1
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a trial has no result.
+
+    Args:
+        kind: Name of the exception's type.
+        message: Its message.
+        traceback: Formatted traceback, or "".
+    """
+
+    kind: str
+    message: str
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What came of a trial.
+
+    Args:
+        number: The trial's number, from 1.
+        name: The trial's name.
+        params: Its hyperparameters.
+        state: FINISHED or FAILED.
+        metric: The optimized number, or None.
+        outputs: What the function returned, as JSON values; files as paths relative to the
+            project.
+        directory: The trial's directory relative to the experiment's.
+        attempt: Which attempt this was.
+        started: Start, seconds since the epoch.
+        ended: End, seconds since the epoch.
+        worker: Address of the Dask worker.
+        failure: Why it failed, or None.
+    """
+
+    number: int
+    name: str
+    params: dict[str, Any]
+    state: State
+    metric: float | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+    directory: str = ""
+    attempt: int = 1
+    started: float = 0.0
+    ended: float = 0.0
+    worker: str = ""
+    failure: Failure | None = None
+
+    @property
+    def duration(self) -> float:
+        """Seconds from start to end."""
+        return max(0.0, self.ended - self.started)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is a result."""
+        return self.state is State.FINISHED

@@ -1,0 +1,59 @@
+"""Names of trials and experiments: readable, and safe on every file system.
+
+Pure. HDFS forbids ``:``, URLs decode ``%``, shells and HopsML's own ``p=v&`` names break on the
+rest: only ``[A-Za-z0-9._=-]`` remains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["experiment_id", "slug", "trial_name"]
+
+MAX_LENGTH = 100
+"""Longest name of a trial's directory, in characters."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+def trial_name(number: int, params: Mapping[str, Any], order: Iterable[str] = ()) -> str:
+    """Name of a trial's directory, such as ``0007-learning_rate=0.001-dropout=0.45``.
+
+    The number makes it unique; the rest is for people, and is cut where it grows too long.
+
+    Args:
+        number: The trial's number, from 1.
+        params: Its hyperparameters.
+        order: Names that come first, in this order (the function's signature).
+    """
+    names = [name for name in order if name in params]
+    names += [name for name in params if name not in names]
+    pairs = [_safe(f"{name}={_text(params[name])}") for name in names]
+    return "-".join([f"{number:04d}", *pairs])[:MAX_LENGTH].rstrip(".-_=")
+
+
+def slug(name: str, limit: int = 40) -> str:
+    """A name as lower-case letters, digits and single dashes; "experiment" if none is left."""
+    return _NOT_SLUG.sub("-", name.lower()).strip("-")[:limit].strip("-") or "experiment"
+
+
+def experiment_id(name: str, stamp: str, suffix: str) -> str:
+    """Identifier of an experiment: ``<slug>-<yyyymmdd-hhmmss>-<6 hex>``.
+
+    Args:
+        name: The experiment's name.
+        stamp: Start in UTC, ``yyyymmdd-hhmmss``.
+        suffix: Six hex digits that keep experiments of one second apart.
+    """
+    return f"{slug(name)}-{stamp}-{suffix}"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _safe(text: str) -> str:
+    return _UNSAFE.sub("_", text).strip("_")

@@ -1,0 +1,127 @@
+"""Judging what a training function returned.
+
+Pure: files named in the outputs are recognised elsewhere. A number becomes ``{"metric": number}``
+as in HopsML; the metric must be a finite number, or the trial has failed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import Any
+
+from hopsml_flows.errors import InvalidOutputError
+from hopsml_flows.search.values import plain
+
+__all__ = ["DEFAULT_KEY", "checked_outputs", "json_value"]
+
+DEFAULT_KEY = "metric"
+"""Key of a returned number, and the default optimization key."""
+
+RESERVED = "_commit"
+"""Key that ``.outputs.json`` keeps for the project's own bookkeeping."""
+
+
+def checked_outputs(
+    returned: object, *, key: str | None, required: bool
+) -> tuple[dict[str, Any], float | None]:
+    """Turn a return value into outputs and a metric.
+
+    Args:
+        returned: What the training function returned.
+        key: The optimization key; None where none was named.
+        required: Whether there must be a metric (a search needs one, a single run does not).
+
+    Returns:
+        The outputs as JSON values, and the metric or None.
+
+    Raises:
+        InvalidOutputError: Nothing usable was returned; the message says what was expected.
+    """
+    value = plain(returned)
+    if value is None and not required:
+        return {}, None
+    if isinstance(value, Mapping):
+        outputs = {_key(name): json_value(f"outputs[{name!r}]", v) for name, v in value.items()}
+        return outputs, _metric_of(outputs, key, required=required)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return {DEFAULT_KEY: value}, _finite(DEFAULT_KEY, value)
+    if not required:
+        return {DEFAULT_KEY: json_value("the returned value", value)}, None
+    raise InvalidOutputError(
+        f"the training function returned {_kind(value)}; it must return a number, or a dict with "
+        f"the key {key or DEFAULT_KEY!r}"
+    )
+
+
+def json_value(where: str, value: object) -> Any:
+    """A value as JSON knows it: scalars and arrays unwrapped, paths as text.
+
+    Numbers that are not finite become "NaN", "Infinity" or "-Infinity", which JSON lacks.
+
+    Args:
+        where: What to call the value in an error.
+        value: Anything.
+
+    Raises:
+        InvalidOutputError: JSON cannot hold it.
+    """
+    value = plain(value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "NaN"
+        return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, PathLike):
+        return str(fspath(value))
+    if isinstance(value, Mapping):
+        return {str(name): json_value(f"{where}[{name!r}]", v) for name, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [json_value(f"{where}[{i}]", v) for i, v in enumerate(value)]
+    for method in ("numpy", "tolist"):  # tensors, then arrays
+        convert = getattr(value, method, None)
+        if callable(convert):
+            return json_value(where, convert())
+    raise InvalidOutputError(
+        f"{where} is {_kind(value)}; it must be a number, a string, a list, a dict, or the path of "
+        "a file"
+    )
+
+
+def _metric_of(outputs: Mapping[str, Any], key: str | None, *, required: bool) -> float | None:
+    if key is not None and key in outputs:
+        return _finite(key, outputs[key])
+    # HopsML refused every one-key dict whose key was not the default; there is no doubt there.
+    if key in (None, DEFAULT_KEY) and len(outputs) == 1:
+        (only,) = outputs.items()
+        if isinstance(only[1], (int, float)) and not isinstance(only[1], bool):
+            return _finite(*only)
+    if not required and key is None:
+        return None
+    raise InvalidOutputError(
+        f"the returned dict lacks the optimization key {key or DEFAULT_KEY!r}; "
+        f"it has {sorted(outputs)}"
+    )
+
+
+def _finite(key: str, value: object) -> float:
+    if value in ("NaN", "Infinity", "-Infinity"):
+        raise InvalidOutputError(f"the metric {key!r} is {value}; it must be a finite number")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidOutputError(f"the metric {key!r} is {_kind(value)}; it must be a number")
+    if not math.isfinite(value):
+        raise InvalidOutputError(f"the metric {key!r} is {value}; it must be a finite number")
+    return float(value)
+
+
+def _key(name: object) -> str:
+    if name == RESERVED:
+        raise InvalidOutputError(f"the key {RESERVED!r} is reserved; return it under another name")
+    return str(name)
+
+
+def _kind(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 80 else text[:80] + '…'}"

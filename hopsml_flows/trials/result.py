@@ -1,0 +1,107 @@
+"""What an experiment returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.search import Direction
+from hopsml_flows.trials.model import State, TrialResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ExperimentResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentResult:
+    """An experiment that is over.
+
+    It unpacks as HopsML's return values do: ``path, outputs = launch(…)``, and
+    ``best_dir, best_params, best_outputs = grid_search(…)``.
+
+    Args:
+        id: The experiment's identifier.
+        function: The verb that ran it.
+        path: The experiment's directory: a local path or a URL.
+        state: FINISHED, FAILED or KILLED.
+        direction: Which way is better, or None for ``launch``.
+        best: The best trial, or None.
+        trials: All trials, in order.
+        duration: Seconds from start to end.
+        flow_run_id: The Prefect flow run, or None.
+    """
+
+    id: str
+    function: str
+    path: str
+    state: State
+    direction: Direction | None
+    best: TrialResult | None
+    trials: tuple[TrialResult, ...]
+    duration: float
+    flow_run_id: str | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.function == "launch":
+            return iter((self.path, self.outputs))
+        return iter((self.best_dir, self.best_params, self.outputs))
+
+    @property
+    def best_dir(self) -> str | None:
+        """The best trial's directory: a local path or a URL."""
+        if self.best is None:
+            return None
+        return f"{self.path}/{self.best.directory}" if self.best.directory else self.path
+
+    @property
+    def best_params(self) -> dict[str, Any] | None:
+        """The best trial's hyperparameters."""
+        return None if self.best is None else self.best.params
+
+    @property
+    def best_metric(self) -> float | None:
+        """The best trial's metric."""
+        return None if self.best is None else self.best.metric
+
+    @property
+    def outputs(self) -> dict[str, Any] | None:
+        """The best trial's outputs; for ``launch`` those of its one trial, None for several."""
+        if self.function != "launch":
+            return None if self.best is None else self.best.outputs
+        if len(self.trials) == 1:
+            return self.trials[0].outputs or None
+        return None
+
+    @property
+    def failed(self) -> tuple[TrialResult, ...]:
+        """The trials that failed."""
+        return tuple(result for result in self.trials if not result.succeeded)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The trials as a table: number, parameters, outputs, metric, state, seconds, error.
+
+        Columns of parameters are named ``params.<name>``, of outputs ``outputs.<name>``.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "number": result.number,
+                    **{f"params.{name}": value for name, value in result.params.items()},
+                    **{f"outputs.{name}": value for name, value in result.outputs.items()},
+                    "metric": result.metric,
+                    "state": result.state.value,
+                    "seconds": result.duration,
+                    "directory": result.directory,
+                    "error": str(result.failure) if result.failure else None,
+                }
+                for result in self.trials
+            ]
+        )

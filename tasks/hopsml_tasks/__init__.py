@@ -1,0 +1,5 @@
+"""The Prefect tasks that the flows are made of; thin: they call execution and tracking."""
+
+from hopsml_tasks.trial import trial
+
+__all__ = ["trial"]

@@ -1,0 +1,57 @@
+"""The task of one trial, as it appears in the Prefect UI."""
+
+from __future__ import annotations
+
+import json
+
+import distributed
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from hopsml_flows.errors import TrialFailedError
+from hopsml_flows.execution import Job, Place, Staging, evaluate
+from hopsml_flows.storage import TrialFiles
+from hopsml_flows.tracking import write_end, write_start
+from hopsml_flows.trials import Trial, TrialResult, json_value
+
+__all__ = ["trial"]
+
+
+@task(name="trial", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
+def trial(job: Job, name: str, trial: Trial) -> TrialResult:  # noqa: ARG001 - the run's name
+    """Evaluate the training function once.
+
+    Args:
+        job: What the experiment's trials share.
+        name: The trial's name; the task run is named so.
+        trial: The trial.
+
+    Returns:
+        The result of a trial that succeeded.
+
+    Raises:
+        TrialFailedError: It failed; the exception carries the result.
+    """
+    staging = Staging(job.project, job.paths, trial, local_logdir=job.local_logdir)
+    try:
+        params = json_value("parameters", trial.params)
+        staging.write(TrialFiles.HPARAMS, json.dumps(params, indent=1))
+        write_start(staging.path, trial)
+        result = evaluate(job, trial, staging, _place())
+        write_end(staging.path, result)
+        staging.commit(result)
+    finally:
+        staging.close()
+    if result.failure is not None:
+        raise TrialFailedError(str(result.failure), result)
+    return result
+
+
+def _place() -> Place:
+    try:
+        worker = distributed.get_worker()
+    except ValueError:  # called directly, as a Prefect task may be
+        return Place()
+    # A worker inside the driver's process has no nanny; nor may one of several threads be alone.
+    alone = worker.state.nthreads == 1 and worker.nanny is not None
+    return Place(worker.address, alone=alone)
