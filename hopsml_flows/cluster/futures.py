@@ -33,11 +33,11 @@ class TrialFuture(PrefectTaskRunFuture[R]):
     def __init__(
         self,
         task_run_id: uuid.UUID,
-        dask_future: distributed.Future,
+        dask_future: distributed.Future[Outcome],
         on_lost: Callable[[TrialFuture[Any], Outcome], None],
     ) -> None:
         super().__init__(task_run_id)
-        self._dask_future: distributed.Future | None = dask_future
+        self._dask_future: distributed.Future[Outcome] | None = dask_future
         self._outcome: Outcome | None = None
         self._on_lost = on_lost
         self._lock = threading.Lock()
@@ -76,8 +76,8 @@ class TrialFuture(PrefectTaskRunFuture[R]):
             TimeoutError: The time is up.
         """
         self.outcome(timeout)
-        assert self._final_state is not None  # noqa: S101 - set with the outcome
-        result: R = self._final_state.result(raise_on_failure=raise_on_failure, _sync=True)  # type: ignore[call-arg]
+        assert self._final_state is not None
+        result: R = self._final_state.result(raise_on_failure=raise_on_failure, _sync=True)  # type: ignore[call-overload]  # `_sync` is hidden from types
         return result
 
     def outcome(self, timeout: float | None = None) -> Outcome:
@@ -91,7 +91,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         """
         future = self._dask_future
         if future is None:
-            assert self._outcome is not None  # noqa: S101 - set before the future is dropped
+            assert self._outcome is not None
             return self._outcome
         try:
             outcome = future.result(timeout=timeout)

@@ -47,7 +47,7 @@ class OpenCluster:
     @property
     def slots(self) -> int:
         """Trials that can run at once: worker threads now, or those it may grow to; at least 1."""
-        threads = sum(self.client.nthreads().values())
+        threads: int = sum(self.client.nthreads().values())
         return max(1, threads, self.most or 0)
 
 

@@ -14,7 +14,7 @@ import logging
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import cloudpickle
@@ -22,7 +22,7 @@ import distributed
 from prefect.client.schemas.objects import State, StateType
 from prefect.context import SyncClientContext, hydrated_context
 from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.results import ResultRecord
+from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in __all__
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.collections import visit_collection
 
@@ -215,7 +215,7 @@ def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None)
             state = run_task_sync(**arguments)
     except Exception as error:  # the engine itself failed: the task run must not hang
         return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
-    outcome = Outcome.of(state)
+    outcome = Outcome.of(cast("State[Any]", state))
     if outcome.error is None:
         return outcome
     return Outcome(outcome.type, outcome.name, outcome.message, error=_sendable(outcome.error))

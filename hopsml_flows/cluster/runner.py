@@ -57,7 +57,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         inherit_tags: bool = True,
         console_logs: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._given = cluster if isinstance(cluster, OpenCluster) else ClusterConfig.parse(cluster)
         self._inherit_tags = inherit_tags
         self._console_logs = console_logs
@@ -78,9 +78,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         if not isinstance(other, TrialTaskRunner):
             return NotImplemented
         return (self._given, self._inherit_tags, self._console_logs) == (
-            other._given,  # noqa: SLF001 - of the same class
-            other._inherit_tags,  # noqa: SLF001 - of the same class
-            other._console_logs,  # noqa: SLF001 - of the same class
+            other._given,
+            other._inherit_tags,
+            other._console_logs,
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -104,7 +104,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
         return self._cluster
 
-    def __exit__(self, *exc_info: Any) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         try:
             if self._cluster is not None:
                 self._close()
@@ -122,7 +122,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         """
         return SharedRef(self._send(name, cloudpickle.dumps(value)))
 
-    def submit(  # type: ignore[override]  # the base has one overload for sync and one for async
+    def submit(
         self,
         task: Task[Any, R],
         parameters: dict[str, Any],
@@ -147,16 +147,16 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         if not self._started:
             raise RuntimeError("The task runner must be started before submitting work.")
         task_run_id = uuid.uuid4()
-        inputs = {
-            name: collect_task_run_inputs_sync(value)
+        inputs: dict[str, set[Any]] = {
+            name: {*collect_task_run_inputs_sync(value)}
             for name, value in parameters.items()
             if not isinstance(value, (SharedRef, str, int, float, bool, bytes, type(None)))
         }
         for name, found in (dependencies or {}).items():
-            inputs[name] = inputs.get(name, set()) | found
+            inputs[name] = {*inputs.get(name, ()), *found}
         waited = list(wait_for) if wait_for else None
         if waited:
-            inputs["wait_for"] = collect_task_run_inputs_sync(waited)
+            inputs["wait_for"] = {*collect_task_run_inputs_sync(waited)}
         call = Call(self._context(), self._task(task), task_run_id, inputs or None)
         future = TrialFuture[R](
             task_run_id,

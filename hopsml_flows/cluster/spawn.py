@@ -36,7 +36,7 @@ def without_main_module() -> Iterator[None]:
         _users += 1
         if _users == 1:
             _original = multiprocessing.spawn.get_preparation_data
-            multiprocessing.spawn.get_preparation_data = _prepared  # type: ignore[assignment]
+            multiprocessing.spawn.get_preparation_data = _prepared
     try:
         yield
     finally:
@@ -49,7 +49,7 @@ def without_main_module() -> Iterator[None]:
 
 def _prepared(name: str) -> dict[str, Any]:
     original = _original
-    assert original is not None  # noqa: S101 - set as long as this function is installed
+    assert original is not None
     data = original(name)
     if name.startswith(_DASK_PROCESS):
         data.pop("init_main_from_path", None)

@@ -41,10 +41,10 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class OutputLog:
-    """A log file whose lines carry the time they were begun.
+    r"""A log file whose lines carry the time they were begun.
 
     Text is split into lines per source, so that two streams never share a line. A line that a
-    progress bar redraws (``\\r``) is written at most once a second, and as it was at its end.
+    progress bar redraws (``\r``) is written at most once a second, and as it was at its end.
 
     Args:
         path: The file; appended to.
@@ -272,8 +272,8 @@ class _Streams:
             root.setLevel(logging.INFO)
 
     def _restore(self) -> None:
-        assert self._saved is not None  # noqa: S101 - taken before
-        assert self._routers is not None  # noqa: S101 - taken before
+        assert self._saved is not None
+        assert self._routers is not None
         out, err, handlers, level = self._saved
         # A training function may have put its own streams or handlers there and left them.
         sys.stdout, sys.stderr = out, err

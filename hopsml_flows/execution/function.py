@@ -17,7 +17,7 @@ import sysconfig
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cloudpickle
 
@@ -50,6 +50,7 @@ class TrainingFunction(str):
     callable: Callable[..., Any]
 
     def __new__(cls, train: object) -> TrainingFunction:
+        """Find the function and name it."""
         if isinstance(train, TrainingFunction):
             return train
         if isinstance(train, str):
@@ -122,7 +123,7 @@ def unpacked(data: bytes) -> Callable[..., Any]:
 _LOADED_PREFIX = "hopsml_loaded_"
 
 
-def _function_of(train: object) -> Callable[..., Any]:
+def _function_of(train: Any) -> Callable[..., Any]:
     if hasattr(train, "task_key") and callable(getattr(train, "fn", None)):
         function: Callable[..., Any] = train.fn
         return function
@@ -130,7 +131,7 @@ def _function_of(train: object) -> Callable[..., Any]:
         raise InvalidFunctionError(
             "train", train, "must be a function, a Prefect task, or an import string"
         )
-    return train
+    return cast("Callable[..., Any]", train)
 
 
 def _imported(text: str) -> Callable[..., Any]:

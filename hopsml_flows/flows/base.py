@@ -69,16 +69,17 @@ class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
         # Imports Prefect's server client; argument errors need not wait for it.
         from hopsml_flows.flows.server import embedded_server
 
-        arguments = {**bound.arguments, "train": plan.train}
+        arguments = {**bound.arguments, **plan.parameters(bound.arguments)}
         with ExitStack() as stack:
             stack.enter_context(embedded_server())
             stack.enter_context(prefect.tags(*plan.options.tags))
             token = _prepared.set(plan)
             stack.callback(_prepared.reset, token)
-            result = super().__call__(return_state=return_state, wait_for=wait_for, **arguments)
+            call = cast("Callable[..., Any]", super().__call__)  # its overloads fit no pass-through
+            result = call(return_state=return_state, wait_for=wait_for, **arguments)
         return cast("ExperimentResult", result)
 
-    def with_options(self, **options: Any) -> ExperimentFlow[P]:  # type: ignore[override]
+    def with_options(self, **options: Any) -> ExperimentFlow[P]:
         """A copy of this flow with other settings; see ``prefect.Flow.with_options``."""
         changed = super().with_options(**options)
         flow = ExperimentFlow(self._plan, name=changed.name)

@@ -10,7 +10,7 @@ from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import TrainParameter
 from hopsml_flows.flows.plan import Options, Plan, checked_key
-from hopsml_flows.search import ListSearch, zipped
+from hopsml_flows.search import ListSearch, value_lists, zipped
 
 __all__ = ["launch"]
 
@@ -77,5 +77,5 @@ def launch(
         optimization_key=key,
         needs_metric=False,
         own_directory=args_dict is not None,
-        space=dict(args_dict or {}),
+        space=value_lists("args_dict", args_dict) if args_dict else {},
     )

@@ -6,8 +6,7 @@ outside world, still without changing it.
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.search import Direction, Domain, Optimizer
+from hopsml_flows.search.values import plain
 from hopsml_flows.storage import Project
 
 __all__ = ["Options", "Plan"]
@@ -114,6 +114,24 @@ class Plan:
     space: Mapping[str, Any] = field(default_factory=dict)
     domains: Mapping[str, Domain] = field(default_factory=dict)
 
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Flow parameters as Prefect stores and validates them, where they differ from ``given``.
+
+        Args:
+            given: The verb's arguments as its caller wrote them.
+        """
+        changed: dict[str, Any] = {"train": self.train}
+        for name in ("grid_dict", "args_dict"):  # arrays and ranges become lists
+            if given.get(name) is not None:
+                changed[name] = dict(self.space)
+        if given.get("project") is not None:
+            changed["project"] = self.options.project.url
+        if "cluster" in given and not isinstance(given["cluster"], str):
+            changed["cluster"] = self.options.cluster
+        if given.get("tags") is not None:
+            changed["tags"] = list(self.options.tags)
+        return changed
+
     def check(self) -> None:
         """Look whether the project can be written and the cluster reached.
 
@@ -146,16 +164,16 @@ def _flag(argument: str, value: object) -> bool:
 
 
 def _count(argument: str, value: object) -> int:
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or int(value) < 0:  # type: ignore[call-overload]
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
         raise InvalidArgumentError(argument, value, "must be an integer of at least 0")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return number
 
 
-def _tags(tags: object) -> tuple[str, ...]:
+def _tags(tags: Any) -> tuple[str, ...]:
     if tags is None:
         return ()
     listed = isinstance(tags, Collection) and not isinstance(tags, (str, bytes, Mapping))
-    if not listed or not all(isinstance(tag, str) and tag for tag in tags):  # type: ignore[attr-defined]
+    if not listed or not all(isinstance(tag, str) and tag for tag in tags):
         raise InvalidArgumentError("tags", tags, "must be a list of strings")
-    return tuple(sorted(set(tags))) if not isinstance(tags, Sequence) else tuple(tags)  # type: ignore[arg-type, call-overload]
+    return tuple(dict.fromkeys(tags))

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hopsml_tasks import trial as trial_task
 from prefect.context import FlowRunContext
 
 from hopsml_flows.cluster.futures import TrialFuture
@@ -53,6 +52,7 @@ from hopsml_flows.trials import (
     experiment_id,
     json_value,
 )
+from hopsml_tasks import trial as trial_task
 
 __all__ = ["run"]
 
@@ -78,7 +78,7 @@ def run(plan: Plan) -> ExperimentResult:
     record = _record(plan, paths)
     _write_start(plan, paths, record)
     progress = open_progress(show=plan.options.progress)
-    with _recorded(plan, record), ExitStack() as stack:
+    with _recorded(record), ExitStack() as stack:
         cluster = stack.enter_context(open_cluster(plan.options.cluster, trials=plan.trials))
         stack.enter_context(progress)
         runner = stack.enter_context(
@@ -272,7 +272,7 @@ def _write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None
 
 
 @contextmanager
-def _recorded(plan: Plan, record: RecordFile) -> Iterator[None]:
+def _recorded(record: RecordFile) -> Iterator[None]:
     """Write the end of a run that does not reach its own."""
     try:
         yield

@@ -5,7 +5,7 @@ Nothing here knows of files, clocks, Prefect or Dask.
 
 from hopsml_flows.search.base import BaseSearch, Evaluation, Optimizer, Proposal
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.fixed import GridSearch, ListSearch, zipped
+from hopsml_flows.search.fixed import GridSearch, ListSearch, value_lists, zipped
 from hopsml_flows.search.random import RandomSearch
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
 
@@ -23,5 +23,6 @@ __all__ = [
     "Proposal",
     "RandomSearch",
     "SearchSpace",
+    "value_lists",
     "zipped",
 ]

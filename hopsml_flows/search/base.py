@@ -107,7 +107,7 @@ class BaseSearch(ABC):
     def _propose(self, number: int) -> dict[str, Any] | None:
         """Parameters of proposal ``number`` (from 1), or None when there are no more."""
 
-    def _learn(self, proposal: Proposal, value: float | None) -> None:
+    def _learn(self, proposal: Proposal, value: float | None) -> None:  # noqa: B027 - optional
         """Take in a result; ``value`` is None where the evaluation failed."""
 
     @property

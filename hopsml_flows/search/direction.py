@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from enum import Enum
+from enum import StrEnum
 
 from hopsml_flows.errors import InvalidArgumentError
 
 __all__ = ["Direction"]
 
 
-class Direction(str, Enum):
+class Direction(StrEnum):
     """Whether the metric is to be maximised or minimised.
 
     A string enum, so that HopsML's plain ``"max"`` and ``"MIN"`` are accepted wherever a

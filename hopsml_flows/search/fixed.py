@@ -11,7 +11,7 @@ from hopsml_flows.search.base import BaseSearch
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.values import plain
 
-__all__ = ["GridSearch", "ListSearch", "zipped"]
+__all__ = ["GridSearch", "ListSearch", "value_lists", "zipped"]
 
 
 class ListSearch(BaseSearch):
@@ -57,7 +57,7 @@ class GridSearch(BaseSearch):
         self, grid: Mapping[str, Sequence[Any]], *, direction: Direction | str = Direction.MAX
     ) -> None:
         super().__init__(direction=direction)
-        self._grid = _value_lists("grid_dict", grid)
+        self._grid = value_lists("grid_dict", grid)
 
     @property
     def grid(self) -> dict[str, list[Any]]:
@@ -79,7 +79,7 @@ class GridSearch(BaseSearch):
 
 
 def zipped(args_dict: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Configurations of ``launch``: first values together, second values together, …
+    """Configurations of ``launch``: first values together, then second ones.
 
     Args:
         args_dict: Name to a list of values, all of one length.
@@ -90,14 +90,23 @@ def zipped(args_dict: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     Raises:
         InvalidSpaceError: Empty, not lists, or lists of unequal length.
     """
-    lists = _value_lists("args_dict", args_dict)
+    lists = value_lists("args_dict", args_dict)
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) > 1:
         raise InvalidSpaceError("args_dict", lengths, "value lists must be of equal length")
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
-def _value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """Value lists as Python lists of Python values.
+
+    Args:
+        argument: What to call them in an error.
+        lists: Name to a list, tuple, range or array.
+
+    Raises:
+        InvalidSpaceError: Empty, or not lists.
+    """
     if not isinstance(lists, Mapping):
         raise InvalidSpaceError(argument, lists, "must be a dict of name to list of values")
     if not lists:

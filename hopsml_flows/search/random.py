@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ import numpy as np
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.base import BaseSearch
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.space import SearchSpace
+from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
+from hopsml_flows.search.values import plain
 
 __all__ = ["RandomSearch"]
 
@@ -42,11 +42,12 @@ class RandomSearch(BaseSearch):
         seed: int | None = None,
     ) -> None:
         super().__init__(direction=direction)
-        if isinstance(samples, bool) or not isinstance(samples, numbers.Integral) or samples < 1:
+        count = plain(samples)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InvalidArgumentError("samples", samples, "must be an integer of at least 1")
         self._space = space
         cardinality = space.cardinality
-        self._total = int(samples) if cardinality is None else min(int(samples), cardinality)
+        self._total = count if cardinality is None else min(count, cardinality)
         self._rng = np.random.default_rng(seed)
         self._seen: set[str] = set()
 
@@ -64,12 +65,7 @@ class RandomSearch(BaseSearch):
 
     def _first_unseen(self) -> dict[str, Any] | None:
         """The rest of a nearly exhausted finite space, by enumeration."""
-        choices = [
-            list(domain.choices)
-            if hasattr(domain, "choices")
-            else list(range(int(domain.low), int(domain.high) + 1))
-            for domain in self._space.values()
-        ]
+        choices = [_values(domain) for domain in self._space.values()]
         place = [0] * len(choices)
         while True:
             params = {
@@ -91,3 +87,13 @@ class RandomSearch(BaseSearch):
             return False
         self._seen.add(key)
         return True
+
+
+def _values(domain: Domain) -> list[Any]:
+    match domain:
+        case Categorical():
+            return list(domain.choices)
+        case Int():
+            return list(range(domain.low, domain.high + 1))
+        case Float():  # a continuum is never exhausted: a thousand repeats cannot happen
+            return [domain.low]

@@ -8,7 +8,6 @@ into a ``Categorical``), never a NumPy scalar.
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,10 +61,11 @@ class Float:
         return min(max(value, self.low), self.high)
 
     def __contains__(self, value: object) -> bool:
+        number = plain(value)
         return (
-            isinstance(value, numbers.Real)
-            and not isinstance(value, bool)
-            and self.low <= float(value) <= self.high
+            isinstance(number, (int, float))
+            and not isinstance(number, bool)
+            and self.low <= number <= self.high
         )
 
     def describe(self) -> dict[str, Any]:
@@ -112,10 +112,11 @@ class Int:
         return min(max(round(value), self.low), self.high)
 
     def __contains__(self, value: object) -> bool:
+        number = plain(value)
         return (
-            isinstance(value, numbers.Integral)
-            and not isinstance(value, bool)
-            and self.low <= int(value) <= self.high
+            isinstance(number, int)
+            and not isinstance(number, bool)
+            and self.low <= number <= self.high
         )
 
     def describe(self) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Progress(ABC):
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         """Show it."""
 
-    def _close(self) -> None:
+    def _close(self) -> None:  # noqa: B027 - optional
         """Leave the terminal as it was."""
 
 

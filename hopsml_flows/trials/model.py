@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 __all__ = ["Failure", "State", "Trial", "TrialResult"]
 
 
-class State(str, Enum):
+class State(StrEnum):
     """State of an experiment or of a trial."""
 
     RUNNING = "RUNNING"
