@@ -1,0 +1,55 @@
+# Two commands for users, `make demo` and `make test`; the rest is for contributors.
+# Needs Python 3.11 or newer and make; everything else is installed into .venv from the lock files.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+# Packages are linked from uv's cache where the file system can, and copied where it cannot.
+export UV_LINK_MODE ?= copy
+export UV_CACHE_DIR ?= $(HOME)/.cache/uv
+
+.PHONY: demo test test-fast lint lock clean
+
+demo: $(VENV)/.demo  ## set everything up and run the main job
+	$(BIN)/python examples/digits_grid.py
+
+test: $(VENV)/.dev  ## set everything up and run all tests
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev  ## all tests but the long ones
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev  ## format, lint, types, import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(VENV)/.uv  ## resolve the lock files anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-emit-index-url --custom-compile-command "make lock" \
+	  --extra dev --output-file requirements/dev.txt pyproject.toml
+	for extra in demo gpu; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-emit-index-url --custom-compile-command "make lock" --constraint requirements/dev.txt \
+	    --extra $$extra --output-file requirements/$$extra.txt pyproject.toml || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.uv requirements/demo.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/demo.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.uv requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,14 @@
+"""Settings that hold for all tests; fixtures that start something are in ``tests/integration``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+# Before anything imports Prefect: tests must not touch the user's database or profile, nor
+# report to anyone.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="hopsml-tests-prefect-")
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+for name in ("PREFECT_API_URL", "HOPSML_PROJECT", "HOPSWORKS_PROJECT_NAME", "LIBHDFS_DEFAULT_FS"):
+    os.environ.pop(name, None)

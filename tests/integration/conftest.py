@@ -1,0 +1,84 @@
+"""What integration tests share: one Prefect server, one Dask cluster of two worker processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def prefect_server():
+    """A real Prefect server for the session; its API URL is configured."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield PREFECT_API_URL.value()
+
+
+@pytest.fixture(scope="session")
+def dask_address():
+    """Address of a scheduler with two worker processes, one thread each."""
+    import distributed
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Path of a project that does not exist yet."""
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def options(prefect_server, dask_address, project):
+    """Options that run an experiment quietly on the shared server and cluster."""
+    return {"project": str(project), "cluster": dask_address, "progress": False}
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Run a Python script as a user would, in a directory of its own; returns what it printed."""
+
+    def run(code: str, *, timeout: float = 180, check: bool = True, **env: str):
+        script = tmp_path / "script.py"
+        script.write_text(textwrap.dedent(code))
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            cwd=tmp_path,
+            env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), **env},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"script exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    return run
+
+
+@pytest.fixture
+def experiments(project):
+    """Read the project's experiments: directory name to record."""
+
+    def read() -> dict[str, dict]:
+        root = Path(project) / "Experiments"
+        if not root.exists():
+            return {}
+        return {
+            entry.name: json.loads((entry / "experiment.json").read_text())
+            for entry in sorted(root.iterdir())
+        }
+
+    return read
