@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
+from hopsml_flows.search.values import plain
 
 __all__ = ["BaseSearch", "Evaluation", "Optimizer", "Proposal"]
 
@@ -158,16 +159,21 @@ class BaseSearch(ABC):
 
         Raises:
             InvalidArgumentError: Nobody asked for that proposal, or it was told already, or
-                neither or both of value and failure were given.
+                neither or both of value and failure were given, or the value is no number.
         """
         if (value is None) == (failure is None):
             raise InvalidArgumentError(
                 "value", value, f"give a value or a failure, one of the two (failure={failure!r})"
             )
+        number = plain(value)
+        if number is not None and (
+            isinstance(number, bool) or not isinstance(number, (int, float))
+        ):
+            raise InvalidArgumentError("value", value, "must be a number")
         proposal = self._pending.pop(proposal_id, None)
         if proposal is None:
             raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
-        told = float(value) if value is not None and math.isfinite(value) else None
+        told = _finite(number)
         self._told[proposal_id] = told
         if told is not None and self.direction.better(
             told, self._best.value if self._best else None
@@ -203,3 +209,10 @@ class BaseSearch(ABC):
 
     def _all_asked(self) -> bool:
         return self._exhausted or (self.total is not None and self._asked >= self.total)
+
+
+def _finite(value: float | None) -> float | None:
+    try:
+        return float(value) if value is not None and math.isfinite(value) else None
+    except OverflowError:  # an integer beyond all floats
+        return None

@@ -9,7 +9,7 @@ from typing import Any
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.base import BaseSearch
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.values import is_jsonable, plain
 
 __all__ = ["GridSearch", "ListSearch", "value_lists", "zipped"]
 
@@ -105,7 +105,7 @@ def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, 
         lists: Name to a list, tuple, range or array.
 
     Raises:
-        InvalidSpaceError: Empty, or not lists.
+        InvalidSpaceError: Empty, not lists, or values that JSON cannot hold.
     """
     if not isinstance(lists, Mapping):
         raise InvalidSpaceError(argument, lists, "must be a dict of name to list of values")
@@ -123,5 +123,8 @@ def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, 
             raise InvalidSpaceError(f"{argument}[{name!r}]", values, "must be a list of values")
         if not listed:
             raise InvalidSpaceError(f"{argument}[{name!r}]", values, "must not be empty")
+        for value in listed:
+            if not is_jsonable(value):
+                raise InvalidSpaceError(f"{argument}[{name!r}]", value, "must hold JSON values")
         checked[name] = [plain(value) for value in listed]
     return checked

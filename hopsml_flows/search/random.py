@@ -30,7 +30,7 @@ class RandomSearch(BaseSearch):
         seed: The same seed gives the same configurations; None draws one.
 
     Raises:
-        InvalidArgumentError: ``samples`` is not a positive integer, or the seed not an integer.
+        InvalidArgumentError: ``samples`` is not a positive integer, or the seed no natural number.
     """
 
     def __init__(
@@ -48,7 +48,12 @@ class RandomSearch(BaseSearch):
         self._space = space
         cardinality = space.cardinality
         self._total = count if cardinality is None else min(count, cardinality)
-        self._rng = np.random.default_rng(seed)
+        start = plain(seed)
+        if start is not None and (
+            isinstance(start, bool) or not isinstance(start, int) or start < 0
+        ):
+            raise InvalidArgumentError("seed", seed, "must be an integer of at least 0, or None")
+        self._rng = np.random.default_rng(start)
         self._seen: set[str] = set()
 
     @property

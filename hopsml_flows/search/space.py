@@ -1,8 +1,8 @@
 """Search spaces: which values each hyperparameter may take.
 
 Pure: no I/O, no clock, and no randomness but the ``numpy.random.Generator`` passed in. Every
-value that leaves this module is a Python int, float, str, bool (or whatever object the user put
-into a ``Categorical``), never a NumPy scalar.
+value that leaves this module is a Python int, float, str, bool (or whatever else JSON can hold
+that the user put into a ``Categorical``), never a NumPy scalar.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hopsml_flows.errors import HopsmlWarning, InvalidSpaceError
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.values import is_jsonable, plain
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["Categorical", "Domain", "Float", "Int", "SearchSpace"]
+
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,9 @@ class Float:
         log: Draw uniformly in the logarithm; needs ``low > 0``.
 
     Raises:
-        InvalidSpaceError: Bounds that are not finite numbers, or equal, or not positive with
-            ``log``. Reversed bounds are sorted, with a warning.
+        InvalidSpaceError: Bounds that are not finite numbers, or equal, or further apart than a
+            float can say, or not positive with ``log``. Reversed bounds are sorted, with a
+            warning.
     """
 
     low: float
@@ -42,8 +45,10 @@ class Float:
 
     def __post_init__(self) -> None:
         low, high = _ordered(_real("low", self.low), _real("high", self.high))
-        object.__setattr__(self, "low", float(low))
-        object.__setattr__(self, "high", float(high))
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        if not math.isfinite(high - low):
+            raise InvalidSpaceError("bounds", [low, high], "must be a finite distance apart")
         if self.log and self.low <= 0:
             raise InvalidSpaceError("low", self.low, "must be positive on a log scale")
 
@@ -83,8 +88,8 @@ class Int:
         log: Draw so that every octave is as likely; needs ``low >= 1``.
 
     Raises:
-        InvalidSpaceError: Bounds that are not integers, or equal, or not positive with ``log``.
-            Reversed bounds are sorted, with a warning.
+        InvalidSpaceError: Bounds that are not integers of 64 bits, or equal, or not positive with
+            ``log``. Reversed bounds are sorted, with a warning.
     """
 
     low: int
@@ -93,8 +98,8 @@ class Int:
 
     def __post_init__(self) -> None:
         low, high = _ordered(_integer("low", self.low), _integer("high", self.high))
-        object.__setattr__(self, "low", int(low))
-        object.__setattr__(self, "high", int(high))
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
         if self.log and self.low < 1:
             raise InvalidSpaceError("low", self.low, "must be at least 1 on a log scale")
 
@@ -132,7 +137,8 @@ class Categorical:
         choices: At least two different values, of any type that JSON knows.
 
     Raises:
-        InvalidSpaceError: Fewer than two different values, or not a list.
+        InvalidSpaceError: Fewer than two different values, not a list, or a value that JSON
+            cannot hold.
     """
 
     choices: tuple[Any, ...]
@@ -141,6 +147,9 @@ class Categorical:
         if isinstance(choices, (str, bytes)) or not isinstance(choices, Sequence):
             raise InvalidSpaceError("choices", choices, "must be a list of values")
         values = tuple(plain(choice) for choice in choices)
+        for value in values:
+            if not is_jsonable(value):
+                raise InvalidSpaceError("choices", value, "must be values that JSON can hold")
         # True == 1 == 1.0, but they are different choices.
         if len({(type(value), repr(value)) for value in values}) < max(2, len(values)):
             raise InvalidSpaceError("choices", choices, "must be at least two different values")
@@ -265,19 +274,25 @@ def _real(argument: str, value: object) -> float:
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidSpaceError(argument, value, "must be a number")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise InvalidSpaceError(argument, value, "must be finite")
-    return value
+    return number
 
 
 def _integer(argument: str, value: object) -> int:
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidSpaceError(argument, value, "must be an integer")
+    if not -(2**63) <= value < 2**63:  # what the generator can draw
+        raise InvalidSpaceError(argument, value, "must fit in 64 bits")
     return value
 
 
-def _ordered(low: float, high: float) -> tuple[float, float]:
+def _ordered(low: N, high: N) -> tuple[N, N]:
     if low == high:
         raise InvalidSpaceError("bounds", [low, high], "must differ")
     if low > high:

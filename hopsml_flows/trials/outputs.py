@@ -80,7 +80,8 @@ def json_value(where: str, value: object) -> Any:
         return {str(name): json_value(f"{where}[{name!r}]", v) for name, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [json_value(f"{where}[{i}]", v) for i, v in enumerate(value)]
-    for method in ("numpy", "tolist"):  # tensors, then arrays
+    # Arrays, and tensors wherever they lie; TensorFlow's have no tolist.
+    for method in ("tolist", "numpy"):
         convert = getattr(value, method, None)
         if callable(convert):
             return json_value(where, convert())
@@ -111,9 +112,13 @@ def _finite(key: str, value: object) -> float:
         raise InvalidOutputError(f"the metric {key!r} is {value}; it must be a finite number")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidOutputError(f"the metric {key!r} is {_kind(value)}; it must be a number")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise InvalidOutputError(f"the metric {key!r} is {value}; it must be a finite number")
-    return float(value)
+    return number
 
 
 def _key(name: object) -> str:

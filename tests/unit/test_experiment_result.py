@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import pytest
+
+from hopsml_flows.search import Direction
+from hopsml_flows.trials import ExperimentResult, Failure, State, Trial, TrialResult
+
+GOOD = TrialResult(
+    1, "0001-x=1", {"x": 1}, State.FINISHED, 0.5, {"metric": 0.5}, "0001-x=1", 1, 10.0, 12.5
+)
+BAD = TrialResult(
+    2, "0002-x=2", {"x": 2}, State.FAILED, directory="0002-x=2", failure=Failure("ValueError", "no")
+)
+
+
+def result(function="grid_search", best=GOOD, trials=(GOOD, BAD)):
+    return ExperimentResult(
+        "id", function, "/p/Experiments/id", State.FINISHED, Direction.MAX, best, trials, 3.0
+    )
+
+
+def test_a_search_unpacks_into_best_directory_parameters_and_outputs():
+    path, params, outputs = result()
+    assert path == "/p/Experiments/id/0001-x=1"
+    assert params == {"x": 1}
+    assert outputs == {"metric": 0.5}
+
+
+def test_a_launch_unpacks_into_its_directory_and_its_one_trials_outputs():
+    path, outputs = result("launch", trials=(GOOD,))
+    assert path == "/p/Experiments/id"
+    assert outputs == {"metric": 0.5}
+
+
+def test_a_launch_of_several_trials_or_without_outputs_has_none():
+    assert result("launch").outputs is None
+    silent = dataclasses.replace(GOOD, outputs={})
+    assert result("launch", trials=(silent,)).outputs is None
+
+
+def test_without_a_best_trial_there_is_nothing_best():
+    empty = result(best=None)
+    assert list(empty) == [None, None, None]
+    assert empty.best_metric is None
+    assert empty.best_dir is None
+
+
+def test_the_best_trial_of_an_experiment_without_trial_directories_lies_in_its_own():
+    own = result("launch", best=dataclasses.replace(GOOD, directory=""))
+    assert own.best_dir == "/p/Experiments/id"
+
+
+def test_failed_lists_the_failed_trials():
+    assert result().failed == (BAD,)
+
+
+def test_the_table_has_parameters_outputs_and_errors():
+    table = result().to_pandas()
+    assert list(table["number"]) == [1, 2]
+    assert list(table["params.x"]) == [1, 2]
+    assert table["outputs.metric"][0] == 0.5
+    assert list(table["state"]) == ["FINISHED", "FAILED"]
+    assert table["seconds"][0] == 2.5
+    assert table["error"][1] == "ValueError: no"
+
+
+@pytest.mark.parametrize(
+    "value", [result(), GOOD, BAD, Trial(1, "0001", {"x": 1}), Failure("E", "m", "t")], ids=repr
+)
+def test_values_that_cross_processes_pickle_and_are_frozen(value):
+    assert pickle.loads(pickle.dumps(value)) == value
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, dataclasses.fields(value)[0].name, 9)
+
+
+def test_a_duration_is_never_negative():
+    assert dataclasses.replace(GOOD, started=20.0, ended=10.0).duration == 0.0
+
+
+def test_a_failure_reads_as_kind_and_message():
+    assert str(Failure("ValueError", "no")) == "ValueError: no"
+    assert str(Failure("KeyboardInterrupt", "")) == "KeyboardInterrupt"

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hopsml_flows.errors import InvalidOutputError
+from hopsml_flows.trials import checked_outputs, json_value
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("returned", "metric"),
+    [
+        (0.5, 0.5),
+        (3, 3.0),
+        (-2.5, -2.5),
+        (np.float64(0.5), 0.5),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3.0),
+        (np.longdouble(0.5), 0.5),
+        (np.array(0.5), 0.5),
+    ],
+)
+def test_a_number_becomes_the_metric(returned, metric):
+    outputs, found = checked_outputs(returned, key="metric", required=True)
+    assert outputs == {"metric": metric}
+    assert found == metric
+    assert type(found) is float
+    assert json.loads(json.dumps(outputs)) == outputs
+
+
+def test_a_number_is_the_metric_whatever_the_optimization_key():
+    assert checked_outputs(0.5, key="accuracy", required=True) == ({"metric": 0.5}, 0.5)
+
+
+def test_the_optimization_key_picks_the_metric_from_a_dict():
+    outputs, metric = checked_outputs(
+        {"loss": np.float32(0.25), "accuracy": 0.5, "history": [np.float64(0.5), 1]},
+        key="accuracy",
+        required=True,
+    )
+    assert metric == 0.5
+    assert outputs == {"loss": 0.25, "accuracy": 0.5, "history": [0.5, 1]}
+
+
+def test_any_mapping_will_do():
+    assert checked_outputs(OrderedDict(metric=1), key="metric", required=True)[1] == 1.0
+
+
+def test_a_one_key_dict_needs_no_optimization_key():
+    outputs, metric = checked_outputs({"accuracy": 0.5}, key="metric", required=True)
+    assert (outputs, metric) == ({"accuracy": 0.5}, 0.5)
+
+
+def test_a_one_key_dict_with_another_key_than_the_named_one_is_refused():
+    with pytest.raises(InvalidOutputError, match=r"lacks the optimization key 'f1'.*accuracy"):
+        checked_outputs({"accuracy": 0.5}, key="f1", required=True)
+
+
+def test_a_dict_that_lacks_the_key_is_refused_naming_what_it_has():
+    with pytest.raises(InvalidOutputError, match=r"'metric'.*\['accuracy', 'loss'\]"):
+        checked_outputs({"loss": 1, "accuracy": 0.5}, key="metric", required=True)
+
+
+def test_an_empty_dict_is_refused_where_a_metric_is_needed():
+    with pytest.raises(InvalidOutputError, match="lacks"):
+        checked_outputs({}, key="metric", required=True)
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF, np.float32("nan"), np.array(np.inf)])
+@pytest.mark.parametrize("required", [True, False])
+def test_a_metric_that_is_not_finite_is_refused_saying_so(value, required):
+    for returned in (value, {"metric": value, "other": 1}):
+        with pytest.raises(InvalidOutputError, match=r"'metric' is .*must be a finite number"):
+            checked_outputs(returned, key="metric", required=required)
+
+
+def test_an_integer_beyond_all_floats_is_no_finite_metric():
+    with pytest.raises(InvalidOutputError, match="finite"):
+        checked_outputs(10**400, key="metric", required=True)
+
+
+def test_other_outputs_may_be_nan():
+    outputs, metric = checked_outputs({"metric": 1, "loss": NAN}, key="metric", required=True)
+    assert outputs["loss"] == "NaN"
+    assert metric == 1.0
+
+
+@pytest.mark.parametrize("value", ["0.9", "high", True, np.bool_(True), None, [0.9], {"x": 1}])
+def test_a_metric_that_is_no_number_is_refused(value):
+    with pytest.raises(InvalidOutputError, match="must be a number"):
+        checked_outputs({"metric": value, "other": 1}, key="metric", required=True)
+
+
+@pytest.mark.parametrize(
+    "returned", [None, "0.9", True, [0.9], (0.9, 1), np.array([0.9]), object(), b"x"], ids=repr
+)
+def test_a_search_needs_a_number_or_a_dict(returned):
+    with pytest.raises(InvalidOutputError, match="must return a number, or a dict"):
+        checked_outputs(returned, key="metric", required=True)
+
+
+@pytest.mark.parametrize(
+    ("returned", "outputs", "metric"),
+    [
+        (None, {}, None),
+        ({}, {}, None),
+        ("done", {"metric": "done"}, None),
+        ([0.1, 0.2], {"metric": [0.1, 0.2]}, None),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 2}, None),
+        ({"a": 1}, {"a": 1}, 1.0),
+        ({"a": "text"}, {"a": "text"}, None),
+        (0.5, {"metric": 0.5}, 0.5),
+    ],
+)
+def test_a_single_run_may_return_anything_json_holds(returned, outputs, metric):
+    assert checked_outputs(returned, key=None, required=False) == (outputs, metric)
+
+
+def test_a_single_run_that_names_a_key_must_return_it():
+    with pytest.raises(InvalidOutputError, match="lacks"):
+        checked_outputs({"a": 1, "b": 2}, key="c", required=False)
+
+
+def test_the_projects_own_key_is_refused():
+    with pytest.raises(InvalidOutputError, match="reserved"):
+        checked_outputs({"metric": 1, "_commit": 2}, key="metric", required=True)
+
+
+class Tensor:
+    """The shape of a PyTorch tensor that needs a gradient, or lies on a GPU."""
+
+    ndim = 1
+
+    def numpy(self):
+        raise RuntimeError("call detach() or cpu() first")
+
+    def tolist(self):
+        return [0.5, 1.5]
+
+
+class EagerTensor:
+    """The shape of TensorFlow's."""
+
+    ndim = 1
+
+    def numpy(self):
+        return np.array([0.5, 1.5], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Path("a") / "b", "a/b"),
+        (np.arange(3), [0, 1, 2]),
+        (np.array([[1.0, NAN]]), [[1.0, "NaN"]]),
+        ((1, 2), [1, 2]),
+        ({3}, [3]),
+        ({1: {"x": np.int8(2)}}, {"1": {"x": 2}}),
+        (pd.Series([1, 2]), [1, 2]),
+        (-INF, "-Infinity"),
+        (INF, "Infinity"),
+        (True, True),
+        (None, None),
+        (np.str_("x"), "x"),
+        (Tensor(), [0.5, 1.5]),
+        (EagerTensor(), [0.5, 1.5]),
+    ],
+)
+def test_values_become_what_json_knows(value, expected):
+    got = json_value("x", value)
+    assert got == expected
+    assert json.loads(json.dumps(got, allow_nan=False)) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), len, b"bytes", 1j, np.complex128(1j), np.array([object()]), np.datetime64("2026")],
+    ids=repr,
+)
+def test_what_json_cannot_hold_is_refused_saying_where(value):
+    with pytest.raises(InvalidOutputError, match=r"outputs\['x'\]"):
+        checked_outputs({"metric": 1, "x": {"deep": [value]}}, key="metric", required=True)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from hopsml_flows.search import Direction, ListSearch, RandomSearch, SearchSpace
+from hopsml_flows.trials import Failure, State, TrialLoop, TrialResult
+
+
+def loop_of(count=10, *, retries=1, direction=Direction.MAX, **options):
+    search = ListSearch([{"x": i} for i in range(count)], direction=direction)
+    return TrialLoop(search, direction=direction, retries=retries, **options), search
+
+
+def finished(trial, metric):
+    return TrialResult(
+        trial.number, trial.name, trial.params, State.FINISHED, metric, directory=trial.directory
+    )
+
+
+def failed(trial, message="boom"):
+    return TrialResult(
+        trial.number, trial.name, trial.params, State.FAILED, failure=Failure("E", message)
+    )
+
+
+def numbers(trials):
+    return [trial.number for trial in trials]
+
+
+def test_a_search_that_does_not_learn_is_kept_ahead_of_the_workers():
+    loop, _ = loop_of(20)
+    assert numbers(loop.start(2)) == [1, 2, 3, 4, 5, 6]
+    assert loop.start(2) == []
+    assert loop.counts.running == 6
+
+
+def test_a_search_that_learns_is_asked_only_for_free_workers():
+    class Learning(ListSearch):
+        adaptive = True
+
+    loop = TrialLoop(Learning([{"x": i} for i in range(9)]), direction=Direction.MAX, retries=0)
+    first, second = loop.start(2)
+    assert loop.start(2) == []
+    loop.done(finished(first, 1.0))
+    assert numbers(loop.start(2)) == [3]
+    loop.done(finished(second, 1.0))
+    assert loop.counts.running == 1
+
+
+def test_a_freed_place_is_filled_in_the_searchs_order():
+    loop, _ = loop_of(20)
+    started = loop.start(1)
+    loop.done(finished(started[2], 0.1))
+    loop.done(finished(started[0], 0.1))
+    assert numbers(loop.start(1)) == [5, 6]
+
+
+def test_every_trial_is_started_once_and_the_loop_ends():
+    loop, search = loop_of(25)
+    seen = []
+    running = []
+    while not loop.finished:
+        running += loop.start(2)
+        trial = running.pop()
+        seen.append(trial.number)
+        loop.done(finished(trial, float(trial.number)))
+    assert sorted(seen) == list(range(1, 26))
+    assert search.finished
+    assert loop.best.number == 25
+    assert (loop.counts.total, loop.counts.succeeded, loop.counts.failed) == (25, 25, 0)
+
+
+def test_trials_are_named_in_the_signatures_order_and_have_a_directory_of_that_name():
+    search = ListSearch([{"b": 1, "a": 2}])
+    loop = TrialLoop(search, direction=Direction.MAX, retries=0, order=("a", "b"))
+    (trial,) = loop.start(1)
+    assert trial.name == trial.directory == "0001-a=2-b=1"
+    assert trial.attempt == 1
+
+
+def test_without_a_directory_of_its_own_a_trial_uses_the_experiments():
+    loop, _ = loop_of(1, own_directory=False)
+    (trial,) = loop.start(1)
+    assert trial.directory == ""
+    assert trial.name == "0001-x=0"
+
+
+def test_the_direction_decides_the_best_trial():
+    loop, _ = loop_of(3, direction=Direction.MIN)
+    for trial, metric in zip(loop.start(3), (2.0, -1.0, 5.0), strict=True):
+        loop.done(finished(trial, metric))
+    assert loop.best.metric == -1.0
+
+
+def test_a_failure_is_counted_remembered_and_told_and_the_others_go_on():
+    loop, search = loop_of(4)
+    first, second, third, fourth = loop.start(4)
+    loop.done(finished(first, 1.0))
+    loop.done(failed(second, "first"))
+    loop.done(failed(third, "second"))
+    assert not loop.finished
+    loop.done(finished(fourth, 0.5))
+    assert loop.finished
+    assert (loop.counts.succeeded, loop.counts.failed, loop.counts.done) == (2, 2, 4)
+    assert loop.first_failure.failure.message == "first"
+    assert loop.best.number == 1
+    assert search.best.value == 1.0
+
+
+def test_if_all_fail_there_is_no_best():
+    loop, search = loop_of(2)
+    for trial in loop.start(2):
+        loop.done(failed(trial))
+    assert loop.finished
+    assert loop.best is None
+    assert search.best is None
+
+
+def test_a_trial_may_succeed_without_a_metric():
+    loop, search = loop_of(1)
+    (trial,) = loop.start(1)
+    loop.done(finished(trial, None))
+    assert loop.finished
+    assert loop.counts.succeeded == 1
+    assert loop.best is None
+    assert search.finished
+
+
+def test_a_lost_trial_is_tried_again_before_new_ones_with_the_next_attempt():
+    loop, search = loop_of(20, retries=1)
+    started = loop.start(1)
+    assert loop.lost(started[1].number, "killed") is None
+    assert loop.counts.running == 3
+    (again,) = loop.start(1)
+    assert (again.number, again.name, again.attempt) == (2, started[1].name, 2)
+    assert 2 in {proposal.id for proposal in search.pending}
+
+
+def test_a_lost_trial_keeps_the_loop_unfinished_until_it_is_back():
+    loop, _ = loop_of(1, retries=1)
+    (trial,) = loop.start(1)
+    loop.lost(1, "killed")
+    assert not loop.finished
+    (again,) = loop.start(1)
+    loop.done(finished(again, 1.0))
+    assert loop.finished
+    assert loop.best.number == trial.number
+
+
+def test_a_trial_lost_more_often_than_retries_allow_has_failed():
+    loop, _ = loop_of(1, retries=2)
+    for _ in range(2):
+        loop.start(1)
+        assert loop.lost(1, "killed") is None
+    loop.start(1)
+    result = loop.lost(1, "killed again")
+    assert result.state is State.FAILED
+    assert result.attempt == 3
+    assert str(result.failure) == "WorkerLostError: killed again"
+    assert loop.finished
+    assert loop.counts.failed == 1
+    assert loop.first_failure is result
+
+
+def test_without_retries_a_lost_trial_has_failed_at_once():
+    loop, _ = loop_of(1, retries=0)
+    loop.start(1)
+    assert loop.lost(1, "killed").state is State.FAILED
+
+
+def test_a_search_that_ends_early_ends_the_loop():
+    search = RandomSearch(SearchSpace({"x": ["a", "b"]}), samples=10, seed=0)
+    loop = TrialLoop(search, direction=Direction.MAX, retries=0)
+    started = loop.start(8)
+    for trial in started:
+        loop.done(finished(trial, 1.0))
+    assert len(started) == 2
+    assert loop.finished

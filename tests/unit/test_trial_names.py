@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hopsml_flows.trials import experiment_id, slug, trial_name
+
+
+@pytest.mark.parametrize(
+    ("number", "params", "name"),
+    [
+        (7, {"learning_rate": 0.001, "dropout": 0.45}, "0007-learning_rate=0.001-dropout=0.45"),
+        (1, {}, "0001"),
+        (12345, {"a": 1}, "12345-a=1"),
+        (2, {"opt": "sgd"}, "0002-opt=sgd"),
+        (2, {"path": "/data/a b?.csv"}, "0002-path=_data_a_b_.csv"),
+        (2, {"kernel": [3, 3]}, "0002-kernel=_3_3"),
+        (2, {"x": -1e-07}, "0002-x=-1e-07"),
+        (2, {"ü": "ö"}, "0002-=".rstrip("-=")),
+        (2, {"x": None, "y": True}, "0002-x=None-y=True"),
+        (2, {"x": "..."}, "0002-x"),
+        (2, {"x": "a\nb\0c"}, "0002-x=a_b_c"),
+    ],
+)
+def test_a_trial_is_named_after_its_number_and_its_parameters(number, params, name):
+    assert trial_name(number, params) == name
+
+
+def test_parameters_come_in_the_order_of_the_signature_and_then_of_the_dict():
+    name = trial_name(1, {"c": 3, "b": 2, "a": 1}, order=("a", "unused", "b"))
+    assert name == "0001-a=1-b=2-c=3"
+
+
+def test_a_long_name_is_cut_to_a_hundred_characters():
+    name = trial_name(3, {f"parameter_{i}": "x" * 20 for i in range(20)})
+    assert len(name) == 100
+    assert name.startswith("0003-parameter_0=xxx")
+
+
+def test_a_cut_name_does_not_end_in_punctuation():
+    for length in range(80, 110):
+        name = trial_name(1, {"x": "a" * length, "y": "...", "z": "-" * 50})
+        assert re.fullmatch(r"[A-Za-z0-9._=-]*[A-Za-z0-9]", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("My Experiment!", "my-experiment"),
+        ("digits", "digits"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("---", "experiment"),
+        ("实验", "experiment"),
+        ("a" * 60, "a" * 40),
+        ("a" * 39 + " b", "a" * 39),
+    ],
+)
+def test_an_experiments_name_becomes_a_slug(name, expected):
+    assert slug(name) == expected
+
+
+def test_an_experiment_id_is_slug_time_and_suffix():
+    assert experiment_id("My Run", "20260102-030405", "abcdef") == "my-run-20260102-030405-abcdef"
