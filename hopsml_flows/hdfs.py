@@ -19,7 +19,8 @@ def project_path() -> str:
     Returns:
         An absolute path where the project is local, an fsspec URL elsewhere.
     """
-    return f"{_project().url}/"
+    url = _project().url
+    return url if url.endswith("/") else f"{url}/"
 
 
 def project_name() -> str:

@@ -8,6 +8,7 @@ beside it and renames, or uses a single request where the store makes that atomi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from contextlib import suppress
@@ -26,6 +27,10 @@ DEFAULT_PROJECT = "hopsml_project"
 
 # A PUT of these stores is one atomic request; a rename there is a copy and a deletion.
 _ATOMIC_PUT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
+
+
+# A protocol with one slash would pass as a local path and quietly keep everything here.
+_ONE_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")
 
 
 def default_project() -> str:
@@ -48,8 +53,8 @@ class Project:
         url: fsspec URL, or a local path (relative to the working directory).
 
     Raises:
-        InvalidProjectError: Malformed URL, or a protocol that fsspec does not know or whose
-            package is not installed.
+        InvalidProjectError: Malformed URL, or a protocol that fsspec does not know, whose
+            package is not installed, or whose storage cannot be reached.
     """
 
     def __init__(self, url: str | os.PathLike[str] | None = None) -> None:
@@ -62,11 +67,16 @@ class Project:
         if "\0" in text:
             raise InvalidProjectError("project", given, "must not contain NUL")
         protocol, found, rest = text.partition("://")
+        if (found and not protocol) or _ONE_SLASH.match(text):
+            raise InvalidProjectError("project", given, "must be like protocol://path")
         if not found or protocol in ("file", "local"):
             path = rest if found else text
             if not path:
                 raise InvalidProjectError("project", given, "lacks a path")
-            self._local: Path | None = Path(path).expanduser().absolute()
+            try:
+                self._local: Path | None = Path(path).expanduser().absolute()
+            except RuntimeError as error:  # ~somebody, and there is no such user
+                raise InvalidProjectError("project", given, str(error)) from error
             self._url = str(self._local)
             self._root = str(self._local)
             self._fs: Any = None
@@ -75,7 +85,7 @@ class Project:
         if not rest.strip("/") and protocol != "memory":
             raise InvalidProjectError("project", given, "lacks a path after the protocol")
         self._local = None
-        self._url = text.rstrip("/")
+        self._url = text.rstrip("/") if rest.strip("/") else f"{protocol}://"
         self._fs, self._root = _file_system(given, self._url)
         self._atomic_put = protocol in _ATOMIC_PUT
 
@@ -102,7 +112,9 @@ class Project:
 
     def full(self, path: str = "") -> str:
         """A path of the project as a URL, or as an absolute path where it is local."""
-        return f"{self._url}/{path}" if path else self._url
+        if not path:
+            return self._url
+        return f"{self._url}{path}" if self._url.endswith("/") else f"{self._url}/{path}"
 
     def check_writable(self) -> None:
         """Find out, without writing, whether the project can be written.
@@ -114,16 +126,19 @@ class Project:
             try:
                 self._fs.exists(self._root)
             except Exception as error:  # each file system has errors of its own
-                raise InvalidProjectError(
-                    "project", self._url, f"cannot be reached ({type(error).__name__}: {error})"
-                ) from error
+                raise InvalidProjectError("project", self._url, _unreachable(error)) from error
             return
         existing = self._local
-        while not existing.exists() and existing != existing.parent:
-            existing = existing.parent
-        if not existing.is_dir():
+        try:
+            while not existing.exists() and existing != existing.parent:
+                existing = existing.parent
+            directory = existing.is_dir()
+            writable = os.access(existing, os.W_OK | os.X_OK) and _mount_is_writable(existing)
+        except OSError as error:  # a directory above is closed to us, or the name is too long
+            raise InvalidProjectError("project", self._url, _unreachable(error)) from error
+        if not directory:
             raise InvalidProjectError("project", self._url, f"{existing} is not a directory")
-        if not os.access(existing, os.W_OK | os.X_OK) or not _mount_is_writable(existing):
+        if not writable:
             raise InvalidProjectError("project", self._url, f"{existing} is not writable")
 
     def make_directory(self, path: str) -> None:
@@ -217,7 +232,14 @@ def _file_system(given: object, url: str) -> tuple[Any, str]:
         raise InvalidProjectError(
             "project", given, f"needs a package that is not installed ({error})"
         ) from error
+    except Exception as error:  # some file systems connect when they are made
+        raise InvalidProjectError("project", given, _unreachable(error)) from error
     return fs, str(root).rstrip("/")
+
+
+def _unreachable(error: Exception) -> str:
+    lines = str(error).splitlines() or [""]
+    return f"cannot be reached ({type(error).__name__}: {lines[0]})"
 
 
 def _mount_is_writable(path: Path) -> bool:
