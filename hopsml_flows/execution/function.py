@@ -74,7 +74,7 @@ class TrainingFunction(str):
         target = inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner)
         try:
             file = inspect.getsourcefile(target)
-        except TypeError:
+        except (TypeError, OSError):  # built in, or typed at a prompt
             return None
         return Path(file) if file and Path(file).is_file() else None
 
@@ -93,10 +93,15 @@ def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
     Raises:
         InvalidFunctionError: Something the function refers to cannot be pickled.
     """
-    modules = _user_modules() if by_value else []
-    home = sys.modules.get(getattr(_innermost(function), "__module__", None) or "")
-    if home is not None and home.__name__.startswith(_LOADED_PREFIX):
-        modules.append(home)
+    # Those that the user registered stay registered; aliases of a module are left out.
+    registered = cloudpickle.list_registry_pickle_by_value()
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if name == getattr(module, "__name__", None)
+        and name not in registered
+        and (name.startswith(_LOADED_PREFIX) or (by_value and _is_users(name, module)))
+    ]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -169,7 +174,7 @@ def _module(text: str, name: str) -> ModuleType:
             else "module (needed by it)"
         )
         raise FunctionNotFoundError("train", text, f"there is no {what} {missing!r}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that parses its arguments exits
         raise FunctionNotFoundError(
             "train", text, f"importing {name!r} raised {type(error).__name__}: {error}"
         ) from error
@@ -194,7 +199,7 @@ def _loaded_file(text: str, place: str) -> ModuleType:
         sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise FunctionNotFoundError(
             "train", text, f"running {place!r} raised {type(error).__name__}: {error}"
@@ -223,20 +228,16 @@ def _innermost(function: Any) -> Any:
     return function
 
 
-def _user_modules() -> list[ModuleType]:
-    """Loaded modules that are neither the standard library, nor installed, nor our own."""
-    installed = {
-        Path(path).resolve()
-        for key, path in sysconfig.get_paths().items()
-        if key in ("stdlib", "platstdlib", "purelib", "platlib")
-    }
-    own = __name__.partition(".")[0]
-    found = []
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not file or name.partition(".")[0] in (own, "hopsml_tasks", "__main__"):
-            continue
-        parents = Path(file).resolve().parents
-        if not any(place in parents for place in installed):
-            found.append(module)
-    return found
+_INSTALLED = tuple(
+    os.path.realpath(path) + os.sep
+    for key, path in sysconfig.get_paths().items()
+    if key in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+def _is_users(name: str, module: ModuleType) -> bool:
+    """Whether a module is neither the standard library's, nor installed, nor the project's."""
+    file = getattr(module, "__file__", None)
+    if not file or name.partition(".")[0] in ("hopsml_flows", "hopsml_tasks", "__main__"):
+        return False
+    return not os.path.realpath(file).startswith(_INSTALLED)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hopsml_flows.execution.staging import Staging
 
-__all__ = ["Job", "evaluate"]
+__all__ = ["Job", "Place", "evaluate"]
 
 _PACKAGE = str(Path(__file__).parent.parent)
 

@@ -73,9 +73,12 @@ def call(function: Callable[..., Any], params: Mapping[str, Any]) -> Any:
     rest = dict(params)
     positional = []
     for parameter in (_parameters(function) or {}).values():
-        if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY or parameter.name not in rest:
+        if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
             break
-        positional.append(rest.pop(parameter.name))
+        value = rest.pop(parameter.name, parameter.default)
+        if value is inspect.Parameter.empty:
+            break
+        positional.append(value)
     returned = function(*positional, **rest)
     if inspect.isawaitable(returned):
         return asyncio.run(_awaited(returned))

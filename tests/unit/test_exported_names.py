@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pytest
+
+import hopsml_flows
+import hopsml_tasks
+
+MODULES = sorted(
+    found.name
+    for package in (hopsml_flows, hopsml_tasks)
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+)
+
+
+@pytest.mark.parametrize("name", ["hopsml_flows", "hopsml_tasks", *MODULES])
+def test_a_module_lists_its_names_once_each_and_has_them_all(name):
+    module = importlib.import_module(name)
+    assert module.__all__
+    assert len(set(module.__all__)) == len(module.__all__)
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if ".flows." not in name])
+def test_a_module_lists_every_public_class_and_function_of_its_own(name):
+    module = importlib.import_module(name)
+    own = {
+        attribute
+        for attribute, value in vars(module).items()
+        if not attribute.startswith("_")
+        and callable(value)
+        and getattr(value, "__module__", None) == name
+        and hasattr(value, "__qualname__")
+    }
+    assert own - set(module.__all__) == set()
+
+
+def test_the_package_lists_its_lazy_names_in_dir():
+    assert set(hopsml_flows.__all__) <= set(dir(hopsml_flows))
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        hopsml_flows.nothing  # noqa: B018 - the access is the test

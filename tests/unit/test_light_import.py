@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("tensorflow", "dask", "distributed", "pandas", "pyarrow", "prefect")
+
+
+def imported_by(statement):
+    code = f"{statement}\nimport sys\nprint(*sorted(sys.modules), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    loaded = imported_by("import hopsml_flows")
+    assert "hopsml_flows" in loaded
+    assert loaded.isdisjoint({*HEAVY, "numpy", "fsspec", "tensorboard"})
+
+
+@pytest.mark.parametrize("name", ["search", "trials", "storage", "execution", "errors"])
+def test_the_layers_of_a_worker_import_nothing_heavy(name):
+    loaded = imported_by(f"import hopsml_flows.{name}")
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_what_a_training_function_imports_brings_neither_prefect_nor_dask():
+    loaded = imported_by("from hopsml_flows import devices, hdfs, tensorboard")
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_the_verbs_do_not_bring_tensorflow_or_pandas():
+    loaded = imported_by("from hopsml_flows import experiment\nexperiment.grid_search")
+    assert "prefect" in loaded
+    assert loaded.isdisjoint({"tensorflow", "pandas", "pyarrow"})
