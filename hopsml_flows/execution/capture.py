@@ -14,6 +14,7 @@ nothing of storage: it writes the local file it is given.
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import io
 import logging
@@ -37,7 +38,8 @@ __all__ = ["OutputLog", "captured"]
 
 _POLL_SECONDS = 0.1
 _REDRAW_SECONDS = 1.0
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class OutputLog:
@@ -54,6 +56,7 @@ class OutputLog:
         self._file = path.open("ab", buffering=0)
         self._lock = threading.RLock()
         self._partial: dict[str, str] = {}
+        self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._drawn: dict[str, float] = {}
 
     def write(self, source: str, text: str) -> None:
@@ -72,6 +75,17 @@ class OutputLog:
             if out:
                 self._file.write("".join(out).encode(errors="backslashreplace"))
 
+    def write_bytes(self, source: str, data: bytes) -> None:
+        """Take in a piece of output as bytes; a character may be cut between two pieces.
+
+        Args:
+            source: Which stream it came from.
+            data: UTF-8, as far as it is text.
+        """
+        with self._lock:
+            decoder = self._decoders.setdefault(source, _Decoder("backslashreplace"))
+            self.write(source, decoder.decode(data))
+
     def note(self, text: str) -> None:
         """Write lines of the project's own."""
         self.write("hopsml", text if text.endswith("\n") else f"{text}\n")
@@ -81,6 +95,8 @@ class OutputLog:
         with self._lock:
             if self._file.closed:
                 return
+            for source, decoder in self._decoders.items():
+                self.write(source, decoder.decode(b"", final=True))
             for source, rest in self._partial.items():
                 if rest:
                     self._file.write(self._stamped(rest).encode(errors="backslashreplace"))
@@ -106,7 +122,7 @@ class OutputLog:
     @staticmethod
     def _stamped(line: str) -> str:
         shown = next((t for t in reversed(line.split("\r")) if t.strip("\b ")), "")
-        text = _COLOUR.sub("", shown).lstrip("\b").rstrip()
+        text = _COLOUR.sub("", shown).strip("\b").rstrip()
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         return f"{stamp}Z {text}\n" if text else f"{stamp}Z\n"
 
@@ -155,6 +171,17 @@ class _Router(io.TextIOBase):
         log.write(self._name, text)
         return len(text)
 
+    def write_bytes(self, data: bytes) -> None:
+        log = self._owner.log_of_caller()
+        if log is None:
+            self._original.buffer.write(data)
+            return
+        self._owner.drain()
+        log.write_bytes(self._name, data)
+
+    def reconfigure(self, **_: Any) -> None:
+        """Accept what scripts ask of ``sys.stdout``; the log is UTF-8 and unbuffered as it is."""
+
     def flush(self) -> None:
         with suppress(ValueError):  # closed
             self._original.flush()
@@ -191,8 +218,11 @@ class _BinaryRouter(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         raw = bytes(data)
-        self._text.write(raw.decode("utf-8", "backslashreplace"))
+        self._text.write_bytes(raw)
         return len(raw)
+
+    def flush(self) -> None:
+        self._text.flush()
 
     def fileno(self) -> int:
         return self._text.fileno()
@@ -201,10 +231,11 @@ class _BinaryRouter(io.RawIOBase):
 class _LogHandler(logging.Handler):
     """The root logger's handler while trials run: records of trials to their logs."""
 
-    def __init__(self, owner: _Streams, originals: list[logging.Handler]) -> None:
+    def __init__(self, owner: _Streams, originals: list[logging.Handler], level: int) -> None:
         super().__init__()
         self._owner = owner
         self._originals = originals
+        self._level = level
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -212,9 +243,29 @@ class _LogHandler(logging.Handler):
         if log is not None:
             log.write("logging", f"{self.format(record)}\n")
             return
-        for handler in self._originals or [h for h in (logging.lastResort,) if h]:
+        if self._owner.in_forked_child():
+            print(self.format(record), file=sys.stderr, flush=True)
+            return
+        names = _up_to_root(record.name)
+        # A logger without a level of its own has the root's, which was lowered for the trials.
+        if all(logger.level == logging.NOTSET for logger in names) and record.levelno < self._level:
+            return
+        handlers = self._originals
+        if not handlers and logging.lastResort and not any(logger.handlers for logger in names):
+            handlers = [logging.lastResort]
+        for handler in handlers:
             if record.levelno >= handler.level:
                 handler.handle(record)
+
+
+def _up_to_root(name: str) -> list[logging.Logger]:
+    """The logger of that name and those above it, without the root."""
+    found = []
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger is not None and logger.parent is not None:
+        found.append(logger)
+        logger = logger.parent
+    return found
 
 
 class _Streams:
@@ -239,6 +290,7 @@ class _Streams:
         try:
             yield
         finally:
+            _flush_streams()  # a wrapper that the training function put there may hold text
             with self._lock:
                 self._logs.remove(log)
                 if not self._logs:
@@ -246,12 +298,16 @@ class _Streams:
 
     def log_of_caller(self) -> OutputLog | None:
         """The log of the trial that the calling thread belongs to."""
-        if os.getpid() != self._pid:
-            return None  # a forked child: its descriptors lead to the trial's file
+        if self.in_forked_child():
+            return None  # its descriptors lead to the trial's file
         log = _log.get()
         if log is None and self._alone and self._logs:
             log = self._logs[0]  # a thread that the training function started
         return None if log is None or log.closed else log
+
+    def in_forked_child(self) -> bool:
+        """Whether this process was forked by a trial."""
+        return os.getpid() != self._pid
 
     def drain(self) -> None:
         """Copy what came through the descriptors so far, so that order is kept."""
@@ -267,7 +323,7 @@ class _Streams:
             _Router("stderr", sys.stderr, self),
         )
         sys.stdout, sys.stderr = cast("tuple[TextIO, TextIO]", self._routers)
-        root.handlers[:] = [_LogHandler(self, root.handlers[:])]
+        root.handlers[:] = [_LogHandler(self, root.handlers[:], root.level)]
         if root.level in (logging.NOTSET, logging.WARNING):  # untouched by the user
             root.setLevel(logging.INFO)
 
@@ -292,9 +348,9 @@ class _Copier:
     def __init__(self, descriptor: int, log: OutputLog) -> None:
         self._descriptor = descriptor
         self._log = log
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._draining = False
         self._offset = 0
-        self._undecoded = b""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hopsml-output", daemon=True)
         self._thread.start()
@@ -303,31 +359,21 @@ class _Copier:
         if os.fstat(self._descriptor).st_size == self._offset:
             return
         with self._lock:
-            while data := os.pread(self._descriptor, 1 << 16, self._offset):
-                self._offset += len(data)
-                self._take(data)
+            # A signal handler or a finalizer that prints may come in while this thread is here.
+            if self._draining:
+                return
+            self._draining = True
+            try:
+                while data := os.pread(self._descriptor, 1 << 16, self._offset):
+                    self._offset += len(data)
+                    self._log.write_bytes("process", data)
+            finally:
+                self._draining = False
 
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
         self.drain()
-        if self._undecoded:
-            self._log.write("process", self._undecoded.decode("utf-8", "backslashreplace"))
-
-    def _take(self, data: bytes) -> None:
-        data = self._undecoded + data
-        # A character may be cut in two; at most its last three bytes are kept back.
-        cut = len(data)
-        for back in range(1, min(4, len(data)) + 1):
-            byte = data[-back]
-            if byte < 0x80:
-                break
-            if byte >= 0xC0:
-                needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-                cut = len(data) - back if back < needed else len(data)
-                break
-        self._undecoded = data[cut:]
-        self._log.write("process", data[:cut].decode("utf-8", "backslashreplace"))
 
     def _run(self) -> None:
         while not self._stop.wait(_POLL_SECONDS):
@@ -361,11 +407,15 @@ def _descriptors_to(log: OutputLog) -> Iterator[None]:
 
 def _flush_all() -> None:
     """Push out what Python and the C library still hold for descriptors 1 and 2."""
+    _flush_streams()
+    with suppress(Exception):
+        _libc.fflush(None)
+
+
+def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with suppress(Exception):  # a user's stand-in may lack flush, or be closed
             cast("TextIO", stream).flush()
-    with suppress(Exception):
-        _libc.fflush(None)
 
 
 _libc = ctypes.CDLL(None)
