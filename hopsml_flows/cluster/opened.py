@@ -5,9 +5,12 @@ The only place that starts Dask clusters. The flow that opens a cluster owns it;
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -146,7 +149,10 @@ def _started(config: ClusterConfig, workers: int, *, cuda: bool) -> Iterator[Any
         "n_workers": workers,
         "threads_per_worker": 1,
         "memory_limit": config.memory_limit,
-        "dashboard_address": None,
+        # Any free port, and no dashboard: it would take a second to import. Dask's default port
+        # can be had by one cluster a machine.
+        "dashboard_address": "127.0.0.1:0",
+        "scheduler_kwargs": {"dashboard": "dashboard_address" in config.options},
         "silence_logs": logging.ERROR,
         **config.options,
     }
@@ -171,11 +177,35 @@ def _cuda_cluster_class() -> Any:
 
 
 def _connect(config: ClusterConfig) -> distributed.Client:
+    _probe(str(config.address))
+    return distributed.Client(config.address, timeout=CONNECT_SECONDS, set_as_default=False)
+
+
+def _probe(address: str) -> None:
+    """Ask the scheduler who it is.
+
+    Dask's client waits without limit for a peer that accepts a connection and says nothing; the
+    thread is a daemon, so that even then nobody waits for it.
+    """
+    answer: Future[None] = Future()
+
+    async def ask() -> None:
+        async with distributed.core.rpc(address) as scheduler:
+            await scheduler.identity()
+
+    def run() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(ask(), CONNECT_SECONDS))
+            answer.set_result(None)
+        except BaseException as error:  # handed to the caller
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="hopsml-probe", daemon=True).start()
     try:
-        return distributed.Client(config.address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError) as error:
+        answer.result(CONNECT_SECONDS)
+    except (OSError, TimeoutError, ValueError) as error:
         raise InvalidClusterError(
             "cluster",
-            config.address,
+            address,
             f"no scheduler answered there within {CONNECT_SECONDS} s ({type(error).__name__})",
         ) from error

@@ -6,6 +6,7 @@ every failure of the user's code as a result, never as an exception.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from contextlib import ExitStack
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Place", "evaluate"]
 
-_PACKAGE = str(Path(__file__).parent.parent)
+_PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 class Job:
@@ -170,4 +171,8 @@ def _failure(error: BaseException) -> Failure:
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.tb_next
     text = "".join(traceback.format_exception(type(error), error, frame))
-    return Failure(type(error).__name__, str(error), text)
+    try:
+        message = str(error)
+    except Exception as failed:  # the error's own __str__ is the user's code too
+        message = f"its message cannot be had ({type(failed).__name__})"
+    return Failure(type(error).__name__, message, text)

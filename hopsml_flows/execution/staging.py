@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import tempfile
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_own_file
-from hopsml_flows.trials import Trial, TrialResult
+from hopsml_flows.trials import Trial, TrialResult, slug
 
 __all__ = ["Staging"]
 
@@ -127,11 +128,19 @@ class Staging:
         if staged in source.parents:
             inside = source.relative_to(staged).as_posix()
             return self._target(inside)
-        target = self.path / Path(value).name
-        if is_own_file(target.name) or (target.exists() and not _same(source, target)):
-            target = self.path / f"{name}-{Path(value).name}"
+        target = self._place_for(source, name, Path(value).name)
         shutil.copyfile(source, target)
         return self._target(target.name)
+
+    def _place_for(self, source: Path, key: str, name: str) -> Path:
+        """Where to copy a file: under its name, or beside what has that name already."""
+        prefix = slug(key)
+        names = chain([name, f"{prefix}-{name}"], (f"{prefix}-{n}-{name}" for n in count(2)))
+        return next(
+            target
+            for target in (self.path / candidate for candidate in names)
+            if not is_own_file(target.name) and (not target.exists() or _same(source, target))
+        )
 
     def _files(self) -> list[Path]:
         files: list[Path] = []
@@ -166,6 +175,8 @@ class Staging:
 
 
 def _same(one: Path, other: Path) -> bool:
+    if not other.is_file():
+        return False
     return one.stat().st_size == other.stat().st_size and _sha256(one) == _sha256(other)
 
 

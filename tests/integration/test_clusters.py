@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import distributed
+import psutil
+import pytest
+
+from hopsml_flows import experiment
+from hopsml_flows.cluster.opened import open_cluster
+from hopsml_flows.errors import InvalidClusterError
+from hopsml_flows.experiment import ClusterConfig
+
+from .training import product
+
+
+def test_there_are_no_more_workers_than_trials():
+    with open_cluster(ClusterConfig(kind="local", n_workers=2), trials=1) as cluster:
+        assert list(cluster.client.nthreads().values()) == [1]
+
+
+def test_workers_are_processes_of_one_thread_and_end_with_the_block():
+    with open_cluster(ClusterConfig(kind="local", n_workers=2)) as cluster:
+        threads = cluster.client.nthreads()
+        pids = cluster.client.run(lambda: __import__("os").getpid()).values()
+        assert sorted(threads.values()) == [1, 1]
+        assert len(set(pids)) == 2
+        assert all(psutil.pid_exists(pid) for pid in pids)
+    gone, alive = psutil.wait_procs([psutil.Process(p) for p in pids if psutil.pid_exists(p)], 10)
+    assert alive == []
+
+
+def test_idle_workers_are_given_back_and_come_again():
+    config = ClusterConfig(kind="local", n_workers=2, idle_timeout=2)
+    with open_cluster(config) as cluster:
+        assert len(cluster.client.nthreads()) == 2
+        deadline = time.monotonic() + 40
+        while cluster.client.nthreads() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert cluster.client.nthreads() == {}
+        assert cluster.client.submit(sum, [1, 2]).result(timeout=60) == 3
+
+
+def test_a_running_cluster_is_used_and_left_running(options):
+    experiment.grid_search(product, {"x": [1, 2]}, **options)
+    with distributed.Client(options["cluster"], set_as_default=False) as client:
+        assert len(client.nthreads()) == 2
+        plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
+        assert not any("hopsml" in name for names in plugins.values() for name in names)
+
+
+def test_a_scheduler_that_does_not_answer_is_an_error_within_ten_seconds(project, prefect_server):
+    with socket.socket() as silent:  # accepts connections and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(InvalidClusterError, match=f"{address}|no scheduler answered"):
+            experiment.grid_search(product, {"x": [1]}, project=str(project), cluster=address)
+        waited = time.monotonic() - began
+    assert waited < 15  # the promise is 10 s; starting the client takes its share
+    assert not project.exists()
+
+
+def test_cuda_without_a_gpu_is_an_error(project, prefect_server):
+    from hopsml_flows.execution import visible_gpus
+
+    if visible_gpus():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InvalidClusterError, match="NVML finds none"):
+        experiment.grid_search(product, {"x": [1]}, project=str(project), cluster="cuda")
+    assert not project.exists()
+
+
+def test_a_worker_of_several_threads_keeps_trials_apart(prefect_server, project):
+    def train(x):
+        import time
+
+        for step in range(5):
+            print(f"trial {x} step {step}")
+            time.sleep(0.05)
+        return x
+
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", dashboard_address=":0"
+    ) as cluster:
+        result = experiment.grid_search(
+            train,
+            {"x": [1, 2]},
+            project=str(project),
+            cluster=cluster.scheduler_address,
+            progress=False,
+        )
+    for trial in result.trials:
+        log = (project / "Experiments" / result.id / trial.directory / "output.log").read_text()
+        assert [line.partition("Z ")[2] for line in log.splitlines()] == [
+            f"trial {trial.params['x']} step {step}" for step in range(5)
+        ]

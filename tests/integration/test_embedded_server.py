@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from hopsml_flows.errors import PrefectServerError
+
+# No main guard, as in the programs written for HopsML.
+SCRIPT = """
+import json, os, time
+import psutil
+from hopsml_flows import experiment
+
+def servers():
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if "prefect.server.api.server" in line and "PREFECT_HOME" in process.environ():
+            if process.environ()["PREFECT_HOME"] == os.environ["PREFECT_HOME"]:
+                found.append(process.pid)
+    return found
+
+def train(x):
+    return {"metric": x, "servers": servers(), "pid": os.getpid()}
+
+result = experiment.grid_search(train, {"x": [1, 2, 3, 4]}, name="embedded",
+                                cluster=experiment.ClusterConfig(kind="local", n_workers=2))
+print("RESULT", json.dumps({
+    "flow_run": result.flow_run_id,
+    "servers": [trial.outputs["servers"] for trial in result.trials],
+    "pids": sorted({trial.outputs["pid"] for trial in result.trials}),
+    "left": servers(),
+    "children": [child.pid for child in psutil.Process().children(recursive=True)
+                 if "resource_tracker" not in " ".join(child.cmdline())],
+    "trials": [trial.name for trial in result.trials],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    """A script without a server, run once; what it printed, and its Prefect home."""
+    directory = tmp_path_factory.mktemp("embedded")
+    script = directory / "program.py"
+    script.write_text(SCRIPT)
+    home = directory / "prefect"
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=directory,
+        env={**os.environ, "PREFECT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)[1])
+    return told, done.stdout, home, directory
+
+
+def test_exactly_one_server_serves_the_run_and_its_workers(embedded):
+    told, _, _, _ = embedded
+    assert len({tuple(servers) for servers in told["servers"]}) == 1
+    assert len(told["servers"][0]) == 1
+    assert len(told["pids"]) == 2
+
+
+def test_server_and_workers_are_gone_afterwards(embedded):
+    told, _, _, _ = embedded
+    assert told["left"] == []
+    assert told["children"] == []
+    for pid in [*told["servers"][0], *told["pids"]]:
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+
+
+def test_a_server_started_later_shows_the_finished_run_with_its_task_runs(embedded):
+    told, _, home, _ = embedded
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-services"],
+        env={**os.environ, "PREFECT_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}/api"
+        with httpx.Client(base_url=url, timeout=10) as client:
+            deadline = time.monotonic() + 90
+            while time.monotonic() < deadline:
+                try:
+                    if client.get("/health").status_code == httpx.codes.OK:
+                        break
+                except httpx.TransportError:
+                    time.sleep(0.3)
+            flow_run = client.get(f"/flow_runs/{told['flow_run']}").json()
+            task_runs = client.post(
+                "/task_runs/filter", json={"flow_runs": {"id": {"any_": [told["flow_run"]]}}}
+            ).json()
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert flow_run["state_type"] == "COMPLETED"
+    assert sorted(run["name"] for run in task_runs) == sorted(told["trials"])
+    assert {run["state_type"] for run in task_runs} == {"COMPLETED"}
+
+
+def test_output_ends_with_a_table_and_where_to_look_next(embedded):
+    _, printed, _, directory = embedded
+    lines = printed.splitlines()
+    assert any(re.search(r"4/4 trials · 0 running · 0 failed · best 4", line) for line in lines)
+    assert any("grid_search: trials of embedded" in line for line in lines)
+    assert any(line.startswith("Finished Experiment embedded-") for line in lines)
+    assert any(line.startswith("BEST  metric 4 with x=4") for line in lines)
+    assert any(line.startswith(f"Files:       {directory}/hopsml_project/Exp") for line in lines)
+    assert any(line.startswith("TensorBoard: tensorboard --logdir ") for line in lines)
+    assert any(line.startswith("Prefect:     prefect server start") for line in lines)
+
+
+def test_program_is_versioned_with_the_experiment(embedded):
+    _, _, _, directory = embedded
+    (experiment,) = (directory / "hopsml_project" / "Experiments").iterdir()
+    assert (experiment / "program.py").read_text() == SCRIPT
+    assert re.search(r"(?m)^prefect==\d", (experiment / "environment.txt").read_text())
+
+
+def test_a_server_that_cannot_start_is_an_error_with_its_output(monkeypatch, tmp_path):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from hopsml_flows.flows.server import embedded_server
+
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "nonsense://nowhere")
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(PrefectServerError, match="exited with code"),
+        embedded_server(),
+    ):
+        pass
