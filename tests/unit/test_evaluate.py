@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+import math
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+from hopsml_flows import tensorboard
+from hopsml_flows.execution import Job, Place, Staging, evaluate, packed
+from hopsml_flows.trials import State, Trial
+
+
+@pytest.fixture
+def run(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run_trial(function, params=None, *, key="metric", needs_metric=True, attempt=1):
+        job = Job(
+            function=packed(function, by_value=True),
+            project=project,
+            experiment_id="e-1",
+            optimization_key=key,
+            needs_metric=needs_metric,
+            local_logdir=False,
+            directory=str(tmp_path),
+        )
+        job = pickle.loads(pickle.dumps(job))
+        trial = Trial(1, "0001", params or {}, attempt=attempt, directory="0001")
+        staging = Staging(job.project, job.paths, trial, local_logdir=job.local_logdir)
+        result = evaluate(job, trial, staging, Place("tcp://worker"))
+        return result, (staging.path / "output.log").read_text()
+
+    return run_trial
+
+
+def test_a_good_trial_has_metric_outputs_times_and_worker(run):
+    def training(rate):
+        print("hello")
+        return {"metric": rate * 2, "loss": 1}
+
+    result, log = run(training, {"rate": 0.25})
+    assert result.state is State.FINISHED
+    assert result.metric == 0.5
+    assert result.outputs == {"metric": 0.5, "loss": 1}
+    assert result.params == {"rate": 0.25}
+    assert result.failure is None
+    assert 0 < result.started <= result.ended
+    assert (result.worker, result.directory, result.attempt) == ("tcp://worker", "0001", 1)
+    assert log.endswith("Z hello\n")
+
+
+def test_an_async_function_runs_to_its_end_with_output_and_context(run):
+    async def training():
+        await asyncio.sleep(0)
+        print("async")
+        tensorboard.logdir()
+        return 1
+
+    result, log = run(training)
+    assert result.metric == 1.0
+    assert log.endswith("async\n")
+
+
+def test_the_function_finds_its_logdir(run, project):
+    def training():
+        Path(tensorboard.logdir(), "events").write_text("e")
+        return 1
+
+    result, _ = run(training)
+    assert result.succeeded
+    assert project.read("Experiments/e-1/0001/events") == b"e"
+
+
+def test_a_file_it_returns_is_attached(run, project):
+    def training():
+        Path("plot.png").write_text("png")
+        return {"metric": 1, "plot": "plot.png"}
+
+    result, _ = run(training)
+    assert project.read(result.outputs["plot"]) == b"png"
+
+
+def test_a_function_that_raises_is_a_failure_with_a_traceback_of_the_users_code(run):
+    def helper():
+        raise LookupError("no data")
+
+    def training():
+        print("before")
+        helper()
+
+    result, log = run(training)
+    assert result.state is State.FAILED
+    assert (result.metric, result.outputs) == (None, {})
+    assert str(result.failure) == "LookupError: no data"
+    assert "in training" in result.failure.traceback
+    assert "in helper" in result.failure.traceback
+    assert "hopsml_flows" not in result.failure.traceback
+    assert log.index("before") < log.index("Traceback") < log.index("LookupError: no data")
+
+
+def test_a_failures_cause_is_in_its_traceback(run):
+    def training():
+        try:
+            raise KeyError("inner")
+        except KeyError as error:
+            raise RuntimeError("outer") from error
+
+    result, _ = run(training)
+    assert "KeyError: 'inner'" in result.failure.traceback
+    assert "RuntimeError: outer" in result.failure.traceback
+
+
+@pytest.mark.parametrize(
+    ("returned", "reason"),
+    [
+        (math.nan, "InvalidOutputError: the metric 'metric' is nan; it must be a finite number"),
+        ({"metric": math.inf, "x": 1}, "is Infinity; it must be a finite number"),
+        (None, "returned NoneType None; it must return a number"),
+        ({"a": 1, "b": 2}, "lacks the optimization key 'metric'; it has ['a', 'b']"),
+        ({"metric": "0.9"}, "must be a number"),
+        ({"metric": 1, "x": b"raw"}, "outputs['x'] is bytes"),
+    ],
+)
+def test_a_useless_return_value_is_a_failure_saying_what_was_expected(run, returned, reason):
+    def training():
+        return returned
+
+    result, log = run(training)
+    assert result.state is State.FAILED
+    assert result.failure.kind == "InvalidOutputError"
+    assert reason in str(result.failure)
+    assert reason in log
+
+
+def test_a_script_that_exits_is_a_failure(run):
+    result, _ = run(lambda: sys.exit("bad flag"))
+    assert str(result.failure) == "SystemExit: bad flag"
+
+
+def test_an_error_whose_text_cannot_be_had_is_a_failure_all_the_same(run):
+    def training():
+        class Broken(Exception):  # noqa: N818 - a user's
+            def __str__(self):
+                raise OSError("no text")
+
+        raise Broken
+
+    result, _ = run(training)
+    assert result.state is State.FAILED
+    assert result.failure.kind == "Broken"
+
+
+def test_an_error_that_cannot_be_pickled_is_a_failure_that_can(run):
+    def training():
+        raise ValueError(lambda: 0)
+
+    result, _ = run(training)
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_arguments_that_do_not_fit_are_a_failure(run):
+    result, _ = run(lambda rate: rate, {"wrong": 1})
+    assert result.failure.kind == "TypeError"
+    assert "wrong" in result.failure.message
+
+
+def test_a_function_that_does_not_unpack_is_a_failure(project, tmp_path):
+    job = Job(
+        function=b"not a pickle", project=project, experiment_id="e-1", optimization_key="metric",
+        needs_metric=True, local_logdir=False, directory=str(tmp_path),
+    )  # fmt: skip
+    trial = Trial(1, "0001", {}, directory="0001")
+    result = evaluate(job, trial, Staging(project, job.paths, trial, local_logdir=False), Place())
+    assert result.failure.kind == "UnpicklingError"
+
+
+def test_another_attempt_says_so_in_its_log(run):
+    _, log = run(lambda: 1, attempt=2)
+    assert "attempt 2: the worker of the attempt before was lost" in log
+
+
+def test_a_single_run_needs_no_metric(run):
+    result, _ = run(lambda: None, key=None, needs_metric=False)
+    assert result.state is State.FINISHED
+    assert (result.outputs, result.metric) == ({}, None)
+
+
+def test_a_job_pickles_without_the_unpacked_function(run, project):
+    job = Job(
+        function=packed(lambda: 5, by_value=True), project=project, experiment_id="e-1",
+        optimization_key=None, needs_metric=False, local_logdir=False, directory="/",
+    )  # fmt: skip
+    assert job.function() == 5
+    assert job.function is job.function
+    again = pickle.loads(pickle.dumps(job))
+    assert again.function() == 5
+    assert again.project.url == project.url
+    assert again.paths == job.paths
