@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+from hopsml_flows import experiment
+
+SCRIPT = """
+import sys, time
+from hopsml_flows import experiment
+def train(x):
+    time.sleep(0.3)
+    if x == 2:
+        raise ValueError("no")
+    return x
+experiment.grid_search(train, {"x": [1, 2, 3, 4]}, name="shown",
+                       cluster=experiment.ClusterConfig(kind="local", n_workers=2))
+"""
+
+
+def test_a_terminal_shows_one_live_line_and_then_the_table(prefect_server, tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(SCRIPT)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={
+            **os.environ,
+            "PREFECT_API_URL": prefect_server,
+            "TERM": "xterm",
+            "COLUMNS": "140",
+            "LINES": "50",
+        },
+    )
+    os.close(theirs)
+    seen = b""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if select.select([ours], [], [], 0.5)[0]:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the other side is closed
+                break
+            seen += piece
+    os.close(ours)
+    assert process.wait(30) == 0, seen.decode(errors="replace")
+    text = seen.decode(errors="replace")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert re.search(r"[━╸ ]+ 0/4 trials · \d running · 0 failed · 0:00:0\d elapsed", plain)
+    assert "\x1b[2K" in text  # lines are erased and drawn again
+    assert "FAILED ValueError: no" in plain
+    assert "Finished Experiment shown-" in plain
+
+
+def test_elsewhere_progress_is_plain_lines(prefect_server, run_script):
+    done = run_script(SCRIPT, PREFECT_API_URL=prefect_server)
+    assert "\x1b[" not in done.stdout
+    assert re.search(
+        r"^4/4 trials · 0 running · 1 failed · best 4 \(0004-x=4\) · 0:00:\d\d elapsed$",
+        done.stdout,
+        re.MULTILINE,
+    )
+
+
+def test_nothing_is_printed_on_request(options, capsys):
+    experiment.grid_search(lambda x: x, {"x": [1]}, **options)
+    captured = capsys.readouterr()
+    assert captured.out == ""
