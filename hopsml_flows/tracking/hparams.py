@@ -23,6 +23,9 @@ __all__ = ["METRIC_PREFIX", "experiment_events", "write_end", "write_start"]
 METRIC_PREFIX = "outputs/"
 """Prefix of the scalar tags of a trial's outputs, apart from curves of the user's own."""
 
+_LARGEST = 2.0**128
+"""The smallest number beyond single precision."""
+
 
 def experiment_events(domains: Mapping[str, Domain], metric: str | None) -> bytes:
     """Content of the event file that tells TensorBoard the search space and the metric.
@@ -63,10 +66,11 @@ def write_end(logdir: Path, result: TrialResult) -> None:
     from tensorboard.compat.proto import summary_pb2
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
+    # TensorBoard keeps single precision; what it cannot hold is left to .outputs.json.
     numbers = {
         name: float(value)
         for name, value in result.outputs.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
     }
     scalars = summary_pb2.Summary(
         value=[
@@ -120,7 +124,10 @@ def _domain(domain: Domain) -> Any:
         case Categorical():
             values = [_hparam(choice) for choice in domain.choices]
             # TensorBoard wants the values of a domain to be of one type.
-            if len({type(value) for value in values}) > 1:
+            kinds = {type(value) for value in values}
+            if kinds == {int, float}:
+                values = [float(value) for value in values]
+            elif len(kinds) > 1:
                 values = [str(value) for value in values]
             return summary_v2.Discrete(values)
 

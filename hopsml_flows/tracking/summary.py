@@ -10,6 +10,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.trials import json_value
+
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project
     from hopsml_flows.trials import TrialResult
@@ -57,7 +59,7 @@ class Summary:
 def combination(result: TrialResult) -> dict[str, Any]:
     """A result as an entry of the summary."""
     entry: dict[str, Any] = {
-        "parameters": result.params,
+        "parameters": json_value("parameters", result.params),
         "outputs": result.outputs,
         "trial": result.name,
         "state": result.state.value,

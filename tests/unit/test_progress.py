@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from hopsml_flows.tracking import open_progress
+from hopsml_flows.tracking.progress import time_left
+from hopsml_flows.trials import Counts, State, TrialResult
+
+BEST = TrialResult(3, "0003-x=1", {"x": 1}, State.FINISHED, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("counts", "elapsed", "left"),
+    [
+        (Counts(10, 2, 4, 1), 10.0, 10.0),
+        (Counts(4, 0, 4, 0), 8.0, 0.0),
+        (Counts(10, 2, 0, 0), 10.0, None),
+        (Counts(None, 2, 5, 0), 10.0, None),
+    ],
+)
+def test_the_time_left_follows_the_pace_so_far(counts, elapsed, left):
+    assert time_left(counts, elapsed) == left
+
+
+def test_without_a_terminal_it_prints_plain_lines(capsys):
+    with open_progress(show=True) as progress:
+        progress.update(Counts(6, 2, 1, 1), BEST)
+    out = capsys.readouterr().out
+    assert out.startswith("2/6 trials · 2 running · 1 failed · best 0.75 (0003-x=1) · 0:00:0")
+    assert out.endswith(" left\n")
+    assert "\x1b" not in out
+
+
+def test_plain_lines_are_few_unless_forced(capsys):
+    with open_progress(show=True) as progress:
+        for done in range(5):
+            progress.update(Counts(6, 1, done, 0), None)
+        progress.update(Counts(6, 0, 6, 0), None, force=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["0/6", "6/6"]
+
+
+def test_an_unknown_total_and_no_best_are_shown_so(capsys):
+    with open_progress(show=True) as progress:
+        progress.update(Counts(None, 1, 2, 0), None)
+    out = capsys.readouterr().out
+    assert out.startswith("2/? trials · 1 running · 0 failed · 0:00:0")
+    assert "best" not in out
+
+
+def test_on_request_it_is_silent(capsys):
+    with open_progress(show=False) as progress:
+        progress.update(Counts(6, 2, 1, 1), BEST, force=True)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_in_a_terminal_it_redraws_one_line_and_leaves_nothing_behind(tmp_path):
+    code = (
+        "from hopsml_flows.tracking import open_progress\n"
+        "from hopsml_flows.trials import Counts\n"
+        "with open_progress(show=True) as progress:\n"
+        "    for done in range(7):\n"
+        "        progress.update(Counts(6, 1, done, 0), None, force=True)\n"
+        "print('after')\n"
+    )
+    main, child = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+    for name in ("NO_COLOR", "CI", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "FORCE_COLOR"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=child, stderr=child, stdin=child, env=environment
+    )
+    os.close(child)
+    seen = b""
+    try:
+        while piece := os.read(main, 65536):
+            seen += piece
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(main)
+    assert process.wait(60) == 0
+    text = seen.decode()
+    assert "6/6 trials" in text
+    assert "\x1b[2K" in text  # erased
+    assert text.rsplit("\x1b[2K", 1)[1].strip().endswith("after")

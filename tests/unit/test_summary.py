@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.tracking import Summary
+from hopsml_flows.trials import Failure, State, TrialResult
+
+PATHS = ExperimentPaths("e-1")
+
+
+def result(number, **options):
+    return TrialResult(
+        number,
+        f"{number:04d}",
+        options.pop("params", {"x": number}),
+        State.FINISHED,
+        0.5,
+        options.pop("outputs", {"metric": 0.5}),
+    )
+
+
+@pytest.fixture
+def summary(project):
+    project.make_directory(PATHS.root)
+    return Summary(project, PATHS)
+
+
+def combinations(project):
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(project.read(PATHS.summary), parse_constant=refuse)["combinations"]
+
+
+def test_the_first_result_is_written_at_once(project, summary):
+    summary.add(result(1))
+    (entry,) = combinations(project)
+    assert entry["parameters"] == {"x": 1}
+    assert entry["outputs"] == {"metric": 0.5}
+    assert (entry["trial"], entry["state"], entry["metric"]) == ("0001", "FINISHED", 0.5)
+
+
+def test_results_that_come_soon_after_wait_and_all_are_there_in_the_end(project, summary):
+    for number in (3, 1, 2):
+        summary.add(result(number))
+    assert len(combinations(project)) == 1
+    summary.write()
+    assert [entry["parameters"]["x"] for entry in combinations(project)] == [1, 2, 3]
+
+
+def test_a_failed_trial_is_there_with_its_reason(project, summary):
+    failed = TrialResult(1, "0001", {"x": 1}, State.FAILED, failure=Failure("ValueError", "no"))
+    summary.add(failed)
+    (entry,) = combinations(project)
+    assert entry["state"] == "FAILED"
+    assert entry["error"] == "ValueError: no"
+    assert entry["outputs"] == {}
+
+
+def test_an_experiment_without_results_has_an_empty_summary(project, summary):
+    summary.write()
+    assert combinations(project) == []
+
+
+def test_nothing_new_is_not_written_again(project, summary):
+    summary.add(result(1))
+    project.replace(PATHS.summary, "somebody else's")
+    summary.write()
+    assert project.read(PATHS.summary) == b"somebody else's"
+
+
+def test_parameters_that_json_writes_otherwise_are_still_json(project, summary):
+    summary.add(result(1, params={"x": math.nan, "path": Path("a"), "pair": (1, 2)}))
+    (entry,) = combinations(project)
+    assert entry["parameters"] == {"x": "NaN", "path": "a", "pair": [1, 2]}
