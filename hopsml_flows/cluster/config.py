@@ -100,7 +100,7 @@ class ClusterConfig:
                 return cls(kind=value)
         if isinstance(value, Mapping):
             known = {entry.name for entry in fields(cls)}
-            unknown = sorted(set(value) - known)
+            unknown = sorted(map(str, set(value) - known))
             if unknown:
                 raise InvalidClusterError(
                     "cluster", unknown, f"fields must be among {sorted(known)}"

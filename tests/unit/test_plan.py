@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from hopsml_flows import experiment
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.experiment import Direction
+from hopsml_flows.flows.plan import Options
+from hopsml_flows.storage import Project
+
+
+def training(rate, units=1):
+    return rate * units
+
+
+def plan_of(verb, *arguments, **options):
+    """The plan that a verb makes of its arguments; nothing runs."""
+    bound = inspect.signature(verb.fn).bind(*arguments, **options)
+    return verb._plan(*bound.args, **bound.kwargs)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_grid_is_planned_with_its_size_space_and_domains():
+    plan = plan_of(experiment.grid_search, training, {"rate": [0.1, 0.2], "units": range(3)})
+    assert (plan.verb, plan.experiment_type) == ("grid_search", "PARALLEL_EXPERIMENTS")
+    assert plan.trials == 6
+    assert plan.space == {"rate": [0.1, 0.2], "units": [0, 1, 2]}
+    assert list(plan.domains) == ["rate", "units"]
+    assert (plan.direction, plan.optimization_key) == (Direction.MAX, "metric")
+    assert plan.needs_metric
+    assert plan.own_directory
+
+
+def test_a_random_search_without_a_seed_draws_one_and_keeps_it():
+    bounds = {"rate": [0.1, 0.2]}
+    plan = plan_of(experiment.random_search, training, bounds)
+    assert plan.trials == 10
+    assert isinstance(plan.options.seed, int)
+    assert plan.search().ask() == plan.search().ask()
+    other = plan_of(experiment.random_search, training, bounds)
+    assert plan.search().ask() != other.search().ask()
+
+
+def test_the_same_seed_plans_the_same_search():
+    bounds = {"rate": [0.1, 0.2]}
+    one, other = (plan_of(experiment.random_search, training, bounds, seed=3) for _ in range(2))
+    assert one.search().ask() == other.search().ask()
+
+
+def test_a_launch_without_arguments_is_one_trial_in_the_experiments_directory():
+    plan = plan_of(experiment.launch, lambda: 1)
+    assert (plan.trials, plan.own_directory, plan.needs_metric) == (1, False, False)
+    assert (plan.experiment_type, plan.direction) == ("EXPERIMENT", None)
+    assert [proposal.params for proposal in plan.search().ask()] == [{}]
+
+
+def test_a_launch_with_arguments_is_a_trial_for_each_position():
+    plan = plan_of(experiment.launch, training, {"rate": [1, 2], "units": [5, 3]})
+    assert (plan.trials, plan.own_directory) == (2, True)
+    assert plan.experiment_type == "PARALLEL_EXPERIMENTS"
+    assert [proposal.params for proposal in plan.search().ask()] == [
+        {"rate": 1, "units": 5},
+        {"rate": 2, "units": 3},
+    ]
+
+
+def test_a_launch_may_repeat_a_value():
+    plan = plan_of(experiment.launch, training, {"rate": [1, 1], "units": [5, 3]})
+    assert plan.trials == 2
+
+
+def test_the_verbs_take_hopsmls_arguments_by_position_and_default():
+    assert list(inspect.signature(experiment.launch.fn).parameters)[:6] == [
+        "train", "args_dict", "name", "local_logdir", "description", "metric_key",
+    ]  # fmt: skip
+    assert list(inspect.signature(experiment.grid_search.fn).parameters)[:7] == [
+        "train", "grid_dict", "direction", "name", "local_logdir", "description",
+        "optimization_key",
+    ]  # fmt: skip
+    assert list(inspect.signature(experiment.random_search.fn).parameters)[:8] == [
+        "train", "boundary_dict", "direction", "samples", "name", "local_logdir", "description",
+        "optimization_key",
+    ]  # fmt: skip
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(experiment.random_search.fn).parameters.items()
+    }
+    assert (defaults["samples"], defaults["name"], defaults["direction"]) == (
+        10, "no-name", Direction.MAX,
+    )  # fmt: skip
+    assert (defaults["cluster"], defaults["retries"]) == ("auto", 1)
+
+
+@pytest.mark.parametrize("verb", ["launch", "grid_search", "random_search"])
+def test_everything_beyond_hopsmls_arguments_is_keyword_only(verb):
+    parameters = inspect.signature(getattr(experiment, verb).fn).parameters
+    for name in ("project", "cluster", "seed", "retries", "tags"):
+        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_what_prefect_stores_of_a_plan_is_json(tmp_path):
+    given = {"grid_dict": {"rate": np.array([0.1, 0.2])}, "project": Project("p"), "tags": ("a",)}
+    plan = plan_of(experiment.grid_search, training, **given)
+    changed = plan.parameters(given)
+    assert changed["train"] == f"{__name__}:training"
+    assert changed["grid_dict"] == {"rate": [0.1, 0.2]}
+    assert changed["project"] == str(tmp_path / "p")
+    assert changed["tags"] == ["a"]
+
+
+def test_options_are_read_into_their_types(tmp_path):
+    options = Options.checked(
+        name="n", description=None, local_logdir=False, project="p", cluster="local",
+        seed=np.int64(3), retries=np.int32(0), tags=["a", "b", "a"], progress=True,
+    )  # fmt: skip
+    assert options.project.local_root == tmp_path / "p"
+    assert options.cluster == ClusterConfig("local")
+    assert (options.seed, options.retries, options.tags) == (3, 0, ("a", "b"))
+
+
+def test_making_and_checking_a_plan_leaves_no_trace(tmp_path):
+    plan_of(experiment.grid_search, training, {"rate": [1]}).check()
+    assert list(tmp_path.iterdir()) == []
