@@ -25,7 +25,7 @@ class Counts:
 
     Args:
         total: Trials there will be, or None where that is not known.
-        running: Submitted and not back.
+        running: At work now.
         succeeded: Finished with a metric or outputs.
         failed: Finished without.
     """
@@ -68,6 +68,7 @@ class TrialLoop:
         self._order = tuple(order)
         self._running: dict[int, Trial] = {}
         self._again: list[Trial] = []
+        self._workers = 0
         self._succeeded = 0
         self._failed = 0
         self.best: TrialResult | None = None
@@ -81,7 +82,8 @@ class TrialLoop:
     @property
     def counts(self) -> Counts:
         """How far the experiment is."""
-        return Counts(self._optimizer.total, len(self._running), self._succeeded, self._failed)
+        running = min(len(self._running), self._workers)  # the rest waits for a free worker
+        return Counts(self._optimizer.total, running, self._succeeded, self._failed)
 
     def start(self, workers: int) -> list[Trial]:
         """Say which trials to submit now.
@@ -92,6 +94,7 @@ class TrialLoop:
         Args:
             workers: Trials that can run at once.
         """
+        self._workers = workers
         limit = workers if self._optimizer.adaptive else 2 * workers + 2
         starting: list[Trial] = []
         while self._again and len(self._running) < limit:
