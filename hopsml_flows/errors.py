@@ -13,7 +13,9 @@ a caller may want to catch as a built-in mixes that built-in in::
     │   └── InvalidClusterError                      unknown or unreachable cluster
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
+    ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
     ├── WorkerLostError (RuntimeError)           the process of a trial died under it
+    ├── ResourceUnavailableError (RuntimeError)  no worker has the GPU or resource asked for
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
     ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
     └── PrefectServerError (RuntimeError)        the embedded Prefect server did not come up
@@ -41,8 +43,10 @@ __all__ = [
     "InvalidSpaceError",
     "NotInTrialError",
     "PrefectServerError",
+    "ResourceUnavailableError",
     "SignatureMismatchError",
     "TrialFailedError",
+    "TrialTimeoutError",
     "WorkerLostError",
 ]
 
@@ -119,8 +123,28 @@ class TrialFailedError(HopsmlError, RuntimeError):
         return type(self), (str(self), self.result)
 
 
+class TrialTimeoutError(HopsmlError, TimeoutError):
+    """A trial ran longer than ``trial_timeout`` and was stopped."""
+
+
 class WorkerLostError(HopsmlError, RuntimeError):
-    """The worker process that ran a trial died, or left the cluster, before it answered."""
+    """The worker process that ran a task died, or left the cluster, before it answered.
+
+    Args:
+        message: What is known of the death.
+        elapsed: Seconds since the task was started, at most; the driver's view.
+    """
+
+    def __init__(self, message: str, elapsed: float = 0.0) -> None:
+        super().__init__(message)
+        self.elapsed = elapsed
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (str(self), self.elapsed)
+
+
+class ResourceUnavailableError(HopsmlError, RuntimeError):
+    """No worker of the cluster has the GPU, or another resource, that a task asks for."""
 
 
 class ExperimentFailedError(HopsmlError, RuntimeError):

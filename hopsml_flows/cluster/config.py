@@ -33,6 +33,9 @@ class ClusterConfig:
         memory_limit: A worker's memory, as Dask writes it ("4GiB", "auto", or None for no limit).
         idle_timeout: Seconds after which an idle worker is given back; None keeps all.
         start_timeout: Seconds that workers get to start.
+        gpus_per_trial: GPUs a trial gets: 1 (default where workers have GPUs), 0 for trials on the
+            CPU, 0.5 to put two on one GPU (each in a process of its own). On a running scheduler a
+            number asks for so much of the workers' Dask resource "GPU"; the default asks nothing.
         options: Further keyword arguments of the Dask cluster class.
 
     Raises:
@@ -45,6 +48,7 @@ class ClusterConfig:
     memory_limit: str | None = "auto"
     idle_timeout: float | None = 60.0
     start_timeout: float = 60.0
+    gpus_per_trial: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,8 +81,29 @@ class ClusterConfig:
                 raise InvalidClusterError(
                     f"cluster.{name}", seconds, "must be a positive number of seconds"
                 )
+        self._check_gpus()
         if not isinstance(self.options, Mapping):
             raise InvalidClusterError("cluster.options", self.options, "must be a dict")
+
+    def _check_gpus(self) -> None:
+        share = self.gpus_per_trial
+        if share is None:
+            return
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1e6:
+            raise InvalidClusterError("cluster.gpus_per_trial", share, "must be a number from 0")
+        if self.kind == "cuda" and share == 0:
+            raise InvalidClusterError(
+                "cluster.gpus_per_trial", share, "must be above 0 on a cluster of kind 'cuda'"
+            )
+        # A worker has one GPU; only a scheduler started by somebody else may have more a worker.
+        if (
+            self.kind != "address"
+            and share not in (0, 1)
+            and abs(1 / share - round(1 / share)) > 0.01
+        ):
+            raise InvalidClusterError(
+                "cluster.gpus_per_trial", share, "must be 0, 1, or 1 divided by a whole number"
+            )
 
     @classmethod
     def parse(cls, value: object) -> ClusterConfig:

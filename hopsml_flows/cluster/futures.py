@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,7 +12,6 @@ import distributed
 from prefect.futures import PrefectFuture, PrefectTaskRunFuture
 
 from hopsml_flows.cluster.remote import Outcome
-from hopsml_flows.errors import WorkerLostError
 
 __all__ = ["TrialFuture"]
 
@@ -26,33 +26,36 @@ class TrialFuture(PrefectTaskRunFuture[R]):
 
     Args:
         task_run_id: The task run.
-        dask_future: What Dask computes.
-        on_lost: Called when the task's worker was lost, with this future and the outcome.
+        name: What the task run is called in messages.
+        number: Position in the order of submission, from 0: a worker starts the lowest first.
     """
 
-    def __init__(
-        self,
-        task_run_id: uuid.UUID,
-        dask_future: distributed.Future[Outcome],
-        on_lost: Callable[[TrialFuture[Any], Outcome], None],
-    ) -> None:
+    def __init__(self, task_run_id: uuid.UUID, name: str, number: int) -> None:
         super().__init__(task_run_id)
-        self._dask_future: distributed.Future[Outcome] | None = dask_future
+        self.name = name
+        self.number = number
+        self.submitted = time.monotonic()
+        self._dask_future: distributed.Future[Outcome] | None = None
         self._outcome: Outcome | None = None
-        self._on_lost = on_lost
         self._lock = threading.Lock()
+        self._ready = threading.Event()
+        self._callbacks: list[Callable[[PrefectFuture[R]], None]] = []
+
+    def attach(self, dask_future: distributed.Future[Outcome]) -> None:
+        """Take the Dask future that computes this one; another one after a loss."""
+        with self._lock:
+            self._dask_future = dask_future
+
+    @property
+    def dask_future(self) -> distributed.Future[Outcome] | None:
+        """What Dask computes; None once the outcome is here."""
+        return self._dask_future
 
     @property
     def dependency(self) -> Any:
         """What to pass to a task that depends on this one: the Dask future, or the outcome."""
         with self._lock:
-            return self._outcome if self._dask_future is None else self._dask_future
-
-    @property
-    def done(self) -> bool:
-        """Whether there is an outcome, here or on the cluster."""
-        future = self._dask_future
-        return future is None or bool(future.done())
+            return self._outcome if self._outcome is not None else self._dask_future
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for the outcome; returns without one when the time is up.
@@ -60,10 +63,8 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         Args:
             timeout: Longest wait in seconds; None waits for ever.
         """
-        try:
-            self.outcome(timeout)
-        except TimeoutError:
-            return
+        if self._ready.wait(timeout):
+            self.outcome()
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """What the task returned.
@@ -75,9 +76,9 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         Raises:
             TimeoutError: The time is up.
         """
-        self.outcome(timeout)
-        assert self._final_state is not None
-        result: R = self._final_state.result(raise_on_failure=raise_on_failure, _sync=True)  # type: ignore[call-overload]  # `_sync` is hidden from types
+        state = self.outcome(timeout).state()
+        # `_sync` keeps Prefect from returning a coroutine where a loop runs; types hide it.
+        result: R = state.result(raise_on_failure=raise_on_failure, _sync=True)  # type: ignore[call-overload]
         return result
 
     def outcome(self, timeout: float | None = None) -> Outcome:
@@ -89,23 +90,26 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         Raises:
             TimeoutError: The time is up.
         """
-        future = self._dask_future
-        if future is None:
-            assert self._outcome is not None
-            return self._outcome
-        try:
-            outcome = future.result(timeout=timeout)
-        except distributed.TimeoutError as error:
-            raise TimeoutError(
-                f"task run {self.task_run_id} is not done after {timeout} s"
-            ) from error
-        except Exception as error:
-            outcome = self.lost(error)
-        self.settle(outcome)
-        return self._outcome or outcome
+        if not self._ready.wait(timeout):
+            raise TimeoutError(f"task run {self.task_run_id} is not done after {timeout} s")
+        with self._lock:
+            outcome, future = self._outcome, self._dask_future
+        if outcome is None:
+            assert future is not None
+            outcome = future.result()
+            self.settle(outcome)
+        return outcome
+
+    def mark_ready(self) -> None:
+        """Say that the outcome is here, or can be fetched; run the callbacks."""
+        with self._lock:
+            self._ready.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
 
     def settle(self, outcome: Outcome) -> None:
-        """Take in the outcome, and let go of the Dask future."""
+        """Take in the outcome, and let go of the Dask future; only the first one counts."""
         with self._lock:
             if self._outcome is not None:
                 return
@@ -114,28 +118,16 @@ class TrialFuture(PrefectTaskRunFuture[R]):
             future, self._dask_future = self._dask_future, None
         if future is not None:
             future.release()
-
-    def lost(self, error: BaseException) -> Outcome:
-        """The outcome of a task whose worker Dask gave up on; reported to the runner."""
-        reason = WorkerLostError(f"the worker was lost ({type(error).__name__}: {error})")
-        outcome = Outcome("CRASHED", "Crashed", str(reason), error=reason)
-        self._on_lost(self, outcome)
-        return outcome
-
-    def cancel(self) -> None:
-        """Ask Dask not to start the task, if it has not."""
-        future = self._dask_future
-        if future is not None:
-            future.cancel()
+        self.mark_ready()
 
     def add_done_callback(self, fn: Callable[[PrefectFuture[R]], None]) -> None:
-        """Call a function with this future when it is done, from another thread.
+        """Call a function with this future when it is done, perhaps from another thread.
 
         Args:
             fn: The function.
         """
-        future = self._dask_future
-        if future is None:
-            fn(self)
-        else:
-            future.add_done_callback(lambda _: fn(self))
+        with self._lock:
+            if not self._ready.is_set():
+                self._callbacks.append(fn)
+                return
+        fn(self)

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ import dask
 import distributed
 
 from hopsml_flows.cluster.config import ClusterConfig
+from hopsml_flows.cluster.orphans import MARK, end_marked
+from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
 from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.execution import visible_gpus
@@ -40,18 +43,24 @@ class OpenCluster:
         shares_files: Whether its workers see this machine's files and modules.
         owned: Whether it ends with the flow run.
         most: Workers it may grow to, or None where that is not ours to say.
+        resources: Dask resources that each trial asks for.
+        mark: What processes of its workers carry in their environment, or None.
     """
 
     client: distributed.Client
     shares_files: bool
     owned: bool
     most: int | None
+    resources: Mapping[str, float]
+    mark: str | None
 
     @property
     def slots(self) -> int:
         """Trials that can run at once: worker threads now, or those it may grow to; at least 1."""
+        if self.most is not None:
+            return self.most
         threads: int = sum(self.client.nthreads().values())
-        return max(1, threads, self.most or 0)
+        return max(1, threads)
 
 
 def check_reachable(config: ClusterConfig) -> None:
@@ -84,15 +93,21 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
         if config.kind == "address":
             client = _connect(config)
             stack.callback(client.close)
-            yield OpenCluster(client, shares_files=False, owned=False, most=None)
+            share = config.gpus_per_trial
+            resources = {_GPU: share} if share else {}
+            yield OpenCluster(client, False, False, None, resources, None)
             return
-        cuda = config.kind == "cuda" or (config.kind == "auto" and bool(visible_gpus()))
-        workers = _worker_count(config, cuda=cuda, trials=trials)
+        shares = _gpu_shares(config)
+        workers = _worker_count(config, shares, trials)
+        mark = uuid.uuid4().hex
+        stack.callback(end_marked, mark)
         stack.enter_context(_quiet())
         stack.enter_context(without_main_module())
-        stack.enter_context(dask.config.set(_SETTINGS))
-        cluster = stack.enter_context(_started(config, workers, cuda=cuda))
+        environment = {f"distributed.nanny.environ.{MARK}": mark}
+        stack.enter_context(dask.config.set({**_SETTINGS, **environment}))
+        cluster = stack.enter_context(_started(config, workers, shares))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
+        client.register_plugin(IgnoreInterrupts())
         client.wait_for_workers(workers, timeout=config.start_timeout)
         if config.idle_timeout is not None:
             cluster.adapt(
@@ -103,8 +118,12 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
                 # A trial counts as work for one worker, however short Dask guesses it to be.
                 target_duration="1ms",
             )
-        yield OpenCluster(client, shares_files=True, owned=True, most=workers)
+        resources = {_GPU: 1 / shares.per_gpu} if shares else {}
+        yield OpenCluster(client, True, True, workers, resources, mark)
 
+
+_GPU = "GPU"
+"""Name of the Dask resource; dask-cuda declares none itself."""
 
 _SETTINGS = {
     # A trial whose worker died is tried again by the project, which knows how often; Dask itself
@@ -113,10 +132,27 @@ _SETTINGS = {
     # Training code holds the interpreter's lock for long; that is no reason to lose a worker.
     "distributed.comm.timeouts.connect": "60s",
     "distributed.admin.tick.limit": "1h",
-    # Trials run in the order they were asked for, on whichever worker is free.
-    "distributed.scheduler.work-stealing": False,
-    "distributed.scheduler.worker-saturation": 2.0,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """The GPUs of this machine, each cut into so many equal shares."""
+
+    gpus: list[str]
+    per_gpu: int
+
+    @property
+    def devices(self) -> list[str]:
+        """One entry a worker process."""
+        return [gpu for _ in range(self.per_gpu) for gpu in self.gpus]
+
+
+def _gpu_shares(config: ClusterConfig) -> _Shares | None:
+    gpus = visible_gpus()
+    if config.kind == "local" or config.gpus_per_trial == 0 or not gpus:
+        return None
+    return _Shares(gpus, round(1 / (config.gpus_per_trial or 1)))
 
 
 @contextmanager
@@ -131,8 +167,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _worker_count(config: ClusterConfig, *, cuda: bool, trials: int | None) -> int:
-    most = config.n_workers or (len(visible_gpus()) if cuda else _cores())
+def _worker_count(config: ClusterConfig, shares: _Shares | None, trials: int | None) -> int:
+    most = config.n_workers or (len(shares.devices) if shares else _cores())
     return max(1, most if trials is None else min(most, trials))
 
 
@@ -144,7 +180,7 @@ def _cores() -> int:
 
 
 @contextmanager
-def _started(config: ClusterConfig, workers: int, *, cuda: bool) -> Iterator[Any]:
+def _started(config: ClusterConfig, workers: int, shares: _Shares | None) -> Iterator[Any]:
     arguments: dict[str, Any] = {
         "n_workers": workers,
         "threads_per_worker": 1,
@@ -154,12 +190,17 @@ def _started(config: ClusterConfig, workers: int, *, cuda: bool) -> Iterator[Any
         "dashboard_address": "127.0.0.1:0",
         "scheduler_kwargs": {"dashboard": "dashboard_address" in config.options},
         "silence_logs": logging.ERROR,
-        **config.options,
     }
-    kind = _cuda_cluster_class() if cuda else distributed.LocalCluster
-    if not cuda:
-        arguments.setdefault("processes", True)
-    cluster = kind(**arguments)
+    if shares is not None:
+        arguments["CUDA_VISIBLE_DEVICES"] = shares.devices
+        arguments["resources"] = {_GPU: 1 / shares.per_gpu}
+        kind = _cuda_cluster_class()
+    else:
+        arguments["processes"] = True
+        kind = distributed.LocalCluster
+        if visible_gpus():  # asked for trials on the CPU
+            arguments["env"] = {"CUDA_VISIBLE_DEVICES": ""}
+    cluster = kind(**{**arguments, **config.options})
     try:
         yield cluster
     finally:

@@ -26,6 +26,8 @@ from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.collections import visit_collection
 
+from hopsml_flows.cluster.setup import show_first_gpu_only
+
 __all__ = ["Call", "Outcome", "Share", "SharedRef", "flush", "flush_worker", "perform"]
 
 
@@ -50,6 +52,7 @@ class Outcome:
         message: Its message.
         value: What the task returned, where it completed.
         error: What it raised, where it did not.
+        worker: Address of the worker it ran on, or "".
     """
 
     type: str
@@ -57,16 +60,20 @@ class Outcome:
     message: str | None = None
     value: Any = None
     error: BaseException | None = None
+    worker: str = ""
 
     @classmethod
     def of(cls, state: State[Any]) -> Outcome:
-        """The outcome that a final state stands for."""
+        """The outcome that a final state stands for, on the worker that runs this."""
         data = state.data
         if isinstance(data, ResultRecord):
             data = data.result
         error = data if isinstance(data, BaseException) else None
         value = None if error is not None else data
-        return cls(state.type.value, state.name or "", state.message, value, error)
+        if error is not None:
+            error = _sendable(error)
+        worker = distributed.get_worker().address
+        return cls(state.type.value, state.name or "", state.message, value, error, worker)
 
     def state(self) -> State[Any]:
         """The outcome as a Prefect state."""
@@ -104,8 +111,9 @@ class Share(distributed.WorkerPlugin):
         self._key = key
         self._data = data
 
-    def setup(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
+    def setup(self, worker: distributed.Worker) -> None:
         """Take the object in; it is unpickled when first used."""
+        show_first_gpu_only(worker)
         _shared.put(self._key, self._data)
 
     def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
@@ -215,10 +223,7 @@ def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None)
             state = run_task_sync(**arguments)
     except Exception as error:  # the engine itself failed: the task run must not hang
         return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
-    outcome = Outcome.of(cast("State[Any]", state))
-    if outcome.error is None:
-        return outcome
-    return Outcome(outcome.type, outcome.name, outcome.message, error=_sendable(outcome.error))
+    return Outcome.of(cast("State[Any]", state))
 
 
 def _placed(value: Any) -> Any:

@@ -6,17 +6,21 @@ It knows nothing of trials and experiments; any flow may use it as its ``task_ru
 from __future__ import annotations
 
 import hashlib
+import itertools
 import queue
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import cloudpickle
+from dask.base import get_annotations
 import distributed
+from distributed.scheduler import KilledWorker
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput
-from prefect.context import serialize_context
+from prefect.context import FlowRunContext, serialize_context
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 from prefect.utilities.collections import visit_collection
@@ -24,8 +28,12 @@ from prefect.utilities.engine import collect_task_run_inputs_sync
 
 from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.futures import TrialFuture
+from hopsml_flows.cluster.losses import Loss, Losses, split
 from hopsml_flows.cluster.opened import OpenCluster, open_cluster
+from hopsml_flows.cluster.orphans import end_orphans
 from hopsml_flows.cluster.remote import Call, Outcome, Share, SharedRef, flush_worker, perform
+from hopsml_flows.cluster.states import FinalState, StateBook
+from hopsml_flows.errors import ResourceUnavailableError, WorkerLostError
 
 __all__ = ["TrialTaskRunner"]
 
@@ -34,12 +42,22 @@ R = TypeVar("R")
 FLUSH_SECONDS = 30.0
 """Longest wait, at the end, for workers to hand their events to the Prefect server."""
 
+RESOURCE_SECONDS = 10.0
+"""Longest wait for a worker that has a resource; workers may still be starting."""
+
+_STALLED_SECONDS = 5.0
+_SERVER_SECONDS = 30.0
+
 
 class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
     """Runs Prefect tasks on Dask workers, one a worker thread.
 
     Prefect's own task engine runs on the worker. The flow run's context and each task's code are
     sent once a worker rather than once a task run, under explicit keys.
+
+    A task whose worker dies ends Crashed with a :class:`WorkerLostError`; tasks that waited on
+    that worker and had not begun run elsewhere, unnoticed. Resources asked for with
+    ``dask.annotate(resources=…)`` around a submission are checked.
 
     Args:
         cluster: What :meth:`ClusterConfig.parse` reads, or a cluster that is open already and
@@ -48,6 +66,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             request to the server, for concurrency limits.
         console_logs: Whether Prefect's log lines about task runs appear on the workers' consoles,
             besides the Prefect server.
+        wait_for_server: Whether, at the end, to wait as long as the Prefect server still takes in
+            states (one that ends with the run must not be stopped before); otherwise at most 30 s.
     """
 
     def __init__(
@@ -56,43 +76,55 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         *,
         inherit_tags: bool = True,
         console_logs: bool = True,
+        wait_for_server: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._given = cluster if isinstance(cluster, OpenCluster) else ClusterConfig.parse(cluster)
         self._inherit_tags = inherit_tags
         self._console_logs = console_logs
+        self._wait_for_server = wait_for_server
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
         self._context_key: str | None = None
         self._shared: set[str] = set()
         self._tasks: dict[int, tuple[Task[Any, Any], str]] = {}
+        self._numbers = itertools.count()
+        self._outstanding: dict[uuid.UUID, tuple[TrialFuture[Any], Task[Any, Any]]] = {}
         self._done: queue.SimpleQueue[TrialFuture[Any]] = queue.SimpleQueue()
+        self._losses: Losses[tuple[TrialFuture[Any], Any]] = Losses(self._judge)
+        self._last_seen: dict[str, float] = {}
+        self._checked_resources: set[tuple[tuple[str, float], ...]] = set()
+        self._book = StateBook(None)
 
     def duplicate(self) -> TrialTaskRunner:
         """A new runner with the same settings; an open cluster is shared."""
         return type(self)(
-            self._given, inherit_tags=self._inherit_tags, console_logs=self._console_logs
+            self._given,
+            inherit_tags=self._inherit_tags,
+            console_logs=self._console_logs,
+            wait_for_server=self._wait_for_server,
         )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TrialTaskRunner):
             return NotImplemented
-        return (self._given, self._inherit_tags, self._console_logs) == (
-            other._given,
-            other._inherit_tags,
-            other._console_logs,
-        )
+        return self._settings() == other._settings()
 
     __hash__ = None  # type: ignore[assignment]
 
     def __getstate__(self) -> dict[str, Any]:
         # A flow travels to the workers with its runner; theirs starts nothing unless used.
-        given = self._given if isinstance(self._given, ClusterConfig) else ClusterConfig()
-        return {"arguments": (given, self._inherit_tags, self._console_logs)}
+        given, *rest = self._settings()
+        return {"settings": (given if isinstance(given, ClusterConfig) else "auto", *rest)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        given, inherit_tags, console_logs = state["arguments"]
-        self.__init__(given, inherit_tags=inherit_tags, console_logs=console_logs)  # type: ignore[misc]
+        given, inherit_tags, console_logs, wait_for_server = state["settings"]
+        self.__init__(  # type: ignore[misc]
+            given,
+            inherit_tags=inherit_tags,
+            console_logs=console_logs,
+            wait_for_server=wait_for_server,
+        )
 
     @property
     def cluster(self) -> OpenCluster:
@@ -102,12 +134,15 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
+            context = FlowRunContext.get()
+            flow_run = context.flow_run if context else None
+            self._book = StateBook(flow_run.id if flow_run else None)
         return self._cluster
 
     def __exit__(self, *exc_info: object) -> None:
         try:
             if self._cluster is not None:
-                self._close()
+                self._close(interrupted=exc_info[0] is not None)
         finally:
             self._stack.close()
             self._cluster = None
@@ -128,6 +163,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         parameters: dict[str, Any],
         wait_for: Iterable[Any] | None = None,
         dependencies: dict[str, set[RunInput]] | None = None,
+        *,
+        name: str | None = None,
+        resources: Mapping[str, float] | None = None,
     ) -> TrialFuture[R]:
         """Submit a task run.
 
@@ -137,40 +175,39 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 references may be among them.
             wait_for: Futures it waits for.
             dependencies: Task inputs found by the caller.
+            name: What the task run will be called, for states that only the driver can report;
+                default the task's name.
+            resources: Dask resources it needs, besides those of ``dask.annotate``.
 
         Returns:
             Its future.
 
         Raises:
             RuntimeError: The runner was not entered.
+            ResourceUnavailableError: No worker has such resources within 10 s.
         """
         if not self._started:
             raise RuntimeError("The task runner must be started before submitting work.")
-        task_run_id = uuid.uuid4()
-        inputs: dict[str, set[Any]] = {
-            name: {*collect_task_run_inputs_sync(value)}
-            for name, value in parameters.items()
-            if not isinstance(value, (SharedRef, str, int, float, bool, bytes, type(None)))
+        needed = {
+            **self.cluster.resources,
+            **(get_annotations().get("resources") or {}),
+            **(resources or {}),
         }
-        for name, found in (dependencies or {}).items():
-            inputs[name] = {*inputs.get(name, ()), *found}
+        self._check_resources(needed)
+        task_run_id = uuid.uuid4()
         waited = list(wait_for) if wait_for else None
-        if waited:
-            inputs["wait_for"] = {*collect_task_run_inputs_sync(waited)}
-        call = Call(self._context(), self._task(task), task_run_id, inputs or None)
-        future = TrialFuture[R](
+        call = Call(
+            self._context(),
+            self._task(task),
             task_run_id,
-            self.cluster.client.submit(
-                perform,
-                call,
-                _dask_ready(parameters),
-                _dask_ready(waited),
-                key=f"{task.name}-{task_run_id}",
-                pure=False,
-            ),
-            self._on_lost,
+            _inputs(parameters, waited, dependencies) or None,
         )
-        future.add_done_callback(self._done.put)  # type: ignore[arg-type]
+        number = next(self._numbers)
+        future = TrialFuture[R](task_run_id, name or task.name, number)
+        self._outstanding[task_run_id] = future, task
+        arguments = (call, _dask_ready(parameters), _dask_ready(waited))
+        key = f"{task.name}-{task_run_id}"
+        self._start(future, arguments, key, needed)
         return future
 
     def next_done(self, timeout: float | None = None) -> list[TrialFuture[Any]]:
@@ -193,22 +230,104 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 ready.append(self._done.get_nowait())
             except queue.Empty:
                 break
-        finished = {
-            id(future): future.dependency
-            for future in ready
-            if isinstance(future.dependency, distributed.Future)
-            and future.dependency.status == "finished"
-        }
-        if len(finished) > 1:
-            fetched = self.cluster.client.gather(list(finished.values()), errors="skip")
-            if len(fetched) == len(finished):
-                outcomes = dict(zip(finished, fetched, strict=True))
-                for future in ready:
-                    if id(future) in outcomes:
-                        future.settle(outcomes[id(future)])
+        computed = [(f, f.dask_future) for f in ready if f.dask_future is not None]
+        if len(computed) > 1:
+            outcomes = self.cluster.client.gather([d for _, d in computed], errors="skip")
+            if len(outcomes) == len(computed):
+                for (future, _), outcome in zip(computed, outcomes, strict=True):
+                    future.settle(outcome)
         for future in ready:
-            future.outcome()
+            self._note(future, future.outcome())
         return ready
+
+    def _start(
+        self,
+        future: TrialFuture[Any],
+        arguments: tuple[Any, ...],
+        key: str,
+        resources: dict[str, float],
+    ) -> None:
+        """Hand a task to Dask; again after a worker died before it began."""
+        computed = self.cluster.client.submit(
+            perform,
+            *arguments,
+            key=key,
+            pure=False,
+            # Workers start the lowest number first; who pays for a dead one depends on it.
+            priority=-future.number,
+            resources=resources or None,
+        )
+        future.attach(computed)
+
+        def done(computed: distributed.Future[Outcome]) -> None:
+            if computed.status == "finished":
+                self._done.put(future)
+                future.mark_ready()
+                return
+            again = (arguments, f"{future.name}-{uuid.uuid4()}", resources)
+            error = computed.exception() if computed.status == "error" else None
+            if isinstance(error, KilledWorker):
+                worker = error.last_worker
+                item = (future, again)
+                self._losses.add(Loss(item, future.number, worker.address, worker.nthreads))
+            else:  # the scheduler went away, or cancelled it
+                self._crash(future, f"the task was lost ({computed.status}: {error})", 0.0)
+
+        computed.add_done_callback(done)
+
+    def _judge(self, losses: list[Loss[tuple[TrialFuture[Any], Any]]]) -> None:
+        """Make the tasks that a dead worker ran pay, and start those that waited elsewhere."""
+        began, waited = split(losses)
+        for loss in waited:
+            future, (arguments, key, resources) = loss.item
+            self._start(future, arguments, key, resources)
+        if self.cluster.mark is not None:
+            end_orphans(self.cluster.mark)
+        for loss in began:
+            future, _ = loss.item
+            since = max(future.submitted, self._last_seen.get(loss.worker, 0.0))
+            elapsed = time.monotonic() - since
+            self._crash(future, f"the worker process {loss.worker} died", elapsed)
+
+    def _crash(self, future: TrialFuture[Any], message: str, elapsed: float) -> None:
+        error = WorkerLostError(message, elapsed)
+        outcome = Outcome("CRASHED", "Crashed", message, error=error)
+        self._note(future, outcome)
+        self._book.send(future.task_run_id)
+        self._done.put(future)
+        future.settle(outcome)
+
+    def _note(self, future: TrialFuture[Any], outcome: Outcome) -> None:
+        """Keep how a task run ended, for the server."""
+        _, task = self._outstanding.pop(future.task_run_id, (None, None))
+        if task is None:
+            return
+        self._last_seen[outcome.worker] = time.monotonic()
+        final = FinalState(future.name, outcome.type, outcome.name, outcome.message)
+        self._book.note(future.task_run_id, task, final)
+
+    def _check_resources(self, needed: Mapping[str, float]) -> None:
+        """Raise where no worker has what is asked for: Dask would wait for it for ever."""
+        asked = tuple(sorted(needed.items()))
+        if not asked or asked in self._checked_resources:
+            return
+        deadline = time.monotonic() + RESOURCE_SECONDS
+        while True:
+            # The client's own copy of this is refreshed only now and then.
+            workers = self.cluster.client.scheduler_info(n_workers=-1)["workers"].values()
+            if any(
+                all(worker["resources"].get(name, 0) >= amount for name, amount in asked)
+                for worker in workers
+            ):
+                self._checked_resources.add(asked)
+                return
+            if time.monotonic() > deadline:
+                offered = sorted({str(worker["resources"]) for worker in workers})
+                raise ResourceUnavailableError(
+                    f"no worker has {dict(needed)}; the cluster's {len(workers)} workers have "
+                    f"{', '.join(offered) or 'nothing'}"
+                )
+            time.sleep(0.2)
 
     def _context(self) -> str:
         if self._context_key is None:
@@ -241,19 +360,56 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._shared.add(key)
         return key
 
-    def _on_lost(self, future: TrialFuture[Any], outcome: Outcome) -> None:
-        self.logger.warning("Task run %s: %s", future.task_run_id, outcome.message)
-
-    def _close(self) -> None:
+    def _close(self, *, interrupted: bool) -> None:
+        """Leave nothing running, and no task run unfinished on the server."""
         client = self.cluster.client
+        outstanding = list(self._outstanding.values())
         try:
-            client.run(flush_worker, FLUSH_SECONDS, on_error="ignore")
+            if interrupted:
+                for future, _ in outstanding:
+                    if future.dask_future is not None:
+                        future.dask_future.cancel(force=True)
+            else:
+                for future, _ in outstanding:  # a flow may end without taking its results
+                    future.wait()
+                    self._note(future, future.outcome())
+            client.run(flush_worker, 2.0 if interrupted else FLUSH_SECONDS, on_error="ignore")
             if not self.cluster.owned:
                 for key in self._shared:
                     client.unregister_worker_plugin(f"hopsml-share-{key}")
         except (OSError, RuntimeError, TimeoutError) as error:
             # A cluster that went away takes its events with it; results are here already.
             self.logger.warning("The workers could not be flushed: %s", error)
+        if interrupted:
+            for future, task in outstanding:
+                final = FinalState(future.name, "CANCELLED", "Cancelled", "the flow was stopped")
+                self._book.note(future.task_run_id, task, final)
+                self._book.send(future.task_run_id)
+        self._book.settle(
+            stalled_seconds=1.0 if interrupted else _STALLED_SECONDS,
+            longest_seconds=None if self._wait_for_server else _SERVER_SECONDS,
+        )
+
+    def _settings(self) -> tuple[Any, ...]:
+        return self._given, self._inherit_tags, self._console_logs, self._wait_for_server
+
+
+def _inputs(
+    parameters: Mapping[str, Any],
+    waited: list[Any] | None,
+    dependencies: Mapping[str, set[RunInput]] | None,
+) -> dict[str, set[Any]]:
+    """Task inputs by parameter, as Prefect's engine wants them."""
+    inputs: dict[str, set[Any]] = {
+        name: {*collect_task_run_inputs_sync(value)}
+        for name, value in parameters.items()
+        if not isinstance(value, (SharedRef, str, int, float, bool, bytes, type(None)))
+    }
+    for name, found in (dependencies or {}).items():
+        inputs[name] = {*inputs.get(name, ()), *found}
+    if waited:
+        inputs["wait_for"] = {*collect_task_run_inputs_sync(waited)}
+    return inputs
 
 
 def _dask_ready(value: Any) -> Any:

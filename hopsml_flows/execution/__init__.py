@@ -5,7 +5,7 @@ from hopsml_flows.execution.function import TrainingFunction, packed
 from hopsml_flows.execution.gpus import visible_gpus
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.signature import argument_order, check_names
-from hopsml_flows.execution.staging import Staging
+from hopsml_flows.execution.staging import Staging, committed
 
 __all__ = [
     "Job",
@@ -15,6 +15,7 @@ __all__ = [
     "TrialContext",
     "argument_order",
     "check_names",
+    "committed",
     "current_trial",
     "evaluate",
     "packed",

@@ -104,6 +104,11 @@ class OutputLog:
             self._file.close()
 
     @property
+    def descriptor(self) -> int:
+        """The file's descriptor, for what must write without the interpreter's lock."""
+        return self._file.fileno()
+
+    @property
     def closed(self) -> bool:
         """Whether the log takes no more."""
         return self._file.closed

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.execution.capture import OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
+from hopsml_flows.execution.deadline import deadline
 from hopsml_flows.execution.function import unpacked
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.workdir import own_working_directory
@@ -45,6 +46,7 @@ class Job:
         optimization_key: Key of the metric in a returned dict, or None.
         needs_metric: Whether a trial without a metric has failed.
         local_logdir: Keep event files local until the trial ends.
+        trial_timeout: Seconds after which a trial is stopped, or None.
         directory: Absolute working directory of the experiment's driver.
     """
 
@@ -57,6 +59,7 @@ class Job:
         "needs_metric",
         "optimization_key",
         "project",
+        "trial_timeout",
     )
 
     def __init__(
@@ -68,6 +71,7 @@ class Job:
         optimization_key: str | None,
         needs_metric: bool,
         local_logdir: bool,
+        trial_timeout: float | None,
         directory: str,
     ) -> None:
         self._packed = function
@@ -77,6 +81,7 @@ class Job:
         self.optimization_key = optimization_key
         self.needs_metric = needs_metric
         self.local_logdir = local_logdir
+        self.trial_timeout = trial_timeout
         self.directory = directory
 
     def __getstate__(self) -> dict[str, Any]:
@@ -141,7 +146,8 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         if place.alone:
             stack.enter_context(own_working_directory(job.directory))
         try:
-            returned = call(job.function, trial.params)
+            with deadline(job.trial_timeout, log, alone=place.alone):
+                returned = call(job.function, trial.params)
             outputs, metric = checked_outputs(
                 returned, key=job.optimization_key, required=job.needs_metric
             )

@@ -17,11 +17,47 @@ from pathlib import Path
 from typing import Any
 
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_own_file
-from hopsml_flows.trials import Trial, TrialResult, slug
+from hopsml_flows.trials import State, Trial, TrialResult, slug
 
-__all__ = ["Staging"]
+__all__ = ["Staging", "committed"]
 
 _CHUNK = 1 << 20
+
+
+def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialResult | None:
+    """The result of a trial that is done already, by whichever attempt.
+
+    A worker that dies between a trial's commit and the delivery of its result makes Dask, or the
+    driver, run it again; what is committed counts.
+
+    Args:
+        project: Where the trial's files are.
+        paths: The experiment's paths.
+        trial: The trial.
+
+    Returns:
+        The committed result, or None.
+    """
+    try:
+        outputs = json.loads(project.read(paths.trial(trial.directory, TrialFiles.OUTPUTS)))
+    except FileNotFoundError:
+        return None
+    commit = outputs.pop("_commit")
+    if outputs.get("log") == paths.trial(trial.directory, TrialFiles.LOG):
+        del outputs["log"]
+    return TrialResult(
+        number=commit["number"],
+        name=trial.name,
+        params=trial.params,
+        state=State.FINISHED,
+        metric=commit["metric"],
+        outputs=outputs,
+        directory=trial.directory,
+        attempt=commit["attempt"],
+        started=commit["started"],
+        ended=commit["ended"],
+        worker=commit["worker"],
+    )
 
 
 class Staging:

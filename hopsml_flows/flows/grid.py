@@ -30,6 +30,7 @@ def grid_search(
     cluster: str | ClusterConfig = "auto",
     seed: int | None = None,
     retries: int = 1,
+    trial_timeout: float | None = None,
     tags: list[str] | None = None,
     progress: bool = True,
 ) -> Plan:
@@ -49,6 +50,7 @@ def grid_search(
         cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
         seed: Kept in the record.
         retries: How often a trial whose worker was lost is tried again.
+        trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
         progress: Print progress and results.
 
@@ -71,6 +73,7 @@ def grid_search(
             cluster=cluster,
             seed=seed,
             retries=retries,
+            trial_timeout=trial_timeout,
             tags=tags,
             progress=progress,
         ),
@@ -81,6 +84,13 @@ def grid_search(
         needs_metric=True,
         space=search.grid,
         domains={
-            name: Categorical(values) for name, values in search.grid.items() if len(values) > 1
+            name: Categorical(different)
+            for name, values in search.grid.items()
+            if len(different := _different(values)) > 1
         },
     )
+
+
+def _different(values: list[Any]) -> list[Any]:
+    """The values without repeats; True, 1 and 1.0 are not the same."""
+    return list({(type(value), repr(value)): value for value in values}.values())

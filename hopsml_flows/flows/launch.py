@@ -28,6 +28,7 @@ def launch(
     cluster: str | ClusterConfig = "auto",
     seed: int | None = None,
     retries: int = 1,
+    trial_timeout: float | None = None,
     tags: list[str] | None = None,
     progress: bool = True,
 ) -> Plan:
@@ -46,6 +47,7 @@ def launch(
         cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
         seed: Kept in the record.
         retries: How often a trial whose worker was lost is tried again.
+        trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
         progress: Print progress and results.
 
@@ -68,6 +70,7 @@ def launch(
             cluster=cluster,
             seed=seed,
             retries=retries,
+            trial_timeout=trial_timeout,
             tags=tags,
             progress=progress,
         ),

@@ -6,6 +6,7 @@ outside world, still without changing it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.values import plain
 from hopsml_flows.storage import Project
 
-__all__ = ["Options", "Plan"]
+__all__ = ["Options", "Plan", "checked_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Options:
         cluster: Which cluster it runs on.
         seed: Seed of the search, or None where nothing is drawn.
         retries: How often a trial whose worker was lost is tried again.
+        trial_timeout: Seconds after which a trial is stopped, or None.
         tags: Tags of the flow run and the record.
         progress: Whether progress and results are printed.
     """
@@ -43,6 +45,7 @@ class Options:
     cluster: ClusterConfig
     seed: int | None
     retries: int
+    trial_timeout: float | None
     tags: tuple[str, ...]
     progress: bool
 
@@ -57,6 +60,7 @@ class Options:
         cluster: object,
         seed: object,
         retries: object,
+        trial_timeout: object,
         tags: object,
         progress: object,
     ) -> Options:
@@ -77,6 +81,7 @@ class Options:
             cluster=ClusterConfig.parse(cluster),
             seed=None if seed is None else _count("seed", seed),
             retries=_count("retries", retries),
+            trial_timeout=None if trial_timeout is None else _seconds(trial_timeout),
             tags=_tags(tags),
             progress=_flag("progress", progress),
         )
@@ -168,6 +173,20 @@ def _count(argument: str, value: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
         raise InvalidArgumentError(argument, value, "must be an integer of at least 0")
     return number
+
+
+def _seconds(value: object) -> float:
+    number = plain(value)
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, (int, float))
+        or not math.isfinite(number)
+        or number <= 0
+    ):
+        raise InvalidArgumentError(
+            "trial_timeout", value, "must be a positive number of seconds, or None"
+        )
+    return float(number)
 
 
 def _tags(tags: Any) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def random_search(
     cluster: str | ClusterConfig = "auto",
     seed: int | None = None,
     retries: int = 1,
+    trial_timeout: float | None = None,
     tags: list[str] | None = None,
     progress: bool = True,
 ) -> Plan:
@@ -52,6 +53,7 @@ def random_search(
         seed: The same seed draws the same points; without one, a drawn seed is kept in the
             record.
         retries: How often a trial whose worker was lost is tried again.
+        trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
         progress: Print progress and results.
 
@@ -70,6 +72,7 @@ def random_search(
         cluster=cluster,
         seed=secrets.randbits(32) if seed is None else seed,
         retries=retries,
+        trial_timeout=trial_timeout,
         tags=tags,
         progress=progress,
     )

@@ -23,12 +23,13 @@ from hopsml_flows.errors import (
     ExperimentFailedError,
     InvalidProjectError,
     TrialFailedError,
+    TrialTimeoutError,
     WorkerLostError,
 )
-from hopsml_flows.execution import Job, argument_order, packed
+from hopsml_flows.execution import Job, argument_order, committed, packed
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import print_report
-from hopsml_flows.flows.settle import settle
+from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.search import Direction
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.tracking import (
@@ -51,6 +52,7 @@ from hopsml_flows.trials import (
     TrialResult,
     experiment_id,
     json_value,
+    trials_ahead,
 )
 from hopsml_tasks import trial as trial_task
 
@@ -82,12 +84,16 @@ def run(plan: Plan) -> ExperimentResult:
         cluster = stack.enter_context(open_cluster(plan.options.cluster, trials=plan.trials))
         stack.enter_context(progress)
         runner = stack.enter_context(
-            TrialTaskRunner(cluster, inherit_tags=False, console_logs=False)
+            TrialTaskRunner(
+                cluster,
+                inherit_tags=False,
+                console_logs=False,
+                wait_for_server=server_is_embedded(),
+            )
         )
         experiment = _Experiment(plan, paths, record, runner, cluster, progress)
         experiment.run(function)
     result = experiment.result()
-    settle(record.record.flow_run_id, len(experiment.results))
     if plan.options.progress:
         print_report(plan, result)
     first = experiment.loop.first_failure
@@ -134,6 +140,7 @@ class _Experiment:
                 optimization_key=self.plan.optimization_key,
                 needs_metric=self.plan.needs_metric,
                 local_logdir=self.plan.options.local_logdir,
+                trial_timeout=self.plan.options.trial_timeout,
                 directory=os.getcwd(),
             ),
         )
@@ -142,9 +149,12 @@ class _Experiment:
         )
         try:
             while not self.loop.finished:
-                for trial in self.loop.start(self.cluster.slots):
+                slots = self.cluster.slots
+                for trial in self.loop.start(slots, trials_ahead(slots, self._mean_seconds())):
                     future = self.runner.submit(
-                        trial_task, {"job": job, "name": trial.name, "trial": trial}
+                        trial_task,
+                        {"job": job, "name": trial.name, "trial": trial},
+                        name=trial.name,
                     )
                     self._trials[future.task_run_id] = trial
                 for future in self.runner.next_done(_TICK_SECONDS):
@@ -186,8 +196,19 @@ class _Experiment:
         if isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
             self.loop.done(error.result)
             return error.result
+        limit = self.plan.options.trial_timeout
         if isinstance(error, WorkerLostError):
-            return self.loop.lost(trial.number, str(error))
+            done = committed(self.plan.options.project, self.paths, trial)
+            if done is not None:
+                self.loop.done(done)
+                return done
+            if limit is None or error.elapsed < limit:
+                return self.loop.lost(trial.number, str(error))
+            # It did not listen, and ended its own process; its log has the stacks.
+            message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
+            failure = Failure(TrialTimeoutError.__name__, message)
+        else:
+            failure = Failure(type(error).__name__, str(error or outcome.message))
         result = TrialResult(
             number=trial.number,
             name=trial.name,
@@ -195,10 +216,14 @@ class _Experiment:
             state=State.FAILED,
             directory=trial.directory,
             attempt=trial.attempt,
-            failure=Failure(type(error).__name__, str(error or outcome.message)),
+            failure=failure,
         )
         self.loop.done(result)
         return result
+
+    def _mean_seconds(self) -> float | None:
+        recent = [result.duration for result in self.results[-20:]]
+        return sum(recent) / len(recent) if recent else None
 
     def _write_end(self) -> None:
         counts, best, first = self.loop.counts, self.loop.best, self.loop.first_failure
@@ -239,6 +264,7 @@ def _record(plan: Plan, paths: ExperimentPaths) -> RecordFile:
             options={
                 "seed": options.seed,
                 "retries": options.retries,
+                "trial_timeout": options.trial_timeout,
                 "local_logdir": options.local_logdir,
                 "cluster": options.cluster.address or options.cluster.kind,
             },

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import IO
 
 import httpx
@@ -25,12 +26,14 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 from hopsml_flows.cluster.remote import flush
 from hopsml_flows.errors import PrefectServerError
 
-__all__ = ["embedded_server"]
+__all__ = ["embedded_server", "server_is_embedded"]
 
 START_SECONDS = 60.0
 """Longest wait for the server to answer; Prefect's own limit of 20 s fails on loaded machines."""
 
 _STOP_SECONDS = 20.0
+
+_embedded: ContextVar[bool] = ContextVar("hopsml_embedded_server", default=False)
 
 # Background services that this run does not need; some would act on the user's other flows.
 _IDLE_SERVICES = [
@@ -52,6 +55,7 @@ _IDLE_SERVICES = [
 _CHILD = """
 import os, signal, sys, threading
 import uvicorn
+os.nice(10)  # trials come first: the server may lag behind
 def watch():
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -85,13 +89,20 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
             listener.close()
             url = f"http://127.0.0.1:{port}/api"
             _await_health(process, url, output, start_seconds)
+            token = _embedded.set(True)
             with temporary_settings({PREFECT_API_URL: url}):
                 try:
                     yield url
                 finally:
+                    _embedded.reset(token)
                     flush(timeout=30.0)
         finally:
             _stop(process)
+
+
+def server_is_embedded() -> bool:
+    """Whether the calling code runs on an embedded server, which ends with its run."""
+    return _embedded.get()
 
 
 @contextmanager
@@ -110,7 +121,7 @@ def _started(listener: socket.socket, output: IO[bytes]) -> subprocess.Popen[byt
         stderr=subprocess.STDOUT,
         pass_fds=[listener.fileno()],
         # Ctrl-C belongs to the driver, which still has to report the run's end to this server.
-        start_new_session=True,
+        process_group=0,
         env={
             **os.environ,
             **get_current_settings().to_environment_variables(exclude_unset=True),

@@ -4,6 +4,7 @@ from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import experiment_id, slug, trial_name
 from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value
+from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.result import ExperimentResult
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "json_value",
     "slug",
     "trial_name",
+    "trials_ahead",
 ]

@@ -85,17 +85,16 @@ class TrialLoop:
         running = min(len(self._running), self._workers)  # the rest waits for a free worker
         return Counts(self._optimizer.total, running, self._succeeded, self._failed)
 
-    def start(self, workers: int) -> list[Trial]:
+    def start(self, workers: int, ahead: int = 0) -> list[Trial]:
         """Say which trials to submit now.
-
-        A search that does not learn is kept a little ahead of the workers, so that none waits
-        for the driver; one that learns is asked only when a worker is free.
 
         Args:
             workers: Trials that can run at once.
+            ahead: Trials to submit beyond that, so that no worker waits for the driver; none for
+                a search that learns, which is asked only when a worker is free.
         """
         self._workers = workers
-        limit = workers if self._optimizer.adaptive else 2 * workers + 2
+        limit = workers if self._optimizer.adaptive else workers + ahead
         starting: list[Trial] = []
         while self._again and len(self._running) < limit:
             starting.append(self._submit(self._again.pop(0)))

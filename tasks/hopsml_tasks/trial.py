@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from hopsml_flows.errors import TrialFailedError
-from hopsml_flows.execution import Job, Place, Staging, evaluate
+from hopsml_flows.execution import Job, Place, Staging, committed, evaluate
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import write_end, write_start
 from hopsml_flows.trials import Trial, TrialResult, json_value
@@ -32,6 +32,9 @@ def trial(job: Job, name: str, trial: Trial) -> TrialResult:  # noqa: ARG001 - t
     Raises:
         TrialFailedError: It failed; the exception carries the result.
     """
+    done = committed(job.project, job.paths, trial)
+    if done is not None:
+        return done
     staging = Staging(job.project, job.paths, trial, local_logdir=job.local_logdir)
     try:
         params = json_value("parameters", trial.params)

@@ -27,7 +27,7 @@ def test_workers_are_processes_of_one_thread_and_end_with_the_block():
         assert sorted(threads.values()) == [1, 1]
         assert len(set(pids)) == 2
         assert all(psutil.pid_exists(pid) for pid in pids)
-    gone, alive = psutil.wait_procs([psutil.Process(p) for p in pids if psutil.pid_exists(p)], 10)
+    _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if psutil.pid_exists(p)], 10)
     assert alive == []
 
 

@@ -59,7 +59,7 @@ def test_when_all_fail_the_experiment_has_failed_and_says_why(options, experimen
     def broken(x):
         raise ValueError(f"no data for {x}")
 
-    with pytest.raises(ExperimentFailedError, match="all 2 trials.*no data for 1") as caught:
+    with pytest.raises(ExperimentFailedError, match=r"all 2 trials.*no data for 1") as caught:
         experiment.grid_search(broken, {"x": [1, 2]}, **options)
     (record,) = experiments().values()
     assert record["state"] == "FAILED"

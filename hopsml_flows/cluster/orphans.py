@@ -1,0 +1,78 @@
+"""Ending the processes that a trial's training function started and left behind.
+
+A worker that is killed takes none of its children along. What a worker process of this project
+starts carries a mark in its environment; on this machine such processes can be found by it.
+"""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+__all__ = ["MARK", "end_marked", "end_orphans"]
+
+MARK = "HOPSML_CLUSTER"
+"""Environment variable that names the cluster a process belongs to."""
+
+_TERMINATE_SECONDS = 2.0
+
+
+def end_marked(mark: str) -> int:
+    """End every process that carries a mark: politely, then by force.
+
+    Args:
+        mark: The value of the variable.
+
+    Returns:
+        How many there were.
+    """
+    return _end(list(_marked(mark).values()))
+
+
+def end_orphans(mark: str) -> int:
+    """End the marked processes whose worker is gone: those with no marked ancestor or driver.
+
+    Args:
+        mark: The value of the variable.
+
+    Returns:
+        How many there were.
+    """
+    marked = _marked(mark)
+    orphans = []
+    for process in marked.values():
+        try:
+            parent = process.ppid()
+        except psutil.Error:
+            continue
+        if parent not in marked and parent != os.getpid():
+            orphans.append(process)
+    return _end(orphans)
+
+
+def _marked(mark: str) -> dict[int, psutil.Process]:
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                found[process.pid] = process
+        except (psutil.Error, OSError):  # gone, or somebody else's
+            continue
+    return found
+
+
+def _end(found: list[psutil.Process]) -> int:
+    for process in found:
+        try:
+            process.terminate()
+        except psutil.Error:
+            continue
+    _, alive = psutil.wait_procs(found, timeout=_TERMINATE_SECONDS)
+    for process in alive:
+        try:
+            process.kill()
+        except psutil.Error:
+            continue
+    psutil.wait_procs(alive, timeout=_TERMINATE_SECONDS)
+    return len(found)

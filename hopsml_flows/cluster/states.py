@@ -1,0 +1,171 @@
+"""Telling the Prefect server from the driver what workers could not tell it.
+
+Workers send the states of task runs as events, in the background. Those of a worker that died are
+gone with it, and a server that was away missed some. The driver knows every outcome: at the end it
+asks the server what it has, and sends what is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State, StateDetails, StateType, TaskRun
+from prefect.states import Pending
+from prefect.tasks import Task
+from prefect.utilities.engine import emit_task_run_state_change_event
+
+from hopsml_flows.cluster.remote import flush
+
+__all__ = ["FinalState", "StateBook"]
+
+_PAGE = 200
+_FINAL = [
+    state.value
+    for state in StateType
+    if state.name in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+]
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """How a task run ended, in few bytes.
+
+    Args:
+        name: The task run's name.
+        type: Prefect's state type.
+        state_name: The state's name.
+        message: Its message.
+    """
+
+    name: str
+    type: str
+    state_name: str
+    message: str | None
+
+
+class StateBook:
+    """Remembers how the task runs of one flow run ended, and sees to it that the server knows.
+
+    Args:
+        flow_run_id: The flow run; None outside of one, where nothing is recorded.
+    """
+
+    def __init__(self, flow_run_id: UUID | None) -> None:
+        self._flow_run_id = flow_run_id
+        self._finals: dict[UUID, FinalState] = {}
+        self._tasks: dict[UUID, Task[Any, Any]] = {}
+
+    def note(self, task_run_id: UUID, task: Task[Any, Any], final: FinalState) -> None:
+        """Remember how a task run ended."""
+        self._finals[task_run_id] = final
+        self._tasks[task_run_id] = task
+
+    def send(self, task_run_id: UUID) -> None:
+        """Send a task run's final state to the server, in the background."""
+        task, final = self._tasks[task_run_id], self._finals[task_run_id]
+        details = StateDetails(task_run_id=task_run_id, flow_run_id=self._flow_run_id)
+        before: State[Any] = Pending(state_details=details)
+        state: State[Any] = State(
+            type=StateType(final.type),
+            name=final.state_name,
+            message=final.message,
+            state_details=details,
+        )
+        run = TaskRun(
+            id=task_run_id,
+            name=final.name,
+            flow_run_id=self._flow_run_id,
+            task_key=task.task_key,
+            dynamic_key=str(task_run_id),
+            task_version=task.version,
+            expected_start_time=before.timestamp,
+            end_time=state.timestamp,
+            state_id=state.id,
+            state_type=state.type,
+            state_name=state.name,
+            state=state,
+        )
+        emit_task_run_state_change_event(run, before, state)
+
+    def settle(self, *, stalled_seconds: float, longest_seconds: float | None) -> None:
+        """Wait until the server has all final states; send what it lacks when nothing more comes.
+
+        Args:
+            stalled_seconds: The server counts as done when it recorded nothing new for so long.
+            longest_seconds: Do not wait longer than this, whether or not it is still recording;
+                None waits as long as there is progress.
+        """
+        if self._flow_run_id is None or not self._finals:
+            return
+        flush(timeout=30.0)
+        with get_client(sync_client=True) as client:
+            if self._wait(client, stalled_seconds, longest_seconds):
+                return
+            try:
+                missing = self._missing(client)
+            except (httpx.HTTPError, ValueError) as error:
+                _logger.warning(
+                    "the Prefect server does not answer (%s): it may show task runs of this flow "
+                    "run as unfinished. Their results are on storage",
+                    type(error).__name__,
+                )
+                return
+            for task_run_id in missing:
+                self.send(task_run_id)
+            flush(timeout=30.0)
+            if missing:
+                self._wait(client, stalled_seconds, longest_seconds)
+
+    def _wait(
+        self, client: SyncPrefectClient, stalled_seconds: float, longest_seconds: float | None
+    ) -> bool:
+        """Wait while the server's count of final task runs grows; whether all are there."""
+        began = changed = time.monotonic()
+        seen = -1
+        pause = 0.05
+        while True:
+            now = time.monotonic()
+            count = self._count(client)
+            if count is not None and count >= len(self._finals):
+                return True
+            if count is not None and count != seen:
+                seen, changed = count, now
+            if now - changed > stalled_seconds:
+                return False
+            if longest_seconds is not None and now - began > longest_seconds:
+                return False
+            time.sleep(pause)
+            pause = min(0.5, pause * 1.5)
+
+    def _count(self, client: SyncPrefectClient) -> int | None:
+        body = {**self._filter(), "task_runs": {"state": {"type": {"any_": _FINAL}}}}
+        try:
+            return int(client.request("POST", "/task_runs/count", json=body).json())
+        except (httpx.HTTPError, ValueError) as error:
+            _logger.debug("the server did not count: %s", error)
+            return None
+
+    def _missing(self, client: SyncPrefectClient) -> list[UUID]:
+        """Task runs that the server does not show in a final state."""
+        final: set[UUID] = set()
+        read: Callable[[int], Any] = lambda offset: client.request(  # noqa: E731
+            "POST",
+            "/task_runs/filter",
+            json={**self._filter(), "limit": _PAGE, "offset": offset, "sort": "ID_DESC"},
+        ).json()
+        offset = 0
+        while page := read(offset):
+            final |= {UUID(run["id"]) for run in page if run["state_type"] in _FINAL}
+            offset += len(page)
+        return [task_run_id for task_run_id in self._finals if task_run_id not in final]
+
+    def _filter(self) -> dict[str, Any]:
+        return {"flow_runs": {"id": {"any_": [str(self._flow_run_id)]}}}

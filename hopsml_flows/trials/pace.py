@@ -1,0 +1,29 @@
+"""How many trials to submit ahead of the workers. Pure."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["trials_ahead"]
+
+LONG_SECONDS = 1.0
+"""A trial as long as this does not notice that its worker waited for the driver."""
+
+COVER_SECONDS = 0.2
+MOST_PER_WORKER = 16
+
+
+def trials_ahead(workers: int, mean_seconds: float | None) -> int:
+    """Trials to submit beyond those that can run, so that no worker waits for the driver.
+
+    Only short trials are worth it: what waits at a worker behind a long trial could have run on
+    another one.
+
+    Args:
+        workers: Trials that can run at once.
+        mean_seconds: Mean duration of recent trials; None before the first one.
+    """
+    if mean_seconds is None or mean_seconds >= LONG_SECONDS:
+        return 0
+    cover = math.ceil(COVER_SECONDS / max(mean_seconds, 1e-3))
+    return workers * min(MOST_PER_WORKER, cover)
