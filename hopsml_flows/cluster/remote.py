@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.collections import visit_collection
 
 from hopsml_flows.cluster.setup import show_first_gpu_only
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread of a worker may keep the interpreter while others wait for it."""
 
 __all__ = ["Call", "Outcome", "Share", "SharedRef", "flush", "flush_worker", "perform"]
 
@@ -114,6 +118,10 @@ class Share(distributed.WorkerPlugin):
     def setup(self, worker: distributed.Worker) -> None:
         """Take the object in; it is unpickled when first used."""
         show_first_gpu_only(worker)
+        # Prefect sends events from threads beside the task's. With Python's default of 5 ms each
+        # system call of the task may wait so long to get the interpreter back: measured, that
+        # doubles what a short task costs.
+        sys.setswitchinterval(SWITCH_SECONDS)
         _shared.put(self._key, self._data)
 
     def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
@@ -185,6 +193,12 @@ def _silence_consoles() -> None:
         for handler in logger.handlers[:]:
             if isinstance(handler, PrefectConsoleHandler):
                 logger.removeHandler(handler)
+    logging.getLogger("prefect.task_runs").addFilter(_worth_sending)
+
+
+def _worth_sending(record: logging.LogRecord) -> bool:
+    """Whether a log line says more than the task run's state does."""
+    return not record.getMessage().startswith("Finished in state Completed")
 
 
 _shared = _Shared()

@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import cloudpickle
-from dask.base import get_annotations
 import distributed
+from dask.base import get_annotations
 from distributed.scheduler import KilledWorker
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput
@@ -45,6 +45,7 @@ FLUSH_SECONDS = 30.0
 RESOURCE_SECONDS = 10.0
 """Longest wait for a worker that has a resource; workers may still be starting."""
 
+_SEND_ATTEMPTS = 10
 _STALLED_SECONDS = 5.0
 _SERVER_SECONDS = 30.0
 
@@ -356,7 +357,15 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     def _send(self, name: str, data: bytes) -> str:
         key = f"{name}-{hashlib.sha256(data).hexdigest()[:16]}-{uuid.uuid4().hex[:8]}"
-        self.cluster.client.register_plugin(Share(key, data))
+        for attempt in itertools.count(1):
+            try:
+                self.cluster.client.register_plugin(Share(key, data))
+                break
+            except (distributed.CommClosedError, OSError):
+                # A worker died meanwhile; the scheduler keeps plugins for those that come later.
+                if attempt == _SEND_ATTEMPTS:
+                    raise
+                time.sleep(0.2)
         self._shared.add(key)
         return key
 

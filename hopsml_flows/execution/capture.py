@@ -348,24 +348,22 @@ _streams = _Streams()
 
 
 class _Copier:
-    """Copies from the file behind the descriptors into the log, in a thread and on demand."""
+    """Copies from the file behind the descriptors into the log, now and then and on demand."""
 
     def __init__(self, descriptor: int, log: OutputLog) -> None:
         self._descriptor = descriptor
         self._log = log
         self._lock = threading.RLock()
         self._draining = False
+        self._closed = False
         self._offset = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hopsml-output", daemon=True)
-        self._thread.start()
 
     def drain(self) -> None:
-        if os.fstat(self._descriptor).st_size == self._offset:
-            return
         with self._lock:
             # A signal handler or a finalizer that prints may come in while this thread is here.
-            if self._draining:
+            if self._draining or self._closed:
+                return
+            if os.fstat(self._descriptor).st_size == self._offset:
                 return
             self._draining = True
             try:
@@ -376,13 +374,39 @@ class _Copier:
                 self._draining = False
 
     def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.drain()
+        with self._lock:
+            self.drain()
+            self._closed = True
+
+
+class _Poller:
+    """One thread of the process that drains the copier of whichever trial runs."""
+
+    def __init__(self) -> None:
+        self._copier: _Copier | None = None
+        self._busy = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, copier: _Copier) -> None:
+        self._copier = copier
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="hopsml-output", daemon=True)
+            self._thread.start()
+        self._busy.set()
+
+    def forget(self) -> None:
+        self._busy.clear()
+        self._copier = None
 
     def _run(self) -> None:
-        while not self._stop.wait(_POLL_SECONDS):
-            self.drain()
+        while self._busy.wait():
+            time.sleep(_POLL_SECONDS)
+            copier = self._copier
+            if copier is not None:
+                copier.drain()
+
+
+_poller = _Poller()
 
 
 @contextmanager
@@ -398,11 +422,13 @@ def _descriptors_to(log: OutputLog) -> Iterator[None]:
         os.dup2(descriptor, number)
     copier = _Copier(descriptor, log)
     _streams.copier = copier
+    _poller.watch(copier)
     try:
         yield
     finally:
         _flush_all()
         _streams.copier = None
+        _poller.forget()
         for number, original in saved.items():
             os.dup2(original, number)
             os.close(original)

@@ -48,6 +48,8 @@ class Job:
         local_logdir: Keep event files local until the trial ends.
         trial_timeout: Seconds after which a trial is stopped, or None.
         directory: Absolute working directory of the experiment's driver.
+        scratch: Directory on the workers' machine that the driver removes at the end, or None
+            where the driver sees none of theirs.
     """
 
     __slots__ = (
@@ -59,6 +61,7 @@ class Job:
         "needs_metric",
         "optimization_key",
         "project",
+        "scratch",
         "trial_timeout",
     )
 
@@ -73,6 +76,7 @@ class Job:
         local_logdir: bool,
         trial_timeout: float | None,
         directory: str,
+        scratch: str | None = None,
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
@@ -83,6 +87,7 @@ class Job:
         self.local_logdir = local_logdir
         self.trial_timeout = trial_timeout
         self.directory = directory
+        self.scratch = scratch
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in self.__slots__}
@@ -144,7 +149,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         stack.enter_context(captured(log, descriptors=place.alone))
         stack.enter_context(running_trial(context))
         if place.alone:
-            stack.enter_context(own_working_directory(job.directory))
+            stack.enter_context(own_working_directory(job.directory, job.scratch))
         try:
             with deadline(job.trial_timeout, log, alone=place.alone):
                 returned = call(job.function, trial.params)

@@ -68,10 +68,17 @@ class Staging:
         paths: The experiment's paths.
         trial: The trial.
         local_logdir: Keep everything in a temporary directory until the end.
+        scratch: Where that is made; None for the system's place.
     """
 
     def __init__(
-        self, project: Project, paths: ExperimentPaths, trial: Trial, *, local_logdir: bool
+        self,
+        project: Project,
+        paths: ExperimentPaths,
+        trial: Trial,
+        *,
+        local_logdir: bool,
+        scratch: str | None = None,
     ) -> None:
         self._project = project
         self._paths = paths
@@ -81,7 +88,7 @@ class Staging:
             self.path.mkdir(parents=True, exist_ok=True)
             self._apart = False
         else:
-            self.path = Path(tempfile.mkdtemp(prefix="hopsml-staging-"))
+            self.path = Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
             self._apart = True
         if trial.attempt > 1:
             self._clear()

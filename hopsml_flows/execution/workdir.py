@@ -19,25 +19,49 @@ __all__ = ["own_working_directory"]
 
 
 @contextmanager
-def own_working_directory(like: str) -> Iterator[Path]:
-    """Change the process's working directory to a fresh one; remove it at the end.
+def own_working_directory(like: str, scratch: str | None = None) -> Iterator[Path]:
+    """Change the process's working directory to one of its own for the block.
 
     Args:
         like: Absolute path of the directory it stands in for; where there is none (on another
             machine), the new one starts empty.
+        scratch: Directory that somebody else removes in the end: the process keeps its working
+            directory there and only brings it up to date. Without one it is removed with the
+            block.
 
     Yields:
         The new working directory.
     """
     before = os.getcwd()
-    work = Path(tempfile.mkdtemp(prefix="hopsml-trial-"))
+    if scratch is None:
+        work = Path(tempfile.mkdtemp(prefix="hopsml-trial-"))
+    else:
+        work = Path(scratch) / f"worker-{os.getpid()}"
+        work.mkdir(exist_ok=True)
     try:
-        if os.path.isdir(like):
-            with os.scandir(like) as entries:
-                for entry in entries:
-                    os.symlink(entry.path, work / entry.name)
+        _match(work, like)
         os.chdir(work)
         yield work
     finally:
         os.chdir(before)
-        shutil.rmtree(work, ignore_errors=True)  # removes links, never what they lead to
+        if scratch is None:
+            shutil.rmtree(work, ignore_errors=True)  # removes links, never what they lead to
+
+
+def _match(work: Path, like: str) -> None:
+    """Make a directory hold links to the entries of another one, and nothing else."""
+    wanted: dict[str, str] = {}
+    if os.path.isdir(like):
+        with os.scandir(like) as entries:
+            wanted = {entry.name: entry.path for entry in entries}
+    with os.scandir(work) as entries:
+        present = list(entries)
+    for entry in present:
+        if entry.is_symlink() and os.readlink(entry.path) == wanted.get(entry.name):
+            del wanted[entry.name]
+        elif entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
+    for name, target in wanted.items():
+        os.symlink(target, work / name)

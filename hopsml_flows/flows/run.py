@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,10 @@ def run(plan: Plan) -> ExperimentResult:
     _write_start(plan, paths, record)
     progress = open_progress(show=plan.options.progress)
     with _recorded(record), ExitStack() as stack:
+        scratch = None
+        if plan.options.cluster.kind != "address":
+            # Removed by this process: a worker that is killed cleans up nothing.
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
         cluster = stack.enter_context(open_cluster(plan.options.cluster, trials=plan.trials))
         stack.enter_context(progress)
         runner = stack.enter_context(
@@ -91,7 +96,7 @@ def run(plan: Plan) -> ExperimentResult:
                 wait_for_server=server_is_embedded(),
             )
         )
-        experiment = _Experiment(plan, paths, record, runner, cluster, progress)
+        experiment = _Experiment(plan, paths, record, runner, cluster, progress, scratch)
         experiment.run(function)
     result = experiment.result()
     if plan.options.progress:
@@ -116,6 +121,7 @@ class _Experiment:
     runner: TrialTaskRunner
     cluster: OpenCluster
     progress: Progress
+    scratch: str | None
 
     def __post_init__(self) -> None:
         self.loop = TrialLoop(
@@ -142,6 +148,7 @@ class _Experiment:
                 local_logdir=self.plan.options.local_logdir,
                 trial_timeout=self.plan.options.trial_timeout,
                 directory=os.getcwd(),
+                scratch=self.scratch,
             ),
         )
         artifacts = ArtifactWriter(

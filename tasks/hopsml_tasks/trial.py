@@ -35,7 +35,9 @@ def trial(job: Job, name: str, trial: Trial) -> TrialResult:  # noqa: ARG001 - t
     done = committed(job.project, job.paths, trial)
     if done is not None:
         return done
-    staging = Staging(job.project, job.paths, trial, local_logdir=job.local_logdir)
+    staging = Staging(
+        job.project, job.paths, trial, local_logdir=job.local_logdir, scratch=job.scratch
+    )
     try:
         params = json_value("parameters", trial.params)
         staging.write(TrialFiles.HPARAMS, json.dumps(params, indent=1))

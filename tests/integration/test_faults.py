@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from hopsml_flows import experiment
+from hopsml_flows.cluster import TrialTaskRunner
+from hopsml_flows.errors import ExperimentFailedError, ResourceUnavailableError
+from hopsml_flows.experiment import ClusterConfig
+
+from .training import product
+
+TWO = ClusterConfig(kind="local", n_workers=2)
+
+
+def _task_runs(flow_run_id):
+    found, page = [], True
+    with get_client(sync_client=True) as client:
+        while page:
+            page = client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])),
+                offset=len(found),
+            )
+            found += page
+    return found
+
+
+def _workers(parent):
+    return [
+        child
+        for child in psutil.Process(parent).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, project, tmp_path):
+    def train(x):
+        import os
+        import time
+        from pathlib import Path
+
+        def told(what):
+            line = os.open(Path(diary), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(line, f"{what} {x}\n".encode())
+            os.close(line)
+
+        told("start")
+        time.sleep(0.25)
+        told("end")
+        return x
+
+    diary = str(tmp_path / "diary")
+    kills: list[int] = []
+    over = threading.Event()
+
+    def murder():
+        choose = random.Random(5)
+        while len(kills) < 10 and not over.is_set():
+            time.sleep(1.1)
+            workers = [w for w in _workers(os.getpid()) if w.pid not in kills]
+            if workers:
+                victim = choose.choice(workers)
+                os.kill(victim.pid, signal.SIGKILL)
+                kills.append(victim.pid)
+
+    thread = threading.Thread(target=murder)
+    thread.start()
+    try:
+        result = experiment.grid_search(
+            train,
+            {"x": list(range(100))},
+            project=str(project),
+            cluster=TWO,
+            retries=3,
+            progress=False,
+        )
+    finally:
+        over.set()
+        thread.join()
+
+    assert len(kills) == 10
+    assert [trial.metric for trial in result.trials] == [float(x) for x in range(100)]
+    lines = Path(diary).read_text().splitlines()
+    starts = {x: lines.count(f"start {x}") for x in range(100)}
+    ends = {x: lines.count(f"end {x}") for x in range(100)}
+    assert set(ends.values()) == {1}  # a finished trial is never run again
+    assert sum(starts.values()) <= 100 + 10  # a kill costs the trial that ran, no other one
+    attempts = [trial.attempt for trial in result.trials]
+    assert sum(attempts) == sum(starts.values())
+    assert max(attempts) >= 2
+
+    runs = _task_runs(result.flow_run_id)
+    assert {run.state_type.value for run in runs} == {"COMPLETED", "CRASHED"}
+    completed = [run.name for run in runs if run.state_type.value == "COMPLETED"]
+    assert sorted(completed) == sorted(trial.name for trial in result.trials)
+    crashed = [run for run in runs if run.state_type.value == "CRASHED"]
+    assert len(crashed) == sum(attempts) - 100
+    assert all("died" in run.state.message for run in crashed)
+    again = next(trial for trial in result.trials if trial.attempt > 1)
+    log = (Path(result.path) / again.directory / "output.log").read_text()
+    assert "attempt 2: the worker of the attempt before was lost" in log
+
+
+def test_a_trial_that_always_kills_its_worker_fails_and_the_others_go_on(prefect_server, project):
+    def train(x):
+        import os
+        import signal
+
+        if x == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    result = experiment.grid_search(
+        train, {"x": [1, 2, 3]}, project=str(project), cluster=TWO, retries=1, progress=False
+    )
+    assert [trial.state.value for trial in result.trials] == ["FINISHED", "FAILED", "FINISHED"]
+    assert result.trials[1].attempt == 2
+    assert "WorkerLostError: the worker process" in str(result.trials[1].failure)
+    runs = _task_runs(result.flow_run_id)
+    assert sorted(run.state_type.value for run in runs) == [
+        "COMPLETED",
+        "COMPLETED",
+        "CRASHED",
+        "CRASHED",
+    ]
+
+
+def test_a_trial_past_its_time_is_stopped(prefect_server, project):
+    def train(how):
+        import ctypes
+        import subprocess
+        import time
+
+        if how == "listens":
+            while True:
+                time.sleep(0.01)
+        if how == "swallows":
+            while True:
+                try:
+                    time.sleep(0.01)
+                except Exception:
+                    continue
+        if how == "sleeps in C":
+            child = subprocess.Popen(["sleep", "1000"])
+            print("child", child.pid, flush=True)
+            # With the interpreter's lock held: no other thread of the process can run.
+            ctypes.PyDLL(None).sleep(1000)
+        return 1.0
+
+    kinds = ["listens", "swallows", "sleeps in C", "behaves"]
+    began = time.monotonic()
+    result = experiment.grid_search(
+        train,
+        {"how": kinds},
+        project=str(project),
+        cluster=TWO,
+        trial_timeout=2,
+        progress=False,
+    )
+    assert time.monotonic() - began < 100  # without the limit it would never end
+    states = {trial.params["how"]: trial for trial in result.trials}
+    assert states["behaves"].state.value == "FINISHED"
+    for how in kinds[:3]:
+        assert states[how].state.value == "FAILED", how
+        assert states[how].attempt == 1
+        assert states[how].failure.kind == "TrialTimeoutError"
+        assert "trial_timeout of 2 s" in states[how].failure.message
+
+    def log(how):
+        return (Path(result.path) / states[how].directory / "output.log").read_text()
+
+    assert "past trial_timeout of 2 s: asked to stop" in log("listens")
+    assert "asked to stop" in log("swallows")
+    assert "Timeout (0:00:07)!" in log("sleeps in C")  # asked for 2 s, ended 5 s later
+    assert "in train" in log("sleeps in C")
+    pid = int(log("sleeps in C").split("child ")[1].split()[0])
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+    assert {run.state_type.value for run in _task_runs(result.flow_run_id)} <= {
+        "COMPLETED",
+        "FAILED",
+        "CRASHED",
+    }
+
+
+def test_a_resource_that_nobody_has_is_an_error_and_no_endless_wait(options):
+    began = time.monotonic()
+    with pytest.raises(ResourceUnavailableError, match="no worker has {'GPU': 1}"):
+        experiment.grid_search(
+            product,
+            {"x": [1]},
+            project=options["project"],
+            cluster=ClusterConfig(address=options["cluster"], gpus_per_trial=1),
+            progress=False,
+        )
+    assert time.monotonic() - began < 30
+
+
+def test_annotated_resources_are_checked_in_anybodys_flow(prefect_server, dask_address):
+    import dask
+    from prefect import flow, task
+
+    @task
+    def one():
+        return 1
+
+    @flow(task_runner=TrialTaskRunner(ClusterConfig(address=dask_address)))
+    def asks():
+        with dask.annotate(resources={"memory-of-an-elephant": 1}):
+            return one.submit().result()
+
+    with pytest.raises(ResourceUnavailableError, match="memory-of-an-elephant"):
+        asks()
+
+
+LONG = """
+import os, subprocess, sys, time
+from hopsml_flows import experiment
+def train(x):
+    child = subprocess.Popen(["sleep", "1000"])
+    print("working")
+    open(f"started-{x}", "w").close()
+    os.rename(f"started-{x}", os.path.join(%(here)r, f"started-{x}"))
+    time.sleep(1000)
+experiment.grid_search(train, {"x": [1, 2, 3, 4]}, name="long",
+                       cluster=experiment.ClusterConfig(kind="local", n_workers=2))
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "ctrl-c"])
+@pytest.mark.parametrize("server", ["embedded", "running"])
+def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
+    prefect_server, tmp_path, stop, server
+):
+    script = tmp_path / "program.py"
+    script.write_text(LONG % {"here": str(tmp_path)})
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "HOPSML_TEST": stop.name,
+    }
+    if server == "running":
+        environment["PREFECT_API_URL"] = prefect_server
+    driver = subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("started-*"))) < 2 and time.monotonic() < deadline:
+            assert driver.poll() is None, driver.stdout.read()
+            time.sleep(0.1)
+        family = psutil.Process(driver.pid).children(recursive=True)
+        assert len(family) >= 4  # two workers and what their trials started
+        if stop is signal.SIGINT:
+            os.killpg(driver.pid, stop)  # as a terminal does
+        else:
+            driver.send_signal(stop)
+        output, _ = driver.communicate(timeout=90)
+    finally:
+        if driver.poll() is None:
+            os.killpg(driver.pid, signal.SIGKILL)
+    assert driver.returncode != 0
+    _, alive = psutil.wait_procs(family, timeout=10)
+    alive = [process for process in alive if process.status() != "zombie"]
+    assert alive == [], output
+    (root,) = (tmp_path / "hopsml_project" / "Experiments").iterdir()
+    record = json.loads((root / "experiment.json").read_text())
+    assert record["state"] == "KILLED"
+    if server == "running":
+        runs = _task_runs(record["flow_run_id"])
+        assert runs
+        assert {run.state_type.value for run in runs} <= {"CANCELLED", "CRASHED"}
+
+
+def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path, monkeypatch):
+    import socket
+
+    import httpx
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
+            env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+
+    def stop(server):
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait(20)
+
+    def healthy():
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.3)
+        pytest.fail("the server did not start")
+
+    servers = [start()]
+    healthy()
+    outages: list[float] = []
+
+    def interrupt():
+        deadline = time.monotonic() + 60
+        while len(list(project.glob("Experiments/*/0*/.outputs.json"))) < 4:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
+        stop(servers[0])
+        outages.append(time.monotonic())
+        time.sleep(4)
+        servers.append(start())
+
+    def train(x):
+        import time
+
+        time.sleep(0.5)
+        return x
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+            result = experiment.grid_search(
+                train, {"x": list(range(60))}, project=str(project), cluster=TWO, progress=False
+            )
+            thread.join()
+            assert outages
+            ended = sorted(trial.ended for trial in result.trials)
+            gaps = [later - earlier for earlier, later in zip(ended, ended[1:], strict=False)]
+            assert max(gaps) < 3  # nothing waited for the server while it was away
+            assert [trial.metric for trial in result.trials] == [float(x) for x in range(60)]
+            runs = _task_runs(result.flow_run_id)
+            assert sorted(run.name for run in runs) == sorted(t.name for t in result.trials)
+            assert {run.state_type.value for run in runs} == {"COMPLETED"}
+    finally:
+        thread.join()
+        stop(servers[-1])
+
+
+def test_a_server_that_never_comes_back_costs_no_result(project, tmp_path, monkeypatch):
+    """The driver returns the result although it cannot report the end of the flow run."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    from hopsml_flows.errors import HopsmlWarning
+    from hopsml_flows.flows.server import embedded_server
+
+    del prefect_test_harness
+    with temporary_settings(restore_defaults={PREFECT_API_URL}), embedded_server() as url:
+        servers = [
+            process
+            for process in psutil.Process().children()
+            if "prefect.server.api.server" in " ".join(process.cmdline())
+        ]
+        assert url is not None
+
+        def interrupt():
+            while not list(project.glob("Experiments/*/0*/.outputs.json")):
+                time.sleep(0.1)
+            servers[-1].kill()
+
+        def train(x):
+            import time
+
+            time.sleep(0.5)
+            return x
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.warns(HopsmlWarning, match="Prefect server"):
+            result = experiment.grid_search(
+                train, {"x": [1, 2, 3, 4]}, project=str(project), cluster=TWO, progress=False
+            )
+        thread.join()
+    assert [trial.metric for trial in result.trials] == [1.0, 2.0, 3.0, 4.0]
+    (root,) = (project / "Experiments").iterdir()
+    assert json.loads((root / "experiment.json").read_text())["state"] == "FINISHED"
+
+
+def test_an_experiment_that_fails_in_the_driver_says_so_in_its_record(options, experiments):
+    with pytest.raises(ExperimentFailedError):
+        experiment.launch(lambda: 1 / 0, **options)
+    (record,) = experiments().values()
+    assert record["state"] == "FAILED"
+    assert "ZeroDivisionError" in record["error"]
