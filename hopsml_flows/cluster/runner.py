@@ -361,7 +361,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             try:
                 self.cluster.client.register_plugin(Share(key, data))
                 break
-            except (distributed.CommClosedError, OSError):
+            except OSError:
                 # A worker died meanwhile; the scheduler keeps plugins for those that come later.
                 if attempt == _SEND_ATTEMPTS:
                     raise
@@ -382,7 +382,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 for future, _ in outstanding:  # a flow may end without taking its results
                     future.wait()
                     self._note(future, future.outcome())
-            client.run(flush_worker, 2.0 if interrupted else FLUSH_SECONDS, on_error="ignore")
+            hurry = interrupted or not self._book.server_answers()
+            client.run(flush_worker, 2.0 if hurry else FLUSH_SECONDS, on_error="ignore")
             if not self.cluster.owned:
                 for key in self._shared:
                     client.unregister_worker_plugin(f"hopsml-share-{key}")

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -22,10 +24,13 @@ from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 
 from hopsml_flows.cluster.remote import flush
+from hopsml_flows.errors import HopsmlWarning
 
 __all__ = ["FinalState", "StateBook"]
 
 _PAGE = 200
+_FLUSH_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0
 _FINAL = [
     state.value
     for state in StateType
@@ -60,6 +65,9 @@ class StateBook:
 
     def __init__(self, flow_run_id: UUID | None) -> None:
         self._flow_run_id = flow_run_id
+        # Settings are found in the context; threads of Dask's have another one, in which Prefect
+        # would start a server of its own.
+        self._context = copy_context()
         self._finals: dict[UUID, FinalState] = {}
         self._tasks: dict[UUID, Task[Any, Any]] = {}
 
@@ -93,7 +101,12 @@ class StateBook:
             state_name=state.name,
             state=state,
         )
-        emit_task_run_state_change_event(run, before, state)
+        self._context.copy().run(emit_task_run_state_change_event, run, before, state)
+
+    def server_answers(self) -> bool:
+        """Whether the server answers within 10 s; Prefect's own client would try much longer."""
+        with get_client(sync_client=True) as client:
+            return _answers(client)
 
     def settle(self, *, stalled_seconds: float, longest_seconds: float | None) -> None:
         """Wait until the server has all final states; send what it lacks when nothing more comes.
@@ -105,22 +118,21 @@ class StateBook:
         """
         if self._flow_run_id is None or not self._finals:
             return
-        flush(timeout=30.0)
+        flush(timeout=_FLUSH_SECONDS)
         with get_client(sync_client=True) as client:
+            if not _answers(client):
+                self._warn("it refuses connections")
+                return
             if self._wait(client, stalled_seconds, longest_seconds):
                 return
             try:
                 missing = self._missing(client)
             except (httpx.HTTPError, ValueError) as error:
-                _logger.warning(
-                    "the Prefect server does not answer (%s): it may show task runs of this flow "
-                    "run as unfinished. Their results are on storage",
-                    type(error).__name__,
-                )
+                self._warn(type(error).__name__)
                 return
             for task_run_id in missing:
                 self.send(task_run_id)
-            flush(timeout=30.0)
+            flush(timeout=_FLUSH_SECONDS)
             if missing:
                 self._wait(client, stalled_seconds, longest_seconds)
 
@@ -144,6 +156,15 @@ class StateBook:
                 return False
             time.sleep(pause)
             pause = min(0.5, pause * 1.5)
+
+    def _warn(self, reason: str) -> None:
+        warnings.warn(
+            HopsmlWarning(
+                f"the Prefect server does not answer ({reason}): it may show task runs of this "
+                "flow run as unfinished; their results are on storage"
+            ),
+            stacklevel=2,
+        )
 
     def _count(self, client: SyncPrefectClient) -> int | None:
         body = {**self._filter(), "task_runs": {"state": {"type": {"any_": _FINAL}}}}
@@ -169,3 +190,11 @@ class StateBook:
 
     def _filter(self) -> dict[str, Any]:
         return {"flow_runs": {"id": {"any_": [str(self._flow_run_id)]}}}
+
+
+def _answers(client: SyncPrefectClient) -> bool:
+    try:
+        httpx.get(f"{str(client.api_url).rstrip('/')}/health", timeout=_ANSWER_SECONDS)
+    except httpx.TransportError:
+        return False
+    return True

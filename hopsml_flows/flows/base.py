@@ -10,14 +10,18 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, cast
 
+import httpx
 import prefect
 from prefect import Flow
+from prefect.exceptions import PrefectException
 
+from hopsml_flows.errors import HopsmlWarning
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.trials import ExperimentResult
 
@@ -25,6 +29,7 @@ __all__ = ["ExperimentFlow", "experiment_flow"]
 
 P = ParamSpec("P")
 
+_results: ContextVar[list[ExperimentResult] | None] = ContextVar("hopsml_results", default=None)
 _prepared: ContextVar[Plan | None] = ContextVar("hopsml_plan", default=None)
 
 
@@ -73,10 +78,17 @@ class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
         with ExitStack() as stack:
             stack.enter_context(embedded_server())
             stack.enter_context(prefect.tags(*plan.options.tags))
-            token = _prepared.set(plan)
-            stack.callback(_prepared.reset, token)
+            stack.callback(_prepared.reset, _prepared.set(plan))
+            results: list[ExperimentResult] = []
+            stack.callback(_results.reset, _results.set(results))
             call = cast("Callable[..., Any]", super().__call__)  # its overloads fit no pass-through
-            result = call(return_state=return_state, wait_for=wait_for, **arguments)
+            try:
+                result = call(return_state=return_state, wait_for=wait_for, **arguments)
+            except (httpx.HTTPError, PrefectException) as error:
+                if not results or return_state:
+                    raise
+                _warn_unrecorded(error)
+                result = results[0]
         return cast("ExperimentResult", result)
 
     def with_options(self, **options: Any) -> ExperimentFlow[P]:
@@ -100,6 +112,16 @@ def experiment_flow(plan: Callable[P, Plan]) -> ExperimentFlow[P]:
     return ExperimentFlow(plan)
 
 
+def _warn_unrecorded(error: Exception) -> None:
+    warnings.warn(
+        HopsmlWarning(
+            "the experiment is finished and on storage, but the Prefect server could not record "
+            f"the end of its flow run ({type(error).__name__}: {error})"
+        ),
+        stacklevel=4,
+    )
+
+
 def _found(module: str, verb: str, name: str) -> Flow[..., Any]:
     flow: Flow[..., Any] = getattr(importlib.import_module(module), verb)
     return flow if flow.name == name else flow.with_options(name=name)
@@ -116,7 +138,10 @@ def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
             ready.check()
         # A flow that a subflow's code starts has a plan of its own.
         _prepared.set(None)
-        return run(ready)
+        result = run(ready)
+        if (results := _results.get()) is not None:
+            results.append(result)
+        return result
 
     # Prefect and pydantic evaluate annotations in this module's names, not the verb's.
     signature = inspect.signature(plan, eval_str=True)

@@ -21,7 +21,12 @@ from typing import IO
 
 import httpx
 from prefect.context import FlowRunContext
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    get_current_settings,
+    temporary_settings,
+)
 
 from hopsml_flows.cluster.remote import flush
 from hopsml_flows.errors import PrefectServerError
@@ -90,12 +95,13 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
             url = f"http://127.0.0.1:{port}/api"
             _await_health(process, url, output, start_seconds)
             token = _embedded.set(True)
-            with temporary_settings({PREFECT_API_URL: url}):
+            # It is either there or dead for good: no reason to try for a minute.
+            with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 2}):
                 try:
                     yield url
                 finally:
                     _embedded.reset(token)
-                    flush(timeout=30.0)
+                    flush(timeout=1.0 if process.poll() is not None else 30.0)
         finally:
             _stop(process)
 

@@ -64,7 +64,7 @@ class ArtifactWriter:
             self._results.append(result)
         self._counts = counts
 
-    def close(self, timeout: float = 30.0) -> None:
+    def close(self, timeout: float = 10.0) -> None:
         """Write the last state and stop.
 
         Args:

@@ -67,6 +67,8 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
 
     def murder():
         choose = random.Random(5)
+        while not Path(diary).exists() and not over.is_set():
+            time.sleep(0.1)
         while len(kills) < 10 and not over.is_set():
             time.sleep(1.1)
             workers = [w for w in _workers(os.getpid()) if w.pid not in kills]
@@ -196,7 +198,7 @@ def test_a_trial_past_its_time_is_stopped(prefect_server, project):
 
 def test_a_resource_that_nobody_has_is_an_error_and_no_endless_wait(options):
     began = time.monotonic()
-    with pytest.raises(ResourceUnavailableError, match="no worker has {'GPU': 1}"):
+    with pytest.raises(ResourceUnavailableError, match=r"no worker has {'GPU': 1}"):
         experiment.grid_search(
             product,
             {"x": [1]},
@@ -290,7 +292,7 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
         assert {run.state_type.value for run in runs} <= {"CANCELLED", "CRASHED"}
 
 
-def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path, monkeypatch):
+def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path):
     import socket
 
     import httpx
@@ -334,8 +336,9 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path, mo
                 return
             time.sleep(0.1)
         stop(servers[0])
-        outages.append(time.monotonic())
+        outages.append(time.time())
         time.sleep(4)
+        outages.append(time.time())
         servers.append(start())
 
     def train(x):
@@ -353,9 +356,9 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path, mo
             )
             thread.join()
             assert outages
-            ended = sorted(trial.ended for trial in result.trials)
-            gaps = [later - earlier for earlier, later in zip(ended, ended[1:], strict=False)]
-            assert max(gaps) < 3  # nothing waited for the server while it was away
+            down, up = outages
+            meanwhile = [trial for trial in result.trials if down < trial.started < up]
+            assert len(meanwhile) >= 2  # work went on while the server was away
             assert [trial.metric for trial in result.trials] == [float(x) for x in range(60)]
             runs = _task_runs(result.flow_run_id)
             assert sorted(run.name for run in runs) == sorted(t.name for t in result.trials)
@@ -365,15 +368,13 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path, mo
         stop(servers[-1])
 
 
-def test_a_server_that_never_comes_back_costs_no_result(project, tmp_path, monkeypatch):
+def test_a_server_that_never_comes_back_costs_no_result(project):
     """The driver returns the result although it cannot report the end of the flow run."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
 
     from hopsml_flows.errors import HopsmlWarning
     from hopsml_flows.flows.server import embedded_server
 
-    del prefect_test_harness
     with temporary_settings(restore_defaults={PREFECT_API_URL}), embedded_server() as url:
         servers = [
             process
