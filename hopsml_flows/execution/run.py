@@ -74,8 +74,8 @@ class Job:
         optimization_key: str | None,
         needs_metric: bool,
         local_logdir: bool,
-        trial_timeout: float | None,
         directory: str,
+        trial_timeout: float | None = None,
         scratch: str | None = None,
     ) -> None:
         self._packed = function

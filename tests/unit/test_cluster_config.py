@@ -74,3 +74,31 @@ def test_the_kind_address_needs_one():
 def test_a_config_pickles():
     config = ClusterConfig("local", n_workers=3, options={"a": 1})
     assert pickle.loads(pickle.dumps(config)) == config
+
+
+@pytest.mark.parametrize("share", [None, 0, 1, 0.5, 0.25, 1 / 3])
+def test_a_trial_gets_a_gpu_a_share_of_one_or_none(share):
+    assert ClusterConfig(gpus_per_trial=share).gpus_per_trial == share
+
+
+@pytest.mark.parametrize(
+    ("fields", "allowed"),
+    [
+        ({"gpus_per_trial": -1}, "must be a number from 0"),
+        ({"gpus_per_trial": float("nan")}, "must be a number from 0"),
+        ({"gpus_per_trial": "half"}, "must be a number from 0"),
+        ({"gpus_per_trial": True}, "must be a number from 0"),
+        ({"gpus_per_trial": 0.4}, "1 divided by a whole number"),
+        ({"gpus_per_trial": 2}, "1 divided by a whole number"),
+        ({"kind": "cuda", "gpus_per_trial": 0}, "must be above 0"),
+    ],
+)
+def test_other_shares_are_refused(fields, allowed):
+    with pytest.raises(InvalidClusterError, match=allowed) as caught:
+        ClusterConfig(**fields)
+    assert caught.value.argument == "cluster.gpus_per_trial"
+
+
+def test_a_running_scheduler_may_have_workers_with_several_gpus():
+    config = ClusterConfig(address="tcp://host:8786", gpus_per_trial=2)
+    assert config.gpus_per_trial == 2

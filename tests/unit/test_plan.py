@@ -118,11 +118,13 @@ def test_what_prefect_stores_of_a_plan_is_json(tmp_path):
 def test_options_are_read_into_their_types(tmp_path):
     options = Options.checked(
         name="n", description=None, local_logdir=False, project="p", cluster="local",
-        seed=np.int64(3), retries=np.int32(0), tags=["a", "b", "a"], progress=True,
+        seed=np.int64(3), retries=np.int32(0), trial_timeout=np.int8(9),
+        tags=["a", "b", "a"], progress=True,
     )  # fmt: skip
     assert options.project.local_root == tmp_path / "p"
     assert options.cluster == ClusterConfig("local")
     assert (options.seed, options.retries, options.tags) == (3, 0, ("a", "b"))
+    assert options.trial_timeout == 9.0
 
 
 def test_making_and_checking_a_plan_leaves_no_trace(tmp_path):

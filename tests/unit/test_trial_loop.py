@@ -25,15 +25,21 @@ def numbers(trials):
     return [trial.number for trial in trials]
 
 
-def test_a_search_that_does_not_learn_is_kept_ahead_of_the_workers():
+def test_no_more_trials_start_than_workers_can_run():
     loop, _ = loop_of(20)
-    assert numbers(loop.start(2)) == [1, 2, 3, 4, 5, 6]
+    assert numbers(loop.start(2)) == [1, 2]
     assert loop.start(2) == []
+
+
+def test_a_search_that_does_not_learn_is_kept_ahead_of_the_workers_on_request():
+    loop, _ = loop_of(20)
+    assert numbers(loop.start(2, ahead=4)) == [1, 2, 3, 4, 5, 6]
+    assert loop.start(2, ahead=4) == []
 
 
 def test_only_as_many_trials_count_as_running_as_there_are_workers():
     loop, _ = loop_of(20)
-    started = loop.start(2)
+    started = loop.start(2, ahead=4)
     assert loop.counts.running == 2
     for trial in started[:5]:
         loop.done(finished(trial, 0.1))
@@ -45,8 +51,8 @@ def test_a_search_that_learns_is_asked_only_for_free_workers():
         adaptive = True
 
     loop = TrialLoop(Learning([{"x": i} for i in range(9)]), direction=Direction.MAX, retries=0)
-    first, second = loop.start(2)
-    assert loop.start(2) == []
+    first, second = loop.start(2, ahead=4)
+    assert loop.start(2, ahead=4) == []
     loop.done(finished(first, 1.0))
     assert numbers(loop.start(2)) == [3]
     loop.done(finished(second, 1.0))
@@ -55,10 +61,10 @@ def test_a_search_that_learns_is_asked_only_for_free_workers():
 
 def test_a_freed_place_is_filled_in_the_searchs_order():
     loop, _ = loop_of(20)
-    started = loop.start(1)
+    started = loop.start(1, ahead=3)
     loop.done(finished(started[2], 0.1))
     loop.done(finished(started[0], 0.1))
-    assert numbers(loop.start(1)) == [5, 6]
+    assert numbers(loop.start(1, ahead=3)) == [5, 6]
 
 
 def test_every_trial_is_started_once_and_the_loop_ends():
@@ -134,9 +140,9 @@ def test_a_trial_may_succeed_without_a_metric():
 
 def test_a_lost_trial_is_tried_again_before_new_ones_with_the_next_attempt():
     loop, search = loop_of(20, retries=1)
-    started = loop.start(1)
+    started = loop.start(2)
     assert loop.lost(started[1].number, "killed") is None
-    (again,) = loop.start(1)
+    (again,) = loop.start(2)
     assert (again.number, again.name, again.attempt) == (2, started[1].name, 2)
     assert 2 in {proposal.id for proposal in search.pending}
 
