@@ -45,6 +45,9 @@ FLUSH_SECONDS = 30.0
 RESOURCE_SECONDS = 10.0
 """Longest wait for a worker that has a resource; workers may still be starting."""
 
+_PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
+"""Types of parameters that hold no future."""
+
 _SEND_ATTEMPTS = 10
 _STALLED_SECONDS = 5.0
 _SERVER_SECONDS = 30.0
@@ -197,12 +200,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._check_resources(needed)
         task_run_id = uuid.uuid4()
         waited = list(wait_for) if wait_for else None
-        call = Call(
-            self._context(),
-            self._task(task),
-            task_run_id,
-            _inputs(parameters, waited, dependencies) or None,
-        )
+        inputs = _inputs(parameters, waited, dependencies) or None
+        call = Call(self._context(), self._task(task), task_run_id, inputs)
         number = next(self._numbers)
         future = TrialFuture[R](task_run_id, name or task.name, number)
         self._outstanding[task_run_id] = future, task
@@ -413,7 +412,7 @@ def _inputs(
     inputs: dict[str, set[Any]] = {
         name: {*collect_task_run_inputs_sync(value)}
         for name, value in parameters.items()
-        if not isinstance(value, (SharedRef, str, int, float, bool, bytes, type(None)))
+        if not isinstance(value, _PLAIN)
     }
     for name, found in (dependencies or {}).items():
         inputs[name] = {*inputs.get(name, ()), *found}
@@ -424,6 +423,10 @@ def _inputs(
 
 def _dask_ready(value: Any) -> Any:
     """Parameters with this runner's futures replaced by what Dask resolves on the worker."""
+    if value is None or (
+        isinstance(value, dict) and all(isinstance(inner, _PLAIN) for inner in value.values())
+    ):
+        return value  # walking through costs more than all the rest of a submission
 
     def replace(inner: Any) -> Any:
         return inner.dependency if isinstance(inner, TrialFuture) else inner

@@ -340,7 +340,10 @@ class _Streams:
         sys.stdout, sys.stderr = out, err
         root = logging.getLogger()
         root.handlers[:] = handlers
-        root.setLevel(level)
+        # In a process of trials alone it stays: each change makes every logger look up its level
+        # anew.
+        if root.level != level and not (self._alone and root.level == logging.INFO):
+            root.setLevel(level)
         self._saved = self._routers = None
 
 

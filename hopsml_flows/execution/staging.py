@@ -83,6 +83,7 @@ class Staging:
         self._project = project
         self._paths = paths
         self._trial = trial
+        self._written: dict[str, tuple[int, str]] = {}
         if project.local_root is not None and not local_logdir:
             self.path = project.local_root / paths.trial(trial.directory)
             self.path.mkdir(parents=True, exist_ok=True)
@@ -93,9 +94,12 @@ class Staging:
         if trial.attempt > 1:
             self._clear()
 
-    def write(self, name: str, data: str) -> None:
+    def write(self, name: str, data: str | bytes) -> None:
         """Write a small file of the project's own."""
-        (self.path / name).write_text(data)
+        content = data.encode() if isinstance(data, str) else data
+        (self.path / name).write_bytes(content)
+        # Known without reading it again at the commit.
+        self._written[name] = (len(content), hashlib.sha256(content).hexdigest())
 
     def attach(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Copy files that the outputs name into the trial's directory.
@@ -195,14 +199,7 @@ class Staging:
         return files
 
     def _commit_text(self, result: TrialResult) -> str:
-        files = [
-            {
-                "name": file.relative_to(self.path).as_posix(),
-                "size": file.stat().st_size,
-                "sha256": _sha256(file),
-            }
-            for file in self._files()
-        ]
+        files = [self._described(file) for file in self._files()]
         commit = {
             "schema": 1,
             "number": result.number,
@@ -214,7 +211,12 @@ class Staging:
             "files": files,
         }
         log = {"log": self._target(TrialFiles.LOG)}
-        return json.dumps({**log, **result.outputs, "_commit": commit}, indent=1)
+        return json.dumps({**log, **result.outputs, "_commit": commit})
+
+    def _described(self, file: Path) -> dict[str, Any]:
+        name = file.relative_to(self.path).as_posix()
+        size, digest = self._written.get(name) or (file.stat().st_size, _sha256(file))
+        return {"name": name, "size": size, "sha256": digest}
 
 
 def _same(one: Path, other: Path) -> bool:

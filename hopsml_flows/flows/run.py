@@ -7,6 +7,7 @@ around them: directory, record, cluster, task runs, progress, artifacts.
 from __future__ import annotations
 
 import os
+import pickle
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -160,7 +161,7 @@ class _Experiment:
                 for trial in self.loop.start(slots, trials_ahead(slots, self._mean_seconds())):
                     future = self.runner.submit(
                         trial_task,
-                        {"job": job, "name": trial.name, "trial": trial},
+                        {"job": job, "name": trial.name, "packed": pickle.dumps(trial)},
                         name=trial.name,
                     )
                     self._trials[future.task_run_id] = trial

@@ -7,6 +7,7 @@ beside it and renames, or uses a single request where the store makes that atomi
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -158,7 +159,7 @@ class Project:
         content = data.encode() if isinstance(data, str) else data
         if self._local is not None:
             target = self._local / path
-            beside = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
+            beside = target.with_name(f"{target.name}.{_unique()}.tmp")
             try:
                 beside.write_bytes(content)
                 beside.replace(target)
@@ -171,7 +172,7 @@ class Project:
         if self._atomic_put:
             self._fs.pipe_file(target_path, content)
             return
-        temporary = f"{target_path}.{uuid.uuid4().hex}.tmp"
+        temporary = f"{target_path}.{_unique()}.tmp"
         self._fs.pipe_file(temporary, content)
         self._fs.mv(temporary, target_path)
 
@@ -240,6 +241,15 @@ def _file_system(given: object, url: str) -> tuple[Any, str]:
 def _unreachable(error: Exception) -> str:
     lines = str(error).splitlines() or [""]
     return f"cannot be reached ({type(error).__name__}: {lines[0]})"
+
+
+_counter = itertools.count()
+_process = uuid.uuid4().hex
+
+
+def _unique() -> str:
+    """A suffix that nobody else uses, also after a fork, without asking the system for entropy."""
+    return f"{_process}-{os.getpid()}-{next(_counter)}"
 
 
 def _mount_is_writable(path: Path) -> bool:

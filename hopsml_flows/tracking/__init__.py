@@ -4,7 +4,7 @@
 """
 
 from hopsml_flows.tracking.environment import environment_text, find_program
-from hopsml_flows.tracking.hparams import experiment_events, write_end, write_start
+from hopsml_flows.tracking.hparams import end_events, experiment_events, start_events
 from hopsml_flows.tracking.progress import Progress, open_progress
 from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
 from hopsml_flows.tracking.summary import Summary
@@ -14,10 +14,10 @@ __all__ = [
     "Progress",
     "RecordFile",
     "Summary",
+    "end_events",
     "environment_text",
     "experiment_events",
     "find_program",
     "open_progress",
-    "write_end",
-    "write_start",
+    "start_events",
 ]

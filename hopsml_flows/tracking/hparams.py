@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hopsml_flows.search import Categorical, Domain, Float, Int
-from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["METRIC_PREFIX", "experiment_events", "write_end", "write_start"]
+__all__ = ["METRIC_PREFIX", "end_events", "experiment_events", "start_events"]
 
 METRIC_PREFIX = "outputs/"
 """Prefix of the scalar tags of a trial's outputs, apart from curves of the user's own."""
@@ -42,25 +38,23 @@ def experiment_events(domains: Mapping[str, Domain], metric: str | None) -> byte
     return _records([summary])
 
 
-def write_start(logdir: Path, trial: Trial) -> None:
-    """Write the start of a trial's session: its hyperparameters.
+def start_events(trial: Trial) -> bytes:
+    """Content of the event file that starts a trial's session: its hyperparameters.
 
     Args:
-        logdir: The trial's local directory.
         trial: The trial.
     """
     from tensorboard.plugins.hparams import summary_v2
 
     params = {name: _hparam(value) for name, value in trial.params.items()}
     summary = summary_v2.hparams_pb(params, trial_id=trial.name)
-    (logdir / TrialFiles.EVENTS_START).write_bytes(_records([summary]))
+    return _records([summary])
 
 
-def write_end(logdir: Path, result: TrialResult) -> None:
-    """Write the end of a trial's session: its status, and every number among its outputs.
+def end_events(result: TrialResult) -> bytes:
+    """Content of the event file that ends a trial's session: its status, numbers of its outputs.
 
     Args:
-        logdir: The trial's local directory.
         result: What came of it.
     """
     from tensorboard.compat.proto import summary_pb2
@@ -94,7 +88,7 @@ def write_end(logdir: Path, result: TrialResult) -> None:
         ]
     )
     summaries = [scalars, session] if numbers else [session]
-    (logdir / TrialFiles.EVENTS_END).write_bytes(_records(summaries))
+    return _records(summaries)
 
 
 def _records(summaries: Iterable[Any]) -> bytes:

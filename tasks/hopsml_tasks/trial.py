@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import distributed
 from prefect import task
@@ -11,20 +12,21 @@ from prefect.cache_policies import NO_CACHE
 from hopsml_flows.errors import TrialFailedError
 from hopsml_flows.execution import Job, Place, Staging, committed, evaluate
 from hopsml_flows.storage import TrialFiles
-from hopsml_flows.tracking import write_end, write_start
+from hopsml_flows.tracking import end_events, start_events
 from hopsml_flows.trials import Trial, TrialResult, json_value
 
 __all__ = ["trial"]
 
 
 @task(name="trial", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
-def trial(job: Job, name: str, trial: Trial) -> TrialResult:  # noqa: ARG001 - the run's name
+def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - the run's name
     """Evaluate the training function once.
 
     Args:
         job: What the experiment's trials share.
         name: The trial's name; the task run is named so.
-        trial: The trial.
+        packed: The pickled :class:`Trial`; Prefect would walk through anything else, here and
+            in the driver, in search of futures.
 
     Returns:
         The result of a trial that succeeded.
@@ -32,6 +34,7 @@ def trial(job: Job, name: str, trial: Trial) -> TrialResult:  # noqa: ARG001 - t
     Raises:
         TrialFailedError: It failed; the exception carries the result.
     """
+    trial: Trial = pickle.loads(packed)  # from this run's own driver
     done = committed(job.project, job.paths, trial)
     if done is not None:
         return done
@@ -41,9 +44,9 @@ def trial(job: Job, name: str, trial: Trial) -> TrialResult:  # noqa: ARG001 - t
     try:
         params = json_value("parameters", trial.params)
         staging.write(TrialFiles.HPARAMS, json.dumps(params, indent=1))
-        write_start(staging.path, trial)
+        staging.write(TrialFiles.EVENTS_START, start_events(trial))
         result = evaluate(job, trial, staging, _place())
-        write_end(staging.path, result)
+        staging.write(TrialFiles.EVENTS_END, end_events(result))
         staging.commit(result)
     finally:
         staging.close()

@@ -135,6 +135,25 @@ def test_program_is_versioned_with_the_experiment(embedded):
     assert re.search(r"(?m)^prefect==\d", (experiment / "environment.txt").read_text())
 
 
+def test_a_server_that_is_too_slow_is_an_error_and_is_stopped():
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from hopsml_flows.flows.server import embedded_server
+
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(PrefectServerError, match=r"did not answer within 0\.01 s"),
+        embedded_server(start_seconds=0.01),
+    ):
+        pass
+    children = psutil.Process().children()
+    assert not any(
+        "prefect.server.api.server:create_app" in " ".join(c.cmdline())
+        and "fd=int" in " ".join(c.cmdline())
+        for c in children
+    )
+
+
 def test_a_server_that_cannot_start_is_an_error_with_its_output(monkeypatch, tmp_path):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 

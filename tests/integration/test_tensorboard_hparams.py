@@ -120,11 +120,12 @@ def test_event_files_are_written_without_tensorflow(tmp_path):
         "import sys\n"
         "sys.modules['tensorflow'] = None\n"  # importing it now fails
         "from pathlib import Path\n"
-        "from hopsml_flows.tracking import write_end, write_start\n"
+        "from hopsml_flows.tracking import end_events, start_events\n"
         "from hopsml_flows.trials import State, Trial, TrialResult\n"
         "here = Path(sys.argv[1])\n"
-        "write_start(here, Trial(1, 'one', {'x': 1, 'name': 'a', 'flag': True}))\n"
-        "write_end(here, TrialResult(1, 'one', {}, State.FINISHED, 0.5, {'metric': 0.5}))\n"
+        "(here / 'a.tfevents').write_bytes(start_events(Trial(1, 'one', {'x': 1, 'flag': True})))\n"
+        "result = TrialResult(1, 'one', {}, State.FINISHED, 0.5, {'metric': 0.5})\n"
+        "(here / 'b.tfevents').write_bytes(end_events(result))\n"
         "print(sorted(entry.name for entry in here.iterdir()))\n"
     )
     done = subprocess.run(

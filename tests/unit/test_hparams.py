@@ -8,7 +8,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 
 from hopsml_flows.search import Categorical, Float, Int
 from hopsml_flows.storage import TrialFiles
-from hopsml_flows.tracking import experiment_events, write_end, write_start
+from hopsml_flows.tracking import end_events, experiment_events, start_events
 from hopsml_flows.trials import Failure, State, Trial, TrialResult
 
 
@@ -38,7 +38,7 @@ def experiment(tmp_path, domains, metric="accuracy"):
 
 def test_a_trials_start_holds_its_parameters_and_name(tmp_path):
     params = {"rate": 0.1, "units": 3, "opt": "sgd", "bias": True, "kernel": [3, 3], "none": None}
-    write_start(tmp_path, Trial(1, "0001-x", params))
+    (tmp_path / TrialFiles.EVENTS_START).write_bytes(start_events(Trial(1, "0001-x", params)))
     start = plugin(values(tmp_path / TrialFiles.EVENTS_START)[metadata.SESSION_START_INFO_TAG])
     assert start.group_name
     found = dict(start.hparams)
@@ -53,7 +53,7 @@ def test_a_trials_start_holds_its_parameters_and_name(tmp_path):
 def test_trials_with_different_names_are_different_sessions_even_with_equal_parameters(tmp_path):
     groups = set()
     for name in ("0001-x=1", "0002-x=1"):
-        write_start(tmp_path, Trial(1, name, {"x": 1}))
+        (tmp_path / TrialFiles.EVENTS_START).write_bytes(start_events(Trial(1, name, {"x": 1})))
         found = values(tmp_path / TrialFiles.EVENTS_START)[metadata.SESSION_START_INFO_TAG]
         groups.add(plugin(found).group_name)
     assert len(groups) == 2
@@ -73,7 +73,7 @@ def test_trials_with_different_names_are_different_sessions_even_with_equal_para
     ],
 )
 def test_a_trials_end_holds_its_status_and_time(tmp_path, result, status):
-    write_end(tmp_path, result)
+    (tmp_path / TrialFiles.EVENTS_END).write_bytes(end_events(result))
     found = values(tmp_path / TrialFiles.EVENTS_END)[metadata.SESSION_END_INFO_TAG]
     end = metadata.parse_session_end_info_plugin_data(found.metadata.plugin_data.content)
     assert (end.status, end.end_time_secs) == (status, 7.0)
@@ -84,7 +84,8 @@ def test_a_trials_end_holds_every_number_among_its_outputs(tmp_path):
         "accuracy": 0.5, "epochs": 3, "huge": 10**400, "large": 1e300,
         "text": "x", "flag": True, "nan": "NaN", "list": [1], "none": None,
     }  # fmt: skip
-    write_end(tmp_path, TrialResult(1, "1", {}, State.FINISHED, 0.5, outputs))
+    result = TrialResult(1, "1", {}, State.FINISHED, 0.5, outputs)
+    (tmp_path / TrialFiles.EVENTS_END).write_bytes(end_events(result))
     tags = set(values(tmp_path / TrialFiles.EVENTS_END)) - {metadata.SESSION_END_INFO_TAG}
     assert tags == {"outputs/accuracy", "outputs/epochs"}
 
