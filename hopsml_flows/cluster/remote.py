@@ -21,7 +21,7 @@ from uuid import UUID
 import cloudpickle
 import distributed
 from prefect.client.schemas.objects import State, StateType
-from prefect.context import SyncClientContext, hydrated_context
+from prefect.context import FlowRunContext, SyncClientContext, hydrated_context
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in __all__
 from prefect.task_engine import run_task_async, run_task_sync
@@ -237,6 +237,11 @@ def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None)
             state = run_task_sync(**arguments)
     except Exception as error:  # the engine itself failed: the task run must not hang
         return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
+    finally:
+        # Prefect remembers every result of the flow run here, for tasks submitted in this process.
+        context = FlowRunContext.get()
+        if context is not None:
+            context.run_results.clear()
     return Outcome.of(cast("State[Any]", state))
 
 

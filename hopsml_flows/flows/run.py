@@ -217,15 +217,7 @@ class _Experiment:
             failure = Failure(TrialTimeoutError.__name__, message)
         else:
             failure = Failure(type(error).__name__, str(error or outcome.message))
-        result = TrialResult(
-            number=trial.number,
-            name=trial.name,
-            params=trial.params,
-            state=State.FAILED,
-            directory=trial.directory,
-            attempt=trial.attempt,
-            failure=failure,
-        )
+        result = TrialResult.without_report(trial, failure)
         self.loop.done(result)
         return result
 

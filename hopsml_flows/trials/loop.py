@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
+from hopsml_flows.trials.model import Failure, Trial, TrialResult
 from hopsml_flows.trials.naming import trial_name
 
 if TYPE_CHECKING:
@@ -138,15 +138,7 @@ class TrialLoop:
             del self._running[number]
             self._again.append(replace(trial, attempt=trial.attempt + 1))
             return None
-        result = TrialResult(
-            number=trial.number,
-            name=trial.name,
-            params=trial.params,
-            state=State.FAILED,
-            directory=trial.directory,
-            attempt=trial.attempt,
-            failure=Failure("WorkerLostError", reason),
-        )
+        result = TrialResult.without_report(trial, Failure("WorkerLostError", reason))
         self.done(result)
         return result
 

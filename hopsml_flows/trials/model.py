@@ -88,6 +88,24 @@ class TrialResult:
     worker: str = ""
     failure: Failure | None = None
 
+    @classmethod
+    def without_report(cls, trial: Trial, failure: Failure) -> TrialResult:
+        """The failed result of a trial that could not report itself.
+
+        Args:
+            trial: The trial.
+            failure: Why.
+        """
+        return cls(
+            number=trial.number,
+            name=trial.name,
+            params=trial.params,
+            state=State.FAILED,
+            directory=trial.directory,
+            attempt=trial.attempt,
+            failure=failure,
+        )
+
     @property
     def duration(self) -> float:
         """Seconds from start to end."""
