@@ -6,6 +6,7 @@ The only place that starts Dask clusters. The flow that opens a cluster owns it;
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import threading
@@ -20,7 +21,7 @@ import dask
 import distributed
 
 from hopsml_flows.cluster.config import ClusterConfig
-from hopsml_flows.cluster.orphans import MARK, end_marked
+from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
 from hopsml_flows.errors import InvalidClusterError
@@ -99,12 +100,11 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
             return
         shares = _gpu_shares(config)
         workers = _worker_count(config, shares, trials)
-        mark = uuid.uuid4().hex
-        stack.callback(end_marked, mark)
+        mark = _mark_of_this_process()
+        stack.callback(end_orphans, mark)
         stack.enter_context(_quiet())
         stack.enter_context(without_main_module())
-        environment = {f"distributed.nanny.environ.{MARK}": mark}
-        stack.enter_context(dask.config.set({**_SETTINGS, **environment}))
+        stack.enter_context(dask.config.set(_SETTINGS))
         cluster = stack.enter_context(_started(config, workers, shares))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
         client.register_plugin(IgnoreInterrupts())
@@ -132,7 +132,23 @@ _SETTINGS = {
     # Training code holds the interpreter's lock for long; that is no reason to lose a worker.
     "distributed.comm.timeouts.connect": "60s",
     "distributed.admin.tick.limit": "1h",
+    # Daemonic processes may have no children: no multiprocessing, no data loaders in a trial.
+    # Workers end with the driver all the same, by a pipe to their nanny.
+    "distributed.worker.daemon": False,
 }
+
+
+@functools.cache
+def _mark_of_this_process() -> str:
+    """The mark of the worker processes that this process starts, set before they start.
+
+    It is one for all clusters of the process, since Dask reads it from its global configuration
+    whenever it starts a worker: what is ended by it must have lost its worker first.
+    """
+    mark = uuid.uuid4().hex
+    # Not "environ", which a worker sets after its start: its forked children would lack it.
+    dask.config.set({f"distributed.nanny.pre-spawn-environ.{MARK}": mark})
+    return mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +174,16 @@ def _gpu_shares(config: ClusterConfig) -> _Shares | None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's notes about its own processes out of the user's terminal; errors pass."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    # The scheduler calls the death of a worker an error; the project says what came of it.
+    levels = {"distributed": logging.ERROR, "distributed.scheduler": logging.CRITICAL}
+    before = {name: logging.getLogger(name).level for name in levels}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _worker_count(config: ClusterConfig, shares: _Shares | None, trials: int | None) -> int:

@@ -1,7 +1,8 @@
 """Ending the processes that a trial's training function started and left behind.
 
-A worker that is killed takes none of its children along. What a worker process of this project
-starts carries a mark in its environment; on this machine such processes can be found by it.
+A worker that is killed takes none of its children along. Worker processes carry a mark in their
+environment from their start on, and so does what they start or fork; on this machine such processes
+can be found by it.
 """
 
 from __future__ import annotations
@@ -10,24 +11,12 @@ import os
 
 import psutil
 
-__all__ = ["MARK", "end_marked", "end_orphans"]
+__all__ = ["MARK", "end_orphans"]
 
 MARK = "HOPSML_CLUSTER"
-"""Environment variable that names the cluster a process belongs to."""
+"""Environment variable that names the driver whose workers a process comes from."""
 
 _TERMINATE_SECONDS = 2.0
-
-
-def end_marked(mark: str) -> int:
-    """End every process that carries a mark: politely, then by force.
-
-    Args:
-        mark: The value of the variable.
-
-    Returns:
-        How many there were.
-    """
-    return _end(list(_marked(mark).values()))
 
 
 def end_orphans(mark: str) -> int:

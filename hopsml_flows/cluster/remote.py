@@ -194,6 +194,8 @@ def _silence_consoles() -> None:
             if isinstance(handler, PrefectConsoleHandler):
                 logger.removeHandler(handler)
     logging.getLogger("prefect.task_runs").addFilter(_worth_sending)
+    for name in ("httpx", "httpcore", "websockets"):  # Prefect's traffic is no output of a trial
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _worth_sending(record: logging.LogRecord) -> bool:

@@ -395,7 +395,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._book.note(future.task_run_id, task, final)
                 self._book.send(future.task_run_id)
         self._book.settle(
-            stalled_seconds=1.0 if interrupted else _STALLED_SECONDS,
+            stalled_seconds=3.0 if interrupted else _STALLED_SECONDS,
             longest_seconds=None if self._wait_for_server else _SERVER_SECONDS,
         )
 

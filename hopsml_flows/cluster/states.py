@@ -146,8 +146,10 @@ class StateBook:
         while True:
             now = time.monotonic()
             count = self._count(client)
-            if count is not None and count >= len(self._finals):
+            if count is not None and count == len(self._finals):
                 return True
+            if count is not None and count > len(self._finals):
+                return False  # other task runs of this flow run are among them: look closely
             if count is not None and count != seen:
                 seen, changed = count, now
             if now - changed > stalled_seconds:

@@ -38,6 +38,7 @@ __all__ = ["OutputLog", "captured"]
 
 _POLL_SECONDS = 0.1
 _REDRAW_SECONDS = 1.0
+_LONGEST_LINE = 1 << 16
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _Decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -55,7 +56,8 @@ class OutputLog:
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
         self._lock = threading.RLock()
-        self._partial: dict[str, str] = {}
+        self._partial: dict[str, list[str]] = {}
+        self._length: dict[str, int] = {}
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._drawn: dict[str, float] = {}
 
@@ -67,11 +69,21 @@ class OutputLog:
             text: Any piece of text, with or without line ends.
         """
         with self._lock:
-            *lines, rest = (self._partial.get(source, "") + text).split("\n")
+            pieces = self._partial.setdefault(source, [])
+            pieces.append(text)
+            self._length[source] = self._length.get(source, 0) + len(text)
+            # Dots without a line end come by the thousand: they are only gathered here.
+            if not ("\n" in text or "\r" in text or self._length[source] > _LONGEST_LINE):
+                return
+            *lines, rest = "".join(pieces).split("\n")
             out = [self._stamped(line) for line in lines]
             if "\r" in rest:
                 rest = self._redrawn(source, rest, out)
-            self._partial[source] = rest
+            if len(rest) > _LONGEST_LINE:
+                out.append(self._stamped(rest))
+                rest = ""
+            self._partial[source] = [rest]
+            self._length[source] = len(rest)
             if out:
                 self._file.write("".join(out).encode(errors="backslashreplace"))
 
@@ -97,10 +109,10 @@ class OutputLog:
                 return
             for source, decoder in self._decoders.items():
                 self.write(source, decoder.decode(b"", final=True))
-            for source, rest in self._partial.items():
-                if rest:
+            for pieces in self._partial.values():
+                if rest := "".join(pieces):
                     self._file.write(self._stamped(rest).encode(errors="backslashreplace"))
-                self._partial[source] = ""
+            self._partial.clear()
             self._file.close()
 
     @property
@@ -280,6 +292,7 @@ class _Streams:
         self._lock = threading.Lock()
         self._logs: list[OutputLog] = []
         self._alone = False
+        self._earlier: set[threading.Thread] = set()
         self._saved: tuple[TextIO, TextIO, list[logging.Handler], int] | None = None
         self._routers: tuple[_Router, _Router] | None = None
         self._pid = os.getpid()
@@ -292,6 +305,7 @@ class _Streams:
                 self._take()
             self._logs.append(log)
             self._alone = alone
+            self._earlier = {*threading.enumerate()} - {threading.current_thread()}
         try:
             yield
         finally:
@@ -306,8 +320,11 @@ class _Streams:
         if self.in_forked_child():
             return None  # its descriptors lead to the trial's file
         log = _log.get()
-        if log is None and self._alone and self._logs:
-            log = self._logs[0]  # a thread that the training function started
+        # A thread that the training function started has no context of the trial's; one that was
+        # there before belongs to Dask, to Prefect, or to an earlier trial.
+        own = self._alone and self._logs and threading.current_thread() not in self._earlier
+        if log is None and own:
+            log = self._logs[0]
         return None if log is None or log.closed else log
 
     def in_forked_child(self) -> bool:

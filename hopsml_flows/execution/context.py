@@ -2,7 +2,8 @@
 
 The module knows nothing of how trials run. A trial is found through a context variable, and from
 threads that the training function started, which inherit none, through the process: a worker
-process of this project runs one trial at a time.
+process of this project runs one trial at a time. Threads that were there before the trial are not
+its own.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class TrialContext:
 
 
 _current: ContextVar[TrialContext | None] = ContextVar("hopsml_trial", default=None)
-_in_process: list[TrialContext] = []
+_in_process: list[tuple[TrialContext, set[threading.Thread]]] = []
 _lock = threading.Lock()
 
 
@@ -47,13 +48,14 @@ _lock = threading.Lock()
 def running_trial(context: TrialContext) -> Iterator[TrialContext]:
     """Make a trial the current one."""
     token = _current.set(context)
+    entry = (context, {*threading.enumerate()} - {threading.current_thread()})
     with _lock:
-        _in_process.append(context)
+        _in_process.append(entry)
     try:
         yield context
     finally:
         with _lock:
-            _in_process.remove(context)
+            _in_process.remove(entry)
         _current.reset(token)
 
 
@@ -66,7 +68,11 @@ def current_trial(caller: str | None = None) -> TrialContext:
     Raises:
         NotInTrialError: No trial is running here.
     """
-    context = _current.get() or (_in_process[0] if len(_in_process) == 1 else None)
+    context = _current.get()
+    if context is None and len(_in_process) == 1:
+        running, earlier = _in_process[0]
+        if threading.current_thread() not in earlier:
+            context = running
     if context is None:
         raise NotInTrialError(
             f"{caller or 'this'} works only inside a training function that runs as a trial of "

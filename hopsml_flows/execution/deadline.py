@@ -11,63 +11,98 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.capture import OutputLog
 
-__all__ = ["GRACE_SECONDS", "deadline"]
+__all__ = ["ASKED", "ENDED", "GRACE_SECONDS", "limited"]
 
 GRACE_SECONDS = 5.0
 """Time between asking and ending the process."""
+
+ASKED = "asked to stop"
+"""Part of the log line about asking."""
+
+ENDED = "Timeout ("
+"""How faulthandler begins what it writes before it ends the process."""
+
+T = TypeVar("T")
 
 
 class _Asked(BaseException):
     """Raised inside the training function; no Exception, so that ``except Exception`` passes it."""
 
 
-@contextmanager
-def deadline(seconds: float | None, log: OutputLog, *, alone: bool) -> Iterator[None]:
-    """Limit the time of a block.
+def limited(function: Callable[[], T], seconds: float | None, log: OutputLog, *, alone: bool) -> T:
+    """Call a function, and stop it when its time is up.
 
     Args:
+        function: What to call.
         seconds: The limit; None for none.
         log: The trial's log.
         alone: Whether the process runs only this trial, so that it may be ended.
 
+    Returns:
+        What the function returned in time.
+
     Raises:
-        TrialTimeoutError: The block was stopped.
+        TrialTimeoutError: It was stopped, or returned only after it was asked to stop.
     """
     if seconds is None:
-        yield
-        return
-    thread = threading.get_ident()
-    lock = threading.Lock()
-    over = False
-
-    def ask() -> None:
-        with lock:
-            if over:
-                return
-            log.note(f"past trial_timeout of {seconds:g} s: asked to stop")
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread), ctypes.py_object(_Asked)
-            )
-
-    timer = threading.Timer(seconds, ask)
-    timer.daemon = True
-    timer.start()
+        return function()
+    watch = _Watch(seconds, log)
     if alone:
         faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=log.descriptor)
+    watch.start()
+    message = f"stopped after trial_timeout of {seconds:g} s"
     try:
         try:
-            yield
+            returned = function()
         finally:
-            with lock:
-                over = True
-            timer.cancel()
-            if alone:
-                faulthandler.cancel_dump_traceback_later()
-    except _Asked:
-        raise TrialTimeoutError(f"stopped after trial_timeout of {seconds:g} s") from None
+            watch.stop()
+        for _ in range(3):  # a request made just before the end arrives here, not further on
+            pass
+    except _Asked as asked:
+        # The traceback shows where the function was.
+        raise TrialTimeoutError(message).with_traceback(asked.__traceback__) from None
+    finally:
+        # Outside of all that the request may interrupt: left armed, it would end the next trial.
+        if alone:
+            faulthandler.cancel_dump_traceback_later()
+    if watch.asked:
+        raise TrialTimeoutError(f"{message}; the function returned after that")
+    return returned
+
+
+class _Watch:
+    """Asks the thread that made it to stop, once, unless it is stopped before."""
+
+    def __init__(self, seconds: float, log: OutputLog) -> None:
+        self._seconds = seconds
+        self._log = log
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._over = False
+        self._timer = threading.Timer(seconds, self._ask)
+        self._timer.daemon = True
+        self.asked = False
+
+    def start(self) -> None:
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+
+    def _ask(self) -> None:
+        self._log.note(f"past trial_timeout of {self._seconds:g} s: {ASKED}")
+        with self._lock:
+            if self._over:
+                return
+            self.asked = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread), ctypes.py_object(_Asked)
+            )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.execution.capture import OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
-from hopsml_flows.execution.deadline import deadline
+from hopsml_flows.execution.deadline import limited
 from hopsml_flows.execution.function import unpacked
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.workdir import own_working_directory
@@ -151,13 +151,17 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         if place.alone:
             stack.enter_context(own_working_directory(job.directory, job.scratch))
         try:
-            with deadline(job.trial_timeout, log, alone=place.alone):
-                returned = call(job.function, trial.params)
+            returned = limited(
+                lambda: call(job.function, trial.params),
+                job.trial_timeout,
+                log,
+                alone=place.alone,
+            )
             outputs, metric = checked_outputs(
                 returned, key=job.optimization_key, required=job.needs_metric
             )
             outputs = staging.attach(outputs)
-        except (Exception, SystemExit) as error:  # sys.exit() in a script is its author's end
+        except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
             failure = _failure(error)
             log.note(failure.traceback)
     return TrialResult(

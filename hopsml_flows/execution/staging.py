@@ -16,7 +16,13 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_own_file
+from hopsml_flows.storage import (
+    OF_EXPERIMENT,
+    ExperimentPaths,
+    Project,
+    TrialFiles,
+    is_own_file,
+)
 from hopsml_flows.trials import State, Trial, TrialResult, slug
 
 __all__ = ["Staging", "committed"]
@@ -150,13 +156,8 @@ class Staging:
 
     def _entries(self) -> list[Path]:
         # An experiment without trial directories keeps its record in the same place.
-        keep = {Path(self._paths.record).name, Path(self._paths.summary).name, "environment.txt"}
-        return [
-            entry
-            for entry in sorted(self.path.iterdir())
-            if self._trial.directory
-            or (entry.name not in keep and not entry.name.startswith("program."))
-        ]
+        leave = frozenset() if self._trial.directory else OF_EXPERIMENT
+        return [entry for entry in sorted(self.path.iterdir()) if entry.name not in leave]
 
     def _attached(self, name: str, value: Any) -> Any:
         if isinstance(value, list):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.values import plain
@@ -147,7 +147,12 @@ class Plan:
         # Imports Dask, which argument errors should not have to wait for.
         from hopsml_flows.cluster.opened import check_reachable
 
-        self.options.project.check_writable()
+        project = self.options.project
+        if project.in_memory and self.options.cluster.kind != "address":
+            raise InvalidProjectError(
+                "project", project.url, "must be storage that worker processes share"
+            )
+        project.check_writable()
         check_reachable(self.options.cluster)
 
 

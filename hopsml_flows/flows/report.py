@@ -31,6 +31,7 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         f"{len(result.trials) - failed} of {len(result.trials)} trials succeeded, "
         f"total time {timedelta(seconds=round(result.duration))}",
         highlight=False,
+        soft_wrap=True,
     )
     if result.best is not None and plan.direction is not None:
         metrics = [r.metric for r in result.trials if r.metric is not None]
@@ -52,14 +53,14 @@ def _table(plan: Plan, result: ExperimentResult) -> Table:
     table = Table(title=f"{plan.verb}: trials of {plan.options.name}", title_justify="left")
     table.add_column("#", justify="right")
     for name in [*names, *outputs]:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", no_wrap=True, overflow="ellipsis")
     table.add_column("time", justify="right")
     table.add_column("state")
     for shown in result.trials[:_MAX_ROWS]:
         table.add_row(
             str(shown.number),
             *(_text(shown.params[name]) for name in names),
-            *(_text(shown.outputs.get(name, "")) for name in outputs),
+            *(_output(result, shown, name) for name in outputs),
             f"{shown.duration:.1f} s",
             _state(shown),
             style="bold" if shown is result.best else None,
@@ -67,6 +68,14 @@ def _table(plan: Plan, result: ExperimentResult) -> Table:
     if len(result.trials) > _MAX_ROWS:
         table.caption = f"and {len(result.trials) - _MAX_ROWS} more: see .summary.json"
     return table
+
+
+def _output(result: ExperimentResult, shown: TrialResult, name: str) -> str:
+    value = shown.outputs.get(name, "")
+    inside = f"/{result.id}/"
+    if isinstance(value, str) and inside in value:  # an attached file
+        value = value.rsplit("/", 1)[-1]
+    return _text(value)
 
 
 def _next_steps(result: ExperimentResult) -> list[str]:
@@ -83,7 +92,10 @@ def _run(result: ExperimentResult) -> str:
 
 
 def _state(result: TrialResult) -> str:
-    return result.state.value if result.failure is None else f"FAILED {result.failure}"[:60]
+    if result.failure is None:
+        return result.state.value
+    reason = f"FAILED {result.failure}"
+    return reason if len(reason) <= 60 else f"{reason[:59]}…"
 
 
 def _pairs(params: dict[str, Any]) -> str:

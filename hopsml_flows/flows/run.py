@@ -10,8 +10,7 @@ import os
 import pickle
 import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,11 +28,11 @@ from hopsml_flows.errors import (
     WorkerLostError,
 )
 from hopsml_flows.execution import Job, argument_order, committed, packed
+from hopsml_flows.execution.deadline import ENDED, GRACE_SECONDS
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import print_report
 from hopsml_flows.flows.server import server_is_embedded
-from hopsml_flows.search import Direction
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.storage import ExperimentPaths, TrialFiles
 from hopsml_flows.tracking import (
     ExperimentRecord,
     Progress,
@@ -46,6 +45,7 @@ from hopsml_flows.tracking import (
 )
 from hopsml_flows.tracking.artifacts import ArtifactWriter
 from hopsml_flows.trials import (
+    Counts,
     ExperimentResult,
     Failure,
     State,
@@ -82,7 +82,8 @@ def run(plan: Plan) -> ExperimentResult:
     record = _record(plan, paths)
     _write_start(plan, paths, record)
     progress = open_progress(show=plan.options.progress)
-    with _recorded(record), ExitStack() as stack:
+    ending = _Ending(record, paths)
+    with ending, ExitStack() as stack:
         scratch = None
         if plan.options.cluster.kind != "address":
             # Removed by this process: a worker that is killed cleans up nothing.
@@ -98,6 +99,7 @@ def run(plan: Plan) -> ExperimentResult:
             )
         )
         experiment = _Experiment(plan, paths, record, runner, cluster, progress, scratch)
+        ending.loop = experiment.loop
         experiment.run(function)
     result = experiment.result()
     if plan.options.progress:
@@ -127,7 +129,7 @@ class _Experiment:
     def __post_init__(self) -> None:
         self.loop = TrialLoop(
             self.plan.search(),
-            direction=self.plan.direction or Direction.MAX,
+            direction=self.plan.direction,
             retries=self.plan.options.retries,
             own_directory=self.plan.own_directory,
             order=argument_order(self.plan.train.callable),
@@ -176,7 +178,6 @@ class _Experiment:
         finally:
             self._summary.write()
             artifacts.close()
-        self._write_end()
 
     def result(self) -> ExperimentResult:
         """The experiment as its caller gets it."""
@@ -204,15 +205,14 @@ class _Experiment:
         if isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
             self.loop.done(error.result)
             return error.result
-        limit = self.plan.options.trial_timeout
         if isinstance(error, WorkerLostError):
             done = committed(self.plan.options.project, self.paths, trial)
             if done is not None:
                 self.loop.done(done)
                 return done
-            if limit is None or error.elapsed < limit:
+            if not self._timed_out(trial, error):
                 return self.loop.lost(trial.number, str(error))
-            # It did not listen, and ended its own process; its log has the stacks.
+            limit = self.plan.options.trial_timeout
             message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
             failure = Failure(TrialTimeoutError.__name__, message)
         else:
@@ -221,25 +221,62 @@ class _Experiment:
         self.loop.done(result)
         return result
 
+    def _timed_out(self, trial: Trial, error: WorkerLostError) -> bool:
+        """Whether a trial's process ended itself because the trial did not listen."""
+        limit = self.plan.options.trial_timeout
+        if limit is None:
+            return False
+        try:
+            log = self.plan.options.project.read(self.paths.trial(trial.directory, TrialFiles.LOG))
+        except OSError:  # it lay with the worker; what is left is how long that had time
+            return error.elapsed >= limit + GRACE_SECONDS
+        return ENDED.encode() in log
+
     def _mean_seconds(self) -> float | None:
         recent = [result.duration for result in self.results[-20:]]
         return sum(recent) / len(recent) if recent else None
 
-    def _write_end(self) -> None:
-        counts, best, first = self.loop.counts, self.loop.best, self.loop.first_failure
-        failed = counts.succeeded == 0
-        best_dir = self.paths.trial(best.directory) if best else None
-        self.record.finish(
-            State.FAILED if failed else State.FINISHED,
+
+class _Ending:
+    """Writes the record's end, whichever way the run ends.
+
+    Args:
+        record: The record.
+        paths: The experiment's paths.
+    """
+
+    def __init__(self, record: RecordFile, paths: ExperimentPaths) -> None:
+        self._record = record
+        self._paths = paths
+        self.loop: TrialLoop | None = None
+
+    def __enter__(self) -> None:
+        """Nothing: the record was written before."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        counts = self.loop.counts if self.loop else Counts(None, 0, 0, 0)
+        best = self.loop.best if self.loop else None
+        first = self.loop.first_failure if self.loop else None
+        reason = None
+        if error is not None:
+            # Ctrl-C, SIGTERM and Prefect's Cancel are no Exceptions.
+            state = State.FAILED if isinstance(error, Exception) else State.KILLED
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        elif counts.succeeded == 0:
+            state = State.FAILED
+            reason = f"all trials failed; the first one with {first.failure}" if first else None
+        else:
+            state = State.FINISHED
+        self._record.finish(
+            state,
             metric=best.metric if best else None,
             best_trial=best.name if best else None,
-            best_dir=best_dir,
-            trials_total=counts.done,
+            best_dir=self._paths.trial(best.directory) if best else None,
             trials_succeeded=counts.succeeded,
             trials_failed=counts.failed,
-            error=f"all trials failed; the first one with {first.failure}"
-            if failed and first
-            else None,
+            error=reason,
         )
 
 
@@ -295,17 +332,3 @@ def _write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None
         events = experiment_events(plan.domains, plan.optimization_key)
         project.replace(paths.events, events)
     record.write(environment=paths.environment)
-
-
-@contextmanager
-def _recorded(record: RecordFile) -> Iterator[None]:
-    """Write the end of a run that does not reach its own."""
-    try:
-        yield
-    except BaseException as error:
-        killed = not isinstance(error, Exception)
-        record.finish(
-            State.KILLED if killed else State.FAILED,
-            error=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
-        )
-        raise

@@ -37,6 +37,7 @@ START_SECONDS = 60.0
 """Longest wait for the server to answer; Prefect's own limit of 20 s fails on loaded machines."""
 
 _STOP_SECONDS = 20.0
+_ANSWER_SECONDS = 10.0
 
 _embedded: ContextVar[bool] = ContextVar("hopsml_embedded_server", default=False)
 
@@ -82,9 +83,14 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
         of the flow that this runs in.
 
     Raises:
-        PrefectServerError: It exited, or did not answer in time; the message holds its output.
+        PrefectServerError: It exited, or did not answer in time (the message holds its output); or
+            the configured one does not answer.
     """
-    if PREFECT_API_URL.value() or FlowRunContext.get() is not None:
+    if FlowRunContext.get() is not None:
+        yield None
+        return
+    if configured := PREFECT_API_URL.value():
+        _check_answers(configured)
         yield None
         return
     with tempfile.TemporaryFile() as output, _listening() as listener:
@@ -109,6 +115,16 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
 def server_is_embedded() -> bool:
     """Whether the calling code runs on an embedded server, which ends with its run."""
     return _embedded.get()
+
+
+def _check_answers(url: str) -> None:
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=_ANSWER_SECONDS)
+    except httpx.TransportError as error:
+        raise PrefectServerError(
+            f"the Prefect server that PREFECT_API_URL names does not answer: {url} "
+            f"({type(error).__name__}); start it, or unset PREFECT_API_URL for an embedded one"
+        ) from error
 
 
 @contextmanager

@@ -236,6 +236,8 @@ class SearchSpace(Mapping[str, Domain]):
 def _domain(argument: str, bounds: object) -> Domain:
     if isinstance(bounds, (Float, Int, Categorical)):
         return bounds
+    tolist = getattr(bounds, "tolist", None)  # a NumPy array
+    bounds = tolist() if callable(tolist) else bounds
     if isinstance(bounds, (str, bytes)) or not isinstance(bounds, Sequence):
         raise InvalidSpaceError(
             argument, bounds, "must be [low, high], a list of strings, Float, Int or Categorical"

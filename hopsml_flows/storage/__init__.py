@@ -1,13 +1,23 @@
 """Where experiments lie: the project root on any fsspec storage, and every path in it."""
 
-from hopsml_flows.storage.paths import EXPERIMENTS, MODELS, ExperimentPaths, TrialFiles, is_own_file
+from hopsml_flows.storage.paths import (
+    EXPERIMENTS,
+    MODELS,
+    OF_EXPERIMENT,
+    ExperimentFiles,
+    ExperimentPaths,
+    TrialFiles,
+    is_own_file,
+)
 from hopsml_flows.storage.project import DEFAULT_PROJECT, PROJECT_VARIABLE, Project, default_project
 
 __all__ = [
     "DEFAULT_PROJECT",
     "EXPERIMENTS",
     "MODELS",
+    "OF_EXPERIMENT",
     "PROJECT_VARIABLE",
+    "ExperimentFiles",
     "ExperimentPaths",
     "Project",
     "TrialFiles",

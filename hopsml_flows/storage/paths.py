@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EXPERIMENTS", "MODELS", "ExperimentPaths", "TrialFiles", "is_own_file"]
+__all__ = [
+    "EXPERIMENTS",
+    "MODELS",
+    "OF_EXPERIMENT",
+    "ExperimentFiles",
+    "ExperimentPaths",
+    "TrialFiles",
+    "is_own_file",
+]
 
 EXPERIMENTS = "Experiments"
 """Directory of a project that holds its experiments."""
@@ -29,7 +37,24 @@ class TrialFiles:
     EVENTS_END = "events.out.tfevents.9.hparams"
 
 
-_OWN = frozenset(value for name, value in vars(TrialFiles).items() if not name.startswith("_"))
+class ExperimentFiles:
+    """Names of the project's own files in an experiment's directory."""
+
+    RECORD = "experiment.json"
+    SUMMARY = ".summary.json"
+    ENVIRONMENT = "environment.txt"
+    PROGRAM = "program.py"
+    NOTEBOOK = "program.ipynb"
+
+
+def _names(files: type) -> frozenset[str]:
+    return frozenset(value for name, value in vars(files).items() if not name.startswith("_"))
+
+
+OF_EXPERIMENT = _names(ExperimentFiles)
+"""Files that an experiment without trial directories has beside its trial's."""
+
+_OWN = _names(TrialFiles) | OF_EXPERIMENT
 
 
 def is_own_file(name: str) -> bool:
@@ -55,17 +80,17 @@ class ExperimentPaths:
     @property
     def record(self) -> str:
         """The experiment's record."""
-        return f"{self.root}/experiment.json"
+        return f"{self.root}/{ExperimentFiles.RECORD}"
 
     @property
     def summary(self) -> str:
         """Parameters and outputs of all trials."""
-        return f"{self.root}/.summary.json"
+        return f"{self.root}/{ExperimentFiles.SUMMARY}"
 
     @property
     def environment(self) -> str:
         """Python's version and the installed packages."""
-        return f"{self.root}/environment.txt"
+        return f"{self.root}/{ExperimentFiles.ENVIRONMENT}"
 
     @property
     def events(self) -> str:
@@ -78,7 +103,8 @@ class ExperimentPaths:
         Args:
             suffix: ``.py`` or ``.ipynb``.
         """
-        return f"{self.root}/program{suffix}"
+        name = ExperimentFiles.NOTEBOOK if suffix == ".ipynb" else ExperimentFiles.PROGRAM
+        return f"{self.root}/{name}"
 
     def trial(self, directory: str, file: str = "") -> str:
         """A trial's directory, or a file in it.

@@ -45,6 +45,10 @@ def default_project() -> str:
     return DEFAULT_PROJECT
 
 
+# Protocols that fsspec only reads from.
+_READ_ONLY = frozenset({"data", "git", "github", "http", "https", "jlab", "jupyter", "reference"})
+
+
 class Project:
     """A project's root directory on any storage that fsspec knows.
 
@@ -102,6 +106,11 @@ class Project:
         return self._url
 
     @property
+    def in_memory(self) -> bool:
+        """Whether it lives in one process's memory, where no other process finds it."""
+        return self._url.startswith("memory://")
+
+    @property
     def name(self) -> str:
         """Last part of the root."""
         return self._url.rstrip("/").rsplit("/", 1)[-1]
@@ -124,6 +133,9 @@ class Project:
             InvalidProjectError: It cannot, or the storage does not answer.
         """
         if self._local is None:
+            protocol = self._url.partition("://")[0]
+            if protocol in _READ_ONLY:
+                raise InvalidProjectError("project", self._url, f"{protocol} cannot be written")
             try:
                 self._fs.exists(self._root)
             except Exception as error:  # each file system has errors of its own
@@ -254,4 +266,6 @@ def _unique() -> str:
 
 def _mount_is_writable(path: Path) -> bool:
     # os.access answers yes to root even on a read-only mount.
-    return not os.statvfs(path).f_flag & os.ST_RDONLY
+    mount = os.statvfs(path)
+    # Mounts without blocks, such as /proc, hold no files of anybody's.
+    return mount.f_blocks > 0 and not mount.f_flag & os.ST_RDONLY

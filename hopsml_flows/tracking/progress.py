@@ -99,7 +99,10 @@ class _LiveLine(Progress):
         super().__init__()
         self._interval = _LIVE_SECONDS
         self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Progress:
         self._live.start()
+        return self
 
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         row = Table.grid(padding=(0, 1))

@@ -46,7 +46,7 @@ class TrialLoop:
 
     Args:
         optimizer: The search.
-        direction: Which way is better.
+        direction: Which way is better; None where nothing is optimized.
         retries: How often a trial whose worker was lost is tried again.
         own_directory: Whether each trial gets a directory of its own.
         order: Names that come first in a trial's name (the function's signature).
@@ -56,7 +56,7 @@ class TrialLoop:
         self,
         optimizer: Optimizer,
         *,
-        direction: Direction,
+        direction: Direction | None,
         retries: int,
         own_directory: bool = True,
         order: Iterable[str] = (),
@@ -111,7 +111,10 @@ class TrialLoop:
         del self._running[result.number]
         if result.succeeded:
             self._succeeded += 1
-            if result.metric is not None and self._direction.better(
+            if self._direction is None:
+                # Without a direction no trial is better than another one: a single one is the best.
+                self.best = result if self._optimizer.total == 1 else None
+            elif result.metric is not None and self._direction.better(
                 result.metric, self.best.metric if self.best else None
             ):
                 self.best = result

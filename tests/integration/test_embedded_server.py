@@ -154,14 +154,20 @@ def test_a_server_that_is_too_slow_is_an_error_and_is_stopped():
     )
 
 
-def test_a_server_that_cannot_start_is_an_error_with_its_output(monkeypatch, tmp_path):
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+def test_a_server_that_cannot_start_is_an_error_with_its_output():
+    from prefect.settings import (
+        PREFECT_API_DATABASE_CONNECTION_URL,
+        PREFECT_API_URL,
+        temporary_settings,
+    )
 
     from hopsml_flows.flows.server import embedded_server
 
-    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "nonsense://nowhere")
     with (
-        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        temporary_settings(
+            {PREFECT_API_DATABASE_CONNECTION_URL: "nonsense://nowhere"},
+            restore_defaults={PREFECT_API_URL},
+        ),
         pytest.raises(PrefectServerError, match="exited with code"),
         embedded_server(),
     ):

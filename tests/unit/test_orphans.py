@@ -6,60 +6,67 @@ import sys
 import uuid
 
 import psutil
+import pytest
 
-from hopsml_flows.cluster.orphans import MARK, end_marked, end_orphans
+from hopsml_flows.cluster.orphans import MARK, end_orphans
 
-
-def sleeper(mark, code="import time; time.sleep(1000)"):
-    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, MARK: mark})
-
-
-def test_marked_processes_are_ended_and_no_others():
-    mark, other = uuid.uuid4().hex, uuid.uuid4().hex
-    mine, stubborn, foreign = (
-        sleeper(mark),
-        sleeper(mark, "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(1000)"),
-        sleeper(other),
-    )
-    try:
-        while len(psutil.Process(stubborn.pid).cmdline()) < 3:
-            pass
-        assert end_marked(mark) == 2
-        assert not psutil.pid_exists(mine.pid)
-        assert not psutil.pid_exists(stubborn.pid)
-        assert foreign.poll() is None
-    finally:
-        for process in (mine, stubborn, foreign):
-            process.kill()
-            process.wait()
+# A worker that starts a child, says who it is, and lives so many seconds.
+WORKER = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {child!r}])
+print(child.pid, flush=True)
+time.sleep({seconds})
+"""
+SLEEPS = "import time; time.sleep(1000)"
+STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); {SLEEPS}"
 
 
-def test_only_processes_whose_worker_is_gone_are_orphans():
-    mark = uuid.uuid4().hex
-    # A worker that leaves a child behind, and one that lives on with its child.
-    code = (
-        "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
-        "print(child.pid, flush=True)\n"
-        "time.sleep({})\n"
-    )
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", code.format(seconds)],
+@pytest.fixture
+def worker():
+    """Start a worker; returns it and its child's process id."""
+    started = []
+
+    def start(mark, *, seconds, child=SLEEPS):
+        code = WORKER.format(child=child, seconds=seconds)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
             env={**os.environ, MARK: mark},
             stdout=subprocess.PIPE,
             text=True,
         )
-        for seconds in (0, 1000)
-    ]
-    left, kept = (int(worker.stdout.readline()) for worker in workers)
-    workers[0].wait(20)
-    try:
-        assert end_orphans(mark) == 1
-        assert not psutil.pid_exists(left) or psutil.Process(left).status() == "zombie"
-        assert psutil.Process(kept).is_running()
-    finally:
-        end_marked(mark)
-        for worker in workers:
-            worker.wait(20)
-            worker.stdout.close()
+        pid = int(process.stdout.readline())
+        started.append((process, pid))
+        return process, pid
+
+    yield start
+    for process, pid in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        if psutil.pid_exists(pid):
+            psutil.Process(pid).kill()
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+
+
+def test_what_a_dead_worker_left_behind_is_ended_and_nothing_else(worker):
+    mark, other = uuid.uuid4().hex, uuid.uuid4().hex
+    dead, left = worker(mark, seconds=0)
+    _, kept = worker(mark, seconds=1000)
+    foreign_dead, foreign = worker(other, seconds=0)
+    dead.wait(20)
+    foreign_dead.wait(20)
+    assert end_orphans(mark) == 1
+    assert gone(left)
+    assert not gone(kept)
+    assert not gone(foreign)
+
+
+def test_what_ignores_a_request_is_ended_by_force(worker):
+    mark = uuid.uuid4().hex
+    dead, left = worker(mark, seconds=1, child=STUBBORN)
+    dead.wait(20)
+    assert end_orphans(mark) == 1
+    assert gone(left)

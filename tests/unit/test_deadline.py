@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hopsml_flows.errors import TrialTimeoutError
+from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.deadline import ENDED, limited
+
+
+@pytest.fixture
+def log(tmp_path):
+    log = OutputLog(tmp_path / "output.log")
+    yield log
+    log.close()
+
+
+def until_stopped():
+    while True:
+        time.sleep(0.01)
+
+
+def test_without_a_limit_or_within_it_the_value_comes_back(log):
+    assert limited(lambda: 5, None, log, alone=False) == 5
+    assert limited(lambda: 5, 60, log, alone=False) == 5
+
+
+def test_a_function_that_listens_is_stopped_and_the_traceback_shows_where(log):
+    with pytest.raises(TrialTimeoutError, match=r"stopped after trial_timeout of 0\.1 s") as caught:
+        limited(until_stopped, 0.1, log, alone=False)
+    assert any(entry.name == "until_stopped" for entry in caught.traceback)
+
+
+def test_a_function_that_swallows_the_request_and_returns_has_failed(log):
+    def swallows():
+        try:
+            until_stopped()
+        except BaseException:
+            return 42
+
+    with pytest.raises(TrialTimeoutError, match="the function returned after that"):
+        limited(swallows, 0.1, log, alone=False)
+
+
+def test_the_functions_own_error_passes(log):
+    def fails():
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        limited(fails, 60, log, alone=False)
+
+
+# Ends around the moment it is asked, many times; then lives longer than the grace time.
+AROUND = """
+import sys, time
+from pathlib import Path
+from hopsml_flows.errors import TrialTimeoutError
+from hopsml_flows.execution import deadline
+from hopsml_flows.execution.capture import OutputLog
+deadline.GRACE_SECONDS = 0.5
+log = OutputLog(Path(sys.argv[1]))
+for step in range(40):
+    try:
+        deadline.limited(lambda: time.sleep(0.09 + step * 0.0005), 0.1, log, alone=True)
+    except TrialTimeoutError:
+        pass
+time.sleep(1.5)
+print("survived")
+"""
+
+
+def test_a_function_that_ends_as_it_is_asked_leaves_nothing_armed(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", AROUND, str(tmp_path / "log")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "survived\n"), done.stderr
+
+
+DEAF = """
+import ctypes, sys
+from pathlib import Path
+from hopsml_flows.execution import deadline
+from hopsml_flows.execution.capture import OutputLog
+deadline.GRACE_SECONDS = 0.5
+log = OutputLog(Path(sys.argv[1]))
+deadline.limited(lambda: ctypes.PyDLL(None).sleep(1000), 0.1, log, alone=True)
+"""
+
+
+def test_a_function_that_holds_the_interpreter_ends_with_its_process(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF, str(tmp_path / "log")], capture_output=True, timeout=60
+    )
+    assert done.returncode != 0
+    text = (tmp_path / "log").read_text()
+    assert ENDED in text
+    assert "<lambda>" in text
