@@ -183,7 +183,8 @@ class _Router(io.TextIOBase):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         log = self._owner.log_of_caller()
         if log is None:
-            return self._original.write(text)
+            self._owner.write_outside(self._name, self._original, text)
+            return len(text)
         self._owner.drain()
         log.write(self._name, text)
         return len(text)
@@ -297,6 +298,7 @@ class _Streams:
         self._routers: tuple[_Router, _Router] | None = None
         self._pid = os.getpid()
         self.copier: _Copier | None = None
+        self.outside: dict[str, int] = {}  # where the descriptors led before they were taken
 
     @contextmanager
     def taken(self, log: OutputLog, *, alone: bool) -> Iterator[None]:
@@ -330,6 +332,13 @@ class _Streams:
     def in_forked_child(self) -> bool:
         """Whether this process was forked by a trial."""
         return os.getpid() != self._pid
+
+    def write_outside(self, name: str, original: TextIO, text: str) -> None:
+        """Write what belongs to no trial where it would have gone without one."""
+        if name in self.outside and not self.in_forked_child():
+            os.write(self.outside[name], text.encode(errors="backslashreplace"))
+        else:
+            original.write(text)
 
     def drain(self) -> None:
         """Copy what came through the descriptors so far, so that order is kept."""
@@ -442,12 +451,14 @@ def _descriptors_to(log: OutputLog) -> Iterator[None]:
         os.dup2(descriptor, number)
     copier = _Copier(descriptor, log)
     _streams.copier = copier
+    _streams.outside = {"stdout": saved[1], "stderr": saved[2]}
     _poller.watch(copier)
     try:
         yield
     finally:
         _flush_all()
         _streams.copier = None
+        _streams.outside = {}
         _poller.forget()
         for number, original in saved.items():
             os.dup2(original, number)

@@ -230,12 +230,14 @@ LONG = """
 import os, subprocess, sys, time
 from hopsml_flows import experiment
 def train(x):
+    if x == 0:
+        return 7.0
     child = subprocess.Popen(["sleep", "1000"])
     print("working")
     open(f"started-{x}", "w").close()
     os.rename(f"started-{x}", os.path.join(%(here)r, f"started-{x}"))
     time.sleep(1000)
-experiment.grid_search(train, {"x": [1, 2, 3, 4]}, name="long",
+experiment.grid_search(train, {"x": [0, 1, 2, 3]}, name="long",
                        cluster=experiment.ClusterConfig(kind="local", n_workers=2))
 """
 
@@ -286,10 +288,15 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     (root,) = (tmp_path / "hopsml_project" / "Experiments").iterdir()
     record = json.loads((root / "experiment.json").read_text())
     assert record["state"] == "KILLED"
+    assert (record["trials_succeeded"], record["metric"]) == (1, 7.0)
+    assert record["best_trial"] == "0001-x=0"
     if server == "running":
         runs = _task_runs(record["flow_run_id"])
         assert runs
-        assert {run.state_type.value for run in runs} <= {"CANCELLED", "CRASHED"}
+        states = {run.name: run.state_type.value for run in runs}
+        assert states.pop("0001-x=0") == "COMPLETED"
+        assert len(states) >= 2
+        assert set(states.values()) <= {"CANCELLED", "CRASHED"}
 
 
 def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path):
