@@ -50,7 +50,7 @@ _PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
 
 _SEND_ATTEMPTS = 10
 _STALLED_SECONDS = 5.0
-_SERVER_SECONDS = 30.0
+_PATIENCE_SECONDS = 5.0
 
 
 class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
@@ -71,7 +71,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         console_logs: Whether Prefect's log lines about task runs appear on the workers' consoles,
             besides the Prefect server.
         wait_for_server: Whether, at the end, to wait as long as the Prefect server still takes in
-            states (one that ends with the run must not be stopped before); otherwise at most 30 s.
+            states (one that ends with the run must not be stopped before); otherwise 5 s, unless a
+            worker was lost.
     """
 
     def __init__(
@@ -396,7 +397,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._book.send(future.task_run_id)
         self._book.settle(
             stalled_seconds=3.0 if interrupted else _STALLED_SECONDS,
-            longest_seconds=None if self._wait_for_server else _SERVER_SECONDS,
+            patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,
         )
 
     def _settings(self) -> tuple[Any, ...]:

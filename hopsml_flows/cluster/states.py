@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,14 @@ _FINAL = [
     if state.name in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 ]
 _logger = logging.getLogger(__name__)
+
+
+class _Wait(Enum):
+    """How waiting for the server's count ended."""
+
+    COMPLETE = "all are there"
+    GROWING = "it is still recording"
+    STALLED = "nothing more comes, or the count tells nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class StateBook:
         # Settings are found in the context; threads of Dask's have another one, in which Prefect
         # would start a server of its own.
         self._context = copy_context()
+        self._sent_by_driver = False
         self._finals: dict[UUID, FinalState] = {}
         self._tasks: dict[UUID, Task[Any, Any]] = {}
 
@@ -78,6 +88,7 @@ class StateBook:
 
     def send(self, task_run_id: UUID) -> None:
         """Send a task run's final state to the server, in the background."""
+        self._sent_by_driver = True
         task, final = self._tasks[task_run_id], self._finals[task_run_id]
         details = StateDetails(task_run_id=task_run_id, flow_run_id=self._flow_run_id)
         before: State[Any] = Pending(state_details=details)
@@ -108,13 +119,15 @@ class StateBook:
         with get_client(sync_client=True) as client:
             return _answers(client)
 
-    def settle(self, *, stalled_seconds: float, longest_seconds: float | None) -> None:
+    def settle(self, *, stalled_seconds: float, patience_seconds: float | None) -> None:
         """Wait until the server has all final states; send what it lacks when nothing more comes.
+
+        Where no worker was lost, everything was handed to the server, and one that is still
+        recording after a while can be left to it.
 
         Args:
             stalled_seconds: The server counts as done when it recorded nothing new for so long.
-            longest_seconds: Do not wait longer than this, whether or not it is still recording;
-                None waits as long as there is progress.
+            patience_seconds: That while; None waits as long as the server makes progress.
         """
         if self._flow_run_id is None or not self._finals:
             return
@@ -123,7 +136,8 @@ class StateBook:
             if not _answers(client):
                 self._warn("it refuses connections")
                 return
-            if self._wait(client, stalled_seconds, longest_seconds):
+            patience = None if self._sent_by_driver else patience_seconds
+            if self._wait(client, stalled_seconds, patience) is not _Wait.STALLED:
                 return
             try:
                 missing = self._missing(client)
@@ -134,12 +148,12 @@ class StateBook:
                 self.send(task_run_id)
             flush(timeout=_FLUSH_SECONDS)
             if missing:
-                self._wait(client, stalled_seconds, longest_seconds)
+                self._wait(client, stalled_seconds, patience)
 
     def _wait(
-        self, client: SyncPrefectClient, stalled_seconds: float, longest_seconds: float | None
-    ) -> bool:
-        """Wait while the server's count of final task runs grows; whether all are there."""
+        self, client: SyncPrefectClient, stalled_seconds: float, patience_seconds: float | None
+    ) -> _Wait:
+        """Wait while the server's count of final task runs grows."""
         began = changed = time.monotonic()
         seen = -1
         pause = 0.05
@@ -147,15 +161,17 @@ class StateBook:
             now = time.monotonic()
             count = self._count(client)
             if count is not None and count == len(self._finals):
-                return True
+                return _Wait.COMPLETE
             if count is not None and count > len(self._finals):
-                return False  # other task runs of this flow run are among them: look closely
+                return (
+                    _Wait.STALLED
+                )  # other task runs of this flow run are among them: look closely
             if count is not None and count != seen:
                 seen, changed = count, now
             if now - changed > stalled_seconds:
-                return False
-            if longest_seconds is not None and now - began > longest_seconds:
-                return False
+                return _Wait.STALLED
+            if patience_seconds is not None and now - began > patience_seconds:
+                return _Wait.GROWING
             time.sleep(pause)
             pause = min(0.5, pause * 1.5)
 

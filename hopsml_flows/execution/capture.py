@@ -178,6 +178,10 @@ class _Router(io.TextIOBase):
         self._original = original
         self._owner = owner
 
+    def serves(self, name: str) -> bool:
+        """Whether it can stand in for what is there now, and was not closed by a trial."""
+        return not self.closed and getattr(sys, name) is self._original
+
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
@@ -295,7 +299,7 @@ class _Streams:
         self._alone = False
         self._earlier: set[threading.Thread] = set()
         self._saved: tuple[TextIO, TextIO, list[logging.Handler], int] | None = None
-        self._routers: tuple[_Router, _Router] | None = None
+        self._routers: dict[str, _Router] = {}
         self._pid = os.getpid()
         self.copier: _Copier | None = None
         self.outside: dict[str, int] = {}  # where the descriptors led before they were taken
@@ -349,18 +353,19 @@ class _Streams:
         root = logging.getLogger()
         self._pid = os.getpid()
         self._saved = (sys.stdout, sys.stderr, root.handlers[:], root.level)
-        self._routers = (
-            _Router("stdout", sys.stdout, self),
-            _Router("stderr", sys.stderr, self),
-        )
-        sys.stdout, sys.stderr = cast("tuple[TextIO, TextIO]", self._routers)
+        # Kept from trial to trial: Python flushes a stream that it throws away.
+        if not all(router.serves(name) for name, router in self._routers.items()):
+            self._routers = {}
+        for name in ("stdout", "stderr"):
+            if name not in self._routers:
+                self._routers[name] = _Router(name, getattr(sys, name), self)
+            setattr(sys, name, self._routers[name])
         root.handlers[:] = [_LogHandler(self, root.handlers[:], root.level)]
         if root.level in (logging.NOTSET, logging.WARNING):  # untouched by the user
             root.setLevel(logging.INFO)
 
     def _restore(self) -> None:
         assert self._saved is not None
-        assert self._routers is not None
         out, err, handlers, level = self._saved
         # A training function may have put its own streams or handlers there and left them.
         sys.stdout, sys.stderr = out, err
@@ -370,7 +375,7 @@ class _Streams:
         # anew.
         if root.level != level and not (self._alone and root.level == logging.INFO):
             root.setLevel(level)
-        self._saved = self._routers = None
+        self._saved = None
 
 
 _streams = _Streams()

@@ -101,6 +101,7 @@ def run(plan: Plan) -> ExperimentResult:
         experiment = _Experiment(plan, paths, record, runner, cluster, progress, scratch)
         ending.loop = experiment.loop
         experiment.run(function)
+        ending.write(None)  # closing the runner may take a while
     result = experiment.result()
     if plan.options.progress:
         print_report(plan, result)
@@ -249,13 +250,22 @@ class _Ending:
         self._record = record
         self._paths = paths
         self.loop: TrialLoop | None = None
+        self._written = False
 
     def __enter__(self) -> None:
         """Nothing: the record was written before."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not self._written:
+            self.write(error)
+
+    def write(self, error: BaseException | None) -> None:
+        """Write the end.
+
+        Args:
+            error: What ended the run, or None where it came to its own end.
+        """
+        self._written = True
         counts = self.loop.counts if self.loop else Counts(None, 0, 0, 0)
         best = self.loop.best if self.loop else None
         first = self.loop.first_failure if self.loop else None
