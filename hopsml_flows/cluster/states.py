@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
 from enum import Enum
@@ -163,9 +162,8 @@ class StateBook:
             if count is not None and count == len(self._finals):
                 return _Wait.COMPLETE
             if count is not None and count > len(self._finals):
-                return (
-                    _Wait.STALLED
-                )  # other task runs of this flow run are among them: look closely
+                # Other task runs of this flow run are among them: look closely.
+                return _Wait.STALLED
             if count is not None and count != seen:
                 seen, changed = count, now
             if now - changed > stalled_seconds:
@@ -195,16 +193,16 @@ class StateBook:
     def _missing(self, client: SyncPrefectClient) -> list[UUID]:
         """Task runs that the server does not show in a final state."""
         final: set[UUID] = set()
-        read: Callable[[int], Any] = lambda offset: client.request(  # noqa: E731
-            "POST",
-            "/task_runs/filter",
-            json={**self._filter(), "limit": _PAGE, "offset": offset, "sort": "ID_DESC"},
-        ).json()
         offset = 0
-        while page := read(offset):
+        while page := self._page(client, offset):
             final |= {UUID(run["id"]) for run in page if run["state_type"] in _FINAL}
             offset += len(page)
         return [task_run_id for task_run_id in self._finals if task_run_id not in final]
+
+    def _page(self, client: SyncPrefectClient, offset: int) -> list[dict[str, Any]]:
+        body = {**self._filter(), "limit": _PAGE, "offset": offset, "sort": "ID_DESC"}
+        page: list[dict[str, Any]] = client.request("POST", "/task_runs/filter", json=body).json()
+        return page
 
     def _filter(self) -> dict[str, Any]:
         return {"flow_runs": {"id": {"any_": [str(self._flow_run_id)]}}}

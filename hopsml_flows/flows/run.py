@@ -100,8 +100,13 @@ def run(plan: Plan) -> ExperimentResult:
         )
         experiment = _Experiment(plan, paths, record, runner, cluster, progress, scratch)
         ending.loop = experiment.loop
-        experiment.run(function)
-        ending.write(None)  # closing the runner may take a while
+        # At once, either way: closing the runner and the cluster may take a while.
+        try:
+            experiment.run(function)
+        except BaseException as error:
+            ending.write(error)
+            raise
+        ending.write(None)
     result = experiment.result()
     if plan.options.progress:
         print_report(plan, result)
