@@ -135,6 +135,8 @@ _SETTINGS = {
     # Daemonic processes may have no children: no multiprocessing, no data loaders in a trial.
     # Workers end with the driver all the same, by a pipe to their nanny.
     "distributed.worker.daemon": False,
+    # Nobody looks at the statistical profile of a trial, and it samples a hundred times a second.
+    "distributed.worker.profile.enabled": False,
 }
 
 

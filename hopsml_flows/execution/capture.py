@@ -1,10 +1,10 @@
 """Everything a trial prints, by whatever way, into its ``output.log`` with time stamps.
 
 Two layers. Python's streams, logging and warnings are caught line by line and stamped at once.
-Below them, where the process runs one trial at a time, file descriptors 1 and 2 point to an
-unlinked temporary file that a thread copies from: C libraries and child processes write there. A
-file rather than a pipe, because a C extension that prints while it holds the interpreter's lock
-would wait for ever on a full pipe.
+Below them, where the process runs one trial at a time, file descriptors 1 and 2 point to a
+nameless file (in memory, given back as it is copied) that a thread copies from: C libraries and
+child processes write there. A file rather than a pipe, because a C extension that prints while it
+holds the interpreter's lock would wait for ever on a full pipe.
 
 Where several trials share a process (a worker with several threads, or one inside the driver)
 descriptors belong to nobody: only the Python layer is used, and it tells trials apart by their
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import codecs
 import ctypes
+import fcntl
 import io
 import logging
 import os
@@ -39,6 +40,8 @@ __all__ = ["OutputLog", "captured"]
 _POLL_SECONDS = 0.1
 _REDRAW_SECONDS = 1.0
 _LONGEST_LINE = 1 << 16
+_FREE_BYTES = 1 << 20
+_PUNCH_HOLE = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, linux/falloc.h
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _Decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -391,19 +394,26 @@ class _Copier:
         self._draining = False
         self._closed = False
         self._offset = 0
+        self._freed = 0
 
     def drain(self) -> None:
         with self._lock:
             # A signal handler or a finalizer that prints may come in while this thread is here.
             if self._draining or self._closed:
                 return
-            if os.fstat(self._descriptor).st_size == self._offset:
+            size = os.fstat(self._descriptor).st_size
+            if size == self._offset:
                 return
+            if size < self._offset:  # a child opened /dev/stdout for writing, and truncated it
+                self._offset = 0
             self._draining = True
             try:
                 while data := os.pread(self._descriptor, 1 << 16, self._offset):
                     self._offset += len(data)
                     self._log.write_bytes("process", data)
+                if self._offset - self._freed >= _FREE_BYTES:
+                    self._freed = self._offset
+                    _free(self._descriptor, self._offset)
             finally:
                 self._draining = False
 
@@ -445,11 +455,7 @@ _poller = _Poller()
 
 @contextmanager
 def _descriptors_to(log: OutputLog) -> Iterator[None]:
-    descriptor, path = tempfile.mkstemp(prefix="hopsml-output-")
-    os.close(descriptor)
-    # Every writer must append: children inherit the descriptor's offset.
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-    os.unlink(path)
+    descriptor = _spool()
     saved = {number: os.dup(number) for number in (1, 2)}
     _flush_all()
     for number in saved:
@@ -470,6 +476,25 @@ def _descriptors_to(log: OutputLog) -> Iterator[None]:
             os.close(original)
         copier.close()
         os.close(descriptor)
+
+
+def _spool() -> int:
+    """A nameless file that every writer appends to: children inherit the descriptor's offset."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("hopsml-output")
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+        return descriptor
+    descriptor, path = tempfile.mkstemp(prefix="hopsml-output-")
+    os.close(descriptor)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+    os.unlink(path)
+    return descriptor
+
+
+def _free(descriptor: int, end: int) -> None:
+    """Give back the memory of what was copied; the file's size and later writes are untouched."""
+    with suppress(AttributeError):  # not on this platform
+        _libc.fallocate(descriptor, _PUNCH_HOLE, ctypes.c_longlong(0), ctypes.c_longlong(end))
 
 
 def _flush_all() -> None:

@@ -528,3 +528,27 @@ def test_without_handlers_the_drivers_warnings_go_where_they_always_did(run):
     )
     assert ran.lines() == []
     assert ran.err == "shown\n"
+
+
+def test_a_child_that_opens_dev_stdout_loses_nothing_that_follows(process):
+    ran = process(
+        """
+        import subprocess, time
+        subprocess.run(["echo", "a first line that is rather long"], check=True)
+        time.sleep(0.5)
+        subprocess.run(["sh", "-c", "echo opened > /dev/stdout"], check=True)
+        subprocess.run(["echo", "last"], check=True)
+        """
+    )
+    assert ran.lines() == ["a first line that is rather long", "opened", "last"]
+
+
+def test_megabytes_of_a_childs_output_arrive_whole(process):
+    ran = process(
+        """
+        import subprocess, sys
+        code = "for i in range(60000): print('line', i, 'x' * 60)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        """
+    )
+    assert ran.lines() == [f"line {i} {'x' * 60}" for i in range(60000)]
