@@ -105,10 +105,12 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
         stack.enter_context(_quiet())
         stack.enter_context(without_main_module())
         stack.enter_context(dask.config.set(_SETTINGS))
+        _unmark_this_process()
         cluster = stack.enter_context(_started(config, workers, shares))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
         client.register_plugin(IgnoreInterrupts())
         client.wait_for_workers(workers, timeout=config.start_timeout)
+        _unmark_this_process()
         if config.idle_timeout is not None:
             cluster.adapt(
                 minimum=0,
@@ -151,6 +153,16 @@ def _mark_of_this_process() -> str:
     # Not "environ", which a worker sets after its start: its forked children would lack it.
     dask.config.set({f"distributed.nanny.pre-spawn-environ.{MARK}": mark})
     return mark
+
+
+def _unmark_this_process() -> None:
+    """Take the mark out of this process's environment.
+
+    Before a start, since one that was inherited from another driver would win over the
+    configuration; and after it, since Dask leaves it there and what else this process starts is no
+    worker's.
+    """
+    os.environ.pop(MARK, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ def end_orphans(mark: str) -> int:
     Returns:
         How many there were.
     """
+    os.environ.pop(MARK, None)  # a restarted worker's nanny put it there
     marked = _marked(mark)
     orphans = []
     for process in marked.values():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import time
 
@@ -9,6 +10,7 @@ import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.cluster.opened import open_cluster
+from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.experiment import ClusterConfig
 
@@ -29,6 +31,15 @@ def test_workers_are_processes_of_one_thread_and_end_with_the_block():
         assert all(psutil.pid_exists(pid) for pid in pids)
     _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if psutil.pid_exists(p)], 10)
     assert alive == []
+
+
+def test_workers_carry_a_mark_of_their_own_and_the_driver_none(monkeypatch):
+    monkeypatch.setenv(MARK, "of another driver")
+    with open_cluster(ClusterConfig(kind="local", n_workers=2)) as cluster:
+        pids = cluster.client.run(lambda: __import__("os").getpid()).values()
+        marks = {psutil.Process(pid).environ()[MARK] for pid in pids}
+        assert marks == {cluster.mark}
+        assert MARK not in os.environ
 
 
 def test_idle_workers_are_given_back_and_come_again():

@@ -227,7 +227,8 @@ def test_annotated_resources_are_checked_in_anybodys_flow(prefect_server, dask_a
 
 
 LONG = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in background
 from hopsml_flows import experiment
 def train(x):
     if x == 0:
