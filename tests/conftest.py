@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 
 import pytest
 
 # Before anything imports Prefect: tests must not touch the user's database or profile, nor
 # report to anyone.
-os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="hopsml-tests-prefect-")
+_home = tempfile.mkdtemp(prefix="hopsml-tests-prefect-")
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
+os.environ["PREFECT_HOME"] = _home
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
 for name in ("PREFECT_API_URL", "HOPSML_PROJECT", "HOPSWORKS_PROJECT_NAME", "LIBHDFS_DEFAULT_FS"):

@@ -12,6 +12,7 @@ import distributed
 from prefect.futures import PrefectFuture, PrefectTaskRunFuture
 
 from hopsml_flows.cluster.remote import Outcome
+from hopsml_flows.errors import WorkerLostError
 
 __all__ = ["TrialFuture"]
 
@@ -96,7 +97,12 @@ class TrialFuture(PrefectTaskRunFuture[R]):
             outcome, future = self._outcome, self._dask_future
         if outcome is None:
             assert future is not None
-            outcome = future.result()
+            try:
+                outcome = future.result()
+            except Exception as error:
+                # The worker died with the result, and so did the one that Dask ran it on again.
+                lost = WorkerLostError(f"the result was lost with its worker ({error})")
+                outcome = Outcome("CRASHED", "Crashed", str(lost), error=lost)
             self.settle(outcome)
         return outcome
 

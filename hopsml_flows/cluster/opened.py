@@ -9,11 +9,12 @@ import asyncio
 import functools
 import logging
 import os
+import signal
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.execution import visible_gpus
 
 __all__ = ["OpenCluster", "check_reachable", "open_cluster"]
+
+CLOSE_SECONDS = 10
+"""Longest wait for a cluster to end by itself."""
 
 CONNECT_SECONDS = 10
 """Longest wait for a running scheduler to answer."""
@@ -237,7 +241,21 @@ def _started(config: ClusterConfig, workers: int, shares: _Shares | None) -> Ite
     try:
         yield cluster
     finally:
-        cluster.close(timeout=20)
+        _close(cluster)
+
+
+def _close(cluster: Any) -> None:
+    """Close a cluster; end by force what does not end.
+
+    Dask's nanny waits without limit for a worker that was killed while it started.
+    """
+    try:
+        cluster.close(timeout=CLOSE_SECONDS)
+    except TimeoutError:
+        for nanny in list(cluster.workers.values()):
+            if nanny.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(nanny.pid, signal.SIGKILL)
 
 
 def _cuda_cluster_class() -> Any:

@@ -51,12 +51,15 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
         import time
         from pathlib import Path
 
+        from hopsml_flows import tensorboard
+
         def told(what):
             line = os.open(Path(diary), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(line, f"{what} {x}\n".encode())
             os.close(line)
 
-        told("start")
+        # The file that marks a finished trial; only a kill before it may cost another attempt.
+        told("again" if (Path(tensorboard.logdir()) / ".outputs.json").exists() else "start")
         time.sleep(0.25)
         told("end")
         return x
@@ -96,11 +99,12 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
     assert [trial.metric for trial in result.trials] == [float(x) for x in range(100)]
     lines = Path(diary).read_text().splitlines()
     starts = {x: lines.count(f"start {x}") for x in range(100)}
-    ends = {x: lines.count(f"end {x}") for x in range(100)}
-    assert set(ends.values()) == {1}  # a finished trial is never run again
-    assert sum(starts.values()) <= 100 + 10  # a kill costs the trial that ran, no other one
+    assert not any(line.startswith("again") for line in lines)  # finished trials never run again
+    assert all(f"end {x}" in lines for x in range(100))
     attempts = [trial.attempt for trial in result.trials]
-    assert sum(attempts) == sum(starts.values())
+    # A kill costs the trial that ran one attempt, and no other trial anything; an attempt may be
+    # lost before its first line.
+    assert sum(starts.values()) <= sum(attempts) <= 100 + 10
     assert max(attempts) >= 2
 
     runs = _task_runs(result.flow_run_id)
@@ -250,11 +254,7 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
 ):
     script = tmp_path / "program.py"
     script.write_text(LONG % {"here": str(tmp_path)})
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "HOPSML_TEST": stop.name,
-    }
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
     if server == "running":
         environment["PREFECT_API_URL"] = prefect_server
     driver = subprocess.Popen(
