@@ -88,7 +88,7 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
             {"x": list(range(100))},
             project=str(project),
             cluster=TWO,
-            retries=3,
+            retries=10,
             progress=False,
         )
     finally:
