@@ -45,7 +45,6 @@ class OpenCluster:
 
     Args:
         client: A client of it that nobody else uses.
-        shares_files: Whether its workers see this machine's files and modules.
         owned: Whether it ends with the flow run.
         most: Workers it may grow to, or None where that is not ours to say.
         resources: Dask resources that each trial asks for.
@@ -53,7 +52,6 @@ class OpenCluster:
     """
 
     client: distributed.Client
-    shares_files: bool
     owned: bool
     most: int | None
     resources: Mapping[str, float]
@@ -100,7 +98,7 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
             stack.callback(client.close)
             share = config.gpus_per_trial
             resources = {_GPU: share} if share else {}
-            yield OpenCluster(client, False, False, None, resources, None)
+            yield OpenCluster(client, owned=False, most=None, resources=resources, mark=None)
             return
         shares = _gpu_shares(config)
         workers = _worker_count(config, shares, trials)
@@ -125,7 +123,7 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
                 target_duration="1ms",
             )
         resources = {_GPU: 1 / shares.per_gpu} if shares else {}
-        yield OpenCluster(client, True, True, workers, resources, mark)
+        yield OpenCluster(client, owned=True, most=workers, resources=resources, mark=mark)
 
 
 _GPU = "GPU"
