@@ -120,7 +120,10 @@ class TrialLoop:
                 self.best = result
         else:
             self._failed += 1
-            self.first_failure = self.first_failure or result
+            first = self.first_failure
+            # By number, not by time: the same search names the same trial.
+            if first is None or result.number < first.number:
+                self.first_failure = result
         if result.succeeded and result.metric is not None:
             self._optimizer.tell(result.number, result.metric)
         else:

@@ -119,6 +119,15 @@ def test_a_failure_is_counted_remembered_and_told_and_the_others_go_on():
     assert search.best.value == 1.0
 
 
+def test_the_first_failure_is_the_one_of_the_lowest_number_whichever_ends_first():
+    loop, _ = loop_of(3)
+    first, second, third = loop.start(3)
+    loop.done(failed(second, "second"))
+    loop.done(failed(first, "first"))
+    loop.done(failed(third, "third"))
+    assert loop.first_failure.failure.message == "first"
+
+
 def test_if_all_fail_there_is_no_best():
     loop, search = loop_of(2)
     for trial in loop.start(2):
