@@ -4,14 +4,17 @@ Nothing here knows of files, clocks, Prefect or Dask.
 """
 
 from hopsml_flows.search.base import BaseSearch, Evaluation, Optimizer, Proposal
+from hopsml_flows.search.differential_evolution import DifferentialEvolution
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.fixed import GridSearch, ListSearch, value_lists, zipped
 from hopsml_flows.search.random import RandomSearch
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
+from hopsml_flows.search.strategies import Strategy, Updating
 
 __all__ = [
     "BaseSearch",
     "Categorical",
+    "DifferentialEvolution",
     "Direction",
     "Domain",
     "Evaluation",
@@ -23,6 +26,8 @@ __all__ = [
     "Proposal",
     "RandomSearch",
     "SearchSpace",
+    "Strategy",
+    "Updating",
     "value_lists",
     "zipped",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,10 +26,12 @@ class Proposal:
     Args:
         id: Number of the proposal in its search, from 1, in the order of asking.
         params: Hyperparameter name to value.
+        generation: The generation it belongs to, from 0; None where the search has none.
     """
 
     id: int
     params: dict[str, Any]
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,17 @@ class Optimizer(Protocol):
     def best(self) -> Evaluation | None:
         """The best evaluation told so far."""
 
+    @property
+    def generation(self) -> int | None:
+        """The generation of the next proposal; None where there is no other, or no generations."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the search gave up before its end, or None."""
+
+    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Propose these parameters under these ids, whatever else would have been proposed."""
+
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Take what may start now, at most ``count``; empty while the search must wait."""
 
@@ -90,14 +104,16 @@ class BaseSearch(ABC):
     """
 
     adaptive = False
+    failure: str | None = None
 
     def __init__(self, *, direction: Direction | str = Direction.MAX) -> None:
         self.direction = Direction.parse(direction)
         self._asked = 0
         self._exhausted = False
         self._pending: dict[int, Proposal] = {}
-        self._told: dict[int, float | None] = {}
+        self._told: dict[int, tuple[float | None, int]] = {}
         self._best: Evaluation | None = None
+        self._recalled: dict[int, dict[str, Any]] = {}
 
     @property
     @abstractmethod
@@ -107,6 +123,13 @@ class BaseSearch(ABC):
     @abstractmethod
     def _propose(self, number: int) -> dict[str, Any] | None:
         """Parameters of proposal ``number`` (from 1), or None when there are no more."""
+
+    def _ready(self) -> bool:
+        """Whether there is a proposal now; a search that learns may have to wait for results."""
+        return True
+
+    def _adopt(self, number: int, params: dict[str, Any]) -> None:  # noqa: B027 - optional
+        """Take in that proposal ``number`` was made with other parameters than were proposed."""
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:  # noqa: B027 - optional
         """Take in a result; ``value`` is None where the evaluation failed."""
@@ -120,6 +143,22 @@ class BaseSearch(ABC):
     def best(self) -> Evaluation | None:
         """The best evaluation told so far; failures never are."""
         return self._best
+
+    @property
+    def generation(self) -> int | None:
+        """The generation of the next proposal; None where the search has no generations."""
+        return None
+
+    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Propose what an earlier run of this search proposed, for a resumed experiment.
+
+        The same seed and the same results give the same proposals anyway; but a search may have
+        been told its results in another order, or have been continued with other arguments.
+
+        Args:
+            proposals: Parameters by the proposal's id; what is not there is proposed anew.
+        """
+        self._recalled.update(proposals)
 
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Take the next proposals.
@@ -136,13 +175,18 @@ class BaseSearch(ABC):
         if count is not None and count < 0:
             raise InvalidArgumentError("count", count, "must not be negative")
         asked: list[Proposal] = []
-        while (count is None or len(asked) < count) and not self._all_asked():
+        while (count is None or len(asked) < count) and not self._all_asked() and self._ready():
+            generation = self.generation
             params = self._propose(self._asked + 1)
             if params is None:
                 self._exhausted = True
                 break
             self._asked += 1
-            proposal = Proposal(self._asked, params)
+            recalled = self._recalled.pop(self._asked, None)
+            if recalled is not None and recalled != params:
+                params = recalled
+                self._adopt(self._asked, params)
+            proposal = Proposal(self._asked, params, generation)
             self._pending[proposal.id] = proposal
             asked.append(proposal)
         return asked
@@ -174,7 +218,7 @@ class BaseSearch(ABC):
         if proposal is None:
             raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
         told = _finite(number)
-        self._told[proposal_id] = told
+        self._told[proposal_id] = told, self._asked
         if told is not None and self.direction.better(
             told, self._best.value if self._best else None
         ):
@@ -182,8 +226,9 @@ class BaseSearch(ABC):
         self._learn(proposal, told)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on: how many were asked, and what was told."""
-        return {"asked": self._asked, "told": [[i, v] for i, v in self._told.items()]}
+        """What is needed to go on: how many were asked, and what was told after how many asks."""
+        told = [[number, value, asked] for number, (value, asked) in self._told.items()]
+        return {"asked": self._asked, "told": told}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Replay a saved state into a search made with the same arguments.
@@ -195,12 +240,13 @@ class BaseSearch(ABC):
         """
         if self._asked:
             raise InvalidArgumentError("state", self._asked, "load into a search not yet asked")
-        self.ask(state["asked"])
-        for proposal_id, value in state["told"]:
+        for proposal_id, value, asked in state["told"]:
+            self.ask(asked - self._asked)
             if value is None:
                 self.tell(proposal_id, failure="failed before the state was saved")
             else:
                 self.tell(proposal_id, value)
+        self.ask(state["asked"] - self._asked)
 
     @property
     def pending(self) -> list[Proposal]:

@@ -167,6 +167,17 @@ class Categorical:
     def __contains__(self, value: object) -> bool:
         return any(type(value) is type(c) and value == c for c in self.choices)
 
+    def index(self, value: object) -> int:
+        """Position of a choice; True, 1 and 1.0 are different ones.
+
+        Raises:
+            ValueError: It is none of the choices.
+        """
+        for position, choice in enumerate(self.choices):
+            if type(value) is type(choice) and value == choice:
+                return position
+        raise ValueError(f"{value!r} is not one of {self.choices!r}")
+
     def describe(self) -> dict[str, Any]:
         """The domain as JSON values, for the record."""
         return {"type": "categorical", "choices": list(self.choices)}

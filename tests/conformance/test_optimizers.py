@@ -6,6 +6,7 @@ optimizer that ends by itself and proposes no configuration twice.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import zlib
@@ -16,6 +17,7 @@ import hopsml_flows.search
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import (
     BaseSearch,
+    DifferentialEvolution,
     Direction,
     Float,
     GridSearch,
@@ -23,10 +25,17 @@ from hopsml_flows.search import (
     Optimizer,
     RandomSearch,
     SearchSpace,
+    Strategy,
+    Updating,
 )
 
 SPACE = SearchSpace({"rate": Float(1e-4, 1e-1, log=True), "units": [2, 9], "opt": ["sgd", "adam"]})
 FINITE = SearchSpace({"units": [1, 4], "opt": ["sgd", "adam"]})
+
+
+def evolution(space, direction, seed, **settings):
+    return DifferentialEvolution(space, direction=direction, seed=seed, **settings)
+
 
 OPTIMIZERS = {
     "list": lambda direction, seed: ListSearch(
@@ -40,6 +49,19 @@ OPTIMIZERS = {
     ),
     "random over a whole finite space": lambda direction, seed: RandomSearch(
         FINITE, samples=99, direction=direction, seed=seed
+    ),
+    **{
+        f"differential evolution, {strategy}, {updating}": functools.partial(
+            evolution, SPACE, strategy=strategy, updating=updating
+        )
+        for strategy in Strategy
+        for updating in Updating
+    },
+    "differential evolution over a whole finite space": functools.partial(
+        evolution, FINITE, generations=9
+    ),
+    "differential evolution, immediate, over a whole finite space": functools.partial(
+        evolution, FINITE, generations=9, updating="immediate"
     ),
 }
 

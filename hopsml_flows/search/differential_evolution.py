@@ -1,0 +1,382 @@
+"""Differential evolution, for budgets of tens to hundreds of evaluations over any mixed space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search.base import BaseSearch, Proposal
+from hopsml_flows.search.direction import Direction
+from hopsml_flows.search.encoding import UnitCube, Vector
+from hopsml_flows.search.memory import Success, SuccessHistory
+from hopsml_flows.search.seen import Seen
+from hopsml_flows.search.space import Float, SearchSpace
+from hopsml_flows.search.strategies import Pool, Strategy, Updating, donors
+from hopsml_flows.search.surrogate import CubicSurrogate
+from hopsml_flows.search.values import plain
+from hopsml_flows.search.variation import bounced, crossed, latin_hypercube, mutated_categories
+
+__all__ = ["DifferentialEvolution"]
+
+FEWEST = 4
+"""Parents that a mutant needs: its own, and three different donors."""
+
+_CANDIDATES = 10
+"""Candidates the model chooses from; with 40 it is too greedy."""
+
+_REDRAWS = 10
+_MODEL_POINTS = 400
+"""Evaluations the model is fitted to, the best and the latest; its cost grows with their cube."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """An evaluated configuration."""
+
+    number: int
+    vector: Vector
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class _TrialVector:
+    """A configuration under evaluation; without a parent it joins the population."""
+
+    vector: Vector
+    params: dict[str, Any]
+    parent: _Member | None = None
+    mutation: float = 0.0
+    crossover: float = 0.0
+
+
+class DifferentialEvolution(BaseSearch):
+    """Differential evolution over numbers on linear or log scales, integers and categories.
+
+    ``(generations + 1) * population`` configurations are evaluated: the first generation, number
+    0, is a Latin hypercube. A trial vector replaces its parent where it is as good or better.
+    Failures lose every comparison and are never donors. No configuration is proposed twice; a
+    finite space that is exhausted ends the search, and so does a generation in which all fail.
+
+    Args:
+        space: What may be proposed.
+        generations: Generations after the first one.
+        population: Trials in a generation, and parents.
+        direction: Which way is better.
+        strategy: A :class:`Strategy` or its name.
+        mutation: F, in (0, 2]; for "adaptive" where its memory begins.
+        crossover: CR, in [0, 1]; for "adaptive" where its memory begins.
+        updating: An :class:`Updating` or its name.
+        initial: Configurations to evaluate first, at most ``population``.
+        tol: An improvement of the best metric that is no larger counts as none.
+        patience: Generations without improvement after which the search ends; None for never.
+        seed: The same seed gives the same search; with "deferred", in whatever order and with
+            however many workers trials are run. None draws one.
+
+    Raises:
+        InvalidArgumentError: An argument is out of its range; the message names it.
+    """
+
+    adaptive = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        generations: int = 4,
+        population: int = 6,
+        direction: Direction | str = Direction.MAX,
+        strategy: Strategy | str = Strategy.ADAPTIVE,
+        mutation: float = 0.5,
+        crossover: float = 0.7,
+        updating: Updating | str = Updating.DEFERRED,
+        initial: Sequence[Mapping[str, Any]] = (),
+        tol: float = 0.0,
+        patience: int | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(direction=direction)
+        self._generations = _integer("generations", generations, 1)
+        self._size = _integer("population", population, FEWEST)
+        self._strategy = Strategy.parse(strategy)
+        self._updating = Updating.parse(updating)
+        self._factor = _number("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
+        self._rate = _number("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
+        self._tol = _number("tol", tol, "of at least 0", lambda t: t >= 0)
+        self._patience = None if patience is None else _integer("patience", patience, 1)
+        self._initial = _initial(space, initial, self._size)
+        self._rng = np.random.default_rng(None if seed is None else _integer("seed", seed, 0))
+        cells = space.cardinality
+        planned = (self._generations + 1) * self._size
+        self._planned = planned if cells is None else min(planned, cells)
+        self._cube = UnitCube(space)
+        self._seen = Seen(space)
+        self._memory = SuccessHistory(min(self._factor, 1.0), self._rate)
+        self._population: list[_Member] = []
+        self._evaluated: list[_Member] = []
+        self._queue: list[_TrialVector] = []
+        self._running: dict[int, _TrialVector] = {}
+        self._losses: dict[int, float] = {}  # of the generations that are not complete
+        self._complete = 0
+        self._bests: list[float] = []
+        self._successes: list[Success] = []
+        self._stopped = False
+        self._model: tuple[int, CubicSurrogate] | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of configurations; fewer where the space has fewer or the search ended early."""
+        return self._asked if self._exhausted or self._stopped else self._planned
+
+    @property
+    def generation(self) -> int | None:
+        """The generation of the next proposal, from 0; None when there is no other."""
+        return None if self._all_asked() else self._asked // self._size
+
+    @property
+    def population(self) -> list[dict[str, Any]]:
+        """The parents' configurations, the best one first."""
+        return [self._cube.params(member.vector) for member in self._population]
+
+    def _all_asked(self) -> bool:
+        return self._stopped or super()._all_asked()
+
+    def _ready(self) -> bool:
+        if self._updating is Updating.IMMEDIATE:
+            return True
+        return bool(self._queue) or not self._pending
+
+    def _propose(self, number: int) -> dict[str, Any] | None:
+        if not self._queue:
+            self._prepare(number)
+        if not self._queue:
+            return None
+        trial = self._queue.pop(0)
+        self._running[number] = trial
+        return trial.params
+
+    def _adopt(self, number: int, params: dict[str, Any]) -> None:
+        self._seen.add(params)
+        trial = self._running[number]
+        self._running[number] = _TrialVector(
+            self._cube.vector(params), params, trial.parent, trial.mutation, trial.crossover
+        )
+
+    def _learn(self, proposal: Proposal, value: float | None) -> None:
+        loss = math.inf
+        if value is not None:
+            loss = -value if self.direction is Direction.MAX else value
+        self._losses[proposal.id] = loss
+        if self._updating is Updating.IMMEDIATE:
+            self._select(proposal.id)
+        while self._generation_is_complete():
+            self._complete_generation()
+
+    # What is proposed
+
+    def _prepare(self, number: int) -> None:
+        """Queue the next trial vectors: a whole generation, or in immediate mode one."""
+        generation, place = divmod(number - 1, self._size)
+        whole = self._updating is Updating.DEFERRED or generation == 0
+        if generation == 0:
+            self._queue = self._first_generation()
+            return
+        if place == 0:
+            self._shrink(generation)
+        if len(self._population) < FEWEST:
+            drawn = (self._drawn() for _ in range(self._size if whole else 1))
+            self._queue = [trial for trial in drawn if trial is not None]
+            return
+        pool = self._pool()
+        for slot in range(self._size) if whole else [place]:
+            trial = self._varied(slot % len(self._population), pool)
+            if trial is None:
+                break
+            self._queue.append(trial)
+
+    def _first_generation(self) -> list[_TrialVector]:
+        trials: list[_TrialVector] = []
+        for params in self._initial:
+            if self._seen.add(params):
+                trials.append(_TrialVector(self._cube.vector(params), params))
+        missing = min(self._size, self._planned) - len(trials)
+        design = latin_hypercube(missing, self._cube.size, self._rng) if missing else []
+        for vector in design:
+            params = self._cube.params(vector)
+            if self._seen.add(params):
+                trials.append(_TrialVector(self._cube.vector(params), params))
+            elif (drawn := self._drawn()) is not None:
+                trials.append(drawn)
+        return trials
+
+    def _drawn(self) -> _TrialVector | None:
+        params = self._seen.draw(self._rng)
+        return None if params is None else _TrialVector(self._cube.vector(params), params)
+
+    def _varied(self, place: int, pool: Pool) -> _TrialVector | None:
+        """A trial vector of the parent at a place of the population."""
+        parent = self._population[place]
+        count = _CANDIDATES if self._strategy is Strategy.ADAPTIVE else 1
+        for _ in range(_REDRAWS):
+            drawn = [self._control() for _ in range(count)]
+            factors = np.array([f for f, _ in drawn])
+            rates = np.array([cr for _, cr in drawn])
+            given = donors(self._strategy, pool, place, count, self._rng)
+            mutants = bounced(
+                given.mutants(factors), np.repeat(parent.vector[None, :], count, 0), self._rng
+            )
+            mutants = mutated_categories(
+                mutants,
+                given.toward,
+                (given.one, given.other),
+                factors,
+                self._cube.categories,
+                self._rng,
+            )
+            vectors = self._cube.snapped(crossed(mutants, parent.vector, rates, self._rng))
+            for choice in self._ranked(vectors):
+                params = self._cube.params(vectors[choice])
+                if self._seen.add(params):
+                    return _TrialVector(vectors[choice], params, parent, *drawn[choice])
+        return self._drawn()
+
+    def _control(self) -> tuple[float, float]:
+        if self._strategy is Strategy.ADAPTIVE:
+            return self._memory.draw(self._rng)
+        return self._factor, self._rate
+
+    def _ranked(self, vectors: Vector) -> list[int]:
+        """Candidates in the order in which the model likes them."""
+        model = self._fitted() if len(vectors) > 1 else None
+        if model is None:
+            return list(range(len(vectors)))
+        return np.argsort(model.predict(vectors), kind="stable").tolist()
+
+    def _fitted(self) -> CubicSurrogate | None:
+        """The model of all that was evaluated; refitted when that has grown by a fiftieth."""
+        count = len(self._evaluated)
+        if count < self._cube.size + 2:
+            return None
+        if self._model is None or count - self._model[0] > count // 50:
+            points = self._evaluated
+            if count > _MODEL_POINTS:
+                half = _MODEL_POINTS // 2
+                latest = points[-half:]
+                older = sorted(points[:-half], key=lambda member: member.loss)
+                points = older[:half] + latest
+            vectors = np.array([member.vector for member in points])
+            losses = np.array([member.loss for member in points])
+            self._model = count, CubicSurrogate(vectors, losses, self._cube.categories)
+        return self._model[1]
+
+    def _pool(self) -> Pool:
+        return Pool(
+            np.array([member.vector for member in self._population]),
+            np.array([member.vector for member in self._evaluated]),
+        )
+
+    def _shrink(self, generation: int) -> None:
+        """Sort the parents, best first, and keep as many as this generation has."""
+        size = self._size
+        if self._strategy is Strategy.ADAPTIVE:
+            # Of the parents only: a generation has as many trials as any other one.
+            size = round(size + (FEWEST - size) * generation / self._generations)
+        self._population.sort(key=lambda member: (member.loss, member.number))
+        del self._population[size:]
+
+    # What results do
+
+    def _select(self, number: int) -> None:
+        """Let an evaluated trial vector compete with its parent."""
+        trial = self._running.pop(number)
+        member = _Member(number, trial.vector, self._losses[number])
+        if member.loss == math.inf:
+            return
+        self._evaluated.append(member)
+        if trial.parent is None:
+            self._population.append(member)
+            return
+        gain = trial.parent.loss - member.loss
+        if gain > 0:
+            self._successes.append(Success(trial.mutation, trial.crossover, gain))
+        place = self._place_of(trial.parent)
+        if member.loss <= self._population[place].loss:
+            self._population[place] = member
+
+    def _place_of(self, parent: _Member) -> int:
+        """Where a parent, or what replaced it, stands; the worst one's place if it is gone."""
+        places = range(len(self._population))
+        worst = max(places, key=lambda place: self._population[place].loss)
+        return next((place for place in places if self._population[place] is parent), worst)
+
+    def _numbers(self, generation: int) -> range:
+        first = generation * self._size + 1
+        return range(first, min(first + self._size, self._asked + 1))
+
+    def _generation_is_complete(self) -> bool:
+        numbers = self._numbers(self._complete)
+        whole = len(numbers) == self._size or (bool(numbers) and self._all_asked())
+        return whole and all(number in self._losses for number in numbers)
+
+    def _complete_generation(self) -> None:
+        numbers = self._numbers(self._complete)
+        if self._updating is Updating.DEFERRED:
+            for number in numbers:  # in the order of asking, not of finishing
+                self._select(number)
+        self._memory.learn(self._successes)
+        self._successes = []
+        losses = [self._losses.pop(number) for number in numbers]
+        if min(losses) == math.inf:
+            self.failure = f"all {len(losses)} trials of generation {self._complete} failed"
+            self._stopped = True
+        self._complete += 1
+        self._bests.append(min([*losses, *self._bests[-1:]]))
+        if self._patience is not None and len(self._bests) > self._patience:
+            gained = self._bests[-1 - self._patience] - self._bests[-1]
+            self._stopped = self._stopped or gained <= self._tol
+
+
+def _initial(
+    space: SearchSpace, initial: Sequence[Mapping[str, Any]], most: int
+) -> list[dict[str, Any]]:
+    if isinstance(initial, (str, bytes, Mapping)) or not isinstance(initial, Sequence):
+        raise InvalidArgumentError("initial", initial, "must be a list of dicts")
+    if len(initial) > most:
+        raise InvalidArgumentError(
+            "initial", f"{len(initial)} points", f"must be at most population={most} points"
+        )
+    return [_point(space, f"initial[{i}]", point) for i, point in enumerate(initial)]
+
+
+def _point(space: SearchSpace, argument: str, point: Any) -> dict[str, Any]:
+    if not isinstance(point, Mapping) or set(point) != set(space):
+        raise InvalidArgumentError(
+            argument, point, f"must be a dict with exactly the names {', '.join(space)}"
+        )
+    checked: dict[str, Any] = {}
+    for name, domain in space.items():
+        value = plain(point[name])
+        if value not in domain:
+            raise InvalidArgumentError(f"{argument}[{name!r}]", value, f"must be inside {domain}")
+        checked[name] = float(value) if isinstance(domain, Float) else value
+    return checked
+
+
+def _integer(argument: str, value: Any, least: int) -> int:
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise InvalidArgumentError(argument, value, f"must be an integer of at least {least}")
+    return number
+
+
+def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise InvalidArgumentError(argument, value, f"must be a number {allowed}")
+    if not math.isfinite(number) or not inside(number):
+        raise InvalidArgumentError(argument, value, f"must be {allowed}")
+    return float(number)

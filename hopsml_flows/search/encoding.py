@@ -1,0 +1,127 @@
+"""A search space as the unit cube, for algorithms that do arithmetic on configurations.
+
+Every parameter is one coordinate in [0, 1]: log scales become linear, integers and categories
+cells whose centre stands for all of the cell, so that no value is favoured by rounding and two
+vectors of one configuration are equal. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
+from hopsml_flows.search.values import plain
+
+__all__ = ["UnitCube", "Vector"]
+
+Vector = NDArray[np.float64]
+
+
+class UnitCube:
+    """Configurations of a space as vectors of [0, 1]^d, and back.
+
+    Args:
+        space: The space of d parameters.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._names = list(space)
+        self._domains: list[Domain] = [space[name] for name in space]
+        self.size = len(self._names)
+        """Number of coordinates, d."""
+        self.categories = np.array(
+            [len(d.choices) if isinstance(d, Categorical) else 0 for d in self._domains]
+        )
+        """Number of choices of each coordinate; 0 where it is a number. Shape (d,)."""
+
+    def params(self, vector: Vector) -> dict[str, Any]:
+        """The configuration that a vector stands for, in Python values.
+
+        Args:
+            vector: Shape (d,), in [0, 1].
+        """
+        return {
+            name: _value(domain, x)
+            for name, domain, x in zip(self._names, self._domains, vector.tolist(), strict=True)
+        }
+
+    def vector(self, params: Mapping[str, Any]) -> Vector:
+        """The vector of a configuration. Shape (d,).
+
+        Args:
+            params: A value inside its domain for each name of the space.
+        """
+        places = [
+            _place(domain, params[name])
+            for name, domain in zip(self._names, self._domains, strict=True)
+        ]
+        return np.clip(np.array(places), 0.0, 1.0)
+
+    def snapped(self, vectors: Vector) -> Vector:
+        """Vectors moved to the centres of their cells; coordinates without cells stay.
+
+        Args:
+            vectors: Shape (n, d), in [0, 1].
+        """
+        moved = vectors.copy()
+        for axis, domain in enumerate(self._domains):
+            match domain:
+                case Categorical():
+                    moved[:, axis] = _centres(moved[:, axis], len(domain.choices))
+                case Int() if not domain.log:
+                    moved[:, axis] = _centres(moved[:, axis], domain.high - domain.low + 1)
+                case Int():
+                    moved[:, axis] = [_place(domain, _value(domain, x)) for x in moved[:, axis]]
+                case Float():
+                    pass
+        return moved
+
+
+def _centres(places: Vector, cells: int) -> Vector:
+    return (np.minimum(np.floor(places * cells), cells - 1) + 0.5) / cells
+
+
+def _value(domain: Domain, x: float) -> Any:
+    match domain:
+        case Categorical():
+            return domain.choices[_cell(x, len(domain.choices))]
+        case Int() if not domain.log:
+            return domain.low + _cell(x, domain.high - domain.low + 1)
+        case Int():
+            low, high = math.log(domain.low - 0.5), math.log(domain.high + 0.5)
+            return min(max(round(math.exp(low + x * (high - low))), domain.low), domain.high)
+        case Float():
+            if domain.log:
+                low, high = math.log(domain.low), math.log(domain.high)
+                value = math.exp(low + x * (high - low))
+            else:
+                value = domain.low + x * (domain.high - domain.low)
+            return min(max(value, domain.low), domain.high)
+
+
+def _place(domain: Domain, value: Any) -> float:
+    number = plain(value)
+    match domain:
+        case Categorical():
+            return (domain.index(number) + 0.5) / len(domain.choices)
+        case Int() if not domain.log:
+            return (number - domain.low + 0.5) / (domain.high - domain.low + 1)
+        case Int():
+            # Cells [k - 1/2, k + 1/2) in the logarithm, as SearchSpace draws them.
+            low, high = math.log(domain.low - 0.5), math.log(domain.high + 0.5)
+            middle = (math.log(number - 0.5) + math.log(number + 0.5)) / 2
+            return (middle - low) / (high - low)
+        case Float():
+            if domain.log:
+                low, high = math.log(domain.low), math.log(domain.high)
+                return (math.log(number) - low) / (high - low)
+            return (float(number) - domain.low) / (domain.high - domain.low)
+
+
+def _cell(x: float, cells: int) -> int:
+    return min(int(x * cells), cells - 1)

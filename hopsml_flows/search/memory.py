@@ -1,0 +1,69 @@
+"""Control parameters of differential evolution that follow what succeeded. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Success", "SuccessHistory"]
+
+_LENGTH = 5
+_SPREAD = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A trial vector that beat its parent.
+
+    Args:
+        mutation: The F it was made with.
+        crossover: The CR it was made with.
+        gain: By how much it was better.
+    """
+
+    mutation: float
+    crossover: float
+    gain: float
+
+
+class SuccessHistory:
+    """Success-history adaptation of F and CR (SHADE: Tanabe & Fukunaga, CEC 2013, eqs. 12-15).
+
+    Args:
+        mutation: Where the memory of F begins.
+        crossover: Where the memory of CR begins.
+    """
+
+    def __init__(self, mutation: float, crossover: float) -> None:
+        self._mutation = [mutation] * _LENGTH
+        self._crossover = [crossover] * _LENGTH
+        self._next = 0
+
+    def draw(self, rng: np.random.Generator) -> tuple[float, float]:
+        """F from a Cauchy distribution in (0, 1], CR from a normal one in [0, 1]."""
+        place = int(rng.integers(_LENGTH))
+        mutation = 0.0
+        while mutation <= 0:
+            mutation = self._mutation[place] + _SPREAD * float(rng.standard_cauchy())
+        crossover = float(rng.normal(self._crossover[place], _SPREAD))
+        return min(mutation, 1.0), min(max(crossover, 0.0), 1.0)
+
+    def learn(self, successes: Sequence[Success]) -> None:
+        """Take in the successes of a generation: weighted Lehmer mean of F, arithmetic of CR."""
+        if not successes:
+            return
+        gains = np.array([success.gain for success in successes])
+        finite = gains[np.isfinite(gains)]
+        largest = float(finite.max()) if finite.size else 1.0
+        weights = np.where(np.isfinite(gains), gains, largest)
+        total = float(weights.sum())
+        # All of them ties, or gains too large to add up: they weigh the same.
+        weights = weights / total if total > 0 and math.isfinite(total) else np.ones_like(weights)
+        f = np.array([success.mutation for success in successes])
+        cr = np.array([success.crossover for success in successes])
+        self._mutation[self._next] = float((weights * f**2).sum() / (weights * f).sum())
+        self._crossover[self._next] = float((weights * cr).sum() / weights.sum())
+        self._next = (self._next + 1) % _LENGTH

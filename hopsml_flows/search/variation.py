@@ -1,0 +1,110 @@
+"""How differential evolution makes a trial vector: mutation, bounds, crossover, categories. Pure.
+
+Vectors are those of :class:`~hopsml_flows.search.encoding.UnitCube`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hopsml_flows.search.encoding import Vector
+
+__all__ = ["bounced", "crossed", "latin_hypercube", "mutated_categories"]
+
+_REDRAW = 0.1
+"""Chance that a category is drawn anew whatever the donors say."""
+
+_DESIGNS = 20
+
+
+def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
+    """Points of which each coordinate has one in every ``count``-th of [0, 1].
+
+    McKay, Beckman & Conover, Technometrics 1979; of a few designs the one whose closest two
+    points are farthest apart (maximin: Johnson, Moore & Ylvisaker 1990).
+
+    Args:
+        count: Number of points.
+        size: Number of coordinates.
+        rng: Source of randomness.
+
+    Returns:
+        Shape (count, size).
+    """
+    best: Vector = np.zeros((0, size))
+    farthest = -1.0
+    for _ in range(_DESIGNS):
+        strata = np.column_stack([rng.permutation(count) for _ in range(size)])
+        design = (strata + rng.random((count, size))) / count
+        gaps = ((design[:, None, :] - design[None, :, :]) ** 2).sum(2)
+        closest = float(gaps[np.triu_indices(count, 1)].min()) if count > 1 else 0.0
+        if closest > farthest:
+            best, farthest = design, closest
+    return best
+
+
+def bounced(mutants: Vector, parents: Vector, rng: np.random.Generator) -> Vector:
+    """Coordinates outside [0, 1] put between the parent's and the bound they crossed.
+
+    Bounce-back (Price, Storn & Lampinen, Differential Evolution, 2005, section 4.3.1): bounds
+    gather no points, as they do when mutants are clipped.
+
+    Args:
+        mutants: Shape (n, d).
+        parents: Where each came from, inside; shape (n, d).
+        rng: Source of randomness.
+    """
+    bounds = np.where(mutants < 0.0, 0.0, 1.0)
+    between = parents + rng.random(mutants.shape) * (bounds - parents)
+    return np.where((mutants < 0.0) | (mutants > 1.0), between, mutants)
+
+
+def crossed(
+    mutants: Vector, parent: Vector, rates: Vector, rng: np.random.Generator
+) -> Vector:
+    """Binomial crossover; at least one coordinate is the mutant's (Storn & Price 1997, eq. 4).
+
+    Args:
+        mutants: Shape (n, d).
+        parent: Shape (d,).
+        rates: Crossover rate CR of each mutant, shape (n,).
+        rng: Source of randomness.
+    """
+    count, size = mutants.shape
+    taken = rng.random((count, size)) < rates[:, None]
+    taken[np.arange(count), rng.integers(size, size=count)] = True
+    return np.where(taken, mutants, parent)
+
+
+def mutated_categories(
+    mutants: Vector,
+    base: Vector,
+    donors: tuple[Vector, Vector],
+    factors: Vector,
+    categories: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Vector:
+    """Mutants whose categories follow an operator of their own, since they cannot be subtracted.
+
+    A category is the base's; where the donors differ, it is drawn anew with probability F, as a
+    number would be moved; and now and then in any case.
+
+    Args:
+        mutants: Shape (n, d).
+        base: Whose categories are taken over; shape (n, d).
+        donors: The two vectors of the difference; shape (n, d) each.
+        factors: Mutation factor F of each mutant, shape (n,).
+        categories: Number of choices of each coordinate, 0 for numbers; shape (d,).
+        rng: Source of randomness.
+    """
+    axes = np.flatnonzero(categories)
+    if not axes.size:
+        return mutants
+    count = len(mutants)
+    chance = np.where(donors[0][:, axes] != donors[1][:, axes], factors[:, None], 0.0)
+    anew = rng.random((count, axes.size)) < np.maximum(chance, _REDRAW)
+    drawn = (rng.integers(categories[axes], size=(count, axes.size)) + 0.5) / categories[axes]
+    changed = mutants.copy()
+    changed[:, axes] = np.where(anew, drawn, base[:, axes])
+    return changed
