@@ -1,0 +1,115 @@
+"""A real training task: scikit-learn's support vector classifier on its digits data.
+
+Continuous parameters are rounded to a tenth of a decade before training, for everybody alike, so
+that trainings can be shared: each is done once on this machine and kept in an SQLite file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from optimization.problem import Problem
+
+from hopsml_flows.search.space import Categorical, Float, Int, SearchSpace
+
+SPACE = SearchSpace(
+    {
+        "C": Float(1e-2, 1e4, log=True),
+        "gamma": Float(1e-5, 1e1, log=True),
+        "kernel": Categorical(["rbf", "poly", "sigmoid"]),
+        "degree": Int(2, 5),
+        "coef0": Float(0.0, 1.0),
+        "scaling": Categorical(["unit", "standard", "root"]),
+    }
+)
+
+_SAMPLES = 900
+_FOLDS = 3
+
+
+def digits(cache: Path) -> Problem:
+    """The error of cross-validation as a problem.
+
+    Args:
+        cache: Directory for the results of trainings.
+    """
+    return Problem("svc-digits", "training", SPACE, _Trainings(cache / "svc-digits.sqlite"))
+
+
+class _Trainings:
+    """The error of a configuration, from the file or by training."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, float] = {}
+        self._read = False
+
+    def __call__(self, params: dict[str, Any]) -> float:
+        settings = _settings(params)
+        key = json.dumps([version("scikit-learn"), settings])
+        if not self._read:
+            self._read = True
+            with self._file() as file:
+                self._known.update(file.execute("SELECT key, error FROM trainings"))
+        if key not in self._known:
+            self._known[key] = self._train(settings)
+            with self._file() as file:
+                file.execute(
+                    "INSERT OR IGNORE INTO trainings VALUES (?, ?)", (key, self._known[key])
+                )
+        return self._known[key]
+
+    def _file(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = sqlite3.connect(self._path, timeout=120)
+        file.execute("CREATE TABLE IF NOT EXISTS trainings (key TEXT PRIMARY KEY, error REAL)")
+        return file
+
+    def _train(self, settings: dict[str, Any]) -> float:
+        from sklearn.model_selection import StratifiedKFold, cross_val_score
+        from sklearn.svm import SVC
+
+        images, labels = self._data
+        settings = dict(settings)
+        images = _SCALINGS[settings.pop("scaling")](images)
+        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
+        model = SVC(**settings, max_iter=20_000)
+        return 1 - float(cross_val_score(model, images, labels, cv=folds).mean())
+
+    @cached_property
+    def _data(self) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.datasets import load_digits
+
+        images, labels = load_digits(return_X_y=True)
+        chosen = np.random.default_rng(0).permutation(len(labels))[:_SAMPLES]
+        return images[chosen], labels[chosen]
+
+
+_SCALINGS = {
+    "unit": lambda images: images / 16,
+    "standard": lambda images: (images - images.mean(0)) / (images.std(0) + 1e-9),
+    "root": lambda images: np.sqrt(images / 16),
+}
+
+
+def _settings(params: dict[str, Any]) -> dict[str, Any]:
+    """What the training depends on: parameters that the kernel ignores are left out."""
+    kernel = params["kernel"]
+    settings = {
+        "C": round(10 ** (round(10 * math.log10(params["C"])) / 10), 6),
+        "gamma": round(10 ** (round(10 * math.log10(params["gamma"])) / 10), 9),
+        "kernel": kernel,
+        "scaling": params["scaling"],
+    }
+    if kernel != "rbf":
+        settings["coef0"] = round(params["coef0"], 1)
+    if kernel == "poly":
+        settings["degree"] = params["degree"]
+    return settings
