@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import cloudpickle
@@ -35,7 +36,7 @@ from hopsml_flows.cluster.remote import Call, Outcome, Share, SharedRef, flush_w
 from hopsml_flows.cluster.states import FinalState, StateBook
 from hopsml_flows.errors import ResourceUnavailableError, WorkerLostError
 
-__all__ = ["TrialTaskRunner"]
+__all__ = ["Owner", "TrialTaskRunner"]
 
 R = TypeVar("R")
 
@@ -44,6 +45,29 @@ FLUSH_SECONDS = 30.0
 
 RESOURCE_SECONDS = 10.0
 """Longest wait for a worker that has a resource; workers may still be starting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The flow run that a task run belongs to, as workers and the server know it.
+
+    Args:
+        context: Key of its context on the workers.
+        flow_run_id: The flow run; None outside of one.
+    """
+
+    context: str
+    flow_run_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outstanding:
+    """A task run that was submitted and whose outcome is not known."""
+
+    future: TrialFuture[Any]
+    task: Task[Any, Any]
+    owner: Owner
+
 
 _PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
 """Types of parameters that hold no future."""
@@ -90,16 +114,16 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._wait_for_server = wait_for_server
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
-        self._context_key: str | None = None
+        self._owner: Owner | None = None
         self._shared: set[str] = set()
         self._tasks: dict[int, tuple[Task[Any, Any], str]] = {}
         self._numbers = itertools.count()
-        self._outstanding: dict[uuid.UUID, tuple[TrialFuture[Any], Task[Any, Any]]] = {}
+        self._outstanding: dict[uuid.UUID, _Outstanding] = {}
         self._done: queue.SimpleQueue[TrialFuture[Any]] = queue.SimpleQueue()
         self._losses: Losses[tuple[TrialFuture[Any], Any]] = Losses(self._judge)
         self._last_seen: dict[str, float] = {}
         self._checked_resources: set[tuple[tuple[str, float], ...]] = set()
-        self._book = StateBook(None)
+        self._book = StateBook()
 
     def duplicate(self) -> TrialTaskRunner:
         """A new runner with the same settings; an open cluster is shared."""
@@ -139,9 +163,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
-            context = FlowRunContext.get()
-            flow_run = context.flow_run if context else None
-            self._book = StateBook(flow_run.id if flow_run else None)
+            self._book = StateBook()  # keeps the context that it is made in
         return self._cluster
 
     def __exit__(self, *exc_info: object) -> None:
@@ -171,6 +193,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         *,
         name: str | None = None,
         resources: Mapping[str, float] | None = None,
+        owner: Owner | None = None,
     ) -> TrialFuture[R]:
         """Submit a task run.
 
@@ -183,6 +206,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             name: What the task run will be called, for states that only the driver can report;
                 default the task's name.
             resources: Dask resources it needs, besides those of ``dask.annotate``.
+            owner: The flow run it belongs to, from :meth:`owner`; default the one that submits
+                first.
 
         Returns:
             Its future.
@@ -202,10 +227,11 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         task_run_id = uuid.uuid4()
         waited = list(wait_for) if wait_for else None
         inputs = _inputs(parameters, waited, dependencies) or None
-        call = Call(self._context(), self._task(task), task_run_id, inputs)
+        owner = owner or self._first_owner()
+        call = Call(owner.context, self._task(task), task_run_id, inputs)
         number = next(self._numbers)
         future = TrialFuture[R](task_run_id, name or task.name, number)
-        self._outstanding[task_run_id] = future, task
+        self._outstanding[task_run_id] = _Outstanding(future, task, owner)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
         key = f"{task.name}-{task_run_id}"
         self._start(future, arguments, key, needed)
@@ -300,12 +326,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     def _note(self, future: TrialFuture[Any], outcome: Outcome) -> None:
         """Keep how a task run ended, for the server."""
-        _, task = self._outstanding.pop(future.task_run_id, (None, None))
-        if task is None:
+        known = self._outstanding.pop(future.task_run_id, None)
+        if known is None:
             return
         self._last_seen[outcome.worker] = time.monotonic()
-        final = FinalState(future.name, outcome.type, outcome.name, outcome.message)
-        self._book.note(future.task_run_id, task, final)
+        flow_run_id = known.owner.flow_run_id
+        final = FinalState(future.name, outcome.type, outcome.name, outcome.message, flow_run_id)
+        self._book.note(future.task_run_id, known.task, final)
 
     def _check_resources(self, needed: Mapping[str, float]) -> None:
         """Raise where no worker has what is asked for: Dask would wait for it for ever."""
@@ -330,23 +357,33 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 )
             time.sleep(0.2)
 
-    def _context(self) -> str:
-        if self._context_key is None:
-            context = serialize_context()
-            # What hydration would only pay for: the parent task, and a version check that fails
-            # where the server is away.
-            context["task_run_context"] = {}
-            if not self._inherit_tags:
-                context["tags_context"] = {}
-            settings = context["settings_context"]["settings"]
-            settings.setdefault("client", {})["server_version_check_enabled"] = False
-            # A parent flow may use Prefect's own temporary server, which no setting names; each
-            # worker would start another one.
-            settings.setdefault("api", {})["url"] = str(get_client(sync_client=True).api_url)
-            if not self._console_logs:
-                context["console_logs"] = False
-            self._context_key = self._send("context", cloudpickle.dumps(context))
-        return self._context_key
+    def owner(self) -> Owner:
+        """The current flow run, to submit task runs that belong to it, from any thread.
+
+        A subflow that shares this runner calls it in its own run.
+        """
+        run_context = FlowRunContext.get()
+        flow_run = run_context.flow_run if run_context else None
+        context = serialize_context()
+        # What hydration would only pay for: the parent task, and a version check that fails
+        # where the server is away.
+        context["task_run_context"] = {}
+        if not self._inherit_tags:
+            context["tags_context"] = {}
+        settings = context["settings_context"]["settings"]
+        settings.setdefault("client", {})["server_version_check_enabled"] = False
+        # A parent flow may use Prefect's own temporary server, which no setting names; each
+        # worker would start another one.
+        settings.setdefault("api", {})["url"] = str(get_client(sync_client=True).api_url)
+        if not self._console_logs:
+            context["console_logs"] = False
+        key = self._send("context", cloudpickle.dumps(context))
+        return Owner(key, flow_run.id if flow_run else None)
+
+    def _first_owner(self) -> Owner:
+        if self._owner is None:
+            self._owner = self.owner()
+        return self._owner
 
     def _task(self, task: Task[Any, Any]) -> str:
         known = self._tasks.get(id(task))
@@ -375,13 +412,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         outstanding = list(self._outstanding.values())
         try:
             if interrupted:
-                for future, _ in outstanding:
-                    if future.dask_future is not None:
-                        future.dask_future.cancel(force=True)
+                for known in outstanding:
+                    if known.future.dask_future is not None:
+                        known.future.dask_future.cancel(force=True)
             else:
-                for future, _ in outstanding:  # a flow may end without taking its results
-                    future.wait()
-                    self._note(future, future.outcome())
+                for known in outstanding:  # a flow may end without taking its results
+                    known.future.wait()
+                    self._note(known.future, known.future.outcome())
             hurry = interrupted or not self._book.server_answers()
             client.run(flush_worker, 2.0 if hurry else FLUSH_SECONDS, on_error="ignore")
             if not self.cluster.owned:
@@ -391,10 +428,16 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             # A cluster that went away takes its events with it; results are here already.
             self.logger.warning("The workers could not be flushed: %s", error)
         if interrupted:
-            for future, task in outstanding:
-                final = FinalState(future.name, "CANCELLED", "Cancelled", "the flow was stopped")
-                self._book.note(future.task_run_id, task, final)
-                self._book.send(future.task_run_id)
+            for known in outstanding:
+                final = FinalState(
+                    known.future.name,
+                    "CANCELLED",
+                    "Cancelled",
+                    "the flow was stopped",
+                    known.owner.flow_run_id,
+                )
+                self._book.note(known.future.task_run_id, known.task, final)
+                self._book.send(known.future.task_run_id)
         self._book.settle(
             stalled_seconds=3.0 if interrupted else _STALLED_SECONDS,
             patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,

@@ -56,40 +56,43 @@ class FinalState:
         type: Prefect's state type.
         state_name: The state's name.
         message: Its message.
+        flow_run_id: The flow run it belongs to; None outside of one.
     """
 
     name: str
     type: str
     state_name: str
     message: str | None
+    flow_run_id: UUID | None
 
 
 class StateBook:
-    """Remembers how the task runs of one flow run ended, and sees to it that the server knows.
+    """Remembers how the task runs of a flow run, and of its subflows, ended; tells the server.
 
-    Args:
-        flow_run_id: The flow run; None outside of one, where nothing is recorded.
+    Those outside of a flow run are not recorded.
     """
 
-    def __init__(self, flow_run_id: UUID | None) -> None:
-        self._flow_run_id = flow_run_id
+    def __init__(self) -> None:
         # Settings are found in the context; threads of Dask's have another one, in which Prefect
         # would start a server of its own.
         self._context = copy_context()
         self._sent_by_driver = False
         self._finals: dict[UUID, FinalState] = {}
         self._tasks: dict[UUID, Task[Any, Any]] = {}
+        self._recorded: dict[UUID, UUID] = {}  # task run to flow run
 
     def note(self, task_run_id: UUID, task: Task[Any, Any], final: FinalState) -> None:
         """Remember how a task run ended."""
         self._finals[task_run_id] = final
         self._tasks[task_run_id] = task
+        if final.flow_run_id is not None:
+            self._recorded[task_run_id] = final.flow_run_id
 
     def send(self, task_run_id: UUID) -> None:
         """Send a task run's final state to the server, in the background."""
         self._sent_by_driver = True
         task, final = self._tasks[task_run_id], self._finals[task_run_id]
-        details = StateDetails(task_run_id=task_run_id, flow_run_id=self._flow_run_id)
+        details = StateDetails(task_run_id=task_run_id, flow_run_id=final.flow_run_id)
         before: State[Any] = Pending(state_details=details)
         state: State[Any] = State(
             type=StateType(final.type),
@@ -100,7 +103,7 @@ class StateBook:
         run = TaskRun(
             id=task_run_id,
             name=final.name,
-            flow_run_id=self._flow_run_id,
+            flow_run_id=final.flow_run_id,
             task_key=task.task_key,
             dynamic_key=str(task_run_id),
             task_version=task.version,
@@ -128,7 +131,7 @@ class StateBook:
             stalled_seconds: The server counts as done when it recorded nothing new for so long.
             patience_seconds: That while; None waits as long as the server makes progress.
         """
-        if self._flow_run_id is None or not self._finals:
+        if not self._recorded:
             return
         flush(timeout=_FLUSH_SECONDS)
         with get_client(sync_client=True) as client:
@@ -159,10 +162,10 @@ class StateBook:
         while True:
             now = time.monotonic()
             count = self._count(client)
-            if count is not None and count == len(self._finals):
+            if count is not None and count == len(self._recorded):
                 return _Wait.COMPLETE
-            if count is not None and count > len(self._finals):
-                # Other task runs of this flow run are among them: look closely.
+            if count is not None and count > len(self._recorded):
+                # Other task runs of these flow runs are among them: look closely.
                 return _Wait.STALLED
             if count is not None and count != seen:
                 seen, changed = count, now
@@ -197,7 +200,7 @@ class StateBook:
         while page := self._page(client, offset):
             final |= {UUID(run["id"]) for run in page if run["state_type"] in _FINAL}
             offset += len(page)
-        return [task_run_id for task_run_id in self._finals if task_run_id not in final]
+        return [task_run_id for task_run_id in self._recorded if task_run_id not in final]
 
     def _page(self, client: SyncPrefectClient, offset: int) -> list[dict[str, Any]]:
         body = {**self._filter(), "limit": _PAGE, "offset": offset, "sort": "ID_DESC"}
@@ -205,7 +208,8 @@ class StateBook:
         return page
 
     def _filter(self) -> dict[str, Any]:
-        return {"flow_runs": {"id": {"any_": [str(self._flow_run_id)]}}}
+        flow_runs = {str(flow_run_id) for flow_run_id in self._recorded.values()}
+        return {"flow_runs": {"id": {"any_": sorted(flow_runs)}}}
 
 
 def _answers(client: SyncPrefectClient) -> bool:

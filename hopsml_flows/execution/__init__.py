@@ -1,5 +1,6 @@
 """One trial on a worker: its function, its context, its output, its files."""
 
+from hopsml_flows.execution.commits import Earlier, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.function import TrainingFunction, packed
 from hopsml_flows.execution.gpus import visible_gpus
@@ -8,6 +9,7 @@ from hopsml_flows.execution.signature import argument_order, check_names
 from hopsml_flows.execution.staging import Staging, committed
 
 __all__ = [
+    "Earlier",
     "Job",
     "Place",
     "Staging",
@@ -17,6 +19,7 @@ __all__ = [
     "check_names",
     "committed",
     "current_trial",
+    "earlier_trials",
     "evaluate",
     "packed",
     "running_trial",

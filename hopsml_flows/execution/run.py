@@ -50,6 +50,7 @@ class Job:
         directory: Absolute working directory of the experiment's driver.
         scratch: Directory on the workers' machine that the driver removes at the end, or None
             where the driver sees none of theirs.
+        resumed: Whether an earlier run may have left files of trials that it did not finish.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Job:
         "needs_metric",
         "optimization_key",
         "project",
+        "resumed",
         "scratch",
         "trial_timeout",
     )
@@ -77,6 +79,7 @@ class Job:
         directory: str,
         trial_timeout: float | None = None,
         scratch: str | None = None,
+        resumed: bool = False,
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
@@ -88,6 +91,7 @@ class Job:
         self.trial_timeout = trial_timeout
         self.directory = directory
         self.scratch = scratch
+        self.resumed = resumed
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in self.__slots__}
@@ -177,6 +181,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         ended=time.time(),
         worker=place.worker,
         failure=failure,
+        generation=trial.generation,
     )
 
 

@@ -63,6 +63,7 @@ def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialRe
         started=commit["started"],
         ended=commit["ended"],
         worker=commit["worker"],
+        generation=trial.generation,
     )
 
 
@@ -75,6 +76,7 @@ class Staging:
         trial: The trial.
         local_logdir: Keep everything in a temporary directory until the end.
         scratch: Where that is made; None for the system's place.
+        resumed: Whether an earlier run may have left files of this trial.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Staging:
         *,
         local_logdir: bool,
         scratch: str | None = None,
+        resumed: bool = False,
     ) -> None:
         self._project = project
         self._paths = paths
@@ -97,7 +100,7 @@ class Staging:
         else:
             self.path = Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
             self._apart = True
-        if trial.attempt > 1:
+        if trial.attempt > 1 or resumed:
             self._clear()
 
     def write(self, name: str, data: str | bytes) -> None:

@@ -69,8 +69,7 @@ class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
             ExperimentFailedError: All trials failed.
         """
         bound = inspect.signature(self._plan).bind(*args, **kwargs)
-        plan = self._plan(*bound.args, **bound.kwargs)
-        plan.check()
+        plan = self._plan(*bound.args, **bound.kwargs).checked()
         # Imports Prefect's server client; argument errors need not wait for it.
         from hopsml_flows.flows.server import embedded_server
 
@@ -134,8 +133,7 @@ def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
 
         ready = _prepared.get()
         if ready is None:  # started by a deployment
-            ready = plan(*args, **kwargs)
-            ready.check()
+            ready = plan(*args, **kwargs).checked()
         # A flow that a subflow's code starts has a plan of its own.
         _prepared.set(None)
         result = run(ready)

@@ -32,6 +32,7 @@ def grid_search(
     retries: int = 1,
     trial_timeout: float | None = None,
     tags: list[str] | None = None,
+    resume: str | None = None,
     progress: bool = True,
 ) -> Plan:
     """Evaluate the training function at every combination of hyperparameter values.
@@ -52,6 +53,8 @@ def grid_search(
         retries: How often a trial whose worker was lost is tried again.
         trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
+        resume: Identifier of an experiment to go on with: its finished trials are not run again,
+            its failed ones are.
         progress: Print progress and results.
 
     Returns:
@@ -75,9 +78,10 @@ def grid_search(
             retries=retries,
             trial_timeout=trial_timeout,
             tags=tags,
+            resume=resume,
             progress=progress,
         ),
-        search=lambda: GridSearch(grid_dict, direction=way),
+        make_search=lambda _: GridSearch(grid_dict, direction=way),
         trials=search.total,
         direction=way,
         optimization_key=checked_key(optimization_key),

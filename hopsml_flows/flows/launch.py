@@ -30,6 +30,7 @@ def launch(
     retries: int = 1,
     trial_timeout: float | None = None,
     tags: list[str] | None = None,
+    resume: str | None = None,
     progress: bool = True,
 ) -> Plan:
     """Run the training function as an experiment: once, or once for each position of the lists.
@@ -49,6 +50,8 @@ def launch(
         retries: How often a trial whose worker was lost is tried again.
         trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
+        resume: Identifier of an experiment to go on with: its finished trials are not run again,
+            its failed ones are.
         progress: Print progress and results.
 
     Returns:
@@ -72,9 +75,10 @@ def launch(
             retries=retries,
             trial_timeout=trial_timeout,
             tags=tags,
+            resume=resume,
             progress=progress,
         ),
-        search=lambda: ListSearch(configurations),
+        make_search=lambda _: ListSearch(configurations),
         trials=len(configurations),
         direction=None,
         optimization_key=key,

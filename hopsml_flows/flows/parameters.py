@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from hopsml_flows.execution import TrainingFunction
-from hopsml_flows.search import Direction
+from hopsml_flows.search import Direction, Strategy, Updating
 
-__all__ = ["DirectionParameter", "TrainParameter"]
+__all__ = ["DirectionParameter", "StrategyParameter", "TrainParameter", "UpdatingParameter"]
 
 TrainParameter = Annotated[
     Any,
@@ -26,3 +26,9 @@ TrainParameter = Annotated[
 
 DirectionParameter = Annotated[Direction | str, BeforeValidator(Direction.parse)]
 """A direction; in any case where it is a string."""
+
+StrategyParameter = Annotated[Strategy | str, BeforeValidator(Strategy.parse)]
+"""A strategy of differential evolution."""
+
+UpdatingParameter = Annotated[Updating | str, BeforeValidator(Updating.parse)]
+"""When results enter the population of differential evolution."""

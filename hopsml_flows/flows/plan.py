@@ -7,6 +7,8 @@ outside world, still without changing it.
 from __future__ import annotations
 
 import math
+import re
+import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +22,8 @@ from hopsml_flows.storage import Project
 
 __all__ = ["Options", "Plan", "checked_key"]
 
+_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -32,9 +36,11 @@ class Options:
         project: Where the experiment goes.
         cluster: Which cluster it runs on.
         seed: Seed of the search, or None where nothing is drawn.
+        seed_is_drawn: Whether the caller gave none.
         retries: How often a trial whose worker was lost is tried again.
         trial_timeout: Seconds after which a trial is stopped, or None.
         tags: Tags of the flow run and the record.
+        resume: Identifier of the experiment to go on with, or None.
         progress: Whether progress and results are printed.
     """
 
@@ -44,9 +50,11 @@ class Options:
     project: Project
     cluster: ClusterConfig
     seed: int | None
+    seed_is_drawn: bool
     retries: int
     trial_timeout: float | None
     tags: tuple[str, ...]
+    resume: str | None
     progress: bool
 
     @classmethod
@@ -62,9 +70,14 @@ class Options:
         retries: object,
         trial_timeout: object,
         tags: object,
+        resume: object,
         progress: object,
+        draws: bool = False,
     ) -> Options:
         """Judge the options.
+
+        They are the fields of this class; ``draws`` says whether the search draws at random: then
+        it gets a seed, which is kept.
 
         Raises:
             InvalidArgumentError: One is wrong; the message names it.
@@ -79,10 +92,12 @@ class Options:
             local_logdir=_flag("local_logdir", local_logdir),
             project=project if isinstance(project, Project) else Project(project),
             cluster=ClusterConfig.parse(cluster),
-            seed=None if seed is None else _count("seed", seed),
+            seed=_seed(seed, draws=draws),
+            seed_is_drawn=seed is None,
             retries=_count("retries", retries),
             trial_timeout=None if trial_timeout is None else _seconds(trial_timeout),
             tags=_tags(tags),
+            resume=_experiment(resume),
             progress=_flag("progress", progress),
         )
 
@@ -96,7 +111,7 @@ class Plan:
         experiment_type: HopsML's kind: EXPERIMENT or PARALLEL_EXPERIMENTS.
         train: The training function.
         options: What every verb takes.
-        search: Makes the search, fresh.
+        make_search: Makes the search, fresh, of a seed.
         trials: Trials there will be, or None where that is not known.
         direction: Which way is better, or None where nothing is optimized.
         optimization_key: Key of the metric, or None.
@@ -104,13 +119,14 @@ class Plan:
         own_directory: Whether each trial gets a directory of its own.
         space: The search space as JSON values.
         domains: The search space for TensorBoard; empty where it is not known.
+        settings: What the verb was called with besides, for the record.
     """
 
     verb: str
     experiment_type: str
     train: TrainingFunction
     options: Options
-    search: Callable[[], Optimizer]
+    make_search: Callable[[int | None], Optimizer]
     trials: int | None
     direction: Direction | None
     optimization_key: str | None
@@ -118,6 +134,11 @@ class Plan:
     own_directory: bool = True
     space: Mapping[str, Any] = field(default_factory=dict)
     domains: Mapping[str, Domain] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def search(self) -> Optimizer:
+        """The search, fresh."""
+        return self.make_search(self.options.seed)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Flow parameters as Prefect stores and validates them, where they differ from ``given``.
@@ -137,15 +158,20 @@ class Plan:
             changed["tags"] = list(self.options.tags)
         return changed
 
-    def check(self) -> None:
-        """Look whether the project can be written and the cluster reached.
+    def checked(self) -> Plan:
+        """Look whether the project can be written, and the cluster reached.
+
+        Returns:
+            The plan; one that resumes an experiment has that one's seed.
 
         Raises:
             InvalidProjectError: The project cannot be written.
             InvalidClusterError: The cluster cannot be had.
+            InvalidArgumentError: The experiment to resume is not there, or another one.
         """
-        # Imports Dask, which argument errors should not have to wait for.
+        # Import Dask and TensorBoard, which argument errors should not have to wait for.
         from hopsml_flows.cluster.opened import check_reachable
+        from hopsml_flows.flows.resume import resumable
 
         project = self.options.project
         if project.in_memory and self.options.cluster.kind != "address":
@@ -153,7 +179,9 @@ class Plan:
                 "project", project.url, "must be storage that worker processes share"
             )
         project.check_writable()
+        plan = self if self.options.resume is None else resumable(self)
         check_reachable(self.options.cluster)
+        return plan
 
 
 def checked_key(key: object, *, argument: str = "optimization_key") -> str:
@@ -171,6 +199,20 @@ def _flag(argument: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidArgumentError(argument, value, "must be True or False")
     return value
+
+
+def _seed(seed: object, *, draws: bool) -> int | None:
+    if seed is not None:
+        return _count("seed", seed)
+    return secrets.randbits(32) if draws else None
+
+
+def _experiment(resume: object) -> str | None:
+    if resume is None:
+        return None
+    if not isinstance(resume, str) or not _ID.fullmatch(resume):
+        raise InvalidArgumentError("resume", resume, "must be an experiment's identifier, or None")
+    return resume
 
 
 def _count(argument: str, value: object) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
@@ -33,6 +32,7 @@ def random_search(
     retries: int = 1,
     trial_timeout: float | None = None,
     tags: list[str] | None = None,
+    resume: str | None = None,
     progress: bool = True,
 ) -> Plan:
     """Evaluate the training function at random points of a search space, none of them twice.
@@ -55,6 +55,8 @@ def random_search(
         retries: How often a trial whose worker was lost is tried again.
         trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
+        resume: Identifier of an experiment to go on with: its finished trials are not run again,
+            its failed ones are.
         progress: Print progress and results.
 
     Returns:
@@ -70,23 +72,25 @@ def random_search(
         local_logdir=local_logdir,
         project=project,
         cluster=cluster,
-        seed=secrets.randbits(32) if seed is None else seed,
+        seed=seed,
         retries=retries,
         trial_timeout=trial_timeout,
         tags=tags,
+        resume=resume,
         progress=progress,
+        draws=True,
     )
 
-    def search() -> RandomSearch:
-        return RandomSearch(space, samples=samples, direction=way, seed=options.seed)
+    def search(seed: int | None) -> RandomSearch:
+        return RandomSearch(space, samples=samples, direction=way, seed=seed)
 
     return Plan(
         verb="random_search",
         experiment_type="PARALLEL_EXPERIMENTS",
         train=function,
         options=options,
-        search=search,
-        trials=search().total,
+        make_search=search,
+        trials=search(options.seed).total,
         direction=way,
         optimization_key=checked_key(optimization_key),
         needs_metric=True,

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hopsml_flows.flows.plan import Plan
-from hopsml_flows.trials import ExperimentResult, TrialResult
+from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 
-__all__ = ["print_report"]
+__all__ = ["generation_line", "print_report"]
 
 _MAX_ROWS = 20
 
@@ -45,6 +45,23 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         )
     for line in _next_steps(result):
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def generation_line(over: Generation) -> str:
+    """What is said of a generation that is over: average metric, best so far, its parameters.
+
+    Args:
+        over: The generation.
+    """
+    parts = [f"Generation {over.number}"]
+    if over.average is not None:
+        parts.append(f"average metric {over.average:.6g}")
+    if over.best is not None:
+        parts.append(f"best metric {over.best.metric:.6g}")
+        parts.append(f"best parameters {_pairs(over.best.params)}")
+    if over.failed:
+        parts.append(f"{over.failed} of {len(over.results)} trials failed")
+    return " | ".join(parts)
 
 
 def _table(plan: Plan, result: ExperimentResult) -> Table:

@@ -53,7 +53,7 @@ class Optimizer(Protocol):
 
     @property
     def adaptive(self) -> bool:
-        """Whether later proposals depend on results: then none is asked for ahead of need."""
+        """Whether each proposal depends on results: then none is asked for ahead of need."""
 
     @property
     def total(self) -> int | None:
@@ -70,6 +70,13 @@ class Optimizer(Protocol):
     @property
     def generation(self) -> int | None:
         """The generation of the next proposal; None where there is no other, or no generations."""
+
+    @property
+    def population(self) -> list[dict[str, Any]]:
+        """The configurations of the generation asked for last.
+
+        Those it evaluates; or the parents, where each proposal depends on results.
+        """
 
     @property
     def failure(self) -> str | None:
@@ -103,7 +110,6 @@ class BaseSearch(ABC):
         direction: Which way is better.
     """
 
-    adaptive = False
     failure: str | None = None
 
     def __init__(self, *, direction: Direction | str = Direction.MAX) -> None:
@@ -114,6 +120,11 @@ class BaseSearch(ABC):
         self._told: dict[int, tuple[float | None, int]] = {}
         self._best: Evaluation | None = None
         self._recalled: dict[int, dict[str, Any]] = {}
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether each proposal depends on results; here none does."""
+        return False
 
     @property
     @abstractmethod
@@ -148,6 +159,11 @@ class BaseSearch(ABC):
     def generation(self) -> int | None:
         """The generation of the next proposal; None where the search has no generations."""
         return None
+
+    @property
+    def population(self) -> list[dict[str, Any]]:
+        """The configurations of the generation asked for last; empty without generations."""
+        return []
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
         """Propose what an earlier run of this search proposed, for a resumed experiment.

@@ -54,6 +54,10 @@ class _TrialVector:
     crossover: float = 0.0
 
 
+def _rank(member: _Member) -> tuple[float, int]:
+    return member.loss, member.number
+
+
 class DifferentialEvolution(BaseSearch):
     """Differential evolution over numbers on linear or log scales, integers and categories.
 
@@ -80,8 +84,6 @@ class DifferentialEvolution(BaseSearch):
     Raises:
         InvalidArgumentError: An argument is out of its range; the message names it.
     """
-
-    adaptive = True
 
     def __init__(
         self,
@@ -120,6 +122,8 @@ class DifferentialEvolution(BaseSearch):
         self._evaluated: list[_Member] = []
         self._queue: list[_TrialVector] = []
         self._running: dict[int, _TrialVector] = {}
+        self._params: dict[int, dict[str, Any]] = {}
+        self._shown: list[dict[str, Any]] = []
         self._losses: dict[int, float] = {}  # of the generations that are not complete
         self._complete = 0
         self._bests: list[float] = []
@@ -138,9 +142,20 @@ class DifferentialEvolution(BaseSearch):
         return None if self._all_asked() else self._asked // self._size
 
     @property
+    def adaptive(self) -> bool:
+        """Whether each proposal depends on results; in a deferred generation none does."""
+        return self._updating is Updating.IMMEDIATE
+
+    @property
     def population(self) -> list[dict[str, Any]]:
+        """What the open generation evaluates; in immediate mode the parents at its start."""
+        return self._shown
+
+    @property
+    def parents(self) -> list[dict[str, Any]]:
         """The parents' configurations, the best one first."""
-        return [self._cube.params(member.vector) for member in self._population]
+        ranked = sorted(self._population, key=_rank)
+        return [self._params[member.number] for member in ranked]
 
     def _all_asked(self) -> bool:
         return self._stopped or super()._all_asked()
@@ -157,10 +172,12 @@ class DifferentialEvolution(BaseSearch):
             return None
         trial = self._queue.pop(0)
         self._running[number] = trial
+        self._params[number] = trial.params
         return trial.params
 
     def _adopt(self, number: int, params: dict[str, Any]) -> None:
         self._seen.add(params)
+        self._params[number] = params
         trial = self._running[number]
         self._running[number] = _TrialVector(
             self._cube.vector(params), params, trial.parent, trial.mutation, trial.crossover
@@ -181,31 +198,40 @@ class DifferentialEvolution(BaseSearch):
     def _prepare(self, number: int) -> None:
         """Queue the next trial vectors: a whole generation, or in immediate mode one."""
         generation, place = divmod(number - 1, self._size)
-        whole = self._updating is Updating.DEFERRED or generation == 0
         if generation == 0:
             self._queue = self._first_generation()
-            return
-        if place == 0:
-            self._shrink(generation)
-        if len(self._population) < FEWEST:
-            drawn = (self._drawn() for _ in range(self._size if whole else 1))
-            self._queue = [trial for trial in drawn if trial is not None]
-            return
-        pool = self._pool()
-        for slot in range(self._size) if whole else [place]:
-            trial = self._varied(slot % len(self._population), pool)
-            if trial is None:
-                break
-            self._queue.append(trial)
+        else:
+            if place == 0:
+                self._shrink(generation)
+            self._queue = self._next_trials(place)
+        if self._updating is Updating.DEFERRED or generation == 0:
+            self._shown = [trial.params for trial in self._queue]
+        elif place == 0:
+            self._shown = self.parents
+
+    def _next_trials(self, place: int) -> list[_TrialVector]:
+        """Trial vectors of the population as it stands.
+
+        Args:
+            place: Where in its generation the next one stands.
+        """
+        places = range(self._size) if self._updating is Updating.DEFERRED else [place]
+        parents = len(self._population)
+        if parents < FEWEST:  # too much has failed
+            made = (self._drawn() for _ in places)
+        else:
+            pool = self._pool()
+            made = (self._varied(slot % parents, pool) for slot in places)
+        return [trial for trial in made if trial is not None]
 
     def _first_generation(self) -> list[_TrialVector]:
-        trials: list[_TrialVector] = []
-        for params in self._initial:
-            if self._seen.add(params):
-                trials.append(_TrialVector(self._cube.vector(params), params))
+        trials = [
+            _TrialVector(self._cube.vector(params), params)
+            for params in self._initial
+            if self._seen.add(params)
+        ]
         missing = min(self._size, self._planned) - len(trials)
-        design = latin_hypercube(missing, self._cube.size, self._rng) if missing else []
-        for vector in design:
+        for vector in latin_hypercube(missing, self._cube.size, self._rng):
             params = self._cube.params(vector)
             if self._seen.add(params):
                 trials.append(_TrialVector(self._cube.vector(params), params))
@@ -254,7 +280,8 @@ class DifferentialEvolution(BaseSearch):
         model = self._fitted() if len(vectors) > 1 else None
         if model is None:
             return list(range(len(vectors)))
-        return np.argsort(model.predict(vectors), kind="stable").tolist()
+        order: list[int] = np.argsort(model.predict(vectors), kind="stable").tolist()
+        return order
 
     def _fitted(self) -> CubicSurrogate | None:
         """The model of all that was evaluated; refitted when that has grown by a fiftieth."""
@@ -285,7 +312,7 @@ class DifferentialEvolution(BaseSearch):
         if self._strategy is Strategy.ADAPTIVE:
             # Of the parents only: a generation has as many trials as any other one.
             size = round(size + (FEWEST - size) * generation / self._generations)
-        self._population.sort(key=lambda member: (member.loss, member.number))
+        self._population.sort(key=_rank)
         del self._population[size:]
 
     # What results do

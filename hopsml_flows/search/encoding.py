@@ -60,7 +60,8 @@ class UnitCube:
             _place(domain, params[name])
             for name, domain in zip(self._names, self._domains, strict=True)
         ]
-        return np.clip(np.array(places), 0.0, 1.0)
+        vector: Vector = np.clip(np.array(places), 0.0, 1.0)
+        return vector
 
     def snapped(self, vectors: Vector) -> Vector:
         """Vectors moved to the centres of their cells; coordinates without cells stay.
@@ -68,7 +69,7 @@ class UnitCube:
         Args:
             vectors: Shape (n, d), in [0, 1].
         """
-        moved = vectors.copy()
+        moved: Vector = vectors.copy()
         for axis, domain in enumerate(self._domains):
             match domain:
                 case Categorical():
@@ -105,22 +106,24 @@ def _value(domain: Domain, x: float) -> Any:
 
 
 def _place(domain: Domain, value: Any) -> float:
-    number = plain(value)
+    number: Any = plain(value)
+    place: float
     match domain:
         case Categorical():
-            return (domain.index(number) + 0.5) / len(domain.choices)
+            place = (domain.index(number) + 0.5) / len(domain.choices)
         case Int() if not domain.log:
-            return (number - domain.low + 0.5) / (domain.high - domain.low + 1)
+            place = (number - domain.low + 0.5) / (domain.high - domain.low + 1)
         case Int():
             # Cells [k - 1/2, k + 1/2) in the logarithm, as SearchSpace draws them.
             low, high = math.log(domain.low - 0.5), math.log(domain.high + 0.5)
             middle = (math.log(number - 0.5) + math.log(number + 0.5)) / 2
-            return (middle - low) / (high - low)
+            place = (middle - low) / (high - low)
         case Float():
+            low, high, at = domain.low, domain.high, float(number)
             if domain.log:
-                low, high = math.log(domain.low), math.log(domain.high)
-                return (math.log(number) - low) / (high - low)
-            return (float(number) - domain.low) / (domain.high - domain.low)
+                low, high, at = math.log(low), math.log(high), math.log(at)
+            place = (at - low) / (high - low)
+    return place
 
 
 def _cell(x: float, cells: int) -> int:

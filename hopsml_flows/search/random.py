@@ -15,6 +15,7 @@ from hopsml_flows.search.values import plain
 
 __all__ = ["RandomSearch"]
 
+
 class RandomSearch(BaseSearch):
     """Independent uniform draws (Bergstra & Bengio, JMLR 2012), a configuration never twice.
 

@@ -33,9 +33,7 @@ class CubicSurrogate:
         categories: Number of choices of each coordinate, 0 for numbers; shape (d,).
     """
 
-    def __init__(
-        self, vectors: Vector, losses: Vector, categories: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, vectors: Vector, losses: Vector, categories: NDArray[np.int64]) -> None:
         self._categories = categories
         points = self._features(vectors)
         cut = np.minimum(losses, np.quantile(losses, 0.75))
@@ -68,7 +66,8 @@ class CubicSurrogate:
         points = self._features(vectors)
         n = len(self._points)
         kernel = _cubes(points, self._points) @ self._weights[:n]
-        return np.round(kernel + self._weights[n] + points @ self._weights[n + 1 :], _DIGITS)
+        losses: Vector = kernel + self._weights[n] + points @ self._weights[n + 1 :]
+        return np.round(losses, _DIGITS)
 
     def _features(self, vectors: Vector) -> Vector:
         columns: list[Vector] = []

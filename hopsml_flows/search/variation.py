@@ -33,6 +33,8 @@ def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
         Shape (count, size).
     """
     best: Vector = np.zeros((0, size))
+    if count == 0:
+        return best
     farthest = -1.0
     for _ in range(_DESIGNS):
         strata = np.column_stack([rng.permutation(count) for _ in range(size)])
@@ -60,9 +62,7 @@ def bounced(mutants: Vector, parents: Vector, rng: np.random.Generator) -> Vecto
     return np.where((mutants < 0.0) | (mutants > 1.0), between, mutants)
 
 
-def crossed(
-    mutants: Vector, parent: Vector, rates: Vector, rng: np.random.Generator
-) -> Vector:
+def crossed(mutants: Vector, parent: Vector, rates: Vector, rng: np.random.Generator) -> Vector:
     """Binomial crossover; at least one coordinate is the mutant's (Storn & Price 1997, eq. 4).
 
     Args:

@@ -6,7 +6,12 @@
 from hopsml_flows.tracking.environment import environment_text, find_program
 from hopsml_flows.tracking.hparams import end_events, experiment_events, start_events
 from hopsml_flows.tracking.progress import Progress, open_progress
-from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
+from hopsml_flows.tracking.record import (
+    ExperimentRecord,
+    RecordFile,
+    process_lives,
+    this_process,
+)
 from hopsml_flows.tracking.summary import Summary
 
 __all__ = [
@@ -19,5 +24,7 @@ __all__ = [
     "experiment_events",
     "find_program",
     "open_progress",
+    "process_lives",
     "start_events",
+    "this_process",
 ]

@@ -72,6 +72,14 @@ class Progress(ABC):
             self._drawn = now
             self._draw(counts, best, now - self._began)
 
+    def note(self, text: str) -> None:
+        """Print a line that stays.
+
+        Args:
+            text: The line.
+        """
+        print(text, flush=True)
+
     @abstractmethod
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         """Show it."""
@@ -83,6 +91,9 @@ class Progress(ABC):
 class _Silent(Progress):
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Print nothing."""
 
 
 class _Plain(Progress):
@@ -103,6 +114,10 @@ class _LiveLine(Progress):
     def __enter__(self) -> Progress:
         self._live.start()
         return self
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         row = Table.grid(padding=(0, 1))

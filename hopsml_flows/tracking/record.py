@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
+import socket
 import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project
 
-__all__ = ["SCHEMA", "ExperimentRecord", "RecordFile", "current_user"]
+__all__ = [
+    "SCHEMA",
+    "ExperimentRecord",
+    "RecordFile",
+    "current_user",
+    "process_lives",
+    "this_process",
+]
 
 SCHEMA = 1
 """Version of the record's layout."""
@@ -57,6 +68,7 @@ class ExperimentRecord:
         tags: The user's tags.
         model: Linked model, or None.
         error: Why it failed, or None.
+        driver: The process that runs it, as :func:`this_process` describes it.
         schema: Version of this layout.
     """
 
@@ -88,11 +100,34 @@ class ExperimentRecord:
     tags: tuple[str, ...] = ()
     model: str | None = None
     error: str | None = None
+    driver: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:
         """The record as the file's content."""
         return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ExperimentRecord:
+        """Read a record; keys that this version does not know are left out.
+
+        Raises:
+            ValueError: It is no record.
+        """
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("an experiment's record is a JSON object")
+        known = {name: content[name] for name in cls.__slots__ if name in content}
+        try:
+            return cls(
+                **{
+                    **known,
+                    "state": State(content["state"]),
+                    "tags": tuple(content.get("tags") or ()),
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"an experiment's record lacks something ({error})") from error
 
 
 class RecordFile:
@@ -101,14 +136,22 @@ class RecordFile:
     Args:
         project: Where the experiment lies.
         paths: Its paths.
-        record: The first record.
+        record: The first record; without a start, it starts now.
+        seconds_before: Seconds that earlier runs of the experiment took.
     """
 
-    def __init__(self, project: Project, paths: ExperimentPaths, record: ExperimentRecord) -> None:
+    def __init__(
+        self,
+        project: Project,
+        paths: ExperimentPaths,
+        record: ExperimentRecord,
+        *,
+        seconds_before: float = 0.0,
+    ) -> None:
         self._project = project
         self._paths = paths
-        self._began = time.monotonic()
-        self.record = replace(record, start=_now(), user=current_user())
+        self._began = time.monotonic() - seconds_before
+        self.record = replace(record, start=record.start or _now(), user=current_user())
 
     def write(self, **changes: Any) -> None:
         """Change fields and replace the file."""
@@ -128,6 +171,32 @@ def current_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers
         return "unknown"
+
+
+def this_process() -> dict[str, Any]:
+    """This process, so that it can be told from a later one of the same number."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "created": psutil.Process().create_time(),
+    }
+
+
+def process_lives(process: dict[str, Any]) -> bool | None:
+    """Whether a process that :func:`this_process` described still runs.
+
+    Args:
+        process: Its description.
+
+    Returns:
+        None where that cannot be known: it runs on another machine.
+    """
+    if process.get("host") != socket.gethostname():
+        return None
+    try:
+        return bool(psutil.Process(process["pid"]).create_time() == process["created"])
+    except (psutil.NoSuchProcess, KeyError):
+        return False
 
 
 def _now() -> str:

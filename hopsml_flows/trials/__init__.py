@@ -1,8 +1,16 @@
 """Trials: what they are, how they are named, and the loop that decides which runs next. Pure."""
 
+from hopsml_flows.trials.generations import Generation
 from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
-from hopsml_flows.trials.naming import experiment_id, slug, trial_name
+from hopsml_flows.trials.naming import (
+    experiment_id,
+    generation_name,
+    generation_of,
+    number_of,
+    slug,
+    trial_name,
+)
 from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value
 from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.result import ExperimentResult
@@ -12,13 +20,17 @@ __all__ = [
     "Counts",
     "ExperimentResult",
     "Failure",
+    "Generation",
     "State",
     "Trial",
     "TrialLoop",
     "TrialResult",
     "checked_outputs",
     "experiment_id",
+    "generation_name",
+    "generation_of",
     "json_value",
+    "number_of",
     "slug",
     "trial_name",
     "trials_ahead",

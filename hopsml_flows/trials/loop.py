@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.trials.generations import Generation, Generations
 from hopsml_flows.trials.model import Failure, Trial, TrialResult
-from hopsml_flows.trials.naming import trial_name
+from hopsml_flows.trials.naming import generation_name, trial_name
 
 if TYPE_CHECKING:
-    from hopsml_flows.search import Direction, Optimizer
+    from hopsml_flows.search import Direction, Optimizer, Proposal
 
 __all__ = ["Counts", "TrialLoop"]
 
@@ -71,6 +72,7 @@ class TrialLoop:
         self._workers = 0
         self._succeeded = 0
         self._failed = 0
+        self._generations = None if direction is None else Generations(direction)
         self.best: TrialResult | None = None
         self.first_failure: TrialResult | None = None
 
@@ -84,6 +86,32 @@ class TrialLoop:
         """How far the experiment is."""
         running = min(len(self._running), self._workers)  # the rest waits for a free worker
         return Counts(self._optimizer.total, running, self._succeeded, self._failed)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the experiment has failed, or None: no trial succeeded, or the search gave up."""
+        failure = self._optimizer.failure
+        if failure is None and self._succeeded == 0 and self._failed > 0:
+            failure = f"all {self._failed} trials failed"
+        if failure is None or self.first_failure is None:
+            return failure
+        return f"{failure}; the first one with {self.first_failure.failure}"
+
+    @property
+    def running(self) -> int:
+        """Trials that were started and are not done."""
+        return len(self._running)
+
+    @property
+    def population(self) -> list[dict[str, Any]]:
+        """The configurations of the generation that was asked for last."""
+        return self._optimizer.population
+
+    def generations(self) -> list[Generation]:
+        """Take the generations that are over and were not taken yet."""
+        if self._generations is None:
+            return []
+        return self._generations.over(self._optimizer.generation)
 
     def start(self, workers: int, ahead: int = 0) -> list[Trial]:
         """Say which trials to submit now.
@@ -101,14 +129,15 @@ class TrialLoop:
         room = limit - len(self._running)
         if room > 0:
             starting += [
-                self._submit(self._trial(proposal.id, proposal.params))
-                for proposal in self._optimizer.ask(room)
+                self._submit(self._trial(proposal)) for proposal in self._optimizer.ask(room)
             ]
         return starting
 
     def done(self, result: TrialResult) -> None:
         """Take in what a trial returned, good or bad."""
         del self._running[result.number]
+        if self._generations is not None:
+            self._generations.done(result)
         if result.succeeded:
             self._succeeded += 1
             if self._direction is None:
@@ -150,8 +179,15 @@ class TrialLoop:
 
     def _submit(self, trial: Trial) -> Trial:
         self._running[trial.number] = trial
+        if self._generations is not None:
+            self._generations.started(trial)
         return trial
 
-    def _trial(self, number: int, params: dict[str, object]) -> Trial:
-        name = trial_name(number, params, self._order)
-        return Trial(number, name, params, directory=name if self._own_directory else "")
+    def _trial(self, proposal: Proposal) -> Trial:
+        name = trial_name(proposal.id, proposal.params, self._order)
+        directory = name if self._own_directory else ""
+        if proposal.generation is not None:
+            directory = f"{generation_name(proposal.generation)}/{directory}"
+        return Trial(
+            proposal.id, name, proposal.params, directory=directory, generation=proposal.generation
+        )

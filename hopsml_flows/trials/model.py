@@ -28,6 +28,7 @@ class Trial:
         params: Hyperparameter name to value; JSON values.
         attempt: From 1; above 1 after a worker was lost.
         directory: Directory relative to the experiment's; "" is the experiment's own.
+        generation: The generation it belongs to, from 0, or None.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Trial:
     params: dict[str, Any]
     attempt: int = 1
     directory: str = ""
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class TrialResult:
         ended: End, seconds since the epoch.
         worker: Address of the Dask worker.
         failure: Why it failed, or None.
+        generation: The trial's generation, or None.
     """
 
     number: int
@@ -87,6 +90,7 @@ class TrialResult:
     ended: float = 0.0
     worker: str = ""
     failure: Failure | None = None
+    generation: int | None = None
 
     @classmethod
     def without_report(cls, trial: Trial, failure: Failure) -> TrialResult:
@@ -104,6 +108,7 @@ class TrialResult:
             directory=trial.directory,
             attempt=trial.attempt,
             failure=failure,
+            generation=trial.generation,
         )
 
     @property

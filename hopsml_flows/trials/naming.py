@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["experiment_id", "slug", "trial_name"]
+__all__ = ["experiment_id", "generation_name", "generation_of", "number_of", "slug", "trial_name"]
 
 MAX_LENGTH = 100
 """Longest name of a trial's directory, in characters."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
+_NUMBER = re.compile(r"(\d{4,})(-|$)")
+_GENERATION = re.compile(r"generation\.(\d+)")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -33,6 +35,23 @@ def trial_name(number: int, params: Mapping[str, Any], order: Iterable[str] = ()
     names += [name for name in params if name not in names]
     pairs = [_safe(f"{name}={_text(params[name])}") for name in names]
     return "-".join([f"{number:04d}", *pairs])[:MAX_LENGTH].rstrip(".-_=")
+
+
+def generation_name(number: int) -> str:
+    """Name of a generation's directory, such as ``generation.0``, as HopsML's."""
+    return f"generation.{number}"
+
+
+def generation_of(directory: str) -> int | None:
+    """The generation that a directory is named for, or None."""
+    matched = _GENERATION.fullmatch(directory)
+    return int(matched[1]) if matched else None
+
+
+def number_of(directory: str) -> int | None:
+    """The number of the trial that a directory is named for, or None."""
+    matched = _NUMBER.match(directory)
+    return int(matched[1]) if matched else None
 
 
 def slug(name: str, limit: int = 40) -> str:

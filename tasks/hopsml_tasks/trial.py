@@ -39,7 +39,12 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
     if done is not None:
         return done
     staging = Staging(
-        job.project, job.paths, trial, local_logdir=job.local_logdir, scratch=job.scratch
+        job.project,
+        job.paths,
+        trial,
+        local_logdir=job.local_logdir,
+        scratch=job.scratch,
+        resumed=job.resumed,
     )
     try:
         params = json_value("parameters", trial.params)

@@ -1,0 +1,195 @@
+"""The one loop that all experiments share: submits trials, takes their results, says so.
+
+What is decided is decided by the search and the trial loop, which are pure; here is the I/O.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from typing import Any
+
+from hopsml_flows.cluster.futures import TrialFuture
+from hopsml_flows.cluster.opened import OpenCluster
+from hopsml_flows.cluster.remote import Outcome
+from hopsml_flows.cluster.runner import TrialTaskRunner
+from hopsml_flows.errors import TrialFailedError, TrialTimeoutError, WorkerLostError
+from hopsml_flows.execution import Earlier, Job, argument_order, committed
+from hopsml_flows.execution.deadline import ENDED, GRACE_SECONDS
+from hopsml_flows.flows.generation import GenerationRuns
+from hopsml_flows.flows.plan import Plan
+from hopsml_flows.flows.report import generation_line
+from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.tracking import Progress, Summary
+from hopsml_flows.tracking.artifacts import ArtifactWriter
+from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
+from hopsml_tasks import trial as trial_task
+
+__all__ = ["Driver"]
+
+_TICK_SECONDS = 0.5
+"""How often progress is redrawn while no trial ends."""
+
+
+class Driver:
+    """Runs the trials of one experiment.
+
+    Args:
+        plan: The experiment.
+        paths: Its paths.
+        progress: Where it is shown.
+        earlier: What the run that is resumed left.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        paths: ExperimentPaths,
+        progress: Progress,
+        earlier: Earlier,
+    ) -> None:
+        self._plan = plan
+        self._paths = paths
+        self.progress = progress
+        search = plan.search()
+        search.recall(earlier.params)
+        self.loop = TrialLoop(
+            search,
+            direction=plan.direction,
+            retries=plan.options.retries,
+            own_directory=plan.own_directory,
+            order=argument_order(plan.train.callable),
+        )
+        self.results: list[TrialResult] = []
+        self._earlier = dict(earlier.results)
+        self._resumed = plan.options.resume is not None
+        self._waiting: list[Trial] = []
+        self._trials: dict[Any, Trial] = {}
+        self._summary = Summary(plan.options.project, paths)
+
+    def replay(self) -> None:
+        """Go through the results of the run that is resumed, as if they had just come in."""
+        while self._earlier:
+            started = self.loop.start(self.loop.running + 1)
+            if not started:
+                break
+            for trial in started:
+                result = self._earlier.pop(trial.number, None)
+                if result is None:
+                    self._waiting.append(trial)
+                else:
+                    self.loop.done(result)
+                    self._keep(result)
+            self.loop.generations()  # those were reported then
+
+    def run(
+        self, function: bytes, cluster: OpenCluster, runner: TrialTaskRunner, scratch: str | None
+    ) -> None:
+        """Run all trials that are not done.
+
+        Args:
+            function: The packed training function.
+            cluster: Where they run.
+            runner: What submits them.
+            scratch: Directory for temporary files of workers on this machine, or None.
+        """
+        job = Job(
+            function=function,
+            project=self._plan.options.project,
+            experiment_id=self._paths.id,
+            optimization_key=self._plan.optimization_key,
+            needs_metric=self._plan.needs_metric,
+            local_logdir=self._plan.options.local_logdir,
+            trial_timeout=self._plan.options.trial_timeout,
+            directory=os.getcwd(),
+            scratch=scratch,
+            resumed=self._resumed,
+        )
+        shared = runner.share("job", job)
+        artifacts = ArtifactWriter(
+            self._plan.options.name, f"{self._plan.verb} {self._paths.id}", self._plan.direction
+        )
+        for earlier in self.results:
+            artifacts.update(self.loop.counts, earlier)
+        try:
+            with GenerationRuns(runner, self._paths.id) as generations:
+                while not self.loop.finished:
+                    slots = cluster.slots
+                    ahead = trials_ahead(slots, self._mean_seconds())
+                    started = self._waiting + self.loop.start(slots, ahead)
+                    self._waiting = []
+                    for trial in started:
+                        future = runner.submit(
+                            trial_task,
+                            {"job": shared, "name": trial.name, "packed": pickle.dumps(trial)},
+                            name=trial.name,
+                            owner=None
+                            if trial.generation is None
+                            else generations.owner(trial.generation, self.loop.population),
+                        )
+                        self._trials[future.task_run_id] = trial
+                    for future in runner.next_done(_TICK_SECONDS):
+                        result = self._taken(future)
+                        if result is not None:
+                            self._keep(result)
+                            artifacts.update(self.loop.counts, result)
+                    for over in self.loop.generations():
+                        self.progress.note(generation_line(over))
+                        generations.close(over)
+                    self.progress.update(self.loop.counts, self.loop.best)
+            self.progress.update(self.loop.counts, self.loop.best, force=True)
+        finally:
+            artifacts.close()
+
+    def write_summary(self) -> None:
+        """Write the summary's last state."""
+        self._summary.write()
+
+    def _keep(self, result: TrialResult) -> None:
+        self.results.append(result)
+        self._summary.add(result)
+
+    def _taken(self, future: TrialFuture[Any]) -> TrialResult | None:
+        """Tell the loop what came of a submission; None where the trial is tried again."""
+        trial = self._trials.pop(future.task_run_id)
+        outcome = future.outcome()
+        error = outcome.error
+        result: TrialResult | None = None
+        if isinstance(outcome.value, TrialResult):
+            result = outcome.value
+        elif isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
+            result = error.result
+        elif isinstance(error, WorkerLostError):
+            result = committed(self._plan.options.project, self._paths, trial)
+            if result is None and not self._timed_out(trial, error):
+                return self.loop.lost(trial.number, str(error))
+        if result is None:
+            result = TrialResult.without_report(trial, self._failure(outcome))
+        self.loop.done(result)
+        return result
+
+    def _failure(self, outcome: Outcome) -> Failure:
+        """Why a trial that could not report itself has failed."""
+        error = outcome.error
+        if isinstance(error, WorkerLostError):
+            limit = self._plan.options.trial_timeout
+            message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
+            return Failure(TrialTimeoutError.__name__, message)
+        return Failure(type(error).__name__, str(error or outcome.message))
+
+    def _timed_out(self, trial: Trial, error: WorkerLostError) -> bool:
+        """Whether a trial's process ended itself because the trial did not listen."""
+        limit = self._plan.options.trial_timeout
+        if limit is None:
+            return False
+        try:
+            log = self._plan.options.project.read(
+                self._paths.trial(trial.directory, TrialFiles.LOG)
+            )
+        except OSError:  # it lay with the worker; what is left is how long that had time
+            return error.elapsed >= limit + GRACE_SECONDS
+        return ENDED.encode() in log
+
+    def _mean_seconds(self) -> float | None:
+        recent = [result.duration for result in self.results[-20:]]
+        return sum(recent) / len(recent) if recent else None

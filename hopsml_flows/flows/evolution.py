@@ -1,0 +1,156 @@
+"""``experiment.differential_evolution``: generations of configurations that breed the next ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.flows.base import experiment_flow
+from hopsml_flows.flows.parameters import (
+    DirectionParameter,
+    StrategyParameter,
+    TrainParameter,
+    UpdatingParameter,
+)
+from hopsml_flows.flows.plan import Options, Plan, checked_key
+from hopsml_flows.search import (
+    DifferentialEvolution,
+    Direction,
+    SearchSpace,
+    Strategy,
+    Updating,
+)
+from hopsml_flows.trials import DEFAULT_KEY
+
+__all__ = ["differential_evolution"]
+
+
+@experiment_flow
+def differential_evolution(
+    train: TrainParameter,
+    boundary_dict: dict[str, Any],
+    direction: DirectionParameter = Direction.MAX,
+    generations: int = 4,
+    population: int = 6,
+    mutation: float = 0.5,
+    crossover: float = 0.7,
+    name: str = "no-name",
+    local_logdir: bool = False,
+    description: str | None = None,
+    optimization_key: str = DEFAULT_KEY,
+    *,
+    strategy: StrategyParameter = Strategy.ADAPTIVE,
+    updating: UpdatingParameter = Updating.DEFERRED,
+    initial: Sequence[dict[str, Any]] = (),
+    tol: float = 0.0,
+    patience: int | None = None,
+    project: str | None = None,
+    cluster: str | ClusterConfig = "auto",
+    seed: int | None = None,
+    retries: int = 1,
+    trial_timeout: float | None = None,
+    tags: list[str] | None = None,
+    resume: str | None = None,
+    progress: bool = True,
+) -> Plan:
+    """Search by differential evolution: ``(generations + 1) * population`` evaluations at most.
+
+    Each generation is a subflow run. Below some 50 evaluations a generation of 6 is right, for
+    100 of 10, for 300 of 15; it pays that a generation is a multiple of the workers.
+
+    Args:
+        train: The training function: a callable, a Prefect task, or an import string
+            ("package.module:name" or "path/file.py:name").
+        boundary_dict: Hyperparameter name to [low, high], a list of strings, Float, Int or
+            Categorical; two ints are an inclusive integer range.
+        direction: Direction.MAX or Direction.MIN.
+        generations: Generations after the first one, which is number 0.
+        population: Trials in a generation; at least 4.
+        mutation: Differential weight F, in (0, 2]; for "adaptive" where it begins.
+        crossover: Crossover rate CR, in [0, 1]; for "adaptive" where it begins.
+        name: Name of the experiment.
+        local_logdir: Keep TensorBoard events on the worker until the trial ends.
+        description: Free text for the record.
+        optimization_key: Key of the metric in the returned dict.
+        strategy: "adaptive"; or "rand1bin" (HopsML's), "best1bin" or "currenttopbest1bin".
+        updating: "deferred": a generation waits for all its trials, and a seed gives the same
+            search whatever the workers; "immediate": no worker waits.
+        initial: Configurations to evaluate first, at most ``population``.
+        tol: An improvement that is no larger counts as none.
+        patience: Generations without improvement after which the search ends; None for never.
+        project: Project root as an fsspec URL or a local path.
+        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        seed: The same seed gives the same search; without one, a drawn seed is kept in the
+            record.
+        retries: How often a trial whose worker was lost is tried again.
+        trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
+        tags: Tags of the flow run and the record.
+        resume: Identifier of an experiment to go on with: its finished trials are not run again,
+            its failed ones are.
+        progress: Print progress and results.
+
+    Returns:
+        The result; it unpacks as ``best_dir, best_params, best_outputs =
+        differential_evolution(…)``.
+    """
+    function = TrainingFunction(train)
+    way = Direction.parse(direction)
+    space = SearchSpace(boundary_dict)
+    check_names(function.callable, list(space), argument="boundary_dict")
+    options = Options.checked(
+        name=name,
+        description=description,
+        local_logdir=local_logdir,
+        project=project,
+        cluster=cluster,
+        seed=seed,
+        retries=retries,
+        trial_timeout=trial_timeout,
+        tags=tags,
+        resume=resume,
+        progress=progress,
+        draws=True,
+    )
+
+    def search(seed: int | None) -> DifferentialEvolution:
+        return DifferentialEvolution(
+            space,
+            generations=generations,
+            population=population,
+            direction=way,
+            strategy=strategy,
+            mutation=mutation,
+            crossover=crossover,
+            updating=updating,
+            initial=initial,
+            tol=tol,
+            patience=patience,
+            seed=seed,
+        )
+
+    return Plan(
+        verb="differential_evolution",
+        experiment_type="PARALLEL_EXPERIMENTS",
+        train=function,
+        options=options,
+        make_search=search,
+        trials=search(options.seed).total,
+        direction=way,
+        optimization_key=checked_key(optimization_key),
+        needs_metric=True,
+        space=space.describe(),
+        domains=dict(space),
+        settings={
+            "generations": generations,
+            "population": population,
+            "mutation": mutation,
+            "crossover": crossover,
+            "strategy": Strategy.parse(strategy).value,
+            "updating": Updating.parse(updating).value,
+            "initial": [dict(point) for point in initial],
+            "tol": tol,
+            "patience": patience,
+        },
+    )

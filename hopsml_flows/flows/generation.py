@@ -1,0 +1,213 @@
+"""The subflow of a generation: its place in the Prefect UI, on the experiment's one cluster.
+
+The experiment's loop submits and collects all trials; a subflow's run is held open, in a thread
+of its own, from its first trial to its last result. So generations may overlap, as they do where
+the search does not wait for stragglers, and a Prefect server that is slow or away holds up
+nothing for long.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.states import Cancelled, Completed, Failed
+
+from hopsml_flows.trials import Generation, json_value
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
+
+__all__ = ["GenerationRuns", "generation"]
+
+_OPEN_SECONDS = 15.0
+"""Longest wait for the server to create a subflow run; then trials belong to the parent's."""
+
+_CLOSE_SECONDS = 15.0
+
+_held: ContextVar[_Held] = ContextVar("hopsml_generation")
+_logger = logging.getLogger(__name__)
+
+
+def _hold(number: int, experiment: str, population: list[dict[str, Any]]) -> State[Any]:  # noqa: ARG001 - what the UI shows
+    """One generation of an experiment; run by the experiment's flow.
+
+    Args:
+        number: From 0.
+        experiment: The experiment's identifier.
+        population: The configurations that it evaluates; where the search does not wait for a
+            generation's end, the parents it began with.
+
+    Returns:
+        The final state; its data are the best and the average metric.
+    """
+    held = _held.get()
+    held.opened()
+    return held.ended()
+
+
+# The function keeps its own name, so that it is pickled as that: the flow goes to the workers.
+generation = flow(name="generation", flow_run_name="generation-{number}", persist_result=False)(
+    _hold
+)
+
+
+class GenerationRuns:
+    """The generation subflows of one experiment.
+
+    Args:
+        runner: Where the trials are submitted.
+        experiment: The experiment's identifier.
+    """
+
+    def __init__(self, runner: TrialTaskRunner, experiment: str) -> None:
+        self._runner = runner
+        self._experiment = experiment
+        self._open: dict[int, _Held] = {}
+        self._ending: list[_Held] = []
+        self._quiet = ExitStack()
+
+    def __enter__(self) -> GenerationRuns:
+        self._quiet.enter_context(_quiet_consoles())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number in list(self._open):
+            self._end(number, Cancelled(message="the experiment was stopped"))
+        for held in self._ending:
+            held.join()
+        self._quiet.close()
+
+    def owner(self, number: int, population: list[dict[str, Any]]) -> Owner | None:
+        """The subflow run that a trial of a generation belongs to, opened where it is not.
+
+        Args:
+            number: The generation.
+            population: Its population.
+
+        Returns:
+            None where the Prefect server could not create the run.
+        """
+        if number not in self._open:
+            shown = [json_value("population", params) for params in population]
+            self._open[number] = _Held(self._runner, self._experiment, number, shown)
+        return self._open[number].owner()
+
+    def close(self, over: Generation) -> None:
+        """End a generation's subflow with its result; nothing where it has none."""
+        if over.number not in self._open:
+            return
+        if over.average is None:
+            self._end(over.number, Failed(message=f"all {len(over.results)} trials failed"))
+            return
+        best = over.best
+        result = {
+            "generation": over.number,
+            "average": over.average,
+            "best": best.metric if best else None,
+            "best_params": json_value("best_params", best.params) if best else None,
+            "trials": len(over.results),
+            "failed": over.failed,
+        }
+        message = f"best {best.metric if best else None!r}, average {over.average!r}"
+        self._end(over.number, Completed(message=message, data=result))
+
+    def _end(self, number: int, state: State[Any]) -> None:
+        held = self._open.pop(number)
+        held.end(state)
+        self._ending.append(held)
+
+
+@contextmanager
+def _quiet_consoles() -> Iterator[None]:
+    """Keep Prefect's three lines about each generation's run off the console; the UI has them."""
+    loggers = [logging.getLogger(name) for name in ("", "prefect", "prefect.flow_runs")]
+    consoles = [h for log in loggers for h in log.handlers if isinstance(h, PrefectConsoleHandler)]
+    for console in consoles:
+        console.addFilter(_is_no_generation)
+    try:
+        yield
+    finally:
+        for console in consoles:
+            console.removeFilter(_is_no_generation)
+
+
+def _is_no_generation(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO or getattr(record, "flow_name", None) != generation.name
+
+
+class _Held:
+    """A subflow run that is open."""
+
+    def __init__(
+        self,
+        runner: TrialTaskRunner,
+        experiment: str,
+        number: int,
+        population: list[dict[str, Any]],
+    ) -> None:
+        self._runner = runner
+        self._parameters = {"number": number, "experiment": experiment, "population": population}
+        self._owner: Owner | None = None
+        self._is_open = threading.Event()
+        self._is_over = threading.Event()
+        self._state: State[Any] | None = None
+        context = copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name=f"hopsml-generation-{number}", daemon=True
+        )
+        self._thread.start()
+
+    def owner(self) -> Owner | None:
+        """The run as the owner of task runs; waits until it is open."""
+        self._is_open.wait(_OPEN_SECONDS)
+        return self._owner
+
+    def opened(self) -> None:
+        """Say, in the subflow's run, that it is open."""
+        with suppress(OSError):  # of a cluster that is going down
+            self._owner = self._runner.owner()
+        self._is_open.set()
+
+    def ended(self) -> State[Any]:
+        """Wait for the generation's end; its state."""
+        self._is_over.wait()
+        assert self._state is not None
+        return self._state
+
+    def end(self, state: State[Any]) -> None:
+        """Let the subflow's run end; what waits for the server is its thread."""
+        self._state = state
+        self._is_over.set()
+
+    def join(self) -> None:
+        """Wait until the subflow's run has ended."""
+        self._thread.join(_CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        _held.set(self)
+        try:
+            generation(**self._parameters, return_state=True)
+        except Exception as error:  # the server is away: the trials go on without it
+            _logger.warning(
+                "the Prefect server does not show generation %s (%s: %s)",
+                self._parameters["number"],
+                type(error).__name__,
+                error,
+            )
+        finally:
+            self._is_open.set()

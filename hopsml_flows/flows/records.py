@@ -1,0 +1,135 @@
+"""The record's beginning and its end on storage, whichever way an experiment ends."""
+
+from __future__ import annotations
+
+from prefect.context import FlowRunContext
+
+from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.flows.plan import Plan
+from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.tracking import (
+    ExperimentRecord,
+    RecordFile,
+    environment_text,
+    experiment_events,
+    find_program,
+    this_process,
+)
+from hopsml_flows.trials import State, TrialLoop, json_value
+
+__all__ = ["Ending", "record_file", "write_start"]
+
+
+class Ending:
+    """Writes the record's end, whichever way the run ends.
+
+    Args:
+        record: The record.
+        paths: The experiment's paths.
+        loop: What knows how the experiment stands.
+    """
+
+    def __init__(self, record: RecordFile, paths: ExperimentPaths, loop: TrialLoop) -> None:
+        self._record = record
+        self._paths = paths
+        self._loop = loop
+        self._written = False
+
+    def __enter__(self) -> Ending:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not self._written:
+            self.write(error)
+
+    def write(self, error: BaseException | None) -> None:
+        """Write the end.
+
+        Args:
+            error: What ended the run, or None where it came to its own end.
+        """
+        self._written = True
+        counts, best = self._loop.counts, self._loop.best
+        reason = self._loop.failure
+        state = State.FINISHED if reason is None else State.FAILED
+        if error is not None:
+            # Ctrl-C, SIGTERM and Prefect's Cancel are no Exceptions.
+            state = State.FAILED if isinstance(error, Exception) else State.KILLED
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self._record.finish(
+            state,
+            metric=best.metric if best else None,
+            best_trial=best.name if best else None,
+            best_dir=self._paths.trial(best.directory) if best else None,
+            trials_succeeded=counts.succeeded,
+            trials_failed=counts.failed,
+            error=reason,
+        )
+
+
+def record_file(
+    plan: Plan, paths: ExperimentPaths, earlier: ExperimentRecord | None = None
+) -> RecordFile:
+    """The record of an experiment that begins, or goes on.
+
+    Args:
+        plan: What is run.
+        paths: Where.
+        earlier: The record of the run that is resumed, or None.
+    """
+    options = plan.options
+    run_context = FlowRunContext.get()
+    flow_run = run_context.flow_run if run_context else None
+    return RecordFile(
+        options.project,
+        paths,
+        ExperimentRecord(
+            id=paths.id,
+            # The directory bears the first run's name.
+            name=earlier.name if earlier else options.name,
+            project=options.project.name,
+            function=plan.verb,
+            experiment_type=plan.experiment_type,
+            train=str(plan.train),
+            description=options.description or (earlier.description if earlier else None),
+            direction=plan.direction.value if plan.direction else None,
+            optimization_key=plan.optimization_key,
+            search_space=json_value("search_space", plan.space),
+            options={
+                "seed": options.seed,
+                "retries": options.retries,
+                "trial_timeout": options.trial_timeout,
+                "local_logdir": options.local_logdir,
+                "cluster": options.cluster.address or options.cluster.kind,
+                **plan.settings,
+            },
+            start=earlier.start if earlier else "",
+            trials_total=plan.trials,
+            flow_run_id=str(flow_run.id) if flow_run else None,
+            tags=options.tags or (earlier.tags if earlier else ()),
+            driver=this_process(),
+        ),
+        seconds_before=(earlier.duration or 0.0) if earlier else 0.0,
+    )
+
+
+def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
+    """Make the directory and write the record first; then what is versioned with it."""
+    project = plan.options.project
+    try:
+        project.make_directory(paths.root)
+        record.write()
+    except OSError as error:
+        raise InvalidProjectError(
+            "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
+        ) from error
+    project.replace(paths.environment, environment_text())
+    program = find_program(plan.train.source_file)
+    if program is not None:
+        content, suffix = program
+        project.replace(paths.program(suffix), content)
+        record.write(program=paths.program(suffix))
+    if plan.own_directory:
+        events = experiment_events(plan.domains, plan.optimization_key)
+        project.replace(paths.events, events)
+    record.write(environment=paths.environment)

@@ -1,0 +1,71 @@
+"""Going on with an experiment that was stopped: what may be resumed, and what it has."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.tracking import ExperimentRecord, process_lives
+from hopsml_flows.trials import State, json_value
+
+if TYPE_CHECKING:
+    from hopsml_flows.flows.plan import Plan
+
+__all__ = ["earlier_record", "resumable"]
+
+
+def earlier_record(project: Project, experiment_id: str) -> ExperimentRecord:
+    """The record of an experiment of the project.
+
+    Raises:
+        InvalidArgumentError: There is none, or it cannot be read.
+    """
+    paths = ExperimentPaths(experiment_id)
+    try:
+        return ExperimentRecord.from_json(project.read(paths.record))
+    except FileNotFoundError:
+        raise InvalidArgumentError(
+            "resume", experiment_id, f"must be an experiment of {project.url}"
+        ) from None
+    except ValueError as error:
+        raise InvalidArgumentError(
+            "resume", experiment_id, f"has a record that cannot be read ({error})"
+        ) from error
+
+
+def resumable(plan: Plan) -> Plan:
+    """The plan, with the seed of the experiment that it resumes.
+
+    The budget, the function's code and the options may change; what its trials have in common may
+    not.
+
+    Raises:
+        InvalidArgumentError: There is no such experiment, it is another kind of experiment, or it
+            is still running.
+    """
+    resume = plan.options.resume
+    assert resume is not None
+    record = earlier_record(plan.options.project, resume)
+    for argument, now, then in (
+        ("verb", plan.verb, record.function),
+        ("direction", plan.direction.value if plan.direction else None, record.direction),
+        ("optimization_key", plan.optimization_key, record.optimization_key),
+        ("search space", _as_json(plan.space), record.search_space),
+    ):
+        if now != then:
+            raise InvalidArgumentError("resume", resume, f"has another {argument}: {then!r}")
+    if record.state is State.RUNNING and process_lives(record.driver):
+        raise InvalidArgumentError(
+            "resume", resume, f"is still running (process {record.driver['pid']})"
+        )
+    seed = record.options.get("seed")
+    if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
+        raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
+    return replace(plan, options=replace(plan.options, seed=seed))
+
+
+def _as_json(space: object) -> object:
+    return json.loads(json.dumps(json_value("search_space", space)))
