@@ -88,6 +88,12 @@ def test_the_verbs_take_hopsmls_arguments_by_position_and_default():
         "train", "boundary_dict", "direction", "samples", "name", "local_logdir", "description",
         "optimization_key",
     ]  # fmt: skip
+    assert list(inspect.signature(experiment.differential_evolution.fn).parameters)[:11] == [
+        "train", "boundary_dict", "direction", "generations", "population", "mutation", "crossover",
+        "name", "local_logdir", "description", "optimization_key",
+    ]  # fmt: skip
+    evolution = inspect.signature(experiment.differential_evolution.fn).parameters
+    assert [evolution[name].default for name in list(evolution)[3:7]] == [4, 6, 0.5, 0.7]
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(experiment.random_search.fn).parameters.items()
@@ -98,10 +104,13 @@ def test_the_verbs_take_hopsmls_arguments_by_position_and_default():
     assert (defaults["cluster"], defaults["retries"]) == ("auto", 1)
 
 
-@pytest.mark.parametrize("verb", ["launch", "grid_search", "random_search"])
+VERBS = ["launch", "grid_search", "random_search", "differential_evolution"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_everything_beyond_hopsmls_arguments_is_keyword_only(verb):
     parameters = inspect.signature(getattr(experiment, verb).fn).parameters
-    for name in ("project", "cluster", "seed", "retries", "tags"):
+    for name in ("project", "cluster", "seed", "retries", "tags", "resume"):
         assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
@@ -119,7 +128,7 @@ def test_options_are_read_into_their_types(tmp_path):
     options = Options.checked(
         name="n", description=None, local_logdir=False, project="p", cluster="local",
         seed=np.int64(3), retries=np.int32(0), trial_timeout=np.int8(9),
-        tags=["a", "b", "a"], progress=True,
+        tags=["a", "b", "a"], resume=None, progress=True,
     )  # fmt: skip
     assert options.project.local_root == tmp_path / "p"
     assert options.cluster == ClusterConfig("local")
@@ -128,5 +137,5 @@ def test_options_are_read_into_their_types(tmp_path):
 
 
 def test_making_and_checking_a_plan_leaves_no_trace(tmp_path):
-    plan_of(experiment.grid_search, training, {"rate": [1]}).check()
+    plan_of(experiment.grid_search, training, {"rate": [1]}).checked()
     assert list(tmp_path.iterdir()) == []
