@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
         nargs="+",
         default=["functions", "tables"],
         metavar="NAME",
-        help="functions, tables, or single ones",
+        help="functions, synthetic (these without training), tables, or single ones",
     )
     parser.add_argument("--quick", action="store_true", help="functions, 3 seeds, no studies")
     parser.add_argument("--no-studies", action="store_true", help="the comparison alone")
@@ -94,7 +94,7 @@ def _arguments() -> argparse.Namespace:
         given.problems = suite.names(*given.problems)
     except KeyError as error:
         every = ", ".join(suite.names("functions", "tables"))
-        parser.error(f"{error} is neither functions nor tables, nor one of {every}")
+        parser.error(f"{error} is neither functions, synthetic, tables, nor one of {every}")
     return given
 
 

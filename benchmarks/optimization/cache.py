@@ -20,7 +20,6 @@ from environment import ROOT
 from optimization.contenders import Contender
 from optimization.evaluation import Run
 from optimization.problem import Problem
-from optimization.settings import generations, population
 
 
 class Cache:
@@ -80,10 +79,8 @@ class Cache:
             self._versions[problem.name] = problem.fingerprint()
         if name not in self._versions:
             self._versions[name] = _version(contender)
-        settings = population(budget) if contender.per_budget else None
+        settings = contender.settings(budget) or None
         parts = [self._versions[name], self._versions[problem.name], settings]
-        if settings:
-            parts.append(generations(budget, settings))
         digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         return self._directory / name / f"{problem.name}@{budget}@{digest}.npz"
 

@@ -136,7 +136,7 @@ class Comparison:
                     yield Job(name, contender, problem, length, seeds)
 
     def _length(self, name: str, budget: int) -> int:
-        return budget if self.contenders[name].per_budget else LONGEST
+        return budget if self.contenders[name].sizes else LONGEST
 
     def _references(self) -> Iterator[Job]:
         seeds = tuple(range(REFERENCE_SEEDS))

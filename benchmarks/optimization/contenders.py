@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optimization import own, peers, workers
+from optimization import own, peers, settings, workers
 from optimization.evaluation import BudgetSpentError, Evaluator, Run
 from optimization.hopsml_rule import hopsml_rule
 from optimization.problem import Problem
+from optimization.settings import population
 
 Minimise = Callable[..., dict[str, float] | None]
 
@@ -32,8 +33,8 @@ class Contender:
     Args:
         label: Its name in tables.
         minimise: Called with problem, budget, seed, evaluator, and the options.
-        per_budget: Whether its settings depend on the budget; otherwise the longest run is
-            cut for the smaller ones.
+        sizes: Evaluations to individuals, where it has to be set up for the budget; without them
+            the longest run is cut for the smaller budgets.
         packages: Whose versions its results depend on.
         sources: Files that its results depend on, from the repository's root, as patterns.
         options: More arguments for ``minimise``.
@@ -43,12 +44,16 @@ class Contender:
 
     label: str
     minimise: Minimise
-    per_budget: bool = False
+    sizes: Mapping[int, int] | None = None
     packages: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
     study: bool = False
+
+    def settings(self, budget: int) -> dict[str, int]:
+        """What depends on the budget."""
+        return {"population": population(budget, self.sizes)} if self.sizes else {}
 
     def run(self, problem: Problem, budget: int, seed: int) -> Run:
         """Minimise a problem once."""
@@ -56,7 +61,8 @@ class Contender:
         begun = time.process_time()
         figures = None
         with contextlib.suppress(BudgetSpentError):
-            figures = self.minimise(problem, budget, seed, evaluator, **self.options)
+            options = {**self.settings(budget), **self.options}
+            figures = self.minimise(problem, budget, seed, evaluator, **options)
         thinking = time.process_time() - begun - evaluator.seconds
         return Run(evaluator.values, {"thinking_s": thinking, **(figures or {})})
 
@@ -87,11 +93,16 @@ def random_search(problem: Problem, budget: int, seed: int, evaluate: Evaluator)
 
 def _strategy(label: str, **options: Any) -> Contender:
     return Contender(
-        label, differential_evolution, per_budget=True, sources=_SEARCH, options=options, own=True
+        label,
+        differential_evolution,
+        sizes=settings.OURS,
+        sources=_SEARCH,
+        options=options,
+        own=True,
     )
 
 
-_SEARCH = ("hopsml_flows/search/*.py",)
+_SEARCH = ("hopsml_flows/search/*.py", "benchmarks/optimization/own.py")
 _HERE = "benchmarks/optimization/"
 
 
@@ -111,14 +122,21 @@ CONTENDERS = {
     "scipy": Contender(
         "SciPy differential_evolution",
         peers.scipy_de,
-        per_budget=True,
+        sizes=settings.SCIPY,
+        packages=("scipy",),
+        sources=(f"{_HERE}encoding.py",),
+    ),
+    "scipy-large": Contender(
+        "SciPy, larger population",
+        peers.scipy_de,
+        sizes=settings.SCIPY_LARGE,
         packages=("scipy",),
         sources=(f"{_HERE}encoding.py",),
     ),
     "dehb": Contender(
         "DEHB, one fidelity",
         peers.dehb,
-        per_budget=True,
+        sizes=settings.DEHB,
         packages=("dehb",),
         sources=(f"{_HERE}encoding.py",),
     ),
@@ -135,7 +153,7 @@ STUDIES = {
     updating: Contender(
         f"this project, {updating}",
         workers.on_workers,
-        per_budget=True,
+        sizes=settings.OURS,
         sources=(*_SEARCH, f"{_HERE}workers.py"),
         options={"updating": updating},
         own=True,

@@ -273,15 +273,29 @@ def _boosting(params: Params) -> float:
     return loss + 0.0015 * math.sin(7 * strength) * math.cos(4 * child)
 
 
-_CONVNET = SearchSpace({"kernel": Int(2, 8), "pool": Int(2, 8), "dropout": Float(0.01, 0.99)})
-"""The space of HopsML's published example of differential evolution."""
+_CONVNET = SearchSpace(
+    {
+        "kernel": Int(2, 8),
+        "pool": Int(2, 8),
+        "dropout": Float(0.01, 0.99),
+        "learning_rate": Float(1e-4, 0.5, log=True),
+        "filters": Int(8, 128),
+        "activation": Categorical(["relu", "tanh", "elu"]),
+    }
+)
+"""The space of HopsML's published example of differential evolution, and three parameters more."""
 
 
 def _convnet(params: Params) -> float:
-    """Error of a small convolutional network: few parameters, mostly integers, parity effects."""
+    """Error of a small convolutional network: integers without a log scale, and parity effects."""
     kernel, pool, dropout = params["kernel"], params["pool"], params["dropout"]
     error = 0.010 + 0.0022 * (kernel - 5) ** 2 + 0.004 * max(0, pool - 3) ** 1.6
     error += 0.010 * (pool == 2) + 0.004 * (kernel % 2 == 0) + 0.0012 * abs(kernel - 2 * pool + 2)
-    best = 0.55 - 0.05 * (pool - 2) + 0.02 * (kernel - 5)
+    best = 0.55 - 0.05 * (pool - 2) + 0.0016 * (params["filters"] - 64)
     error += 0.09 * (dropout - best) ** 2 + 0.4 * max(0.0, dropout - 0.8) ** 2
+    error += 0.05 * (1 - math.exp(-(((params["filters"] - 88) / 45) ** 2)))
+    activation = params["activation"]
+    off = math.log10(params["learning_rate"]) + {"relu": 2.2, "tanh": 1.5, "elu": 2.6}[activation]
+    error += 0.03 * off**2 * (1.0 if off < 0 else 2.0)
+    error += {"relu": 0.0, "tanh": 0.012, "elu": 0.003}[activation]
     return float(error + 0.001 * math.sin(20 * dropout))

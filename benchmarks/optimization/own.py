@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from optimization.problem import Problem
-from optimization.settings import generations, population
+from optimization.settings import generations
 
 STRATEGIES = ("adaptive", "rand1bin", "best1bin", "currenttopbest1bin")
 
@@ -27,17 +27,21 @@ def is_there() -> bool:
     return hasattr(search, "DifferentialEvolution")
 
 
-def differential_evolution(problem: Problem, budget: int, seed: int, **options: Any) -> Any:
-    """A search with the population that suits a budget.
+def differential_evolution(
+    problem: Problem, budget: int, seed: int, *, population: int, **options: Any
+) -> Any:
+    """A search of the project's, set up for a budget.
 
     Args:
         problem: What will be minimised.
         budget: Evaluations that there are; the last generation may have some more.
         seed: Of the search.
-        options: More of its arguments; ``population`` overrides.
+        population: How many individuals.
+        options: More of its arguments.
     """
     from hopsml_flows.search import DifferentialEvolution
 
-    size = options.pop("population", None) or population(budget)
-    settings = {"generations": generations(budget, size), "population": size, **options}
-    return DifferentialEvolution(problem.space, direction="MIN", seed=seed, **settings)
+    options = {"generations": generations(budget, population), **options}
+    return DifferentialEvolution(
+        problem.space, direction="MIN", seed=seed, population=population, **options
+    )

@@ -9,13 +9,19 @@ from typing import Any
 from optimization import encoding
 from optimization.evaluation import Evaluator
 from optimization.problem import Problem
-from optimization.settings import population
 
 from hopsml_flows.search.space import Categorical, Domain, Int
 
 
-def scipy_de(problem: Problem, budget: int, seed: int, evaluate: Evaluator) -> None:
-    """SciPy's with its defaults, but for a population that suits the budget as ours does.
+def scipy_de(
+    problem: Problem,
+    budget: int,  # noqa: ARG001 - the evaluator ends it
+    seed: int,
+    evaluate: Evaluator,
+    *,
+    population: int,
+) -> None:
+    """SciPy's with its defaults, but for a population that suits the budget.
 
     Its own 15 individuals a parameter would never leave the first generation here. Logarithmic
     parameters are given in the logarithm, integers and categories by ``integrality``.
@@ -23,19 +29,18 @@ def scipy_de(problem: Problem, budget: int, seed: int, evaluate: Evaluator) -> N
     from scipy.optimize import differential_evolution
 
     bounds, integrality = encoding.integral_bounds(problem.space)
-    people = max(1, round(population(budget) / len(bounds)))  # a multiple of the parameters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what its final polishing says of finite differences
         differential_evolution(
             lambda vector: evaluate(encoding.from_integral(problem.space, vector)),
             bounds,
             integrality=integrality,
-            popsize=people,
+            popsize=max(1, round(population / len(bounds))),
             rng=seed,
         )
 
 
-def dehb(problem: Problem, budget: int, seed: int, evaluate: Evaluator) -> None:
+def dehb(problem: Problem, budget: int, seed: int, evaluate: Evaluator, *, population: int) -> None:
     """DEHB's differential evolution at one fidelity, as it advises where there is no other.
 
     Its settings are those of its ``DEHB`` (rand/1/bin, F and CR 0.5, random repair of bounds), and
@@ -51,7 +56,7 @@ def dehb(problem: Problem, budget: int, seed: int, evaluate: Evaluator) -> None:
         search = DE(
             f=objective,
             dimensions=len(problem.space),
-            pop_size=population(budget),
+            pop_size=population,
             mutation_factor=0.5,
             crossover_prob=0.5,
             strategy="rand1_bin",

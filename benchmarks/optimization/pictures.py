@@ -39,6 +39,7 @@ def draw(
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     panels: list[tuple[Group, str, Callable[..., np.ndarray]]] = []
     if functions:
@@ -54,6 +55,7 @@ def draw(
                 _curve(axis, group, name, measure, labels[name])
         axis.set(xscale="log", yscale="log", xlabel="evaluations", title=title)
         axis.set_xticks(group.budgets, [str(budget) for budget in group.budgets])
+        axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.minorticks_off()
         axis.spines[["top", "right"]].set_visible(False)

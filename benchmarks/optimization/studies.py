@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from optimization import own, suite
+from optimization import own, settings, suite
 from optimization.evaluation import Run
 from optimization.scoring import Mean, Scale
 from optimization.summary import Check
@@ -45,7 +45,8 @@ def ask_costs() -> list[AskCost]:
 
 def _ask_cost(name: str) -> AskCost:
     problem = suite.problem(name)
-    search = own.differential_evolution(problem, ASK_BUDGET, 0)
+    size = settings.population(ASK_BUDGET, settings.OURS)
+    search = own.differential_evolution(problem, ASK_BUDGET, 0, population=size)
     spent: list[float] = []
     while not search.finished and len(spent) < ASK_BUDGET:
         begun = time.process_time()

@@ -28,12 +28,17 @@ def names(*wanted: str) -> list[str]:
     """Names of problems.
 
     Args:
-        wanted: Names, or ``functions`` or ``tables`` for all of these.
+        wanted: Names, or ``functions`` or ``tables`` for all of these, or ``synthetic`` for the
+            functions without training.
 
     Raises:
         KeyError: There is no such problem.
     """
-    groups = {"functions": list(_functions()), "tables": list(tables.TABLES)}
+    groups = {
+        "functions": list(_functions()),
+        "synthetic": [name for name, one in _functions().items() if one.kind != "training"],
+        "tables": list(tables.TABLES),
+    }
     chosen: list[str] = []
     for name in wanted:
         if name not in groups and name not in _functions() and name not in tables.TABLES:

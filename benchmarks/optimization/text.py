@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimization.scoring import Mean
-from optimization.settings import POPULATIONS
+from optimization.settings import OURS
 from optimization.studies import ASYNC_BUDGET, AskCost, Asynchrony
 from optimization.summary import Check, Group, order
 from optimization.workers import SIGMA, WORKERS
@@ -17,7 +17,7 @@ from report import number, table
 def head(about: Mapping[str, Any], seeds: Mapping[str, int]) -> str:
     """Title, where and with what it ran, and how to read it."""
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-    sizes = ", ".join(f"{size} at {budget:,}" for budget, size in POPULATIONS.items())
+    sizes = ", ".join(f"{size} at {budget:,}" for budget, size in OURS.items())
     runs = " and ".join(f"{count} seeds on the {group}" for group, count in seeds.items())
     return (
         "# How good the optimizers are\n\n"
@@ -25,7 +25,7 @@ def head(about: Mapping[str, Any], seeds: Mapping[str, int]) -> str:
         f"{about['system']}.\nPython {about['python']}, {versions}.\n\n"
         f"Means of {runs}, ± the standard error over seeds. Regret: 0 is the best value that "
         "anybody found in any run, 1 the median of random search after as many evaluations. "
-        f"Rank: 1 is best. Populations: {sizes}. README.md says more.\n"
+        f"Rank: 1 is best. Our populations: {sizes}. README.md says more.\n"
     )
 
 

@@ -15,7 +15,13 @@ SIGMA = 0.5
 
 
 def on_workers(
-    problem: Problem, budget: int, seed: int, evaluate: Evaluator, *, updating: str
+    problem: Problem,
+    budget: int,
+    seed: int,
+    evaluate: Evaluator,
+    *,
+    population: int,
+    updating: str,
 ) -> dict[str, float]:
     """Run this project's search on workers.
 
@@ -24,7 +30,9 @@ def on_workers(
         workers, ``limit`` that or the longest trial, and ``queue`` the makespan of the same
         durations if no trial ever waited for another.
     """
-    search = own.differential_evolution(problem, budget, seed, updating=updating)
+    search = own.differential_evolution(
+        problem, budget, seed, population=population, updating=updating
+    )
     durations = np.random.default_rng([seed, budget]).lognormal(0.0, SIGMA, budget).tolist()
     running: list[tuple[float, int, float]] = []
     started, now = 0, 0.0
