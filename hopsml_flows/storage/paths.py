@@ -45,6 +45,10 @@ class ExperimentFiles:
     ENVIRONMENT = "environment.txt"
     PROGRAM = "program.py"
     NOTEBOOK = "program.ipynb"
+    # Long names: training functions like to write a progress.png of their own.
+    PROGRESS_PICTURE = "experiment-progress.png"
+    POPULATION_PICTURE = "experiment-population.png"
+    PARALLEL_PICTURE = "experiment-parallel.png"
 
 
 def _names(files: type) -> frozenset[str]:
@@ -104,6 +108,14 @@ class ExperimentPaths:
             suffix: ``.py`` or ``.ipynb``.
         """
         name = ExperimentFiles.NOTEBOOK if suffix == ".ipynb" else ExperimentFiles.PROGRAM
+        return f"{self.root}/{name}"
+
+    def picture(self, name: str) -> str:
+        """A picture of the experiment.
+
+        Args:
+            name: One of the ``…_PICTURE`` names of :class:`ExperimentFiles`.
+        """
         return f"{self.root}/{name}"
 
     def trial(self, directory: str, file: str = "") -> str:
