@@ -60,7 +60,13 @@ def launch(train=training, args_dict=None, **options):
     return experiment.launch(train, args_dict or {"rate": [1, 2]}, **options)
 
 
-VERBS = pytest.mark.parametrize("verb", [launch, grid, random])
+def evolution(train=training, boundary_dict=None, **options):
+    bounds = boundary_dict or {"rate": [0.1, 0.2]}
+    return experiment.differential_evolution(train, bounds, **options)
+
+
+VERBS = pytest.mark.parametrize("verb", [launch, grid, random, evolution])
+SPACE_VERBS = pytest.mark.parametrize("verb", [random, evolution])
 
 
 @VERBS
@@ -92,6 +98,7 @@ def test_an_import_string_that_does_not_resolve(verb, train, part):
     [
         (grid, "grid_dict", {"unit": [1]}, r"missing: rate; not an argument.*: unit"),
         (random, "boundary_dict", {"units": [1, 2]}, r"missing: rate"),
+        (evolution, "boundary_dict", {"rate": [1, 2], "x": [1, 2]}, r"not an argument.*: x"),
         (launch, "args_dict", {"rate": [1], "x": [1]}, r"not an argument of the function: x"),
     ],
 )
@@ -117,8 +124,9 @@ def test_value_lists_that_are_empty_or_no_lists(values):
 def test_spaces_that_are_empty_or_no_dicts(wrong):
     with pytest.raises(InvalidSpaceError, match=r"^grid_dict"):
         experiment.grid_search(training, wrong)
-    with pytest.raises(InvalidSpaceError, match=r"^boundary_dict"):
-        experiment.random_search(training, wrong)
+    for verb in (experiment.random_search, experiment.differential_evolution):
+        with pytest.raises(InvalidSpaceError, match=r"^boundary_dict"):
+            verb(training, wrong)
 
 
 @pytest.mark.parametrize("wrong", [{}, [], "ab", 5], ids=repr)
@@ -138,6 +146,7 @@ def test_a_value_that_json_cannot_hold(verb):
         verb(training, {"rate": [object()]})
 
 
+@SPACE_VERBS
 @pytest.mark.parametrize(
     "bounds",
     [
@@ -147,12 +156,12 @@ def test_a_value_that_json_cannot_hold(verb):
     ],
     ids=repr,
 )  # fmt: skip
-def test_bounds_of_wrong_length_type_or_value(bounds):
+def test_bounds_of_wrong_length_type_or_value(verb, bounds):
     with pytest.raises(InvalidSpaceError, match=r"^boundary_dict\['rate'\]"):
-        random(training, {"rate": bounds})
+        verb(training, {"rate": bounds})
 
 
-@pytest.mark.parametrize("verb", [grid, random])
+@pytest.mark.parametrize("verb", [grid, random, evolution])
 @pytest.mark.parametrize("direction", ["up", "", None, 1, True])
 def test_an_unknown_direction(verb, direction):
     with pytest.raises(InvalidArgumentError, match=r"^direction: "):
@@ -163,6 +172,65 @@ def test_an_unknown_direction(verb, direction):
 def test_samples_below_one_or_no_integer(samples):
     with pytest.raises(InvalidArgumentError, match=r"^samples: "):
         random(samples=samples)
+
+
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [
+        ("generations", [0, -1, 2.5, "4", None, True]),
+        ("population", [3, 0, -6, 6.0, "6", None, True]),
+        ("mutation", [0, -0.5, 2.01, math.nan, math.inf, "0.5", None, True]),
+        ("crossover", [-0.01, 1.01, math.nan, "0.7", None, True]),
+        ("strategy", ["rand2bin", "", None, 1]),
+        ("updating", ["eager", "", None, 1]),
+        ("initial", [None, 5, "x", {"rate": 0.15}, [{"rate": 0.15}] * 7]),
+        ("tol", [-0.1, math.nan, math.inf, "0", None, True]),
+        ("patience", [0, -1, 1.5, "2", True]),
+    ],
+)
+def test_wrong_arguments_of_differential_evolution(argument, values):
+    for value in values:
+        with pytest.raises(InvalidArgumentError, match=rf"^{argument}: "):
+            evolution(**{argument: value})
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        {"rate": 0.3, "units": 2},
+        {"rate": "0.15", "units": 2},
+        {"rate": 0.15, "units": 2.0},
+        {"rate": 0.15, "units": 9},
+        {"rate": 0.15},
+        {"rate": 0.15, "units": 2, "more": 1},
+        {},
+        [0.15, 2],
+        None,
+        "rate",
+    ],
+    ids=repr,
+)
+def test_initial_points_outside_the_space_or_of_other_names(point):
+    bounds = {"rate": [0.1, 0.2], "units": [1, 3]}
+    with pytest.raises(InvalidArgumentError, match=r"^initial\[1\]"):
+        evolution(training, bounds, initial=[{"rate": 0.15, "units": 2}, point])
+
+
+@VERBS
+@pytest.mark.parametrize(
+    "resume",
+    ["", " ", "../other", "a/b", "-a", "A-1", "a_b", "a.b", "a\n", 5, True, ["a"], b"a"],
+    ids=repr,
+)
+def test_an_experiment_to_resume_that_cannot_be_one(verb, resume):
+    with pytest.raises(InvalidArgumentError, match=r"^resume: must be an experiment's identifier"):
+        verb(resume=resume)
+
+
+@VERBS
+def test_an_experiment_to_resume_that_is_not_there(verb, tmp_path):
+    with pytest.raises(InvalidArgumentError, match=r"^resume: must be an experiment of .*digits-1"):
+        verb(resume="digits-1", project=str(tmp_path / "project"))
 
 
 @VERBS
@@ -257,7 +325,7 @@ def test_a_wrong_option_is_refused_by_name_and_value(verb, option, value):
 
 @pytest.mark.parametrize("key", ["", None, 5])
 def test_a_wrong_optimization_key(key):
-    for verb in (grid, random):
+    for verb in (grid, random, evolution):
         with pytest.raises(InvalidArgumentError, match=r"^optimization_key: "):
             verb(optimization_key=key)
 

@@ -60,15 +60,8 @@ def test_on_request_it_is_silent(capsys):
     assert (captured.out, captured.err) == ("", "")
 
 
-def test_in_a_terminal_it_redraws_one_line_and_leaves_nothing_behind(tmp_path):
-    code = (
-        "from hopsml_flows.tracking import open_progress\n"
-        "from hopsml_flows.trials import Counts\n"
-        "with open_progress(show=True) as progress:\n"
-        "    for done in range(7):\n"
-        "        progress.update(Counts(6, 1, done, 0), None, force=True)\n"
-        "print('after')\n"
-    )
+def in_a_terminal(code):
+    """What a program prints in a terminal of 120 columns."""
     main, child = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
     for name in ("NO_COLOR", "CI", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "FORCE_COLOR"):
@@ -86,7 +79,51 @@ def test_in_a_terminal_it_redraws_one_line_and_leaves_nothing_behind(tmp_path):
     finally:
         os.close(main)
     assert process.wait(60) == 0
-    text = seen.decode()
+    return seen.decode()
+
+
+def test_a_note_is_a_line_of_its_own_that_is_never_left_out(capsys):
+    with open_progress(show=True) as progress:
+        progress.update(Counts(6, 2, 0, 0), None)
+        progress.note("Generation 0 | [bold]average[/] metric 0.5")
+        progress.note("Generation 1")
+        progress.update(Counts(6, 2, 1, 0), None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["Generation 0 | [bold]average[/] metric 0.5", "Generation 1"]
+
+
+def test_on_request_there_are_no_notes(capsys):
+    with open_progress(show=False) as progress:
+        progress.note("Generation 0")
+    assert capsys.readouterr().out == ""
+
+
+def test_in_a_terminal_a_note_stays_whole_above_the_line_that_is_redrawn():
+    long = "Generation 0 | [bold]best[/] " + "x" * 200
+    code = (
+        "from hopsml_flows.tracking import open_progress\n"
+        "from hopsml_flows.trials import Counts\n"
+        "with open_progress(show=True) as progress:\n"
+        "    progress.update(Counts(6, 1, 1, 0), None, force=True)\n"
+        f"    progress.note({long!r})\n"
+        "    progress.update(Counts(6, 1, 2, 0), None, force=True)\n"
+    )
+    text = in_a_terminal(code)
+    before, _, after = text.partition(long)
+    assert "1/6 trials" in before
+    assert "2/6 trials" in after
+
+
+def test_in_a_terminal_it_redraws_one_line_and_leaves_nothing_behind():
+    code = (
+        "from hopsml_flows.tracking import open_progress\n"
+        "from hopsml_flows.trials import Counts\n"
+        "with open_progress(show=True) as progress:\n"
+        "    for done in range(7):\n"
+        "        progress.update(Counts(6, 1, done, 0), None, force=True)\n"
+        "print('after')\n"
+    )
+    text = in_a_terminal(code)
     assert "6/6 trials" in text
     assert "\x1b[2K" in text  # erased
     assert text.rsplit("\x1b[2K", 1)[1].strip().endswith("after")

@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from hopsml_flows.trials import experiment_id, slug, trial_name
+from hopsml_flows.trials import (
+    experiment_id,
+    generation_name,
+    generation_of,
+    number_of,
+    slug,
+    trial_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +69,36 @@ def test_an_experiments_name_becomes_a_slug(name, expected):
 
 def test_an_experiment_id_is_slug_time_and_suffix():
     assert experiment_id("My Run", "20260102-030405", "abcdef") == "my-run-20260102-030405-abcdef"
+
+
+@pytest.mark.parametrize("number", [1, 7, 9999, 10_000, 123_456])
+@pytest.mark.parametrize("params", [{}, {"x": 1}, {"x": "..."}, {"ü": "ö"}, {"x": "a" * 200}])
+def test_a_trials_number_is_read_from_its_name(number, params):
+    assert number_of(trial_name(number, params)) == number
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "x", "7", "007-x=1", "0001x", "0001_x", "-0001", "x-0001", "experiment.json",
+     ".hparams.json", "0001.png", "generation.0"],
+)  # fmt: skip
+def test_other_names_have_no_trials_number(name):
+    assert number_of(name) is None
+
+
+@pytest.mark.parametrize("number", [0, 1, 12, 1000])
+def test_a_generations_number_is_read_from_its_name(number):
+    assert generation_of(generation_name(number)) == number
+
+
+def test_generations_are_named_as_hopsmls():
+    assert generation_name(3) == "generation.3"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "generation", "generation.", "generation.-1", "generation.1.5", "generation.1/0001",
+     "generation-1", "xgeneration.1", "generation.1 ", "0001"],
+)  # fmt: skip
+def test_other_names_have_no_generations_number(name):
+    assert generation_of(name) is None

@@ -1,0 +1,703 @@
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError
+from hopsml_flows.search import (
+    Categorical,
+    DifferentialEvolution,
+    Direction,
+    Float,
+    Int,
+    SearchSpace,
+    Strategy,
+    Updating,
+)
+
+LINE = SearchSpace({"x": Float(0.0, 1.0)})
+MIXED = SearchSpace(
+    {
+        "rate": Float(1e-5, 1.0, log=True),
+        "momentum": [0.0, 1.0],
+        "units": [1, 64],
+        "batch": Int(8, 512, log=True),
+        "act": ["relu", "tanh", "elu"],
+        "nesterov": [True, False],
+    }
+)
+STRATEGIES = pytest.mark.parametrize("strategy", list(Strategy))
+UPDATINGS = pytest.mark.parametrize("updating", list(Updating))
+
+
+def bowl(params):
+    """Zero at its minimum, which is inside."""
+    return (
+        (math.log10(params["rate"]) + 2) ** 2
+        + 4 * (params["momentum"] - 0.9) ** 2
+        + ((params["units"] - 40) / 32) ** 2
+        + (math.log2(params["batch"]) - 6) ** 2
+        + (params["act"] != "relu")
+        + (not params["nesterov"])
+    )
+
+
+def one_number(params):
+    return params["x"]
+
+
+def carry_out(search, value_of, *, workers=3):
+    """Run a search to its end; ``value_of`` gives a number, or None for a failure."""
+    proposals = []
+    while not search.finished:
+        asked = search.ask(workers)
+        assert asked, "it is neither finished nor is anything running"
+        for proposal in asked:
+            value = value_of(proposal.params)
+            if value is None:
+                search.tell(proposal.id, failure="lost")
+            else:
+                search.tell(proposal.id, value)
+        proposals += asked
+    return proposals
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [
+        ("generations", [0, -1, 2.0, "3", None, True]),
+        ("population", [3, 0, -6, 6.0, "6", None, True]),
+        ("mutation", [0, 0.0, -0.5, 2.0001, math.nan, math.inf, "0.5", None, True, [0.5]]),
+        ("crossover", [-0.001, 1.001, math.nan, -math.inf, "0.5", None, False]),
+        ("strategy", ["rand2bin", "", None, 1, "ADAPTIVE"]),
+        ("updating", ["eager", "", None, 0, "Deferred"]),
+        ("tol", [-1e-9, math.nan, math.inf, "0", None, False]),
+        ("patience", [0, -1, 1.5, "2", True]),
+        ("seed", [-1, 0.5, "7", True]),
+        ("direction", ["up", None, 1]),
+        ("initial", [None, 5, "x", {"x": 0.5}, {0.5}, (point for point in [{"x": 0.5}])]),
+    ],
+)
+def test_a_wrong_argument_is_refused_by_name_and_value(argument, values):
+    for value in values:
+        with pytest.raises(InvalidArgumentError, match=rf"^{argument}: ") as caught:
+            DifferentialEvolution(LINE, **{argument: value})
+        assert caught.value.value is value
+
+
+@pytest.mark.parametrize(
+    ("options", "total"),
+    [
+        ({"generations": 1, "population": 4}, 8),
+        ({"mutation": 2, "crossover": 0}, 30),
+        ({"mutation": 1e-300, "crossover": 1}, 30),
+        ({"mutation": np.float32(0.5), "generations": np.int64(2), "population": np.int8(4)}, 12),
+        ({"tol": 0, "patience": 1, "seed": 2**64}, None),
+        ({"strategy": "rand1bin", "updating": "immediate", "direction": "min"}, 30),
+        ({"strategy": Strategy.BEST1BIN, "updating": Updating.DEFERRED}, 30),
+    ],
+)
+def test_the_ends_of_what_is_allowed_work(options, total):
+    proposals = carry_out(DifferentialEvolution(LINE, **options), one_number)
+    assert total is None or len(proposals) == total
+
+
+SPACE = SearchSpace({"rate": [0.0, 1.0], "units": [1, 9], "act": ["a", "b"]})
+POINT = {"rate": 0.5, "units": 3, "act": "a"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"rate": 1.0001}, "rate"),
+        ({"rate": math.nan}, "rate"),
+        ({"rate": "0.5"}, "rate"),
+        ({"rate": True}, "rate"),
+        ({"rate": None}, "rate"),
+        ({"units": 0}, "units"),
+        ({"units": 10}, "units"),
+        ({"units": 3.0}, "units"),
+        ({"units": True}, "units"),
+        ({"act": "c"}, "act"),
+        ({"act": ["a"]}, "act"),
+        ({"act": 0}, "act"),
+    ],
+)
+def test_an_initial_value_outside_its_domain_is_refused_by_place_and_name(changed, named):
+    with pytest.raises(InvalidArgumentError, match=rf"^initial\[1\]\['{named}'\]: "):
+        DifferentialEvolution(SPACE, initial=[POINT, {**POINT, **changed}])
+
+
+@pytest.mark.parametrize(
+    "point",
+    [{}, {"rate": 0.5, "units": 3}, {**POINT, "more": 1}, [0.5, 3, "a"], None, "abc", 5],
+    ids=repr,
+)
+def test_an_initial_point_with_other_names_or_that_is_no_dict_is_refused(point):
+    with pytest.raises(InvalidArgumentError, match=r"^initial\[0\]: .*rate, units, act"):
+        DifferentialEvolution(SPACE, initial=[point])
+
+
+def test_more_initial_points_than_the_population_are_refused():
+    points = [{"x": place / 10} for place in range(6)]
+    assert carry_out(DifferentialEvolution(LINE, initial=points), one_number)
+    with pytest.raises(InvalidArgumentError, match=r"^initial: .*population=5"):
+        DifferentialEvolution(LINE, initial=points, population=5)
+
+
+# The first generation
+
+
+def test_initial_points_are_the_first_proposals_as_values_of_the_domains():
+    points = [
+        {"act": "b", "units": np.int32(9), "rate": 1},
+        {"rate": np.float64(0.25), "units": 1, "act": "a"},
+    ]
+    asked = DifferentialEvolution(SPACE, initial=points, seed=1).ask()
+    assert [proposal.params for proposal in asked[:2]] == [
+        {"rate": 1.0, "units": 9, "act": "b"},
+        {"rate": 0.25, "units": 1, "act": "a"},
+    ]
+    assert [type(value) for value in asked[0].params.values()] == [float, int, str]
+    assert len(asked) == 6
+
+
+def test_an_initial_point_given_twice_is_evaluated_once():
+    asked = DifferentialEvolution(LINE, initial=[{"x": 0.5}] * 3, population=4, seed=1).ask()
+    values = [proposal.params["x"] for proposal in asked]
+    assert values[0] == 0.5
+    assert len(set(values)) == len(values) == 4
+
+
+def test_the_first_generation_is_spread_over_every_parameter():
+    for seed in range(5):
+        asked = DifferentialEvolution(
+            SearchSpace({"x": [0.0, 1.0], "rate": Float(1e-4, 1.0, log=True)}),
+            population=8,
+            seed=seed,
+        ).ask()
+        # One in every eighth, on the parameter's own scale.
+        places = [int(proposal.params["x"] * 8) for proposal in asked]
+        logs = [int((math.log10(proposal.params["rate"]) + 4) * 2) for proposal in asked]
+        assert sorted(places) == sorted(logs) == list(range(8))
+
+
+def counted(domain, population, seeds):
+    values = []
+    for seed in range(seeds):
+        space = SearchSpace({"x": [0.0, 1.0], "value": domain})
+        asked = DifferentialEvolution(space, population=population, seed=seed).ask()
+        values += [proposal.params["value"] for proposal in asked]
+    return values
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Int(1, 7),
+        Int(-3, 0),
+        Categorical(["a", "b", "c"]),
+        Categorical([True, False]),
+    ],
+    ids=repr,
+)
+def test_no_integer_and_no_category_is_favoured_in_the_first_generation(domain):
+    values = counted(domain, population=5, seeds=300)
+    expected = len(values) / domain.cardinality
+    counts = Counter(map(repr, values))
+    assert len(counts) == domain.cardinality
+    chi_square = sum((count - expected) ** 2 / expected for count in counts.values())
+    freedom = domain.cardinality - 1
+    # Far in the tail of its distribution, and far below what half a cell at the ends would give.
+    assert chi_square < freedom + 5 * math.sqrt(2 * freedom)
+
+
+# What evolves
+
+
+@STRATEGIES
+@UPDATINGS
+def test_it_gets_better_than_its_first_generation_also_where_all_metrics_are_negative(
+    strategy, updating
+):
+    for seed in range(4):
+        search = DifferentialEvolution(
+            MIXED,
+            generations=9,
+            population=10,
+            direction=Direction.MAX,
+            strategy=strategy,
+            updating=updating,
+            seed=seed,
+        )
+        proposals = carry_out(search, lambda params: -1000 - bowl(params))
+        first = min(bowl(proposal.params) for proposal in proposals[:10])
+        assert search.best.value == -1000 - min(bowl(p.params) for p in proposals)
+        assert bowl(search.best.proposal.params) < first
+
+
+def test_it_finds_more_than_random_search_would():
+    # Of 100 points in the first generation: the best of as many random ones.
+    evolved, drawn = [], []
+    for seed in range(5):
+        search = DifferentialEvolution(
+            MIXED, generations=9, population=10, direction="min", seed=seed
+        )
+        carry_out(search, bowl)
+        evolved.append(search.best.value)
+        asked = DifferentialEvolution(MIXED, population=100, seed=seed).ask()
+        drawn.append(min(bowl(proposal.params) for proposal in asked))
+    assert sum(evolved) < 0.8 * sum(drawn)
+
+
+@STRATEGIES
+@UPDATINGS
+def test_parents_are_evaluated_points_best_first_and_never_get_worse(strategy, updating):
+    search = DifferentialEvolution(
+        MIXED,
+        generations=6,
+        population=6,
+        direction="min",
+        strategy=strategy,
+        updating=updating,
+        seed=3,
+    )
+    evaluated, before = [], None
+    while not search.finished:
+        for proposal in search.ask(2):
+            search.tell(proposal.id, bowl(proposal.params))
+            evaluated.append(proposal.params)
+        if len(evaluated) % 6:
+            continue
+        losses = [bowl(parent) for parent in search.parents]
+        assert losses == sorted(losses)
+        assert losses[0] == search.best.value
+        assert 4 <= len(losses) <= 6
+        assert all(parent in evaluated for parent in search.parents)
+        if before is not None:
+            assert all(now <= then for now, then in zip(losses, before, strict=False))
+        before = losses
+
+
+FIXED = [strategy for strategy in Strategy if strategy is not Strategy.ADAPTIVE]
+"""Those whose F and CR are what they are given."""
+
+
+@pytest.mark.parametrize("strategy", FIXED)
+def test_one_gene_crosses_over_even_where_none_should(strategy):
+    space = SearchSpace({f"x{i}": [0.0, 1.0] for i in range(8)})
+    search = DifferentialEvolution(
+        space, generations=1, population=6, strategy=strategy, crossover=0, seed=5
+    )
+    first, second = (
+        [np.array(list(proposal.params.values())) for proposal in asked]
+        for asked in (tell_all(search), tell_all(search))
+    )
+    for trial in second:
+        differing = [int((abs(trial - parent) > 1e-9).sum()) for parent in first]
+        assert min(differing) == 1
+
+
+def tell_all(search):
+    asked = search.ask()
+    for proposal in asked:
+        search.tell(proposal.id, sum(value for value in proposal.params.values()))
+    return asked
+
+
+@pytest.mark.parametrize("strategy", FIXED)
+def test_with_a_crossover_of_one_a_trial_vector_differs_in_every_gene(strategy):
+    space = SearchSpace({f"x{i}": [0.0, 1.0] for i in range(6)})
+    search = DifferentialEvolution(
+        space, generations=1, population=6, strategy=strategy, crossover=1, seed=5
+    )
+    first, second = tell_all(search), tell_all(search)
+    for trial in second:
+        for parent in first:
+            assert not any(
+                math.isclose(trial.params[name], parent.params[name], abs_tol=1e-12)
+                for name in space
+            )
+
+
+@STRATEGIES
+@UPDATINGS
+@pytest.mark.parametrize("log", [False, True])
+def test_bounds_gather_no_points_where_the_best_lies_at_one(strategy, updating, log):
+    low, high = 0.001, 1.0
+    space = SearchSpace({"x": Float(low, high, log=log), "y": Float(low, high, log=log)})
+    search = DifferentialEvolution(
+        space, generations=9, population=10, strategy=strategy, updating=updating, seed=2
+    )
+    proposals = carry_out(search, lambda params: params["x"] - params["y"])
+    values = [value for proposal in proposals for value in proposal.params.values()]
+    assert low not in values
+    assert high not in values
+    assert search.best.value > 0.8  # it did come close
+
+
+@STRATEGIES
+def test_no_integer_or_category_is_favoured_where_the_metric_says_nothing(strategy):
+    space = SearchSpace(
+        {"x": [0.0, 1.0], "units": [1, 5], "act": ["a", "b", "c"], "on": [True, False]}
+    )
+    drawn = random.Random(0)
+    counts = {}
+    for seed in range(60):
+        search = DifferentialEvolution(
+            space, generations=3, population=8, strategy=strategy, seed=seed
+        )
+        for proposal in carry_out(search, lambda _: drawn.random()):
+            for name, value in proposal.params.items():
+                if name != "x":
+                    counts[name, value] = counts.get((name, value), 0) + 1
+    for name in ("units", "act", "on"):
+        of_name = [count for (key, _), count in counts.items() if key == name]
+        assert len(of_name) == space[name].cardinality
+        mean = sum(of_name) / len(of_name)
+        assert max(of_name) < 1.35 * mean
+        assert min(of_name) > 0.65 * mean
+
+
+# Failures
+
+
+def test_a_search_goes_on_with_what_did_not_fail():
+    def half(params):
+        return None if params["units"] > 32 else bowl(params)
+
+    search = DifferentialEvolution(MIXED, direction="min", generations=5, population=8, seed=4)
+    proposals = carry_out(search, half)
+    assert len(proposals) == 48
+    assert search.failure is None
+    assert all(parent["units"] <= 32 for parent in search.parents)
+    late = [proposal.params["units"] > 32 for proposal in proposals[24:]]
+    assert sum(late) < 24 * 0.5
+
+
+@UPDATINGS
+@pytest.mark.parametrize("survivors", [1, 3])
+def test_fewer_parents_than_a_mutant_needs_do_not_end_the_search(updating, survivors):
+    search = DifferentialEvolution(LINE, generations=3, population=5, updating=updating, seed=1)
+    count = 0
+    while not search.finished:
+        for proposal in search.ask(5):
+            count += 1
+            if proposal.generation < 2 and (proposal.id - 1) % 5 >= survivors:
+                search.tell(proposal.id, math.nan)
+            else:
+                search.tell(proposal.id, proposal.params["x"])
+    assert count == 20
+    assert search.failure is None
+
+
+@UPDATINGS
+@pytest.mark.parametrize("generation", [0, 1, 2])
+def test_a_generation_in_which_all_fail_ends_the_search_and_says_which(updating, generation):
+    search = DifferentialEvolution(LINE, generations=4, population=5, updating=updating, seed=1)
+    proposals = []
+    while not search.finished:
+        (proposal,) = search.ask(1)
+        proposals.append(proposal)
+        if proposal.generation == generation:
+            search.tell(proposal.id, failure="out of memory")
+        else:
+            search.tell(proposal.id, proposal.params["x"])
+    assert search.failure == f"all 5 trials of generation {generation} failed"
+    assert len(proposals) == search.total == 5 * (generation + 1)
+    assert search.generation is None
+    assert search.ask() == []
+
+
+@UPDATINGS
+def test_one_success_in_a_generation_is_enough(updating):
+    search = DifferentialEvolution(LINE, generations=3, population=5, updating=updating, seed=1)
+    while not search.finished:
+        for proposal in search.ask(1):
+            if proposal.id % 5 == 0:
+                search.tell(proposal.id, proposal.params["x"])
+            else:
+                search.tell(proposal.id, -math.inf)
+    assert search.failure is None
+    assert search.total == 20
+
+
+# The end
+
+
+def test_total_generation_and_population_follow_a_deferred_search():
+    search = DifferentialEvolution(LINE, generations=2, population=4, seed=1)
+    assert (search.total, search.generation, search.population) == (12, 0, [])
+    assert not search.adaptive
+    first = search.ask(3)
+    assert search.generation == 0
+    assert len(search.population) == 4
+    first += search.ask()
+    assert search.population == [proposal.params for proposal in first]
+    assert search.generation == 1
+    assert search.ask() == []  # it waits
+    for proposal in first[:3]:
+        search.tell(proposal.id, proposal.params["x"])
+    assert search.ask() == []
+    search.tell(first[3].id, first[3].params["x"])
+    second = search.ask()
+    assert [proposal.generation for proposal in second] == [1] * 4
+    assert search.population == [proposal.params for proposal in second]
+    for proposal in second:
+        search.tell(proposal.id, proposal.params["x"])
+    last = search.ask()
+    assert search.generation is None
+    assert not search.finished
+    for proposal in last:
+        search.tell(proposal.id, proposal.params["x"])
+    assert search.finished
+    assert search.total == 12
+
+
+def test_an_immediate_search_shows_the_parents_with_which_a_generation_began():
+    search = DifferentialEvolution(
+        LINE, generations=2, population=4, updating="immediate", direction="max", seed=1
+    )
+    assert search.adaptive
+    first = search.ask(4)
+    assert search.population == [proposal.params for proposal in first]
+    for proposal in first:
+        search.tell(proposal.id, proposal.params["x"])
+    (fifth,) = search.ask(1)
+    shown = list(search.population)
+    assert [point["x"] for point in shown] == sorted(
+        (proposal.params["x"] for proposal in first), reverse=True
+    )
+    search.tell(fifth.id, fifth.params["x"])
+    search.ask(1)
+    assert search.population == shown
+
+
+def test_an_immediate_search_learns_before_a_generation_is_over():
+    searches = [
+        DifferentialEvolution(
+            LINE, generations=3, population=4, updating="immediate", strategy="rand1bin", seed=1
+        )
+        for _ in range(2)
+    ]
+    proposals = []
+    for search, good in zip(searches, (-1.0, 1.0), strict=True):
+        for proposal in search.ask(4):
+            search.tell(proposal.id, proposal.params["x"])
+        (fifth,) = search.ask(1)
+        search.tell(fifth.id, good * 100)
+        proposals.append(search.ask(3))
+    assert proposals[0][0].generation == 1
+    assert proposals[0] != proposals[1]
+
+
+@UPDATINGS
+def test_generations_count_by_the_number_of_the_proposal(updating):
+    search = DifferentialEvolution(MIXED, generations=3, population=5, updating=updating, seed=1)
+    proposals = carry_out(search, bowl, workers=7)
+    assert [proposal.generation for proposal in proposals] == [n // 5 for n in range(20)]
+
+
+@UPDATINGS
+@pytest.mark.parametrize("patience", [1, 3])
+def test_without_improvement_it_ends_after_as_many_generations_as_it_has_patience(
+    updating, patience
+):
+    search = DifferentialEvolution(
+        LINE, generations=20, population=4, updating=updating, patience=patience, seed=1
+    )
+    proposals = carry_out(search, lambda _: 0.5, workers=1)
+    assert len(proposals) == search.total == 4 * (1 + patience)
+    assert search.failure is None
+    assert search.best.value == 0.5
+
+
+def test_an_improvement_counts_only_if_it_is_larger_than_tol():
+    def ended_after(tol, step):
+        search = DifferentialEvolution(
+            LINE, generations=6, population=4, patience=2, tol=tol, direction="min", seed=1
+        )
+        while not search.finished:
+            for proposal in search.ask():
+                search.tell(proposal.id, -step * proposal.generation)
+        return search.total
+
+    assert ended_after(0.0, 0.25) == 28
+    assert ended_after(0.4, 0.25) == 28  # half a unit in two generations
+    assert ended_after(0.5, 0.25) == 12
+    assert ended_after(0.0, 0.0) == 12
+    assert ended_after(1.0, 0.25) == 12
+
+
+def test_patience_begins_anew_with_every_improvement():
+    search = DifferentialEvolution(LINE, generations=20, population=4, patience=2, seed=1)
+    improving = {0: 0.0, 1: 0.0, 2: 1.0, 3: 1.0, 4: 2.0}
+    while not search.finished:
+        for proposal in search.ask():
+            search.tell(proposal.id, improving.get(proposal.generation, 2.0))
+    assert search.total == 4 * 7
+
+
+def test_without_patience_it_never_ends_early():
+    search = DifferentialEvolution(LINE, generations=6, population=4, tol=10.0, seed=1)
+    assert len(carry_out(search, lambda _: 0.5)) == 28
+
+
+# Odd spaces
+
+
+@STRATEGIES
+@UPDATINGS
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"x": Int(-(2**63), 2**63 - 1)},
+        {"x": Int(2**63 - 2**60, 2**63 - 1)},
+        {"x": Int(1, 2**63 - 1, log=True)},
+        {"x": Float(5e-324, 1.7e308, log=True)},
+        {"x": Float(1e-320, 1e-300, log=True)},
+        {"x": Float(-8e307, 8e307)},
+        {"x": Float(1e15, 1e15 + 1000)},
+        {"x": Int(2**62, 2**63 - 1), "y": Float(0.0, 1e-300)},
+    ],
+    ids=repr,
+)
+def test_bounds_at_the_ends_of_what_numbers_hold(space, strategy, updating):
+    space = SearchSpace(space)
+    search = DifferentialEvolution(
+        space, generations=3, population=6, strategy=strategy, updating=updating, seed=1
+    )
+
+    def place(params):
+        domain = space["x"]
+        if domain.log:
+            return math.log(params["x"]) / 1000
+        return params["x"] / domain.high
+
+    proposals = carry_out(search, place)
+    assert len({str(proposal.params) for proposal in proposals}) == 24
+    for proposal in proposals:
+        assert all(proposal.params[name] in space[name] for name in space)
+
+
+def test_all_of_a_log_scale_is_covered_however_long():
+    space = SearchSpace({"x": Float(1e-300, 1e300, log=True)})
+    asked = DifferentialEvolution(space, population=10, seed=1).ask()
+    assert sorted(math.floor(math.log10(p.params["x"]) / 60) for p in asked) == list(range(-5, 5))
+
+
+@UPDATINGS
+@pytest.mark.parametrize("domain", [["a", "b"], [True, False], [0, 1], Int(1, 2, log=True)])
+def test_a_space_of_two_configurations_gives_both(updating, domain):
+    space = SearchSpace({"x": domain})
+    search = DifferentialEvolution(space, updating=updating, seed=1)
+    assert search.total == 2
+    proposals = carry_out(search, lambda _: 0.5)
+    assert len({repr(proposal.params["x"]) for proposal in proposals}) == 2
+    assert search.finished
+    assert len(search.parents) == 2
+
+
+@UPDATINGS
+def test_a_float_with_only_a_few_values_ends_when_they_are_used_up(updating):
+    space = SearchSpace({"x": Float(1.0, math.nextafter(1.0, 2.0))})
+    search = DifferentialEvolution(space, updating=updating, seed=1)
+    asked = []
+    for _ in range(9):
+        fresh = search.ask()
+        asked += fresh
+        for proposal in fresh:
+            search.tell(proposal.id, proposal.params["x"])
+    assert sorted(proposal.params["x"] for proposal in asked) == [1.0, math.nextafter(1.0, 2.0)]
+    assert search.finished
+    assert search.total == 2
+
+
+@STRATEGIES
+def test_the_smallest_population_and_one_generation(strategy):
+    search = DifferentialEvolution(MIXED, generations=1, population=4, strategy=strategy, seed=1)
+    assert len(carry_out(search, bowl)) == 8
+    assert len(search.parents) == 4
+
+
+@STRATEGIES
+@UPDATINGS
+def test_fifty_parameters(strategy, updating):
+    space = SearchSpace(
+        {
+            **{f"x{i}": [0.0, 1.0] for i in range(20)},
+            **{f"n{i}": [1, 9] for i in range(15)},
+            **{f"c{i}": ["a", "b", "c"] for i in range(15)},
+        }
+    )
+    search = DifferentialEvolution(
+        space, generations=7, population=10, strategy=strategy, updating=updating, seed=1
+    )
+
+    def value(params):
+        return sum(v if isinstance(v, (int, float)) else v == "a" for v in params.values())
+
+    proposals = carry_out(search, value)
+    assert len(proposals) == 80
+    assert search.best.value > max(value(proposal.params) for proposal in proposals[:10])
+
+
+def test_a_category_has_no_order_but_all_of_its_types():
+    choices = [None, True, 1, 1.5, "1", [1, 2], {"a": 1}]
+    space = SearchSpace({"x": Categorical(choices)})
+    search = DifferentialEvolution(space, population=4, seed=1)
+    proposals = carry_out(search, lambda _: 0.5)
+    assert sorted(repr(p.params["x"]) for p in proposals) == sorted(repr(c) for c in choices)
+
+
+def test_reversed_bounds_are_searched_as_sorted_ones():
+    with pytest.warns(HopsmlWarning, match=r"boundary_dict\['x'\].*reversed"):
+        turned = SearchSpace({"x": [1.0, 0.0]})
+    one, other = (DifferentialEvolution(space, seed=3) for space in (LINE, turned))
+    assert carry_out(one, one_number) == carry_out(other, one_number)
+
+
+# Seeds and resumption
+
+
+def test_seeds_differ_and_none_draws_one():
+    searches = [DifferentialEvolution(LINE, seed=seed).ask() for seed in (1, 2, None, None)]
+    texts = {str(asked) for asked in searches}
+    assert len(texts) == 4
+
+
+def test_a_resumed_search_proposes_what_it_is_told_to_recall_under_the_same_numbers():
+    search = DifferentialEvolution(LINE, generations=2, population=4, seed=1)
+    plain = DifferentialEvolution(LINE, generations=2, population=4, seed=1).ask()
+    search.recall({2: {"x": 0.125}, 99: {"x": 0.5}})
+    asked = search.ask()
+    assert asked[1].params == {"x": 0.125}
+    assert [asked[0], *asked[2:]] == [plain[0], *plain[2:]]
+    for proposal in asked:
+        search.tell(proposal.id, -proposal.params["x"])
+    assert {"x": 0.125} in search.parents
+    assert plain[1].params not in search.parents
+
+
+def test_what_is_recalled_breeds_as_what_was_proposed_does():
+    """An earlier run with other results in between: its second generation is what counts."""
+    first = DifferentialEvolution(LINE, generations=2, population=4, strategy="rand1bin", seed=1)
+    began = {}
+    for proposal in first.ask():
+        began[proposal.id] = proposal.params
+        first.tell(proposal.id, -proposal.params["x"])
+    began.update({proposal.id: proposal.params for proposal in first.ask()})
+
+    again = DifferentialEvolution(LINE, generations=5, population=4, strategy="best1bin", seed=1)
+    again.recall(began)
+    proposals = carry_out(again, lambda params: -params["x"])
+    assert {proposal.id: proposal.params for proposal in proposals[:8]} == began
+    assert len(proposals) == 24
+    assert len({proposal.params["x"] for proposal in proposals}) == 24

@@ -1,0 +1,228 @@
+"""What may be resumed, judged before anything starts."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import pytest
+
+from hopsml_flows import experiment
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.execution import Earlier
+from hopsml_flows.flows.driver import Driver
+from hopsml_flows.flows.records import record_file
+from hopsml_flows.search import DifferentialEvolution, SearchSpace
+from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.tracking import open_progress, this_process
+from hopsml_flows.trials import State, TrialResult
+
+PATHS = ExperimentPaths("digits-1")
+BOUNDS = {"rate": [0.1, 0.2], "units": [1, 9]}
+
+
+def training(rate, units=1):
+    return rate * units
+
+
+def plan_of(verb, *arguments, **options):
+    """The plan that a verb makes of its arguments; nothing runs."""
+    bound = inspect.signature(verb.fn).bind(*arguments, **options)
+    return verb._plan(*bound.args, **bound.kwargs)
+
+
+@pytest.fixture
+def evolution(project):
+    """Makes a plan; the defaults are those of the experiment that is there."""
+
+    def make(bounds=BOUNDS, **options):
+        settings = {"project": project.url, "seed": 7, "direction": "max", **options}
+        return plan_of(experiment.differential_evolution, training, bounds, **settings)
+
+    return make
+
+
+@pytest.fixture
+def there(project, evolution):
+    """Writes the record of an experiment of the project."""
+
+    def write(plan=None, **changes):
+        project.make_directory(PATHS.root)
+        record = record_file(plan or evolution(), PATHS)
+        record.finish(State.KILLED)
+        content = {**json.loads(project.read(PATHS.record)), **changes}
+        project.replace(PATHS.record, json.dumps(content))
+
+    return write
+
+
+def refused(plan, part):
+    with pytest.raises(InvalidArgumentError, match=rf"^{part}"):
+        plan.checked()
+
+
+@pytest.mark.parametrize("state", ["KILLED", "FAILED", "FINISHED", "RUNNING"])
+def test_an_experiment_that_has_ended_can_be_resumed_with_its_own_seed(there, evolution, state):
+    # Its driver ended without a word, if it is said to be running.
+    there(state=state, driver={**this_process(), "created": 1.0})
+    for seed in (None, 7):
+        plan = evolution(seed=seed, resume="digits-1").checked()
+        assert plan.options.seed == 7
+        assert plan.search().ask() == evolution().search().ask()
+
+
+def test_an_experiment_that_is_running_cannot_be_resumed(there, evolution):
+    there(state="RUNNING", driver=this_process())
+    refused(evolution(resume="digits-1"), r"resume: is still running \(process \d+\)")
+
+
+def test_an_experiment_whose_driver_is_elsewhere_or_unknown_can_be_resumed(there, evolution):
+    for driver in ({**this_process(), "host": "elsewhere"}, {}):
+        there(state="RUNNING", driver=driver)
+        assert evolution(resume="digits-1").checked().options.seed == 7
+
+
+def test_the_budget_and_the_way_to_it_may_change(there, evolution):
+    there()
+    plan = evolution(
+        resume="digits-1", generations=9, strategy="best1bin", updating="immediate", mutation=0.9,
+        patience=3, retries=5, trial_timeout=9.0, name="other",
+    ).checked()  # fmt: skip
+    assert plan.trials == 60
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"bounds": {**BOUNDS, "units": [1, 8]}}, "resume: has another search space"),
+        ({"bounds": {"rate": [0.1, 0.2]}}, "resume: has another search space"),
+        ({"direction": "min"}, "resume: has another direction: 'MAX'"),
+        ({"optimization_key": "loss"}, "resume: has another optimization_key: 'metric'"),
+        ({"seed": 8}, "seed: must be the experiment's, 7"),
+    ],
+)
+def test_what_its_trials_have_in_common_may_not_change(there, evolution, changed, part):
+    there()
+    refused(evolution(resume="digits-1", **changed), part)
+
+
+def test_another_verb_cannot_resume_it(there, project):
+    there()
+    options = {"project": project.url, "resume": "digits-1"}
+    refused(
+        plan_of(experiment.random_search, training, BOUNDS, **options),
+        "resume: has another verb: 'differential_evolution'",
+    )
+    refused(plan_of(experiment.launch, training, {"rate": [1]}, **options), "resume: has another")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"state": "PAUSED"}'])
+def test_a_record_that_cannot_be_read_is_said_to_be_so(there, evolution, project, text):
+    there()
+    project.replace(PATHS.record, text)
+    refused(evolution(resume="digits-1"), r"resume: has a record that cannot be read")
+
+
+def test_an_experiment_of_another_project_is_not_there(there, evolution, tmp_path):
+    there()
+    refused(evolution(resume="digits-2"), "resume: must be an experiment of")
+    other = str(tmp_path / "other")
+    refused(
+        evolution(resume="digits-1", project=other), f"resume: must be an experiment of {other}"
+    )
+    assert not (tmp_path / "other").exists()
+
+
+def test_judging_leaves_the_experiment_as_it_is(there, evolution, project):
+    there()
+    before = project.read(PATHS.record)
+    evolution(resume="digits-1").checked()
+    assert project.read(PATHS.record) == before
+    assert project.listdir(PATHS.root) == ["experiment.json"]
+
+
+@pytest.mark.parametrize("verb", ["grid_search", "launch", "random_search"])
+def test_every_verb_resumes_its_own_experiments(there, project, verb):
+    arguments = BOUNDS if verb == "random_search" else {"rate": [0.1, 0.2]}
+    options = {"project": project.url}
+    there(plan_of(getattr(experiment, verb), training, arguments, **options))
+    plan = plan_of(getattr(experiment, verb), training, arguments, resume="digits-1", **options)
+    assert plan.checked().options.resume == "digits-1"
+
+
+# Going through what is there
+
+
+def earlier_of(search, count, failed=()):
+    """What a run that was killed left: the first trials of a search, some of them not done."""
+    params, results = {}, {}
+    while len(params) < count:
+        for proposal in search.ask(1):
+            directory = f"generation.{proposal.generation}/{proposal.id:04d}"
+            metric = training(**proposal.params)
+            params[proposal.id] = proposal.params
+            search.tell(proposal.id, metric)
+            if proposal.id not in failed:
+                results[proposal.id] = TrialResult(
+                    proposal.id,
+                    f"{proposal.id:04d}",
+                    proposal.params,
+                    State.FINISHED,
+                    metric,
+                    directory=directory,
+                    generation=proposal.generation,
+                )
+    return Earlier(params, results)
+
+
+@pytest.fixture
+def driver(evolution, project):
+    def make(left, **options):
+        project.make_directory(PATHS.root)
+        plan = evolution(resume="digits-1", **options)
+        return Driver(plan, PATHS, open_progress(show=False), left)
+
+    return make
+
+
+def fresh(**options):
+    return DifferentialEvolution(SearchSpace(BOUNDS), seed=7, **options)
+
+
+@pytest.mark.parametrize("updating", ["deferred", "immediate"])
+def test_what_is_done_is_taken_over_and_the_search_goes_on_behind_it(driver, updating):
+    search = fresh(updating=updating)
+    made = driver(earlier_of(search, 12), updating=updating)
+    made.replay()
+    assert [result.number for result in made.results] == list(range(1, 13))
+    assert made.loop.counts.succeeded == 12
+    assert made.loop.best.metric == search.best.value
+    assert made.loop.generations() == []  # they were reported by the run that was killed
+    started = made.loop.start(3)
+    assert [trial.number for trial in started] == [13, 14, 15]
+    assert [trial.params for trial in started] == [p.params for p in search.ask(3)]
+
+
+def test_what_is_not_done_is_left_to_run(driver):
+    made = driver(earlier_of(fresh(), 6, failed=(2, 5)))
+    made.replay()
+    assert [result.number for result in made.results] == [1, 3, 4, 6]
+    assert made.loop.running == 2
+    assert not made.loop.finished
+    assert made.loop.start(5) == []  # the generation waits for them
+
+
+def test_all_of_a_search_that_was_done_is_taken_over(driver):
+    search = fresh()
+    made = driver(earlier_of(search, 30))
+    made.replay()
+    assert made.loop.finished
+    assert made.loop.failure is None
+    assert made.loop.best.metric == search.best.value
+
+
+def test_without_earlier_trials_it_begins_at_the_beginning(driver):
+    made = driver(Earlier({}, {}))
+    made.replay()
+    assert made.results == []
+    assert [trial.number for trial in made.loop.start(2)] == [1, 2]
