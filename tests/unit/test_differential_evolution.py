@@ -701,3 +701,20 @@ def test_what_is_recalled_breeds_as_what_was_proposed_does():
     assert {proposal.id: proposal.params for proposal in proposals[:8]} == began
     assert len(proposals) == 24
     assert len({proposal.params["x"] for proposal in proposals}) == 24
+
+
+@STRATEGIES
+def test_what_was_recalled_is_not_proposed_again(strategy):
+    space = SearchSpace({"units": [1, 6], "act": ["a", "b"]})
+    every = [{"units": units, "act": act} for units in range(1, 7) for act in "ab"]
+    for seed in range(20):
+        made = [
+            DifferentialEvolution(space, generations=1, population=5, strategy=strategy, seed=seed)
+            for _ in range(2)
+        ]
+        first = [proposal.params for proposal in made[0].ask()]
+        recalled = next(params for params in reversed(every) if params not in first)
+        made[1].recall({1: recalled})
+        texts = [str(p.params) for p in carry_out(made[1], lambda params: params["units"])]
+        assert texts[0] == str(recalled)
+        assert len(set(texts)) == len(texts) == 10
