@@ -226,3 +226,12 @@ def test_without_earlier_trials_it_begins_at_the_beginning(driver):
     made.replay()
     assert made.results == []
     assert [trial.number for trial in made.loop.start(2)] == [1, 2]
+
+
+def test_what_had_begun_is_run_with_what_it_began_with_though_the_search_has_changed(driver):
+    left = earlier_of(fresh(strategy="rand1bin"), 12, failed=(8, 11))
+    made = driver(left, strategy="best1bin", generations=9)
+    made.replay()
+    assert {trial.number: trial.params for trial in made._waiting} == {
+        number: left.params[number] for number in (8, 11)
+    }
