@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.execution.capture import OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
-from hopsml_flows.execution.deadline import limited
+from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.function import unpacked
 from hopsml_flows.execution.signature import call
+from hopsml_flows.execution.sync import SYNC_SECONDS
 from hopsml_flows.execution.workdir import own_working_directory
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
@@ -50,6 +51,8 @@ class Job:
         directory: Absolute working directory of the experiment's driver.
         scratch: Directory on the workers' machine that the driver removes at the end, or None
             where the driver sees none of theirs.
+        sync_interval: Seconds between two times that a running trial's files are brought to the
+            project.
     """
 
     __slots__ = (
@@ -62,6 +65,7 @@ class Job:
         "optimization_key",
         "project",
         "scratch",
+        "sync_interval",
         "trial_timeout",
     )
 
@@ -77,6 +81,7 @@ class Job:
         directory: str,
         trial_timeout: float | None = None,
         scratch: str | None = None,
+        sync_interval: float = SYNC_SECONDS,
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
@@ -88,6 +93,7 @@ class Job:
         self.trial_timeout = trial_timeout
         self.directory = directory
         self.scratch = scratch
+        self.sync_interval = sync_interval
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in self.__slots__}
@@ -150,6 +156,8 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         stack.enter_context(running_trial(context))
         if place.alone:
             stack.enter_context(own_working_directory(job.directory, job.scratch))
+        if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
+            staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:
             returned = limited(
                 lambda: call(job.function, trial.params),

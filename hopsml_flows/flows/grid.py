@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
 from hopsml_flows.flows.plan import Options, Plan, checked_key
@@ -33,6 +33,7 @@ def grid_search(
     trial_timeout: float | None = None,
     tags: list[str] | None = None,
     progress: bool = True,
+    sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
     """Evaluate the training function at every combination of hyperparameter values.
 
@@ -53,6 +54,8 @@ def grid_search(
         trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
         progress: Print progress and results.
+        sync_interval: Seconds between two times that a running trial's log and events are brought
+            to a project that is not local.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = grid_search(…)``.
@@ -76,6 +79,7 @@ def grid_search(
             trial_timeout=trial_timeout,
             tags=tags,
             progress=progress,
+            sync_interval=sync_interval,
         ),
         search=lambda: GridSearch(grid_dict, direction=way),
         trials=search.total,

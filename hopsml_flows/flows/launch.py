@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import TrainParameter
 from hopsml_flows.flows.plan import Options, Plan, checked_key
@@ -31,6 +31,7 @@ def launch(
     trial_timeout: float | None = None,
     tags: list[str] | None = None,
     progress: bool = True,
+    sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
     """Run the training function as an experiment: once, or once for each position of the lists.
 
@@ -50,6 +51,8 @@ def launch(
         trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
         tags: Tags of the flow run and the record.
         progress: Print progress and results.
+        sync_interval: Seconds between two times that a running trial's log and events are brought
+            to a project that is not local.
 
     Returns:
         The result; it unpacks as ``path, outputs = launch(…)``.
@@ -73,6 +76,7 @@ def launch(
             trial_timeout=trial_timeout,
             tags=tags,
             progress=progress,
+            sync_interval=sync_interval,
         ),
         search=lambda: ListSearch(configurations),
         trials=len(configurations),

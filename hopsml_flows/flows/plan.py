@@ -13,7 +13,7 @@ from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
-from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
 from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.values import plain
 from hopsml_flows.storage import Project
@@ -36,6 +36,8 @@ class Options:
         trial_timeout: Seconds after which a trial is stopped, or None.
         tags: Tags of the flow run and the record.
         progress: Whether progress and results are printed.
+        sync_interval: Seconds between two times that a running trial's files are brought to a
+            project that is not local.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Options:
     trial_timeout: float | None
     tags: tuple[str, ...]
     progress: bool
+    sync_interval: float = SYNC_SECONDS
 
     @classmethod
     def checked(
@@ -63,6 +66,7 @@ class Options:
         trial_timeout: object,
         tags: object,
         progress: object,
+        sync_interval: object = SYNC_SECONDS,
     ) -> Options:
         """Judge the options.
 
@@ -81,9 +85,14 @@ class Options:
             cluster=ClusterConfig.parse(cluster),
             seed=None if seed is None else _count("seed", seed),
             retries=_count("retries", retries),
-            trial_timeout=None if trial_timeout is None else _seconds(trial_timeout),
+            trial_timeout=(
+                None
+                if trial_timeout is None
+                else _seconds("trial_timeout", trial_timeout, ", or None")
+            ),
             tags=_tags(tags),
             progress=_flag("progress", progress),
+            sync_interval=_seconds("sync_interval", sync_interval),
         )
 
 
@@ -180,7 +189,7 @@ def _count(argument: str, value: object) -> int:
     return number
 
 
-def _seconds(value: object) -> float:
+def _seconds(argument: str, value: object, otherwise: str = "") -> float:
     number = plain(value)
     if (
         isinstance(number, bool)
@@ -189,7 +198,7 @@ def _seconds(value: object) -> float:
         or number <= 0
     ):
         raise InvalidArgumentError(
-            "trial_timeout", value, "must be a positive number of seconds, or None"
+            argument, value, f"must be a positive number of seconds{otherwise}"
         )
     return float(number)
 

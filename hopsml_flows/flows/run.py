@@ -158,6 +158,7 @@ class _Experiment:
                 trial_timeout=self.plan.options.trial_timeout,
                 directory=os.getcwd(),
                 scratch=self.scratch,
+                sync_interval=self.plan.options.sync_interval,
             ),
         )
         artifacts = ArtifactWriter(
@@ -232,9 +233,13 @@ class _Experiment:
         limit = self.plan.options.trial_timeout
         if limit is None:
             return False
+        options = self.plan.options
+        if options.project.local_root is None or options.local_logdir:
+            # The log's last words lay with the worker; what is left is how long that had time.
+            return error.elapsed >= limit + GRACE_SECONDS
         try:
-            log = self.plan.options.project.read(self.paths.trial(trial.directory, TrialFiles.LOG))
-        except OSError:  # it lay with the worker; what is left is how long that had time
+            log = options.project.read(self.paths.trial(trial.directory, TrialFiles.LOG))
+        except OSError:
             return error.elapsed >= limit + GRACE_SECONDS
         return ENDED.encode() in log
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.storage.patience import persistently
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ class RecordFile:
     def write(self, **changes: Any) -> None:
         """Change fields and replace the file."""
         self.record = replace(self.record, **changes)
-        self._project.replace(self._paths.record, self.record.to_json())
+        content = self.record.to_json()
+        persistently(lambda: self._project.replace(self._paths.record, content))
 
     def finish(self, state: State, **changes: Any) -> None:
         """Write the end: state, time and duration."""

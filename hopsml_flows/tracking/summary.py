@@ -10,6 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.storage.patience import persistently
 from hopsml_flows.trials import json_value
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Summary:
             return
         began = time.monotonic()
         body = ",\n".join(line for _, line in sorted(self._lines))
-        self._project.replace(self._paths.summary, f'{{"combinations": [\n{body}\n]}}\n')
+        content = f'{{"combinations": [\n{body}\n]}}\n'
+        persistently(lambda: self._project.replace(self._paths.summary, content))
         self._written = len(self._lines)
         now = time.monotonic()
         self._due = now + max(_MIN_SECONDS, (now - began) / _SHARE)

@@ -39,7 +39,12 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
     if done is not None:
         return done
     staging = Staging(
-        job.project, job.paths, trial, local_logdir=job.local_logdir, scratch=job.scratch
+        job.project,
+        job.paths,
+        trial,
+        local_logdir=job.local_logdir,
+        scratch=job.scratch,
+        sync_interval=job.sync_interval,
     )
     try:
         params = json_value("parameters", trial.params)
@@ -47,7 +52,7 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
         staging.write(TrialFiles.EVENTS_START, start_events(trial))
         result = evaluate(job, trial, staging, _place())
         staging.write(TrialFiles.EVENTS_END, end_events(result))
-        staging.commit(result)
+        result = staging.commit(result)
     finally:
         staging.close()
     if result.failure is not None:
