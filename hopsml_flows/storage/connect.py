@@ -16,6 +16,10 @@ __all__ = ["check_protocol", "connected", "environment_of"]
 
 # A PUT of these stores is one atomic request; a rename there is a copy and a deletion.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
+_S3 = frozenset({"s3", "s3a"})
+
+# Protocols whose file systems are classes of this package.
+_OWN = frozenset({"hopsfs", "hdfs", "webhdfs"})
 
 # Beginnings of the variables that say how to reach a storage, by protocol.
 _HADOOP = ("LIBHDFS_", "HADOOP_", "ARROW_LIBHDFS_DIR", "HOPSWORKS_PROJECT_NAME", "HDFS_USER")
@@ -37,7 +41,8 @@ def check_protocol(protocol: str) -> None:
     """
     import fsspec  # here, so that importing this package stays light
 
-    fsspec.get_filesystem_class(protocol)
+    if protocol not in _OWN:
+        fsspec.get_filesystem_class(protocol)
 
 
 def connected(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
@@ -49,13 +54,34 @@ def connected(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
         options: Arguments of the file system, which win over what the URL and the environment
             say.
     """
-    from fsspec.core import url_to_fs
-
     from hopsml_flows.storage.remote import ObjectFiles, RemoteFiles
 
+    if protocol in _OWN:
+        fs, root = _own(protocol, url, options)
+        return RemoteFiles(fs, root)
+    from fsspec.core import url_to_fs
+
+    if protocol in _S3:
+        from hopsml_flows.storage.s3 import S3Files, s3_options
+
+        fs, root = url_to_fs(url, **{"use_listings_cache": False, **s3_options(options)})
+        return S3Files(fs, str(root))
     fs, root = url_to_fs(url, **{"use_listings_cache": False, **options})
     kind = ObjectFiles if protocol in _OBJECT_STORES else RemoteFiles
     return kind(fs, str(root))
+
+
+def _own(protocol: str, url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """The file system of a protocol that this package has a class for, and the root on it."""
+    from hopsml_flows.storage.hopsfs import HdfsFileSystem, HopsFileSystem, path_of, url_arguments
+
+    arguments = {**url_arguments(url), **options}
+    if protocol == "webhdfs":
+        from hopsml_flows.storage.webhdfs import WebHdfsFileSystem
+
+        return WebHdfsFileSystem(**arguments), path_of(url)
+    kind = HopsFileSystem if protocol == "hopsfs" else HdfsFileSystem
+    return kind(**arguments), path_of(url)
 
 
 def environment_of(protocol: str) -> dict[str, str]:

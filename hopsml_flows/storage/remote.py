@@ -35,7 +35,7 @@ class RemoteFiles:
 
     def check_writable(self) -> None:
         """Ask for the root; whether it is there does not matter."""
-        self._fs.exists(self._root or "/")
+        self.exists("")
 
     def make_directory(self, path: str) -> None:
         """Create a directory and its parents; one that exists is fine."""
@@ -72,7 +72,12 @@ class RemoteFiles:
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or directory."""
-        return bool(self._fs.exists(self._at(path)))
+        # fsspec's own method says no when nobody answers.
+        try:
+            self._fs.info(self._at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def entries(self, path: str) -> list[FileInfo]:
         """What is in a directory."""

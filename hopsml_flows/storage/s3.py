@@ -1,0 +1,52 @@
+"""``s3://``: settings of s3fs, and what a project asks of S3 that s3fs does not.
+
+Credentials, region and endpoint come from the options, else from the variables that AWS' own
+tools read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from hopsml_flows.storage.hopsfs import check_port
+from hopsml_flows.storage.remote import ObjectFiles
+
+__all__ = ["S3Files", "s3_options"]
+
+
+class S3Files(ObjectFiles):
+    """Files of an S3 bucket."""
+
+    def check_writable(self) -> None:
+        """Ask for the bucket with the credentials there are; s3fs takes no answer for an empty one.
+
+        Raises:
+            OSError: There is no such bucket, it is not to be used, or nobody answers.
+        """
+        endpoint = (self._fs.client_kwargs or {}).get("endpoint_url") or self._fs.endpoint_url
+        endpoint = endpoint or _variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+        if endpoint:  # s3fs tries again and again where nobody listens
+            parts = urlsplit(endpoint)
+            check_port(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        bucket, _, prefix = self._root.partition("/")
+        self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+
+
+def s3_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for s3fs: the caller's, and what s3fs does not find out by itself.
+
+    Args:
+        options: The caller's.
+    """
+    client = dict(options.get("client_kwargs") or {})
+    if "region_name" not in client and (region := _variable("AWS_REGION", "AWS_DEFAULT_REGION")):
+        client["region_name"] = region  # botocore reads only the second one
+    config = {"connect_timeout": 10, "read_timeout": 60, **(options.get("config_kwargs") or {})}
+    return {**options, "client_kwargs": client, "config_kwargs": config}
+
+
+def _variable(*names: str) -> str | None:
+    return next(filter(None, map(os.environ.get, names)), None)
