@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hopsml_flows.errors import NoSpaceError
 from hopsml_flows.hdfs.places import Place
 from hopsml_flows.hdfs.shown import readable, shown
-from hopsml_flows.storage.handle import content_version
+from hopsml_flows.storage.handle import Version, content_version
 from hopsml_flows.storage.patience import persistently
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ class Copy:
             progress: Who is told how far it is.
 
         Returns:
-            The version of the file that was copied.
+            The key of the version that was copied.
         """
         project, path = self.place.project, self.place.path
         for _ in range(_TRIES):
             version = version_of(self.place)
             persistently(partial(project.download, path, self.target, progress))
-            if version_of(self.place) == version:
-                return version
+            if version_of(self.place).text == version.text:
+                return version.key
         raise OSError(f"{self.place.full} changes faster than it can be copied")
 
 
@@ -83,7 +83,7 @@ def fetch(copies: Sequence[Copy], directory: Path, what: str) -> list[str]:
         what: What is copied, and where to, for people.
 
     Returns:
-        The versions that were copied.
+        The keys of the versions that were copied.
 
     Raises:
         NoSpaceError: There is not enough room for all; nothing was copied.
@@ -115,8 +115,8 @@ def check_room(wanted: int, free: int | None, where: str) -> None:
         raise NoSpaceError(f"{readable(wanted)} to copy, and only {readable(free)} free in {where}")
 
 
-def version_of(place: Place) -> str:
-    """A text that changes when the file's content does."""
+def version_of(place: Place) -> Version:
+    """Which content a file has."""
     return persistently(lambda: content_version(place.project, place.path))
 
 

@@ -97,7 +97,7 @@ def _cached(place: Place, files: Sequence[FileInfo]) -> list[str]:
         with ThreadPoolExecutor(PARALLEL) as pool:
             versions = list(pool.map(version_of, places))
         copies = [
-            Copy(one, cache / digest(one.full) / version / one.name, file.size)
+            Copy(one, cache / digest(one.full) / version.key / one.name, file.size)
             for one, version, file in zip(places, versions, files, strict=True)
         ]
         missing = [copy for copy in copies if not copy.target.exists()]

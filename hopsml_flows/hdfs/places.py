@@ -82,8 +82,8 @@ def named_project(name: str | None) -> Project:
 def place_of(path: AnyPath, project: str | None = None, *, argument: str = "hdfs_path") -> Place:
     """Find what a path means.
 
-    A path is relative to the project, also with a slash before it, as in HopsML. URLs, absolute
-    paths under a local project, and ``/Projects/…`` on HopsFS are what they say.
+    A path is relative to the project, also with a slash before it, as in HopsML. URLs,
+    ``/Projects/…`` on HopsFS, and absolute paths in a local project or beside it are what they say.
 
     Args:
         path: The path.
@@ -168,8 +168,11 @@ def _whole(text: str, root: Project) -> str:
         return text
     if own in _HDFS and (text == "/Projects" or text.startswith("/Projects/")):
         return f"{own}://{own_rest.partition('/')[0]}{text}"
-    if root.local_root is not None and f"{text}/".startswith(f"{root.url.rstrip('/')}/"):
-        return text
+    if root.local_root is not None:
+        # Other projects lie beside it: with "/" as its parent, every path would be one of those.
+        beside = str(root.local_root.parent).rstrip("/") or root.url
+        if f"{text}/".startswith(f"{beside.rstrip('/')}/"):
+            return text
     return text.lstrip("/")
 
 

@@ -117,9 +117,9 @@ def copy_to_local(
         copies = [Copy(place, target, info.size)]
     wanted = [copy for copy in copies if overwrite or not _is_good(copy)]
     if wanted:
-        versions = fetch(wanted, directory, f"{place.full} to {target}")
-        for copy, version in zip(wanted, versions, strict=True):
-            _Known(copy.place.full, version).note(copy.target)
+        keys = fetch(wanted, directory, f"{place.full} to {target}")
+        for copy, key in zip(wanted, keys, strict=True):
+            _Known(copy.place.full, key).note(copy.target)
     return str(target)
 
 
@@ -158,7 +158,7 @@ def _is_good(copy: Copy) -> bool:
     known = _Known.of(copy.target)
     if known is None or known.url != copy.place.full:
         return False
-    return known.version == version_of(copy.place)
+    return known.version == version_of(copy.place).key
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class _Known:
 
     Args:
         url: The file it was made of.
-        version: The file's version then.
+        version: Key of the file's version then.
     """
 
     url: str

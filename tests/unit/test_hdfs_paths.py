@@ -46,7 +46,9 @@ def test_full_paths_that_the_module_gives_are_taken_back(at, url):
     ("url", "path", "whole"),
     [
         ("/data/demo", "/elsewhere/a", "/data/demo/elsewhere/a"),
-        ("/data/demo", "/data/demo2/a", "/data/demo/data/demo2/a"),
+        ("/data/demo", "/data/demo2/a", "/data/demo2/a"),
+        ("/demo", "/other/a", "/demo/other/a"),
+        ("/", "/a", "/a"),
         ("/data/demo", "file:///data/demo/a", "/data/demo/a"),
         ("/data/demo", "file:///other/a", "/other/a"),
         ("/data/demo", "s3://bucket/key", "s3://bucket/key"),
