@@ -18,6 +18,7 @@ from hopsml_flows.execution.capture import OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.function import unpacked
+from hopsml_flows.execution.hints import hint_for
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.sync import SYNC_SECONDS
 from hopsml_flows.execution.workdir import own_working_directory
@@ -170,7 +171,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
             )
             outputs = staging.attach(outputs)
         except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
-            failure = _failure(error)
+            failure = _failure(error, job.project)
             log.note(failure.traceback)
     return TrialResult(
         number=trial.number,
@@ -188,7 +189,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
     )
 
 
-def _failure(error: BaseException) -> Failure:
+def _failure(error: BaseException, project: Project) -> Failure:
     """Describe an exception; its traceback begins where the user's code does."""
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_PACKAGE):
@@ -198,4 +199,7 @@ def _failure(error: BaseException) -> Failure:
         message = str(error)
     except Exception as failed:  # the error's own __str__ is the user's code too
         message = f"its message cannot be had ({type(failed).__name__})"
+    hint = hint_for(error, project)
+    if hint is not None:
+        message, text = f"{message}; {hint}", f"{text}{hint}\n"
     return Failure(type(error).__name__, message, text)
