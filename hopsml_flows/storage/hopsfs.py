@@ -18,12 +18,13 @@ import socket
 import subprocess
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.implementations.arrow import HadoopFileSystem
 
 from hopsml_flows.storage.files import temporary_beside
@@ -35,6 +36,13 @@ CONNECT_SECONDS = 5
 
 _CLAIM_SECONDS = 30
 """Age at which a claim of a file's name was left by a process that died."""
+
+_READ_TRIES = 25
+_CHUNK = 1 << 20
+
+_NOT_LITERAL = re.compile(r"[%#?]")
+
+T = TypeVar("T")
 
 _USER_VARIABLES = ("LIBHDFS_DEFAULT_USER", "HADOOP_USER_NAME", "HDFS_USER")
 
@@ -103,8 +111,8 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
     def _strip_protocol(cls, path: Any) -> Any:
         # fsspec's own takes "#" and "?" in a name for parts of a URL.
         if isinstance(path, list):
-            return [path_of(each) for each in path]
-        return path_of(path)
+            return [_checked(each) for each in path]
+        return _checked(path)
 
     def ls(self, path: str, detail: bool = False, **kwargs: Any) -> list[Any]:
         """List a directory; a file lists itself."""
@@ -113,6 +121,57 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
             return [info] if detail else [info["name"]]
         listed: list[Any] = super().ls(path, detail=detail, **kwargs)
         return listed
+
+    def cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any
+    ) -> bytes:
+        """Read a file, or a part; a whole file is of one version."""
+        if start is not None or end is not None:
+            part: bytes = super().cat_file(path, start, end, **kwargs)
+            return part
+
+        def read() -> tuple[bytes, int]:
+            with self.open(path, "rb", seekable=False) as file:
+                content: bytes = file.read()
+            return content, len(content)
+
+        return self._whole(path, read)
+
+    def get_file(self, rpath: str, lpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
+        """Copy a file to a local path; it is of one version."""
+
+        def copy() -> tuple[None, int]:
+            done = 0
+            with self.open(rpath, "rb", seekable=False) as file, open(lpath, "wb") as target:
+                while chunk := file.read(_CHUNK):
+                    target.write(chunk)
+                    done += len(chunk)
+                    callback.absolute_update(done)
+            return None, done
+
+        self._whole(rpath, copy)
+
+    def _whole(self, path: str, read: Callable[[], tuple[T, int]]) -> T:
+        """Read until what was read has the size of the file.
+
+        The blocks of a version that was replaced go while they are read; Hops' libhdfs then
+        fails, or says that the file ends there.
+        """
+        failed: OSError | None = None
+        for _ in range(_READ_TRIES):
+            before = self.info(path)["size"]
+            try:
+                content, size = read()
+            except (FileNotFoundError, PermissionError):
+                raise
+            except OSError as error:
+                if self.isdir(path):
+                    raise IsADirectoryError(errno.EISDIR, "is a directory", path) from error
+                failed = error
+                continue
+            if size in (before, self.info(path)["size"]):
+                return content
+        raise failed or OSError(errno.EIO, "changes faster than it can be read", path)
 
     def mv(self, path1: str, path2: str, **kwargs: Any) -> None:
         """Rename; a file that has the name is replaced.
@@ -132,7 +191,7 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
         """Write a file; with mode "create" only if there is none."""
-        path = path_of(path)
+        path = _checked(path)
         if mode != "create":
             super().pipe_file(path, value, **kwargs)
             return
@@ -144,7 +203,7 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
             super().mv(beside, path)
 
     def _open(self, path: str, mode: str = "rb", *args: Any, **kwargs: Any) -> Any:
-        path = path_of(path)
+        path = _checked(path)
         if mode == "ab":
             return _Appended(self, path)
         if mode == "xb":
@@ -243,6 +302,15 @@ class _Appended(io.RawIOBase):
                 self._fs.pipe_file(self._path, b"")
         finally:
             super().close()
+
+
+def _checked(path: Any) -> str:
+    """The path in a URL, if libhdfs leaves it as it is."""
+    plain = path_of(path)
+    if _NOT_LITERAL.search(plain):
+        # Hops' libhdfs would read or write another file: "a" for "a#b", "a b" for "a%20b".
+        raise OSError(errno.EINVAL, "libhdfs takes %, # and ? in names for parts of a URL", plain)
+    return plain
 
 
 def path_of(path: Any) -> str:

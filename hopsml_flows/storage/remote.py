@@ -170,6 +170,14 @@ class ObjectFiles(RemoteFiles):
         """Write in one request."""
         self._fs.pipe_file(self._at(path), content)
 
+    def append(self, path: str, content: bytes) -> None:
+        """Write the whole file anew."""
+        try:
+            before = self.read(path)
+        except FileNotFoundError:
+            before = b""
+        self.replace(path, before + content)
+
     def create(self, path: str, content: bytes) -> None:
         """Write with the condition that there is nothing."""
         try:
@@ -190,9 +198,28 @@ class ObjectFiles(RemoteFiles):
                 below = inside[len(top) + 1 :]
                 yield _described(f"{path}/{below}" if path else below, entry)
 
+    def remove(self, path: str, *, recursive: bool) -> None:
+        """Remove a file, or a directory and all below it."""
+        if not self.info(path).is_directory:
+            self._fs.rm_file(self._at(path))
+            return
+        if not recursive and self.entries(path):
+            raise OSError(errno.ENOTEMPTY, "directory is not empty", path)
+        # Not fsspec's recursive one: it takes wildcards in names for a pattern.
+        self._remove_all(list(self._fs.find(self._at(path))), self._at(path))
+
     def rename(self, source: str, target: str) -> None:
         """Copy and remove: a rename of an object store is not atomic."""
-        self._fs.mv(self._at(source), self._at(target), recursive=self.info(source).is_directory)
+        is_directory = self.info(source).is_directory
+        names = [file.name for file in self.walk_files(source)] if is_directory else [source]
+        for name in names:
+            self._fs.cp_file(self._at(name), self._at(f"{target}{name[len(source) :]}"))
+        self._remove_all([self._at(name) for name in names])
+
+    def _remove_all(self, names: list[str], directory: str | None = None) -> None:  # noqa: ARG002 - for S3
+        """Remove objects, and what may stand for the directory that they were."""
+        for name in names:
+            self._fs.rm_file(name)
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
         """Copy a local file here; it appears when it is whole."""

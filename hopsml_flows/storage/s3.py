@@ -6,8 +6,10 @@ tools read.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,12 @@ from hopsml_flows.storage.hopsfs import check_port
 from hopsml_flows.storage.remote import ObjectFiles
 
 __all__ = ["S3Files", "s3_options"]
+
+_SMALLEST_PART = 5 << 20
+"""Bytes from which on S3 takes an object for a part of another."""
+
+_MOST_A_REQUEST = 1000
+"""Objects that one request may remove."""
 
 
 class S3Files(ObjectFiles):
@@ -33,6 +41,35 @@ class S3Files(ObjectFiles):
             check_port(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         bucket, _, prefix = self._root.partition("/")
         self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+
+    def append(self, path: str, content: bytes) -> None:
+        """Write the whole file anew; the server copies what is large itself."""
+        with suppress(FileNotFoundError):
+            if self.info(path).size >= _SMALLEST_PART:
+                with self._fs.open(self._at(path), "ab") as file:
+                    file.write(content)
+                return
+        super().append(path, content)
+
+    def _remove_all(self, names: list[str], directory: str | None = None) -> None:
+        if directory is not None:
+            # Some servers keep directories, and show them when they are empty; to others these
+            # names mean nothing.
+            inside = {name[: end + 1] for name in names for end in _slashes(name)}
+            inside = {name for name in inside if name.startswith(f"{directory}/")}
+            names = [*names, *sorted(inside, key=len, reverse=True)]
+        for start in range(0, len(names), _MOST_A_REQUEST):
+            parts = [name.partition("/") for name in names[start : start + _MOST_A_REQUEST]]
+            keys = [{"Key": key} for _, _, key in parts]
+            answer = self._fs.call_s3(
+                "delete_objects", Bucket=parts[0][0], Delete={"Objects": keys, "Quiet": True}
+            )
+            for error in answer.get("Errors", []):
+                raise OSError(errno.EIO, f"{error.get('Code')}: {error.get('Message')}")
+
+
+def _slashes(name: str) -> list[int]:
+    return [position for position, letter in enumerate(name) if letter == "/"]
 
 
 def s3_options(options: Mapping[str, Any]) -> dict[str, Any]:

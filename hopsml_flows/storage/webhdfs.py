@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import requests
 from fsspec.callbacks import DEFAULT_CALLBACK
-from fsspec.implementations.webhdfs import WebHDFile, WebHDFS
+from fsspec.implementations.webhdfs import WebHDFS
+from fsspec.spec import AbstractBufferedFile
 
 from hopsml_flows.storage.files import temporary_beside
 from hopsml_flows.storage.hopsfs import path_of
@@ -256,7 +257,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
             mode = "wb"
         if mode == "wb":
             self.put_data(path, b"")
-        return _WrittenFile(self, path, mode=mode, block_size=block_size or _BLOCK, tempdir="")
+        return _WrittenFile(self, path, mode=mode, block_size=block_size or _BLOCK)
 
     def _done(self, op: str, method: str, path: str, **parameters: Any) -> None:
         """Call an operation that answers false where it did nothing."""
@@ -264,7 +265,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
 
 
-class _WrittenFile(WebHDFile):  # type: ignore[misc]  # fsspec has no types
+class _WrittenFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
     """A file that is written by appending whole blocks."""
 
     def _initiate_upload(self) -> None:
