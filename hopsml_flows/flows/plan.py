@@ -150,7 +150,7 @@ class Plan:
         """Look whether the project can be written and the cluster reached.
 
         Raises:
-            InvalidProjectError: The project cannot be written.
+            InvalidProjectError: The project cannot be written, or not be seen by the workers.
             InvalidClusterError: The cluster cannot be had.
         """
         # Imports Dask, which argument errors should not have to wait for.
@@ -162,7 +162,7 @@ class Plan:
                 "project", project.url, "must be storage that worker processes share"
             )
         project.check_writable()
-        check_reachable(self.options.cluster)
+        check_reachable(self.options.cluster, project)
 
 
 def checked_key(key: object, *, argument: str = "optimization_key") -> str:

@@ -1,6 +1,7 @@
 """Where experiments lie: the project root on any fsspec storage, and every path in it."""
 
 from hopsml_flows.storage.files import FileInfo, Progress
+from hopsml_flows.storage.marker import remove_marker, sees_marker, write_marker
 from hopsml_flows.storage.paths import (
     EXPERIMENTS,
     MODELS,
@@ -28,4 +29,7 @@ __all__ = [
     "default_project",
     "is_own_file",
     "is_transient",
+    "remove_marker",
+    "sees_marker",
+    "write_marker",
 ]
