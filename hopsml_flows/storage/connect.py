@@ -73,7 +73,13 @@ def connected(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
 
 def _own(protocol: str, url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """The file system of a protocol that this package has a class for, and the root on it."""
-    from hopsml_flows.storage.hopsfs import HdfsFileSystem, HopsFileSystem, path_of, url_arguments
+    from hopsml_flows.storage.hopsfs import (
+        HdfsFileSystem,
+        HopsFileSystem,
+        path_of,
+        settings,
+        url_arguments,
+    )
 
     arguments = {**url_arguments(url), **options}
     if protocol == "webhdfs":
@@ -81,7 +87,8 @@ def _own(protocol: str, url: str, options: Mapping[str, Any]) -> tuple[Any, str]
 
         return WebHdfsFileSystem(**arguments), path_of(url)
     kind = HopsFileSystem if protocol == "hopsfs" else HdfsFileSystem
-    return kind(**arguments), path_of(url)
+    # Said in full: fsspec keeps instances by their arguments, whatever the environment says.
+    return kind(**settings(arguments)), path_of(url)
 
 
 def environment_of(protocol: str) -> dict[str, str]:

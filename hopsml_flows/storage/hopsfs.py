@@ -18,7 +18,7 @@ import socket
 import subprocess
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from fsspec.implementations.arrow import HadoopFileSystem
 
 from hopsml_flows.storage.files import temporary_beside
 
-__all__ = ["HdfsFileSystem", "HopsFileSystem", "check_port", "path_of", "url_arguments"]
+__all__ = ["HdfsFileSystem", "HopsFileSystem", "check_port", "path_of", "settings", "url_arguments"]
 
 CONNECT_SECONDS = 5
 """How long a NameNode's port may take to open."""
@@ -93,10 +93,8 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         for variable, path in zip(_CERTIFICATES.values(), given, strict=True):
             if path is not None:
                 os.environ[variable] = str(path)
-        if host == "default":
-            host, port, of_url = _configured()
-            user = user or of_url
-        user = user or next(filter(None, map(os.environ.get, _USER_VARIABLES)), None)
+        found = settings({"host": host, "port": port, "user": user})
+        host, port, user = found["host"], found["port"], found["user"]
         if port:
             check_port(host, port)
         _find_java()
@@ -325,6 +323,21 @@ def path_of(path: Any) -> str:
         # The host is what is before the first slash; a query is the connection's.
         text = re.sub(r"\?replication=\d+$", "", text[text.find("/") :] if "/" in text else "/")
     return "/" + text.strip("/")
+
+
+def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with host, port and user filled in from the environment or ``core-site.xml``.
+
+    Args:
+        arguments: Those of :class:`HdfsFileSystem`.
+    """
+    host, port = arguments.get("host") or "default", arguments.get("port") or 0
+    user = arguments.get("user")
+    if host == "default":
+        host, port, of_url = _configured()
+        user = user or of_url
+    user = user or next(filter(None, map(os.environ.get, _USER_VARIABLES)), None)
+    return {**arguments, "host": host, "port": port, "user": user}
 
 
 def url_arguments(url: str) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class Project:
         if not rest.strip("/") and protocol != "memory":
             raise InvalidProjectError("project", given, "lacks a path after the protocol")
         self._protocol = protocol
+        text, self._options = _without_query(given, protocol, text, options)
         self._url = text.rstrip("/") if rest.strip("/") else f"{protocol}://"
         _check_protocol(given, protocol)
 
@@ -437,6 +438,19 @@ def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str,
     if url.startswith(("s3:", "s3a:")):  # fsspec would look for a bucket of that name
         return _USER_AND_PASSWORD.sub("", url), {"key": user, "secret": password, **options}
     return _USER_AND_PASSWORD.sub(r"\1@", url), {"password": password, **options}
+
+
+def _without_query(
+    given: object, protocol: str, url: str, options: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Move the query of an HDFS URL to the options: paths are added at the URL's end."""
+    address, found, query = url.partition("?")
+    if not found or protocol not in ("hopsfs", "hdfs"):
+        return url, options
+    name, _, value = query.partition("=")
+    if name != "replication" or not value.isdecimal():
+        raise InvalidProjectError("project", given, "may have no query but replication=N")
+    return address, {"replication": int(value), **options}
 
 
 def _texts(options: Any) -> Iterator[str]:

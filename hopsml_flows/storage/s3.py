@@ -18,6 +18,12 @@ from hopsml_flows.storage.remote import ObjectFiles
 
 __all__ = ["S3Files", "s3_options"]
 
+_CREDENTIALS = {
+    "key": "AWS_ACCESS_KEY_ID",
+    "secret": "AWS_SECRET_ACCESS_KEY",
+    "token": "AWS_SESSION_TOKEN",
+}
+
 _SMALLEST_PART = 5 << 20
 """Bytes from which on S3 takes an object for a part of another."""
 
@@ -35,7 +41,6 @@ class S3Files(ObjectFiles):
             OSError: There is no such bucket, it is not to be used, or nobody answers.
         """
         endpoint = (self._fs.client_kwargs or {}).get("endpoint_url") or self._fs.endpoint_url
-        endpoint = endpoint or _variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
         if endpoint:  # s3fs tries again and again where nobody listens
             parts = urlsplit(endpoint)
             check_port(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -73,16 +78,25 @@ def _slashes(name: str) -> list[int]:
 
 
 def s3_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments for s3fs: the caller's, and what s3fs does not find out by itself.
+    """Arguments for s3fs: the caller's, and what the environment says.
+
+    botocore reads most of these variables itself, when it connects. But fsspec keeps instances by
+    their arguments: another environment would get the connection of the one before.
 
     Args:
         options: The caller's.
     """
     client = dict(options.get("client_kwargs") or {})
     if "region_name" not in client and (region := _variable("AWS_REGION", "AWS_DEFAULT_REGION")):
-        client["region_name"] = region  # botocore reads only the second one
+        client["region_name"] = region
     config = {"connect_timeout": 10, "read_timeout": 60, **(options.get("config_kwargs") or {})}
-    return {**options, "client_kwargs": client, "config_kwargs": config}
+    found: dict[str, Any] = {}
+    if not options.keys() & {"key", "secret", "token", "anon", "profile", "session"}:
+        found = {name: _variable(variable) for name, variable in _CREDENTIALS.items()}
+    if "endpoint_url" not in client:
+        found["endpoint_url"] = _variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    found = {name: value for name, value in found.items() if value}
+    return {**found, **options, "client_kwargs": client, "config_kwargs": config}
 
 
 def _variable(*names: str) -> str | None:
