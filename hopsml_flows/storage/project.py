@@ -39,6 +39,9 @@ _READ_ONLY = frozenset({"data", "git", "github", "http", "https", "jlab", "jupyt
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)([^/@:?#]*):([^/?#]*)@")
 
+# What may be one in a URL that is not well-formed either.
+_PASSWORD = re.compile(r"(:/{1,2}[^/@:]*):[^/@]*@")
+
 
 def default_project() -> str:
     """The project's URL where the caller names none: ``HOPSML_PROJECT``, Hopsworks', or local."""
@@ -84,6 +87,8 @@ class Project:
         text = os.fspath(url)
         text, options = _without_password(text, dict(storage_options or {}))
         given = given if text == url else text
+        if isinstance(given, str):
+            given = _PASSWORD.sub(r"\1:***@", given)
         if "\0" in text:
             raise InvalidProjectError("project", given, "must not contain NUL")
         protocol, found, rest = text.partition("://")

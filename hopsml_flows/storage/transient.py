@@ -16,7 +16,15 @@ _PERMANENT = (
     NotADirectoryError,
 )
 _PERMANENT_NUMBERS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EROFS, errno.ENOTEMPTY, errno.EXDEV}
+    {
+        errno.EINVAL,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENAMETOOLONG,
+        errno.EROFS,
+        errno.ENOTEMPTY,
+        errno.EXDEV,
+    }
 )
 
 # Exceptions of HDFS, by name in the message, that say so themselves.
