@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
 import threading
@@ -465,10 +466,10 @@ def _read_while_replaced(project, reads, readers=3):
     return wrong
 
 
+# The long form takes a quarter of an hour on HDFS.
+READS = int(os.environ.get("HOPSML_TORN_READS", "300"))
+
+
+@pytest.mark.timeout(120 + READS // 5)
 def test_no_read_of_a_file_that_is_being_replaced_is_torn(project):
-    assert _read_while_replaced(project, 300) == []
-
-
-@pytest.mark.slow
-def test_no_read_of_ten_thousand_is_torn(project):
-    assert _read_while_replaced(project, 10_000) == []
+    assert _read_while_replaced(project, READS) == []
