@@ -20,7 +20,7 @@ def hdfs_server(tmp_path_factory):
         jars = fetch.hadoop_jars()
     except fetch.MissingError as error:
         pytest.skip(f"no HDFS: {error}")
-    server = HdfsServer(tmp_path_factory.mktemp("hdfs") / "hdfs", jars)
+    server = HdfsServer(tmp_path_factory.mktemp("hdfs") / "hdfs", jars, retry_ms=20)
     try:
         server.start()
         yield server

@@ -28,10 +28,13 @@ class HdfsServer:
     Args:
         directory: Its data, configuration and logs.
         jars: Directory of Hadoop's jars.
+        retry_ms: How long a client waits before it asks again whether a file that it closes has
+            all its blocks. WebHDFS' clients are the DataNodes, which nearly always ask too soon.
     """
 
-    def __init__(self, directory: Path, jars: Path) -> None:
+    def __init__(self, directory: Path, jars: Path, *, retry_ms: int = 400) -> None:
         self._directory = directory
+        self._retry_ms = retry_ms
         self.port, self.http_port, *self._data_ports = free_ports(5)
         self.user = getpass.getuser()
         self.configuration = directory / "conf"
@@ -135,6 +138,7 @@ class HdfsServer:
                 "dfs.namenode.datanode.registration.ip-hostname-check": "false",
                 "dfs.namenode.safemode.extension": "0",
                 "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
+                "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": str(self._retry_ms),
                 # A DataNode that is gone is noticed within seconds, not ten minutes.
                 "dfs.heartbeat.interval": "1",
                 "dfs.namenode.heartbeat.recheck-interval": "2000",

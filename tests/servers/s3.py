@@ -66,7 +66,7 @@ class S3Server:
                 "-s3.autoCreateBucket=false",
                 f"-s3.config={users}",
                 "-master.telemetry=false",
-                "-volume.max=8",
+                "-volume.max=100",
                 "-master.volumeSizeLimitMB=64",
                 *(f"-{name}={port}" for name, port in zip(names, ports[1:], strict=True)),
             ],
