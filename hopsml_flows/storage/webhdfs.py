@@ -91,7 +91,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         **kwargs: Any,
     ) -> requests.Response:
         # Not public, but what all of fsspec's methods go through: with this one overridden they
-        # all raise what they should. tests/integration/test_webhdfs.py notices if it changes.
+        # all raise what they should. tests/integration/test_hdfs_clients.py notices if it changes.
         where = self._apply_proxy(self.url + quote(path_of(path or "/")))
         parameters = {**kwargs, **self.pars, "op": op.upper()}
         return self._sent(method, where, params=parameters, data=data, allow_redirects=redirect)
