@@ -31,7 +31,7 @@ from hopsml_flows.storage import (
     TrialFiles,
     is_own_file,
 )
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, slug
 
 __all__ = ["Staging", "committed"]
@@ -55,7 +55,8 @@ def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialRe
     """
     try:
         path = paths.trial(trial.directory, TrialFiles.OUTPUTS)
-        outputs = json.loads(persistently(lambda: project.read(path)))
+        limit = answer_limit(project)
+        outputs = json.loads(persistently(lambda: project.read(path), limit=limit))
     except FileNotFoundError:
         return None
     commit = outputs.pop("_commit")
@@ -168,7 +169,9 @@ class Staging:
                 self._sync.finish()
             if commit is not None:
                 path = self._target(TrialFiles.OUTPUTS)
-                persistently(lambda: self._project.replace(path, commit))
+                persistently(
+                    lambda: self._project.replace(path, commit), limit=answer_limit(self._project)
+                )
         except Exception as error:  # each file system has errors of its own
             if self._sync is None:
                 raise

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from hopsml_flows.storage import Project, TrialFiles, is_own_file
-from hopsml_flows.storage.patience import PATIENCE_SECONDS, persistently
+from hopsml_flows.storage.patience import PATIENCE_SECONDS, answer_limit, persistently, within
 
 __all__ = ["SYNC_SECONDS", "Sync"]
 
@@ -120,9 +120,10 @@ class Sync:
             failed: list[Exception] = []
             if self._over:
                 return
-            for name, stamp in self._at_rest(self._listed()):
+            # The log first: it is what is looked at when the worker dies.
+            for name, stamp in self._at_rest(sorted(self._listed(), key=_is_not_log)):
                 try:
-                    self._bring(name, stamp)
+                    within(self._limit(stamp), partial(self._bring, name, stamp))
                 except Exception as error:  # each file system has errors of its own
                     failed.append(error)
         if failed:
@@ -135,7 +136,7 @@ class Sync:
             Exception: What storage raised last, after it had its time to come back.
         """
         self.stop()
-        # A request of the thread's that hangs must not hang the trial's end for ever.
+        # The thread's round has a limit a file, and there may be many: not for ever.
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise TimeoutError("storage did not answer a request")
         try:
@@ -149,13 +150,19 @@ class Sync:
                 self._persist(*changed[0])
             for name in self._brought.keys() - {name for name, _ in files}:
                 with suppress(FileNotFoundError):
-                    persistently(partial(self._project.remove, self._target(name)))
+                    persistently(
+                        partial(self._project.remove, self._target(name)),
+                        limit=answer_limit(self._project),
+                    )
                 del self._brought[name]
         finally:
             self._lock.release()
 
     def _persist(self, name: str, stamp: _Stamp) -> None:
-        persistently(lambda: self._bring(name, stamp))
+        persistently(lambda: self._bring(name, stamp), limit=self._limit(stamp))
+
+    def _limit(self, stamp: _Stamp) -> float | None:
+        return answer_limit(self._project, stamp.size)
 
     def _listed(self) -> Iterable[tuple[str, _Stamp]]:
         for file in self._files():
@@ -281,6 +288,10 @@ _rounds = _Rounds()
 def _grows(name: str) -> bool:
     """Whether a file is only ever appended to: the log, and what TensorBoard's writers write."""
     return name == TrialFiles.LOG or "tfevents" in name.rpartition("/")[2]
+
+
+def _is_not_log(entry: tuple[str, _Stamp]) -> bool:
+    return entry[0] != TrialFiles.LOG
 
 
 def _content(file: Path, *, start: int = 0) -> bytes:

@@ -13,6 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -33,6 +34,7 @@ from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import print_report
 from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.tracking import (
     ExperimentRecord,
     Progress,
@@ -342,13 +344,15 @@ def _write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None
         raise InvalidProjectError(
             "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
         ) from error
-    project.replace(paths.environment, environment_text())
+    texts: dict[str, bytes | str] = {paths.environment: environment_text()}
     program = find_program(plan.train.source_file)
     if program is not None:
         content, suffix = program
-        project.replace(paths.program(suffix), content)
+        texts[paths.program(suffix)] = content
         record.write(program=paths.program(suffix))
     if plan.own_directory:
-        events = experiment_events(plan.domains, plan.optimization_key)
-        project.replace(paths.events, events)
+        texts[paths.events] = experiment_events(plan.domains, plan.optimization_key)
+    for path, text in texts.items():
+        limit = answer_limit(project, len(text))
+        persistently(partial(project.replace, path, text), limit=limit)
     record.write(environment=paths.environment)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ class RecordFile:
         """Change fields and replace the file."""
         self.record = replace(self.record, **changes)
         content = self.record.to_json()
-        persistently(lambda: self._project.replace(self._paths.record, content))
+        limit = answer_limit(self._project, len(content))
+        persistently(lambda: self._project.replace(self._paths.record, content), limit=limit)
 
     def finish(self, state: State, **changes: Any) -> None:
         """Write the end: state, time and duration."""
