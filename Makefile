@@ -9,16 +9,19 @@ UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(HOME)/.cache/uv
 
-.PHONY: demo test test-fast lint lock clean
+.PHONY: demo test test-fast servers lint lock clean
 
 demo: $(VENV)/.demo  ## set everything up and run the main job
 	$(BIN)/python examples/digits_grid.py
 
-test: $(VENV)/.dev  ## set everything up and run all tests
+test: $(VENV)/.dev servers  ## set everything up and run all tests
 	$(BIN)/python -m pytest
 
-test-fast: $(VENV)/.dev  ## all tests but the long ones
+test-fast: $(VENV)/.dev servers  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not slow"
+
+servers: $(VENV)/.dev  ## fetch what the tests' HDFS and S3 are made of; needs Java 17 and Maven
+	$(BIN)/python -m tests.servers.fetch
 
 lint: $(VENV)/.dev  ## format, lint, types, import contract
 	$(BIN)/ruff format --check .

@@ -29,11 +29,12 @@ _BAR = "#9db4c8"
 _OWN_BAR = "#1f5f99"
 
 
-def surroundings(directory: Path) -> dict[str, Any]:
+def surroundings(directory: Path, packages: Sequence[str] = _PACKAGES) -> dict[str, Any]:
     """When, where and with what a benchmark runs.
 
     Args:
         directory: Where it writes its trials' files.
+        packages: Whose versions matter.
     """
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -44,7 +45,7 @@ def surroundings(directory: Path) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "file_system": _file_system(directory),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {name: version(name) for name in packages},
     }
 
 

@@ -16,6 +16,9 @@ a caller may want to catch as a built-in mixes that built-in in::
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
     ├── WorkerLostError (RuntimeError)           the process of a trial died under it
     ├── ResourceUnavailableError (RuntimeError)  no worker has the GPU or resource asked for
+    ├── StorageUnavailableError (OSError)        storage did not take a trial's files; they are kept
+    ├── NoSpaceError (OSError)                   not enough room for a copy
+    ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
     ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
     └── PrefectServerError (RuntimeError)        the embedded Prefect server did not come up
@@ -41,12 +44,15 @@ __all__ = [
     "InvalidOutputError",
     "InvalidProjectError",
     "InvalidSpaceError",
+    "NoSpaceError",
     "NotInTrialError",
     "PrefectServerError",
     "ResourceUnavailableError",
     "SignatureMismatchError",
+    "StorageUnavailableError",
     "TrialFailedError",
     "TrialTimeoutError",
+    "UnsupportedOperationError",
     "WorkerLostError",
 ]
 
@@ -145,6 +151,18 @@ class WorkerLostError(HopsmlError, RuntimeError):
 
 class ResourceUnavailableError(HopsmlError, RuntimeError):
     """No worker of the cluster has the GPU, or another resource, that a task asks for."""
+
+
+class StorageUnavailableError(HopsmlError, OSError):
+    """Storage did not take what belongs to it, for as long as it was waited for."""
+
+
+class NoSpaceError(HopsmlError, OSError):
+    """There is not enough room for a copy; nothing was copied."""
+
+
+class UnsupportedOperationError(HopsmlError, NotImplementedError):
+    """The project's storage has no such notion, or its client no way to it."""
 
 
 class ExperimentFailedError(HopsmlError, RuntimeError):

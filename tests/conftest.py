@@ -9,6 +9,13 @@ import tempfile
 
 import pytest
 
+from tests.servers.fixtures import (  # noqa: F401 - shared by all tests
+    hdfs_server,
+    libhdfs,
+    moto_endpoint,
+    s3_server,
+)
+
 # Before anything imports Prefect: tests must not touch the user's database or profile, nor
 # report to anyone.
 _home = tempfile.mkdtemp(prefix="hopsml-tests-prefect-")

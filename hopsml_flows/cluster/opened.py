@@ -25,8 +25,10 @@ from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
+from hopsml_flows.cluster.visible import check_visible
 from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.execution import visible_gpus
+from hopsml_flows.storage import Project
 
 __all__ = ["OpenCluster", "check_reachable", "open_cluster"]
 
@@ -66,15 +68,21 @@ class OpenCluster:
         return max(1, threads)
 
 
-def check_reachable(config: ClusterConfig) -> None:
+def check_reachable(config: ClusterConfig, project: Project) -> None:
     """Find out whether the cluster can be had, without starting anything.
 
+    Args:
+        config: Which one.
+        project: What the workers of a running cluster must see.
+
     Raises:
+        InvalidProjectError: Workers of a running cluster do not see the project.
         InvalidClusterError: The scheduler does not answer within 10 s; or "cuda" where there is
             no GPU or dask-cuda is not installed.
     """
     if config.kind == "address":
-        _connect(config).close()
+        with _connect(config) as client:
+            check_visible(client, project)
     elif config.kind == "cuda":
         if not visible_gpus():
             raise InvalidClusterError("cluster", "cuda", "needs an NVIDIA GPU, and NVML finds none")

@@ -7,8 +7,10 @@ from hopsml_flows.execution.gpus import visible_gpus
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.signature import argument_order, check_names
 from hopsml_flows.execution.staging import Staging, committed
+from hopsml_flows.execution.sync import SYNC_SECONDS
 
 __all__ = [
+    "SYNC_SECONDS",
     "Earlier",
     "Job",
     "Place",

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.execution.capture import OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
-from hopsml_flows.execution.deadline import limited
+from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.function import unpacked
+from hopsml_flows.execution.hints import hint_for
 from hopsml_flows.execution.signature import call
+from hopsml_flows.execution.sync import SYNC_SECONDS
 from hopsml_flows.execution.workdir import own_working_directory
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
@@ -51,6 +53,8 @@ class Job:
         scratch: Directory on the workers' machine that the driver removes at the end, or None
             where the driver sees none of theirs.
         resumed: Whether an earlier run may have left files of trials that it did not finish.
+        sync_interval: Seconds between two times that a running trial's files are brought to the
+            project.
     """
 
     __slots__ = (
@@ -64,6 +68,7 @@ class Job:
         "project",
         "resumed",
         "scratch",
+        "sync_interval",
         "trial_timeout",
     )
 
@@ -80,6 +85,7 @@ class Job:
         trial_timeout: float | None = None,
         scratch: str | None = None,
         resumed: bool = False,
+        sync_interval: float = SYNC_SECONDS,
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
@@ -92,6 +98,7 @@ class Job:
         self.directory = directory
         self.scratch = scratch
         self.resumed = resumed
+        self.sync_interval = sync_interval
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in self.__slots__}
@@ -154,6 +161,8 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         stack.enter_context(running_trial(context))
         if place.alone:
             stack.enter_context(own_working_directory(job.directory, job.scratch))
+        if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
+            staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:
             returned = limited(
                 lambda: call(job.function, trial.params),
@@ -166,7 +175,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
             )
             outputs = staging.attach(outputs)
         except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
-            failure = _failure(error)
+            failure = _failure(error, job.project)
             log.note(failure.traceback)
     return TrialResult(
         number=trial.number,
@@ -185,7 +194,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
     )
 
 
-def _failure(error: BaseException) -> Failure:
+def _failure(error: BaseException, project: Project) -> Failure:
     """Describe an exception; its traceback begins where the user's code does."""
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_PACKAGE):
@@ -195,4 +204,7 @@ def _failure(error: BaseException) -> Failure:
         message = str(error)
     except Exception as failed:  # the error's own __str__ is the user's code too
         message = f"its message cannot be had ({type(failed).__name__})"
+    hint = hint_for(error, project)
+    if hint is not None:
+        message, text = f"{message}; {hint}", f"{text}{hint}\n"
     return Failure(type(error).__name__, message, text)

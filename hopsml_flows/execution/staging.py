@@ -1,8 +1,9 @@
 """A trial's files: written locally, brought to the project, committed last.
 
 On a local project the trial's own directory is the staging directory, and there is nothing to
-bring. Elsewhere, or with ``local_logdir=True``, it is a temporary directory that is uploaded at
-the end, also after a failure.
+bring. Elsewhere, or with ``local_logdir=True``, it is a temporary directory whose files are brought
+while the trial runs and at its end, also after a failure. Where storage does not take them in the
+end, they are moved to a directory that stays, and the trial has failed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,18 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from hopsml_flows.errors import StorageUnavailableError
+from hopsml_flows.execution.kept import keep
+from hopsml_flows.execution.sync import SYNC_SECONDS, Sync
 from hopsml_flows.storage import (
     OF_EXPERIMENT,
     ExperimentPaths,
@@ -23,7 +31,8 @@ from hopsml_flows.storage import (
     TrialFiles,
     is_own_file,
 )
-from hopsml_flows.trials import State, Trial, TrialResult, slug
+from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.trials import Failure, State, Trial, TrialResult, slug
 
 __all__ = ["Staging", "committed"]
 
@@ -45,7 +54,9 @@ def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialRe
         The committed result, or None.
     """
     try:
-        outputs = json.loads(project.read(paths.trial(trial.directory, TrialFiles.OUTPUTS)))
+        path = paths.trial(trial.directory, TrialFiles.OUTPUTS)
+        limit = answer_limit(project)
+        outputs = json.loads(persistently(lambda: project.read(path), limit=limit))
     except FileNotFoundError:
         return None
     commit = outputs.pop("_commit")
@@ -74,9 +85,10 @@ class Staging:
         project: Where the trial's files go.
         paths: The experiment's paths.
         trial: The trial.
-        local_logdir: Keep everything in a temporary directory until the end.
+        local_logdir: Keep everything but the log in a temporary directory until the end.
         scratch: Where that is made; None for the system's place.
         resumed: Whether an earlier run may have left files of this trial.
+        sync_interval: Seconds between two times that files are brought while the trial runs.
     """
 
     def __init__(
@@ -88,6 +100,7 @@ class Staging:
         local_logdir: bool,
         scratch: str | None = None,
         resumed: bool = False,
+        sync_interval: float = SYNC_SECONDS,
     ) -> None:
         self._project = project
         self._paths = paths
@@ -96,12 +109,25 @@ class Staging:
         if project.local_root is not None and not local_logdir:
             self.path = project.local_root / paths.trial(trial.directory)
             self.path.mkdir(parents=True, exist_ok=True)
-            self._apart = False
-        else:
-            self.path = Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
-            self._apart = True
-        if trial.attempt > 1 or resumed:
-            self._clear()
+            self._sync: Sync | None = None
+            if trial.attempt > 1 or resumed:
+                self._clear()
+            return
+        self.path = Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
+        self._sync = Sync(
+            project,
+            self.path,
+            self._target,
+            self._files,
+            seconds=sync_interval,
+            only_log=local_logdir,
+        )
+        try:
+            again = trial.attempt > 1 or resumed
+            self._sync.start(log_has=self._take_over() if again else 0)
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, name: str, data: str | bytes) -> None:
         """Write a small file of the project's own."""
@@ -124,25 +150,81 @@ class Staging:
         """
         return {name: self._attached(name, value) for name, value in outputs.items()}
 
-    def commit(self, result: TrialResult) -> None:
+    def sync_also_in(self, seconds: float) -> None:
+        """Bring files once more after so many seconds, since the process may end soon after."""
+        if self._sync is not None:
+            self._sync.also_in(seconds)
+
+    def commit(self, result: TrialResult) -> TrialResult:
         """Bring everything to the project; a success is marked done by the last file written.
 
         Args:
             result: What came of the trial.
+
+        Returns:
+            The same, or a failure where storage did not take the files: they are kept then, and
+            the failure says where.
         """
         if result.succeeded and result.metric is not None:
             self.write(TrialFiles.METRIC, repr(result.metric))
-        if self._apart:
-            for file in self._files():
-                name = file.relative_to(self.path).as_posix()
-                self._project.upload(file, self._target(name))
-        if result.succeeded:
-            self._project.replace(self._target(TrialFiles.OUTPUTS), self._commit_text(result))
+        commit = self._commit_text(result) if result.succeeded else None
+        try:
+            if self._sync is not None:
+                self._sync.finish()
+            if commit is not None:
+                path = self._target(TrialFiles.OUTPUTS)
+                persistently(
+                    lambda: self._project.replace(path, commit), limit=answer_limit(self._project)
+                )
+        except Exception as error:  # each file system has errors of its own
+            if self._sync is None:
+                raise
+            return self._kept(result, commit, error)
+        return result
 
     def close(self) -> None:
         """Remove the temporary directory, if it is one."""
-        if self._apart:
+        if self._sync is not None:
+            self._sync.stop()
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def _kept(self, result: TrialResult, commit: str | None, error: Exception) -> TrialResult:
+        """Move the files where they stay, complete: copied to the project, the trial is done."""
+        if commit is not None:
+            (self.path / TrialFiles.OUTPUTS).write_text(commit)
+        kept = keep(self.path, self._paths.id, self._trial)
+        where = self._project.full(self._paths.trial(self._trial.directory))
+        lines = str(error).splitlines() or [""]
+        unavailable = StorageUnavailableError(
+            f"storage did not take the trial's files ({type(error).__name__}: {lines[0]}); they "
+            f"are kept on {socket.gethostname()} in {kept}: copy what is there to {where}"
+        )
+        if result.failure is not None:
+            message = f"{result.failure.message}; moreover, {unavailable}"
+            return replace(result, failure=replace(result.failure, message=message))
+        return replace(
+            result,
+            state=State.FAILED,
+            metric=None,
+            outputs={},
+            failure=Failure(StorageUnavailableError.__name__, str(unavailable)),
+        )
+
+    def _take_over(self) -> int:
+        """Go on with the log of the attempt before, and remove what else it brought.
+
+        Returns:
+            The log's size.
+        """
+        root = self._target("").rstrip("/")
+        log = self.path / TrialFiles.LOG
+        with suppress(FileNotFoundError):
+            log.write_bytes(persistently(lambda: self._project.read(self._target(TrialFiles.LOG))))
+        for name in persistently(lambda: self._project.listdir(root)):
+            if name != TrialFiles.LOG and (self._trial.directory or name not in OF_EXPERIMENT):
+                with suppress(FileNotFoundError):
+                    persistently(partial(self._project.remove, f"{root}/{name}", recursive=True))
+        return log.stat().st_size if log.exists() else 0
 
     def _target(self, name: str) -> str:
         return self._paths.trial(self._trial.directory, name)

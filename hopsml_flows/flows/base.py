@@ -22,6 +22,7 @@ from prefect import Flow
 from prefect.exceptions import PrefectException
 
 from hopsml_flows.errors import HopsmlWarning
+from hopsml_flows.flows.block import block_reference, loaded_project
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.trials import ExperimentResult
 
@@ -69,13 +70,16 @@ class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
             ExperimentFailedError: All trials failed.
         """
         bound = inspect.signature(self._plan).bind(*args, **kwargs)
-        plan = self._plan(*bound.args, **bound.kwargs).checked()
-        # Imports Prefect's server client; argument errors need not wait for it.
-        from hopsml_flows.flows.server import embedded_server
-
-        arguments = {**bound.arguments, **plan.parameters(bound.arguments)}
+        reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
-            stack.enter_context(embedded_server())
+            if reference:  # the block is on the server
+                _enter_server(stack)
+            plan = self._plan(*bound.args, **{**bound.kwargs, **_loaded(reference)}).checked()
+            arguments = {**bound.arguments, **plan.parameters(bound.arguments)}
+            if reference and bound.arguments.get("project"):  # a flow run shows the name
+                arguments["project"] = reference
+            # Argument errors need not wait for it.
+            _enter_server(stack)
             stack.enter_context(prefect.tags(*plan.options.tags))
             stack.callback(_prepared.reset, _prepared.set(plan))
             results: list[ExperimentResult] = []
@@ -111,6 +115,18 @@ def experiment_flow(plan: Callable[P, Plan]) -> ExperimentFlow[P]:
     return ExperimentFlow(plan)
 
 
+def _enter_server(stack: ExitStack) -> None:
+    # Imports Prefect's server client.
+    from hopsml_flows.flows.server import embedded_server
+
+    stack.enter_context(embedded_server())
+
+
+def _loaded(reference: str | None) -> dict[str, Any]:
+    """The argument that a reference to a block stands for."""
+    return {"project": loaded_project(reference)} if reference else {}
+
+
 def _warn_unrecorded(error: Exception) -> None:
     warnings.warn(
         HopsmlWarning(
@@ -133,7 +149,8 @@ def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
 
         ready = _prepared.get()
         if ready is None:  # started by a deployment
-            ready = plan(*args, **kwargs).checked()
+            reference = block_reference(kwargs.get("project"))
+            ready = plan(*args, **cast("Any", {**kwargs, **_loaded(reference)})).checked()
         # A flow that a subflow's code starts has a plan of its own.
         _prepared.set(None)
         result = run(ready)

@@ -104,6 +104,7 @@ class Driver:
             directory=os.getcwd(),
             scratch=scratch,
             resumed=self._resumed,
+            sync_interval=self._plan.options.sync_interval,
         )
         shared = runner.share("job", job)
         artifacts = ArtifactWriter(
@@ -182,11 +183,13 @@ class Driver:
         limit = self._plan.options.trial_timeout
         if limit is None:
             return False
+        options = self._plan.options
+        if options.project.local_root is None or options.local_logdir:
+            # The log's last words lay with the worker; what is left is how long that had time.
+            return error.elapsed >= limit + GRACE_SECONDS
         try:
-            log = self._plan.options.project.read(
-                self._paths.trial(trial.directory, TrialFiles.LOG)
-            )
-        except OSError:  # it lay with the worker; what is left is how long that had time
+            log = options.project.read(self._paths.trial(trial.directory, TrialFiles.LOG))
+        except OSError:
             return error.elapsed >= limit + GRACE_SECONDS
         return ENDED.encode() in log
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import (
     DirectionParameter,
@@ -54,6 +54,7 @@ def differential_evolution(
     tags: list[str] | None = None,
     resume: str | None = None,
     progress: bool = True,
+    sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
     """Search by differential evolution: ``(generations + 1) * population`` evaluations at most.
 
@@ -90,6 +91,8 @@ def differential_evolution(
         resume: Identifier of an experiment to go on with: its finished trials are not run again,
             its failed ones are.
         progress: Print progress and results.
+        sync_interval: Seconds between two times that a running trial's log and events are brought
+            to a project that is not local.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs =
@@ -111,6 +114,7 @@ def differential_evolution(
         tags=tags,
         resume=resume,
         progress=progress,
+        sync_interval=sync_interval,
         draws=True,
     )
 

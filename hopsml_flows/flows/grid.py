@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
 from hopsml_flows.flows.plan import Options, Plan, checked_key
@@ -34,6 +34,7 @@ def grid_search(
     tags: list[str] | None = None,
     resume: str | None = None,
     progress: bool = True,
+    sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
     """Evaluate the training function at every combination of hyperparameter values.
 
@@ -56,6 +57,8 @@ def grid_search(
         resume: Identifier of an experiment to go on with: its finished trials are not run again,
             its failed ones are.
         progress: Print progress and results.
+        sync_interval: Seconds between two times that a running trial's log and events are brought
+            to a project that is not local.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = grid_search(…)``.
@@ -80,6 +83,7 @@ def grid_search(
             tags=tags,
             resume=resume,
             progress=progress,
+            sync_interval=sync_interval,
         ),
         make_search=lambda _: GridSearch(grid_dict, direction=way),
         trials=search.total,

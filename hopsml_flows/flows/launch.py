@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import TrainParameter
 from hopsml_flows.flows.plan import Options, Plan, checked_key
@@ -32,6 +32,7 @@ def launch(
     tags: list[str] | None = None,
     resume: str | None = None,
     progress: bool = True,
+    sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
     """Run the training function as an experiment: once, or once for each position of the lists.
 
@@ -53,6 +54,8 @@ def launch(
         resume: Identifier of an experiment to go on with: its finished trials are not run again,
             its failed ones are.
         progress: Print progress and results.
+        sync_interval: Seconds between two times that a running trial's log and events are brought
+            to a project that is not local.
 
     Returns:
         The result; it unpacks as ``path, outputs = launch(…)``.
@@ -77,6 +80,7 @@ def launch(
             tags=tags,
             resume=resume,
             progress=progress,
+            sync_interval=sync_interval,
         ),
         make_search=lambda _: ListSearch(configurations),
         trials=len(configurations),

@@ -15,7 +15,7 @@ from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
-from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
 from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.values import plain
 from hopsml_flows.storage import Project
@@ -42,6 +42,8 @@ class Options:
         tags: Tags of the flow run and the record.
         resume: Identifier of the experiment to go on with, or None.
         progress: Whether progress and results are printed.
+        sync_interval: Seconds between two times that a running trial's files are brought to a
+            project that is not local.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Options:
     tags: tuple[str, ...]
     resume: str | None
     progress: bool
+    sync_interval: float = SYNC_SECONDS
 
     @classmethod
     def checked(
@@ -72,6 +75,7 @@ class Options:
         tags: object,
         resume: object,
         progress: object,
+        sync_interval: object = SYNC_SECONDS,
         draws: bool = False,
     ) -> Options:
         """Judge the options.
@@ -95,10 +99,15 @@ class Options:
             seed=_seed(seed, draws=draws),
             seed_is_drawn=seed is None,
             retries=_count("retries", retries),
-            trial_timeout=None if trial_timeout is None else _seconds(trial_timeout),
+            trial_timeout=(
+                None
+                if trial_timeout is None
+                else _seconds("trial_timeout", trial_timeout, ", or None")
+            ),
             tags=_tags(tags),
             resume=_experiment(resume),
             progress=_flag("progress", progress),
+            sync_interval=_seconds("sync_interval", sync_interval),
         )
 
 
@@ -165,7 +174,7 @@ class Plan:
             The plan; one that resumes an experiment has that one's seed.
 
         Raises:
-            InvalidProjectError: The project cannot be written.
+            InvalidProjectError: The project cannot be written, or not be seen by the workers.
             InvalidClusterError: The cluster cannot be had.
             InvalidArgumentError: The experiment to resume is not there, or another one.
         """
@@ -180,7 +189,7 @@ class Plan:
             )
         project.check_writable()
         plan = self if self.options.resume is None else resumable(self)
-        check_reachable(self.options.cluster)
+        check_reachable(self.options.cluster, project)
         return plan
 
 
@@ -222,7 +231,7 @@ def _count(argument: str, value: object) -> int:
     return number
 
 
-def _seconds(value: object) -> float:
+def _seconds(argument: str, value: object, otherwise: str = "") -> float:
     number = plain(value)
     if (
         isinstance(number, bool)
@@ -231,7 +240,7 @@ def _seconds(value: object) -> float:
         or number <= 0
     ):
         raise InvalidArgumentError(
-            "trial_timeout", value, "must be a positive number of seconds, or None"
+            argument, value, f"must be a positive number of seconds{otherwise}"
         )
     return float(number)
 

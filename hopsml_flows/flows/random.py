@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
 from hopsml_flows.flows.plan import Options, Plan, checked_key
@@ -34,6 +34,7 @@ def random_search(
     tags: list[str] | None = None,
     resume: str | None = None,
     progress: bool = True,
+    sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
     """Evaluate the training function at random points of a search space, none of them twice.
 
@@ -58,6 +59,8 @@ def random_search(
         resume: Identifier of an experiment to go on with: its finished trials are not run again,
             its failed ones are.
         progress: Print progress and results.
+        sync_interval: Seconds between two times that a running trial's log and events are brought
+            to a project that is not local.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = random_search(…)``.
@@ -78,6 +81,7 @@ def random_search(
         tags=tags,
         resume=resume,
         progress=progress,
+        sync_interval=sync_interval,
         draws=True,
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prefect.context import FlowRunContext
 
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.tracking import (
     ExperimentRecord,
     RecordFile,
@@ -123,13 +126,15 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
         raise InvalidProjectError(
             "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
         ) from error
-    project.replace(paths.environment, environment_text())
+    texts: dict[str, bytes | str] = {paths.environment: environment_text()}
     program = find_program(plan.train.source_file)
     if program is not None:
         content, suffix = program
-        project.replace(paths.program(suffix), content)
+        texts[paths.program(suffix)] = content
         record.write(program=paths.program(suffix))
     if plan.own_directory:
-        events = experiment_events(plan.domains, plan.optimization_key)
-        project.replace(paths.events, events)
+        texts[paths.events] = experiment_events(plan.domains, plan.optimization_key)
+    for path, text in texts.items():
+        limit = answer_limit(project, len(text))
+        persistently(partial(project.replace, path, text), limit=limit)
     record.write(environment=paths.environment)

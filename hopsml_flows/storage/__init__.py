@@ -1,5 +1,7 @@
 """Where experiments lie: the project root on any fsspec storage, and every path in it."""
 
+from hopsml_flows.storage.files import FileInfo, Progress
+from hopsml_flows.storage.marker import remove_marker, sees_marker, write_marker
 from hopsml_flows.storage.paths import (
     EXPERIMENTS,
     MODELS,
@@ -10,6 +12,7 @@ from hopsml_flows.storage.paths import (
     is_own_file,
 )
 from hopsml_flows.storage.project import DEFAULT_PROJECT, PROJECT_VARIABLE, Project, default_project
+from hopsml_flows.storage.transient import is_transient
 
 __all__ = [
     "DEFAULT_PROJECT",
@@ -19,8 +22,14 @@ __all__ = [
     "PROJECT_VARIABLE",
     "ExperimentFiles",
     "ExperimentPaths",
+    "FileInfo",
+    "Progress",
     "Project",
     "TrialFiles",
     "default_project",
     "is_own_file",
+    "is_transient",
+    "remove_marker",
+    "sees_marker",
+    "write_marker",
 ]

@@ -1,22 +1,24 @@
-"""The project's root on storage: the only place that talks to fsspec.
+"""The project's root on storage: a local directory, or whatever fsspec reaches by a URL.
 
 Paths given to a :class:`Project` are relative to its root, with ``/`` between parts. Nothing is
-ever unpickled from storage. A reader never sees half a file: :meth:`Project.replace` writes
-beside it and renames, or uses a single request where the store makes that atomic.
+ever unpickled from storage. A reader never sees half a file of :meth:`Project.replace`: that
+writes beside it and renames, or uses a single request where the store makes that atomic.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
-import shutil
-import uuid
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from urllib.parse import unquote
 
 from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.storage.files import FileInfo, Files, Progress
+from hopsml_flows.storage.local import LocalFiles, written_beside
+from hopsml_flows.storage.matching import matching
 
 __all__ = ["DEFAULT_PROJECT", "PROJECT_VARIABLE", "Project", "default_project"]
 
@@ -26,12 +28,19 @@ PROJECT_VARIABLE = "HOPSML_PROJECT"
 DEFAULT_PROJECT = "hopsml_project"
 """Directory, under the working directory, that is the project where nothing else is said."""
 
-# A PUT of these stores is one atomic request; a rename there is a copy and a deletion.
-_ATOMIC_PUT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
-
+ANSWER_SECONDS = 12
+"""Longest wait for a storage to answer when an experiment starts."""
 
 # A protocol with one slash would pass as a local path and quietly keep everything here.
 _ONE_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")
+
+# Protocols that fsspec only reads from.
+_READ_ONLY = frozenset({"data", "git", "github", "http", "https", "jlab", "jupyter", "reference"})
+
+_USER_AND_PASSWORD = re.compile(r"(?<=://)([^/@:?#]*):([^/?#]*)@")
+
+# What may be one in a URL that is not well-formed either.
+_PASSWORD = re.compile(r"(:/{1,2}[^/@:]*):[^/@]*@")
 
 
 def default_project() -> str:
@@ -45,70 +54,85 @@ def default_project() -> str:
     return DEFAULT_PROJECT
 
 
-# Protocols that fsspec only reads from.
-_READ_ONLY = frozenset({"data", "git", "github", "http", "https", "jlab", "jupyter", "reference"})
-
-
 class Project:
     """A project's root directory on any storage that fsspec knows.
 
-    Instances are cheap, and pickle as their URL.
+    Instances are cheap, connect when they are first used, and pickle with all that another
+    machine needs to reach the storage: URL, options, and variables of the environment. Neither
+    ``repr`` nor errors show options or a password of the URL.
 
     Args:
         url: fsspec URL, or a local path (relative to the working directory).
+        storage_options: Dict of arguments of the fsspec file system, such as ``{"key": …}``.
 
     Raises:
-        InvalidProjectError: Malformed URL, or a protocol that fsspec does not know, whose
-            package is not installed, or whose storage cannot be reached.
+        InvalidProjectError: Malformed URL, or a protocol that fsspec does not know or whose
+            package is not installed.
     """
 
-    def __init__(self, url: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str | os.PathLike[str] | None = None,
+        storage_options: Any = None,
+    ) -> None:
         given = url
         if url is None:
             url = default_project()
         if not isinstance(url, (str, os.PathLike)) or not os.fspath(url).strip():
             raise InvalidProjectError("project", given, "must be a URL or a local path")
+        if storage_options is not None and not isinstance(storage_options, Mapping):
+            # Not the value: it may hold a secret.
+            kind = type(storage_options).__name__
+            raise InvalidProjectError("storage_options", kind, "must be a dict")
         text = os.fspath(url)
+        text, options = _without_password(text, dict(storage_options or {}))
+        given = given if text == url else text
+        if isinstance(given, str):
+            given = _PASSWORD.sub(r"\1:***@", given)
         if "\0" in text:
             raise InvalidProjectError("project", given, "must not contain NUL")
         protocol, found, rest = text.partition("://")
         if (found and not protocol) or _ONE_SLASH.match(text):
             raise InvalidProjectError("project", given, "must be like protocol://path")
+        self._options = options
+        self._lock = threading.Lock()
+        self._files: Files | None = None
+        self._local: Path | None = None
         if not found or protocol in ("file", "local"):
-            path = rest if found else text
-            if not path:
-                raise InvalidProjectError("project", given, "lacks a path")
-            try:
-                self._local: Path | None = Path(path).expanduser().absolute()
-            except RuntimeError as error:  # ~somebody, and there is no such user
-                raise InvalidProjectError("project", given, str(error)) from error
+            self._protocol = "file"
+            self._local = _local_path(given, rest if found else text)
             self._url = str(self._local)
-            self._root = str(self._local)
-            self._fs: Any = None
-            self._atomic_put = False
+            self._files = LocalFiles(self._local)
             return
         if not rest.strip("/") and protocol != "memory":
             raise InvalidProjectError("project", given, "lacks a path after the protocol")
-        self._local = None
+        self._protocol = protocol
+        text, self._options = _without_query(given, protocol, text, options)
         self._url = text.rstrip("/") if rest.strip("/") else f"{protocol}://"
-        self._fs, self._root = _file_system(given, self._url)
-        self._atomic_put = protocol in _ATOMIC_PUT
+        _check_protocol(given, protocol)
 
-    def __reduce__(self) -> tuple[type[Project], tuple[str]]:
-        return Project, (self._url,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        from hopsml_flows.storage.connect import environment_of
+
+        return _rebuilt, (self._url, self._options, environment_of(self._protocol))
 
     def __repr__(self) -> str:
         return f"Project({self._url!r})"
 
     @property
     def url(self) -> str:
-        """The root as a URL, or as an absolute path where it is local."""
+        """The root as a URL without a password, or as an absolute path where it is local."""
         return self._url
+
+    @property
+    def storage_options(self) -> Mapping[str, Any]:
+        """Arguments of the file system; they may be secret."""
+        return self._options
 
     @property
     def in_memory(self) -> bool:
         """Whether it lives in one process's memory, where no other process finds it."""
-        return self._url.startswith("memory://")
+        return self._protocol == "memory"
 
     @property
     def name(self) -> str:
@@ -130,36 +154,23 @@ class Project:
         """Find out, without writing, whether the project can be written.
 
         Raises:
-            InvalidProjectError: It cannot, or the storage does not answer.
+            InvalidProjectError: It cannot, or the storage does not answer within 12 s.
         """
-        if self._local is None:
-            protocol = self._url.partition("://")[0]
-            if protocol in _READ_ONLY:
-                raise InvalidProjectError("project", self._url, f"{protocol} cannot be written")
-            try:
-                self._fs.exists(self._root)
-            except Exception as error:  # each file system has errors of its own
-                raise InvalidProjectError("project", self._url, _unreachable(error)) from error
-            return
-        existing = self._local
+        if self._protocol in _READ_ONLY:
+            raise InvalidProjectError("project", self._url, f"{self._protocol} cannot be written")
         try:
-            while not existing.exists() and existing != existing.parent:
-                existing = existing.parent
-            directory = existing.is_dir()
-            writable = os.access(existing, os.W_OK | os.X_OK) and _mount_is_writable(existing)
-        except OSError as error:  # a directory above is closed to us, or the name is too long
-            raise InvalidProjectError("project", self._url, _unreachable(error)) from error
-        if not directory:
-            raise InvalidProjectError("project", self._url, f"{existing} is not a directory")
-        if not writable:
-            raise InvalidProjectError("project", self._url, f"{existing} is not writable")
+            if self._local is not None:
+                self._store.check_writable()
+            else:
+                _within(ANSWER_SECONDS, lambda: self._store.check_writable())
+        except InvalidProjectError:
+            raise
+        except Exception as error:  # each file system has errors of its own
+            raise self._unusable(error) from error
 
     def make_directory(self, path: str) -> None:
         """Create a directory and its parents; one that exists is fine."""
-        if self._local is not None:
-            (self._local / path).mkdir(parents=True, exist_ok=True)
-        elif not self._atomic_put:  # object stores have no directories
-            self._fs.makedirs(self._at(path), exist_ok=True)
+        self._store.make_directory(path)
 
     def replace(self, path: str, data: bytes | str) -> None:
         """Write a file whole: a reader sees the old content or the new, nothing between.
@@ -168,25 +179,32 @@ class Project:
             path: The file; its directory must exist.
             data: The content; text is written as UTF-8.
         """
-        content = data.encode() if isinstance(data, str) else data
-        if self._local is not None:
-            target = self._local / path
-            beside = target.with_name(f"{target.name}.{_unique()}.tmp")
-            try:
-                beside.write_bytes(content)
-                beside.replace(target)
-            except BaseException:
-                with suppress(OSError):
-                    beside.unlink()
-                raise
-            return
-        target_path = self._at(path)
-        if self._atomic_put:
-            self._fs.pipe_file(target_path, content)
-            return
-        temporary = f"{target_path}.{_unique()}.tmp"
-        self._fs.pipe_file(temporary, content)
-        self._fs.mv(temporary, target_path)
+        self._store.replace(path, data.encode() if isinstance(data, str) else data)
+
+    def append(self, path: str, data: bytes | str) -> None:
+        """Add to the end of a file, which is made if there is none.
+
+        Object stores write the whole file anew. A file has one writer: two at once may fail, or
+        lose what the other wrote.
+
+        Args:
+            path: The file; its directory must exist.
+            data: What to add; nothing happens where that is empty.
+        """
+        if data:
+            self._store.append(path, data.encode() if isinstance(data, str) else data)
+
+    def create(self, path: str, data: bytes | str) -> None:
+        """Write a file that does not exist yet; of several that try at once one succeeds.
+
+        Args:
+            path: The file; its directory must exist.
+            data: The content; text is written as UTF-8.
+
+        Raises:
+            FileExistsError: It exists.
+        """
+        self._store.create(path, data.encode() if isinstance(data, str) else data)
 
     def read(self, path: str) -> bytes:
         """Content of a file.
@@ -194,78 +212,275 @@ class Project:
         Raises:
             FileNotFoundError: There is none.
         """
-        if self._local is not None:
-            return (self._local / path).read_bytes()
-        content: bytes = self._fs.cat_file(self._at(path))
-        return content
+        return self._store.read(path)
+
+    def open(self, path: str, mode: str = "rb") -> IO[Any]:
+        """Open a file, text as UTF-8.
+
+        What is written in this way may be seen half-written; :meth:`replace` and :meth:`upload`
+        are not.
+
+        Args:
+            path: The file.
+            mode: As for Python's ``open``; files elsewhere are read, written or appended, not
+                changed in place.
+        """
+        return self._store.open(path, mode)
+
+    def info(self, path: str) -> FileInfo:
+        """Describe a file or directory.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        return self._store.info(path)
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or directory."""
-        if self._local is not None:
-            return (self._local / path).exists()
-        return bool(self._fs.exists(self._at(path)))
+        return self._store.exists(path)
 
-    def listdir(self, path: str) -> list[str]:
+    def listdir(self, path: str = "") -> list[str]:
         """Names of the files and directories in a directory, sorted; empty if there is none."""
-        if self._local is not None:
-            try:
-                return sorted(os.listdir(self._local / path))
-            except FileNotFoundError:
-                return []
+        return [entry.name.rpartition("/")[2] for entry in self.entries(path)]
+
+    def entries(self, path: str = "") -> list[FileInfo]:
+        """The files and directories in a directory, sorted by name; empty if there is none.
+
+        Raises:
+            NotADirectoryError: It is a file.
+        """
         try:
-            entries = self._fs.ls(self._at(path), detail=False)
+            return sorted(self._store.entries(path), key=lambda entry: entry.name)
         except FileNotFoundError:
             return []
-        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
 
-    def upload(self, source: Path, path: str) -> None:
-        """Copy a local file into the project; its directory is made."""
-        parent = path.rpartition("/")[0]
-        self.make_directory(parent)
-        if self._local is not None:
-            target = self._local / path
-            if target.exists() and target.samefile(source):
-                return
-            shutil.copyfile(source, target)
+    def walk_files(self, path: str = "") -> Iterator[FileInfo]:
+        """All files below a directory, in any order; nothing if there is none."""
+        return self._store.walk_files(path)
+
+    def glob(self, pattern: str) -> list[str]:
+        """Paths of the files and directories that match, sorted.
+
+        Args:
+            pattern: Path relative to the root; ``*``, ``?`` and ``[…]`` match within a part, and
+                the part ``**`` any number of directories.
+        """
+        return matching(pattern, self.entries, self.exists)
+
+    def remove(self, path: str, recursive: bool = False) -> None:
+        """Remove a file or a directory.
+
+        Args:
+            path: What to remove; not the root.
+            recursive: Remove a directory with all that is in it; otherwise it must be empty.
+
+        Raises:
+            FileNotFoundError: There is nothing.
+        """
+        if not path.strip("/"):
+            raise ValueError("the root of a project is not removed")
+        self._store.remove(path, recursive=recursive)
+
+    def rename(self, source: str, target: str, overwrite: bool = False) -> None:
+        """Rename a file or directory; atomic on all but object stores.
+
+        Args:
+            source: What to rename.
+            target: Its new path; the directory must exist.
+            overwrite: Replace a file that has that path.
+
+        Raises:
+            FileNotFoundError: There is no source.
+            FileExistsError: There is a target, and it is a directory or not to be overwritten.
+        """
+        self._store.info(source)  # raises where there is none, on every storage alike
+        self._check_free(target, overwrite)
+        self._store.rename(source, target)
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy a file, over one that has the name, or a directory with all that is in it.
+
+        Args:
+            source: What to copy.
+            target: The copy's path.
+
+        Raises:
+            FileNotFoundError: There is no source.
+            FileExistsError: The target is a directory.
+        """
+        kind = self._store.info(source)
+        self._check_free(target, overwrite=not kind.is_directory)
+        if not kind.is_directory:
+            self._store.make_directory(target.rpartition("/")[0])
+            self._store.copy_file(source, target)
             return
-        self._fs.put_file(str(source), self._at(path))
+        for file in list(self._store.walk_files(source)):
+            path = f"{target}{file.name[len(source) :]}"
+            self._store.make_directory(path.rpartition("/")[0])
+            self._store.copy_file(file.name, path)
 
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{path}" if path else self._root
+    def upload(
+        self, source: str | os.PathLike[str], path: str, progress: Progress | None = None
+    ) -> None:
+        """Copy a local file into the project; its directory is made, and it appears when whole.
+
+        Args:
+            source: The local file.
+            path: Where to.
+            progress: Called with the bytes copied and the bytes there are.
+        """
+        self._store.make_directory(path.rpartition("/")[0])
+        self._store.upload(Path(source), path, progress)
+
+    def download(
+        self, path: str, target: str | os.PathLike[str], progress: Progress | None = None
+    ) -> None:
+        """Copy a file of the project to a local path; it appears there when it is whole.
+
+        Args:
+            path: The file.
+            target: The local path; its directory must exist.
+            progress: Called with the bytes copied and the bytes there are.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            IsADirectoryError: It is a directory.
+        """
+        if self._store.info(path).is_directory:
+            raise IsADirectoryError(f"{self.full(path)} is a directory")
+        with written_beside(os.fspath(target)) as beside:
+            self._store.download(path, Path(beside), progress)
+
+    def free_bytes(self) -> int | None:
+        """Room that is left on the storage, or None where it does not say."""
+        return self._store.free_bytes()
+
+    @property
+    def _store(self) -> Files:
+        if self._files is None:
+            with self._lock:
+                if self._files is None:
+                    self._files = self._connected()
+        return self._files
+
+    def _connected(self) -> Files:
+        from hopsml_flows.storage.connect import connected
+
+        try:
+            return connected(self._protocol, self._url, self._options)
+        except InvalidProjectError:
+            raise
+        except Exception as error:
+            raise self._unusable(error) from error
+
+    def _check_free(self, target: str, overwrite: bool) -> None:
+        try:
+            there = self._store.info(target)
+        except FileNotFoundError:
+            return
+        if there.is_directory or not overwrite:
+            raise FileExistsError(f"{self.full(target)} exists already")
+
+    def _unusable(self, error: Exception) -> InvalidProjectError:
+        if isinstance(error, ImportError):
+            return InvalidProjectError(
+                "project", self._url, f"needs a package that is not installed ({error})"
+            )
+        if self._local is not None and isinstance(error, (NotADirectoryError, PermissionError)):
+            text = error.strerror or str(error)
+            if text.endswith(("is not a directory", "is not writable")):
+                return InvalidProjectError("project", self._url, text)
+        lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
+        reason = f"cannot be reached ({type(error).__name__}: {self._without_secrets(lines[0])})"
+        return InvalidProjectError("project", self._url, reason)
+
+    def _without_secrets(self, text: str) -> str:
+        """A file system's message with the values of the options struck out."""
+        for value in _texts(self._options):
+            if len(value) > 3:
+                text = text.replace(value, "***")
+        return _USER_AND_PASSWORD.sub(r"\1:***@", text)
 
 
-def _file_system(given: object, url: str) -> tuple[Any, str]:
-    import fsspec  # here, so that importing this package stays light
+def _rebuilt(url: str, options: dict[str, Any], environment: Mapping[str, str]) -> Project:
+    """What is pickled becomes on another machine.
+
+    What that machine says of itself wins: where its libraries are, for instance.
+    """
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
+    return Project(url, options or None)
+
+
+def _local_path(given: object, path: str) -> Path:
+    if not path:
+        raise InvalidProjectError("project", given, "lacks a path")
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:  # ~somebody, and there is no such user
+        raise InvalidProjectError("project", given, str(error)) from error
+
+
+def _check_protocol(given: object, protocol: str) -> None:
+    from hopsml_flows.storage.connect import check_protocol
 
     try:
-        fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        check_protocol(protocol)
     except ValueError as error:
         raise InvalidProjectError("project", given, str(error)) from error
     except ImportError as error:
         raise InvalidProjectError(
             "project", given, f"needs a package that is not installed ({error})"
         ) from error
-    except Exception as error:  # some file systems connect when they are made
-        raise InvalidProjectError("project", given, _unreachable(error)) from error
-    return fs, str(root).rstrip("/")
 
 
-def _unreachable(error: Exception) -> str:
-    lines = str(error).splitlines() or [""]
-    return f"cannot be reached ({type(error).__name__}: {lines[0]})"
+def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Move a URL's password to the options, where nobody prints it."""
+    found = _USER_AND_PASSWORD.search(url)
+    if not found:
+        return url, options
+    user, password = unquote(found[1]), unquote(found[2])
+    if url.startswith(("s3:", "s3a:")):  # fsspec would look for a bucket of that name
+        return _USER_AND_PASSWORD.sub("", url), {"key": user, "secret": password, **options}
+    return _USER_AND_PASSWORD.sub(r"\1@", url), {"password": password, **options}
 
 
-_counter = itertools.count()
-_process = uuid.uuid4().hex
+def _without_query(
+    given: object, protocol: str, url: str, options: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Move the query of an HDFS URL to the options: paths are added at the URL's end."""
+    address, found, query = url.partition("?")
+    if not found or protocol not in ("hopsfs", "hdfs"):
+        return url, options
+    name, _, value = query.partition("=")
+    if name != "replication" or not value.isdecimal():
+        raise InvalidProjectError("project", given, "may have no query but replication=N")
+    return address, {"replication": int(value), **options}
 
 
-def _unique() -> str:
-    """A suffix that nobody else uses, also after a fork, without asking the system for entropy."""
-    return f"{_process}-{os.getpid()}-{next(_counter)}"
+def _texts(options: Any) -> Iterator[str]:
+    """All strings in nested options."""
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, Mapping):
+        for value in options.values():
+            yield from _texts(value)
 
 
-def _mount_is_writable(path: Path) -> bool:
-    # os.access answers yes to root even on a read-only mount.
-    mount = os.statvfs(path)
-    # Mounts without blocks, such as /proc, hold no files of anybody's.
-    return mount.f_blocks > 0 and not mount.f_flag & os.ST_RDONLY
+def _within(seconds: float, call: Any) -> None:
+    """Call, and give up waiting after a time: some clients try for minutes, out of reach."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # handed to the caller
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="hopsml-storage-check", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {seconds} s")
+    if errors:
+        raise errors[0]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ class RecordFile:
     def write(self, **changes: Any) -> None:
         """Change fields and replace the file."""
         self.record = replace(self.record, **changes)
-        self._project.replace(self._paths.record, self.record.to_json())
+        content = self.record.to_json()
+        limit = answer_limit(self._project, len(content))
+        persistently(lambda: self._project.replace(self._paths.record, content), limit=limit)
 
     def finish(self, state: State, **changes: Any) -> None:
         """Write the end: state, time and duration."""

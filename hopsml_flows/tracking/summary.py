@@ -10,6 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.trials import json_value
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class Summary:
             return
         began = time.monotonic()
         body = ",\n".join(line for _, line in sorted(self._lines))
-        self._project.replace(self._paths.summary, f'{{"combinations": [\n{body}\n]}}\n')
+        content = f'{{"combinations": [\n{body}\n]}}\n'
+        limit = answer_limit(self._project, len(content))
+        persistently(lambda: self._project.replace(self._paths.summary, content), limit=limit)
         self._written = len(self._lines)
         now = time.monotonic()
         self._due = now + max(_MIN_SECONDS, (now - began) / _SHARE)

@@ -45,6 +45,7 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
         local_logdir=job.local_logdir,
         scratch=job.scratch,
         resumed=job.resumed,
+        sync_interval=job.sync_interval,
     )
     try:
         params = json_value("parameters", trial.params)
@@ -52,7 +53,7 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
         staging.write(TrialFiles.EVENTS_START, start_events(trial))
         result = evaluate(job, trial, staging, _place())
         staging.write(TrialFiles.EVENTS_END, end_events(result))
-        staging.commit(result)
+        result = staging.commit(result)
     finally:
         staging.close()
     if result.failure is not None:

@@ -82,3 +82,17 @@ def experiments(project):
         }
 
     return read
+
+
+@pytest.fixture
+def flow_parameters(prefect_server):
+    """Read the parameters of a flow run, as the server has them."""
+    from uuid import UUID
+
+    from prefect.client.orchestration import get_client
+
+    def read(flow_run_id: str) -> dict:
+        with get_client(sync_client=True) as client:
+            return client.read_flow_run(UUID(flow_run_id)).parameters
+
+    return read

@@ -1,0 +1,62 @@
+"""File operations on the project, named as in ``hops.hdfs``; in trials, scripts and notebooks.
+
+Inside a trial the project is the experiment's; elsewhere it is the default one
+(``HOPSML_PROJECT``, Hopsworks' own, or ``./hopsml_project``). Paths are relative to the project;
+full ones are what they say. A path or name that cannot be used is an ``InvalidArgumentError``,
+what a storage has no notion of an ``UnsupportedOperationError``; the rest are Python's own errors,
+such as ``FileNotFoundError``.
+"""
+
+from hopsml_flows.hdfs.about import (
+    abs_path,
+    capacity,
+    close,
+    get,
+    get_fs,
+    project_id,
+    project_name,
+    project_path,
+    project_user,
+)
+from hopsml_flows.hdfs.changing import chmod, chown, cp, delete, mkdir, move, rename, rmr
+from hopsml_flows.hdfs.content import dump, load, open_file
+from hopsml_flows.hdfs.localized import local_path, local_paths
+from hopsml_flows.hdfs.looking import access, exists, glob, isdir, isfile, ls, lsl, stat
+from hopsml_flows.hdfs.status import StatResult
+from hopsml_flows.hdfs.transfer import copy_to_hdfs, copy_to_local
+
+__all__ = [
+    "StatResult",
+    "abs_path",
+    "access",
+    "capacity",
+    "chmod",
+    "chown",
+    "close",
+    "copy_to_hdfs",
+    "copy_to_local",
+    "cp",
+    "delete",
+    "dump",
+    "exists",
+    "get",
+    "get_fs",
+    "glob",
+    "isdir",
+    "isfile",
+    "load",
+    "local_path",
+    "local_paths",
+    "ls",
+    "lsl",
+    "mkdir",
+    "move",
+    "open_file",
+    "project_id",
+    "project_name",
+    "project_path",
+    "project_user",
+    "rename",
+    "rmr",
+    "stat",
+]

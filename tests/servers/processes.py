@@ -1,0 +1,72 @@
+"""Starting and ending the processes of a server."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that are free now, all different."""
+    found: list[socket.socket] = []
+    try:
+        while len(found) < count:
+            opened = socket.socket()
+            opened.bind(("127.0.0.1", 0))
+            found.append(opened)
+        return [opened.getsockname()[1] for opened in found]
+    finally:
+        for opened in found:
+            opened.close()
+
+
+def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.1)
+
+
+class Process:
+    """One process with its output in a file; it ends with this one, whatever kills that."""
+
+    def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=log.parent,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it; by force if asked to, or if it takes longer than 10 s."""
+        if self.running:
+            self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

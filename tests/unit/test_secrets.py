@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import pickle
+
+import pytest
+
+from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.storage import Project
+
+SECRET = "s3cr3t-value"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "options"),
+    [
+        (
+            f"webhdfs://me:{SECRET}@127.0.0.1:1/x",
+            "webhdfs://me@127.0.0.1:1/x",
+            {"password": SECRET},
+        ),
+        (f"s3://KEY:{SECRET}@bucket/x", "s3://bucket/x", {"key": "KEY", "secret": SECRET}),
+        (f"s3://KEY:{SECRET}%2F@bucket/x", "s3://bucket/x", {"key": "KEY", "secret": SECRET + "/"}),
+    ],
+)
+def test_a_password_of_the_url_becomes_an_option_that_nobody_prints(url, shown, options):
+    project = Project(url)
+    assert project.url == shown
+    assert project.storage_options == options
+    assert SECRET not in repr(project) + str(project) + project.full("a") + project.name
+
+
+def test_options_are_pickled_and_not_shown():
+    project = Project("s3://bucket/x", {"key": "k", "secret": SECRET})
+    again = pickle.loads(pickle.dumps(project))
+    assert again.storage_options == {"key": "k", "secret": SECRET}
+    assert SECRET not in repr(again)
+
+
+def test_the_environment_that_a_storage_needs_is_pickled_and_does_not_overrule(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of the driver")
+    monkeypatch.setenv("AWS_REGION", "of the driver")
+    pickled = pickle.dumps(Project("s3://bucket/x"))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_REGION", "of the worker")
+    pickle.loads(pickled)
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "of the driver"
+    assert os.environ["AWS_REGION"] == "of the worker"
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+
+
+@pytest.mark.parametrize(
+    "url", [f"nonsense://me:{SECRET}@host/x", f"s3:/me:{SECRET}@x", f"s3://:{SECRET}@/"]
+)
+def test_errors_do_not_show_a_password(url):
+    with pytest.raises(InvalidProjectError) as caught:
+        Project(url)
+    assert SECRET not in str(caught.value)
+
+
+def test_options_that_are_no_dict_are_refused_without_showing_them():
+    with pytest.raises(InvalidProjectError, match="storage_options: must be a dict") as caught:
+        Project("s3://bucket/x", SECRET)
+    assert SECRET not in str(caught.value)
+
+
+def test_an_unreachable_storage_is_named_without_its_token():
+    project = Project("webhdfs://127.0.0.1:1/x", {"token": SECRET})
+    with pytest.raises(InvalidProjectError, match="Connection refused") as caught:
+        project.check_writable()
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET not in str(error)
+        error = error.__cause__
