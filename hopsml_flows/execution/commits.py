@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +44,9 @@ def earlier_trials(project: Project, paths: ExperimentPaths) -> Earlier:
         if generation is None:
             directories.append((name, None))
         else:
-            inside = project.listdir(paths.trial(name))
-            directories += [(f"{name}/{trial}", generation) for trial in inside]
+            with suppress(NotADirectoryError):  # a file of the user's
+                inside = project.listdir(paths.trial(name))
+                directories += [(f"{name}/{trial}", generation) for trial in inside]
 
     def read(place: tuple[str, int | None]) -> tuple[Trial, TrialResult | None] | None:
         directory, generation = place
@@ -54,7 +56,8 @@ def earlier_trials(project: Project, paths: ExperimentPaths) -> Earlier:
             return None
         try:
             params = json.loads(project.read(paths.trial(directory, TrialFiles.HPARAMS)))
-        except (FileNotFoundError, ValueError):  # it had not begun, or was killed while it did
+        # It had not begun, or was killed while it did; or this is a file of the user's.
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         trial = Trial(number, name, params, directory=directory, generation=generation)
         return trial, committed(project, paths, trial)

@@ -6,7 +6,6 @@ outside world, still without changing it.
 
 from __future__ import annotations
 
-import math
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
@@ -17,12 +16,12 @@ from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
 from hopsml_flows.search import Direction, Domain, Optimizer
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.values import is_finite, plain
 from hopsml_flows.storage import Project
 
 __all__ = ["Options", "Plan", "checked_key"]
 
-_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +235,7 @@ def _seconds(argument: str, value: object, otherwise: str = "") -> float:
     if (
         isinstance(number, bool)
         or not isinstance(number, (int, float))
-        or not math.isfinite(number)
+        or not is_finite(number)
         or number <= 0
     ):
         raise InvalidArgumentError(

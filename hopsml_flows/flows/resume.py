@@ -54,6 +54,7 @@ def resumable(plan: Plan) -> Plan:
         ("direction", plan.direction.value if plan.direction else None, record.direction),
         ("optimization_key", plan.optimization_key, record.optimization_key),
         ("search space", _as_json(plan.space), record.search_space),
+        ("population", plan.settings.get("population"), record.options.get("population")),
     ):
         if now != then:
             raise InvalidArgumentError("resume", resume, f"has another {argument}: {then!r}")

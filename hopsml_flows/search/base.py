@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.values import as_json, configuration_key, plain
 
 __all__ = ["BaseSearch", "Evaluation", "Optimizer", "Proposal"]
 
@@ -120,6 +120,7 @@ class BaseSearch(ABC):
         self._told: dict[int, tuple[float | None, int]] = {}
         self._best: Evaluation | None = None
         self._recalled: dict[int, dict[str, Any]] = {}
+        self._adopted: dict[int, dict[str, Any]] = {}
 
     @property
     def adaptive(self) -> bool:
@@ -139,8 +140,10 @@ class BaseSearch(ABC):
         """Whether there is a proposal now; a search that learns may have to wait for results."""
         return True
 
-    def _adopt(self, number: int, params: dict[str, Any]) -> None:  # noqa: B027 - optional
-        """Take in that proposal ``number`` was made with other parameters than were proposed."""
+    def _adopt(  # noqa: B027 - optional
+        self, number: int, proposed: dict[str, Any], params: dict[str, Any]
+    ) -> None:
+        """Take in that proposal ``number`` has other parameters than were proposed now."""
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:  # noqa: B027 - optional
         """Take in a result; ``value`` is None where the evaluation failed."""
@@ -199,9 +202,10 @@ class BaseSearch(ABC):
                 break
             self._asked += 1
             recalled = self._recalled.pop(self._asked, None)
-            if recalled is not None and recalled != params:
+            if recalled is not None and configuration_key(recalled) != configuration_key(params):
+                self._adopted[self._asked] = recalled
+                self._adopt(self._asked, params, recalled)
                 params = recalled
-                self._adopt(self._asked, params)
             proposal = Proposal(self._asked, params, generation)
             self._pending[proposal.id] = proposal
             asked.append(proposal)
@@ -235,16 +239,27 @@ class BaseSearch(ABC):
             raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
         told = _finite(number)
         self._told[proposal_id] = told, self._asked
-        if told is not None and self.direction.better(
-            told, self._best.value if self._best else None
-        ):
+        if told is not None and self._is_best(proposal, told):
             self._best = Evaluation(proposal, told)
         self._learn(proposal, told)
 
+    def _is_best(self, proposal: Proposal, value: float) -> bool:
+        """Whether it is the best so far; of equals the first asked, whichever is told first."""
+        best = self._best
+        if best is None or best.value is None:
+            return True
+        if value == best.value:
+            return proposal.id < best.proposal.id
+        return self.direction.better(value, best.value)
+
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on: how many were asked, and what was told after how many asks."""
+        """What is needed to go on: how many were asked, and what was told after how many asks.
+
+        Recalled parameters that a fresh search would not propose are in it, too.
+        """
         told = [[number, value, asked] for number, (value, asked) in self._told.items()]
-        return {"asked": self._asked, "told": told}
+        recalled = [[n, as_json(p)] for n, p in {**self._adopted, **self._recalled}.items()]
+        return {"asked": self._asked, "told": told, "recalled": recalled}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Replay a saved state into a search made with the same arguments.
@@ -256,6 +271,7 @@ class BaseSearch(ABC):
         """
         if self._asked:
             raise InvalidArgumentError("state", self._asked, "load into a search not yet asked")
+        self.recall(dict(state["recalled"]))
         for proposal_id, value, asked in state["told"]:
             self.ask(asked - self._asked)
             if value is None:

@@ -17,8 +17,8 @@ from hopsml_flows.search.memory import Success, SuccessHistory
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import Float, SearchSpace
 from hopsml_flows.search.strategies import Pool, Strategy, Updating, donors
-from hopsml_flows.search.surrogate import CubicSurrogate
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.surrogate import Surrogate
+from hopsml_flows.search.values import is_finite, plain
 from hopsml_flows.search.variation import bounced, crossed, latin_hypercube, mutated_categories
 
 __all__ = ["DifferentialEvolution"]
@@ -27,9 +27,10 @@ FEWEST = 4
 """Parents that a mutant needs: its own, and three different donors."""
 
 _CANDIDATES = 10
-"""Candidates the model chooses from; with 40 it is too greedy."""
+"""Candidates the model chooses from; many more, and it forgets that its parents are good."""
 
 _REDRAWS = 10
+_FEWEST_POINTS = 6
 _MODEL_POINTS = 400
 """Evaluations the model is fitted to, the best and the latest; its cost grows with their cube."""
 
@@ -115,6 +116,7 @@ class DifferentialEvolution(BaseSearch):
         cells = space.cardinality
         planned = (self._generations + 1) * self._size
         self._planned = planned if cells is None else min(planned, cells)
+        self._space = space
         self._cube = UnitCube(space)
         self._seen = Seen(space)
         self._memory = SuccessHistory(min(self._factor, 1.0), self._rate)
@@ -129,7 +131,7 @@ class DifferentialEvolution(BaseSearch):
         self._bests: list[float] = []
         self._successes: list[Success] = []
         self._stopped = False
-        self._model: tuple[int, CubicSurrogate] | None = None
+        self._model: tuple[int, Surrogate] | None = None
 
     @property
     def total(self) -> int:
@@ -175,8 +177,25 @@ class DifferentialEvolution(BaseSearch):
         self._params[number] = trial.params
         return trial.params
 
-    def _adopt(self, number: int, params: dict[str, Any]) -> None:
-        self._seen.add(params)
+    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Propose what an earlier run of this search proposed.
+
+        Args:
+            proposals: Parameters, as JSON has them, by the proposal's id.
+        """
+        restored = {n: self._space.restored(params) for n, params in proposals.items()}
+        known = {n: params for n, params in restored.items() if params is not None}
+        self._seen.keep(known)
+        super().recall(known)
+
+    def ask(self, count: int | None = None) -> list[Proposal]:
+        """Take the next proposals; see :meth:`BaseSearch.ask`."""
+        asked = super().ask(count)
+        self._complete_generations()  # the last one may turn out to be shorter than the others
+        return asked
+
+    def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:
+        self._seen.replace(proposed, by=params)
         self._params[number] = params
         trial = self._running[number]
         self._running[number] = _TrialVector(
@@ -190,63 +209,70 @@ class DifferentialEvolution(BaseSearch):
         self._losses[proposal.id] = loss
         if self._updating is Updating.IMMEDIATE:
             self._select(proposal.id)
-        while self._generation_is_complete():
-            self._complete_generation()
+        self._complete_generations()
 
     # What is proposed
 
     def _prepare(self, number: int) -> None:
-        """Queue the next trial vectors: a whole generation, or in immediate mode one."""
+        """Queue the next trial vectors: a whole generation, or in immediate mode one.
+
+        Args:
+            number: Of the first of them.
+        """
         generation, place = divmod(number - 1, self._size)
         if generation == 0:
             self._queue = self._first_generation()
         else:
             if place == 0:
                 self._shrink(generation)
-            self._queue = self._next_trials(place)
+            self._queue = self._next_trials(number)
         if self._updating is Updating.DEFERRED or generation == 0:
-            self._shown = [trial.params for trial in self._queue]
+            self._shown = [
+                self._recalled.get(n, trial.params) for n, trial in enumerate(self._queue, number)
+            ]
         elif place == 0:
             self._shown = self.parents
 
-    def _next_trials(self, place: int) -> list[_TrialVector]:
-        """Trial vectors of the population as it stands.
-
-        Args:
-            place: Where in its generation the next one stands.
-        """
-        places = range(self._size) if self._updating is Updating.DEFERRED else [place]
-        parents = len(self._population)
-        if parents < FEWEST:  # too much has failed
-            made = (self._drawn() for _ in places)
-        else:
-            pool = self._pool()
-            made = (self._varied(slot % parents, pool) for slot in places)
-        return [trial for trial in made if trial is not None]
-
     def _first_generation(self) -> list[_TrialVector]:
-        trials = [
-            _TrialVector(self._cube.vector(params), params)
-            for params in self._initial
-            if self._seen.add(params)
-        ]
-        missing = min(self._size, self._planned) - len(trials)
-        for vector in latin_hypercube(missing, self._cube.size, self._rng):
-            params = self._cube.params(vector)
-            if self._seen.add(params):
+        points = list(self._initial)
+        missing = min(self._size, self._planned) - len(points)
+        design = latin_hypercube(missing, self._cube.size, self._rng)
+        points += [self._cube.params(vector) for vector in design]
+        trials: list[_TrialVector] = []
+        for params in points:
+            number = len(trials) + 1
+            if self._seen.add(params, number):
                 trials.append(_TrialVector(self._cube.vector(params), params))
-            elif (drawn := self._drawn()) is not None:
+            elif (drawn := self._drawn(number)) is not None:
                 trials.append(drawn)
         return trials
 
-    def _drawn(self) -> _TrialVector | None:
-        params = self._seen.draw(self._rng)
+    def _next_trials(self, number: int) -> list[_TrialVector]:
+        """Trial vectors of the population as it stands.
+
+        Args:
+            number: Of the first of them.
+        """
+        whole = self._updating is Updating.DEFERRED
+        numbers = range(number, number + (self._size if whole else 1))
+        if len(self._population) < FEWEST:  # too much has failed
+            made = [self._drawn(n) for n in numbers]
+        else:
+            pool = self._pool()
+            made = [self._varied(n, pool) for n in numbers]
+        return [trial for trial in made if trial is not None]
+
+    def _drawn(self, number: int) -> _TrialVector | None:
+        params = self._seen.draw(self._rng, number)
         return None if params is None else _TrialVector(self._cube.vector(params), params)
 
-    def _varied(self, place: int, pool: Pool) -> _TrialVector | None:
-        """A trial vector of the parent at a place of the population."""
+    def _varied(self, number: int, pool: Pool) -> _TrialVector | None:
+        """A trial vector; parents take turns."""
+        place = (number - 1) % self._size % len(self._population)
         parent = self._population[place]
         count = _CANDIDATES if self._strategy is Strategy.ADAPTIVE else 1
+        ranked = sorted(self._population, key=_rank)
+        place = next(i for i, member in enumerate(ranked) if member is parent)
         for _ in range(_REDRAWS):
             drawn = [self._control() for _ in range(count)]
             factors = np.array([f for f, _ in drawn])
@@ -264,45 +290,43 @@ class DifferentialEvolution(BaseSearch):
                 self._rng,
             )
             vectors = self._cube.snapped(crossed(mutants, parent.vector, rates, self._rng))
-            for choice in self._ranked(vectors):
+            for choice in self._order(vectors):
                 params = self._cube.params(vectors[choice])
-                if self._seen.add(params):
+                if self._seen.add(params, number):
                     return _TrialVector(vectors[choice], params, parent, *drawn[choice])
-        return self._drawn()
+        return self._drawn(number)
 
     def _control(self) -> tuple[float, float]:
         if self._strategy is Strategy.ADAPTIVE:
             return self._memory.draw(self._rng)
         return self._factor, self._rate
 
-    def _ranked(self, vectors: Vector) -> list[int]:
+    def _order(self, vectors: Vector) -> list[int]:
         """Candidates in the order in which the model likes them."""
         model = self._fitted() if len(vectors) > 1 else None
-        if model is None:
-            return list(range(len(vectors)))
-        order: list[int] = np.argsort(model.predict(vectors), kind="stable").tolist()
-        return order
+        return list(range(len(vectors))) if model is None else model.order(vectors)
 
-    def _fitted(self) -> CubicSurrogate | None:
+    def _fitted(self) -> Surrogate | None:
         """The model of all that was evaluated; refitted when that has grown by a fiftieth."""
         count = len(self._evaluated)
-        if count < self._cube.size + 2:
+        if count < _FEWEST_POINTS:
             return None
         if self._model is None or count - self._model[0] > count // 50:
             points = self._evaluated
             if count > _MODEL_POINTS:
                 half = _MODEL_POINTS // 2
                 latest = points[-half:]
-                older = sorted(points[:-half], key=lambda member: member.loss)
+                older = sorted(points[:-half], key=_rank)
                 points = older[:half] + latest
             vectors = np.array([member.vector for member in points])
             losses = np.array([member.loss for member in points])
-            self._model = count, CubicSurrogate(vectors, losses, self._cube.categories)
+            lengths = self._model[1].lengths if self._model else None
+            self._model = count, Surrogate(vectors, losses, self._cube.categories, lengths)
         return self._model[1]
 
     def _pool(self) -> Pool:
         return Pool(
-            np.array([member.vector for member in self._population]),
+            np.array([member.vector for member in sorted(self._population, key=_rank)]),
             np.array([member.vector for member in self._evaluated]),
         )
 
@@ -344,6 +368,10 @@ class DifferentialEvolution(BaseSearch):
         first = generation * self._size + 1
         return range(first, min(first + self._size, self._asked + 1))
 
+    def _complete_generations(self) -> None:
+        while self._generation_is_complete():
+            self._complete_generation()
+
     def _generation_is_complete(self) -> bool:
         numbers = self._numbers(self._complete)
         whole = len(numbers) == self._size or (bool(numbers) and self._all_asked())
@@ -357,7 +385,9 @@ class DifferentialEvolution(BaseSearch):
         self._memory.learn(self._successes)
         self._successes = []
         losses = [self._losses.pop(number) for number in numbers]
-        if min(losses) == math.inf:
+        # What is left of a finite space, or runs on after an early end, is no generation to judge.
+        judged = len(losses) == self._size or not self._evaluated
+        if min(losses) == math.inf and judged and not self._stopped:
             self.failure = f"all {len(losses)} trials of generation {self._complete} failed"
             self._stopped = True
         self._complete += 1
@@ -404,6 +434,6 @@ def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise InvalidArgumentError(argument, value, f"must be a number {allowed}")
-    if not math.isfinite(number) or not inside(number):
+    if not is_finite(number) or not inside(number):
         raise InvalidArgumentError(argument, value, f"must be {allowed}")
     return float(number)

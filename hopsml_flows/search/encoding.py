@@ -74,7 +74,7 @@ class UnitCube:
             match domain:
                 case Categorical():
                     moved[:, axis] = _centres(moved[:, axis], len(domain.choices))
-                case Int() if not domain.log:
+                case Int() if not _is_log(domain):
                     moved[:, axis] = _centres(moved[:, axis], domain.high - domain.low + 1)
                 case Int():
                     moved[:, axis] = [_place(domain, _value(domain, x)) for x in moved[:, axis]]
@@ -91,13 +91,13 @@ def _value(domain: Domain, x: float) -> Any:
     match domain:
         case Categorical():
             return domain.choices[_cell(x, len(domain.choices))]
-        case Int() if not domain.log:
+        case Int() if not _is_log(domain):
             return domain.low + _cell(x, domain.high - domain.low + 1)
         case Int():
             low, high = math.log(domain.low - 0.5), math.log(domain.high + 0.5)
             return min(max(round(math.exp(low + x * (high - low))), domain.low), domain.high)
         case Float():
-            if domain.log:
+            if _is_log(domain):
                 low, high = math.log(domain.low), math.log(domain.high)
                 value = math.exp(low + x * (high - low))
             else:
@@ -111,7 +111,7 @@ def _place(domain: Domain, value: Any) -> float:
     match domain:
         case Categorical():
             place = (domain.index(number) + 0.5) / len(domain.choices)
-        case Int() if not domain.log:
+        case Int() if not _is_log(domain):
             place = (number - domain.low + 0.5) / (domain.high - domain.low + 1)
         case Int():
             # Cells [k - 1/2, k + 1/2) in the logarithm, as SearchSpace draws them.
@@ -120,7 +120,7 @@ def _place(domain: Domain, value: Any) -> float:
             place = (middle - low) / (high - low)
         case Float():
             low, high, at = domain.low, domain.high, float(number)
-            if domain.log:
+            if _is_log(domain):
                 low, high, at = math.log(low), math.log(high), math.log(at)
             place = (at - low) / (high - low)
     return place
@@ -128,3 +128,8 @@ def _place(domain: Domain, value: Any) -> float:
 
 def _cell(x: float, cells: int) -> int:
     return min(int(x * cells), cells - 1)
+
+
+def _is_log(domain: Float | Int) -> bool:
+    """Whether the scale is logarithmic; between bounds that hardly differ, all scales are one."""
+    return domain.log and math.log(domain.high) - math.log(domain.low) > 1e-6

@@ -56,12 +56,12 @@ class SuccessHistory:
         if not successes:
             return
         gains = np.array([success.gain for success in successes])
-        finite = gains[np.isfinite(gains)]
-        largest = float(finite.max()) if finite.size else 1.0
-        weights = np.where(np.isfinite(gains), gains, largest)
-        total = float(weights.sum())
-        # All of them ties, or gains too large to add up: they weigh the same.
-        weights = weights / total if total > 0 and math.isfinite(total) else np.ones_like(weights)
+        largest = float(gains.max())
+        # Divided first, as sums of the largest floats overflow; a gain that does is the largest.
+        if math.isfinite(largest):
+            weights = gains / largest
+        else:
+            weights = np.where(np.isfinite(gains), 0.0, 1.0)
         f = np.array([success.mutation for success in successes])
         cr = np.array([success.crossover for success in successes])
         self._mutation[self._next] = float((weights * f**2).sum() / (weights * f).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class RandomSearch(BaseSearch):
         count = plain(samples)
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InvalidArgumentError("samples", samples, "must be an integer of at least 1")
+        self._space = space
         cardinality = space.cardinality
         self._total = count if cardinality is None else min(count, cardinality)
         start = plain(seed)
@@ -58,8 +60,19 @@ class RandomSearch(BaseSearch):
         """Number of configurations; fewer than asked for where the space has fewer."""
         return self._total
 
-    def _propose(self, number: int) -> dict[str, Any] | None:  # noqa: ARG002 - drawn, not counted
-        return self._seen.draw(self._rng)
+    def _propose(self, number: int) -> dict[str, Any] | None:
+        return self._seen.draw(self._rng, number)
 
-    def _adopt(self, number: int, params: dict[str, Any]) -> None:  # noqa: ARG002 - as above
-        self._seen.add(params)
+    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Propose what an earlier run of this search proposed.
+
+        Args:
+            proposals: Parameters, as JSON has them, by the proposal's id.
+        """
+        restored = {n: self._space.restored(params) for n, params in proposals.items()}
+        known = {n: params for n, params in restored.items() if params is not None}
+        self._seen.keep(known)
+        super().recall(known)
+
+    def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:  # noqa: ARG002 - as in the base
+        self._seen.replace(proposed, by=params)

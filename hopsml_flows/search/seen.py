@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
+from hopsml_flows.search.values import configuration_key
 
 __all__ = ["Seen"]
 
@@ -24,27 +26,48 @@ class Seen:
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
         self._keys: set[str] = set()
+        self._kept: dict[str, int] = {}
 
-    def __contains__(self, params: dict[str, Any]) -> bool:
-        return _key(params) in self._keys
+    def keep(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Keep configurations for the proposals that are known to have them.
 
-    def add(self, params: dict[str, Any]) -> bool:
-        """Remember a configuration; False where it was there already."""
-        key = _key(params)
-        if key in self._keys:
+        Args:
+            proposals: Parameters by the proposal's number.
+        """
+        self._kept.update({configuration_key(p): number for number, p in proposals.items()})
+
+    def add(self, params: dict[str, Any], number: int) -> bool:
+        """Remember a configuration; False where it was there, or is kept for another proposal.
+
+        Args:
+            params: The configuration.
+            number: The proposal that would have it.
+        """
+        key = configuration_key(params)
+        if key in self._keys or self._kept.get(key, number) != number:
             return False
         self._keys.add(key)
         return True
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Any] | None:
-        """Draw a configuration that is new, uniformly, and remember it; None where all are old."""
+    def replace(self, proposed: dict[str, Any], by: dict[str, Any]) -> None:
+        """Forget a configuration that was proposed and is not evaluated; remember another one."""
+        self._keys.discard(configuration_key(proposed))
+        self._keys.add(configuration_key(by))
+
+    def draw(self, rng: np.random.Generator, number: int) -> dict[str, Any] | None:
+        """Draw a configuration that is new, uniformly, and remember it; None where all are old.
+
+        Args:
+            rng: Source of randomness.
+            number: The proposal that will have it.
+        """
         for _ in range(_DRAWS):
             params = self._space.sample(rng)
-            if self.add(params):
+            if self.add(params, number):
                 return params
-        return self._first_new()
+        return self._first_new(number)
 
-    def _first_new(self) -> dict[str, Any] | None:
+    def _first_new(self, number: int) -> dict[str, Any] | None:
         """The rest of a nearly exhausted finite space, by enumeration."""
         choices = [_values(domain) for domain in self._space.values()]
         place = [0] * len(choices)
@@ -52,7 +75,7 @@ class Seen:
             params = {
                 name: values[i] for name, values, i in zip(self._space, choices, place, strict=True)
             }
-            if self.add(params):
+            if self.add(params, number):
                 return params
             for axis in reversed(range(len(choices))):
                 place[axis] += 1
@@ -61,10 +84,6 @@ class Seen:
                 place[axis] = 0
             else:
                 return None
-
-
-def _key(params: dict[str, Any]) -> str:
-    return repr(list(params.items()))
 
 
 def _values(domain: Domain) -> list[Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hopsml_flows.errors import HopsmlWarning, InvalidSpaceError
-from hopsml_flows.search.values import is_jsonable, plain
+from hopsml_flows.search.values import as_json, is_jsonable, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -165,7 +165,7 @@ class Categorical:
         return self.choices[int(rng.integers(len(self.choices)))]
 
     def __contains__(self, value: object) -> bool:
-        return any(type(value) is type(c) and value == c for c in self.choices)
+        return any(type(value) is type(c) and repr(value) == repr(c) for c in self.choices)
 
     def index(self, value: object) -> int:
         """Position of a choice; True, 1 and 1.0 are different ones.
@@ -174,7 +174,7 @@ class Categorical:
             ValueError: It is none of the choices.
         """
         for position, choice in enumerate(self.choices):
-            if type(value) is type(choice) and value == choice:
+            if type(value) is type(choice) and repr(value) == repr(choice):
                 return position
         raise ValueError(f"{value!r} is not one of {self.choices!r}")
 
@@ -238,6 +238,30 @@ class SearchSpace(Mapping[str, Domain]):
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw one configuration, each parameter on its own."""
         return {name: domain.sample(rng) for name, domain in self._domains.items()}
+
+    def restored(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A configuration that was read from JSON, as the space has it.
+
+        Args:
+            params: Hyperparameter name to JSON value.
+
+        Returns:
+            None where it is not in the space.
+        """
+        if set(params) != set(self):
+            return None
+        found: dict[str, Any] = {}
+        for name, domain in self.items():
+            value = params[name]
+            if isinstance(domain, Categorical):
+                keys = [repr(as_json(choice)) for choice in domain.choices]
+                if repr(value) not in keys:
+                    return None
+                value = domain.choices[keys.index(repr(value))]
+            elif value not in domain:
+                return None
+            found[name] = value
+        return found
 
     def describe(self) -> dict[str, Any]:
         """The space as JSON values, for the record."""

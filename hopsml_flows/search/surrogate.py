@@ -5,69 +5,155 @@ Pure: the same points give the same ranking.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hopsml_flows.search.encoding import Vector
 
-__all__ = ["CubicSurrogate"]
+__all__ = ["Surrogate"]
 
 _CATEGORY_SCALE = 0.7
 """Length of a one-hot category: two different ones are about as far apart as a parameter's ends."""
 
-_RIDGE = 1e-8
+_WORST_SHARE = 0.9
+"""Losses above this quantile are cut down to it."""
+
+_NOISE = 1e-6
+_JITTER = 1e-8
+_PRIOR_LENGTH = 0.7
+_PRIOR_WEIGHT = 0.5
+_SHORTEST, _LONGEST = 0.03, 30.0
+_STEP = 0.5
+"""Of the logarithm of a length, in the search for the best lengths."""
+
+_FIRST_SWEEPS = 4
+_FIT_POINTS = 150
+"""Points, the best ones, that the lengths are fitted to."""
+
 _DIGITS = 9
 
 
-class CubicSurrogate:
-    """Radial basis function interpolant with cubic kernel and linear tail.
+class Surrogate:
+    """Gaussian process with a Matérn 5/2 kernel and a length for each parameter.
 
-    The model of DYCORS and its relatives (Regis & Shoemaker, Engineering Optimization 2013;
-    Gutmann, Journal of Global Optimization 2001): it has no lengths to fit, so it is of use from
-    a dozen points on. Losses above the upper quartile are cut down to it, lest one failure of the
-    landscape bend the model everywhere; categories enter one-hot.
+    The model of Bayesian optimization (Snoek, Larochelle & Adams, NeurIPS 2012; Rasmussen &
+    Williams 2006, chapters 2 and 5), with a prior that keeps the lengths sensible while there are
+    few points. The largest losses are cut down, lest one cliff of the landscape bend the model
+    everywhere; categories enter one-hot.
 
     Args:
         vectors: Evaluated points, shape (n, d), in [0, 1].
         losses: Their losses, shape (n,); lower is better.
         categories: Number of choices of each coordinate, 0 for numbers; shape (d,).
+        lengths: Of an earlier model, to begin with; shape (d,), logarithms.
     """
 
-    def __init__(self, vectors: Vector, losses: Vector, categories: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        vectors: Vector,
+        losses: Vector,
+        categories: NDArray[np.int64],
+        lengths: Vector | None = None,
+    ) -> None:
         self._categories = categories
         points = self._features(vectors)
-        cut = np.minimum(losses, np.quantile(losses, 0.75))
-        low, high = float(cut.min()), float(cut.max())
-        self._points = points
-        n, d = points.shape
-        matrix = np.zeros((n + d + 1, n + d + 1))
-        matrix[:n, :n] = _cubes(points, points)
-        matrix[:n, :n] += _RIDGE * np.eye(n)
-        matrix[:n, n] = matrix[n, :n] = 1.0
-        matrix[:n, n + 1 :] = points
-        matrix[n + 1 :, :n] = points.T
-        # One-hot columns add up to one, as the constant does: without this there is no solution.
-        matrix[n:, n:] -= _RIDGE * np.eye(d + 1)
-        values = np.zeros(n + d + 1)
-        if high > low:
-            values[:n] = (cut - low) / (high - low)
-        self._weights = np.linalg.solve(matrix, values)
+        targets = _standardised(losses)
+        keep = np.sort(np.argsort(losses, kind="stable")[:_FIT_POINTS])
+        self.lengths = self._fitted(points[keep], targets[keep], lengths)
+        """Logarithms of the lengths, shape (d,)."""
+        self._scaled = points * self._weights()
+        kernel = _matern(_squares(self._scaled, self._scaled))
+        kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
+        self._factor = np.linalg.cholesky(kernel)
+        whitened = np.linalg.solve(self._factor, targets)
+        self._coefficients = np.linalg.solve(self._factor.T, whitened)
+        self._variance = max(float(whitened @ whitened) / len(targets), 1e-6)
+        self._best = float(targets.min())
 
-    def predict(self, vectors: Vector) -> Vector:
-        """Predicted losses, on a scale of their own: only the order means something.
+    def predict(self, vectors: Vector) -> tuple[Vector, Vector]:
+        """Predicted losses and their standard deviations, on a scale of their own.
 
         Args:
             vectors: Shape (m, d), in [0, 1].
 
         Returns:
-            Shape (m,); rounded, so that the last bits of linear algebra, which differ between
-            machines, decide nothing.
+            Two arrays of shape (m,).
         """
-        points = self._features(vectors)
-        n = len(self._points)
-        kernel = _cubes(points, self._points) @ self._weights[:n]
-        losses: Vector = kernel + self._weights[n] + points @ self._weights[n + 1 :]
-        return np.round(losses, _DIGITS)
+        scaled = self._features(vectors) * self._weights()
+        kernel = _matern(_squares(scaled, self._scaled))
+        mean: Vector = kernel @ self._coefficients
+        explained = np.linalg.solve(self._factor, kernel.T)
+        variance = np.maximum(1.0 - (explained**2).sum(0), 1e-10) * self._variance
+        return mean, np.sqrt(variance)
+
+    def order(self, vectors: Vector) -> list[int]:
+        """Places of candidates, the most promising one first: by expected improvement.
+
+        Jones, Schonlau & Welch, Journal of Global Optimization 1998, eq. 15. Rounded, so that
+        the last bits of linear algebra, which differ between machines, decide nothing.
+
+        Args:
+            vectors: Shape (m, d), in [0, 1].
+        """
+        mean, deviation = self.predict(vectors)
+        z = (self._best - mean) / deviation
+        below = np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in z.tolist()])
+        density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        gain = np.round(deviation * (z * below + density), _DIGITS)
+        # Where nothing promises an improvement, the smallest predicted loss is next.
+        order: list[int] = np.lexsort((np.round(mean, _DIGITS), -gain)).tolist()
+        return order
+
+    def _fitted(self, points: Vector, targets: Vector, start: Vector | None) -> Vector:
+        """Lengths by coordinate search for the largest likelihood."""
+        size = len(self._categories)
+        parts = np.array(
+            [_squares(points[:, self._axes == a], points[:, self._axes == a]) for a in range(size)]
+        )
+        centred = targets - targets.mean()
+
+        def cost(lengths: Vector) -> float:
+            kernel = _matern(np.tensordot(np.exp(-2 * lengths), parts, 1))
+            kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
+            try:
+                factor = np.linalg.cholesky(kernel)
+            except np.linalg.LinAlgError:
+                return math.inf
+            whitened = np.linalg.solve(factor, centred)
+            misfit = math.log(float(whitened @ whitened) / len(centred) + 1e-12)
+            prior = float(((lengths - math.log(_PRIOR_LENGTH)) ** 2).sum())
+            volume = float(np.log(np.diag(factor)).sum())
+            return 0.5 * len(centred) * misfit + volume + 0.5 * _PRIOR_WEIGHT * prior
+
+        lengths = np.full(size, math.log(_PRIOR_LENGTH)) if start is None else start
+        lowest = cost(lengths)
+        directions = [np.ones(size), *np.eye(size)]
+        for _ in range(_FIRST_SWEEPS if start is None else 1):
+            for direction in directions:
+                for sign in (_STEP, -_STEP):
+                    moved = False
+                    while True:
+                        trial = np.clip(
+                            lengths + sign * direction, math.log(_SHORTEST), math.log(_LONGEST)
+                        )
+                        found = cost(trial)
+                        if found >= lowest - 1e-6:
+                            break
+                        lengths, lowest, moved = trial, found, True
+                    if moved:
+                        break
+        return lengths
+
+    def _weights(self) -> Vector:
+        weights: Vector = np.exp(-self.lengths)[self._axes]
+        return weights
+
+    @property
+    def _axes(self) -> NDArray[np.int64]:
+        """The parameter that each feature belongs to."""
+        return np.repeat(np.arange(len(self._categories)), np.maximum(self._categories, 1))
 
     def _features(self, vectors: Vector) -> Vector:
         columns: list[Vector] = []
@@ -81,7 +167,23 @@ class CubicSurrogate:
         return np.hstack(columns)
 
 
-def _cubes(one: Vector, other: Vector) -> Vector:
+def _standardised(losses: Vector) -> Vector:
+    """Losses without their worst ones, of mean 0 and standard deviation 1."""
+    scale = float(np.abs(losses).max())
+    losses = losses / scale if scale > 1 else losses  # squares of the largest floats overflow
+    cut = np.minimum(losses, np.quantile(losses, _WORST_SHARE))
+    spread = float(cut.std())
+    centred: Vector = (cut - cut.mean()) / (spread if spread > 0 else 1.0)
+    return centred
+
+
+def _squares(one: Vector, other: Vector) -> Vector:
+    """Squared distances of all pairs."""
     squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None, :] - 2 * one @ other.T
-    distances: Vector = np.sqrt(np.maximum(squares, 0.0))
-    return distances**3
+    return np.maximum(squares, 0.0)
+
+
+def _matern(squares: Vector) -> Vector:
+    root = np.sqrt(5 * squares)
+    kernel: Vector = (1 + root + root**2 / 3) * np.exp(-root)
+    return kernel

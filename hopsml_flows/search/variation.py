@@ -16,6 +16,8 @@ _REDRAW = 0.1
 """Chance that a category is drawn anew whatever the donors say."""
 
 _DESIGNS = 20
+_MANY = 1_000_000
+"""Differences between points above which the first design is as good as another one."""
 
 
 def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
@@ -36,14 +38,23 @@ def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
     if count == 0:
         return best
     farthest = -1.0
-    for _ in range(_DESIGNS):
-        strata = np.column_stack([rng.permutation(count) for _ in range(size)])
-        design = (strata + rng.random((count, size))) / count
-        gaps = ((design[:, None, :] - design[None, :, :]) ** 2).sum(2)
-        closest = float(gaps[np.triu_indices(count, 1)].min()) if count > 1 else 0.0
+    for _ in range(_DESIGNS if count * count * size <= _MANY else 1):
+        # Chosen by the strata alone: points that may move apart would gather at the bounds.
+        design = np.column_stack([rng.permutation(count) for _ in range(size)]).astype(float)
+        closest = _closest(design)
         if closest > farthest:
             best, farthest = design, closest
-    return best
+    points: Vector = (best + rng.random((count, size))) / count
+    return points
+
+
+def _closest(points: Vector) -> float:
+    """Squared distance of the two points that are closest."""
+    count = len(points)
+    if count < 2 or count * points.size > _MANY:
+        return 0.0
+    gaps = ((points[:, None, :] - points[None, :, :]) ** 2).sum(2)
+    return float(gaps[np.triu_indices(count, 1)].min())
 
 
 def bounced(mutants: Vector, parents: Vector, rng: np.random.Generator) -> Vector:

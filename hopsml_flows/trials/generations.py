@@ -66,10 +66,11 @@ class Generations:
             open_generation: The generation of the search's next proposal; None if there is none.
         """
         taken: list[Generation] = []
-        for number in sorted(self._results):
+        for number in sorted(self._running):
             more = open_generation is not None and open_generation <= number
             if more or self._running[number]:
                 break
+            del self._running[number]
             taken.append(self._summed(number, self._results.pop(number)))
         return taken
 

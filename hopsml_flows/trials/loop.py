@@ -143,9 +143,7 @@ class TrialLoop:
             if self._direction is None:
                 # Without a direction no trial is better than another one: a single one is the best.
                 self.best = result if self._optimizer.total == 1 else None
-            elif result.metric is not None and self._direction.better(
-                result.metric, self.best.metric if self.best else None
-            ):
+            elif self._is_best(self._direction, result):
                 self.best = result
         else:
             self._failed += 1
@@ -176,6 +174,14 @@ class TrialLoop:
         result = TrialResult.without_report(trial, Failure("WorkerLostError", reason))
         self.done(result)
         return result
+
+    def _is_best(self, direction: Direction, result: TrialResult) -> bool:
+        """Whether it is the best so far; of equals the first by number, whichever ends first."""
+        if result.metric is None or self.best is None or self.best.metric is None:
+            return result.metric is not None
+        if result.metric == self.best.metric:
+            return result.number < self.best.number
+        return direction.better(result.metric, self.best.metric)
 
     def _submit(self, trial: Trial) -> Trial:
         self._running[trial.number] = trial
