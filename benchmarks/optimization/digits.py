@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import warnings
 from contextlib import closing
 from functools import cached_property
 from importlib.metadata import version
@@ -85,6 +86,7 @@ class _Trainings:
     def _train(self, settings: dict[str, Any]) -> float:
         from scipy.ndimage import gaussian_filter
         from sklearn.decomposition import PCA
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
         from sklearn.pipeline import make_pipeline
         from sklearn.svm import SVC
@@ -97,7 +99,9 @@ class _Trainings:
         model = make_pipeline(reduction, SVC(**settings, max_iter=20_000))
         splits = StratifiedShuffleSplit(_SPLITS, train_size=_TRAIN, test_size=_TEST, random_state=0)
         points = images.reshape(len(images), -1)
-        return 1 - float(cross_val_score(model, points, labels, cv=splits).mean())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # it has a limit of iterations
+            return 1 - float(cross_val_score(model, points, labels, cv=splits).mean())
 
     @cached_property
     def _data(self) -> tuple[np.ndarray, np.ndarray]:
