@@ -12,6 +12,7 @@ from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Earlier, earlier_trials, packed
 from hopsml_flows.flows.driver import Driver
+from hopsml_flows.flows.pictured import draw_pictures
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.records import Ending, record_file, write_start
 from hopsml_flows.flows.report import print_report
@@ -55,6 +56,7 @@ def run(plan: Plan) -> ExperimentResult:
         if not driver.loop.finished:
             _run_trials(plan, driver, function, ending)
         driver.write_summary()
+    draw_pictures(plan, paths, driver.results)
     failure = driver.loop.failure
     result = ExperimentResult(
         id=paths.id,

@@ -33,7 +33,7 @@ from hopsml_flows.errors import PrefectServerError
 
 __all__ = ["embedded_server", "server_is_embedded"]
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 """Longest wait for the server to answer; Prefect's own limit of 20 s fails on loaded machines."""
 
 _STOP_SECONDS = 20.0

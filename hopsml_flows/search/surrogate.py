@@ -180,7 +180,8 @@ def _standardised(losses: Vector) -> Vector:
 def _squares(one: Vector, other: Vector) -> Vector:
     """Squared distances of all pairs."""
     squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None, :] - 2 * one @ other.T
-    return np.maximum(squares, 0.0)
+    positive: Vector = np.maximum(squares, 0.0)
+    return positive
 
 
 def _matern(squares: Vector) -> Vector:

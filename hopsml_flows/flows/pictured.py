@@ -1,0 +1,50 @@
+"""Pictures of a search that is over: on storage, and in the Prefect UI."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from hopsml_flows.flows.plan import Plan
+from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.tracking.pictures import pictures
+from hopsml_flows.tracking.pictures.artifact import picture_artifact
+from hopsml_flows.trials import TrialResult
+
+__all__ = ["draw_pictures"]
+
+_logger = logging.getLogger(__name__)
+
+
+def draw_pictures(plan: Plan, paths: ExperimentPaths, results: list[TrialResult]) -> None:
+    """Draw what came of an experiment; nothing for one without generations.
+
+    A picture that cannot be drawn or written is left out: the results are on storage already.
+
+    Args:
+        plan: The experiment.
+        paths: Its paths.
+        results: What came of its trials.
+    """
+    generations: dict[int, list[TrialResult]] = {}
+    for result in results:
+        if result.generation is not None:
+            generations.setdefault(result.generation, []).append(result)
+    if plan.direction is None or not generations:
+        return
+    project = plan.options.project
+    try:
+        drawn = pictures(
+            [generations[number] for number in sorted(generations)],
+            plan.domains,
+            direction=plan.direction,
+            metric=plan.optimization_key or "metric",
+        )
+        for name, content in drawn.items():
+            limit = answer_limit(project, len(content))
+            persistently(partial(project.replace, paths.picture(name), content), limit=limit)
+    except Exception:  # of a library that draws, or of storage
+        _logger.warning("the pictures of %s could not be made", paths.id, exc_info=True)
+        return
+    picture_artifact(drawn, name=plan.options.name, title=f"{plan.verb} {paths.id}")
