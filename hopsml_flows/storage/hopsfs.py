@@ -9,6 +9,7 @@ pyarrow loads Java's library in either case.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import io
 import os
@@ -98,12 +99,27 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         if port:
             check_port(host, port)
         _find_java()
+        _claim_libhdfs()
         try:
             super().__init__(host=host, port=port, user=user, replication=replication, **options)
         except OSError as error:
             if "Unable to load" not in str(error):
                 raise
             raise ImportError(_not_loaded(str(error)), name="libhdfs") from error
+
+    @property
+    def fs(self) -> Any:
+        """The client of pyarrow; an error in a forked child, which would wait for ever."""
+        _claim_libhdfs()
+        return self._client
+
+    @fs.setter
+    def fs(self, client: Any) -> None:
+        # fsspec forgets its instances in a forked child. Hops' libhdfs would close their
+        # connections there, and so take the parent's sockets out of the parent's poll: the parent
+        # would wait for ever. A client that is never freed is never closed; there are few.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
+        self._client = client
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -389,6 +405,26 @@ def _default_of_core_site() -> str | None:
                 if entry.findtext("name", "").strip() in ("fs.defaultFS", "fs.default.name"):
                     return entry.findtext("value", "").strip() or None
     return None
+
+
+def _claim_libhdfs() -> None:
+    """Note the process that uses libhdfs, whose threads no forked child has.
+
+    Raises:
+        OSError: This is such a child.
+    """
+    global _process
+    if _process is None:
+        _process = os.getpid()
+    elif _process != os.getpid():
+        raise OSError(
+            errno.ENOTSUP,
+            "libhdfs does not work in a forked process: start it with multiprocessing's 'spawn', "
+            "or use webhdfs://",
+        )
+
+
+_process: int | None = None
 
 
 def _find_java() -> None:

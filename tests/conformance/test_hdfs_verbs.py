@@ -205,7 +205,7 @@ def test_a_move_goes_into_a_directory_and_a_rename_does_not(project):
     assert hdfs.load("Resources/sub/file") == b"one"
     hdfs.rename("Resources/sub", "Logs/new/sub")
     assert names(hdfs.ls("Logs/new/sub")) == ["file", "x"]
-    assert not hdfs.exists("Resources/sub")
+    assert not hdfs.exists("Resources/sub/x")
     with pytest.raises(FileNotFoundError):
         hdfs.rename("Resources/nothing", "Resources/else")
 

@@ -141,3 +141,40 @@ def test_a_rename_that_does_not_overwrite_is_done_in_steps(hdfs_server, libhdfs)
     with pytest.raises(OSError, match="Rename failed"):
         fs.mv(f"{path}/nothing", f"{path}/two")
     assert fs.cat_file(f"{path}/two") == b"1"
+
+
+def test_a_process_that_forks_keeps_its_connection(hdfs_server, libhdfs, run_script):
+    """Data loaders fork, and so does subprocess with preexec_fn."""
+    done = run_script(
+        f"""
+        import gc, multiprocessing, os, subprocess
+        from hopsml_flows.storage import Project
+
+        project = Project({hdfs_server.url("hopsfs")!r}, {{"replication": 1}})
+        project.make_directory("")
+        project.replace("file", b"1")
+
+        def child():
+            global project
+            try:
+                project.read("file")
+            except OSError as error:
+                print("child:", error, flush=True)
+            del project
+            gc.collect()
+
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        process.join(30)
+        assert process.exitcode == 0, process.exitcode
+        if (forked := os.fork()) == 0:
+            raise SystemExit(0)
+        os.waitpid(forked, 0)
+        subprocess.run(["true"], preexec_fn=lambda: None)
+        project.replace("file", b"2")
+        print("parent:", project.read("file"))
+        """,
+        timeout=90,
+    )
+    assert "child: [Errno 95] libhdfs does not work in a forked process" in done.stdout
+    assert "parent: b'2'" in done.stdout
