@@ -17,7 +17,7 @@ __all__ = ["Surrogate"]
 _CATEGORY_SCALE = 0.7
 """Length of a one-hot category: two different ones are about as far apart as a parameter's ends."""
 
-_WORST_SHARE = 0.9
+_WORST_SHARE = 0.97
 """Losses above this quantile are cut down to it."""
 
 _NOISE = 1e-6
