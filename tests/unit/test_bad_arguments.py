@@ -179,12 +179,12 @@ def test_samples_below_one_or_no_integer(samples):
     [
         ("generations", [0, -1, 2.5, "4", None, True]),
         ("population", [3, 0, -6, 6.0, "6", None, True]),
-        ("mutation", [0, -0.5, 2.01, math.nan, math.inf, "0.5", None, True]),
-        ("crossover", [-0.01, 1.01, math.nan, "0.7", None, True]),
+        ("mutation", [0, -0.5, 2.01, math.nan, math.inf, "0.5", None, True, 10**400]),
+        ("crossover", [-0.01, 1.01, math.nan, "0.7", None, True, 10**400]),
         ("strategy", ["rand2bin", "", None, 1]),
         ("updating", ["eager", "", None, 1]),
         ("initial", [None, 5, "x", {"rate": 0.15}, [{"rate": 0.15}] * 7]),
-        ("tol", [-0.1, math.nan, math.inf, "0", None, True]),
+        ("tol", [-0.1, math.nan, math.inf, "0", None, True, 10**400]),
         ("patience", [0, -1, 1.5, "2", True]),
     ],
 )
@@ -219,9 +219,10 @@ def test_initial_points_outside_the_space_or_of_other_names(point):
 @VERBS
 @pytest.mark.parametrize(
     "resume",
-    ["", " ", "../other", "a/b", "-a", "A-1", "a_b", "a.b", "a\n", 5, True, ["a"], b"a"],
-    ids=repr,
-)
+    ["", " ", "../other", "a/b", "-a", "A-1", "a_b", "a.b", "a\n", 5, True, ["a"], b"a", "a" * 101,
+     "a" * 300],
+    ids=lambda value: repr(value)[:20],
+)  # fmt: skip
 def test_an_experiment_to_resume_that_cannot_be_one(verb, resume):
     with pytest.raises(InvalidArgumentError, match=r"^resume: must be an experiment's identifier"):
         verb(resume=resume)
@@ -229,8 +230,11 @@ def test_an_experiment_to_resume_that_cannot_be_one(verb, resume):
 
 @VERBS
 def test_an_experiment_to_resume_that_is_not_there(verb, tmp_path):
-    with pytest.raises(InvalidArgumentError, match=r"^resume: must be an experiment of .*digits-1"):
-        verb(resume="digits-1", project=str(tmp_path / "project"))
+    for resume in ("digits-1", "a" * 100):
+        with pytest.raises(
+            InvalidArgumentError, match=rf"^resume: must be an experiment of .*{resume}"
+        ):
+            verb(resume=resume, project=str(tmp_path / "project"))
 
 
 @VERBS

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections import Counter
@@ -74,11 +75,11 @@ def carry_out(search, value_of, *, workers=3):
     [
         ("generations", [0, -1, 2.0, "3", None, True]),
         ("population", [3, 0, -6, 6.0, "6", None, True]),
-        ("mutation", [0, 0.0, -0.5, 2.0001, math.nan, math.inf, "0.5", None, True, [0.5]]),
-        ("crossover", [-0.001, 1.001, math.nan, -math.inf, "0.5", None, False]),
+        ("mutation", [0, 0.0, -0.5, 2.0001, math.nan, math.inf, "0.5", None, True, [0.5], 10**400]),
+        ("crossover", [-0.001, 1.001, math.nan, -math.inf, "0.5", None, False, 10**400]),
         ("strategy", ["rand2bin", "", None, 1, "ADAPTIVE"]),
         ("updating", ["eager", "", None, 0, "Deferred"]),
-        ("tol", [-1e-9, math.nan, math.inf, "0", None, False]),
+        ("tol", [-1e-9, math.nan, math.inf, "0", None, False, 10**400]),
         ("patience", [0, -1, 1.5, "2", True]),
         ("seed", [-1, 0.5, "7", True]),
         ("direction", ["up", None, 1]),
@@ -219,6 +220,17 @@ def test_no_integer_and_no_category_is_favoured_in_the_first_generation(domain):
     assert chi_square < freedom + 5 * math.sqrt(2 * freedom)
 
 
+def test_no_integer_of_a_range_larger_than_the_population_is_favoured_in_the_first_generation():
+    space = SearchSpace({"x": [1, 20]})
+    values = [
+        proposal.params["x"]
+        for seed in range(400)
+        for proposal in DifferentialEvolution(space, population=5, seed=seed).ask()
+    ]
+    counts = [values.count(value) for value in range(1, 21)]
+    assert sum((count - 100) ** 2 / 100 for count in counts) < 19 + 5 * math.sqrt(2 * 19)
+
+
 # What evolves
 
 
@@ -327,6 +339,42 @@ def test_with_a_crossover_of_one_a_trial_vector_differs_in_every_gene(strategy):
             )
 
 
+def immediate_with_a_new_best(**options):
+    """A search whose eighth proposal just became the best one, in its second parent's place."""
+    search = DifferentialEvolution(LINE, population=6, updating="immediate", seed=1, **options)
+    for proposal in search.ask(6):
+        search.tell(proposal.id, proposal.id)
+    search.tell(search.ask(1)[0].id, -1.0)
+    (eighth,) = search.ask(1)
+    search.tell(eighth.id, 99.0)
+    return search, eighth.params["x"]
+
+
+def test_in_immediate_mode_mutants_follow_the_best_parent_of_the_moment():
+    search, best = immediate_with_a_new_best(strategy="best1bin", mutation=1e-12)
+    (ninth,) = search.ask(1)
+    assert ninth.params["x"] == pytest.approx(best, abs=1e-9)
+
+
+@STRATEGIES
+def test_in_immediate_mode_donors_come_from_parents_ranked_at_the_moment(strategy):
+    search, best = immediate_with_a_new_best(strategy=strategy)
+    ranked = [search._cube.params(vector)["x"] for vector in search._pool().population]
+    assert ranked == pytest.approx([parent["x"] for parent in search.parents])
+    assert ranked[0] == pytest.approx(best)
+
+
+@STRATEGIES
+@UPDATINGS
+@pytest.mark.parametrize("size", [1.7e308, 1e-300, 5e-324])
+def test_metrics_of_any_size_are_no_error(strategy, updating, size):
+    drawn = random.Random(1)
+    search = DifferentialEvolution(
+        LINE, generations=6, strategy=strategy, updating=updating, seed=1
+    )
+    assert len(carry_out(search, lambda _: drawn.uniform(-1, 1) * size)) == 42
+
+
 @STRATEGIES
 @UPDATINGS
 @pytest.mark.parametrize("log", [False, True])
@@ -427,6 +475,50 @@ def test_one_success_in_a_generation_is_enough(updating):
                 search.tell(proposal.id, -math.inf)
     assert search.failure is None
     assert search.total == 20
+
+
+def test_failures_of_a_later_generation_do_not_change_why_the_search_ended():
+    search = DifferentialEvolution(LINE, population=4, updating="immediate", seed=1)
+    asked = search.ask(8)
+    for proposal in asked:
+        search.tell(proposal.id, failure="lost")
+    assert search.failure == "all 4 trials of generation 0 failed"
+    assert search.finished
+
+
+def test_what_fails_after_patience_has_ended_the_search_is_no_failure_of_it():
+    search = DifferentialEvolution(
+        LINE, population=4, generations=9, updating="immediate", patience=1, seed=1
+    )
+    for proposal in search.ask(4):
+        search.tell(proposal.id, 1.0)
+    asked = search.ask(5)
+    for proposal in asked[:4]:
+        search.tell(proposal.id, 0.5)
+    assert search.ask() == []
+    search.tell(asked[4].id, failure="lost")
+    assert search.finished
+    assert search.failure is None
+
+
+@UPDATINGS
+def test_a_failure_of_what_was_left_of_a_finite_space_is_no_failure_of_the_search(updating):
+    search = DifferentialEvolution(
+        SearchSpace({"x": [1, 9]}), population=4, generations=9, updating=updating, seed=1
+    )
+    while not search.finished:
+        for proposal in search.ask():
+            if proposal.id == 9:  # the only one of the third generation
+                search.tell(proposal.id, failure="lost")
+            else:
+                search.tell(proposal.id, proposal.params["x"])
+    assert search.failure is None
+
+
+def test_failures_of_all_of_a_space_smaller_than_the_population_are_one_of_the_search():
+    search = DifferentialEvolution(SearchSpace({"x": [1, 3]}), seed=1)
+    carry_out(search, lambda _: None)
+    assert search.failure == "all 3 trials of generation 0 failed"
 
 
 # The end
@@ -566,6 +658,7 @@ def test_without_patience_it_never_ends_early():
         {"x": Float(-8e307, 8e307)},
         {"x": Float(1e15, 1e15 + 1000)},
         {"x": Int(2**62, 2**63 - 1), "y": Float(0.0, 1e-300)},
+        {"x": Int(2**62, 2**62 + 100, log=True)},
     ],
     ids=repr,
 )
@@ -615,9 +708,34 @@ def test_a_float_with_only_a_few_values_ends_when_they_are_used_up(updating):
         asked += fresh
         for proposal in fresh:
             search.tell(proposal.id, proposal.params["x"])
-    assert sorted(proposal.params["x"] for proposal in asked) == [1.0, math.nextafter(1.0, 2.0)]
+    values = [1.0, math.nextafter(1.0, 2.0)]
+    assert sorted(proposal.params["x"] for proposal in asked) == values
     assert search.finished
     assert search.total == 2
+    assert [parent["x"] for parent in search.parents] == values[::-1]
+
+
+@UPDATINGS
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Int(2**63 - 2, 2**63 - 1, log=True),
+        Float(1e300, math.nextafter(1e300, math.inf), log=True),
+        Float(0.1, math.nextafter(0.1, 1.0), log=True),
+    ],
+    ids=repr,
+)
+def test_neighbours_on_a_log_scale_are_both_proposed(updating, domain):
+    search = DifferentialEvolution(
+        SearchSpace({"x": domain}), population=4, updating=updating, seed=1
+    )
+    values = []
+    for _ in range(9):
+        for proposal in search.ask():
+            values.append(proposal.params["x"])
+            search.tell(proposal.id, 0.5)
+    assert sorted(values) == [domain.low, domain.high]
+    assert search.finished
 
 
 @STRATEGIES
@@ -650,7 +768,7 @@ def test_fifty_parameters(strategy, updating):
 
 
 def test_a_category_has_no_order_but_all_of_its_types():
-    choices = [None, True, 1, 1.5, "1", [1, 2], {"a": 1}]
+    choices = [None, True, 1, 1.0, 1.5, "1", [1, 2], (1, 3), {"a": 1}, math.nan]
     space = SearchSpace({"x": Categorical(choices)})
     search = DifferentialEvolution(space, population=4, seed=1)
     proposals = carry_out(search, lambda _: 0.5)
@@ -662,6 +780,15 @@ def test_reversed_bounds_are_searched_as_sorted_ones():
         turned = SearchSpace({"x": [1.0, 0.0]})
     one, other = (DifferentialEvolution(space, seed=3) for space in (LINE, turned))
     assert carry_out(one, one_number) == carry_out(other, one_number)
+
+
+@UPDATINGS
+def test_of_equal_metrics_the_best_is_the_first_asked_whichever_ends_first(updating):
+    search = DifferentialEvolution(LINE, population=4, generations=2, updating=updating, seed=1)
+    while not search.finished:
+        for proposal in reversed(search.ask(4)):
+            search.tell(proposal.id, 0.5)
+    assert search.best.proposal.id == 1
 
 
 # Seeds and resumption
@@ -718,3 +845,101 @@ def test_what_was_recalled_is_not_proposed_again(strategy):
         texts = [str(p.params) for p in carry_out(made[1], lambda params: params["units"])]
         assert texts[0] == str(recalled)
         assert len(set(texts)) == len(texts) == 10
+
+
+GRID = SearchSpace({"x": [1, 9], "c": ["a", "b"]})
+
+
+def score(params):
+    return params["x"] + (params["c"] == "a")
+
+
+def killed_grid_search(seed):
+    """What had begun in an immediate search on three workers, and the numbers not told."""
+    order = random.Random(seed)
+    search = DifferentialEvolution(
+        GRID, population=4, generations=9, updating="immediate", seed=seed
+    )
+    began, running = {}, []
+    for _ in range(10):
+        fresh = search.ask(3 - len(running))
+        running += fresh
+        began.update({proposal.id: proposal.params for proposal in fresh})
+        done = running.pop(order.randrange(len(running)))
+        search.tell(done.id, score(done.params))
+    return began, [proposal.id for proposal in running]
+
+
+@UPDATINGS
+@pytest.mark.parametrize("wrote_nothing", [0, 1, 2])
+def test_a_resumed_search_exhausts_a_finite_space_and_runs_nothing_twice(updating, wrote_nothing):
+    for seed in range(10):
+        began, running = killed_grid_search(seed)
+        for number in running[:wrote_nothing]:
+            del began[number]
+        search = DifferentialEvolution(
+            GRID, population=4, generations=9, updating=updating, seed=seed
+        )
+        search.recall(began)
+        proposals = carry_out(search, score, workers=1)
+        assert len({str(p.params) for p in proposals}) == len(proposals) == 18
+        assert {p.id: p.params for p in proposals if p.id in began} == began
+
+
+@UPDATINGS
+def test_recalled_values_keep_their_types(updating):
+    space = SearchSpace({"x": Categorical([1, True, 1.0, 0, False])})
+    for seed in range(9):
+        first = DifferentialEvolution(space, population=4, seed=seed).ask(1)[0].params["x"]
+        other = next(c for c in space["x"].choices if c == first and type(c) is not type(first))
+        search = DifferentialEvolution(space, population=4, updating=updating, seed=seed)
+        search.recall({1: {"x": other}})
+        proposals = carry_out(search, lambda _: 0.5)
+        assert proposals[0].params["x"] is other
+        assert len({repr(proposal.params) for proposal in proposals}) == 5
+
+
+def test_recalled_values_are_the_spaces_own_however_json_wrote_them():
+    space = SearchSpace({"kernel": Categorical([(3, 3), (5, 5)]), "x": [0.0, 1.0]})
+    asked = DifferentialEvolution(space, seed=1).ask()
+    again = DifferentialEvolution(space, seed=2)
+    again.recall({p.id: json.loads(json.dumps(p.params)) for p in asked})
+    assert again.ask() == asked
+
+
+def test_what_is_recalled_and_not_in_the_space_is_proposed_anew():
+    plain = DifferentialEvolution(LINE, seed=1).ask()
+    search = DifferentialEvolution(LINE, seed=1)
+    search.recall({1: {"x": 1.5}, 2: {"y": 0.5}, 3: {"x": "0.5"}, 4: {}})
+    assert search.ask() == plain
+
+
+def test_the_population_has_what_was_recalled():
+    search = DifferentialEvolution(LINE, seed=1)
+    search.recall({1: {"x": 0.25}, 9: {"x": 0.75}})
+    for _ in range(2):
+        asked = search.ask()
+        assert search.population == [proposal.params for proposal in asked]
+        for proposal in asked:
+            search.tell(proposal.id, proposal.params["x"])
+    assert {"x": 0.75} in [proposal.params for proposal in asked]
+
+
+@UPDATINGS
+def test_a_saved_state_has_what_was_recalled(updating):
+    recalled = {1: {"x": 0.25}, 5: {"x": 0.5}, 12: {"x": 0.75}}
+    search = DifferentialEvolution(LINE, updating=updating, seed=1)
+    search.recall(recalled)
+    for proposal in search.ask(6):
+        if proposal.id % 2:
+            search.tell(proposal.id, proposal.params["x"])
+    again = DifferentialEvolution(LINE, updating=updating, seed=1)
+    again.load_state_dict(json.loads(json.dumps(search.state_dict())))
+    assert again.pending == search.pending
+    assert again.best == search.best
+    for one in (search, again):
+        for proposal in one.pending:
+            one.tell(proposal.id, proposal.params["x"])
+    proposals = carry_out(again, one_number)
+    assert proposals == carry_out(search, one_number)
+    assert proposals[5].params == {"x": 0.75}

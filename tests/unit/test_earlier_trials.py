@@ -124,6 +124,20 @@ def test_other_directories_and_files_are_no_trials(storage):
     assert list(earlier_trials(storage, PATHS).params) == [1]
 
 
+@pytest.mark.parametrize("name", ["2024-01-31-notes.txt", "0002-model.pt", "generation.7"])
+def test_a_file_named_like_a_trial_or_a_generation_is_none(storage, name):
+    storage.replace(f"{PATHS.root}/{name}", "kept")
+    ran(storage, trial_of(1, {"x": 3}), 0.5)
+    left = earlier_trials(storage, PATHS)
+    assert list(left.params) == list(left.results) == [1]
+
+
+def test_a_file_named_like_a_trial_among_those_of_a_generation_is_none(storage):
+    ran(storage, trial_of(1, {"x": 3}, generation=0), 0.5)
+    storage.replace(f"{PATHS.root}/generation.0/0002-model.pt", "kept")
+    assert list(earlier_trials(storage, PATHS).params) == [1]
+
+
 def test_more_trials_than_are_read_at_once(storage):
     for number in range(1, 41):
         ran(storage, trial_of(number, {"x": number}), float(number))

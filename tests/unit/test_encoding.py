@@ -8,6 +8,14 @@ import pytest
 from hopsml_flows.search import Categorical, Float, Int, SearchSpace
 from hopsml_flows.search.encoding import UnitCube
 
+NARROW = [
+    Int(2**62, 2**62 + 100, log=True),
+    Int(2**63 - 2, 2**63 - 1, log=True),
+    Float(1e300, math.nextafter(1e300, math.inf), log=True),
+    Float(0.1, math.nextafter(0.1, 1.0), log=True),
+]
+"""Scales of which both ends have one logarithm."""
+
 DOMAINS = [
     Float(-2.0, 3.0),
     Float(1e-5, 1e-1, log=True),
@@ -16,6 +24,7 @@ DOMAINS = [
     Categorical(["a", "b", "c"]),
     Categorical([True, False]),
     Categorical([1, True, 1.0, None, "1", [1]]),
+    *NARROW,
 ]
 DOMAIN = pytest.mark.parametrize("domain", DOMAINS, ids=repr)
 
@@ -78,7 +87,7 @@ def test_a_value_becomes_a_place_and_the_same_value_again(domain):
         assert back == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value)
 
 
-@pytest.mark.parametrize("domain", DOMAINS[2:], ids=repr)
+@pytest.mark.parametrize("domain", [d for d in DOMAINS if not isinstance(d, Float)], ids=repr)
 def test_all_of_a_cell_snaps_to_one_place_that_keeps_its_value(domain):
     cube = cube_of(domain)
     vectors = np.linspace(0.0, 1.0, 501)[:, None]
@@ -144,3 +153,13 @@ def test_numpy_scalars_have_the_place_of_the_number_they_hold():
 def test_a_value_that_is_no_choice_is_an_error_that_names_it():
     with pytest.raises(ValueError, match="'d' is not one of"):
         cube_of(Categorical(["a", "b"])).vector({"x": "d"})
+
+
+def test_a_choice_that_is_no_number_has_a_place():
+    domain = Categorical([1.0, math.nan, None])
+    cube = cube_of(domain)
+    for place, choice in enumerate(domain.choices):
+        vector = cube.vector({"x": choice})
+        assert vector == pytest.approx([(place + 0.5) / 3])
+        assert cube.params(vector)["x"] is choice
+    assert cube.vector({"x": float("nan")}) == pytest.approx([0.5])

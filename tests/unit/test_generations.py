@@ -119,6 +119,27 @@ def test_generations_that_overlap_are_over_one_after_the_other():
     assert (second.number, second.best.metric) == (1, 9.0)
 
 
+def test_a_generation_that_is_over_first_waits_for_the_one_before_it():
+    following = Generations(Direction.MAX)
+    straggler, quick = trial_of(1, 0), trial_of(2, 1)
+    following.started(straggler)
+    following.started(quick)
+    following.done(result_of(quick, 1.0))
+    assert following.over(2) == []
+    following.done(result_of(straggler, 1.0))
+    assert [over.number for over in following.over(2)] == [0, 1]
+
+
+def test_the_best_of_equal_metrics_is_the_trial_of_the_lowest_number():
+    following = Generations(Direction.MIN)
+    trials = [trial_of(number, number // 3) for number in range(1, 5)]
+    for trial in trials:
+        following.started(trial)
+    for trial in reversed(trials):
+        following.done(result_of(trial, 0.5))
+    assert [over.best.number for over in following.over(None)] == [1, 1]
+
+
 def test_trials_without_generations_have_none():
     loop = TrialLoop(RandomSearch(LINE, seed=1), direction=Direction.MAX, retries=0)
     for trial in loop.start(20):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.search import Float, RandomSearch, SearchSpace
+from hopsml_flows.search import Categorical, Float, RandomSearch, SearchSpace
 
 SPACE = SearchSpace({"rate": [0.1, 0.3], "layers": [2, 9], "opt": ["sgd", "adam"]})
 SMALL = SearchSpace({"layers": [1, 3], "opt": ["sgd", "adam"]})
@@ -74,3 +76,25 @@ def test_samples_must_be_a_positive_integer(samples):
 def test_a_seed_must_be_an_integer_of_at_least_zero(seed):
     with pytest.raises(InvalidArgumentError, match=r"^seed: "):
         RandomSearch(SPACE, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("lost", [(), (2,), (1, 4)])
+def test_a_resumed_search_evaluates_a_small_space_whole_and_nothing_twice(seed, lost):
+    began = {p.id: p.params for p in RandomSearch(SMALL, samples=9, seed=seed + 1).ask(4)}
+    for number in lost:
+        del began[number]
+    search = RandomSearch(SMALL, samples=9, seed=seed)
+    search.recall(began)
+    proposals = search.ask()
+    assert len({str(proposal.params) for proposal in proposals}) == len(proposals) == 6
+    assert {p.id: p.params for p in proposals if p.id in began} == began
+
+
+def test_recalled_values_are_the_spaces_own():
+    space = SearchSpace({"size": Categorical([(3, 3), (5, 5)]), "on": Categorical([1, True, 1.0])})
+    search = RandomSearch(space, samples=6, seed=1)
+    proposals = search.ask()
+    again = RandomSearch(space, samples=6, seed=2)
+    again.recall({p.id: json.loads(json.dumps(p.params)) for p in proposals})
+    assert repr(again.ask()) == repr(proposals)

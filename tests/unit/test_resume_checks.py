@@ -98,6 +98,8 @@ def test_the_budget_and_the_way_to_it_may_change(there, evolution):
         ({"bounds": {"rate": [0.1, 0.2]}}, "resume: has another search space"),
         ({"direction": "min"}, "resume: has another direction: 'MAX'"),
         ({"optimization_key": "loss"}, "resume: has another optimization_key: 'metric'"),
+        ({"population": 5}, "resume: has another population: 6"),
+        ({"population": 12, "generations": 9}, "resume: has another population: 6"),
         ({"seed": 8}, "seed: must be the experiment's, 7"),
     ],
 )
@@ -235,3 +237,17 @@ def test_what_had_begun_is_run_with_what_it_began_with_though_the_search_has_cha
     assert {trial.number: trial.params for trial in made._waiting} == {
         number: left.params[number] for number in (8, 11)
     }
+
+
+def test_what_a_killed_run_had_no_time_to_write_is_proposed_anew(driver):
+    """Three workers, one of whose trials had begun and written nothing when all was killed."""
+    search = fresh(updating="immediate")
+    left = earlier_of(search, 12, failed=(8, 11))
+    del left.params[8]
+    made = driver(left, updating="immediate")
+    made.replay()
+    assert [result.number for result in made.results] == [1, 2, 3, 4, 5, 6, 7, 9, 10, 12]
+    waiting = {trial.number: trial.params for trial in made._waiting}
+    assert sorted(waiting) == [8, 11]
+    assert waiting[11] == left.params[11]
+    assert waiting[8] not in left.params.values()

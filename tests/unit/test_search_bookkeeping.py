@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -109,12 +110,22 @@ def test_the_direction_decides_what_is_best():
     assert search.best.value == 1.0
 
 
-def test_of_equal_metrics_the_first_told_stays_best():
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize("order", list(itertools.permutations([1, 2, 3])))
+def test_of_equal_metrics_the_lowest_number_is_the_best_whichever_is_told_first(direction, order):
+    search = search_of(direction=direction)
+    search.ask()
+    for number in order:
+        search.tell(number, 1.0)
+    assert search.best.proposal.id == 1
+
+
+def test_a_better_metric_is_the_best_whatever_its_number():
     search = search_of()
     search.ask()
-    search.tell(2, 1.0)
-    search.tell(1, 1.0)
-    assert search.best.proposal.id == 2
+    for number, value in [(2, 1.0), (3, 2.0), (1, 1.0)]:
+        search.tell(number, value)
+    assert search.best.proposal.id == 3
 
 
 def test_an_unknown_direction_is_refused():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import warnings
@@ -247,3 +248,66 @@ def test_domains_pickle():
     space = SearchSpace({"a": [1, 3], "b": [0.1, 0.2], "c": ["x", "y"]})
     again = pickle.loads(pickle.dumps(space))
     assert dict(again) == dict(space)
+
+
+def as_read(params):
+    return json.loads(json.dumps(params))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [1, True, 1.0, 0, False, 0.0, -0.0, None, "1", "True"],
+        [(3, 3), (5, 5)],
+        [[(1, 2)], [(1, 3)]],
+        [{"units": (3, 3)}, {"units": (3,)}],
+        [math.nan, math.inf, -math.inf, 0.1 + 0.2],
+        [np.float32(0.1), np.int64(3)],
+        ["ü\n", ""],
+    ],
+    ids=repr,
+)
+def test_choices_that_were_read_from_json_are_the_spaces_own_again(choices):
+    space = SearchSpace({"x": Categorical(choices)})
+    for choice in space["x"].choices:
+        assert space.restored(as_read({"x": choice}))["x"] is choice
+
+
+def test_numbers_that_were_read_from_json_are_the_same_again():
+    space = SearchSpace({"a": [0.1, 1.0], "b": [1, 2**63 - 1], "c": ["x", "y"]})
+    params = {"a": 0.1 + 0.2, "b": 2**63 - 1, "c": "y"}
+    assert repr(space.restored(as_read(params))) == repr(params)
+
+
+def test_a_configuration_that_was_read_has_the_spaces_order():
+    space = SearchSpace({"b": [0.0, 1.0], "a": ["x", "y"]})
+    assert list(space.restored({"a": "x", "b": 0.5})) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"a": 0.5},
+        {"a": 0.5, "b": 2, "c": "x", "d": 1},
+        {"a": 1.5, "b": 2, "c": "x"},
+        {"a": 0.5, "b": 2.0, "c": "x"},
+        {"a": 0.5, "b": True, "c": "x"},
+        {"a": 0.5, "b": 2, "c": "z"},
+        {"a": 0.5, "b": 2, "c": ["x"]},
+        {"a": None, "b": 2, "c": "x"},
+    ],
+    ids=repr,
+)
+def test_what_is_not_in_the_space_is_not_restored(params):
+    space = SearchSpace({"a": [0.1, 1.0], "b": [1, 9], "c": ["x", "y"]})
+    assert space.restored(params) is None
+
+
+def test_a_choice_that_is_no_number_is_a_choice():
+    choice = Categorical([math.nan, 1.0])
+    assert math.nan in choice
+    assert float("nan") in choice
+    assert choice.index(float("nan")) == 0
+    with pytest.raises(InvalidSpaceError, match="different"):
+        Categorical([math.nan, float("nan")])

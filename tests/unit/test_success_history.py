@@ -65,7 +65,9 @@ def test_a_generation_without_success_changes_nothing():
     assert (draws(memory) == before).all()
 
 
-@pytest.mark.parametrize("gains", [[0.0], [0.0, 0.0], [5e-324] * 2, [math.inf], [math.inf, 1.0]])
+@pytest.mark.parametrize(
+    "gains", [[0.0], [0.0, 0.0], [5e-324] * 2, [math.inf], [math.inf, 1.0], [1.7e308] * 9]
+)
 def test_gains_that_say_nothing_or_everything_leave_it_usable(gains):
     memory = SuccessHistory(0.5, 0.7)
     for _ in range(10):

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import itertools
+
+import pytest
+
 from hopsml_flows.search import Direction, ListSearch, RandomSearch, SearchSpace
 from hopsml_flows.trials import Failure, State, TrialLoop, TrialResult
 
@@ -102,6 +106,24 @@ def test_the_direction_decides_the_best_trial():
     for trial, metric in zip(loop.start(3), (2.0, -1.0, 5.0), strict=True):
         loop.done(finished(trial, metric))
     assert loop.best.metric == -1.0
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_of_equal_metrics_the_trial_of_the_lowest_number_is_the_best(direction, order):
+    loop, search = loop_of(3, direction=direction)
+    trials = loop.start(3)
+    for place in order:
+        loop.done(finished(trials[place], 0.5))
+    assert loop.best.number == search.best.proposal.id == 1
+
+
+def test_a_better_metric_is_the_best_whatever_the_trials_number():
+    loop, _ = loop_of(3)
+    first, second, third = loop.start(3)
+    for trial, metric in [(second, 1.0), (third, 2.0), (first, 1.0)]:
+        loop.done(finished(trial, metric))
+    assert loop.best.number == 3
 
 
 def test_a_failure_is_counted_remembered_and_told_and_the_others_go_on():

@@ -30,6 +30,15 @@ def test_a_latin_hypercube_is_not_the_diagonal(rng):
     assert abs(np.corrcoef(points.T)[0, 1]) < 0.6
 
 
+@pytest.mark.parametrize(("count", "size"), [(5, 1), (6, 2), (4, 3)])
+def test_a_latin_hypercube_favours_no_part_of_a_coordinate(count, size):
+    points = np.concatenate(
+        [latin_hypercube(count, size, np.random.default_rng(seed)) for seed in range(2000)]
+    )
+    counts, _ = np.histogram(points, bins=2 * count, range=(0, 1))
+    assert np.ptp(counts) < 0.1 * counts.mean()
+
+
 def test_the_same_state_gives_the_same_design():
     one, other = (latin_hypercube(6, 3, np.random.default_rng(3)) for _ in range(2))
     assert (one == other).all()
