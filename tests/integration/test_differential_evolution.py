@@ -98,6 +98,20 @@ def test_each_generation_is_a_subflow_run_with_its_trials_as_task_runs(
     assert float(lines[-1][1]) == pytest.approx(best, rel=1e-5)
 
 
+def test_pictures_of_the_search_lie_in_its_directory_and_are_shown_by_prefect(
+    evolution, prefect_server
+):
+    result = experiment.differential_evolution(score, BOUNDS, name="pictured", **evolution)
+    for name in ("progress", "population", "parallel"):
+        png = (Path(result.path) / f"experiment-{name}.png").read_bytes()
+        assert png.startswith(b"\x89PNG")
+    body = {"artifacts": {"flow_run_id": {"any_": [result.flow_run_id]}}}
+    found = httpx.post(f"{prefect_server}/artifacts/filter", json=body).raise_for_status().json()
+    (shown,) = [artifact for artifact in found if artifact["key"] == "pictured-pictures"]
+    assert shown["type"] == "markdown"
+    assert shown["data"].count("](data:image/png;base64,") == 3
+
+
 def test_the_same_seed_gives_the_same_search_whatever_the_cluster(evolution, prefect_server):
     shared = experiment.differential_evolution(score, BOUNDS, **evolution)
     alone = experiment.differential_evolution(

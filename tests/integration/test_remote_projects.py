@@ -13,6 +13,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.experiment import Direction
 from hopsml_flows.storage import Project
+from hopsml_flows.storage.webhdfs import WebHdfsFileSystem
 from tests.servers import s3
 
 from .test_grid_search import GRID
@@ -139,8 +140,12 @@ def test_wrong_s3_credentials_are_an_error_at_start(s3_environment, refused, mon
 
 
 def test_a_user_without_permission_is_an_error_at_start(hdfs_server, refused):
-    url = hdfs_server.url("webhdfs").replace(f"{hdfs_server.user}@", "mallory@")
-    message = refused(url)
+    own = hdfs_server.url("webhdfs")
+    fs = WebHdfsFileSystem("127.0.0.1", hdfs_server.http_port, hdfs_server.user)
+    directory = "/Projects/" + own.rpartition("/")[2]
+    fs.makedirs(directory)
+    fs.chmod(directory, "700")  # the directory above is open where libhdfs made it
+    message = refused(f"{own}/project".replace(f"{hdfs_server.user}@", "mallory@"))
     assert "Permission denied" in message
     assert "mallory@127.0.0.1" in message
 
