@@ -232,7 +232,7 @@ def test_a_state_through_json_continues_the_same_search(
 
 
 @given(
-    spaces,
+    ample_spaces,
     settings,
     st.integers(0, 30),
     st.sets(st.integers(1, 28)),
@@ -273,7 +273,7 @@ def test_a_deferred_search_resumed_from_its_results_ends_with_the_same_parents(
     assert sorted(again) == sorted({proposal.id for proposal in proposals} - set(left))
 
 
-@given(spaces, settings, st.integers(0, 20), st.randoms(use_true_random=False))
+@given(ample_spaces, settings, st.integers(0, 20), st.randoms(use_true_random=False))
 def test_an_immediate_search_resumed_proposes_what_it_had_proposed(space, given, told, random):
     killed = DifferentialEvolution(space, updating="immediate", **given)
     left, began, running = {}, {}, []
