@@ -120,7 +120,7 @@ class BaseSearch(ABC):
         self._told: dict[int, tuple[float | None, int]] = {}
         self._best: Evaluation | None = None
         self._recalled: dict[int, dict[str, Any]] = {}
-        self._adopted: dict[int, dict[str, Any]] = {}
+        self._known: dict[int, dict[str, Any]] = {}
 
     @property
     def adaptive(self) -> bool:
@@ -178,6 +178,7 @@ class BaseSearch(ABC):
             proposals: Parameters by the proposal's id; what is not there is proposed anew.
         """
         self._recalled.update(proposals)
+        self._known.update(proposals)
 
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Take the next proposals.
@@ -203,7 +204,6 @@ class BaseSearch(ABC):
             self._asked += 1
             recalled = self._recalled.pop(self._asked, None)
             if recalled is not None and configuration_key(recalled) != configuration_key(params):
-                self._adopted[self._asked] = recalled
                 self._adopt(self._asked, params, recalled)
                 params = recalled
             proposal = Proposal(self._asked, params, generation)
@@ -255,10 +255,10 @@ class BaseSearch(ABC):
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on: how many were asked, and what was told after how many asks.
 
-        Recalled parameters that a fresh search would not propose are in it, too.
+        What was recalled is in it, too: a fresh search might propose something else.
         """
         told = [[number, value, asked] for number, (value, asked) in self._told.items()]
-        recalled = [[n, as_json(p)] for n, p in {**self._adopted, **self._recalled}.items()]
+        recalled = [[number, as_json(params)] for number, params in self._known.items()]
         return {"asked": self._asked, "told": told, "recalled": recalled}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -220,8 +220,10 @@ class DifferentialEvolution(BaseSearch):
             number: Of the first of them.
         """
         generation, place = divmod(number - 1, self._size)
-        if generation == 0:
+        if number == 1:
             self._queue = self._first_generation()
+        elif generation == 0:  # so small is the space that the design had repeats
+            self._queue = self._all_drawn(range(number, self._size + 1))
         else:
             if place == 0:
                 self._shrink(generation)
@@ -256,11 +258,14 @@ class DifferentialEvolution(BaseSearch):
         whole = self._updating is Updating.DEFERRED
         numbers = range(number, number + (self._size if whole else 1))
         if len(self._population) < FEWEST:  # too much has failed
-            made = [self._drawn(n) for n in numbers]
-        else:
-            pool = self._pool()
-            made = [self._varied(n, pool) for n in numbers]
+            return self._all_drawn(numbers)
+        pool = self._pool()
+        made = [self._varied(n, pool) for n in numbers]
         return [trial for trial in made if trial is not None]
+
+    def _all_drawn(self, numbers: range) -> list[_TrialVector]:
+        drawn = [self._drawn(number) for number in numbers]
+        return [trial for trial in drawn if trial is not None]
 
     def _drawn(self, number: int) -> _TrialVector | None:
         params = self._seen.draw(self._rng, number)

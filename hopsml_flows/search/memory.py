@@ -58,10 +58,12 @@ class SuccessHistory:
         gains = np.array([success.gain for success in successes])
         largest = float(gains.max())
         # Divided first, as sums of the largest floats overflow; a gain that does is the largest.
-        if math.isfinite(largest):
+        if math.isinf(largest):
+            weights = np.where(np.isfinite(gains), 0.0, 1.0)
+        elif largest > 0:
             weights = gains / largest
         else:
-            weights = np.where(np.isfinite(gains), 0.0, 1.0)
+            weights = np.ones_like(gains)
         f = np.array([success.mutation for success in successes])
         cr = np.array([success.crossover for success in successes])
         self._mutation[self._next] = float((weights * f**2).sum() / (weights * f).sum())

@@ -151,7 +151,8 @@ class Categorical:
             if not is_jsonable(value):
                 raise InvalidSpaceError("choices", value, "must be values that JSON can hold")
         # True == 1 == 1.0, but they are different choices.
-        if len({(type(value), repr(value)) for value in values}) < max(2, len(values)):
+        # A tuple and a list of the same are one in the record, and could not be told apart again.
+        if len({repr(as_json(value)) for value in values}) < max(2, len(values)):
             raise InvalidSpaceError("choices", choices, "must be at least two different values")
         object.__setattr__(self, "choices", values)
 

@@ -169,9 +169,12 @@ class Surrogate:
 
 def _standardised(losses: Vector) -> Vector:
     """Losses without their worst ones, of mean 0 and standard deviation 1."""
-    scale = float(np.abs(losses).max())
-    losses = losses / scale if scale > 1 else losses  # squares of the largest floats overflow
-    cut = np.minimum(losses, np.quantile(losses, _WORST_SHARE))
+    # "lower" takes a loss that is there: between two of the largest floats there is no other.
+    cut = np.minimum(losses, np.quantile(losses, _WORST_SHARE, method="lower"))
+    scale = float(np.abs(cut).max())
+    cut = (
+        cut / scale if scale > 0 else cut
+    )  # squares of large floats overflow, of small ones vanish
     spread = float(cut.std())
     centred: Vector = (cut - cut.mean()) / (spread if spread > 0 else 1.0)
     return centred
