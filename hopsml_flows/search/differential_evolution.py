@@ -26,8 +26,10 @@ __all__ = ["DifferentialEvolution"]
 FEWEST = 4
 """Parents that a mutant needs: its own, and three different donors."""
 
-_CANDIDATES = 10
-"""Candidates the model chooses from; many more, and it forgets that its parents are good."""
+_CANDIDATES_PER_POINT = 0.4
+_FEWEST_CANDIDATES = 5
+_MOST_CANDIDATES = 20
+"""Candidates the model chooses from; with too many it forgets that the parents are good."""
 
 _REDRAWS = 10
 _FEWEST_POINTS = 6
@@ -275,7 +277,7 @@ class DifferentialEvolution(BaseSearch):
         """A trial vector; parents take turns."""
         place = (number - 1) % self._size % len(self._population)
         parent = self._population[place]
-        count = _CANDIDATES if self._strategy is Strategy.ADAPTIVE else 1
+        count = self._candidates()
         ranked = sorted(self._population, key=_rank)
         place = next(i for i, member in enumerate(ranked) if member is parent)
         for _ in range(_REDRAWS):
@@ -298,8 +300,17 @@ class DifferentialEvolution(BaseSearch):
             for choice in self._order(vectors):
                 params = self._cube.params(vectors[choice])
                 if self._seen.add(params, number):
+                    if self._model is not None:
+                        self._model[1].believe(vectors[choice])
                     return _TrialVector(vectors[choice], params, parent, *drawn[choice])
         return self._drawn(number)
+
+    def _candidates(self) -> int:
+        """How many candidates there are for a trial vector: the more, the more the model knows."""
+        if self._strategy is not Strategy.ADAPTIVE:
+            return 1
+        known = round(_CANDIDATES_PER_POINT * len(self._evaluated))
+        return min(max(known, _FEWEST_CANDIDATES), _MOST_CANDIDATES)
 
     def _control(self) -> tuple[float, float]:
         if self._strategy is Strategy.ADAPTIVE:
@@ -326,7 +337,10 @@ class DifferentialEvolution(BaseSearch):
             vectors = np.array([member.vector for member in points])
             losses = np.array([member.loss for member in points])
             lengths = self._model[1].lengths if self._model else None
-            self._model = count, Surrogate(vectors, losses, self._cube.categories, lengths)
+            model = Surrogate(vectors, losses, self._cube.categories, lengths)
+            for _, running in sorted(self._running.items()):
+                model.believe(running.vector)
+            self._model = count, model
         return self._model[1]
 
     def _pool(self) -> Pool:

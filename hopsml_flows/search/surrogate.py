@@ -66,9 +66,10 @@ class Surrogate:
         self._scaled = points * self._weights()
         kernel = _matern(_squares(self._scaled, self._scaled))
         kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
-        self._factor = np.linalg.cholesky(kernel)
-        whitened = np.linalg.solve(self._factor, targets)
-        self._coefficients = np.linalg.solve(self._factor.T, whitened)
+        # The factor's inverse: NumPy solves triangular systems no faster than others.
+        self._whitening = np.linalg.inv(np.linalg.cholesky(kernel))
+        whitened = self._whitening @ targets
+        self._coefficients = self._whitening.T @ whitened
         self._variance = max(float(whitened @ whitened) / len(targets), 1e-6)
         self._best = float(targets.min())
 
@@ -84,9 +85,30 @@ class Surrogate:
         scaled = self._features(vectors) * self._weights()
         kernel = _matern(_squares(scaled, self._scaled))
         mean: Vector = kernel @ self._coefficients
-        explained = np.linalg.solve(self._factor, kernel.T)
+        explained = self._whitening @ kernel.T
         variance = np.maximum(1.0 - (explained**2).sum(0), 1e-10) * self._variance
         return mean, np.sqrt(variance)
+
+    def believe(self, vector: Vector) -> None:
+        """Take a point that is being evaluated for evaluated, with the loss that is predicted.
+
+        So the next ones go elsewhere (kriging believer: Ginsbourger, Le Riche & Carraro 2010).
+        The predicted losses stay what they are; the deviations around the point shrink.
+
+        Args:
+            vector: Shape (d,), in [0, 1].
+        """
+        scaled = self._features(vector[None, :]) * self._weights()
+        row = self._whitening @ _matern(_squares(scaled, self._scaled))[0]
+        rest = math.sqrt(max(1.0 + _NOISE + _JITTER - float(row @ row), _NOISE))
+        size = len(row)
+        whitening = np.zeros((size + 1, size + 1))
+        whitening[:size, :size] = self._whitening
+        whitening[size, :size] = -(row @ self._whitening) / rest
+        whitening[size, size] = 1 / rest
+        self._whitening = whitening
+        self._scaled = np.vstack([self._scaled, scaled])
+        self._coefficients = np.append(self._coefficients, 0.0)
 
     def order(self, vectors: Vector) -> list[int]:
         """Places of candidates, the most promising one first: by expected improvement.
