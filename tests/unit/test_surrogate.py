@@ -257,3 +257,23 @@ def test_from_the_shortest_and_the_longest_lengths_it_finds_usable_ones(length, 
     mean, _ = model.predict(unseen)
     good = bowl(unseen) < np.quantile(bowl(points), 0.85)
     assert rank_correlation(mean[good], bowl(unseen)[good]) > 0.9
+
+
+def test_what_is_believed_keeps_the_predictions_and_makes_the_model_sure_there(rng):
+    points, unseen = rng.random((30, 3)), rng.random((20, 3))
+    model = Surrogate(points, bowl(points), NUMBERS)
+    before, unsure = model.predict(unseen)
+    model.believe(unseen[0])
+    after, sure = model.predict(unseen)
+    assert np.allclose(after, before)
+    assert sure[0] < 0.1 * unsure[0]
+    assert (sure <= unsure + 1e-9).all()
+
+
+def test_a_point_that_is_believed_promises_less_than_before():
+    points = np.linspace(0.05, 0.95, 6)[:, None]
+    model = Surrogate(points, np.sin(9 * points[:, 0]), np.zeros(1, dtype=int))
+    candidates = np.linspace(0.0, 1.0, 21)[:, None]
+    first, *_ = model.order(candidates)
+    model.believe(candidates[first])
+    assert model.order(candidates).index(first) > 5
