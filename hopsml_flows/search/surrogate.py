@@ -93,7 +93,8 @@ class Surrogate:
         """Take a point that is being evaluated for evaluated, with the loss that is predicted.
 
         So the next ones go elsewhere (kriging believer: Ginsbourger, Le Riche & Carraro 2010).
-        The predicted losses stay what they are; the deviations around the point shrink.
+        The predicted losses stay what they are, and so does the best loss, which only an
+        evaluation changes; the deviations around the point shrink.
 
         Args:
             vector: Shape (d,), in [0, 1].

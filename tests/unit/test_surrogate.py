@@ -268,12 +268,3 @@ def test_what_is_believed_keeps_the_predictions_and_makes_the_model_sure_there(r
     assert np.allclose(after, before)
     assert sure[0] < 0.1 * unsure[0]
     assert (sure <= unsure + 1e-9).all()
-
-
-def test_a_point_that_is_believed_promises_less_than_before():
-    points = np.linspace(0.05, 0.95, 6)[:, None]
-    model = Surrogate(points, np.sin(9 * points[:, 0]), np.zeros(1, dtype=int))
-    candidates = np.linspace(0.0, 1.0, 21)[:, None]
-    first, *_ = model.order(candidates)
-    model.believe(candidates[first])
-    assert model.order(candidates).index(first) > 5
