@@ -378,7 +378,10 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         if not self._console_logs:
             context["console_logs"] = False
         key = self._send("context", cloudpickle.dumps(context))
-        return Owner(key, flow_run.id if flow_run else None)
+        if flow_run is None:
+            return Owner(key, None)
+        self._book.enter(flow_run.id)
+        return Owner(key, flow_run.id)
 
     def _first_owner(self) -> Owner:
         if self._owner is None:
@@ -422,7 +425,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             hurry = interrupted or not self._book.server_answers()
             client.run(flush_worker, 2.0 if hurry else FLUSH_SECONDS, on_error="ignore")
             if not self.cluster.owned:
-                for key in self._shared:
+                for key in list(self._shared):
                     client.unregister_worker_plugin(f"hopsml-share-{key}")
         except (OSError, RuntimeError, TimeoutError) as error:
             # A cluster that went away takes its events with it; results are here already.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -76,10 +76,15 @@ class StateBook:
         # Settings are found in the context; threads of Dask's have another one, in which Prefect
         # would start a server of its own.
         self._context = copy_context()
+        self._contexts: dict[UUID | None, Context] = {}
         self._sent_by_driver = False
         self._finals: dict[UUID, FinalState] = {}
         self._tasks: dict[UUID, Task[Any, Any]] = {}
         self._recorded: dict[UUID, UUID] = {}  # task run to flow run
+
+    def enter(self, flow_run_id: UUID) -> None:
+        """Take in that the current context is that flow run's: its events are sent from there."""
+        self._contexts[flow_run_id] = copy_context()
 
     def note(self, task_run_id: UUID, task: Task[Any, Any], final: FinalState) -> None:
         """Remember how a task run ended."""
@@ -114,7 +119,9 @@ class StateBook:
             state_name=state.name,
             state=state,
         )
-        self._context.copy().run(emit_task_run_state_change_event, run, before, state)
+        # The server takes the flow run from what the event is related to, that is, the context.
+        context = self._contexts.get(final.flow_run_id, self._context)
+        context.copy().run(emit_task_run_state_change_event, run, before, state)
 
     def server_answers(self) -> bool:
         """Whether the server answers within 10 s; Prefect's own client would try much longer."""

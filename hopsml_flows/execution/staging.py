@@ -59,7 +59,11 @@ def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialRe
         outputs = json.loads(persistently(lambda: project.read(path), limit=limit))
     except FileNotFoundError:
         return None
-    commit = outputs.pop("_commit")
+    except ValueError:  # JSON that is none: somebody else's file
+        return None
+    commit = outputs.pop("_commit", None) if isinstance(outputs, dict) else None
+    if commit is None:
+        return None
     if outputs.get("log") == paths.trial(trial.directory, TrialFiles.LOG):
         del outputs["log"]
     return TrialResult(

@@ -49,7 +49,7 @@ class Driver:
         earlier: Earlier,
     ) -> None:
         self._plan = plan
-        self._paths = paths
+        self.paths = paths
         self.progress = progress
         search = plan.search()
         search.recall(earlier.params)
@@ -83,7 +83,12 @@ class Driver:
             self.loop.generations()  # those were reported then
 
     def run(
-        self, function: bytes, cluster: OpenCluster, runner: TrialTaskRunner, scratch: str | None
+        self,
+        function: bytes,
+        cluster: OpenCluster,
+        runner: TrialTaskRunner,
+        generations: GenerationRuns,
+        scratch: str | None,
     ) -> None:
         """Run all trials that are not done.
 
@@ -91,12 +96,13 @@ class Driver:
             function: The packed training function.
             cluster: Where they run.
             runner: What submits them.
+            generations: The subflow runs that they belong to, where there are generations.
             scratch: Directory for temporary files of workers on this machine, or None.
         """
         job = Job(
             function=function,
             project=self._plan.options.project,
-            experiment_id=self._paths.id,
+            experiment_id=self.paths.id,
             optimization_key=self._plan.optimization_key,
             needs_metric=self._plan.needs_metric,
             local_logdir=self._plan.options.local_logdir,
@@ -108,36 +114,37 @@ class Driver:
         )
         shared = runner.share("job", job)
         artifacts = ArtifactWriter(
-            self._plan.options.name, f"{self._plan.verb} {self._paths.id}", self._plan.direction
+            self._plan.options.name, f"{self._plan.verb} {self.paths.id}", self._plan.direction
         )
         for earlier in self.results:
             artifacts.update(self.loop.counts, earlier)
         try:
-            with GenerationRuns(runner, self._paths.id) as generations:
-                while not self.loop.finished:
-                    slots = cluster.slots
-                    ahead = trials_ahead(slots, self._mean_seconds())
-                    started = self._waiting + self.loop.start(slots, ahead)
-                    self._waiting = []
-                    for trial in started:
-                        future = runner.submit(
-                            trial_task,
-                            {"job": shared, "name": trial.name, "packed": pickle.dumps(trial)},
-                            name=trial.name,
-                            owner=None
-                            if trial.generation is None
-                            else generations.owner(trial.generation, self.loop.population),
-                        )
-                        self._trials[future.task_run_id] = trial
-                    for future in runner.next_done(_TICK_SECONDS):
-                        result = self._taken(future)
-                        if result is not None:
-                            self._keep(result)
-                            artifacts.update(self.loop.counts, result)
-                    for over in self.loop.generations():
-                        self.progress.note(generation_line(over))
-                        generations.close(over)
-                    self.progress.update(self.loop.counts, self.loop.best)
+            while not self.loop.finished:
+                slots = cluster.slots
+                ahead = trials_ahead(slots, self._mean_seconds())
+                started = self._waiting + self.loop.start(slots, ahead)
+                self._waiting = []
+                for trial in started:
+                    future = runner.submit(
+                        trial_task,
+                        {"job": shared, "name": trial.name, "packed": pickle.dumps(trial)},
+                        name=trial.name,
+                        owner=None
+                        if trial.generation is None
+                        else generations.owner(
+                            trial.generation, self.loop.population(trial.generation)
+                        ),
+                    )
+                    self._trials[future.task_run_id] = trial
+                for future in runner.next_done(_TICK_SECONDS):
+                    result = self._taken(future)
+                    if result is not None:
+                        self._keep(result)
+                        artifacts.update(self.loop.counts, result)
+                for over in self.loop.generations():
+                    self.progress.note(generation_line(over))
+                    generations.close(over)
+                self.progress.update(self.loop.counts, self.loop.best)
             self.progress.update(self.loop.counts, self.loop.best, force=True)
         finally:
             artifacts.close()
@@ -161,7 +168,7 @@ class Driver:
         elif isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
             result = error.result
         elif isinstance(error, WorkerLostError):
-            result = committed(self._plan.options.project, self._paths, trial)
+            result = committed(self._plan.options.project, self.paths, trial)
             if result is None and not self._timed_out(trial, error):
                 return self.loop.lost(trial.number, str(error))
         if result is None:
@@ -188,7 +195,7 @@ class Driver:
             # The log's last words lay with the worker; what is left is how long that had time.
             return error.elapsed >= limit + GRACE_SECONDS
         try:
-            log = options.project.read(self._paths.trial(trial.directory, TrialFiles.LOG))
+            log = options.project.read(self.paths.trial(trial.directory, TrialFiles.LOG))
         except OSError:
             return error.elapsed >= limit + GRACE_SECONDS
         return ENDED.encode() in log

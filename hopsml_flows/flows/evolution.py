@@ -22,7 +22,8 @@ from hopsml_flows.search import (
     Strategy,
     Updating,
 )
-from hopsml_flows.trials import DEFAULT_KEY
+from hopsml_flows.search.values import plain
+from hopsml_flows.trials import DEFAULT_KEY, json_value
 
 __all__ = ["differential_evolution"]
 
@@ -147,14 +148,14 @@ def differential_evolution(
         space=space.describe(),
         domains=dict(space),
         settings={
-            "generations": generations,
-            "population": population,
-            "mutation": mutation,
-            "crossover": crossover,
+            "generations": plain(generations),
+            "population": plain(population),
+            "mutation": float(mutation),
+            "crossover": float(crossover),
             "strategy": Strategy.parse(strategy).value,
             "updating": Updating.parse(updating).value,
-            "initial": [dict(point) for point in initial],
-            "tol": tol,
-            "patience": patience,
+            "initial": [json_value("initial", point) for point in initial],
+            "tol": float(tol),
+            "patience": plain(patience),
         },
     )

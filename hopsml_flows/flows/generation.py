@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar, copy_context
@@ -32,6 +33,7 @@ __all__ = ["GenerationRuns", "generation"]
 _OPEN_SECONDS = 15.0
 """Longest wait for the server to create a subflow run; then trials belong to the parent's."""
 
+_IMPATIENT_SECONDS = 1.0
 _CLOSE_SECONDS = 15.0
 
 _held: ContextVar[_Held] = ContextVar("hopsml_generation")
@@ -73,7 +75,9 @@ class GenerationRuns:
         self._runner = runner
         self._experiment = experiment
         self._open: dict[int, _Held] = {}
+        self._owners: dict[int, Owner | None] = {}
         self._ending: list[_Held] = []
+        self._patience = _OPEN_SECONDS
         self._quiet = ExitStack()
 
     def __enter__(self) -> GenerationRuns:
@@ -88,8 +92,9 @@ class GenerationRuns:
     ) -> None:
         for number in list(self._open):
             self._end(number, Cancelled(message="the experiment was stopped"))
+        deadline = time.monotonic() + _CLOSE_SECONDS
         for held in self._ending:
-            held.join()
+            held.join(deadline)
         self._quiet.close()
 
     def owner(self, number: int, population: list[dict[str, Any]]) -> Owner | None:
@@ -104,8 +109,13 @@ class GenerationRuns:
         """
         if number not in self._open:
             shown = [json_value("population", params) for params in population]
-            self._open[number] = _Held(self._runner, self._experiment, number, shown)
-        return self._open[number].owner()
+            held = _Held(self._runner, self._experiment, number, shown)
+            self._open[number] = held
+            # Once a generation, so that all its trials have the same one.
+            owner = self._owners[number] = held.owner(self._patience)
+            # A server that hangs is not waited for so long again.
+            self._patience = _IMPATIENT_SECONDS if owner is None else _OPEN_SECONDS
+        return self._owners[number]
 
     def close(self, over: Generation) -> None:
         """End a generation's subflow with its result; nothing where it has none."""
@@ -128,6 +138,7 @@ class GenerationRuns:
 
     def _end(self, number: int, state: State[Any]) -> None:
         held = self._open.pop(number)
+        del self._owners[number]
         held.end(state)
         self._ending.append(held)
 
@@ -172,9 +183,9 @@ class _Held:
         )
         self._thread.start()
 
-    def owner(self) -> Owner | None:
-        """The run as the owner of task runs; waits until it is open."""
-        self._is_open.wait(_OPEN_SECONDS)
+    def owner(self, seconds: float) -> Owner | None:
+        """The run as the owner of task runs; waits until it is open, but no longer than told."""
+        self._is_open.wait(seconds)
         return self._owner
 
     def opened(self) -> None:
@@ -194,9 +205,9 @@ class _Held:
         self._state = state
         self._is_over.set()
 
-    def join(self) -> None:
-        """Wait until the subflow's run has ended."""
-        self._thread.join(_CLOSE_SECONDS)
+    def join(self, deadline: float) -> None:
+        """Wait until the subflow's run has ended, until a time of the monotonic clock."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         _held.set(self)

@@ -107,6 +107,7 @@ def record_file(
                 **plan.settings,
             },
             start=earlier.start if earlier else "",
+            model=earlier.model if earlier else None,
             trials_total=plan.trials,
             flow_run_id=str(flow_run.id) if flow_run else None,
             tags=options.tags or (earlier.tags if earlier else ()),

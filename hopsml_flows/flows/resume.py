@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.execution import Earlier
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking import ExperimentRecord, process_lives
 from hopsml_flows.trials import State, json_value
@@ -14,7 +15,7 @@ from hopsml_flows.trials import State, json_value
 if TYPE_CHECKING:
     from hopsml_flows.flows.plan import Plan
 
-__all__ = ["earlier_record", "resumable"]
+__all__ = ["check_budget", "earlier_record", "resumable"]
 
 
 def earlier_record(project: Project, experiment_id: str) -> ExperimentRecord:
@@ -66,6 +67,22 @@ def resumable(plan: Plan) -> Plan:
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
         raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
     return replace(plan, options=replace(plan.options, seed=seed))
+
+
+def check_budget(plan: Plan, left: Earlier) -> None:
+    """Refuse to go on with fewer trials than there are already: their results would be lost.
+
+    Raises:
+        InvalidArgumentError: There are more trials than the plan has.
+    """
+    highest = max(left.results, default=0)
+    if plan.trials is not None and highest > plan.trials:
+        raise InvalidArgumentError(
+            "resume",
+            plan.options.resume,
+            f"has trial {highest} already, and these arguments end at {plan.trials}: a budget "
+            "can be raised, not lowered",
+        )
 
 
 def _as_json(space: object) -> object:

@@ -12,11 +12,12 @@ from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Earlier, earlier_trials, packed
 from hopsml_flows.flows.driver import Driver
+from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.pictured import draw_pictures
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.records import Ending, record_file, write_start
 from hopsml_flows.flows.report import print_report
-from hopsml_flows.flows.resume import earlier_record
+from hopsml_flows.flows.resume import check_budget, earlier_record
 from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.tracking import ExperimentRecord, open_progress
@@ -43,6 +44,7 @@ def run(plan: Plan) -> ExperimentResult:
         paths = ExperimentPaths(plan.options.resume)
         earlier = earlier_record(plan.options.project, paths.id)
         left = earlier_trials(plan.options.project, paths)
+        check_budget(plan, left)
     else:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         paths = ExperimentPaths(experiment_id(plan.options.name, stamp, secrets.token_hex(3)))
@@ -94,9 +96,10 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
                 wait_for_server=server_is_embedded(),
             )
         )
+        generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
         # The end is written at once, either way: closing runner and cluster may take a while.
         try:
-            driver.run(function, cluster, runner, scratch)
+            driver.run(function, cluster, runner, generations, scratch)
         except BaseException as error:
             ending.write(error)
             raise

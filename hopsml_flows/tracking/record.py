@@ -32,6 +32,8 @@ __all__ = [
     "this_process",
 ]
 
+_CLOCK_SECONDS = 2.0
+
 SCHEMA = 1
 """Version of the record's layout."""
 
@@ -197,7 +199,10 @@ def process_lives(process: dict[str, Any]) -> bool | None:
     if process.get("host") != socket.gethostname():
         return None
     try:
-        return bool(psutil.Process(process["pid"]).create_time() == process["created"])
+        found = psutil.Process(process["pid"])
+        # The time is counted from the boot time, which the clock's corrections move.
+        same = abs(found.create_time() - process["created"]) < _CLOCK_SECONDS
+        return same and found.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, KeyError):
         return False
 

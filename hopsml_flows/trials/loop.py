@@ -6,7 +6,7 @@ no clock, no files, no Prefect and no Dask; the flow feeds it events and carries
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,7 @@ class TrialLoop:
         self._running: dict[int, Trial] = {}
         self._again: list[Trial] = []
         self._workers = 0
+        self._populations: dict[int, list[dict[str, Any]]] = {}
         self._succeeded = 0
         self._failed = 0
         self._generations = None if direction is None else Generations(direction)
@@ -102,10 +103,9 @@ class TrialLoop:
         """Trials that were started and are not done."""
         return len(self._running)
 
-    @property
-    def population(self) -> list[dict[str, Any]]:
-        """The configurations of the generation that was asked for last."""
-        return self._optimizer.population
+    def population(self, generation: int) -> list[dict[str, Any]]:
+        """The configurations of a generation, as they were when its first trial was made."""
+        return self._populations.get(generation, [])
 
     def generations(self) -> list[Generation]:
         """Take the generations that are over and were not taken yet."""
@@ -128,9 +128,7 @@ class TrialLoop:
             starting.append(self._submit(self._again.pop(0)))
         room = limit - len(self._running)
         if room > 0:
-            starting += [
-                self._submit(self._trial(proposal)) for proposal in self._optimizer.ask(room)
-            ]
+            starting += [self._submit(trial) for trial in self._proposed(room)]
         return starting
 
     def done(self, result: TrialResult) -> None:
@@ -188,6 +186,17 @@ class TrialLoop:
         if self._generations is not None:
             self._generations.started(trial)
         return trial
+
+    def _proposed(self, room: int) -> Iterator[Trial]:
+        """New trials, one after the other, so that a generation is seen when it begins."""
+        for _ in range(room):
+            proposals = self._optimizer.ask(1)
+            if not proposals:
+                return
+            (proposal,) = proposals
+            if proposal.generation is not None:
+                self._populations.setdefault(proposal.generation, self._optimizer.population)
+            yield self._trial(proposal)
 
     def _trial(self, proposal: Proposal) -> Trial:
         name = trial_name(proposal.id, proposal.params, self._order)

@@ -291,6 +291,40 @@ def test_a_finished_search_can_be_continued_with_more_generations(evolution, pre
     assert UUID(run["id"])
 
 
+def test_a_budget_cannot_be_lowered_when_an_experiment_is_resumed(evolution, experiments):
+    first = experiment.differential_evolution(score, BOUNDS, **evolution)
+    before = experiments()[first.id]
+    with pytest.raises(InvalidArgumentError, match=r"^resume: .*has trial 15 already.*end at 10"):
+        experiment.differential_evolution(
+            score, BOUNDS, resume=first.id, **{**evolution, "generations": 1}
+        )
+    assert experiments()[first.id] == before
+
+
+def test_a_worker_that_dies_crashes_a_task_run_of_its_generation(
+    evolution, prefect_server, tmp_path
+):
+    died = tmp_path / "died"
+
+    def train(rate, units, act):
+        if not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return score(rate, units, act)
+
+    result = experiment.differential_evolution(
+        train,
+        BOUNDS,
+        **{**evolution, "cluster": experiment.ClusterConfig("local", n_workers=2)},
+    )
+    assert result.failed == ()
+    runs = subflows(prefect_server, result.flow_run_id)
+    states = [
+        sorted(task["state_type"] for task in task_runs(prefect_server, run["id"])) for run in runs
+    ]
+    assert states == [["COMPLETED"] * 5 + ["CRASHED"], ["COMPLETED"] * 5, ["COMPLETED"] * 5]
+
+
 def test_resuming_what_is_finished_runs_nothing(evolution):
     first = experiment.differential_evolution(score, BOUNDS, **evolution)
     again = experiment.differential_evolution(score, BOUNDS, resume=first.id, **evolution)

@@ -175,7 +175,7 @@ def test_a_loop_asks_a_deferred_search_for_no_more_than_its_generation():
     loop = TrialLoop(search, direction=Direction.MAX, retries=1)
     first = loop.start(3, ahead=9)
     assert [trial.generation for trial in first] == [0] * 5
-    assert loop.population == [trial.params for trial in first]
+    assert loop.population(0) == [trial.params for trial in first]
     for trial in first[:4]:
         loop.done(result_of(trial, trial.params["x"]))
     assert loop.start(3, ahead=9) == []

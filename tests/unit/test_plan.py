@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 
 import numpy as np
 import pytest
@@ -122,6 +123,17 @@ def test_what_prefect_stores_of_a_plan_is_json(tmp_path):
     assert changed["grid_dict"] == {"rate": [0.1, 0.2]}
     assert changed["project"] == str(tmp_path / "p")
     assert changed["tags"] == ["a"]
+
+
+def test_what_a_record_keeps_of_numpy_arguments_is_json():
+    plan = plan_of(
+        experiment.differential_evolution, training, {"rate": [0.0, 1.0], "units": [1, 9]},
+        generations=np.int64(2), population=np.int64(4), mutation=np.float32(0.5),
+        initial=[{"rate": np.float64(0.5), "units": np.int64(2)}],
+    )  # fmt: skip
+    settings = json.loads(json.dumps(dict(plan.settings)))
+    assert (settings["generations"], settings["population"], settings["mutation"]) == (2, 4, 0.5)
+    assert settings["initial"] == [{"rate": 0.5, "units": 2}]
 
 
 def test_options_are_read_into_their_types(tmp_path):
