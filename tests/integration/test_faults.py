@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -109,10 +110,13 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
 
     runs = _task_runs(result.flow_run_id)
     assert {run.state_type.value for run in runs} == {"COMPLETED", "CRASHED"}
-    completed = [run.name for run in runs if run.state_type.value == "COMPLETED"]
-    assert sorted(completed) == sorted(trial.name for trial in result.trials)
+    completed = Counter(run.name for run in runs if run.state_type.value == "COMPLETED")
     crashed = [run for run in runs if run.state_type.value == "CRASHED"]
-    assert len(crashed) == sum(attempts) - 100
+    # Each attempt is one task run. All but a trial's last one crashed; the last one, too, where the
+    # worker was killed between the trial's commit and its report.
+    assert set(completed.values()) == {1}
+    assert Counter(run.name for run in runs) == {t.name: t.attempt for t in result.trials}
+    assert sum(completed.values()) >= 100 - len(kills)
     assert all("died" in run.state.message for run in crashed)
     again = next(trial for trial in result.trials if trial.attempt > 1)
     log = (Path(result.path) / again.directory / "output.log").read_text()
