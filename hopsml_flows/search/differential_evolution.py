@@ -118,7 +118,6 @@ class DifferentialEvolution(BaseSearch):
         cells = space.cardinality
         planned = (self._generations + 1) * self._size
         self._planned = planned if cells is None else min(planned, cells)
-        self._space = space
         self._cube = UnitCube(space)
         self._seen = Seen(space)
         self._memory = SuccessHistory(min(self._factor, 1.0), self._rate)
@@ -185,10 +184,7 @@ class DifferentialEvolution(BaseSearch):
         Args:
             proposals: Parameters, as JSON has them, by the proposal's id.
         """
-        restored = {n: self._space.restored(params) for n, params in proposals.items()}
-        known = {n: params for n, params in restored.items() if params is not None}
-        self._seen.keep(known)
-        super().recall(known)
+        super().recall(self._seen.keep(proposals))
 
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Take the next proposals; see :meth:`BaseSearch.ask`."""

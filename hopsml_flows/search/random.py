@@ -44,7 +44,6 @@ class RandomSearch(BaseSearch):
         count = plain(samples)
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InvalidArgumentError("samples", samples, "must be an integer of at least 1")
-        self._space = space
         cardinality = space.cardinality
         self._total = count if cardinality is None else min(count, cardinality)
         start = plain(seed)
@@ -69,10 +68,7 @@ class RandomSearch(BaseSearch):
         Args:
             proposals: Parameters, as JSON has them, by the proposal's id.
         """
-        restored = {n: self._space.restored(params) for n, params in proposals.items()}
-        known = {n: params for n, params in restored.items() if params is not None}
-        self._seen.keep(known)
-        super().recall(known)
+        super().recall(self._seen.keep(proposals))
 
     def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:  # noqa: ARG002 - as in the base
         self._seen.replace(proposed, by=params)

@@ -28,13 +28,19 @@ class Seen:
         self._keys: set[str] = set()
         self._kept: dict[str, int] = {}
 
-    def keep(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+    def keep(self, proposals: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
         """Keep configurations for the proposals that are known to have them.
 
         Args:
-            proposals: Parameters by the proposal's number.
+            proposals: Parameters, as JSON has them, by the proposal's number.
+
+        Returns:
+            Those that are in the space, as the space has them.
         """
-        self._kept.update({configuration_key(p): number for number, p in proposals.items()})
+        restored = {number: self._space.restored(params) for number, params in proposals.items()}
+        known = {number: params for number, params in restored.items() if params is not None}
+        self._kept.update({configuration_key(params): number for number, params in known.items()})
+        return known
 
     def add(self, params: dict[str, Any], number: int) -> bool:
         """Remember a configuration; False where it was there, or is kept for another proposal.
