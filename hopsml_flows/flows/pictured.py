@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.storage.patience import replaced
 from hopsml_flows.tracking.pictures import pictures
 from hopsml_flows.tracking.pictures.artifact import picture_artifact
 from hopsml_flows.trials import TrialResult
@@ -42,8 +41,7 @@ def draw_pictures(plan: Plan, paths: ExperimentPaths, results: list[TrialResult]
             metric=plan.optimization_key or "metric",
         )
         for name, content in drawn.items():
-            limit = answer_limit(project, len(content))
-            persistently(partial(project.replace, paths.picture(name), content), limit=limit)
+            replaced(project, paths.picture(name), content)
     except Exception:  # of a library that draws, or of storage
         _logger.warning("the pictures of %s could not be made", paths.id, exc_info=True)
         return

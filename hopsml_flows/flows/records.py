@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from prefect.context import FlowRunContext
 
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.storage.patience import replaced
 from hopsml_flows.tracking import (
     ExperimentRecord,
     RecordFile,
@@ -136,6 +134,5 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
     if plan.own_directory:
         texts[paths.events] = experiment_events(plan.domains, plan.optimization_key)
     for path, text in texts.items():
-        limit = answer_limit(project, len(text))
-        persistently(partial(project.replace, path, text), limit=limit)
+        replaced(project, path, text)
     record.write(environment=paths.environment)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from hopsml_flows.storage.project import Project
 from hopsml_flows.storage.transient import is_transient
 
-__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "within"]
+__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replaced", "within"]
 
 PATIENCE_SECONDS = 90.0
 """How long storage may stay away before what needs it fails."""
@@ -69,6 +69,18 @@ def answer_limit(project: Project, size: int = 0) -> float | None:
         Seconds, or None for a local project: its requests do not hang by themselves.
     """
     return None if project.local_root is not None else ANSWER_SECONDS + size / _SLOWEST
+
+
+def replaced(project: Project, path: str, data: bytes | str) -> None:
+    """Write a file whole, as :meth:`Project.replace` does, and again while storage is away.
+
+    Args:
+        project: The project.
+        path: The file, relative to its root.
+        data: The content.
+    """
+    limit = answer_limit(project, len(data))
+    persistently(lambda: project.replace(path, data), limit=limit)
 
 
 def within(seconds: float | None, action: Callable[[], T]) -> T:

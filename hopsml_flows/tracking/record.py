@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.storage.patience import replaced
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
@@ -159,9 +159,7 @@ class RecordFile:
     def write(self, **changes: Any) -> None:
         """Change fields and replace the file."""
         self.record = replace(self.record, **changes)
-        content = self.record.to_json()
-        limit = answer_limit(self._project, len(content))
-        persistently(lambda: self._project.replace(self._paths.record, content), limit=limit)
+        replaced(self._project, self._paths.record, self.record.to_json())
 
     def finish(self, state: State, **changes: Any) -> None:
         """Write the end: state, time and duration."""

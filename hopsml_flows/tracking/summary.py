@@ -10,7 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.storage.patience import replaced
 from hopsml_flows.trials import json_value
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class Summary:
         began = time.monotonic()
         body = ",\n".join(line for _, line in sorted(self._lines))
         content = f'{{"combinations": [\n{body}\n]}}\n'
-        limit = answer_limit(self._project, len(content))
-        persistently(lambda: self._project.replace(self._paths.summary, content), limit=limit)
+        replaced(self._project, self._paths.summary, content)
         self._written = len(self._lines)
         now = time.monotonic()
         self._due = now + max(_MIN_SECONDS, (now - began) / _SHARE)
