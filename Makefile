@@ -20,7 +20,7 @@ test: $(VENV)/.dev servers  ## set everything up and run all tests
 test-fast: $(VENV)/.dev servers  ## all tests but the long ones
 	$(BIN)/python -m pytest -m "not slow"
 
-servers: $(VENV)/.dev  ## fetch what the tests' HDFS and S3 are made of; needs Java 17 and Maven
+servers: $(VENV)/.dev  ## fetch what the tests' HDFS, S3 and browser are made of; needs Java 17 and Maven
 	$(BIN)/python -m tests.servers.fetch
 
 lint: $(VENV)/.dev  ## format, lint, types, import contract

@@ -1,4 +1,4 @@
-"""What the servers of the tests are made of, fetched once a machine.
+"""What the servers of the tests are made of, and the browser, fetched once a machine.
 
 ``python -m tests.servers.fetch`` does it ahead of the tests, whose time is limited. Parts go to
 ``~/.cache/hopsml-flows-tests``, or where ``HOPSML_TEST_CACHE`` says.
@@ -48,6 +48,25 @@ def weed() -> Path:
     return program
 
 
+def chromium() -> Path:
+    """The program of Chromium; installed by apt where it is missing and that is allowed."""
+    if not (program := shutil.which("chromium")):
+        with _alone("chromium"):
+            program = shutil.which("chromium") or _by_apt("chromium")
+    return Path(program)
+
+
+def _by_apt(package: str) -> str:
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        raise MissingError(f"{package} is not on the path, and only root may install it")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _run(["apt-get", "update", "-qq"], quiet)
+    _run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", package], quiet)
+    if not (program := shutil.which(package)):
+        raise MissingError(f"apt installed {package}, and it is not on the path")
+    return program
+
+
 def _kept(name: str, recipe: Path, make: Callable[[Path, Path], None]) -> Path:
     """A directory of the cache, made anew when its recipe has changed."""
     digest = hashlib.sha256(recipe.read_bytes()).hexdigest()[:12]
@@ -88,15 +107,17 @@ def _by_pip(recipe: Path, directory: Path) -> None:
             (directory / "libhdfs.so").write_bytes(archive.read(library))
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=900, env=environment, check=False
+    )
     if done.returncode != 0:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise MissingError(f"{command[0]} failed: {' | '.join(lines[-3:])}")
 
 
 if __name__ == "__main__":
-    for part in (hadoop_jars, libhdfs_directory, weed):
+    for part in (hadoop_jars, libhdfs_directory, weed, chromium):
         try:
             print(f"{part.__name__}: {part()}")
         except MissingError as error:
