@@ -5,6 +5,7 @@ from hopsml_flows.execution.context import TrialContext, current_trial, running_
 from hopsml_flows.execution.function import TrainingFunction, packed
 from hopsml_flows.execution.gpus import visible_gpus
 from hopsml_flows.execution.run import Job, Place, evaluate
+from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_order, check_names
 from hopsml_flows.execution.staging import Staging, committed
 from hopsml_flows.execution.sync import SYNC_SECONDS
@@ -14,6 +15,7 @@ __all__ = [
     "Earlier",
     "Job",
     "Place",
+    "Scalars",
     "Staging",
     "TrainingFunction",
     "TrialContext",

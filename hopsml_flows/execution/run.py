@@ -19,10 +19,11 @@ from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.function import unpacked
 from hopsml_flows.execution.hints import hint_for
+from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.sync import SYNC_SECONDS
 from hopsml_flows.execution.workdir import own_working_directory
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, scalars_file
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
 
 if TYPE_CHECKING:
@@ -155,10 +156,13 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
     log = OutputLog(staging.path / TrialFiles.LOG)
     if trial.attempt > 1:
         log.note(f"attempt {trial.attempt}: the worker of the attempt before was lost")
+    again = trial.attempt > 1 or job.resumed
+    scalars = Scalars(staging.path / scalars_file(started if again else None))
     context = TrialContext(job.project, job.experiment_id, trial, staging.path)
     with ExitStack() as stack:
         stack.enter_context(captured(log, descriptors=place.alone))
         stack.enter_context(running_trial(context))
+        stack.callback(scalars.close)
         if place.alone:
             stack.enter_context(own_working_directory(job.directory, job.scratch))
         if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last

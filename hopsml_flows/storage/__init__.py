@@ -10,6 +10,7 @@ from hopsml_flows.storage.paths import (
     ExperimentPaths,
     TrialFiles,
     is_own_file,
+    scalars_file,
 )
 from hopsml_flows.storage.project import DEFAULT_PROJECT, PROJECT_VARIABLE, Project, default_project
 from hopsml_flows.storage.transient import is_transient
@@ -30,6 +31,7 @@ __all__ = [
     "is_own_file",
     "is_transient",
     "remove_marker",
+    "scalars_file",
     "sees_marker",
     "write_marker",
 ]

@@ -15,6 +15,7 @@ __all__ = [
     "ExperimentPaths",
     "TrialFiles",
     "is_own_file",
+    "scalars_file",
 ]
 
 EXPERIMENTS = "Experiments"
@@ -34,6 +35,7 @@ class TrialFiles:
     # TensorBoard reads the event files of a directory in the order of their names and does not
     # go back: "0" sorts before and "9" after any file that a training function writes there.
     EVENTS_START = "events.out.tfevents.0.hparams"
+    SCALARS = "events.out.tfevents.1.hopsml"
     EVENTS_END = "events.out.tfevents.9.hparams"
 
 
@@ -61,9 +63,22 @@ OF_EXPERIMENT = _names(ExperimentFiles)
 _OWN = _names(TrialFiles) | OF_EXPERIMENT
 
 
+def scalars_file(began: float | None = None) -> str:
+    """Name of the event file of a trial's scalars.
+
+    TensorBoard goes on where it was in a file that it knows, also when another one has taken its
+    place: a trial that is run once more needs another name.
+
+    Args:
+        began: When this attempt began, in seconds since the epoch; None for one that is the
+            first for certain.
+    """
+    return TrialFiles.SCALARS if began is None else f"{TrialFiles.SCALARS}.{int(began * 1000)}"
+
+
 def is_own_file(name: str) -> bool:
     """Whether a file name in a trial's directory is one of the project's own."""
-    return name in _OWN
+    return name in _OWN or name.startswith(f"{TrialFiles.SCALARS}.")
 
 
 @dataclass(frozen=True, slots=True)

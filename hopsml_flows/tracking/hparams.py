@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hopsml_flows.execution import events
 from hopsml_flows.search import Categorical, Domain, Float, Int
 from hopsml_flows.trials import Trial, TrialResult
 
@@ -93,18 +94,8 @@ def end_events(result: TrialResult) -> bytes:
 
 def _records(summaries: Iterable[Any]) -> bytes:
     """Summaries as the content of an event file."""
-    import io
-
-    from tensorboard.compat.proto import event_pb2
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
     now = time.time()
-    buffer = io.BytesIO()
-    writer = RecordWriter(buffer)
-    writer.write(event_pb2.Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
-    for summary in summaries:
-        writer.write(event_pb2.Event(wall_time=now, step=0, summary=summary).SerializeToString())
-    return buffer.getvalue()
+    return b"".join([events.beginning(now), *(events.record(one, now) for one in summaries)])
 
 
 def _domain(domain: Domain) -> Any:

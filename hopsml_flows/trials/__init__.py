@@ -13,6 +13,7 @@ from hopsml_flows.trials.naming import (
 )
 from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value
 from hopsml_flows.trials.pace import trials_ahead
+from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.result import ExperimentResult
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ExperimentResult",
     "Failure",
     "Generation",
+    "Rate",
     "State",
     "Trial",
     "TrialLoop",

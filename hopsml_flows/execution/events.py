@@ -1,0 +1,70 @@
+"""Records of TensorBoard's event files, made without TensorFlow. No I/O."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+__all__ = ["beginning", "record", "restart", "scalar"]
+
+
+def beginning(wall_time: float) -> bytes:
+    """The record that every event file begins with.
+
+    Args:
+        wall_time: Seconds since the epoch.
+    """
+    from tensorboard.compat.proto import event_pb2
+
+    return _framed(event_pb2.Event(wall_time=wall_time, file_version="brain.Event:2"))
+
+
+def restart(wall_time: float) -> bytes:
+    """The record that says that a trial is run, once more where there is one like it already.
+
+    TensorBoard then drops the points that it has of the earlier attempt.
+
+    Args:
+        wall_time: Seconds since the epoch.
+    """
+    from tensorboard.compat.proto import event_pb2
+
+    # It drops what is at this step or later: hyperparameters are at step 0, and stay.
+    started = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    return _framed(event_pb2.Event(wall_time=wall_time, step=1, session_log=started))
+
+
+def record(summary: Any, wall_time: float, step: int = 0) -> bytes:
+    """A summary as a record.
+
+    Args:
+        summary: A ``Summary`` of TensorBoard's.
+        wall_time: Seconds since the epoch.
+        step: Its step.
+    """
+    from tensorboard.compat.proto import event_pb2
+
+    return _framed(event_pb2.Event(wall_time=wall_time, step=step, summary=summary))
+
+
+def scalar(tag: str, value: float, wall_time: float, step: int) -> bytes:
+    """A point of a curve as a record.
+
+    Args:
+        tag: The curve's name.
+        value: The number; kept in single precision.
+        wall_time: Seconds since the epoch.
+        step: Its step.
+    """
+    from tensorboard.compat.proto import summary_pb2
+
+    point = summary_pb2.Summary.Value(tag=tag, simple_value=value)
+    return record(summary_pb2.Summary(value=[point]), wall_time, step)
+
+
+def _framed(event: Any) -> bytes:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    buffer = io.BytesIO()
+    RecordWriter(buffer).write(event.SerializeToString())
+    return buffer.getvalue()

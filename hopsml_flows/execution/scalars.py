@@ -1,0 +1,123 @@
+"""The event file that a running trial's scalars of the project's own go to.
+
+Reported metrics and samples of the devices share one file beside whatever event files the
+training function writes. No TensorFlow is needed. A curve of which nobody could see all points is
+thinned: its points are written as they come at first, then so many a second, and always the last.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from hopsml_flows.execution import events
+from hopsml_flows.trials import Rate
+
+__all__ = ["Scalars"]
+
+BURST = 1000
+"""Points of a curve that are all written; TensorBoard's sliders end there too."""
+
+PER_SECOND = 10
+"""Points a second of a curve beyond these, of those that come faster."""
+
+HELD_SECONDS = 1.0
+"""The last point is written after so long at the latest."""
+
+_logger = logging.getLogger(__name__)
+
+_Point = tuple[float, float, int]
+
+
+class Scalars:
+    """Curves of one attempt of one trial.
+
+    May be used from several threads. What is written after the end is lost, silently: a thread
+    may outlive the trial that started it.
+
+    Args:
+        path: The event file; made with the first scalar.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._over = False
+        self._rates: dict[str, Rate] = {}
+        self._held: dict[str, _Point] = {}
+        self._timer: threading.Timer | None = None
+
+    def write(self, tag: str, value: float, step: int, wall_time: float | None = None) -> None:
+        """Add a point to a curve.
+
+        What is written survives the end of the process by a signal; points of a curve that come
+        faster than they are written are held back, up to a second, and only the last is kept.
+
+        Args:
+            tag: The curve's name.
+            value: The number; kept in single precision, and may be NaN or infinite.
+            step: Its step, from 0.
+            wall_time: Seconds since the epoch; now, unless given.
+        """
+        point = (float(value), time.time() if wall_time is None else wall_time, step)
+        with self._lock:
+            if self._over:
+                return
+            if tag not in self._rates:
+                self._rates[tag] = Rate(burst=BURST, per_second=PER_SECOND)
+            if self._rates[tag].take(time.monotonic()):
+                self._held.pop(tag, None)
+                self._append(tag, point)
+                return
+            self._held[tag] = point
+            if self._timer is None:
+                self._timer = threading.Timer(HELD_SECONDS, self._write_held)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        """Write what is held back, and close the file."""
+        self._write_held(last=True)
+
+    def _write_held(self, *, last: bool = False) -> None:
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            for tag, point in self._held.items():
+                self._append(tag, point)
+            self._held.clear()
+            if last:
+                self._end()
+
+    def _append(self, tag: str, point: _Point) -> None:
+        if self._over:
+            return
+        value, wall_time, step = point
+        try:
+            if self._file is None:
+                # Nothing lies in a buffer of this process, which may be killed.
+                self._file = self._path.open("ab", buffering=0)
+                self._put(events.beginning(wall_time) + events.restart(wall_time))
+            self._put(events.scalar(tag, value, wall_time, step))
+        except OSError as error:  # a disk that is full must not cost the trial its work
+            self._end()
+            _logger.warning(
+                "no more scalars of this trial are written (%s: %s)", type(error).__name__, error
+            )
+
+    def _put(self, data: bytes) -> None:
+        assert self._file is not None
+        if self._file.write(data) != len(data):  # where there was room for a part
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _end(self) -> None:
+        self._over = True
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,36 @@
+"""How often something may be done: many times at first, then so many times a second. Pure."""
+
+from __future__ import annotations
+
+__all__ = ["Rate"]
+
+
+class Rate:
+    """A token bucket; its clock is the caller's.
+
+    Args:
+        burst: So many may be done at once, and again after a rest.
+        per_second: So many a second from then on.
+    """
+
+    __slots__ = ("_at", "_burst", "_left", "_per_second")
+
+    def __init__(self, *, burst: float, per_second: float) -> None:
+        self._burst = burst
+        self._per_second = per_second
+        self._left = burst
+        self._at = float("-inf")
+
+    def take(self, now: float) -> bool:
+        """Whether it may be done once more; if so, it counts as done.
+
+        Args:
+            now: Seconds of any clock that does not go back.
+        """
+        earned = (now - self._at) * self._per_second
+        self._left = min(self._burst, self._left + max(0.0, earned))
+        self._at = max(self._at, now)
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
