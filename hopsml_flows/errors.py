@@ -10,7 +10,8 @@ a caller may want to catch as a built-in mixes that built-in in::
     │   ├── SignatureMismatchError (TypeError)       hyperparameters that the function does not take
     │   ├── InvalidSpaceError                        value lists, bounds
     │   ├── InvalidProjectError                      project URL malformed or not writable
-    │   └── InvalidClusterError                      unknown or unreachable cluster
+    │   ├── InvalidClusterError                      unknown or unreachable cluster
+    │   └── NotFoundError (LookupError)              no experiment or trial of that name, or several
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidProjectError",
     "InvalidSpaceError",
     "NoSpaceError",
+    "NotFoundError",
     "NotInTrialError",
     "PrefectServerError",
     "ResourceUnavailableError",
@@ -107,6 +109,10 @@ class InvalidProjectError(InvalidArgumentError):
 
 class InvalidClusterError(InvalidArgumentError):
     """The cluster is unknown, or its scheduler does not answer."""
+
+
+class NotFoundError(InvalidArgumentError, LookupError):
+    """A name means no experiment or trial that there is, or more than one."""
 
 
 class InvalidOutputError(HopsmlError, ValueError):

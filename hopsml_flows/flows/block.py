@@ -14,12 +14,11 @@ from prefect.types import SecretDict
 from pydantic import Field, field_validator
 
 from hopsml_flows.errors import InvalidProjectError
-from hopsml_flows.storage import Project, default_project
+from hopsml_flows.storage import Project, block_name, default_project
 
 __all__ = ["HopsFSProject", "block_reference", "loaded_project"]
 
 _SLUG = "hopsfs-project"
-_PREFIXES = ("block:", f"{_SLUG}/")
 
 
 class HopsFSProject(Block):
@@ -65,8 +64,9 @@ def block_reference(project: object) -> str | None:
     Args:
         project: What they passed; None stands for the default project.
     """
-    text = default_project() if project is None else project
-    return text if isinstance(text, str) and text.startswith(_PREFIXES) else None
+    if block_name(project) is None:
+        return None
+    return default_project() if project is None else str(project)
 
 
 def loaded_project(reference: str) -> Project:
@@ -78,10 +78,9 @@ def loaded_project(reference: str) -> Project:
     Raises:
         InvalidProjectError: There is no block of that name.
     """
-    name = next(reference.removeprefix(p) for p in _PREFIXES if reference.startswith(p))
     try:
         # Told to be synchronous: in a notebook, which has an event loop, it would not be.
-        block = cast("HopsFSProject", HopsFSProject.load(name, _sync=True))  # type: ignore[call-arg]
+        block = cast("HopsFSProject", HopsFSProject.load(block_name(reference) or "", _sync=True))  # type: ignore[call-arg]
     except ValueError as error:
         raise InvalidProjectError(
             "project", reference, "must name a saved block of type HopsFSProject"

@@ -12,7 +12,13 @@ from hopsml_flows.storage.paths import (
     is_own_file,
     scalars_file,
 )
-from hopsml_flows.storage.project import DEFAULT_PROJECT, PROJECT_VARIABLE, Project, default_project
+from hopsml_flows.storage.project import (
+    DEFAULT_PROJECT,
+    PROJECT_VARIABLE,
+    Project,
+    block_name,
+    default_project,
+)
 from hopsml_flows.storage.transient import is_transient
 
 __all__ = [
@@ -27,6 +33,7 @@ __all__ = [
     "Progress",
     "Project",
     "TrialFiles",
+    "block_name",
     "default_project",
     "is_own_file",
     "is_transient",

@@ -20,13 +20,22 @@ from hopsml_flows.storage.files import FileInfo, Files, Progress
 from hopsml_flows.storage.local import LocalFiles, written_beside
 from hopsml_flows.storage.matching import matching
 
-__all__ = ["DEFAULT_PROJECT", "PROJECT_VARIABLE", "Project", "default_project"]
+__all__ = [
+    "DEFAULT_PROJECT",
+    "PROJECT_VARIABLE",
+    "Project",
+    "block_name",
+    "default_project",
+]
 
 PROJECT_VARIABLE = "HOPSML_PROJECT"
 """Environment variable that names the default project."""
 
 DEFAULT_PROJECT = "hopsml_project"
 """Directory, under the working directory, that is the project where nothing else is said."""
+
+# The second is Prefect's own way to write it.
+_BLOCK_PREFIXES = ("block:", "hopsfs-project/")
 
 ANSWER_SECONDS = 12
 """Longest wait for a storage to answer when an experiment starts."""
@@ -52,6 +61,18 @@ def default_project() -> str:
     if authority and name:
         return f"hopsfs://{authority}/Projects/{name}"
     return DEFAULT_PROJECT
+
+
+def block_name(project: object) -> str | None:
+    """Name of the saved block that somebody passed as ``project``, or None where it is no block.
+
+    Args:
+        project: What they passed; None stands for the default project.
+    """
+    text = default_project() if project is None else project
+    if not isinstance(text, str):
+        return None
+    return next((text[len(p) :] for p in _BLOCK_PREFIXES if text.startswith(p)), None)
 
 
 class Project:
@@ -158,15 +179,19 @@ class Project:
         """
         if self._protocol in _READ_ONLY:
             raise InvalidProjectError("project", self._url, f"{self._protocol} cannot be written")
-        try:
-            if self._local is not None:
-                self._store.check_writable()
-            else:
-                _within(ANSWER_SECONDS, lambda: self._store.check_writable())
-        except InvalidProjectError:
-            raise
-        except Exception as error:  # each file system has errors of its own
-            raise self._unusable(error) from error
+        self._ask()
+
+    def check_reachable(self) -> None:
+        """Find out whether there is a project to look at; it need not be writable.
+
+        Raises:
+            InvalidProjectError: There is no such directory, or the storage does not answer within
+                12 s.
+        """
+        if self._local is None:
+            self._ask()
+        elif not self._local.is_dir():
+            raise InvalidProjectError("project", self._url, "must be a directory that exists")
 
     def make_directory(self, path: str) -> None:
         """Create a directory and its parents; one that exists is fine."""
@@ -354,6 +379,18 @@ class Project:
     def free_bytes(self) -> int | None:
         """Room that is left on the storage, or None where it does not say."""
         return self._store.free_bytes()
+
+    def _ask(self) -> None:
+        """Ask the storage for the root, which changes nothing."""
+        try:
+            if self._local is not None:
+                self._store.check_writable()
+            else:
+                _within(ANSWER_SECONDS, lambda: self._store.check_writable())
+        except InvalidProjectError:
+            raise
+        except Exception as error:  # each file system has errors of its own
+            raise self._unusable(error) from error
 
     @property
     def _store(self) -> Files:

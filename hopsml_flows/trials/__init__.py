@@ -9,6 +9,7 @@ from hopsml_flows.trials.naming import (
     generation_of,
     number_of,
     slug,
+    stamp_of,
     trial_name,
 )
 from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value
@@ -34,6 +35,7 @@ __all__ = [
     "json_value",
     "number_of",
     "slug",
+    "stamp_of",
     "trial_name",
     "trials_ahead",
 ]

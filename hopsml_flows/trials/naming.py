@@ -10,7 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["experiment_id", "generation_name", "generation_of", "number_of", "slug", "trial_name"]
+__all__ = [
+    "experiment_id",
+    "generation_name",
+    "generation_of",
+    "number_of",
+    "slug",
+    "stamp_of",
+    "trial_name",
+]
 
 MAX_LENGTH = 100
 """Longest name of a trial's directory, in characters."""
@@ -18,6 +26,7 @@ MAX_LENGTH = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
 _NUMBER = re.compile(r"(\d{4,})(-|$)")
 _GENERATION = re.compile(r"generation\.(\d+)")
+_EXPERIMENT = re.compile(r"[a-z0-9][a-z0-9-]*-(\d{8}-\d{6})-[0-9a-f]{6}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -68,6 +77,12 @@ def experiment_id(name: str, stamp: str, suffix: str) -> str:
         suffix: Six hex digits that keep experiments of one second apart.
     """
     return f"{slug(name)}-{stamp}-{suffix}"
+
+
+def stamp_of(name: str) -> str | None:
+    """The start, ``yyyymmdd-hhmmss`` in UTC, in an experiment's identifier; None if it is none."""
+    matched = _EXPERIMENT.fullmatch(name)
+    return matched[1] if matched else None
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.cli.project import opened
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.experiment import HopsFSProject
 from hopsml_flows.flows.block import loaded_project
@@ -31,6 +32,14 @@ def test_the_default_project_may_be_a_block(prefect_server, dask_address, projec
     monkeypatch.setenv("HOPSML_PROJECT", "block:default-demo")
     result = experiment.launch(product, {"x": [2]}, cluster=dask_address, progress=False)
     assert result.path.startswith(str(project / "Experiments"))
+
+
+def test_the_commands_know_saved_blocks(prefect_server, project):
+    HopsFSProject(url=str(project)).save("for-commands", overwrite=True)
+    project.mkdir()
+    assert opened("block:for-commands").local_root == project
+    with pytest.raises(InvalidProjectError, match=r"saved block.*block:nobody"):
+        opened("block:nobody")
 
 
 def test_a_block_that_is_not_saved_is_an_error_that_names_it(prefect_server, dask_address):

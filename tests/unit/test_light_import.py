@@ -22,8 +22,10 @@ def test_importing_the_package_imports_nothing_heavy():
     assert loaded.isdisjoint({*HEAVY, "numpy", "fsspec", "tensorboard"})
 
 
-@pytest.mark.parametrize("name", ["search", "trials", "storage", "execution", "errors"])
-def test_the_layers_of_a_worker_import_nothing_heavy(name):
+@pytest.mark.parametrize(
+    "name", ["search", "trials", "storage", "execution", "errors", "service", "cli"]
+)
+def test_the_layers_below_the_flows_import_nothing_heavy(name):
     loaded = imported_by(f"import hopsml_flows.{name}")
     assert loaded.isdisjoint(HEAVY)
 

@@ -10,6 +10,7 @@ from hopsml_flows.trials import (
     generation_of,
     number_of,
     slug,
+    stamp_of,
     trial_name,
 )
 
@@ -102,3 +103,16 @@ def test_generations_are_named_as_hopsmls():
 )  # fmt: skip
 def test_other_names_have_no_generations_number(name):
     assert generation_of(name) is None
+
+
+def test_an_experiments_identifier_tells_its_start():
+    assert stamp_of(experiment_id("20240101 x", "20240301-120000", "abcdef")) == "20240301-120000"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "x", "x-20240301-120000", "20240301-120000-abcdef", "../x-20240301-120000-abcdef",
+     "x-20240301-120000-abcdef\n", "x-20240301-120000-abcdefa", "X-20240301-120000-abcdef"],
+)  # fmt: skip
+def test_what_is_no_experiments_identifier_tells_none(name):
+    assert stamp_of(name) is None

@@ -1,0 +1,180 @@
+"""Which experiment, and which trial of it, somebody means by what they typed.
+
+Listings alone decide wherever they can: no file of an experiment is read, and a full identifier
+costs one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hopsml_flows.errors import NotFoundError
+from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, Project, TrialFiles
+from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.trials import generation_of, number_of, stamp_of
+
+__all__ = [
+    "LAST",
+    "TrialDirectory",
+    "experiments",
+    "find_experiment",
+    "find_trial",
+    "trial_directories",
+]
+
+LAST = "last"
+"""Stands for the experiment that was started last."""
+
+_SHOWN = 8
+"""So many names a message offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDirectory:
+    """A trial as its experiment's directory shows it.
+
+    Args:
+        number: Its number, from 1.
+        name: Its name; "" where it has no directory of its own.
+        directory: Its directory relative to the experiment's; "" is the experiment's own.
+        generation: Its generation, or None.
+    """
+
+    number: int
+    name: str
+    directory: str
+    generation: int | None = None
+
+
+def experiments(project: Project) -> list[str]:
+    """Identifiers of a project's experiments, those started first at the front.
+
+    Args:
+        project: The project.
+    """
+    found = [
+        (stamp, name)
+        for entry in project.entries(EXPERIMENTS)
+        if (stamp := stamp_of(name := entry.name.rpartition("/")[2])) and entry.is_directory
+    ]
+    return [name for _, name in sorted(found)]
+
+
+def find_experiment(project: Project, text: str) -> ExperimentPaths:
+    """The experiment that a text means.
+
+    Args:
+        project: The project.
+        text: An identifier, the beginning of one that no other has, or ``last``.
+
+    Returns:
+        Its paths.
+
+    Raises:
+        NotFoundError: It means none, or several.
+    """
+    if stamp_of(text):
+        paths = ExperimentPaths(text)
+        if project.exists(paths.record):
+            return paths
+    known = experiments(project)
+    if text == LAST and known:
+        return ExperimentPaths(_started_last(project, known))
+    matching = [name for name in known if text and name.startswith(text)]
+    if len(matching) == 1:
+        return ExperimentPaths(matching[0])
+    if matching:
+        means = f"means {len(matching)} experiments of {project.url}: {_some(matching[::-1])}"
+    elif known:
+        means = f"must be an experiment of {project.url}: {LAST}, {_some(known[::-1])}"
+    else:
+        means = f"must be an experiment, and {project.url} has none"
+    raise NotFoundError("ID", text, means)
+
+
+def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[TrialDirectory]:
+    """The trials of an experiment that have begun, as far as storage shows.
+
+    Args:
+        project: The project.
+        paths: The experiment's paths.
+
+    Yields:
+        The trials by number, within each generation; one listing a generation.
+    """
+    inside = project.entries(paths.root)
+    names = {entry.name.rpartition("/")[2] for entry in inside}
+    if names & {TrialFiles.HPARAMS, TrialFiles.LOG}:
+        yield TrialDirectory(1, "", "")
+        return
+    directories = [e.name.rpartition("/")[2] for e in inside if e.is_directory]
+    yield from _numbered(directories, "", None)
+    generations = {name: generation_of(name) for name in directories}
+    for name, number in sorted(generations.items(), key=lambda pair: pair[1] or 0):
+        if number is not None:
+            yield from _numbered(project.listdir(paths.trial(name)), f"{name}/", number)
+
+
+def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDirectory:
+    """The trial that a text means.
+
+    Args:
+        project: The project.
+        paths: The experiment's paths.
+        text: A number, with or without zeros in front; a name, its directory, or the beginning of
+            a name that no other trial has.
+
+    Returns:
+        The trial.
+
+    Raises:
+        NotFoundError: It means none that has begun, or several.
+    """
+    number = int(text) if text.isascii() and text.isdecimal() else None
+    known: list[TrialDirectory] = []
+    for trial in trial_directories(project, paths):
+        if number == trial.number or text in {trial.name, trial.directory} - {""}:
+            return trial
+        known.append(trial)
+    matching = [t for t in known if text and number is None and t.name.startswith(text)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        means = f"means {len(matching)} trials of {paths.id}: {_some([t.name for t in matching])}"
+    elif known:
+        names = [trial.name or str(trial.number) for trial in known]
+        means = f"must be a trial of {paths.id} that has begun: {_some(names)}"
+    else:
+        means = f"must be a trial, and none of {paths.id} has begun"
+    raise NotFoundError("TRIAL", text, means)
+
+
+def _numbered(names: Sequence[str], parent: str, generation: int | None) -> list[TrialDirectory]:
+    numbers = {name: number_of(name) for name in names}
+    return [
+        TrialDirectory(number, name, f"{parent}{name}", generation)
+        for name, number in sorted(numbers.items(), key=lambda pair: pair[1] or 0)
+        if number is not None
+    ]
+
+
+def _started_last(project: Project, known: Sequence[str]) -> str:
+    stamp = stamp_of(known[-1])
+    latest = [name for name in known if stamp_of(name) == stamp]
+    if len(latest) == 1:
+        return latest[0]
+    # Within a second only their records tell.
+    return max(latest, key=lambda name: _start(project, name))
+
+
+def _start(project: Project, name: str) -> str:
+    try:
+        return ExperimentRecord.from_json(project.read(ExperimentPaths(name).record)).start
+    except (FileNotFoundError, ValueError):  # it is only being made, or somebody broke it
+        return ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
