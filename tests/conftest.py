@@ -13,6 +13,8 @@ from tests.servers.fixtures import (  # noqa: F401 - shared by all tests
     hdfs_server,
     libhdfs,
     moto_endpoint,
+    prefect_services,
+    process_worker,
     s3_server,
 )
 

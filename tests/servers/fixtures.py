@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers import fetch, s3
 from tests.servers.hdfs import HdfsServer
+from tests.servers.prefect import PrefectServer
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +73,21 @@ def moto_endpoint():
         yield f"http://{host}:{port}"
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def prefect_services(tmp_path_factory):
+    """A Prefect server with all its services and the UI; no setting of this process names it."""
+    server = PrefectServer(tmp_path_factory.mktemp("prefect-services"))
+    try:
+        yield server.wait()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def process_worker(prefect_services):
+    """A process worker of that server; its work pool is ``tests.servers.prefect.POOL``."""
+    worker = prefect_services.start_worker()
+    yield worker
+    worker.stop()

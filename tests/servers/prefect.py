@@ -1,0 +1,206 @@
+"""A Prefect server with all its services, a process worker, and flows that they run.
+
+What ``prefect server start`` and ``prefect worker start`` run, on a database of its own. The
+services look every second, so that schedules and cancellations are acted on at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from tests.servers.processes import Process, free_ports, wait_until
+
+START_SECONDS = 120
+"""How long a server or a worker may take to start; a loaded machine is slow."""
+
+POOL = "hopsml-tests"
+"""The work pool of the process worker."""
+
+_SERVICES = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "1",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+}
+
+
+class PrefectServer:
+    """A Prefect server on a port of the loopback address; it serves the UI, too.
+
+    Args:
+        directory: Its home, with the database and the logs; must exist.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (port,) = free_ports(1)
+        self.ui_url = f"http://127.0.0.1:{port}"
+        self.api_url = f"{self.ui_url}/api"
+        command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port"]
+        self._process = Process(
+            [sys.executable, "-m", *command, str(port)],
+            directory / "server.log",
+            self._environment(PREFECT_HOME=str(directory)),
+        )
+
+    def wait(self) -> PrefectServer:
+        """Wait until it answers."""
+        wait_until(self._answers, START_SECONDS, f"start of {self._process.log}")
+        return self
+
+    def start_worker(self, pool: str = POOL) -> Process:
+        """Start a process worker; the work pool is made where there is none.
+
+        Args:
+            pool: The work pool.
+        """
+        home = self.directory / f"worker-{pool}"
+        home.mkdir()
+        command = f"prefect worker start --type process --pool {pool} --name {pool}".split()
+        worker = self.run(
+            [sys.executable, "-m", *command], home / "worker.log", PREFECT_HOME=str(home)
+        )
+        wait_until(lambda: self._has_worker(pool), START_SECONDS, f"start of {worker.log}")
+        return worker
+
+    def run(self, command: list[str], log: Path, **environment: str) -> Process:
+        """Start a process that uses this server, such as a script that serves deployments.
+
+        Args:
+            command: Its command line.
+            log: Where its output goes; it works in that directory.
+            environment: What to add to its environment.
+        """
+        return Process(command, log, self._environment(PREFECT_API_URL=self.api_url, **environment))
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.stop()
+
+    def _answers(self) -> bool:
+        assert self._process.running, self._process.log.read_text()
+        try:
+            return httpx.get(f"{self.api_url}/health", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _has_worker(self, pool: str) -> bool:
+        found = httpx.post(f"{self.api_url}/work_pools/{pool}/workers/filter", json={}, timeout=30)
+        return found.status_code == httpx.codes.OK and any(
+            worker["status"] == "ONLINE" for worker in found.json()
+        )
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        return {**os.environ, **_SERVICES, **more}
+
+
+def flow_run(server: PrefectServer, flow_run_id: str) -> Mapping[str, object]:
+    """A flow run as the server has it."""
+    found: Mapping[str, object] = httpx.get(
+        f"{server.api_url}/flow_runs/{flow_run_id}", timeout=30
+    ).json()
+    return found
+
+
+def wait_for_state(
+    server: PrefectServer, flow_run_id: str, *states: str, seconds: float = 120
+) -> Mapping[str, object]:
+    """Wait until a flow run is in one of the states, such as ``"COMPLETED"``.
+
+    Args:
+        server: The server.
+        flow_run_id: The flow run.
+        states: Types of states.
+        seconds: How long at most.
+    """
+    run: Mapping[str, object] = {}
+
+    def there() -> bool:
+        nonlocal run
+        run = flow_run(server, flow_run_id)
+        return run["state_type"] in states
+
+    try:
+        wait_until(there, seconds, f"one of {states}")
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; it is {run.get('state')}") from None
+    return run
+
+
+def set_state(server: PrefectServer, flow_run_id: str, state: Mapping[str, object]) -> None:
+    """Ask for a state of a flow run, as the UI's buttons do.
+
+    Args:
+        server: The server.
+        flow_run_id: The flow run.
+        state: :data:`CANCEL` or :data:`RETRY`.
+    """
+    answer = httpx.post(
+        f"{server.api_url}/flow_runs/{flow_run_id}/set_state", json={"state": state}, timeout=30
+    )
+    answer.raise_for_status()
+    assert answer.json()["status"] == "ACCEPT", answer.text
+
+
+CANCEL = {"type": "CANCELLING", "name": "Cancelling"}
+"""What the button Cancel of the UI asks for."""
+
+RETRY = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
+"""What the button Retry asks for."""
+
+
+def deployed(server: PrefectServer, verb: str, directory: Path, pool: str = POOL) -> str:
+    """Deploy a verb to a work pool.
+
+    Args:
+        server: The server.
+        verb: Name of the verb.
+        directory: Where its runs work.
+        pool: The work pool.
+
+    Returns:
+        The deployment's identifier.
+    """
+    with httpx.Client(base_url=server.api_url, timeout=30) as client:
+        flow = client.post("/flows/", json={"name": verb.replace("_", "-")}).json()
+        answer = client.post(
+            "/deployments/",
+            json={
+                "flow_id": flow["id"],
+                "name": f"{verb}-{directory.name}",
+                "entrypoint": f"hopsml_flows.experiment.{verb}",
+                "path": str(directory),
+                "work_pool_name": pool,
+                "job_variables": {"working_dir": str(directory)},
+                "enforce_parameter_schema": False,
+            },
+        )
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+
+def started(server: PrefectServer, deployment: str, parameters: Mapping[str, object]) -> str:
+    """Start a run of a deployment, as the run form does.
+
+    Args:
+        server: The server.
+        deployment: The deployment's identifier.
+        parameters: Parameters of the flow.
+
+    Returns:
+        The flow run's identifier.
+    """
+    answer = httpx.post(
+        f"{server.api_url}/deployments/{deployment}/create_flow_run",
+        json={"parameters": dict(parameters), "state": {"type": "SCHEDULED"}},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return str(answer.json()["id"])
