@@ -83,7 +83,7 @@ def test_value_lists_become_python_lists_of_python_values(values):
 @pytest.mark.parametrize(
     "values",
     [[], (), np.array([]), "ab", b"ab", 5, None, {1, 2}, {"x": 1}, iter([1]), np.array(5)],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_an_empty_list_or_no_list_is_refused_naming_the_hyperparameter(values):
     with pytest.raises(InvalidSpaceError, match=r"^grid_dict\['rate'\]: "):
