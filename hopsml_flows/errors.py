@@ -4,14 +4,15 @@ The module imports nothing of the project, so that every layer may raise from it
 a caller may want to catch as a built-in mixes that built-in in::
 
     HopsmlError
-    ├── InvalidArgumentError (ValueError)        a caller's argument is wrong; nothing was started
+    ├── InvalidArgumentError (ValueError)        a caller's argument is wrong; it had no effect
     │   ├── InvalidFunctionError (TypeError)         not a function, or not one that can be shipped
     │   ├── FunctionNotFoundError (ImportError)      an import string that does not resolve
     │   ├── SignatureMismatchError (TypeError)       hyperparameters that the function does not take
     │   ├── InvalidSpaceError                        value lists, bounds
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
-    │   └── NotFoundError (LookupError)              no experiment or trial of that name, or several
+    │   ├── NotFoundError (LookupError)              no experiment or trial of that name, or several
+    │   └── InvalidReportError                       a running trial reported what is no metric
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidFunctionError",
     "InvalidOutputError",
     "InvalidProjectError",
+    "InvalidReportError",
     "InvalidSpaceError",
     "NoSpaceError",
     "NotFoundError",
@@ -68,7 +70,7 @@ class HopsmlWarning(UserWarning):
 
 
 class InvalidArgumentError(HopsmlError, ValueError):
-    """An argument is wrong; raised before anything is started or written.
+    """An argument is wrong; raised before it has an effect, and before anything is started.
 
     Args:
         argument: Name of the argument as the caller wrote it.
@@ -113,6 +115,10 @@ class InvalidClusterError(InvalidArgumentError):
 
 class NotFoundError(InvalidArgumentError, LookupError):
     """A name means no experiment or trial that there is, or more than one."""
+
+
+class InvalidReportError(InvalidArgumentError):
+    """A training function reported something that is no metric, or went back in its steps."""
 
 
 class InvalidOutputError(HopsmlError, ValueError):

@@ -4,6 +4,7 @@ from hopsml_flows.execution.commits import Earlier, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.function import TrainingFunction, packed
 from hopsml_flows.execution.gpus import visible_gpus
+from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_order, check_names
@@ -15,6 +16,7 @@ __all__ = [
     "Earlier",
     "Job",
     "Place",
+    "Reporter",
     "Scalars",
     "Staging",
     "TrainingFunction",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hopsml_flows.errors import NotInTrialError
+from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import Trial
 
@@ -31,12 +32,14 @@ class TrialContext:
         experiment_id: The experiment's identifier.
         trial: The trial.
         logdir: Local directory for event files and whatever else belongs to the trial.
+        reporter: What the training function reports to.
     """
 
     project: Project
     experiment_id: str
     trial: Trial
     logdir: Path
+    reporter: Reporter
 
 
 _current: ContextVar[TrialContext | None] = ContextVar("hopsml_trial", default=None)

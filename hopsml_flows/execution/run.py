@@ -19,6 +19,7 @@ from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.function import unpacked
 from hopsml_flows.execution.hints import hint_for
+from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.sync import SYNC_SECONDS
@@ -158,7 +159,8 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         log.note(f"attempt {trial.attempt}: the worker of the attempt before was lost")
     again = trial.attempt > 1 or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
-    context = TrialContext(job.project, job.experiment_id, trial, staging.path)
+    reporter = Reporter(scalars, log, job.optimization_key)
+    context = TrialContext(job.project, job.experiment_id, trial, staging.path, reporter)
     with ExitStack() as stack:
         stack.enter_context(captured(log, descriptors=place.alone))
         stack.enter_context(running_trial(context))
@@ -169,7 +171,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:
             returned = limited(
-                lambda: call(job.function, trial.params),
+                lambda: call(job.function, trial.params, reporter),
                 job.trial_timeout,
                 log,
                 alone=place.alone,
@@ -195,6 +197,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         worker=place.worker,
         failure=failure,
         generation=trial.generation,
+        step=reporter.step,
     )
 
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
-__all__ = ["argument_order", "call", "check_names"]
+__all__ = ["REPORTER", "argument_order", "call", "check_names"]
+
+REPORTER = "reporter"
+"""Argument of a training function that is no hyperparameter: it is given the trial's reporter."""
 
 _BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -29,6 +32,12 @@ def check_names(function: Callable[..., Any], names: Collection[str], *, argumen
     Raises:
         SignatureMismatchError: Some are missing or too many; the message names them.
     """
+    if REPORTER in names:
+        raise SignatureMismatchError(
+            argument,
+            sorted(names),
+            f"must not name {REPORTER!r}: an argument of that name is given the trial's reporter",
+        )
     parameters = _parameters(function)
     if parameters is None:
         return
@@ -37,7 +46,10 @@ def check_names(function: Callable[..., Any], names: Collection[str], *, argumen
     missing = [
         p.name
         for p in parameters.values()
-        if p.kind in _BY_NAME and p.default is inspect.Parameter.empty and p.name not in names
+        if p.kind in _BY_NAME
+        and p.default is inspect.Parameter.empty
+        and p.name not in names
+        and p.name != REPORTER
     ]
     extra = [] if open_ended else sorted(set(names) - known)
     if missing or extra:
@@ -60,19 +72,23 @@ def argument_order(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(name for name, p in parameters.items() if p.kind in _BY_NAME)
 
 
-def call(function: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: object = None) -> Any:
     """Call the function with its hyperparameters by name; run it to its end if it is async.
 
     Args:
         function: The training function.
         params: Hyperparameter name to value.
+        reporter: Passed as well, where the function has an argument for it.
 
     Returns:
         What it returned.
     """
     rest = dict(params)
+    parameters = _parameters(function) or {}
+    if REPORTER in parameters and parameters[REPORTER].kind in _BY_NAME:
+        rest[REPORTER] = reporter
     positional = []
-    for parameter in (_parameters(function) or {}).values():
+    for parameter in parameters.values():
         if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
             break
         value = rest.pop(parameter.name, parameter.default)

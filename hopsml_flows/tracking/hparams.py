@@ -13,12 +13,9 @@ from typing import Any
 
 from hopsml_flows.execution import events
 from hopsml_flows.search import Categorical, Domain, Float, Int
-from hopsml_flows.trials import Trial, TrialResult
+from hopsml_flows.trials import Trial, TrialResult, output_tag
 
-__all__ = ["METRIC_PREFIX", "end_events", "experiment_events", "start_events"]
-
-METRIC_PREFIX = "outputs/"
-"""Prefix of the scalar tags of a trial's outputs, apart from curves of the user's own."""
+__all__ = ["end_events", "experiment_events", "start_events"]
 
 _LARGEST = 2.0**128
 """The smallest number beyond single precision."""
@@ -34,7 +31,7 @@ def experiment_events(domains: Mapping[str, Domain], metric: str | None) -> byte
     from tensorboard.plugins.hparams import summary_v2
 
     hparams = [summary_v2.HParam(name, _domain(domain)) for name, domain in domains.items()]
-    metrics = [summary_v2.Metric(METRIC_PREFIX + metric, display_name=metric)] if metric else []
+    metrics = [summary_v2.Metric(output_tag(metric), display_name=metric)] if metric else []
     summary = summary_v2.hparams_config_pb(hparams=hparams, metrics=metrics)
     return _records([summary])
 
@@ -69,7 +66,7 @@ def end_events(result: TrialResult) -> bytes:
     }
     scalars = summary_pb2.Summary(
         value=[
-            summary_pb2.Summary.Value(tag=METRIC_PREFIX + name, simple_value=value)
+            summary_pb2.Summary.Value(tag=output_tag(name), simple_value=value)
             for name, value in numbers.items()
         ]
     )

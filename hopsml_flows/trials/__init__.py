@@ -12,9 +12,10 @@ from hopsml_flows.trials.naming import (
     stamp_of,
     trial_name,
 )
-from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value
+from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value, output_tag
 from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
+from hopsml_flows.trials.reports import Report, Reports
 from hopsml_flows.trials.result import ExperimentResult
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Failure",
     "Generation",
     "Rate",
+    "Report",
+    "Reports",
     "State",
     "Trial",
     "TrialLoop",
@@ -34,6 +37,7 @@ __all__ = [
     "generation_of",
     "json_value",
     "number_of",
+    "output_tag",
     "slug",
     "stamp_of",
     "trial_name",

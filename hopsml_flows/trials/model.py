@@ -76,6 +76,7 @@ class TrialResult:
         worker: Address of the Dask worker.
         failure: Why it failed, or None.
         generation: The trial's generation, or None.
+        step: The last step that the function reported a metric of, or None.
     """
 
     number: int
@@ -91,6 +92,7 @@ class TrialResult:
     worker: str = ""
     failure: Failure | None = None
     generation: int | None = None
+    step: int | None = None
 
     @classmethod
     def without_report(cls, trial: Trial, failure: Failure) -> TrialResult:

@@ -14,13 +14,22 @@ from typing import Any
 from hopsml_flows.errors import InvalidOutputError
 from hopsml_flows.search.values import plain
 
-__all__ = ["DEFAULT_KEY", "checked_outputs", "json_value"]
+__all__ = ["DEFAULT_KEY", "checked_outputs", "json_value", "output_tag"]
 
 DEFAULT_KEY = "metric"
 """Key of a returned number, and the default optimization key."""
 
 RESERVED = "_commit"
 """Key that ``.outputs.json`` keeps for the project's own bookkeeping."""
+
+
+def output_tag(name: str) -> str:
+    """The curve of an output in TensorBoard, apart from curves of the user's own.
+
+    Args:
+        name: The output's name, such as the optimization key.
+    """
+    return f"outputs/{name}"
 
 
 def checked_outputs(

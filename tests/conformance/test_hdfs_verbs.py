@@ -10,11 +10,11 @@ import pytest
 
 from hopsml_flows import hdfs
 from hopsml_flows.errors import InvalidArgumentError, NoSpaceError, UnsupportedOperationError
-from hopsml_flows.execution import TrialContext, running_trial
+from hopsml_flows.execution import running_trial
 from hopsml_flows.hdfs import fetching
 from hopsml_flows.storage import Project, handle
-from hopsml_flows.trials import Trial
 from tests.conformance.test_projects import STORAGES
+from tests.running import context_of
 
 
 @pytest.fixture(params=STORAGES)
@@ -25,7 +25,7 @@ def project(request, tmp_path, monkeypatch):
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("HOPSML_CACHE", str(tmp_path / "cache"))
-    with running_trial(TrialContext(project, "e-1", Trial(1, "0001", {}), tmp_path / "logdir")):
+    with context_of(project, tmp_path / "logdir") as context, running_trial(context):
         yield project
 
 

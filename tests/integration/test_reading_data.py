@@ -9,7 +9,6 @@ from hopsml_flows.execution import (
     Job,
     Place,
     Staging,
-    TrialContext,
     evaluate,
     packed,
     running_trial,
@@ -17,6 +16,7 @@ from hopsml_flows.execution import (
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import State, Trial
 from tests.conformance.test_projects import STORAGES
+from tests.running import context_of
 
 RECORDS = [b"one", b"two", b"three"]
 REMOTE = ["hopsfs", "webhdfs", "s3"]
@@ -32,7 +32,7 @@ def trial_in(tmp_path, monkeypatch):
         import tensorflow as tf
 
         trial = Trial(1, "0001", {}, directory="0001")
-        with running_trial(TrialContext(project, "e-1", trial, tmp_path)):
+        with context_of(project, tmp_path / "before") as context, running_trial(context):
             for number, record in enumerate(RECORDS):
                 path = tmp_path / f"train-{number}.tfrecords"
                 with tf.io.TFRecordWriter(str(path)) as writer:

@@ -7,15 +7,22 @@ import pytest
 
 from hopsml_flows import devices, hdfs, tensorboard
 from hopsml_flows.errors import NotInTrialError
-from hopsml_flows.execution import TrialContext, current_trial, running_trial, visible_gpus
+from hopsml_flows.execution import current_trial, running_trial, visible_gpus
 from hopsml_flows.execution import gpus as gpus_module
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import Trial
+from tests.running import context_of
 
 
 @pytest.fixture
 def context(project, tmp_path):
-    return TrialContext(project, "e-1", Trial(1, "0001", {}), tmp_path / "logdir")
+    with context_of(project, tmp_path / "logdir") as context:
+        yield context
+
+
+@pytest.fixture
+def other(project, tmp_path):
+    with context_of(project, tmp_path / "other", number=2) as context:
+        yield context
 
 
 def in_thread(function):
@@ -50,8 +57,7 @@ def test_a_thread_of_the_training_function_finds_its_trial(context):
         assert in_thread(current_trial) is context
 
 
-def test_trials_in_threads_of_one_process_find_each_their_own(context, project, tmp_path):
-    other = TrialContext(project, "e-1", Trial(2, "0002", {}), tmp_path / "other")
+def test_trials_in_threads_of_one_process_find_each_their_own(context, other):
     barrier = threading.Barrier(2)
     found = {}
 

@@ -1,0 +1,94 @@
+"""What a training function reports while it runs: a metric at a step, checked. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+
+from hopsml_flows.errors import InvalidReportError
+from hopsml_flows.search.values import plain
+
+__all__ = ["Report", "Reports"]
+
+LARGEST_STEP = 2**63 - 1
+"""TensorBoard keeps steps in 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A metric at a step.
+
+    Args:
+        metric: The number; may be NaN or infinite.
+        step: From 0.
+    """
+
+    metric: float
+    step: int
+
+
+class Reports:
+    """The reports of one trial, one after the other; their steps never go back."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: Report | None = None
+
+    def add(self, metric: object, step: object = None) -> Report:
+        """Take in a report.
+
+        Args:
+            metric: A number, or what holds a single one: a NumPy scalar, a tensor. NaN and
+                infinity are taken as they are: a training that diverges is worth seeing.
+            step: A whole number, at least the previous one; None for the previous one plus 1, and
+                0 at first.
+
+        Returns:
+            The report; it is the last one now.
+
+        Raises:
+            InvalidReportError: One of them is something else; nothing has changed.
+        """
+        report = Report(_metric(metric), self._step(step))
+        self.last = report
+        return report
+
+    def _step(self, step: object) -> int:
+        previous = -1 if self.last is None else self.last.step
+        if step is None:
+            return previous + 1
+        number = _held(step)
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise InvalidReportError("step", step, "must be a whole number")
+        if not 0 <= number <= LARGEST_STEP:
+            raise InvalidReportError("step", step, f"must be from 0 to {LARGEST_STEP}")
+        if number < previous:
+            raise InvalidReportError(
+                "step", step, f"must not be below the previous step {previous}"
+            )
+        return number
+
+
+def _metric(metric: object) -> float:
+    number = _held(metric)
+    if isinstance(number, bool) or not isinstance(number, Real):
+        raise InvalidReportError("metric", metric, "must be a number")
+    try:
+        return float(number)
+    except OverflowError:
+        raise InvalidReportError(
+            "metric", metric, "must be a number that fits in a float"
+        ) from None
+
+
+def _held(value: object) -> object:
+    """The Python number in an array or tensor of one element; anything else as it is."""
+    try:
+        held = plain(value)
+        item = getattr(held, "item", None)
+        return item() if callable(item) else held
+    except Exception:  # several elements, or none; each library has an error of its own
+        return value

@@ -1,0 +1,23 @@
+"""A running trial without a function: what its helpers find, in the test's own process."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from hopsml_flows.execution import Reporter, Scalars, TrialContext
+from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.storage import TrialFiles
+from hopsml_flows.trials import Trial
+
+
+@contextmanager
+def context_of(project, logdir, *, number=1, key=None):
+    """The surroundings of a trial whose files are in a directory."""
+    logdir.mkdir(parents=True, exist_ok=True)
+    log, scalars = OutputLog(logdir / TrialFiles.LOG), Scalars(logdir / TrialFiles.SCALARS)
+    trial = Trial(number, f"{number:04d}", {}, directory=f"{number:04d}")
+    try:
+        yield TrialContext(project, "e-1", trial, logdir, Reporter(scalars, log, key))
+    finally:
+        scalars.close()
+        log.close()
