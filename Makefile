@@ -14,11 +14,15 @@ export UV_CACHE_DIR ?= $(HOME)/.cache/uv
 demo: $(VENV)/.demo  ## set everything up and run the main job
 	$(BIN)/python examples/digits_grid.py
 
+# Two processes, a file to one of them: most integration tests wait rather than compute, and more
+# processes would start more of the servers that tests share.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
 test: $(VENV)/.dev servers  ## set everything up and run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/.dev servers  ## all tests but the long ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 servers: $(VENV)/.dev  ## fetch what the tests' HDFS, S3 and browser are made of; needs Java 17 and Maven
 	$(BIN)/python -m tests.servers.fetch
