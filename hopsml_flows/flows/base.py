@@ -14,11 +14,14 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, cast
+from uuid import UUID
 
 import httpx
 import prefect
 from prefect import Flow
+from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 
 from hopsml_flows.errors import HopsmlWarning
@@ -31,7 +34,23 @@ __all__ = ["ExperimentFlow", "experiment_flow"]
 P = ParamSpec("P")
 
 _results: ContextVar[list[ExperimentResult] | None] = ContextVar("hopsml_results", default=None)
-_prepared: ContextVar[Plan | None] = ContextVar("hopsml_plan", default=None)
+_called: ContextVar[_Call | None] = ContextVar("hopsml_call", default=None)
+
+
+@dataclass
+class _Call:
+    """A verb that was called, rather than started by a deployment.
+
+    Args:
+        plan: Its checked plan.
+        caller: Number of the attempt of the flow that called it; 0 where none did.
+        flow_run_id: The flow run that carries it out, once that has begun; Prefect may run it
+            several times.
+    """
+
+    plan: Plan
+    caller: int
+    flow_run_id: UUID | None = None
 
 
 class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
@@ -81,7 +100,7 @@ class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
             # Argument errors need not wait for it.
             _enter_server(stack)
             stack.enter_context(prefect.tags(*plan.options.tags))
-            stack.callback(_prepared.reset, _prepared.set(plan))
+            stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller())))
             results: list[ExperimentResult] = []
             stack.callback(_results.reset, _results.set(results))
             call = cast("Callable[..., Any]", super().__call__)  # its overloads fit no pass-through
@@ -122,6 +141,16 @@ def _enter_server(stack: ExitStack) -> None:
     stack.enter_context(embedded_server())
 
 
+def _flow_run_id() -> UUID | None:
+    context = FlowRunContext.get()
+    return context.flow_run.id if context and context.flow_run else None
+
+
+def _attempt_of_caller() -> int:
+    context = FlowRunContext.get()
+    return context.flow_run.run_count if context and context.flow_run else 0
+
+
 def _loaded(reference: str | None) -> dict[str, Any]:
     """The argument that a reference to a block stands for."""
     return {"project": loaded_project(reference)} if reference else {}
@@ -145,15 +174,18 @@ def _found(module: str, verb: str, name: str) -> Flow[..., Any]:
 def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
     @functools.wraps(plan)
     def body(*args: P.args, **kwargs: P.kwargs) -> ExperimentResult:
-        from hopsml_flows.flows.run import run  # imports Dask
+        # They import Dask, or what reads records.
+        from hopsml_flows.flows.retry import Attempt
+        from hopsml_flows.flows.run import run
 
-        ready = _prepared.get()
-        if ready is None:  # started by a deployment
+        call = _called.get()
+        flow_run_id = _flow_run_id()
+        if call is None or call.flow_run_id not in (None, flow_run_id):  # started by a deployment
             reference = block_reference(kwargs.get("project"))
             ready = plan(*args, **cast("Any", {**kwargs, **_loaded(reference)})).checked()
-        # A flow that a subflow's code starts has a plan of its own.
-        _prepared.set(None)
-        result = run(ready)
+            call = _Call(ready, 0)
+        call.flow_run_id = flow_run_id
+        result = run(call.plan, Attempt.current(call.caller))
         if (results := _results.get()) is not None:
             results.append(result)
         return result

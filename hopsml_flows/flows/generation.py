@@ -16,8 +16,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
-from prefect import flow
+from prefect import Task, flow
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
 
@@ -61,6 +62,10 @@ def _hold(number: int, experiment: str, population: list[dict[str, Any]]) -> Sta
 generation = flow(name="generation", flow_run_name="generation-{number}", persist_result=False)(
     _hold
 )
+
+
+_TASK_KEY = Task(name=generation.name, fn=generation.fn).task_key
+"""Key of the task runs by which Prefect represents generations in the experiment's run."""
 
 
 class GenerationRuns:
@@ -108,6 +113,7 @@ class GenerationRuns:
             None where the Prefect server could not create the run.
         """
         if number not in self._open:
+            _count_to(number)
             shown = [json_value("population", params) for params in population]
             held = _Held(self._runner, self._experiment, number, shown)
             self._open[number] = held
@@ -141,6 +147,17 @@ class GenerationRuns:
         del self._owners[number]
         held.end(state)
         self._ending.append(held)
+
+
+def _count_to(number: int) -> None:
+    """Let Prefect know the next subflow run by the generation's number.
+
+    It counts the calls of a subflow, to know them again when the run is run again; but one that
+    goes on with an experiment calls only what is left.
+    """
+    context = FlowRunContext.get()
+    if context is not None and number > 0:
+        context.task_run_dynamic_keys[_TASK_KEY] = number - 1
 
 
 @contextmanager

@@ -179,7 +179,7 @@ class Plan:
         """
         # Import Dask and TensorBoard, which argument errors should not have to wait for.
         from hopsml_flows.cluster.opened import check_reachable
-        from hopsml_flows.flows.resume import resumable
+        from hopsml_flows.flows.resume import check_is_over, earlier_record, resumable
 
         project = self.options.project
         if project.in_memory and self.options.cluster.kind != "address":
@@ -187,7 +187,11 @@ class Plan:
                 "project", project.url, "must be storage that worker processes share"
             )
         project.check_writable()
-        plan = self if self.options.resume is None else resumable(self)
+        plan = self
+        if self.options.resume is not None:
+            record = earlier_record(project, self.options.resume)
+            plan = resumable(self, record)
+            check_is_over(record)
         check_reachable(self.options.cluster, project)
         return plan
 

@@ -69,7 +69,11 @@ class Ending:
 
 
 def record_file(
-    plan: Plan, paths: ExperimentPaths, earlier: ExperimentRecord | None = None
+    plan: Plan,
+    paths: ExperimentPaths,
+    earlier: ExperimentRecord | None = None,
+    *,
+    origin: str | None = None,
 ) -> RecordFile:
     """The record of an experiment that begins, or goes on.
 
@@ -77,6 +81,7 @@ def record_file(
         plan: What is run.
         paths: Where.
         earlier: The record of the run that is resumed, or None.
+        origin: What stays the same when Prefect runs this run again, or None.
     """
     options = plan.options
     run_context = FlowRunContext.get()
@@ -108,6 +113,8 @@ def record_file(
             model=earlier.model if earlier else None,
             trials_total=plan.trials,
             flow_run_id=str(flow_run.id) if flow_run else None,
+            # Its identifier ends with digits made of the first run's.
+            origin=earlier.origin if earlier else origin,
             tags=options.tags or (earlier.tags if earlier else ()),
             driver=this_process(),
         ),

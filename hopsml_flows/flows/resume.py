@@ -15,7 +15,7 @@ from hopsml_flows.trials import State, json_value
 if TYPE_CHECKING:
     from hopsml_flows.flows.plan import Plan
 
-__all__ = ["check_budget", "earlier_record", "resumable"]
+__all__ = ["check_budget", "check_is_over", "earlier_record", "resumable"]
 
 
 def earlier_record(project: Project, experiment_id: str) -> ExperimentRecord:
@@ -37,19 +37,32 @@ def earlier_record(project: Project, experiment_id: str) -> ExperimentRecord:
         ) from error
 
 
-def resumable(plan: Plan) -> Plan:
-    """The plan, with the seed of the experiment that it resumes.
+def check_is_over(record: ExperimentRecord) -> None:
+    """Refuse to go on with an experiment that is still running.
+
+    Raises:
+        InvalidArgumentError: Its driver lives.
+    """
+    if record.state is State.RUNNING and process_lives(record.driver):
+        raise InvalidArgumentError(
+            "resume", record.id, f"is still running (process {record.driver['pid']})"
+        )
+
+
+def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
+    """The plan, to go on with an experiment, and with its seed.
 
     The budget, the function's code and the options may change; what its trials have in common may
     not.
 
+    Args:
+        plan: What was asked for.
+        record: The experiment's record.
+
     Raises:
-        InvalidArgumentError: There is no such experiment, it is another kind of experiment, or it
-            is still running.
+        InvalidArgumentError: It is another kind of experiment.
     """
-    resume = plan.options.resume
-    assert resume is not None
-    record = earlier_record(plan.options.project, resume)
+    resume = record.id
     for argument, now, then in (
         ("verb", plan.verb, record.function),
         ("direction", plan.direction.value if plan.direction else None, record.direction),
@@ -59,14 +72,10 @@ def resumable(plan: Plan) -> Plan:
     ):
         if now != then:
             raise InvalidArgumentError("resume", resume, f"has another {argument}: {then!r}")
-    if record.state is State.RUNNING and process_lives(record.driver):
-        raise InvalidArgumentError(
-            "resume", resume, f"is still running (process {record.driver['pid']})"
-        )
     seed = record.options.get("seed")
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
         raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
-    return replace(plan, options=replace(plan.options, seed=seed))
+    return replace(plan, options=replace(plan.options, seed=seed, resume=resume))
 
 
 def check_budget(plan: Plan, left: Earlier) -> None:

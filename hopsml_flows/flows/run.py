@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Earlier, earlier_trials, packed
+from hopsml_flows.flows.dead_runs import declare_crashed
 from hopsml_flows.flows.driver import Driver
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.pictured import draw_pictures
@@ -18,6 +18,7 @@ from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.records import Ending, record_file, write_start
 from hopsml_flows.flows.report import print_report
 from hopsml_flows.flows.resume import check_budget, earlier_record
+from hopsml_flows.flows.retry import Attempt, gone_on
 from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.tracking import ExperimentRecord, open_progress
@@ -26,11 +27,12 @@ from hopsml_flows.trials import ExperimentResult, State, experiment_id
 __all__ = ["run"]
 
 
-def run(plan: Plan) -> ExperimentResult:
+def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
     """Run an experiment to its end.
 
     Args:
         plan: The checked experiment.
+        attempt: Which attempt of Prefect's this is; another one goes on with its experiment.
 
     Returns:
         Its result.
@@ -38,19 +40,24 @@ def run(plan: Plan) -> ExperimentResult:
     Raises:
         ExperimentFailedError: All trials failed, or all of a generation.
     """
+    plan = gone_on(plan, attempt)
     earlier: ExperimentRecord | None = None
+    dead: str | None = None
     left = Earlier({}, {})
     if plan.options.resume is not None:
         paths = ExperimentPaths(plan.options.resume)
         earlier = earlier_record(plan.options.project, paths.id)
         left = earlier_trials(plan.options.project, paths)
         check_budget(plan, left)
+        dead = earlier.flow_run_id if earlier.state is State.RUNNING else None
     else:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        paths = ExperimentPaths(experiment_id(plan.options.name, stamp, secrets.token_hex(3)))
+        paths = ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
     function = packed(plan.train.callable, by_value=plan.options.cluster.kind == "address")
-    record = record_file(plan, paths, earlier)
+    record = record_file(plan, paths, earlier, origin=attempt.origin)
     write_start(plan, paths, record)
+    if dead is not None and dead != record.record.flow_run_id:
+        declare_crashed(dead, f"flow run {record.record.flow_run_id}")
     progress = open_progress(show=plan.options.progress)
     driver = Driver(plan, paths, progress, left)
     with Ending(record, paths, driver.loop) as ending:

@@ -68,6 +68,7 @@ class ExperimentRecord:
         program: Path of the versioned program, relative to the project, or None.
         environment: Path of the versioned environment, or None.
         flow_run_id: The Prefect flow run, or None.
+        origin: What stays the same when Prefect runs the run again that began it, or None.
         tags: The user's tags.
         model: Linked model, or None.
         error: Why it failed, or None.
@@ -100,6 +101,7 @@ class ExperimentRecord:
     program: str | None = None
     environment: str | None = None
     flow_run_id: str | None = None
+    origin: str | None = None
     tags: tuple[str, ...] = ()
     model: str | None = None
     error: str | None = None
