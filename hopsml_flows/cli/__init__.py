@@ -6,8 +6,10 @@ and none needs the flow that runs it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cyclopts import App
 
@@ -17,6 +19,7 @@ from hopsml_flows.errors import HopsmlError
 __all__ = ["app", "main"]
 
 app = App(name="hopsml", help="Experiments of hopsml-flows.", version=__version__)
+app.command("hopsml_flows.cli.logs:logs")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,5 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except HopsmlError as error:
         print(f"hopsml: {error}", file=sys.stderr)
         sys.exit(2)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who read the output has seen enough
+        _leave_output()
+        sys.exit(141)
+
+
+def _leave_output() -> None:
+    """Let what is still to be written go nowhere: Python writes it when it ends, and complains."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -56,8 +56,8 @@ class Files(Protocol):
     def create(self, path: str, content: bytes) -> None:
         """Write a file that does not exist; raise FileExistsError if it does."""
 
-    def read(self, path: str) -> bytes:
-        """Content of a file."""
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Content of a file, or the bytes from ``start`` to before ``stop``, as far as it has."""
 
     def open(self, path: str, mode: str) -> IO[Any]:
         """Open a file."""

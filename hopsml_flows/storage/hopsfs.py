@@ -141,7 +141,8 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
     ) -> bytes:
         """Read a file, or a part; a whole file is of one version."""
         if start is not None or end is not None:
-            part: bytes = super().cat_file(path, start, end, **kwargs)
+            # From 0 on, fsspec would seek in a file that it opens as one that cannot.
+            part: bytes = super().cat_file(path, start, end, seekable=True, **kwargs)
             return part
 
         def read() -> tuple[bytes, int]:

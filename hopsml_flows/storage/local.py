@@ -73,9 +73,11 @@ class LocalFiles:
             with suppress(OSError):
                 os.unlink(beside)
 
-    def read(self, path: str) -> bytes:
-        """Content of a file."""
-        return (self._root / path).read_bytes()
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Content of a file, or a part of it."""
+        with (self._root / path).open("rb") as file:
+            file.seek(start)
+            return file.read(-1 if stop is None else max(0, stop - start))
 
     def open(self, path: str, mode: str) -> IO[Any]:
         """Open a file; text is UTF-8."""

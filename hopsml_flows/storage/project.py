@@ -231,13 +231,19 @@ class Project:
         """
         self._store.create(path, data.encode() if isinstance(data, str) else data)
 
-    def read(self, path: str) -> bytes:
-        """Content of a file.
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Content of a file, or a part of it.
+
+        Args:
+            path: The file.
+            start: First byte, from 0.
+            stop: The byte to stop before, or None for the file's end. What the file does not have
+                is left out.
 
         Raises:
             FileNotFoundError: There is none.
         """
-        return self._store.read(path)
+        return self._store.read(path, start, stop)
 
     def open(self, path: str, mode: str = "rb") -> IO[Any]:
         """Open a file, text as UTF-8.

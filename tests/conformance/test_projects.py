@@ -82,6 +82,21 @@ def test_what_is_written_is_read_back(project, data):
     assert project.info("a/file").size == len(data)
 
 
+def test_a_part_of_a_file_is_what_a_slice_would_be(project):
+    data = bytes(range(256)) * 4
+    project.make_directory("a")
+    project.replace("a/file", data)
+    project.replace("a/empty", b"")
+    for start, stop in [
+        (0, 10), (5, 9), (1000, None), (1000, 5000), (1024, None), (2000, None), (2000, 3000),
+        (7, 7), (9, 3), (0, 1024),
+    ]:  # fmt: skip
+        assert project.read("a/file", start, stop) == data[start:stop], (start, stop)
+    assert project.read("a/empty", 0, 5) == project.read("a/empty", 3) == b""
+    with pytest.raises(FileNotFoundError):
+        project.read("a/nothing", 3)
+
+
 def test_text_is_written_as_utf_8(project):
     project.make_directory("a")
     project.replace("a/file", "ü€😀\n")

@@ -1,0 +1,389 @@
+"""The logs of an experiment's trials: what there is, and what comes while they run.
+
+Everything is read from storage: which trials there are, which of them are over, and whether the
+experiment is. A trial is over when its ``.outputs.json`` is there, or the event file of its end;
+the experiment when its record says so, or the process that ran it is gone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from hopsml_flows.errors import NotFoundError
+from hopsml_flows.service.finding import TrialDirectory, find_trial, trial_directories
+from hopsml_flows.service.log_reader import LogReader
+from hopsml_flows.service.parallel import REQUESTS, in_parallel
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.tracking import ExperimentRecord, process_lives
+from hopsml_flows.trials import State
+
+__all__ = ["Lines", "Pause", "follow_trial", "follow_trials", "read_logs"]
+
+_LOCAL_SECONDS = 0.25
+_REMOTE_SECONDS = 2.0
+"""Least time between two looks; a running trial's log comes to remote storage more rarely."""
+
+_SHARE = 4
+"""A pause lasts at least so many times as long as the look before it, for the storage's sake."""
+
+_AHEAD = 32
+"""Logs whose beginnings are read at once, where there are many."""
+
+_AGAIN = 4
+"""Failed trials that are looked at with each look: a resumed experiment runs them again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of a trial's log.
+
+    Args:
+        trial: The trial.
+        text: Whole lines, with their ends.
+    """
+
+    trial: TrialDirectory
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """There is nothing more for now: to be waited before the next value is asked for.
+
+    Args:
+        seconds: How long.
+    """
+
+    seconds: float
+
+
+def read_logs(
+    project: Project,
+    paths: ExperimentPaths,
+    trials: Iterable[TrialDirectory],
+    lines: int | None = None,
+) -> Iterator[Lines]:
+    """Read what there is of logs, one after the other.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+        trials: The trials.
+        lines: So many lines from each log's end, or None for all.
+
+    Raises:
+        OSError: Storage was away for too long, or refuses.
+    """
+
+    def begun(trial: TrialDirectory) -> tuple[LogReader, list[bytes], Iterator[bytes]]:
+        reader = LogReader(project, paths.trial(trial.directory, TrialFiles.LOG), lines)
+        pieces = reader.read()
+        return reader, list(islice(pieces, 1)), pieces
+
+    waiting = iter(trials)
+    while some := list(islice(waiting, _AHEAD)):
+        read = in_parallel(begun, some, threads=_threads(project))
+        for trial, (reader, first, further) in zip(some, read, strict=True):
+            for text in chain(first, further):
+                yield Lines(trial, text)
+            if rest := reader.rest():
+                yield Lines(trial, rest)
+
+
+def follow_trial(
+    project: Project, paths: ExperimentPaths, text: str, lines: int | None = None
+) -> Iterator[Lines | str | Pause]:
+    """Follow a trial's log until the trial or its experiment is over.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+        text: What :func:`find_trial` takes; while the experiment runs, also the number of a trial
+            that has not begun.
+        lines: Begin with so many lines from the log's end, or None for all.
+
+    Yields:
+        Lines of the log, sentences for people about the trial, and when to wait.
+
+    Raises:
+        NotFoundError: There is no such trial, and will be none.
+        OSError: Storage was away for too long, or refuses.
+    """
+    state = _ExperimentState(project, paths)
+    trial: TrialDirectory | None = None
+    said = False
+    while trial is None:
+        clock = _Clock(project)
+        over = state.read()
+        try:
+            trial = find_trial(project, paths, text)
+        except NotFoundError:
+            if over is not None or not state.may_begin(text):
+                raise
+            if not said:
+                yield f"trial {text} has not begun yet"
+            said = True
+            yield clock.pause()
+    log = _Log(project, paths, trial, None if said else lines)  # all is new where it was awaited
+    while True:
+        clock = _Clock(project)
+        over = state.read()  # before the log: what that has after the end is all there will be
+        look = log.look()
+        yield from log.added(look, last=look.over or over is not None)
+        if look.over:
+            yield _ending(log, look)
+            return
+        if over is not None:
+            yield over
+            return
+        yield clock.pause()
+
+
+def follow_trials(
+    project: Project, paths: ExperimentPaths, lines: int | None = None
+) -> Iterator[Lines | str | Pause]:
+    """Follow the logs of an experiment's trials until the experiment is over.
+
+    The logs of trials that are over before are left out, unless the experiment is over too: then
+    they are read as :func:`read_logs` does.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+        lines: Begin with so many lines from each log's end, or None for all.
+
+    Yields:
+        Lines of the logs, sentences for people about the trials, and when to wait.
+
+    Raises:
+        OSError: Storage was away for too long, or refuses.
+    """
+    state = _ExperimentState(project, paths)
+    over = state.read()
+    if over is not None:
+        yield from read_logs(project, paths, trial_directories(project, paths), lines)
+        yield over
+        return
+    trials = _Trials(project, paths, lines)
+    while True:
+        clock = _Clock(project)
+        over = state.read()
+        yield from trials.look(last=over is not None)
+        if over is not None:
+            yield over
+            return
+        yield clock.pause()
+
+
+class _ExperimentState:
+    """Whether an experiment runs, as its record and its process tell.
+
+    Args:
+        project: Where it lies.
+        paths: Its paths.
+    """
+
+    def __init__(self, project: Project, paths: ExperimentPaths) -> None:
+        self._project = project
+        self._paths = paths
+        self._record: ExperimentRecord | None = None
+
+    def read(self) -> str | None:
+        """Look how it ended; None where it runs."""
+        self._record = record = self._read()
+        if record is None:
+            return f"{self._paths.id} has no record that can be read"
+        if record.state is State.RUNNING and process_lives(record.driver) is False:
+            record = self._read() or record  # its process may have written it since, and ended
+            if record.state is State.RUNNING:
+                return (
+                    f"{record.id} is {record.state} by its record, but the process that ran it "
+                    f"({record.driver.get('pid')}) is gone"
+                )
+        return None if record.state is State.RUNNING else f"{record.id} is {record.state}"
+
+    def may_begin(self, text: str) -> bool:
+        """Whether a text is the number of a trial that there will be, if the experiment runs."""
+        if self._record is None or not (text.isascii() and text.isdecimal()):
+            return False
+        total = self._record.trials_total
+        return int(text) > 0 and (total is None or int(text) <= total)
+
+    def _read(self) -> ExperimentRecord | None:
+        try:
+            limit = answer_limit(self._project)
+            text = persistently(lambda: self._project.read(self._paths.record), limit=limit)
+            return ExperimentRecord.from_json(text)
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a trial's directory shows.
+
+    Args:
+        size: Bytes of its log.
+        done: Whether the trial has a result.
+        over: Whether it has come to its end.
+    """
+
+    size: int
+    done: bool
+    over: bool
+
+
+class _Log:
+    """A trial's log that is followed.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+        trial: The trial.
+        lines: Begin with so many lines from its end, or None for all.
+        left_out: Whether it is not shown as long as the trial is over.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        paths: ExperimentPaths,
+        trial: TrialDirectory,
+        lines: int | None,
+        *,
+        left_out: bool = False,
+    ) -> None:
+        self._project = project
+        self._directory = paths.trial(trial.directory)
+        self._reader = LogReader(project, f"{self._directory}/{TrialFiles.LOG}", lines)
+        self._trial = trial
+        self._anew = 0
+        self.left_out = left_out
+        self.shown = False
+
+    @property
+    def name(self) -> str:
+        """The trial's name, for sentences."""
+        return self._trial.name or "the trial"
+
+    def look(self) -> _Look:
+        """Look at the trial's directory, which is one request."""
+        limit = answer_limit(self._project)
+        entries = persistently(lambda: self._project.entries(self._directory), limit=limit)
+        sizes = {entry.name.rpartition("/")[2]: entry.size for entry in entries}
+        done = TrialFiles.OUTPUTS in sizes
+        over = done or TrialFiles.EVENTS_END in sizes
+        return _Look(sizes.get(TrialFiles.LOG, 0), done, over)
+
+    def added(self, look: _Look, *, last: bool) -> Iterator[Lines | str]:
+        """The lines that came since they were asked for last.
+
+        Args:
+            look: What the directory has shown.
+            last: Whether there will be no more.
+        """
+        # The end of the log may have come after its size was seen, and before that of the trial.
+        for text in self._reader.read(None if last else look.size):
+            if self._reader.anew != self._anew:
+                self._anew = self._reader.anew
+                yield f"the log of {self.name} begins anew"
+            yield Lines(self._trial, text)
+        if last and (rest := self._reader.rest()):
+            yield Lines(self._trial, rest)
+
+    def skip(self, look: _Look) -> None:
+        """Leave out what there is."""
+        self._reader.skip_to(look.size)
+
+
+class _Trials:
+    """The trials of a running experiment that are followed.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+        lines: Begin with so many lines from the ends of the logs that there are, or None for all.
+    """
+
+    def __init__(self, project: Project, paths: ExperimentPaths, lines: int | None) -> None:
+        self._project = project
+        self._paths = paths
+        self._lines = lines
+        self._first = True
+        self._known: set[str] = set()
+        self._running: list[_Log] = []
+        self._failed: deque[_Log] = deque()
+
+    def look(self, *, last: bool) -> Iterator[Lines | str]:
+        """Look once at the trials that run or have begun.
+
+        Args:
+            last: Whether there will be no more.
+        """
+        again = [self._failed.popleft() for _ in range(min(_AGAIN, len(self._failed)))]
+        logs = [*self._running, *self._begun(), *again]
+        looks = in_parallel(_Log.look, logs, threads=_threads(self._project))
+        self._running = []
+        left_out = 0
+        for log, look in zip(logs, looks, strict=True):
+            if log.left_out and look.over:
+                log.skip(look)
+                left_out += 1
+            else:
+                yield from self._shown(log, look, last=last or look.over)
+            if not look.over:
+                self._running.append(log)
+            elif not look.done:
+                log.shown, log.left_out = False, True
+                self._failed.append(log)
+        if self._first and left_out:
+            yield f"{left_out} trials were over before; hopsml logs {self._paths.id} shows them"
+        elif self._first and not logs:
+            yield "no trial has begun yet"
+        self._first = False
+
+    def _begun(self) -> list[_Log]:
+        """The trials that were not there before."""
+        found = [
+            trial
+            for trial in trial_directories(self._project, self._paths)
+            if trial.directory not in self._known
+        ]
+        self._known.update(trial.directory for trial in found)
+        lines = self._lines if self._first else None
+        return [
+            _Log(self._project, self._paths, trial, lines, left_out=self._first) for trial in found
+        ]
+
+    def _shown(self, log: _Log, look: _Look, *, last: bool) -> Iterator[Lines | str]:
+        if not log.shown and not self._first:
+            yield f"{log.name} has begun"
+        log.shown, log.left_out = True, False
+        yield from log.added(look, last=last)
+        if look.over:
+            yield _ending(log, look)
+
+
+class _Clock:
+    """Measures a look, for the pause after it."""
+
+    def __init__(self, project: Project) -> None:
+        self._least = _REMOTE_SECONDS if project.local_root is None else _LOCAL_SECONDS
+        self._began = time.monotonic()
+
+    def pause(self) -> Pause:
+        """How long to wait now."""
+        return Pause(max(self._least, _SHARE * (time.monotonic() - self._began)))
+
+
+def _ending(log: _Log, look: _Look) -> str:
+    return f"{log.name} has {'finished' if look.done else 'failed'}"
+
+
+def _threads(project: Project) -> int:
+    return 1 if project.local_root is not None else REQUESTS

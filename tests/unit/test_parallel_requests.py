@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from hopsml_flows.service.parallel import in_parallel
+
+
+@pytest.mark.parametrize("threads", [1, 3, 50])
+def test_results_come_in_the_order_of_the_items(threads):
+    assert in_parallel(lambda x: x * x, range(20), threads=threads) == [x * x for x in range(20)]
+    assert in_parallel(str, [None], threads=threads) == ["None"]
+    assert in_parallel(str, [], threads=threads) == []
+
+
+def test_so_many_are_at_work_at_once_as_was_asked_for():
+    together = threading.Barrier(4)  # breaks where there are fewer
+    assert in_parallel(lambda _: together.wait(10) >= 0, range(8), threads=4) == [True] * 8
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_is_raised_and_the_rest_is_not_begun(threads):
+    begun = []
+
+    def action(item):
+        begun.append(item)
+        raise OSError("away")
+
+    with pytest.raises(OSError, match="away"):
+        in_parallel(action, range(100), threads=threads)
+    assert len(begun) <= threads
+
+
+def test_a_request_that_hangs_does_not_keep_the_process():
+    code = """
+import threading, time
+from hopsml_flows.service.parallel import in_parallel
+def interrupt():
+    time.sleep(0.3)
+    import os, signal
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
+in_parallel(lambda _: time.sleep(600), range(4))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert b"KeyboardInterrupt" in done.stderr
