@@ -9,6 +9,7 @@ import types
 sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("tensorboard.compat.notf"))
 
 from tensorboard.backend.event_processing import plugin_event_accumulator  # noqa: E402
+from tensorboard.plugins.hparams import api_pb2, metadata  # noqa: E402
 from tensorboard.util import tensor_util  # noqa: E402
 
 
@@ -34,6 +35,11 @@ class Run:
                 ]
         return points
 
+    @property
+    def hparams(self):
+        """Tag to what the HPARAMS tab is told by it, as serialized by TensorBoard."""
+        return dict(self._seen.PluginTagToContent(metadata.PLUGIN_NAME))
+
     def times(self, tag):
         """The wall times of a tag's points that have been read."""
         return [event.wall_time for event in self._seen.Tensors(tag)]
@@ -42,3 +48,15 @@ class Run:
 def scalars(directory):
     """Scalars of all event files of a directory: tag to list of (step, value)."""
     return Run(directory).reload()
+
+
+def status(directory):
+    """A trial's status in the HPARAMS tab: "SUCCESS", "FAILURE", or None while it has no end."""
+    run = Run(directory)
+    run.reload()
+    assert metadata.SESSION_START_INFO_TAG in run.hparams, "it never began"
+    end = run.hparams.get(metadata.SESSION_END_INFO_TAG)
+    if end is None:
+        return None
+    told = metadata.parse_session_end_info_plugin_data(end).status
+    return api_pb2.Status.Name(told).removeprefix("STATUS_")

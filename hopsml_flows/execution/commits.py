@@ -25,10 +25,12 @@ class Earlier:
     Args:
         params: Hyperparameters of all trials that began.
         results: Results of those that are done.
+        unfinished: Directories of the others, relative to the experiment's.
     """
 
     params: dict[int, dict[str, Any]]
     results: dict[int, TrialResult]
+    unfinished: tuple[str, ...] = ()
 
 
 def earlier_trials(project: Project, paths: ExperimentPaths) -> Earlier:
@@ -67,4 +69,5 @@ def earlier_trials(project: Project, paths: ExperimentPaths) -> Earlier:
     return Earlier(
         params={trial.number: trial.params for trial, _ in found},
         results={trial.number: result for trial, result in found if result is not None},
+        unfinished=tuple(trial.directory for trial, result in found if result is None),
     )

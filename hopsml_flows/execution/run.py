@@ -57,6 +57,7 @@ class Job:
         resumed: Whether an earlier run may have left files of trials that it did not finish.
         sync_interval: Seconds between two times that a running trial's files are brought to the
             project.
+        texts: Hyperparameters whose values TensorBoard shows as text.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Job:
         "resumed",
         "scratch",
         "sync_interval",
+        "texts",
         "trial_timeout",
     )
 
@@ -88,6 +90,7 @@ class Job:
         scratch: str | None = None,
         resumed: bool = False,
         sync_interval: float = SYNC_SECONDS,
+        texts: frozenset[str] = frozenset(),
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
@@ -101,6 +104,7 @@ class Job:
         self.scratch = scratch
         self.resumed = resumed
         self.sync_interval = sync_interval
+        self.texts = texts
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in self.__slots__}

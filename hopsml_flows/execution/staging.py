@@ -89,7 +89,8 @@ class Staging:
         project: Where the trial's files go.
         paths: The experiment's paths.
         trial: The trial.
-        local_logdir: Keep everything but the log in a temporary directory until the end.
+        local_logdir: Keep everything but the log, and what says that the trial began, in a
+            temporary directory until the end.
         scratch: Where that is made; None for the system's place.
         resumed: Whether an earlier run may have left files of this trial.
         sync_interval: Seconds between two times that files are brought while the trial runs.

@@ -35,6 +35,8 @@ _PARALLEL = 4
 
 _LONGEST_PAUSE = 60.0
 
+_AT_ONCE = frozenset({TrialFiles.LOG, TrialFiles.HPARAMS, TrialFiles.EVENTS_START})
+
 _logger = logging.getLogger(__name__)
 
 
@@ -66,7 +68,7 @@ class Sync:
         target: From a file's name, relative to the directory, to its path in the project.
         files: Lists the files there are.
         seconds: How often it is done while the trial runs.
-        only_log: Bring nothing but the log while the trial runs.
+        only_log: Bring nothing while the trial runs but the log and what says that it began.
     """
 
     def __init__(
@@ -173,7 +175,7 @@ class Sync:
 
     def _at_rest(self, files: Iterable[tuple[str, _Stamp]]) -> Iterable[tuple[str, _Stamp]]:
         for name, stamp in files:
-            if self._only_log and name != TrialFiles.LOG:
+            if self._only_log and name not in _AT_ONCE:
                 continue
             resting = _grows(name) or is_own_file(name) or self._seen.get(name) == stamp
             self._seen[name] = stamp

@@ -13,14 +13,19 @@ from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.opened import OpenCluster
 from hopsml_flows.cluster.remote import Outcome
 from hopsml_flows.cluster.runner import TrialTaskRunner
-from hopsml_flows.errors import TrialFailedError, TrialTimeoutError, WorkerLostError
+from hopsml_flows.errors import (
+    StorageUnavailableError,
+    TrialFailedError,
+    TrialTimeoutError,
+    WorkerLostError,
+)
 from hopsml_flows.execution import Earlier, Job, argument_order, committed
 from hopsml_flows.execution.deadline import ENDED, GRACE_SECONDS
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import generation_line
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
-from hopsml_flows.tracking import Progress, Summary
+from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.artifacts import ArtifactWriter
 from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
 from hopsml_tasks import trial as trial_task
@@ -66,9 +71,13 @@ class Driver:
         self._waiting: list[Trial] = []
         self._trials: dict[Any, Trial] = {}
         self._summary = Summary(plan.options.project, paths)
+        self._unfinished = earlier.unfinished
+        self._texts = text_parameters(plan.hyperparameters)
+        self._sessions = Sessions(plan.options.project, paths, self._texts)
 
     def replay(self) -> None:
         """Go through the results of the run that is resumed, as if they had just come in."""
+        self._sessions.forget(self._unfinished)
         while self._earlier:
             started = self.loop.start(self.loop.running + 1)
             if not started:
@@ -111,6 +120,7 @@ class Driver:
             scratch=scratch,
             resumed=self._resumed,
             sync_interval=self._plan.options.sync_interval,
+            texts=self._texts,
         )
         shared = runner.share("job", job)
         artifacts = ArtifactWriter(
@@ -153,6 +163,10 @@ class Driver:
         """Write the summary's last state."""
         self._summary.write()
 
+    def end_sessions(self) -> None:
+        """Let TensorBoard show no trial as running any more; none may run now."""
+        self._sessions.stopped(self._trials.values())
+
     def _keep(self, result: TrialResult) -> None:
         self.results.append(result)
         self._summary.add(result)
@@ -170,9 +184,15 @@ class Driver:
         elif isinstance(error, WorkerLostError):
             result = committed(self._plan.options.project, self.paths, trial)
             if result is None and not self._timed_out(trial, error):
-                return self.loop.lost(trial.number, str(error))
+                given_up = self.loop.lost(trial.number, str(error))
+                if given_up is not None:
+                    self._sessions.ended(trial, given_up)
+                return given_up
+        silent = result is None
         if result is None:
             result = TrialResult.without_report(trial, self._failure(outcome))
+        if silent or (result.failure and result.failure.kind == StorageUnavailableError.__name__):
+            self._sessions.ended(trial, result)
         self.loop.done(result)
         return result
 

@@ -126,7 +126,7 @@ class Plan:
         needs_metric: Whether a trial without a metric has failed.
         own_directory: Whether each trial gets a directory of its own.
         space: The search space as JSON values.
-        domains: The search space for TensorBoard; empty where it is not known.
+        domains: Domains of the hyperparameters that have one.
         settings: What the verb was called with besides, for the record.
     """
 
@@ -143,6 +143,11 @@ class Plan:
     space: Mapping[str, Any] = field(default_factory=dict)
     domains: Mapping[str, Domain] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What is known of each hyperparameter: its domain, or the list of its values."""
+        return {name: self.domains.get(name, values) for name, values in self.space.items()}
 
     def search(self) -> Optimizer:
         """The search, fresh."""

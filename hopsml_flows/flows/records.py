@@ -16,7 +16,7 @@ from hopsml_flows.tracking import (
     find_program,
     this_process,
 )
-from hopsml_flows.trials import State, TrialLoop, json_value
+from hopsml_flows.trials import DEFAULT_KEY, State, TrialLoop, json_value
 
 __all__ = ["Ending", "record_file", "write_start"]
 
@@ -139,7 +139,9 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
         texts[paths.program(suffix)] = content
         record.write(program=paths.program(suffix))
     if plan.own_directory:
-        texts[paths.events] = experiment_events(plan.domains, plan.optimization_key)
+        texts[paths.events] = experiment_events(
+            plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
+        )
     for path, text in texts.items():
         replaced(project, path, text)
     record.write(environment=paths.environment)

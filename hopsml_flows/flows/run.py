@@ -89,6 +89,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
 
 def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> None:
     with ExitStack() as stack:
+        stack.callback(driver.end_sessions)  # when no worker writes any more
         scratch = None
         if plan.options.cluster.kind != "address":
             # Removed by this process: a worker that is killed cleans up nothing.

@@ -4,7 +4,12 @@
 """
 
 from hopsml_flows.tracking.environment import environment_text, find_program
-from hopsml_flows.tracking.hparams import end_events, experiment_events, start_events
+from hopsml_flows.tracking.hparams import (
+    end_events,
+    experiment_events,
+    start_events,
+    text_parameters,
+)
 from hopsml_flows.tracking.progress import Progress, open_progress
 from hopsml_flows.tracking.record import (
     ExperimentRecord,
@@ -12,12 +17,14 @@ from hopsml_flows.tracking.record import (
     process_lives,
     this_process,
 )
+from hopsml_flows.tracking.sessions import Sessions
 from hopsml_flows.tracking.summary import Summary
 
 __all__ = [
     "ExperimentRecord",
     "Progress",
     "RecordFile",
+    "Sessions",
     "Summary",
     "end_events",
     "environment_text",
@@ -26,5 +33,6 @@ __all__ = [
     "open_progress",
     "process_lives",
     "start_events",
+    "text_parameters",
     "this_process",
 ]

@@ -1,52 +1,91 @@
 """TensorBoard's HParams data, written without TensorFlow.
 
-One event file at the start of a trial and one at its end, beside whatever the training function
-writes: TensorBoard reads the files of a directory in the order of their names and never returns
-to an earlier one, so a file that grows after a later one appeared would be missed.
+An event file at the start of a trial tells its hyperparameters, one at its end its status; the
+values of the metric are scalars under the tag that the experiment's event file names. TensorBoard
+takes the first description of a kind that it sees and keeps it: each is written once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.execution import events
-from hopsml_flows.search import Categorical, Domain, Float, Int
+from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
+from hopsml_flows.search.values import is_finite
 from hopsml_flows.trials import Trial, TrialResult, output_tag
 
-__all__ = ["end_events", "experiment_events", "start_events"]
+__all__ = ["end_events", "experiment_events", "start_events", "text_parameters"]
 
 _LARGEST = 2.0**128
 """The smallest number beyond single precision."""
 
+Values = Domain | Sequence[Any]
+"""What is known of a hyperparameter: its domain, or the values it will have."""
 
-def experiment_events(domains: Mapping[str, Domain], metric: str | None) -> bytes:
+
+def experiment_events(
+    values: Mapping[str, Values], metric: str | None, direction: Direction | None = None
+) -> bytes:
     """Content of the event file that tells TensorBoard the search space and the metric.
 
     Args:
-        domains: Hyperparameter name to domain; empty where the space is not known.
+        values: Hyperparameter name to its domain or its values; others are not shown.
         metric: The optimization key, or None.
+        direction: Which way is better, or None.
     """
-    from tensorboard.plugins.hparams import summary_v2
+    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-    hparams = [summary_v2.HParam(name, _domain(domain)) for name, domain in domains.items()]
-    metrics = [summary_v2.Metric(output_tag(metric), display_name=metric)] if metric else []
-    summary = summary_v2.hparams_config_pb(hparams=hparams, metrics=metrics)
-    return _records([summary])
+    metrics = []
+    if metric is not None:
+        name = api_pb2.MetricName(tag=output_tag(metric))
+        # TensorBoard has no notion of a goal: people read it in the description.
+        goal = f"{direction.value.lower()}imized" if direction else ""
+        metrics = [api_pb2.MetricInfo(name=name, display_name=metric, description=goal)]
+    experiment = api_pb2.Experiment(
+        hparam_infos=[_info(name, known) for name, known in values.items()],
+        metric_infos=metrics,
+    )
+    data = plugin_data_pb2.HParamsPluginData(experiment=experiment)
+    return _records([_summary(metadata.EXPERIMENT_TAG, data)], time.time())
 
 
-def start_events(trial: Trial) -> bytes:
+def text_parameters(values: Mapping[str, Values]) -> frozenset[str]:
+    """Hyperparameters whose values are shown as text, since TensorBoard lacks a type for them.
+
+    Args:
+        values: Hyperparameter name to its domain or its values.
+    """
+    return frozenset(
+        name
+        for name, known in values.items()
+        if not isinstance(known, (Float, Int)) and _common_type(_listed(known)) is str
+    )
+
+
+def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
     """Content of the event file that starts a trial's session: its hyperparameters.
 
     Args:
         trial: The trial.
+        texts: Hyperparameters whose values are shown as text.
     """
-    from tensorboard.plugins.hparams import summary_v2
+    from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
-    params = {name: _hparam(value) for name, value in trial.params.items()}
-    summary = summary_v2.hparams_pb(params, trial_id=trial.name)
-    return _records([summary])
+    now = time.time()
+    # A name of its own: trials of equal hyperparameters would be one line of the table.
+    start = plugin_data_pb2.SessionStartInfo(group_name=trial.name, start_time_secs=now)
+    for name, value in trial.params.items():
+        kind = str if name in texts else _type(value)
+        if kind is bool:
+            start.hparams[name].bool_value = value
+        elif kind is float:
+            start.hparams[name].number_value = value
+        else:
+            start.hparams[name].string_value = str(value)
+    data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
+    return _records([_summary(metadata.SESSION_START_INFO_TAG, data)], now)
 
 
 def end_events(result: TrialResult) -> bytes:
@@ -58,6 +97,7 @@ def end_events(result: TrialResult) -> bytes:
     from tensorboard.compat.proto import summary_pb2
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
+    ended = result.ended or time.time()
     # TensorBoard keeps single precision; what it cannot hold is left to .outputs.json.
     numbers = {
         name: float(value)
@@ -71,48 +111,66 @@ def end_events(result: TrialResult) -> bytes:
         ]
     )
     status = api_pb2.STATUS_SUCCESS if result.succeeded else api_pb2.STATUS_FAILURE
-    end = plugin_data_pb2.HParamsPluginData(
-        session_end_info=plugin_data_pb2.SessionEndInfo(
-            status=status, end_time_secs=result.ended or time.time()
-        )
-    )
-    session = summary_pb2.Summary(
-        value=[
-            summary_pb2.Summary.Value(
-                tag=metadata.SESSION_END_INFO_TAG,
-                metadata=metadata.create_summary_metadata(end),
-                tensor=metadata.NULL_TENSOR,
-            )
-        ]
-    )
-    summaries = [scalars, session] if numbers else [session]
-    return _records(summaries)
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
+    data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
+    session = _summary(metadata.SESSION_END_INFO_TAG, data)
+    # The final value ends the curve of what was reported.
+    final = [events.record(scalars, ended, result.step or 0)] if numbers else []
+    return b"".join([_records([session], ended), *final])
 
 
-def _records(summaries: Iterable[Any]) -> bytes:
+def _summary(tag: str, data: Any) -> Any:
+    from tensorboard.compat.proto import summary_pb2
+    from tensorboard.plugins.hparams import metadata
+
+    value = summary_pb2.Summary.Value(
+        tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR
+    )
+    return summary_pb2.Summary(value=[value])
+
+
+def _records(summaries: Iterable[Any], wall_time: float) -> bytes:
     """Summaries as the content of an event file."""
-    now = time.time()
-    return b"".join([events.beginning(now), *(events.record(one, now) for one in summaries)])
+    written = [events.record(summary, wall_time) for summary in summaries]
+    return b"".join([events.beginning(wall_time), *written])
 
 
-def _domain(domain: Domain) -> Any:
-    from tensorboard.plugins.hparams import summary_v2
+def _info(name: str, known: Values) -> Any:
+    """A hyperparameter as TensorBoard describes it."""
+    from tensorboard.plugins.hparams import api_pb2
 
-    match domain:
-        case Float():
-            return summary_v2.RealInterval(domain.low, domain.high)
-        case Int():
-            return summary_v2.IntInterval(domain.low, domain.high)
-        case Categorical():
-            values = [_hparam(choice) for choice in domain.choices]
-            # TensorBoard wants the values of a domain to be of one type.
-            kinds = {type(value) for value in values}
-            if kinds == {int, float}:
-                values = [float(value) for value in values]
-            elif len(kinds) > 1:
-                values = [str(value) for value in values]
-            return summary_v2.Discrete(values)
+    info = api_pb2.HParamInfo(name=name, differs=True)
+    if isinstance(known, (Float, Int)):
+        info.type = api_pb2.DATA_TYPE_FLOAT64
+        info.domain_interval.min_value = known.low
+        info.domain_interval.max_value = known.high
+        info.description = "log scale" if known.log else ""
+        return info
+    values = _listed(known)
+    kind = _common_type(values)
+    info.type = {
+        bool: api_pb2.DATA_TYPE_BOOL,
+        float: api_pb2.DATA_TYPE_FLOAT64,
+        str: api_pb2.DATA_TYPE_STRING,
+    }[kind]
+    different = sorted({kind(value) for value in values})
+    info.domain_discrete.extend(different)
+    info.differs = len(different) > 1
+    return info
 
 
-def _hparam(value: Any) -> bool | int | float | str:
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
+def _listed(known: Categorical | Sequence[Any]) -> Sequence[Any]:
+    return known.choices if isinstance(known, Categorical) else known
+
+
+def _common_type(values: Iterable[Any]) -> type[bool | float | str]:
+    """What TensorBoard shows values as, all in one way: it wants one type of a hyperparameter."""
+    kinds = {_type(value) for value in values}
+    return kinds.pop() if len(kinds) == 1 else str
+
+
+def _type(value: Any) -> type[bool | float | str]:
+    """What TensorBoard shows a value as."""
+    if isinstance(value, bool):
+        return bool
+    return float if isinstance(value, (int, float)) and is_finite(value) else str

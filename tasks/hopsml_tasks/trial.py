@@ -12,10 +12,13 @@ from prefect.cache_policies import NO_CACHE
 from hopsml_flows.errors import TrialFailedError
 from hopsml_flows.execution import Job, Place, Staging, committed, evaluate
 from hopsml_flows.storage import TrialFiles
-from hopsml_flows.tracking import end_events, start_events
-from hopsml_flows.trials import Trial, TrialResult, json_value
+from hopsml_flows.tracking import end_events, experiment_events, start_events
+from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, json_value
 
 __all__ = ["trial"]
+
+SHOWN_SECONDS = 0.5
+"""A trial on remote storage that is younger is not shown; bringing its files twice costs time."""
 
 
 @task(name="trial", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
@@ -50,7 +53,8 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
     try:
         params = json_value("parameters", trial.params)
         staging.write(TrialFiles.HPARAMS, json.dumps(params, indent=1))
-        staging.write(TrialFiles.EVENTS_START, start_events(trial))
+        staging.write(TrialFiles.EVENTS_START, _started(job, trial))
+        staging.sync_also_in(SHOWN_SECONDS)
         result = evaluate(job, trial, staging, _place())
         staging.write(TrialFiles.EVENTS_END, end_events(result))
         result = staging.commit(result)
@@ -59,6 +63,15 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
     if result.failure is not None:
         raise TrialFailedError(str(result.failure), result)
     return result
+
+
+def _started(job: Job, trial: Trial) -> bytes:
+    """What TensorBoard is told of a trial that begins."""
+    start = start_events(trial, job.texts)
+    if trial.directory:
+        return start
+    # The only trial, in the experiment's directory: its file describes the experiment as well.
+    return experiment_events({}, job.optimization_key or DEFAULT_KEY) + start
 
 
 def _place() -> Place:

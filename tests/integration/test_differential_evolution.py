@@ -18,6 +18,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, InvalidArgumentError
 from hopsml_flows.experiment import Direction
 from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
+from tests import events
 
 BOUNDS = {"rate": Float(1e-4, 1.0, log=True), "units": [2, 9], "act": ["relu", "tanh", "elu"]}
 
@@ -348,6 +349,7 @@ def test_failed_trials_are_run_again_when_an_experiment_is_resumed(options, tmp_
     again = experiment.grid_search(train, grid, resume=first.id, **options)
     assert again.failed == ()
     assert [t.metric for t in again.trials] == [1, 2, 3]
+    assert events.status(Path(again.path) / again.trials[1].directory) == "SUCCESS"
     assert [t.ended for t in again.trials][::2] == [t.ended for t in first.trials][::2]
 
 

@@ -20,6 +20,7 @@ from hopsml_flows import experiment
 from hopsml_flows.cluster import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
+from tests import events
 
 from .training import product
 
@@ -36,6 +37,11 @@ def _task_runs(flow_run_id):
             )
             found += page
     return found
+
+
+def tensorboard_shows(result):
+    """Status of each trial in TensorBoard's HPARAMS tab."""
+    return [events.status(Path(result.path) / trial.directory) for trial in result.trials]
 
 
 def _workers(parent):
@@ -138,6 +144,7 @@ def test_a_trial_that_always_kills_its_worker_fails_and_the_others_go_on(prefect
     assert [trial.state.value for trial in result.trials] == ["FINISHED", "FAILED", "FINISHED"]
     assert result.trials[1].attempt == 2
     assert "WorkerLostError: the worker process" in str(result.trials[1].failure)
+    assert tensorboard_shows(result) == ["SUCCESS", "FAILURE", "SUCCESS"]
     runs = _task_runs(result.flow_run_id)
     assert sorted(run.state_type.value for run in runs) == [
         "COMPLETED",
@@ -187,6 +194,8 @@ def test_a_trial_past_its_time_is_stopped(prefect_server, project):
         assert states[how].attempt == 1
         assert states[how].failure.kind == "TrialTimeoutError"
         assert "trial_timeout of 2 s" in states[how].failure.message
+
+    assert tensorboard_shows(result) == ["FAILURE", "FAILURE", "FAILURE", "SUCCESS"]
 
     def log(how):
         return (Path(result.path) / states[how].directory / "output.log").read_text()
@@ -295,6 +304,9 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     assert record["state"] == "KILLED"
     assert (record["trials_succeeded"], record["metric"]) == (1, 7.0)
     assert record["best_trial"] == "0001-x=0"
+    shown = {entry.name: events.status(entry) for entry in root.iterdir() if entry.is_dir()}
+    assert shown.pop("0001-x=0") == "SUCCESS"
+    assert set(shown.values()) == {"FAILURE"}
     if server == "running":
         runs = _task_runs(record["flow_run_id"])
         assert runs

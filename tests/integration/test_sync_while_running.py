@@ -65,7 +65,8 @@ def test_log_and_events_are_there_while_the_trial_runs_and_the_commit_comes_last
         events = Path(tensorboard.logdir(), "events.out.tfevents.1.host")
         events.write_bytes(b"e" * 100)
         until = time.monotonic() + 60
-        while not (there("output.log") and there(events.name)):
+        names = ("output.log", "events.out.tfevents.0.hparams", events.name)
+        while not all(there(name) for name in names):
             assert time.monotonic() < until, "nothing came"
             time.sleep(0.1)
         seen = hdfs.load(there("output.log")[0]).decode()
@@ -108,9 +109,10 @@ def test_with_a_local_logdir_the_log_is_there_while_the_trial_runs_and_the_event
         print("hello from the trial")
         Path(tensorboard.logdir(), "events.out.tfevents.1.host").write_bytes(b"e" * 100)
         until = time.monotonic() + 60
-        while not hdfs.glob("Experiments/*/*/output.log"):
-            assert time.monotonic() < until, "nothing came"
-            time.sleep(0.1)
+        for name in ("output.log", "events.out.tfevents.0.hparams"):
+            while not hdfs.glob(f"Experiments/*/*/{name}"):
+                assert time.monotonic() < until, "nothing came"
+                time.sleep(0.1)
         time.sleep(1.5)
         return {"metric": x, "seen": len(hdfs.glob("Experiments/*/*/events.out.tfevents.1.host"))}
 

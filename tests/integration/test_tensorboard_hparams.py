@@ -1,68 +1,107 @@
+"""TensorBoard's own server over an experiment that runs: its HPARAMS tab by its HTTP API."""
+
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.experiment import ClusterConfig
 
-from .training import accuracy
+SERVER = """
+import sys, types
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")  # TensorFlow takes long to import
+from tensorboard.main import run_main
+run_main()
+"""
+
+WAYS = ["ends", "raises", "dies", "waits", 5]
+"""How a trial goes; text and a number, which TensorBoard has no common type for."""
 
 
 @pytest.fixture(scope="module")
-def tensorboard(prefect_server, dask_address, tmp_path_factory):
-    """TensorBoard's own server over an experiment of six trials and a failed one."""
+def tensorboard(tmp_path_factory):
+    """A client of TensorBoard over a project that is empty yet."""
     project = tmp_path_factory.mktemp("hparams")
-    result = experiment.grid_search(
-        accuracy,
-        {"learning_rate": [0.1, 0.01, 0.001], "dropout": [0.45, 0.7]},
-        optimization_key="accuracy",
-        project=str(project),
-        cluster=dask_address,
-        progress=False,
-    )
     server = subprocess.Popen(
         [
-            sys.executable,
-            "-m",
-            "tensorboard.main",
-            "--logdir",
-            result.path,
-            "--port",
-            "0",
-            "--bind_all",
-            "--reload_interval",
-            "1",
-            "--load_fast",
-            "false",
+            sys.executable, "-c", SERVER, "--logdir", str(project / "Experiments"),
+            "--port", "0", "--bind_all", "--load_fast", "false",
+            "--reload_interval", "1", "--reload_multifile", "true",
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-    )
+    )  # fmt: skip
     try:
-        url = None
-        for line in server.stdout:
-            if "http://" in line:
-                port = line.split(":")[2].split("/")[0]
-                url = f"http://127.0.0.1:{port}"
-                break
-        assert url is not None
-        with httpx.Client(base_url=url, timeout=30) as client:
-            yield client, result
+        address = next(line for line in server.stdout if "http://" in line)
+        port = address.split(":")[2].split("/")[0]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client, project
     finally:
         server.terminate()
         server.wait(20)
         server.stdout.close()
 
 
+@pytest.fixture(scope="module")
+def running(prefect_server, tensorboard):
+    """An experiment whose fourth trial waits; what TensorBoard shows then, and in the end."""
+    client, project = tensorboard
+    gate = project / "gate"
+
+    def train(way, rate, reporter):
+        import os
+        import signal
+        import time
+
+        for epoch in range(3):
+            reporter.broadcast(rate * epoch, 10 * epoch)
+        if way == "raises":
+            raise ValueError("no")
+        if way == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        while way == "waits" and not gate.exists():
+            time.sleep(0.05)
+        return {"accuracy": 0.75, "loss": 2}
+
+    results = []
+    run = threading.Thread(
+        target=lambda: results.append(
+            experiment.grid_search(
+                train,
+                {"way": WAYS, "rate": [0.25]},
+                optimization_key="accuracy",
+                project=str(project),
+                cluster=ClusterConfig(kind="local", n_workers=2),
+                retries=0,
+                progress=False,
+            )
+        )
+    )
+    run.start()
+    try:
+        live = _eventually(lambda: _groups(client), _all_but_one_are_over)
+    finally:
+        gate.touch()
+        run.join()
+    (result,) = results
+    over = _eventually(
+        lambda: _groups(client),
+        lambda groups: len(groups) == len(WAYS) and "STATUS_UNKNOWN" not in _statuses(groups),
+    )
+    return result, live, over
+
+
 def _eventually(read, good):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while True:
         value = read()
         if good(value) or time.monotonic() > deadline:
@@ -71,6 +110,7 @@ def _eventually(read, good):
 
 
 def _groups(client):
+    """The table's lines by how their trials go; TensorBoard calls what runs unknown."""
     body = {
         "colParams": [],
         "startIndex": 0,
@@ -78,41 +118,70 @@ def _groups(client):
         "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
     }
     response = client.post("/data/plugin/hparams/session_groups", json=body)
-    return response.json().get("sessionGroups", []) if response.status_code == 200 else []
+    found = response.json().get("sessionGroups", []) if response.status_code == 200 else []
+    return {group["hparams"]["way"]: group for group in found}
 
 
-def test_hparams_tab_compares_all_trials(tensorboard):
-    client, result = tensorboard
-    groups = _eventually(
-        lambda: _groups(client),
-        lambda groups: len(groups) == 6 and all(group.get("metricValues") for group in groups),
-    )
-    shown = {
-        group["name"]: (
-            group["hparams"],
-            {v["name"]["tag"]: v["value"] for v in group["metricValues"]},
-            group["sessions"][0]["status"],
-        )
-        for group in groups
+def _statuses(groups):
+    return [group["sessions"][0]["status"] for group in groups.values()]
+
+
+def _metrics(group):
+    return {
+        value["name"]["tag"]: (value["value"], value["trainingStep"])
+        for value in group["metricValues"]
     }
-    assert set(shown) == {trial.name for trial in result.trials}
-    for trial in result.trials:
-        hparams, metrics, status = shown[trial.name]
-        assert hparams == trial.params
-        assert metrics["outputs/accuracy"] == pytest.approx(trial.metric)
-        assert status == "STATUS_SUCCESS"
 
 
-def test_hparams_tab_knows_the_domains_and_the_metric(tensorboard):
+def _all_but_one_are_over(groups):
+    over = [status for status in _statuses(groups) if status != "STATUS_UNKNOWN"]
+    return (len(groups), len(over)) == (len(WAYS), len(WAYS) - 1)
+
+
+def test_every_trial_is_shown_with_its_status_and_metric_while_one_still_runs(running):
+    result, live, _ = running
+    assert dict(zip(live, _statuses(live), strict=True)) == {
+        "ends": "STATUS_SUCCESS",
+        "raises": "STATUS_FAILURE",
+        "dies": "STATUS_FAILURE",
+        "waits": "STATUS_UNKNOWN",
+        "5": "STATUS_SUCCESS",
+    }
+    for way, group in live.items():
+        ended = way in ("ends", "5")
+        assert _metrics(group)["outputs/accuracy"] == (0.75 if ended else 0.5, 20)
+    assert {group["name"] for group in live.values()} == {trial.name for trial in result.trials}
+    assert {group["hparams"]["rate"] for group in live.values()} == {0.25}
+
+
+def test_in_the_end_a_trial_has_its_final_metric(running):
+    result, _, over = running
+    assert [trial.state.value for trial in result.trials] == [
+        "FINISHED", "FAILED", "FAILED", "FINISHED", "FINISHED",
+    ]  # fmt: skip
+    assert over["waits"]["sessions"][0]["status"] == "STATUS_SUCCESS"
+    assert _metrics(over["waits"]) == {"outputs/accuracy": (0.75, 20)}
+
+
+def test_the_curve_of_what_was_reported_ends_with_the_final_metric(running, tensorboard):
     client, _ = tensorboard
-    body = {"includeMetrics": True}
-    described = _eventually(
-        lambda: client.post("/data/plugin/hparams/experiment", json=body).json(),
-        lambda described: described.get("hparamInfos"),
-    )
+    result, *_ = running
+    run = f"{result.id}/{result.trials[3].directory}"
+    points = client.get(
+        "/data/plugin/scalars/scalars", params={"run": run, "tag": "outputs/accuracy"}
+    ).json()
+    assert [point[1:] for point in points] == [[0, 0.0], [10, 0.25], [20, 0.5], [20, 0.75]]
+
+
+def test_the_table_knows_the_type_and_domain_of_each_hyperparameter_and_the_goal(
+    running, tensorboard
+):
+    client, _ = tensorboard
+    described = client.post("/data/plugin/hparams/experiment", json={"includeMetrics": True}).json()
     domains = {info["name"]: info["domainDiscrete"] for info in described["hparamInfos"]}
-    assert domains == {"learning_rate": [0.001, 0.01, 0.1], "dropout": [0.45, 0.7]}
-    assert [info["displayName"] for info in described["metricInfos"]] == ["accuracy"]
+    assert domains == {"way": sorted(map(str, WAYS)), "rate": [0.25]}
+    (metric,) = described["metricInfos"]
+    assert (metric["displayName"], metric["description"]) == ("accuracy", "maximized")
 
 
 def test_event_files_are_written_without_tensorflow(tmp_path):
@@ -120,16 +189,20 @@ def test_event_files_are_written_without_tensorflow(tmp_path):
         "import sys\n"
         "sys.modules['tensorflow'] = None\n"  # importing it now fails
         "from pathlib import Path\n"
+        "from hopsml_flows.execution import Scalars\n"
         "from hopsml_flows.tracking import end_events, start_events\n"
         "from hopsml_flows.trials import State, Trial, TrialResult\n"
         "here = Path(sys.argv[1])\n"
         "(here / 'a.tfevents').write_bytes(start_events(Trial(1, 'one', {'x': 1, 'flag': True})))\n"
         "result = TrialResult(1, 'one', {}, State.FINISHED, 0.5, {'metric': 0.5})\n"
         "(here / 'b.tfevents').write_bytes(end_events(result))\n"
+        "scalars = Scalars(here / 'c.tfevents')\n"
+        "scalars.write('loss', 0.5, 0)\n"
+        "scalars.close()\n"
         "print(sorted(entry.name for entry in here.iterdir()))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("tfevents") == 2
+    assert done.stdout.count("tfevents") == 3

@@ -63,6 +63,7 @@ def test_committed_trials_have_parameters_and_results_failed_ones_only_parameter
     left = earlier_trials(storage, PATHS)
     assert left.params == {1: {"x": 0.1, "act": "relu"}, 2: {"x": 1e-300, "act": "tanh"}}
     assert left.results == {1: good}
+    assert left.unfinished == ("0002-x=1e-300-act=tanh",)
 
 
 def test_trials_are_found_in_the_directories_of_their_generations(storage):

@@ -1,46 +1,66 @@
+"""What TensorBoard's HPARAMS tab is told, read back without TensorFlow."""
+
 from __future__ import annotations
 
 import pytest
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.tensorflow_stub import errors
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 from tensorboard.plugins.hparams import api_pb2, metadata
 
-from hopsml_flows.search import Categorical, Float, Int
+from hopsml_flows.search import Categorical, Direction, Float, Int
 from hopsml_flows.storage import TrialFiles
-from hopsml_flows.tracking import end_events, experiment_events, start_events
+from hopsml_flows.tracking import end_events, experiment_events, start_events, text_parameters
 from hopsml_flows.trials import Failure, State, Trial, TrialResult
+from tests import events
 
 
-def values(path):
-    """Tag to value of an event file, read without TensorFlow."""
-    reader = PyRecordReader_New(str(path))
-    found = {}
-    while True:
-        try:
-            reader.GetNext()
-        except errors.OutOfRangeError:
-            return found
-        event = Event.FromString(reader.record())
-        found.update({value.tag: value for value in event.summary.value})
+@pytest.fixture
+def told(tmp_path):
+    """The content of an event file as TensorBoard's reader sees it."""
+
+    def read(content, name=TrialFiles.EVENTS_START):
+        (tmp_path / name).write_bytes(content)
+        run = events.Run(tmp_path)
+        return run.reload(), run.hparams
+
+    return read
 
 
-def plugin(value):
-    return metadata.parse_session_start_info_plugin_data(value.metadata.plugin_data.content)
+@pytest.fixture
+def experiment(told):
+    def read(space, metric="accuracy", direction=None):
+        _, hparams = told(experiment_events(space, metric, direction))
+        return metadata.parse_experiment_plugin_data(hparams[metadata.EXPERIMENT_TAG])
+
+    return read
 
 
-def experiment(tmp_path, domains, metric="accuracy"):
-    path = tmp_path / TrialFiles.EVENTS_START
-    path.write_bytes(experiment_events(domains, metric))
-    content = values(path)[metadata.EXPERIMENT_TAG].metadata.plugin_data.content
-    return metadata.parse_experiment_plugin_data(content)
+@pytest.fixture
+def started(told):
+    def read(params, texts=(), name="0001-x"):
+        _, hparams = told(start_events(Trial(1, name, params), texts))
+        content = hparams[metadata.SESSION_START_INFO_TAG]
+        return metadata.parse_session_start_info_plugin_data(content)
+
+    return read
 
 
-def test_a_trials_start_holds_its_parameters_and_name(tmp_path):
-    params = {"rate": 0.1, "units": 3, "opt": "sgd", "bias": True, "kernel": [3, 3], "none": None}
-    (tmp_path / TrialFiles.EVENTS_START).write_bytes(start_events(Trial(1, "0001-x", params)))
-    start = plugin(values(tmp_path / TrialFiles.EVENTS_START)[metadata.SESSION_START_INFO_TAG])
-    assert start.group_name
+def values_of(info):
+    kind = {
+        api_pb2.DATA_TYPE_STRING: "string_value",
+        api_pb2.DATA_TYPE_BOOL: "bool_value",
+        api_pb2.DATA_TYPE_FLOAT64: "number_value",
+    }[info.type]
+    assert {value.WhichOneof("kind") for value in info.domain_discrete.values} == {kind}
+    return [getattr(value, kind) for value in info.domain_discrete.values]
+
+
+def test_a_trials_start_holds_its_parameters_and_name(started):
+    params = {
+        "rate": 0.1, "units": 3, "opt": "sgd", "bias": True, "kernel": [3, 3], "none": None,
+        "huge": 10**400,
+    }  # fmt: skip
+    start = started(params)
+    assert start.group_name == "0001-x"
+    assert start.start_time_secs > 0
     found = dict(start.hparams)
     assert found["rate"].number_value == 0.1
     assert found["units"].number_value == 3
@@ -48,15 +68,7 @@ def test_a_trials_start_holds_its_parameters_and_name(tmp_path):
     assert found["bias"].bool_value is True
     assert found["kernel"].string_value == "[3, 3]"
     assert found["none"].string_value == "None"
-
-
-def test_trials_with_different_names_are_different_sessions_even_with_equal_parameters(tmp_path):
-    groups = set()
-    for name in ("0001-x=1", "0002-x=1"):
-        (tmp_path / TrialFiles.EVENTS_START).write_bytes(start_events(Trial(1, name, {"x": 1})))
-        found = values(tmp_path / TrialFiles.EVENTS_START)[metadata.SESSION_START_INFO_TAG]
-        groups.add(plugin(found).group_name)
-    assert len(groups) == 2
+    assert found["huge"].string_value == str(10**400)
 
 
 @pytest.mark.parametrize(
@@ -72,53 +84,81 @@ def test_trials_with_different_names_are_different_sessions_even_with_equal_para
         ),
     ],
 )
-def test_a_trials_end_holds_its_status_and_time(tmp_path, result, status):
-    (tmp_path / TrialFiles.EVENTS_END).write_bytes(end_events(result))
-    found = values(tmp_path / TrialFiles.EVENTS_END)[metadata.SESSION_END_INFO_TAG]
-    end = metadata.parse_session_end_info_plugin_data(found.metadata.plugin_data.content)
+def test_a_trials_end_holds_its_status_and_time(told, result, status):
+    _, hparams = told(end_events(result), TrialFiles.EVENTS_END)
+    content = hparams[metadata.SESSION_END_INFO_TAG]
+    end = metadata.parse_session_end_info_plugin_data(content)
     assert (end.status, end.end_time_secs) == (status, 7.0)
 
 
-def test_a_trials_end_holds_every_number_among_its_outputs(tmp_path):
+@pytest.mark.parametrize(("step", "shown"), [(None, 0), (41, 41)])
+def test_a_trials_end_holds_every_number_among_its_outputs_at_the_last_step(told, step, shown):
     outputs = {
         "accuracy": 0.5, "epochs": 3, "huge": 10**400, "large": 1e300,
         "text": "x", "flag": True, "nan": "NaN", "list": [1], "none": None,
     }  # fmt: skip
-    result = TrialResult(1, "1", {}, State.FINISHED, 0.5, outputs)
-    (tmp_path / TrialFiles.EVENTS_END).write_bytes(end_events(result))
-    tags = set(values(tmp_path / TrialFiles.EVENTS_END)) - {metadata.SESSION_END_INFO_TAG}
-    assert tags == {"outputs/accuracy", "outputs/epochs"}
+    result = TrialResult(1, "1", {}, State.FINISHED, 0.5, outputs, step=step)
+    points, _ = told(end_events(result), TrialFiles.EVENTS_END)
+    assert points == {"outputs/accuracy": [(shown, 0.5)], "outputs/epochs": [(shown, 3.0)]}
 
 
-def test_the_experiment_describes_space_and_metric(tmp_path):
-    domains = {
-        "rate": Float(0.1, 0.5),
-        "units": Int(2, 9),
-        "opt": Categorical(["sgd", "adam"]),
-    }
-    found = experiment(tmp_path, domains)
+def test_domains_are_typed_intervals_and_lists(experiment):
+    found = experiment(
+        {
+            "rate": Float(0.001, 0.5, log=True),
+            "units": Int(2, 9),
+            "opt": Categorical(["sgd", "adam"]),
+            "bias": Categorical([True, False]),
+            "dropout": [0.5, 0, 0.25, 0.5],
+            "kind": ["one"],
+        }
+    )
     infos = {info.name: info for info in found.hparam_infos}
-    assert list(infos) == ["rate", "units", "opt"]
-    assert infos["rate"].domain_interval.max_value == 0.5
-    assert infos["units"].domain_interval.min_value == 2
-    assert {v.string_value for v in infos["opt"].domain_discrete.values} == {"sgd", "adam"}
-    (metric,) = found.metric_infos
-    assert (metric.name.tag, metric.display_name) == ("outputs/accuracy", "accuracy")
-
-
-def test_numbers_of_two_types_stay_numbers(tmp_path):
-    (info,) = experiment(tmp_path, {"x": Categorical([1, 0.5])}).hparam_infos
-    assert {v.number_value for v in info.domain_discrete.values} == {0.5, 1.0}
+    assert list(infos) == ["rate", "units", "opt", "bias", "dropout", "kind"]
+    for name, low, high in (("rate", 0.001, 0.5), ("units", 2, 9)):
+        interval = infos[name].domain_interval
+        assert (interval.min_value, interval.max_value) == (low, high)
+        assert infos[name].type == api_pb2.DATA_TYPE_FLOAT64
+    assert [infos[name].description for name in ("rate", "units")] == ["log scale", ""]
+    assert values_of(infos["opt"]) == ["adam", "sgd"]
+    assert values_of(infos["bias"]) == [False, True]
+    assert values_of(infos["dropout"]) == [0, 0.25, 0.5]
+    assert values_of(infos["kind"]) == ["one"]
+    assert {name for name, info in infos.items() if not info.differs} == {"kind"}
 
 
 @pytest.mark.parametrize(
     "choices", [[None, 1], ["a", 1], [True, "x"], [True, 1], [[3, 3], [5, 5]], [None, "x"]]
 )
-def test_choices_of_several_types_are_written_all_the_same(tmp_path, choices):
-    (info,) = experiment(tmp_path, {"x": Categorical(choices)}).hparam_infos
-    assert len(info.domain_discrete.values) == 2
+def test_values_of_several_types_are_text_in_the_domain_and_in_the_trials(
+    experiment, started, choices
+):
+    """A trial whose value is not in its domain would be filtered out of the table."""
+    space = {"x": Categorical(choices), "y": [1, 2], "z": Float(0, 1)}
+    domain = values_of(experiment(space).hparam_infos[0])
+    assert text_parameters(space) == {"x"}
+    for choice in choices:
+        assert started({"x": choice}, {"x"}).hparams["x"].string_value in domain
 
 
-def test_an_unknown_space_and_no_metric_are_written_too(tmp_path):
-    found = experiment(tmp_path, {}, metric=None)
+def test_numbers_of_two_types_stay_numbers(experiment, started):
+    space = {"x": [1, 0.5]}
+    assert values_of(experiment(space).hparam_infos[0]) == [0.5, 1.0]
+    assert text_parameters(space) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("direction", "goal"),
+    [(Direction.MAX, "maximized"), (Direction.MIN, "minimized"), (None, "")],
+)
+def test_the_optimization_key_is_the_metric_and_its_description_the_goal(
+    experiment, direction, goal
+):
+    (metric,) = experiment({}, "accuracy", direction).metric_infos
+    assert metric.name.tag == "outputs/accuracy"
+    assert (metric.display_name, metric.description) == ("accuracy", goal)
+
+
+def test_an_unknown_space_and_no_metric_are_written_too(experiment):
+    found = experiment({}, metric=None)
     assert (len(found.hparam_infos), len(found.metric_infos)) == (0, 0)

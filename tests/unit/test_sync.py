@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hopsml_flows.execution import Job, Place, Staging, committed, evaluate, packed
 from hopsml_flows.execution import sync as sync_module
 from hopsml_flows.execution.sync import WHOLE_UP_TO, Sync
-from hopsml_flows.storage import ExperimentPaths, Project, patience
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, patience
 from hopsml_flows.trials import Failure, State, Trial, TrialResult
 
 PATHS = ExperimentPaths("e-1")
@@ -288,6 +288,18 @@ def test_files_are_brought_once_more_when_the_time_limit_is_past(faulty):
     (staging.path / "output.log").write_text("asked to stop")
     staging.sync_also_in(0.05)
     eventually(lambda: faulty.exists(here("output.log")))
+    staging.close()
+
+
+def test_a_local_logdir_keeps_event_files_and_lets_the_trials_beginning_through(faulty):
+    staging = Staging(faulty, PATHS, trial_of(), local_logdir=True, sync_interval=0.05)
+    for name in ("output.log", TrialFiles.HPARAMS, TrialFiles.EVENTS_START, EVENTS):
+        (staging.path / name).write_text(name)
+    told = {"output.log", TrialFiles.HPARAMS, TrialFiles.EVENTS_START}
+    eventually(lambda: told <= set(faulty.listdir(here(""))))
+    staging.sync_also_in(0.0)
+    time.sleep(0.2)
+    assert set(faulty.listdir(here(""))) == told
     staging.close()
 
 
