@@ -7,7 +7,7 @@ from hopsml_flows.execution.gpus import visible_gpus
 from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.scalars import Scalars
-from hopsml_flows.execution.signature import argument_order, check_names
+from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
 from hopsml_flows.execution.staging import Staging, committed
 from hopsml_flows.execution.sync import SYNC_SECONDS
 
@@ -21,6 +21,7 @@ __all__ = [
     "Staging",
     "TrainingFunction",
     "TrialContext",
+    "argument_defaults",
     "argument_order",
     "check_names",
     "committed",

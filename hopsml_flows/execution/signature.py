@@ -9,7 +9,7 @@ from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
-__all__ = ["REPORTER", "argument_order", "call", "check_names"]
+__all__ = ["REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
 
 REPORTER = "reporter"
 """Argument of a training function that is no hyperparameter: it is given the trial's reporter."""
@@ -70,6 +70,16 @@ def argument_order(function: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the function's arguments in the order of its signature."""
     parameters = _parameters(function) or {}
     return tuple(name for name, p in parameters.items() if p.kind in _BY_NAME)
+
+
+def argument_defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Defaults of the function's arguments that have one."""
+    parameters = _parameters(function) or {}
+    return {
+        name: p.default
+        for name, p in parameters.items()
+        if p.kind in _BY_NAME and p.default is not inspect.Parameter.empty
+    }
 
 
 def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: object = None) -> Any:

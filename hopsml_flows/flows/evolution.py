@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
@@ -14,7 +14,7 @@ from hopsml_flows.flows.parameters import (
     TrainParameter,
     UpdatingParameter,
 )
-from hopsml_flows.flows.plan import Options, Plan, checked_key
+from hopsml_flows.flows.plan import Options, Plan, WarmStart, checked_key
 from hopsml_flows.search import (
     DifferentialEvolution,
     Direction,
@@ -54,6 +54,7 @@ def differential_evolution(
     trial_timeout: float | None = None,
     tags: list[str] | None = None,
     resume: str | None = None,
+    warm_start: str | None = None,
     progress: bool = True,
     sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
@@ -91,6 +92,9 @@ def differential_evolution(
         tags: Tags of the flow run and the record.
         resume: Identifier of an experiment to go on with: its finished trials are not run again,
             its failed ones are.
+        warm_start: "last", or an experiment's identifier: half of the first generation are the best
+            configurations of the last finished experiment of this name, or of that one, as far as
+            they are in the search space. They are evaluated anew.
         progress: Print progress and results.
         sync_interval: Seconds between two times that a running trial's log and events are brought
             to a project that is not local.
@@ -119,7 +123,7 @@ def differential_evolution(
         draws=True,
     )
 
-    def search(seed: int | None) -> DifferentialEvolution:
+    def search(seed: int | None, first: Sequence[Mapping[str, Any]] = ()) -> DifferentialEvolution:
         return DifferentialEvolution(
             space,
             generations=generations,
@@ -129,19 +133,20 @@ def differential_evolution(
             mutation=mutation,
             crossover=crossover,
             updating=updating,
-            initial=initial,
+            initial=[*initial, *first] if first else initial,
             tol=tol,
             patience=patience,
             seed=seed,
         )
 
+    total = search(options.seed).total
     return Plan(
         verb="differential_evolution",
         experiment_type="PARALLEL_EXPERIMENTS",
         train=function,
         options=options,
         make_search=search,
-        trials=search(options.seed).total,
+        trials=total,
         direction=way,
         optimization_key=checked_key(optimization_key),
         needs_metric=True,
@@ -158,4 +163,7 @@ def differential_evolution(
             "tol": float(tol),
             "patience": plain(patience),
         },
+        warm_start=WarmStart.checked(
+            warm_start, most=min(population // 2, population - len(initial)), taken=initial
+        ),
     )

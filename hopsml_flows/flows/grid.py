@@ -85,7 +85,7 @@ def grid_search(
             progress=progress,
             sync_interval=sync_interval,
         ),
-        make_search=lambda _: GridSearch(grid_dict, direction=way),
+        make_search=lambda *_: GridSearch(grid_dict, direction=way),
         trials=search.total,
         direction=way,
         optimization_key=checked_key(optimization_key),

@@ -82,7 +82,7 @@ def launch(
             progress=progress,
             sync_interval=sync_interval,
         ),
-        make_search=lambda _: ListSearch(configurations),
+        make_search=lambda *_: ListSearch(configurations),
         trials=len(configurations),
         direction=None,
         optimization_key=key,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.values import is_finite, plain
 from hopsml_flows.storage import Project
 
-__all__ = ["Options", "Plan", "checked_key"]
+__all__ = ["Options", "Plan", "WarmStart", "checked_key"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
@@ -111,6 +111,38 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmStart:
+    """A wish to begin a search with configurations of an earlier experiment.
+
+    Args:
+        source: "last", or the experiment's identifier.
+        most: Configurations to take at most.
+        taken: Configurations that the search begins with anyway.
+    """
+
+    source: str
+    most: int
+    taken: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def checked(
+        cls, source: object, most: int, taken: Sequence[Mapping[str, Any]] = ()
+    ) -> WarmStart | None:
+        """Judge the argument ``warm_start``; None where nothing is wished.
+
+        Raises:
+            InvalidArgumentError: It is neither "last" nor an experiment's identifier.
+        """
+        if source is None:
+            return None
+        if not isinstance(source, str) or not _ID.fullmatch(source):
+            raise InvalidArgumentError(
+                "warm_start", source, 'must be "last", an experiment\'s identifier, or None'
+            )
+        return cls(source, most, tuple(taken))
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """An experiment that is ready to run.
 
@@ -119,7 +151,7 @@ class Plan:
         experiment_type: HopsML's kind: EXPERIMENT or PARALLEL_EXPERIMENTS.
         train: The training function.
         options: What every verb takes.
-        make_search: Makes the search, fresh, of a seed.
+        make_search: Makes the search, fresh, of a seed and configurations to evaluate first.
         trials: Trials there will be, or None where that is not known.
         direction: Which way is better, or None where nothing is optimized.
         optimization_key: Key of the metric, or None.
@@ -128,13 +160,16 @@ class Plan:
         space: The search space as JSON values.
         domains: Domains of the hyperparameters that have one.
         settings: What the verb was called with besides, for the record.
+        warm_start: The earlier experiment to begin with, or None.
+        first: Configurations of it that are evaluated first.
+        notices: What the flow run's log should say when it begins.
     """
 
     verb: str
     experiment_type: str
     train: TrainingFunction
     options: Options
-    make_search: Callable[[int | None], Optimizer]
+    make_search: Callable[[int | None, Sequence[Mapping[str, Any]]], Optimizer]
     trials: int | None
     direction: Direction | None
     optimization_key: str | None
@@ -143,6 +178,15 @@ class Plan:
     space: Mapping[str, Any] = field(default_factory=dict)
     domains: Mapping[str, Domain] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    warm_start: WarmStart | None = None
+    first: tuple[Mapping[str, Any], ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def optimized(self) -> Direction:
+        """Which way is better, of a search that has a direction."""
+        assert self.direction is not None
+        return self.direction
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -151,7 +195,7 @@ class Plan:
 
     def search(self) -> Optimizer:
         """The search, fresh."""
-        return self.make_search(self.options.seed)
+        return self.make_search(self.options.seed, self.first)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Flow parameters as Prefect stores and validates them, where they differ from ``given``.
@@ -175,16 +219,19 @@ class Plan:
         """Look whether the project can be written, and the cluster reached.
 
         Returns:
-            The plan; one that resumes an experiment has that one's seed.
+            The plan; one that resumes an experiment has that one's seed, and one that begins with
+            an earlier one has its configurations.
 
         Raises:
             InvalidProjectError: The project cannot be written, or not be seen by the workers.
             InvalidClusterError: The cluster cannot be had.
-            InvalidArgumentError: The experiment to resume is not there, or another one.
+            InvalidArgumentError: The experiment to resume, or to begin with, is not there, or
+                another one.
         """
         # Import Dask and TensorBoard, which argument errors should not have to wait for.
         from hopsml_flows.cluster.opened import check_reachable
         from hopsml_flows.flows.resume import check_is_over, earlier_record, resumable
+        from hopsml_flows.flows.warm import warmed
 
         project = self.options.project
         if project.in_memory and self.options.cluster.kind != "address":
@@ -192,8 +239,9 @@ class Plan:
                 "project", project.url, "must be storage that worker processes share"
             )
         project.check_writable()
-        plan = self
-        if self.options.resume is not None:
+        if self.options.resume is None:
+            plan = warmed(self)
+        else:
             record = earlier_record(project, self.options.resume)
             plan = resumable(self, record)
             check_is_over(record)

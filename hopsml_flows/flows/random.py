@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
-from hopsml_flows.flows.plan import Options, Plan, checked_key
+from hopsml_flows.flows.plan import Options, Plan, WarmStart, checked_key
 from hopsml_flows.search import Direction, RandomSearch, SearchSpace
 from hopsml_flows.trials import DEFAULT_KEY
 
@@ -33,6 +34,7 @@ def random_search(
     trial_timeout: float | None = None,
     tags: list[str] | None = None,
     resume: str | None = None,
+    warm_start: str | None = None,
     progress: bool = True,
     sync_interval: float = SYNC_SECONDS,
 ) -> Plan:
@@ -58,6 +60,9 @@ def random_search(
         tags: Tags of the flow run and the record.
         resume: Identifier of an experiment to go on with: its finished trials are not run again,
             its failed ones are.
+        warm_start: "last", or an experiment's identifier: a quarter of the points are the best ones
+            of the last finished experiment of this name, or of that one, as far as they are in the
+            search space. They are evaluated anew.
         progress: Print progress and results.
         sync_interval: Seconds between two times that a running trial's log and events are brought
             to a project that is not local.
@@ -85,8 +90,10 @@ def random_search(
         draws=True,
     )
 
-    def search(seed: int | None) -> RandomSearch:
-        return RandomSearch(space, samples=samples, direction=way, seed=seed)
+    def search(seed: int | None, first: Sequence[Mapping[str, Any]] = ()) -> RandomSearch:
+        return RandomSearch(space, samples=samples, direction=way, initial=first, seed=seed)
+
+    total = search(options.seed).total
 
     return Plan(
         verb="random_search",
@@ -94,10 +101,11 @@ def random_search(
         train=function,
         options=options,
         make_search=search,
-        trials=search(options.seed).total,
+        trials=total,
         direction=way,
         optimization_key=checked_key(optimization_key),
         needs_metric=True,
         space=space.describe(),
         domains=dict(space),
+        warm_start=WarmStart.checked(warm_start, most=max(1, total // 4)),
     )

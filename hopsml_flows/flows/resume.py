@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import Earlier
+from hopsml_flows.flows.warm import kept_warm
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking import ExperimentRecord, process_lives
 from hopsml_flows.trials import State, json_value
@@ -50,7 +51,7 @@ def check_is_over(record: ExperimentRecord) -> None:
 
 
 def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
-    """The plan, to go on with an experiment, and with its seed.
+    """The plan, to go on with an experiment, with its seed and what it began with.
 
     The budget, the function's code and the options may change; what its trials have in common may
     not.
@@ -75,7 +76,8 @@ def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
     seed = record.options.get("seed")
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
         raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
-    return replace(plan, options=replace(plan.options, seed=seed, resume=resume))
+    plan = replace(plan, options=replace(plan.options, seed=seed, resume=resume))
+    return kept_warm(plan, record)
 
 
 def check_budget(plan: Plan, left: Earlier) -> None:

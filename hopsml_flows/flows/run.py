@@ -6,6 +6,8 @@ import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+from prefect.logging import get_run_logger
+
 from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError
@@ -41,6 +43,8 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         ExperimentFailedError: All trials failed, or all of a generation.
     """
     plan = gone_on(plan, attempt)
+    for notice in plan.notices:
+        get_run_logger().info("Experiment %s %s", plan.options.name, notice)
     earlier: ExperimentRecord | None = None
     dead: str | None = None
     left = Earlier({}, {})

@@ -14,8 +14,9 @@ from hopsml_flows.search.base import BaseSearch, Proposal
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.encoding import UnitCube, Vector
 from hopsml_flows.search.memory import Success, SuccessHistory
+from hopsml_flows.search.points import checked_points
 from hopsml_flows.search.seen import Seen
-from hopsml_flows.search.space import Float, SearchSpace
+from hopsml_flows.search.space import SearchSpace
 from hopsml_flows.search.strategies import Pool, Strategy, Updating, donors
 from hopsml_flows.search.surrogate import Surrogate
 from hopsml_flows.search.values import is_finite, plain
@@ -113,7 +114,7 @@ class DifferentialEvolution(BaseSearch):
         self._rate = _number("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
         self._tol = _number("tol", tol, "of at least 0", lambda t: t >= 0)
         self._patience = None if patience is None else _integer("patience", patience, 1)
-        self._initial = _initial(space, initial, self._size)
+        self._initial = checked_points(space, initial, most=self._size, limit="population")
         self._rng = np.random.default_rng(None if seed is None else _integer("seed", seed, 0))
         cells = space.cardinality
         planned = (self._generations + 1) * self._size
@@ -410,32 +411,6 @@ class DifferentialEvolution(BaseSearch):
         if self._patience is not None and len(self._bests) > self._patience:
             gained = self._bests[-1 - self._patience] - self._bests[-1]
             self._stopped = self._stopped or gained <= self._tol
-
-
-def _initial(
-    space: SearchSpace, initial: Sequence[Mapping[str, Any]], most: int
-) -> list[dict[str, Any]]:
-    if isinstance(initial, (str, bytes, Mapping)) or not isinstance(initial, Sequence):
-        raise InvalidArgumentError("initial", initial, "must be a list of dicts")
-    if len(initial) > most:
-        raise InvalidArgumentError(
-            "initial", f"{len(initial)} points", f"must be at most population={most} points"
-        )
-    return [_point(space, f"initial[{i}]", point) for i, point in enumerate(initial)]
-
-
-def _point(space: SearchSpace, argument: str, point: Any) -> dict[str, Any]:
-    if not isinstance(point, Mapping) or set(point) != set(space):
-        raise InvalidArgumentError(
-            argument, point, f"must be a dict with exactly the names {', '.join(space)}"
-        )
-    checked: dict[str, Any] = {}
-    for name, domain in space.items():
-        value = plain(point[name])
-        if value not in domain:
-            raise InvalidArgumentError(f"{argument}[{name!r}]", value, f"must be inside {domain}")
-        checked[name] = float(value) if isinstance(domain, Float) else value
-    return checked
 
 
 def _integer(argument: str, value: Any, least: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.base import BaseSearch
 from hopsml_flows.search.direction import Direction
+from hopsml_flows.search.points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
 from hopsml_flows.search.values import plain
@@ -26,10 +27,12 @@ class RandomSearch(BaseSearch):
         space: What may be drawn.
         samples: Number of configurations.
         direction: Which way is better.
+        initial: Configurations to evaluate first, at most ``samples``.
         seed: The same seed gives the same configurations; None draws one.
 
     Raises:
-        InvalidArgumentError: ``samples`` is not a positive integer, or the seed no natural number.
+        InvalidArgumentError: ``samples`` is not a positive integer, the seed no natural number, or
+            a configuration to evaluate first is not in the space.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class RandomSearch(BaseSearch):
         *,
         samples: int = 10,
         direction: Direction | str = Direction.MAX,
+        initial: Sequence[Mapping[str, Any]] = (),
         seed: int | None = None,
     ) -> None:
         super().__init__(direction=direction)
@@ -52,6 +56,7 @@ class RandomSearch(BaseSearch):
         ):
             raise InvalidArgumentError("seed", seed, "must be an integer of at least 0, or None")
         self._rng = np.random.default_rng(start)
+        self._initial = checked_points(space, initial, most=count, limit="samples")
         self._seen = Seen(space)
 
     @property
@@ -60,6 +65,10 @@ class RandomSearch(BaseSearch):
         return self._total
 
     def _propose(self, number: int) -> dict[str, Any] | None:
+        while self._initial:
+            point = self._initial.pop(0)
+            if self._seen.add(point, number):
+                return point
         return self._seen.draw(self._rng, number)
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:

@@ -261,7 +261,8 @@ class SearchSpace(Mapping[str, Domain]):
                 value = domain.choices[keys.index(repr(value))]
             elif value not in domain:
                 return None
-            found[name] = value
+            # A float without a fraction may have been written as an integer.
+            found[name] = float(value) if isinstance(domain, Float) else value
         return found
 
     def describe(self) -> dict[str, Any]:

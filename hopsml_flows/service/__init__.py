@@ -6,11 +6,11 @@ Neither the flow that runs an experiment nor a Prefect server is needed, and not
 from hopsml_flows.service.finding import (
     LAST,
     TrialDirectory,
-    experiments,
     find_experiment,
     find_trial,
     trial_directories,
 )
+from hopsml_flows.tracking.listing import experiments
 
 __all__ = [
     "LAST",

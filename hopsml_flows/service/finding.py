@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hopsml_flows.errors import NotFoundError
-from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.tracking.listing import experiments
 from hopsml_flows.trials import generation_of, number_of, stamp_of
 
 __all__ = [
     "LAST",
     "TrialDirectory",
-    "experiments",
     "find_experiment",
     "find_trial",
     "trial_directories",
@@ -45,20 +45,6 @@ class TrialDirectory:
     name: str
     directory: str
     generation: int | None = None
-
-
-def experiments(project: Project) -> list[str]:
-    """Identifiers of a project's experiments, those started first at the front.
-
-    Args:
-        project: The project.
-    """
-    found = [
-        (stamp, name)
-        for entry in project.entries(EXPERIMENTS)
-        if (stamp := stamp_of(name := entry.name.rpartition("/")[2])) and entry.is_directory
-    ]
-    return [name for _, name in sorted(found)]
 
 
 def find_experiment(project: Project, text: str) -> ExperimentPaths:

@@ -17,6 +17,7 @@ from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports
 from hopsml_flows.trials.result import ExperimentResult
+from hopsml_flows.trials.warm_start import Past, Seeds, chosen
 
 __all__ = [
     "DEFAULT_KEY",
@@ -24,14 +25,17 @@ __all__ = [
     "ExperimentResult",
     "Failure",
     "Generation",
+    "Past",
     "Rate",
     "Report",
     "Reports",
+    "Seeds",
     "State",
     "Trial",
     "TrialLoop",
     "TrialResult",
     "checked_outputs",
+    "chosen",
     "experiment_id",
     "generation_name",
     "generation_of",

@@ -1,0 +1,217 @@
+"""Which earlier experiment a search begins with, and what its record says of that."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import pytest
+
+from hopsml_flows import experiment
+from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError
+from hopsml_flows.flows.records import record_file
+from hopsml_flows.flows.resume import resumable
+from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.trials import State
+
+BOUNDS = {"rate": [0.1, 0.9], "units": [1, 9]}
+
+
+def training(rate, units=4):
+    return rate * units
+
+
+def plan_of(verb, *arguments, **options):
+    """The plan that a verb makes of its arguments; nothing runs."""
+    bound = inspect.signature(verb.fn).bind(*arguments, **options)
+    return verb._plan(*bound.args, **bound.kwargs)
+
+
+@pytest.fixture
+def plan(project):
+    def make(verb=experiment.differential_evolution, bounds=BOUNDS, train=training, **options):
+        return plan_of(
+            verb, train, bounds, **{"project": project.url, "name": "nightly", **options}
+        )
+
+    return make
+
+
+@pytest.fixture
+def there(project, plan):
+    """Writes an experiment of the project: its record, and a summary of three trials."""
+
+    def write(identifier, *, of=None, state=State.FINISHED, trials=3, **changes):
+        paths = ExperimentPaths(identifier)
+        project.make_directory(paths.root)
+        record = record_file(of or plan(), paths)
+        record.finish(state)
+        content = {**json.loads(project.read(paths.record)), **changes}
+        project.replace(paths.record, json.dumps(content))
+        entries = [
+            {
+                "trial": f"{n:04d}",
+                "parameters": {"rate": n / 10, "units": n},
+                "state": "FINISHED",
+                "metric": float(n),
+            }
+            for n in range(1, trials + 1)
+        ]
+        entries.append({"trial": "0009", "parameters": {}, "state": "FAILED", "metric": None})
+        project.replace(paths.summary, json.dumps({"combinations": entries}))
+        return ExperimentRecord.from_json(project.read(paths.record))
+
+    return write
+
+
+FIRST, SECOND, THIRD = (f"nightly-2026010{day}-020000-abcdef" for day in (1, 2, 3))
+
+
+def seeds(plan):
+    return plan.settings["seeds"]
+
+
+def test_the_last_finished_experiment_of_the_name_gives_its_best_configurations(there, plan):
+    there(FIRST)
+    there(SECOND)
+    there(THIRD, state=State.KILLED)
+    there("nightly-2-20270101-020000-abcdef", name="nightly 2")
+    there("nightly-20270102-020000-abcdef", name="Nightly")  # another name of the same letters
+    ready = plan(warm_start="last").checked()
+    assert seeds(ready) == {
+        "experiment": SECOND,
+        "trials": ["0003", "0002", "0001"],
+        "configurations": [{"rate": n / 10, "units": n} for n in (3, 2, 1)],
+    }
+    assert [p.params for p in ready.search().ask(3)] == seeds(ready)["configurations"]
+    assert ready.notices == (f"begins with 3 seeds of {SECOND}: 0003, 0002, 0001",)
+    again = plan(warm_start="last", direction="max", seed=ready.options.seed).checked()
+    assert again.search().ask() == ready.search().ask()
+
+
+def test_half_of_a_population_or_a_quarter_of_the_samples_are_seeds(there, plan):
+    there(FIRST, trials=9)
+    assert len(seeds(plan(warm_start="last", population=9).checked())["trials"]) == 4
+    at_random = plan(experiment.random_search, warm_start="last", samples=8).checked()
+    assert seeds(at_random)["trials"] == ["0009", "0008"]
+    assert (
+        len(seeds(plan(experiment.random_search, warm_start="last", samples=3).checked())["trials"])
+        == 1
+    )
+    given = [{"rate": 0.9, "units": 9}, {"rate": 0.15, "units": 1}, {"rate": 0.16, "units": 1}]
+    with_own = plan(warm_start="last", population=4, initial=given).checked()
+    assert seeds(with_own)["trials"] == ["0008"]  # one place is left, and the best is there already
+    assert [p.params for p in with_own.search().ask()][:3] == given
+    full = plan(warm_start="last", population=4, initial=[*given, {"rate": 0.2, "units": 2}])
+    assert full.checked().notices == ("begins with no seeds: initial leaves no room",)
+
+
+def test_the_first_run_of_a_schedule_begins_with_none_and_says_so(there, plan):
+    there(FIRST, state=State.FAILED)
+    ready = plan(warm_start="last").checked()
+    assert ready.notices == ("begins with no seeds: no experiment 'nightly' has finished yet",)
+    assert (seeds(ready)["experiment"], ready.first) == (None, ())
+
+
+def test_no_more_than_fifty_records_are_read(there, plan, project, monkeypatch):
+    for n in range(60):
+        there(f"nightly-20260101-0200{n:02d}-abcdef", state=State.FAILED)
+    read: list[str] = []
+    kind = type(project)
+    original = kind.read
+    monkeypatch.setattr(
+        kind, "read", lambda self, path: (read.append(path), original(self, path))[1]
+    )
+    (notice,) = plan(warm_start="last").checked().notices
+    assert notice.endswith("has finished yet among its last 50")
+    assert len(read) == 50
+    there("nightly-20260101-020059-abcdef")
+    read.clear()
+    assert seeds(plan(warm_start="last").checked())["experiment"].endswith("020059-abcdef")
+    assert len(read) == 2  # the record and the summary of the newest one
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"direction": "min"}, "direction: 'MAX'"),
+        ({"optimization_key": "loss"}, "optimization_key"),
+    ],
+)
+def test_an_experiment_with_another_aim_gives_none(there, plan, changed, part):
+    there(FIRST)
+    with pytest.warns(HopsmlWarning, match=rf"{FIRST}.*has another {part}"):
+        ready = plan(warm_start="last", **changed).checked()
+    assert (seeds(ready)["experiment"], ready.first) == (None, ())
+    with pytest.raises(InvalidArgumentError, match=rf"^warm_start: has another {part}"):
+        plan(warm_start=FIRST, **changed).checked()
+
+
+def test_an_experiment_is_named_whatever_its_name_and_its_end(there, plan):
+    other = "other-20250101-020000-abcdef"
+    there(other, of=plan(experiment.random_search, name="other"), state=State.KILLED)
+    there(FIRST)
+    assert seeds(plan(warm_start=other).checked())["experiment"] == other
+
+
+@pytest.mark.parametrize("value", ["", "Last!", "../x", 7, True, ["last"]])
+def test_what_is_no_experiment_is_refused(plan, value):
+    with pytest.raises(InvalidArgumentError, match=r'^warm_start: must be "last", an experiment'):
+        plan(warm_start=value)
+
+
+def test_an_experiment_that_is_not_there_or_empty_or_broken_is_refused(there, plan, project):
+    with pytest.raises(InvalidArgumentError, match=r"^warm_start: must be 'last' or an experiment"):
+        plan(warm_start=FIRST).checked()
+    there(FIRST, trials=0)
+    with pytest.raises(InvalidArgumentError, match=r"^warm_start: has no finished trial"):
+        plan(warm_start=FIRST).checked()
+    project.remove(ExperimentPaths(FIRST).summary)
+    with pytest.raises(InvalidArgumentError, match=r"^warm_start: has no finished trial"):
+        plan(warm_start=FIRST).checked()
+    project.replace(ExperimentPaths(FIRST).record, "[]")
+    with pytest.raises(InvalidArgumentError, match=r"^warm_start: has a record that cannot be"):
+        plan(warm_start=FIRST).checked()
+
+
+def test_trials_outside_the_space_are_named_in_a_warning(there, plan):
+    there(FIRST, trials=9)
+    with pytest.warns(HopsmlWarning) as caught:
+        ready = plan(warm_start="last", bounds={"rate": [0.1, 0.15], "units": [1, 9]}).checked()
+    (warning,) = caught
+    text = str(warning.message)
+    assert "0009: rate=0.9 is outside; 0008: rate=0.8 is outside" in text
+    assert text.endswith("; and 3 more)")
+    assert seeds(ready)["trials"] == ["0001"]
+    assert text in ready.notices
+
+
+def test_a_space_that_changed_is_bridged_by_the_functions_defaults(there, plan):
+    there(FIRST)
+    last = {"warm_start": "last"}
+    with pytest.warns(HopsmlWarning, match="lack rate, which is not searched any more"):
+        fewer = plan(
+            train=lambda units, rate=0.5: units, bounds={"units": [1, 9]}, **last
+        ).checked()
+    assert seeds(fewer)["configurations"] == [{"units": 3}, {"units": 2}, {"units": 1}]
+    wider = {**BOUNDS, "layers": [1, 5]}
+    more = plan(train=lambda rate, units, layers=2: units, bounds=wider, **last).checked()
+    assert [params["layers"] for params in seeds(more)["configurations"]] == [2, 2, 2]
+
+
+def test_an_experiment_that_goes_on_has_the_seeds_it_began_with(there, plan):
+    there(FIRST)
+    began = plan(warm_start="last", seed=3).checked()
+    record = there(SECOND, of=began, trials=9)
+    for now in (plan(warm_start="last", seed=3), plan(seed=3)):
+        on = now if now.warm_start is None else now.checked()
+        on = resumable(on, record)
+        assert seeds(on) == seeds(began)
+        assert on.settings["warm_start"] == "last"
+        assert on.search().ask() == began.search().ask()
+        assert on.notices == ()
+    cold = there(THIRD, of=plan(seed=3))
+    on = resumable(plan(warm_start=SECOND, seed=3).checked(), cold)
+    assert on.first == ()
+    assert "seeds" not in on.settings
