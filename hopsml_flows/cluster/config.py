@@ -1,4 +1,4 @@
-"""Which cluster an experiment runs on, as data. Pure: nothing is started or contacted here."""
+"""Which cluster an experiment runs on, as data. Nothing is started or contacted here."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from os import PathLike, fspath
 from typing import Any
+
+import yaml
 
 from hopsml_flows.errors import InvalidClusterError
 
 __all__ = ["KINDS", "ClusterConfig"]
 
-KINDS = ("auto", "local", "cuda", "address")
-"""Kinds of cluster: chosen by what the machine has, CPU processes, one process a GPU, running."""
+KINDS = ("auto", "local", "cuda", "address", "slurm", "kubernetes")
+"""Kinds of cluster: chosen by what the machine has, CPU processes, one process a GPU, running,
+jobs of Slurm, pods of Kubernetes."""
+
+_HERE = ("auto", "local", "cuda")
+"""Kinds whose workers are processes of this machine."""
+
+_SIZED = ("slurm", "kubernetes")
+"""Kinds whose size nothing but the user can say."""
+
+_SUFFIXES = (".yaml", ".yml")
 
 _ADDRESS = re.compile(
     r"^(tcp|tls|ucx|ucxx|ws|wss)://[^\s/:]+:\d+$|^(tcp|tls)://\[[0-9a-fA-F:]+\]:\d+$"
@@ -26,16 +38,20 @@ class ClusterConfig:
 
     Args:
         kind: "auto" takes one worker process a GPU where NVML finds GPUs, and one a CPU core
-            otherwise; "local" and "cuda" say which; "address" uses a running scheduler.
+            otherwise; "local" and "cuda" say which; "address" uses a running scheduler; "slurm"
+            submits jobs and "kubernetes" creates pods, one worker each.
         address: The scheduler's address, such as ``tcp://host:8786``; implies kind "address".
         n_workers: Worker processes, one thread each; default one a core or a GPU, and never more
-            than there are trials.
+            than there are trials. "slurm" and "kubernetes" have no default.
         memory_limit: A worker's memory, as Dask writes it ("4GiB", "auto", or None for no limit).
         idle_timeout: Seconds after which an idle worker is given back; None keeps all.
-        start_timeout: Seconds that workers get to start.
+        start_timeout: Seconds that workers get to start; for "slurm" and "kubernetes" the first
+            one, which may have to wait in a queue.
         gpus_per_trial: GPUs a trial gets: 1 (default where workers have GPUs), 0 for trials on the
             CPU, 0.5 to put two on one GPU (each in a process of its own). On a running scheduler a
             number asks for so much of the workers' Dask resource "GPU"; the default asks nothing.
+            Workers of "slurm" and "kubernetes" have as much of it as a trial asks for; that they
+            get the GPUs themselves is said in their options.
         options: Further keyword arguments of the Dask cluster class.
 
     Raises:
@@ -52,22 +68,8 @@ class ClusterConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.address is not None:
-            object.__setattr__(self, "kind", "address")
-            if not isinstance(self.address, str) or not _ADDRESS.match(self.address):
-                raise InvalidClusterError("cluster", self.address, "must be like tcp://host:8786")
-        if self.kind not in KINDS:
-            raise InvalidClusterError("cluster", self.kind, f"kind must be one of {list(KINDS)}")
-        if self.kind == "address" and self.address is None:
-            raise InvalidClusterError("cluster", None, "kind 'address' needs an address")
-        if self.n_workers is not None and (
-            isinstance(self.n_workers, bool)
-            or not isinstance(self.n_workers, int)
-            or self.n_workers < 1
-        ):
-            raise InvalidClusterError(
-                "cluster.n_workers", self.n_workers, "must be an integer of at least 1"
-            )
+        self._check_kind()
+        self._check_size()
         for name in ("idle_timeout", "start_timeout"):
             seconds = getattr(self, name)
             if seconds is None and name == "idle_timeout":
@@ -85,6 +87,34 @@ class ClusterConfig:
         if not isinstance(self.options, Mapping):
             raise InvalidClusterError("cluster.options", self.options, "must be a dict")
 
+    def _check_kind(self) -> None:
+        if self.kind not in KINDS:
+            raise InvalidClusterError("cluster", self.kind, f"kind must be one of {list(KINDS)}")
+        if self.address is None:
+            if self.kind == "address":
+                raise InvalidClusterError("cluster", None, "kind 'address' needs an address")
+            return
+        if not isinstance(self.address, str) or not _ADDRESS.match(self.address):
+            raise InvalidClusterError("cluster", self.address, "must be like tcp://host:8786")
+        if self.kind not in ("auto", "address"):
+            raise InvalidClusterError(
+                "cluster.address", self.address, f"must not be given for kind {self.kind!r}"
+            )
+        object.__setattr__(self, "kind", "address")
+
+    def _check_size(self) -> None:
+        workers = self.n_workers
+        if workers is None and self.kind in _SIZED:
+            raise InvalidClusterError(
+                "cluster.n_workers", None, f"must be given for a cluster of kind {self.kind!r}"
+            )
+        if workers is not None and (
+            isinstance(workers, bool) or not isinstance(workers, int) or workers < 1
+        ):
+            raise InvalidClusterError(
+                "cluster.n_workers", workers, "must be an integer of at least 1"
+            )
+
     def _check_gpus(self) -> None:
         share = self.gpus_per_trial
         if share is None:
@@ -95,23 +125,60 @@ class ClusterConfig:
             raise InvalidClusterError(
                 "cluster.gpus_per_trial", share, "must be above 0 on a cluster of kind 'cuda'"
             )
-        # A worker has one GPU; only a scheduler started by somebody else may have more a worker.
-        if (
-            self.kind != "address"
-            and share not in (0, 1)
-            and abs(1 / share - round(1 / share)) > 0.01
-        ):
+        # A worker has one GPU; workers elsewhere may have more.
+        if not self.elsewhere and share not in (0, 1) and abs(1 / share - round(1 / share)) > 0.01:
             raise InvalidClusterError(
                 "cluster.gpus_per_trial", share, "must be 0, 1, or 1 divided by a whole number"
             )
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether workers may be on other machines, without this one's files and modules."""
+        return self.kind not in _HERE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields that are not as by default, which :meth:`parse` reads."""
+        default, found = ClusterConfig(), {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value != getattr(default, entry.name):
+                found[entry.name] = value
+        return found
+
+    @classmethod
+    def from_yaml(cls, path: str | PathLike[str]) -> ClusterConfig:
+        """Read a cluster's definition: a YAML file of the config's fields.
+
+        Args:
+            path: The file; a relative path starts at the working directory.
+
+        Raises:
+            InvalidClusterError: There is no such file, or it holds something else.
+        """
+        try:
+            with open(path, encoding="utf-8") as file:
+                held = yaml.safe_load(file)
+        except OSError as error:
+            raise InvalidClusterError(
+                "cluster", fspath(path), f"must be a file that can be read ({error.strerror})"
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InvalidClusterError(
+                "cluster", fspath(path), f"must be a YAML file ({error})"
+            ) from error
+        if not isinstance(held, Mapping):
+            raise InvalidClusterError(
+                "cluster", fspath(path), "must be a YAML file of a ClusterConfig's fields"
+            )
+        return cls.parse(held)
 
     @classmethod
     def parse(cls, value: object) -> ClusterConfig:
         """Read what callers pass as ``cluster``.
 
         Args:
-            value: A config, "auto", "local", "cuda", a scheduler's address, or a dict of the
-                config's fields.
+            value: A config, "auto", "local", "cuda", a scheduler's address, the path of a YAML
+                file, or a dict of the config's fields.
 
         Raises:
             InvalidClusterError: It is none of these.
@@ -121,8 +188,12 @@ class ClusterConfig:
         if isinstance(value, str):
             if "://" in value:
                 return cls(address=value)
-            if value in KINDS and value != "address":
+            if value in _HERE:
                 return cls(kind=value)
+            if value.endswith(_SUFFIXES):
+                return cls.from_yaml(value)
+        if isinstance(value, PathLike):
+            return cls.from_yaml(value)
         if isinstance(value, Mapping):
             known = {entry.name for entry in fields(cls)}
             unknown = sorted(map(str, set(value) - known))
@@ -134,5 +205,6 @@ class ClusterConfig:
         raise InvalidClusterError(
             "cluster",
             value,
-            "must be 'auto', 'local', 'cuda', an address like tcp://host:8786, or a ClusterConfig",
+            "must be 'auto', 'local', 'cuda', an address like tcp://host:8786, the path of a YAML "
+            "file, or a ClusterConfig",
         )

@@ -2,7 +2,7 @@
 
 from hopsml_flows.execution.commits import Earlier, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
-from hopsml_flows.execution.function import TrainingFunction, packed
+from hopsml_flows.execution.function import TrainingFunction, check_not_loading, packed
 from hopsml_flows.execution.gpus import visible_gpus
 from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.run import Job, Place, evaluate
@@ -24,6 +24,7 @@ __all__ = [
     "argument_defaults",
     "argument_order",
     "check_names",
+    "check_not_loading",
     "committed",
     "current_trial",
     "earlier_trials",

@@ -14,6 +14,9 @@ import inspect
 import os
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +29,7 @@ from hopsml_flows.errors import FunctionNotFoundError, InvalidFunctionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TrainingFunction", "packed", "unpacked"]
+__all__ = ["TrainingFunction", "check_not_loading", "packed", "unpacked"]
 
 _FORM = "must be 'package.module:name' or 'path/file.py:name'"
 
@@ -100,7 +103,7 @@ def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
         for name, module in list(sys.modules.items())
         if name == getattr(module, "__name__", None)
         and name not in registered
-        and (name.startswith(_LOADED_PREFIX) or (by_value and _is_users(name, module)))
+        and (name.startswith(_LOADED) or (by_value and _is_users(name, module)))
     ]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
@@ -125,7 +128,40 @@ def unpacked(data: bytes) -> Callable[..., Any]:
     return function
 
 
+def check_not_loading() -> None:
+    """Refuse to start something while a module is being loaded for its training function.
+
+    Programs of HopsML call a verb at their top level; loaded for the function in it, such a one
+    would start its experiment again.
+
+    Raises:
+        FunctionNotFoundError: One is being loaded.
+    """
+    if text := _loading.get():
+        raise FunctionNotFoundError(
+            "train",
+            text,
+            "must be in a file that starts nothing when it is imported: put what starts an "
+            'experiment there under `if __name__ == "__main__":`',
+        )
+
+
 _LOADED_PREFIX = "hopsml_loaded_"
+
+_LOADED = (_LOADED_PREFIX, "__prefect_loader_")
+"""Prefixes of modules that were loaded from a file, here or by Prefect for a deployment's flow:
+nobody else can import them by name."""
+
+_loading: ContextVar[str | None] = ContextVar("hopsml_loading", default=None)
+
+
+@contextmanager
+def _loading_for(text: str) -> Iterator[None]:
+    token = _loading.set(text)
+    try:
+        yield
+    finally:
+        _loading.reset(token)
 
 
 def _function_of(train: Any) -> Callable[..., Any]:
@@ -143,14 +179,23 @@ def _imported(text: str) -> Callable[..., Any]:
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
         raise FunctionNotFoundError("train", text, _FORM)
-    module = _loaded_file(text, place) if place.endswith(".py") else _module(text, place)
+    if "<" in name:  # <locals>, <lambda>
+        raise FunctionNotFoundError(
+            "train", text, "is a function without a name of its own in a module; " + _FORM
+        )
+    with _loading_for(text):
+        module = _loaded_file(text, place) if place.endswith(".py") else _module(text, place)
     found: Any = module
     for part in name.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
+            hint = ""
+            if place == "__main__":
+                hint = ": it was defined in a notebook or at a prompt, which nobody else can "
+                hint += "import; put it into a file, and name it 'path/file.py:name'"
             raise FunctionNotFoundError(
-                "train", text, f"there is no {part!r} in {place!r}"
+                "train", text, f"there is no {part!r} in {place!r}{hint}"
             ) from None
     try:
         return _function_of(found)
@@ -159,13 +204,14 @@ def _imported(text: str) -> Callable[..., Any]:
 
 
 def _module(text: str, name: str) -> ModuleType:
-    # A script's directory is on the path, a notebook's or a console command's is not always.
+    # A script's directory is on the path, a notebook's, a console command's or a deployment's is
+    # not always. It stays there, for the worker processes, which get this process's path.
     here = os.getcwd()
     added = here not in sys.path
     if added:
         sys.path.append(here)
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         missing = error.name or name
         what = (
@@ -173,20 +219,29 @@ def _module(text: str, name: str) -> ModuleType:
             if name == missing or name.startswith(f"{missing}.")
             else "module (needed by it)"
         )
-        raise FunctionNotFoundError("train", text, f"there is no {what} {missing!r}") from error
+        problem = f"there is no {what} {missing!r}"
+        raise FunctionNotFoundError("train", text, problem) from error
+    except FunctionNotFoundError:
+        raise
     except (Exception, SystemExit) as error:  # a script that parses its arguments exits
         raise FunctionNotFoundError(
             "train", text, f"importing {name!r} raised {type(error).__name__}: {error}"
         ) from error
     finally:
-        if added:
+        if added and not _lies_in(here, sys.modules.get(name)):
             sys.path.remove(here)
+    return module
+
+
+def _lies_in(directory: str, module: ModuleType | None) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).is_relative_to(directory)
 
 
 def _loaded_file(text: str, place: str) -> ModuleType:
     path = Path(place).expanduser().absolute()
     if not path.is_file():
-        raise FunctionNotFoundError("train", text, f"there is no file {place!r}")
+        raise FunctionNotFoundError("train", text, f"there is no file {place!r} in {os.getcwd()!r}")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
     name = f"{_LOADED_PREFIX}{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -199,6 +254,9 @@ def _loaded_file(text: str, place: str) -> ModuleType:
         sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
+    except FunctionNotFoundError:
+        del sys.modules[name]
+        raise
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise FunctionNotFoundError(
@@ -213,7 +271,7 @@ def _import_string(function: Callable[..., Any]) -> str:
     module = getattr(inner, "__module__", None) or type(inner).__module__
     loaded = sys.modules.get(module)
     file = getattr(loaded, "__file__", None)
-    if file and (module == "__main__" or module.startswith(_LOADED_PREFIX)):
+    if file and (module == "__main__" or module.startswith(_LOADED)):
         try:
             place = str(Path(file).absolute().relative_to(Path.cwd()))
         except ValueError:

@@ -25,7 +25,9 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 
 from hopsml_flows.errors import HopsmlWarning
+from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.block import block_reference, loaded_project
+from hopsml_flows.flows.deployable import HOME, DeployableFlow
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.trials import ExperimentResult
 
@@ -53,7 +55,7 @@ class _Call:
     flow_run_id: UUID | None = None
 
 
-class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
+class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
     """A Prefect flow that runs an experiment; all of ``Flow``'s methods work.
 
     Args:
@@ -88,13 +90,14 @@ class ExperimentFlow(Flow[P, ExperimentResult], Generic[P]):
             InvalidArgumentError: An argument is wrong; nothing was started or written.
             ExperimentFailedError: All trials failed.
         """
+        check_not_loading()
         bound = inspect.signature(self._plan).bind(*args, **kwargs)
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
             if reference:  # the block is on the server
                 _enter_server(stack)
             plan = self._plan(*bound.args, **{**bound.kwargs, **_loaded(reference)}).checked()
-            arguments = {**bound.arguments, **plan.parameters(bound.arguments)}
+            arguments = plan.parameters(bound.arguments)
             if reference and bound.arguments.get("project"):  # a flow run shows the name
                 arguments["project"] = reference
             # Argument errors need not wait for it.
@@ -190,6 +193,7 @@ def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
             results.append(result)
         return result
 
+    body.__module__ = HOME
     # Prefect and pydantic evaluate annotations in this module's names, not the verb's.
     signature = inspect.signature(plan, eval_str=True)
     body.__signature__ = signature.replace(return_annotation=ExperimentResult)  # type: ignore[attr-defined]

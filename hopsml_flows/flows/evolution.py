@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import (
+    BoundsParameter,
+    ClusterParameter,
+    CountParameter,
     DirectionParameter,
+    FractionParameter,
+    SecondsParameter,
     StrategyParameter,
     TrainParameter,
     UpdatingParameter,
+    WeightParameter,
 )
 from hopsml_flows.flows.plan import Options, Plan, WarmStart, checked_key
 from hopsml_flows.search import (
@@ -31,12 +36,12 @@ __all__ = ["differential_evolution"]
 @experiment_flow
 def differential_evolution(
     train: TrainParameter,
-    boundary_dict: dict[str, Any],
+    boundary_dict: BoundsParameter,
     direction: DirectionParameter = Direction.MAX,
-    generations: int = 4,
-    population: int = 6,
-    mutation: float = 0.5,
-    crossover: float = 0.7,
+    generations: CountParameter = 4,
+    population: CountParameter = 6,
+    mutation: WeightParameter = 0.5,
+    crossover: FractionParameter = 0.7,
     name: str = "no-name",
     local_logdir: bool = False,
     description: str | None = None,
@@ -46,17 +51,17 @@ def differential_evolution(
     updating: UpdatingParameter = Updating.DEFERRED,
     initial: Sequence[dict[str, Any]] = (),
     tol: float = 0.0,
-    patience: int | None = None,
+    patience: CountParameter | None = None,
     project: str | None = None,
-    cluster: str | ClusterConfig = "auto",
-    seed: int | None = None,
-    retries: int = 1,
-    trial_timeout: float | None = None,
+    cluster: ClusterParameter = "auto",
+    seed: CountParameter | None = None,
+    retries: CountParameter = 1,
+    trial_timeout: SecondsParameter | None = None,
     tags: list[str] | None = None,
     resume: str | None = None,
     warm_start: str | None = None,
     progress: bool = True,
-    sync_interval: float = SYNC_SECONDS,
+    sync_interval: SecondsParameter = SYNC_SECONDS,
 ) -> Plan:
     """Search by differential evolution: ``(generations + 1) * population`` evaluations at most.
 
@@ -84,7 +89,8 @@ def differential_evolution(
         tol: An improvement that is no larger counts as none.
         patience: Generations without improvement after which the search ends; None for never.
         project: Project root as an fsspec URL or a local path.
-        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
+            definition, or a ClusterConfig.
         seed: The same seed gives the same search; without one, a drawn seed is kept in the
             record.
         retries: How often a trial whose worker was lost is tried again.

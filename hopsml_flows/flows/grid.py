@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
-from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
+from hopsml_flows.flows.parameters import (
+    ClusterParameter,
+    CountParameter,
+    DirectionParameter,
+    GridParameter,
+    SecondsParameter,
+    TrainParameter,
+)
 from hopsml_flows.flows.plan import Options, Plan, checked_key
 from hopsml_flows.search import Categorical, Direction, GridSearch
 from hopsml_flows.trials import DEFAULT_KEY
@@ -19,7 +24,7 @@ __all__ = ["grid_search"]
 @experiment_flow
 def grid_search(
     train: TrainParameter,
-    grid_dict: dict[str, Sequence[Any]],
+    grid_dict: GridParameter,
     direction: DirectionParameter = Direction.MAX,
     name: str = "no-name",
     local_logdir: bool = False,
@@ -27,14 +32,14 @@ def grid_search(
     optimization_key: str = DEFAULT_KEY,
     *,
     project: str | None = None,
-    cluster: str | ClusterConfig = "auto",
-    seed: int | None = None,
-    retries: int = 1,
-    trial_timeout: float | None = None,
+    cluster: ClusterParameter = "auto",
+    seed: CountParameter | None = None,
+    retries: CountParameter = 1,
+    trial_timeout: SecondsParameter | None = None,
     tags: list[str] | None = None,
     resume: str | None = None,
     progress: bool = True,
-    sync_interval: float = SYNC_SECONDS,
+    sync_interval: SecondsParameter = SYNC_SECONDS,
 ) -> Plan:
     """Evaluate the training function at every combination of hyperparameter values.
 
@@ -49,7 +54,8 @@ def grid_search(
         description: Free text for the record.
         optimization_key: Key of the metric in the returned dict.
         project: Project root as an fsspec URL or a local path.
-        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
+            definition, or a ClusterConfig.
         seed: Kept in the record.
         retries: How often a trial whose worker was lost is tried again.
         trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.

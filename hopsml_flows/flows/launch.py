@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
-from hopsml_flows.flows.parameters import TrainParameter
+from hopsml_flows.flows.parameters import (
+    ClusterParameter,
+    CountParameter,
+    PositionsParameter,
+    SecondsParameter,
+    TrainParameter,
+)
 from hopsml_flows.flows.plan import Options, Plan, checked_key
 from hopsml_flows.search import ListSearch, value_lists, zipped
 
@@ -18,21 +20,21 @@ __all__ = ["launch"]
 @experiment_flow
 def launch(
     train: TrainParameter,
-    args_dict: dict[str, Sequence[Any]] | None = None,
+    args_dict: PositionsParameter = None,
     name: str = "no-name",
     local_logdir: bool = False,
     description: str | None = None,
     metric_key: str | None = None,
     *,
     project: str | None = None,
-    cluster: str | ClusterConfig = "auto",
-    seed: int | None = None,
-    retries: int = 1,
-    trial_timeout: float | None = None,
+    cluster: ClusterParameter = "auto",
+    seed: CountParameter | None = None,
+    retries: CountParameter = 1,
+    trial_timeout: SecondsParameter | None = None,
     tags: list[str] | None = None,
     resume: str | None = None,
     progress: bool = True,
-    sync_interval: float = SYNC_SECONDS,
+    sync_interval: SecondsParameter = SYNC_SECONDS,
 ) -> Plan:
     """Run the training function as an experiment: once, or once for each position of the lists.
 
@@ -46,7 +48,8 @@ def launch(
         description: Free text for the record.
         metric_key: Key of the metric in the returned dict.
         project: Project root as an fsspec URL or a local path.
-        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
+            definition, or a ClusterConfig.
         seed: Kept in the record.
         retries: How often a trial whose worker was lost is tried again.
         trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.

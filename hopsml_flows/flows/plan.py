@@ -15,6 +15,7 @@ from typing import Any
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
+from hopsml_flows.flows.parameters import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.values import is_finite, plain
 from hopsml_flows.storage import Project
@@ -198,22 +199,16 @@ class Plan:
         return self.make_search(self.options.seed, self.first)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Flow parameters as Prefect stores and validates them, where they differ from ``given``.
+        """Flow parameters as Prefect stores them: run again as they are, they make this plan.
 
         Args:
             given: The verb's arguments as its caller wrote them.
         """
-        changed: dict[str, Any] = {"train": self.train}
-        for name in ("grid_dict", "args_dict"):  # arrays and ranges become lists
-            if given.get(name) is not None:
-                changed[name] = dict(self.space)
+        spaces = {"boundary_dict": self.domains} if "boundary_dict" in given else {}
+        kept = stored({**given, **spaces, "train": self.train})
         if given.get("project") is not None:
-            changed["project"] = self.options.project.url
-        if "cluster" in given and not isinstance(given["cluster"], str):
-            changed["cluster"] = self.options.cluster
-        if given.get("tags") is not None:
-            changed["tags"] = list(self.options.tags)
-        return changed
+            kept["project"] = self.options.project.url
+        return kept
 
     def checked(self) -> Plan:
         """Look whether the project can be written, and the cluster reached.

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
 from hopsml_flows.flows.base import experiment_flow
-from hopsml_flows.flows.parameters import DirectionParameter, TrainParameter
+from hopsml_flows.flows.parameters import (
+    BoundsParameter,
+    ClusterParameter,
+    CountParameter,
+    DirectionParameter,
+    SecondsParameter,
+    TrainParameter,
+)
 from hopsml_flows.flows.plan import Options, Plan, WarmStart, checked_key
 from hopsml_flows.search import Direction, RandomSearch, SearchSpace
 from hopsml_flows.trials import DEFAULT_KEY
@@ -19,24 +25,24 @@ __all__ = ["random_search"]
 @experiment_flow
 def random_search(
     train: TrainParameter,
-    boundary_dict: dict[str, Any],
+    boundary_dict: BoundsParameter,
     direction: DirectionParameter = Direction.MAX,
-    samples: int = 10,
+    samples: CountParameter = 10,
     name: str = "no-name",
     local_logdir: bool = False,
     description: str | None = None,
     optimization_key: str = DEFAULT_KEY,
     *,
     project: str | None = None,
-    cluster: str | ClusterConfig = "auto",
-    seed: int | None = None,
-    retries: int = 1,
-    trial_timeout: float | None = None,
+    cluster: ClusterParameter = "auto",
+    seed: CountParameter | None = None,
+    retries: CountParameter = 1,
+    trial_timeout: SecondsParameter | None = None,
     tags: list[str] | None = None,
     resume: str | None = None,
     warm_start: str | None = None,
     progress: bool = True,
-    sync_interval: float = SYNC_SECONDS,
+    sync_interval: SecondsParameter = SYNC_SECONDS,
 ) -> Plan:
     """Evaluate the training function at random points of a search space, none of them twice.
 
@@ -52,7 +58,8 @@ def random_search(
         description: Free text for the record.
         optimization_key: Key of the metric in the returned dict.
         project: Project root as an fsspec URL or a local path.
-        cluster: "auto", "local", "cuda", a scheduler's address, or a ClusterConfig.
+        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
+            definition, or a ClusterConfig.
         seed: The same seed draws the same points; without one, a drawn seed is kept in the
             record.
         retries: How often a trial whose worker was lost is tried again.

@@ -57,7 +57,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
     else:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         paths = ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
-    function = packed(plan.train.callable, by_value=plan.options.cluster.kind == "address")
+    function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     record = record_file(plan, paths, earlier, origin=attempt.origin)
     write_start(plan, paths, record)
     if dead is not None and dead != record.record.flow_run_id:
@@ -95,7 +95,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
     with ExitStack() as stack:
         stack.callback(driver.end_sessions)  # when no worker writes any more
         scratch = None
-        if plan.options.cluster.kind != "address":
+        if not plan.options.cluster.elsewhere:
             # Removed by this process: a worker that is killed cleans up nothing.
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
         cluster = stack.enter_context(open_cluster(plan.options.cluster, trials=plan.trials))

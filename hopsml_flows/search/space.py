@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hopsml_flows.errors import HopsmlWarning, InvalidSpaceError
+from hopsml_flows.search.entries import by_name, domain_arguments
 from hopsml_flows.search.values import as_json, is_jsonable, plain
 
 if TYPE_CHECKING:
@@ -194,7 +195,9 @@ class SearchSpace(Mapping[str, Domain]):
     Args:
         domains: Name to a domain, or to bounds as HopsML writes them: two ints are an inclusive
             integer range, two numbers with a float among them a real interval, a list of strings
-            or booleans a choice.
+            or booleans a choice. Or as data, which forms and YAML have: entries such as
+            ``{"type": "float", "low": 0.001, "high": 1.0, "log": True}``, by name or as a list
+            with a "name" in each.
 
     Raises:
         InvalidSpaceError: No hyperparameters, or something that is none of these; the message
@@ -203,7 +206,14 @@ class SearchSpace(Mapping[str, Domain]):
 
     __slots__ = ("_domains",)
 
-    def __init__(self, domains: Mapping[str, Any], *, argument: str = "boundary_dict") -> None:
+    def __init__(
+        self,
+        domains: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        argument: str = "boundary_dict",
+    ) -> None:
+        if isinstance(domains, (list, tuple)):
+            domains = by_name(argument, domains)
         if not isinstance(domains, Mapping):
             raise InvalidSpaceError(argument, domains, "must be a dict of name to bounds")
         if not domains:
@@ -273,6 +283,9 @@ class SearchSpace(Mapping[str, Domain]):
 def _domain(argument: str, bounds: object) -> Domain:
     if isinstance(bounds, (Float, Int, Categorical)):
         return bounds
+    if isinstance(bounds, Mapping):
+        kind, arguments = domain_arguments(argument, bounds)
+        return _renamed(argument, lambda: _KINDS[kind](**arguments))
     tolist = getattr(bounds, "tolist", None)  # a NumPy array
     bounds = tolist() if callable(tolist) else bounds
     if isinstance(bounds, (str, bytes)) or not isinstance(bounds, Sequence):
@@ -294,6 +307,9 @@ def _domain(argument: str, bounds: object) -> Domain:
     if isinstance(low, int) and isinstance(high, int):
         return _renamed(argument, lambda: Int(low, high))
     return _renamed(argument, lambda: Float(low, high))
+
+
+_KINDS: dict[str, type[Domain]] = {"float": Float, "int": Int, "categorical": Categorical}
 
 
 def _renamed(argument: str, build: Any) -> Domain:

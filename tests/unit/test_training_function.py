@@ -141,6 +141,15 @@ def test_an_import_string_leads_to_a_module_of_the_working_directory(package):
     function = TrainingFunction(f"{package}.model:training")
     assert function == f"{package}.model:training"
     assert function.callable(2) == 14
+    # Worker processes, which get this process's path, find it too.
+    assert sys.path == [*before, os.getcwd()]
+
+
+def test_a_module_that_lies_elsewhere_leaves_the_path_as_it_was(package):
+    before = list(sys.path)
+    TrainingFunction("json:dumps")
+    with pytest.raises(FunctionNotFoundError):
+        TrainingFunction("nowhere.at_all:training")
     assert sys.path == before
 
 
