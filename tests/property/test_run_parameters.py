@@ -155,7 +155,9 @@ def test_any_bounds_come_back_from_a_form_as_they_were(space, browser):
 
 
 @settings(max_examples=30)
-@given(grid=st.dictionaries(names, st.lists(values, min_size=1, max_size=3), min_size=1, max_size=3))
+@given(
+    grid=st.dictionaries(names, st.lists(values, min_size=1, max_size=3), min_size=1, max_size=3)
+)
 def test_any_grid_comes_back_as_it_was(grid):
     plan, stored = stored_by(experiment.grid_search, anything, grid, project="p")
     assert same(plan_again(experiment.grid_search, stored)) == same(plan)
