@@ -15,7 +15,7 @@ from hopsml_flows.trials.naming import (
 from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value, output_tag
 from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
-from hopsml_flows.trials.reports import Report, Reports
+from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult
 from hopsml_flows.trials.warm_start import Past, Seeds, chosen
 
@@ -34,6 +34,7 @@ __all__ = [
     "Trial",
     "TrialLoop",
     "TrialResult",
+    "as_number",
     "checked_outputs",
     "chosen",
     "experiment_id",

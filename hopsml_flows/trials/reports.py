@@ -8,7 +8,7 @@ from numbers import Real
 from hopsml_flows.errors import InvalidReportError
 from hopsml_flows.search.values import plain
 
-__all__ = ["Report", "Reports"]
+__all__ = ["Report", "Reports", "as_number"]
 
 LARGEST_STEP = 2**63 - 1
 """TensorBoard keeps steps in 64 bits."""
@@ -72,16 +72,26 @@ class Reports:
         return number
 
 
-def _metric(metric: object) -> float:
-    number = _held(metric)
+def as_number(value: object) -> float | None:
+    """The number that something is or holds, or None where it holds none, several, or a bool.
+
+    Args:
+        value: A number, a NumPy scalar, a tensor of one element, or anything else.
+    """
+    number = _held(value)
     if isinstance(number, bool) or not isinstance(number, Real):
-        raise InvalidReportError("metric", metric, "must be a number")
+        return None
     try:
         return float(number)
     except OverflowError:
-        raise InvalidReportError(
-            "metric", metric, "must be a number that fits in a float"
-        ) from None
+        return None
+
+
+def _metric(metric: object) -> float:
+    number = as_number(metric)
+    if number is None:
+        raise InvalidReportError("metric", metric, "must be a number that fits in a float")
+    return number
 
 
 def _held(value: object) -> object:

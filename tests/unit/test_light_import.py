@@ -31,7 +31,7 @@ def test_the_layers_below_the_flows_import_nothing_heavy(name):
 
 
 def test_what_a_training_function_imports_brings_neither_prefect_nor_dask():
-    loaded = imported_by("from hopsml_flows import devices, hdfs, reporter, tensorboard")
+    loaded = imported_by("from hopsml_flows import callbacks, devices, hdfs, reporter, tensorboard")
     assert loaded.isdisjoint(HEAVY)
 
 
