@@ -11,6 +11,7 @@ def training(learning_rate, dropout):
     from sklearn.model_selection import train_test_split
 
     from hopsml_flows import tensorboard
+    from hopsml_flows.callbacks import KerasReporter
 
     keras.utils.set_random_seed(1)
     images, labels = load_digits(return_X_y=True)
@@ -36,7 +37,7 @@ def training(learning_rate, dropout):
         epochs=8,
         verbose=2,
         validation_data=(x_test, y_test),
-        callbacks=[keras.callbacks.TensorBoard(tensorboard.logdir())],
+        callbacks=[KerasReporter(), keras.callbacks.TensorBoard(tensorboard.logdir())],
     )
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     print(f"accuracy {accuracy:.4f} with learning rate {learning_rate} and dropout {dropout}")
