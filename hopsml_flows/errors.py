@@ -23,7 +23,8 @@ a caller may want to catch as a built-in mixes that built-in in::
     ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
     ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
-    └── PrefectServerError (RuntimeError)        the embedded Prefect server did not come up
+    ├── PrefectServerError (RuntimeError)        the embedded Prefect server did not come up
+    └── TensorBoardError (RuntimeError)          a TensorBoard that somebody waits for does not run
 
     HopsmlWarning (UserWarning)
 """
@@ -54,6 +55,7 @@ __all__ = [
     "ResourceUnavailableError",
     "SignatureMismatchError",
     "StorageUnavailableError",
+    "TensorBoardError",
     "TrialFailedError",
     "TrialTimeoutError",
     "UnsupportedOperationError",
@@ -199,6 +201,10 @@ class NotInTrialError(HopsmlError, RuntimeError):
 
 class PrefectServerError(HopsmlError, RuntimeError):
     """The embedded Prefect server did not start in time."""
+
+
+class TensorBoardError(HopsmlError, RuntimeError):
+    """A TensorBoard that somebody asked for does not run."""
 
 
 class _Text(str):

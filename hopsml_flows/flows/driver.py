@@ -44,6 +44,7 @@ class Driver:
         paths: Its paths.
         progress: Where it is shown.
         earlier: What the run that is resumed left.
+        tensorboard: URL of the TensorBoard that shows it, or None.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Driver:
         paths: ExperimentPaths,
         progress: Progress,
         earlier: Earlier,
+        *,
+        tensorboard: str | None = None,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -74,6 +77,7 @@ class Driver:
         self._unfinished = earlier.unfinished
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
+        self._tensorboard = tensorboard
 
     def replay(self) -> None:
         """Go through the results of the run that is resumed, as if they had just come in."""
@@ -124,7 +128,10 @@ class Driver:
         )
         shared = runner.share("job", job)
         artifacts = ArtifactWriter(
-            self._plan.options.name, f"{self._plan.verb} {self.paths.id}", self._plan.direction
+            self._plan.options.name,
+            f"{self._plan.verb} {self.paths.id}",
+            self._plan.direction,
+            tensorboard=self._tensorboard,
         )
         for earlier in self.results:
             artifacts.update(self.loop.counts, earlier)

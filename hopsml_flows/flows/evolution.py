@@ -62,6 +62,7 @@ def differential_evolution(
     warm_start: str | None = None,
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
+    tensorboard: bool | None = None,
 ) -> Plan:
     """Search by differential evolution: ``(generations + 1) * population`` evaluations at most.
 
@@ -104,6 +105,8 @@ def differential_evolution(
         progress: Print progress and results.
         sync_interval: Seconds between two times that a running trial's log and events are brought
             to a project that is not local.
+        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
+            HOPSML_TENSORBOARD=false is in the environment.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs =
@@ -126,6 +129,7 @@ def differential_evolution(
         resume=resume,
         progress=progress,
         sync_interval=sync_interval,
+        tensorboard=tensorboard,
         draws=True,
     )
 

@@ -40,6 +40,7 @@ def grid_search(
     resume: str | None = None,
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
+    tensorboard: bool | None = None,
 ) -> Plan:
     """Evaluate the training function at every combination of hyperparameter values.
 
@@ -65,6 +66,8 @@ def grid_search(
         progress: Print progress and results.
         sync_interval: Seconds between two times that a running trial's log and events are brought
             to a project that is not local.
+        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
+            HOPSML_TENSORBOARD=false is in the environment.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = grid_search(…)``.
@@ -90,6 +93,7 @@ def grid_search(
             resume=resume,
             progress=progress,
             sync_interval=sync_interval,
+            tensorboard=tensorboard,
         ),
         make_search=lambda *_: GridSearch(grid_dict, direction=way),
         trials=search.total,

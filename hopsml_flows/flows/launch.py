@@ -35,6 +35,7 @@ def launch(
     resume: str | None = None,
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
+    tensorboard: bool | None = None,
 ) -> Plan:
     """Run the training function as an experiment: once, or once for each position of the lists.
 
@@ -59,6 +60,8 @@ def launch(
         progress: Print progress and results.
         sync_interval: Seconds between two times that a running trial's log and events are brought
             to a project that is not local.
+        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
+            HOPSML_TENSORBOARD=false is in the environment.
 
     Returns:
         The result; it unpacks as ``path, outputs = launch(…)``.
@@ -84,6 +87,7 @@ def launch(
             resume=resume,
             progress=progress,
             sync_interval=sync_interval,
+            tensorboard=tensorboard,
         ),
         make_search=lambda *_: ListSearch(configurations),
         trials=len(configurations),

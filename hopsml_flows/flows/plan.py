@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hopsml_flows.board import switched_on
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
@@ -44,6 +45,7 @@ class Options:
         progress: Whether progress and results are printed.
         sync_interval: Seconds between two times that a running trial's files are brought to a
             project that is not local.
+        tensorboard: Whether a TensorBoard shows the experiment while it runs.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Options:
     resume: str | None
     progress: bool
     sync_interval: float = SYNC_SECONDS
+    tensorboard: bool = False
 
     @classmethod
     def checked(
@@ -76,6 +79,7 @@ class Options:
         resume: object,
         progress: object,
         sync_interval: object = SYNC_SECONDS,
+        tensorboard: object = None,
         draws: bool = False,
     ) -> Options:
         """Judge the options.
@@ -108,6 +112,7 @@ class Options:
             resume=_experiment(resume),
             progress=_flag("progress", progress),
             sync_interval=_seconds("sync_interval", sync_interval),
+            tensorboard=switched_on(tensorboard),
         )
 
 

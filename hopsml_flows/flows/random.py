@@ -43,6 +43,7 @@ def random_search(
     warm_start: str | None = None,
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
+    tensorboard: bool | None = None,
 ) -> Plan:
     """Evaluate the training function at random points of a search space, none of them twice.
 
@@ -73,6 +74,8 @@ def random_search(
         progress: Print progress and results.
         sync_interval: Seconds between two times that a running trial's log and events are brought
             to a project that is not local.
+        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
+            HOPSML_TENSORBOARD=false is in the environment.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = random_search(…)``.
@@ -94,6 +97,7 @@ def random_search(
         resume=resume,
         progress=progress,
         sync_interval=sync_interval,
+        tensorboard=tensorboard,
         draws=True,
     )
 

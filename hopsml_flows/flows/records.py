@@ -64,6 +64,7 @@ class Ending:
             best_dir=self._paths.trial(best.directory) if best else None,
             trials_succeeded=counts.succeeded,
             trials_failed=counts.failed,
+            tensorboard=None,  # it ends with the experiment
             error=reason,
         )
 
@@ -74,6 +75,7 @@ def record_file(
     earlier: ExperimentRecord | None = None,
     *,
     origin: str | None = None,
+    tensorboard: str | None = None,
 ) -> RecordFile:
     """The record of an experiment that begins, or goes on.
 
@@ -82,6 +84,7 @@ def record_file(
         paths: Where.
         earlier: The record of the run that is resumed, or None.
         origin: What stays the same when Prefect runs this run again, or None.
+        tensorboard: URL of the TensorBoard that will show it, or None.
     """
     options = plan.options
     run_context = FlowRunContext.get()
@@ -115,6 +118,7 @@ def record_file(
             flow_run_id=str(flow_run.id) if flow_run else None,
             # Its identifier ends with digits made of the first run's.
             origin=earlier.origin if earlier else origin,
+            tensorboard=tensorboard,
             tags=options.tags or (earlier.tags if earlier else ()),
             driver=this_process(),
         ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 from typing import Any
 
+from prefect.context import FlowRunContext
 from rich.console import Console
 from rich.table import Table
 
@@ -99,9 +101,16 @@ def _next_steps(result: ExperimentResult) -> list[str]:
     lines = [f"Files:       {result.path}"]
     if result.best is not None and result.best.directory:
         lines.append(f"Best trial:  {result.best_dir}")
-    lines.append(f"TensorBoard: tensorboard --logdir {result.path}")
+    lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
     lines.append("Prefect:     prefect server start, then http://127.0.0.1:4200" + _run(result))
     return lines
+
+
+def _project() -> str:
+    """The option that names the project as the verb was told it, if it was."""
+    context = FlowRunContext.get()
+    project = (context.parameters or {}).get("project") if context else None
+    return f" --project {shlex.quote(str(project))}" if project else ""
 
 
 def _run(result: ExperimentResult) -> str:

@@ -22,6 +22,7 @@ from hopsml_flows.flows.report import print_report
 from hopsml_flows.flows.resume import check_budget, earlier_record
 from hopsml_flows.flows.retry import Attempt, gone_on
 from hopsml_flows.flows.server import server_is_embedded
+from hopsml_flows.flows.shown import ShownExperiment
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.tracking import ExperimentRecord, open_progress
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
@@ -58,18 +59,22 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         paths = ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
-    record = record_file(plan, paths, earlier, origin=attempt.origin)
-    write_start(plan, paths, record)
-    if dead is not None and dead != record.record.flow_run_id:
-        declare_crashed(dead, f"flow run {record.record.flow_run_id}")
-    progress = open_progress(show=plan.options.progress)
-    driver = Driver(plan, paths, progress, left)
-    with Ending(record, paths, driver.loop) as ending:
-        driver.replay()
-        if not driver.loop.finished:
-            _run_trials(plan, driver, function, ending)
-        driver.write_summary()
-    draw_pictures(plan, paths, driver.results)
+    with ShownExperiment(plan, paths) as shown:
+        record = record_file(
+            plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url
+        )
+        write_start(plan, paths, record)
+        if dead is not None and dead != record.record.flow_run_id:
+            declare_crashed(dead, f"flow run {record.record.flow_run_id}")
+        progress = open_progress(show=plan.options.progress)
+        shown.start(progress)
+        driver = Driver(plan, paths, progress, left, tensorboard=shown.url)
+        with Ending(record, paths, driver.loop) as ending:
+            driver.replay()
+            if not driver.loop.finished:
+                _run_trials(plan, driver, function, ending)
+            driver.write_summary()
+        draw_pictures(plan, paths, driver.results)
     failure = driver.loop.failure
     result = ExperimentResult(
         id=paths.id,

@@ -47,6 +47,7 @@ class ExperimentFiles:
     ENVIRONMENT = "environment.txt"
     PROGRAM = "program.py"
     NOTEBOOK = "program.ipynb"
+    TENSORBOARD = "TensorBoard.task0"  # as in HopsML: there while a TensorBoard runs
     # Long names: training functions like to write a progress.png of their own.
     PROGRESS_PICTURE = "experiment-progress.png"
     POPULATION_PICTURE = "experiment-population.png"
@@ -115,6 +116,11 @@ class ExperimentPaths:
     def events(self) -> str:
         """Event file that describes the search space to TensorBoard."""
         return f"{self.root}/{TrialFiles.EVENTS_START}"
+
+    @property
+    def tensorboard(self) -> str:
+        """Holds the URL of the TensorBoard that shows the experiment, while there is one."""
+        return f"{self.root}/{ExperimentFiles.TENSORBOARD}"
 
     def program(self, suffix: str) -> str:
         """The versioned program.

@@ -1,4 +1,4 @@
-"""Prefect artifacts of an experiment: its progress, and a table of its trials.
+"""Prefect artifacts of an experiment: its progress, a table of its trials, a link to TensorBoard.
 
 Written by one thread of the driver, at most every two seconds, so that a slow or absent Prefect
 server holds nothing up. What cannot be written is left out: artifacts show, they keep nothing.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.artifacts import (
+    create_link_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
@@ -39,12 +40,21 @@ class ArtifactWriter:
         name: The experiment's name: artifacts of one name are versions of each other.
         title: What the progress artifact is called.
         direction: Which way is better; the table is sorted by it.
+        tensorboard: URL of the TensorBoard that shows it, or None.
     """
 
-    def __init__(self, name: str, title: str, direction: Direction | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        direction: Direction | None,
+        *,
+        tensorboard: str | None = None,
+    ) -> None:
         self._key = slug(name)
         self._title = title
         self._direction = direction
+        self._tensorboard = tensorboard
         self._results: list[TrialResult] = []
         self._counts: Counts | None = None
         self._progress_id: UUID | None = None
@@ -75,9 +85,23 @@ class ArtifactWriter:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        if self._tensorboard is not None:
+            self._write_link(self._tensorboard)
         while not self._closing:
             self._wake.wait(_SECONDS)
             self._write()
+
+    def _write_link(self, url: str) -> None:
+        try:
+            create_link_artifact(
+                link=url,
+                link_text="TensorBoard",
+                key=f"{self._key}-tensorboard",
+                description=f"TensorBoard of {self._title} while it runs; "
+                "afterwards, `hopsml tensorboard` shows it",
+            )
+        except Exception as error:
+            _logger.debug("artifact not written: %s", error)
 
     def _write(self) -> None:
         counts, results = self._counts, self._results[:]

@@ -69,6 +69,7 @@ class ExperimentRecord:
         environment: Path of the versioned environment, or None.
         flow_run_id: The Prefect flow run, or None.
         origin: What stays the same when Prefect runs the run again that began it, or None.
+        tensorboard: URL of the TensorBoard that shows it; None without one, and after the end.
         tags: The user's tags.
         model: Linked model, or None.
         error: Why it failed, or None.
@@ -102,6 +103,7 @@ class ExperimentRecord:
     environment: str | None = None
     flow_run_id: str | None = None
     origin: str | None = None
+    tensorboard: str | None = None
     tags: tuple[str, ...] = ()
     model: str | None = None
     error: str | None = None

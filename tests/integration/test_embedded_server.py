@@ -124,7 +124,9 @@ def test_output_ends_with_a_table_and_where_to_look_next(embedded):
     assert any(line.startswith("Finished Experiment embedded-") for line in lines)
     assert any(line.startswith("BEST  metric 4 with x=4") for line in lines)
     assert any(line.startswith(f"Files:       {directory}/hopsml_project/Exp") for line in lines)
-    assert any(line.startswith("TensorBoard: tensorboard --logdir ") for line in lines)
+    assert any(
+        re.fullmatch(r"TensorBoard: hopsml tensorboard embedded-\S+", line) for line in lines
+    )
     assert any(line.startswith("Prefect:     prefect server start") for line in lines)
 
 

@@ -1,0 +1,119 @@
+"""The program of a TensorBoard's process: serves on the socket that it was given.
+
+It runs by itself alone, as ``python -m hopsml_flows.board.child``: what it shows comes by standard
+input, and it ends when that does, since then whoever started it is gone. TensorFlow is never
+imported: TensorBoard's data server reads event files, and where there is none for the platform, or
+the system limits open files, TensorBoard's own reader in Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+import resource
+import shutil
+import signal
+import sys
+import threading
+import traceback
+import types
+from pathlib import Path
+
+import psutil
+
+from hopsml_flows.board.shown import Shown
+
+__all__ = ["main"]
+
+_FAST_RELOAD_SECONDS = 2
+_SLOW_RELOAD_SECONDS = 10
+"""How often files are looked at; in Python that takes a second for a thousand trials."""
+
+_OPEN_FILES = 65536
+"""The data server keeps every event file open: with a limit below that it may see none at all."""
+
+
+def main() -> None:
+    """Serve a TensorBoard until standard input ends, or SIGTERM comes."""
+    os.nice(10)  # trials come first
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    shown, descriptor, address, scratch = pickle.load(sys.stdin.buffer)
+    try:
+        _serve(shown, descriptor, address, Path(scratch))
+        sys.stdin.buffer.read()
+        # Whoever started this is gone, and removes nothing any more.
+        shutil.rmtree(scratch, ignore_errors=True)
+    except SystemExit:
+        pass
+    except BaseException:
+        traceback.print_exc()
+        _leave(1)
+    _leave(0)
+
+
+def _serve(shown: Shown, descriptor: int, address: tuple[str, int], scratch: Path) -> None:
+    # What TensorBoard's own build without TensorFlow has; where it is missing, TensorBoard imports
+    # TensorFlow if that is installed: 800 MB, and seconds.
+    sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
+    from tensorboard.program import TensorBoard
+
+    from hopsml_flows.board.serving import HandedOverServer
+
+    host, port = address
+    fast = _has_data_server() and _open_files() >= _OPEN_FILES
+    board = TensorBoard(server_class=functools.partial(HandedOverServer, descriptor=descriptor))
+    board.configure(
+        logdir=str(_logdir(shown, scratch)),
+        host=host,
+        port=port,
+        window_title=shown.title,
+        load_fast="auto" if fast else "false",
+        reload_interval=_FAST_RELOAD_SECONDS if fast else _SLOW_RELOAD_SECONDS,
+        reload_multifile=True,  # several files of a trial grow at a time
+    )
+    board.launch()
+
+
+def _logdir(shown: Shown, scratch: Path) -> Path:
+    """The directory that TensorBoard reads: what is shown itself, or a view of it."""
+    if shown.local_directory is not None:
+        return shown.local_directory
+    from hopsml_flows.board.view import View
+
+    view = View(shown, scratch / f"view-{os.getpid()}")
+    threading.Thread(target=view.keep, name="hopsml-view", daemon=True).start()
+    return view.root
+
+
+def _has_data_server() -> bool:
+    """Whether TensorBoard's data server exists for this platform."""
+    try:
+        import tensorboard_data_server
+    except ImportError:
+        return False
+    return tensorboard_data_server.server_binary() is not None
+
+
+def _open_files() -> int:
+    """Raise the limit of open files as far as the system lets it, and say how far that is."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:  # macOS says so, and refuses it
+        hard = _OPEN_FILES
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return hard
+
+
+def _leave(code: int) -> None:
+    """End this process at once, and before it what it started."""
+    for child in psutil.Process().children():
+        child.kill()
+        child.wait()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

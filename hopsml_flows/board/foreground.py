@@ -1,0 +1,60 @@
+"""A TensorBoard that somebody waits for, until they interrupt it."""
+
+from __future__ import annotations
+
+import errno
+
+from hopsml_flows.board import settings
+from hopsml_flows.board.process import Board
+from hopsml_flows.board.shown import Shown
+from hopsml_flows.errors import InvalidArgumentError, TensorBoardError
+
+__all__ = ["serve"]
+
+_PORT = 6006
+"""TensorBoard's own; another one where that is taken."""
+
+_HIGHEST = 65535
+
+
+def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> None:
+    """Show something until Ctrl-C; its URL is printed.
+
+    Args:
+        shown: What is shown.
+        host: Address to listen on; None for what the environment says.
+        port: Port to listen on, 0 for any; None for TensorBoard's own, or any where that is taken.
+
+    Raises:
+        InvalidArgumentError: There is no such address, or the port cannot be had.
+        TensorBoardError: It does not run; the message says why.
+    """
+    reasons: list[str] = []
+    board = _listening(shown, host or settings.host(), port, reasons)
+    try:
+        board.start()
+        print(f"TensorBoard of {shown.title}: {board.url} (Ctrl-C ends it)", flush=True)
+        board.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        board.close()
+    raise TensorBoardError(reasons[0])
+
+
+def _listening(shown: Shown, host: str, port: int | None, reasons: list[str]) -> Board:
+    if port is not None and not 0 <= port <= _HIGHEST:
+        raise InvalidArgumentError("port", port, f"must be a port, from 0 to {_HIGHEST}")
+    try:
+        return Board(
+            shown, host=host, port=_PORT if port is None else port, complain=reasons.append
+        )
+    except OSError as error:
+        about_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        if about_port and port is None:
+            return _listening(shown, host, 0, reasons)
+        reason = error.strerror or str(error)
+        if about_port:
+            raise InvalidArgumentError("port", port, f"must be free on {host} ({reason})") from None
+        allowed = f"must be an address of this machine ({reason})"
+        raise InvalidArgumentError("host", host, allowed) from None

@@ -1,0 +1,50 @@
+"""What a TensorBoard shows: the value that travels to its process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hopsml_flows.storage import ExperimentPaths, Project
+
+__all__ = ["Shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Directories of a project whose event files a TensorBoard shows.
+
+    Args:
+        project: The project; it pickles with all that another process needs to reach it.
+        directories: What the runs of a directory are named after, and the directory's path in the
+            project. One whose name is "" is alone, and its runs are named as they are.
+        title: Title of the page.
+    """
+
+    project: Project
+    directories: tuple[tuple[str, str], ...]
+    title: str
+
+    @classmethod
+    def experiments(cls, project: Project, found: Iterable[ExperimentPaths]) -> Shown:
+        """Experiments: one alone, or several side by side, each run named after its experiment.
+
+        Args:
+            project: Their project.
+            found: Their paths; at least one.
+        """
+        first, *others = found
+        if not others:
+            return cls(project, (("", first.root),), first.id)
+        return cls(
+            project, tuple((paths.id, paths.root) for paths in (first, *others)), project.name
+        )
+
+    @property
+    def local_directory(self) -> Path | None:
+        """The one directory, where it is alone and a local one: TensorBoard reads that itself."""
+        root = self.project.local_root
+        if root is None or len(self.directories) > 1 or self.directories[0][0]:
+            return None
+        return root / self.directories[0][1]

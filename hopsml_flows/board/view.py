@@ -1,0 +1,205 @@
+"""A local directory that TensorBoard reads in place of directories it cannot read as they are.
+
+Remote event files are copied, and what they grow by is added; of local ones there are links. So
+every storage looks alike to TensorBoard, which opens a file once and then only reads on: a file
+that another one has replaced gets another name. Nothing is written to the project.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hopsml_flows.board import hparams
+from hopsml_flows.board.shown import Shown
+from hopsml_flows.storage import FileInfo, Project, TrialFiles
+from hopsml_flows.storage.patience import answer_limit, within
+
+__all__ = ["View"]
+
+_SHORTEST_PAUSE = 2.0
+_SHARE = 0.1
+"""How much of the time may go into looking: storage has other things to do."""
+
+_ALL_EVERY = 30
+"""One round in so many also looks at trials that are over: they may be run again."""
+
+_CHUNK = 4 << 20
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _File:
+    """What the view has of a file.
+
+    Args:
+        path: The copy, or the link.
+        identity: What tells a local file from another one of its name; None for a remote one.
+        size: Bytes that were copied.
+    """
+
+    path: Path
+    identity: tuple[int, int] | None = None
+    size: int = 0
+
+
+class View:
+    """The local directory of what a TensorBoard shows.
+
+    Args:
+        shown: What it shows.
+        root: The directory, which is made.
+    """
+
+    def __init__(self, shown: Shown, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True)
+        self._project = shown.project
+        self._directories = shown.directories
+        self._files: dict[str, dict[str, _File]] = {}
+        self._over: set[str] = set()
+        self._descriptions: dict[str, tuple[int, Any]] = {}
+        self._joined: _File | None = None
+        self._renewals = 0
+        self._rounds = 0
+        self._failed: list[Exception] = []
+
+    def keep(self) -> None:
+        """Bring it up to date now and then, without end."""
+        while True:
+            began = time.monotonic()
+            for error in self.round():  # in this process's output, where only the last is kept
+                print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            taken = time.monotonic() - began
+            time.sleep(max(_SHORTEST_PAUSE, taken * (1 - _SHARE) / _SHARE))
+
+    def round(self) -> list[Exception]:
+        """Bring it up to date.
+
+        Returns:
+            What failed, and is tried again in the next round; everything else was done.
+        """
+        self._failed = []
+        if self._rounds % _ALL_EVERY == 0:
+            self._over.clear()
+        self._rounds += 1
+        before = dict(self._descriptions)
+        for name, path in self._directories:
+            self._look(path, self.root / name, joins=bool(name))
+        if self._descriptions != before:
+            self._joined = _File(self._renewed(self.root / TrialFiles.EVENTS_START, self._joined))
+            whole = hparams.joined(description for _, description in self._descriptions.values())
+            self._joined.path.write_bytes(whole)
+        return self._failed
+
+    def _look(self, source: str, target: Path, *, joins: bool = False) -> bool:
+        """Bring a directory up to date, with all below it.
+
+        Args:
+            source: Its path in the project.
+            target: Its path in the view.
+            joins: Whether its description of hyperparameters is joined with others.
+
+        Returns:
+            Whether anything was new.
+        """
+        try:
+            entries = self._asked(lambda: self._project.entries(source))
+        except Exception as error:  # each file system has errors of its own
+            self._failed.append(error)
+            return True
+        known = self._files.setdefault(source, {})
+        news = False
+        present = set()
+        for entry in entries:
+            name = entry.name.rpartition("/")[2]
+            if entry.is_directory:
+                if entry.name not in self._over:
+                    news |= self._look(entry.name, target / name)
+                continue
+            if not _is_shown(entry.name):
+                continue
+            present.add(name)
+            try:
+                if joins and name == TrialFiles.EVENTS_START and self._joins(source, entry):
+                    continue
+                news |= self._show(entry, target / name, known)
+            except Exception as error:
+                self._failed.append(error)
+                news = True
+        for name in known.keys() - present:
+            known.pop(name).path.unlink(missing_ok=True)
+            news = True
+        if TrialFiles.EVENTS_END in present and not news:
+            self._over.add(source)
+        return news
+
+    def _show(self, file: FileInfo, target: Path, known: dict[str, _File]) -> bool:
+        """Bring a file up to date; says whether it had anything new."""
+        have = known.get(target.name)
+        root = self._project.local_root
+        if root is not None:
+            found = (root / file.name).stat()
+            identity = (found.st_dev, found.st_ino)
+            if have is not None and have.identity == identity:
+                return False
+            have = known[target.name] = _File(self._renewed(target, have), identity)
+            have.path.symlink_to(root / file.name)
+            return True
+        if have is None or file.size < have.size:  # another one has taken its place
+            have = known[target.name] = _File(self._renewed(target, have))
+            have.path.touch()
+        news = have.size < file.size
+        while have.size < file.size:
+            length = min(_CHUNK, file.size - have.size)
+            data = self._asked(partial(_part, self._project, file.name, have.size, length), length)
+            if not data:
+                break
+            with have.path.open("r+b") as copy:
+                copy.seek(have.size)
+                copy.write(data)
+            have.size += len(data)
+        return news
+
+    def _renewed(self, target: Path, before: _File | None = None) -> Path:
+        """A path for a file, which it has not had yet."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if before is None:
+            return target
+        before.path.unlink(missing_ok=True)
+        self._renewals += 1
+        return target.with_name(f"{target.name}.{self._renewals}")
+
+    def _joins(self, source: str, file: FileInfo) -> bool:
+        """Whether a file describes an experiment's hyperparameters, and nothing else."""
+        size, _ = self._descriptions.get(source, (-1, None))
+        if size == file.size:
+            return True
+        description = hparams.described(self._asked(lambda: self._project.read(file.name)))
+        if description is None:
+            return False
+        self._descriptions[source] = (file.size, description)
+        return True
+
+    def _asked(self, action: Callable[[], T], size: int = 0) -> T:
+        """Ask storage, which may hang."""
+        return within(answer_limit(self._project, size), action)
+
+
+def _is_shown(path: str) -> bool:
+    """Whether a file is for TensorBoard: its event files, its debugger's, and its profiler's."""
+    directory, _, name = path.rpartition("/")
+    return "tfevents" in name or name.startswith("tfdbg_events.") or "/plugins/" in f"{directory}/"
+
+
+def _part(project: Project, path: str, start: int, length: int) -> bytes:
+    with project.open(path) as file:
+        file.seek(start)
+        data: bytes = file.read(length)
+        return data

@@ -1,0 +1,183 @@
+"""The TensorBoard of an experiment, read through its HTTP API while the experiment runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import httpx
+import pytest
+
+from hopsml_flows import experiment
+from hopsml_flows.errors import HopsmlWarning
+from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, Project
+from tests.boards import Page, board_processes, eventually, is_free
+from tests.servers import s3
+
+
+def curved(x, gate):
+    """One trial is over at once; the other has a curve that grows, and waits to be let go."""
+    import time
+    from pathlib import Path
+
+    from tensorboard.compat.proto import event_pb2, summary_pb2
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    from hopsml_flows import tensorboard
+
+    if x == 1:
+        return {"accuracy": 0.5}
+    writer = EventFileWriter(tensorboard.logdir())
+    deadline = time.monotonic() + 120
+    step = 0
+    while not Path(gate).exists():
+        assert time.monotonic() < deadline, "nobody looked"
+        value = summary_pb2.Summary.Value(tag="loss", simple_value=1 / (step + 1))
+        event = event_pb2.Event(
+            wall_time=time.time(), step=step, summary=summary_pb2.Summary(value=[value])
+        )
+        writer.add_event(event)
+        writer.flush()
+        step += 1
+        time.sleep(0.2)
+    writer.close()
+    return {"accuracy": 0.75}
+
+
+@pytest.fixture
+def url_of(request, monkeypatch, tmp_path):
+    """URL of a new project, by the kind of its storage."""
+
+    def url(storage):
+        if storage == "local":
+            return str(tmp_path / "project")
+        if storage == "s3":
+            server = request.getfixturevalue("s3_server")
+            for name, value in server.environment.items():
+                monkeypatch.setenv(name, value)
+            return s3.new_url()
+        return request.getfixturevalue("hdfs_server").url(storage)
+
+    return url
+
+
+class Onlooker(threading.Thread):
+    """Looks at an experiment from outside while it runs, and then lets its last trial end."""
+
+    def __init__(self, url, gate):
+        super().__init__()
+        self._project = Project(url)
+        self._gate = gate
+        self.seen = {}
+
+    def run(self):
+        try:
+            self._look()
+        finally:
+            self._gate.touch()
+
+    def _look(self):
+        [directory] = eventually(lambda: self._project.listdir(EXPERIMENTS), bool)
+        paths = ExperimentPaths(directory)
+        told = eventually(lambda: self._project.exists(paths.tensorboard), bool)
+        assert told
+        self.seen["file"] = self._project.read(paths.tensorboard).decode()
+        self.seen["record"] = json.loads(self._project.read(paths.record))
+        with Page(self.seen["record"]["tensorboard"]) as page:
+            groups = eventually(
+                page.groups,
+                lambda groups: (
+                    len(groups) == 2 and any(g.get("metricValues") for g in groups.values())
+                ),
+            )
+            self.seen["groups"] = groups
+            self.seen["described"] = page.described()
+            self.seen["runs"] = page.runs()
+            first = eventually(lambda: page.curve(self._running(), "loss"), lambda c: len(c) > 1)
+            self.seen["curve"] = first
+            self.seen["later"] = eventually(
+                lambda: page.curve(self._running(), "loss"), lambda curve: len(curve) > len(first)
+            )
+            self.seen["running"] = json.loads(self._project.read(paths.record))["state"]
+
+    def _running(self):
+        [name] = [run for run in self.seen["runs"] if run.startswith("0002")]
+        return name
+
+
+@pytest.mark.parametrize("storage", ["local", "webhdfs", "s3"])
+def test_trials_are_seen_while_they_run(prefect_server, dask_address, url_of, tmp_path, storage):
+    url, gate = url_of(storage), tmp_path / "gate"
+    onlooker = Onlooker(url, gate)
+    onlooker.start()
+    result = experiment.grid_search(
+        curved,
+        {"x": [1, 2], "gate": [str(gate)]},
+        name=f"seen on {storage}",
+        optimization_key="accuracy",
+        project=url,
+        cluster=dask_address,
+        sync_interval=0.5,
+        progress=False,
+        tensorboard=True,
+    )
+    onlooker.join()
+    seen = onlooker.seen
+    assert seen["running"] == "RUNNING"
+    assert seen["file"] == seen["record"]["tensorboard"]
+    by_number = {name[:4]: group for name, group in seen["groups"].items()}
+    done, running = by_number["0001"], by_number["0002"]
+    assert (done["hparams"]["x"], running["hparams"]["x"]) == (1, 2)
+    assert done["metricValues"][0]["value"] == pytest.approx(0.5)
+    assert running["metricValues"] == []
+    assert done["sessions"][0]["status"] == "STATUS_SUCCESS"
+    assert "x" in {info["name"] for info in seen["described"]["hparamInfos"]}
+    assert seen["curve"][0] == (0, 1.0)
+    assert seen["later"][: len(seen["curve"])] == seen["curve"]
+    # Afterwards nothing is left but the experiment.
+    project, paths = Project(url), ExperimentPaths(result.id)
+    assert json.loads(project.read(paths.record))["tensorboard"] is None
+    assert not project.exists(paths.tensorboard)
+    assert board_processes() == []
+    assert is_free(seen["file"])
+    body = {"artifacts": {"flow_run_id": {"any_": [result.flow_run_id]}}}
+    found = httpx.post(f"{prefect_server}/artifacts/filter", json=body).raise_for_status().json()
+    links = {artifact["key"]: artifact["data"] for artifact in found}
+    assert links[f"seen-on-{storage}-tensorboard"] == f"[TensorBoard]({seen['file']})"
+
+
+def test_experiments_in_a_row_leave_no_tensorboard_and_no_used_port(
+    options, monkeypatch, experiments
+):
+    monkeypatch.setenv("HOPSML_TENSORBOARD", "true")  # where a caller says nothing
+    count = int(os.environ.get("HOPSML_EXPERIMENTS_IN_A_ROW", "5"))
+    project = Project(options["project"])
+
+    def train():
+        from hopsml_flows import hdfs
+
+        [told] = hdfs.glob("Experiments/*/TensorBoard.task0")  # the others' are gone
+        return {"url": hdfs.load(told).decode()}
+
+    urls = set()
+    for _ in range(count):
+        _, outputs = experiment.launch(train, **options)
+        urls.add(outputs["url"])
+        assert board_processes() == []
+        assert is_free(outputs["url"])
+    assert len(experiments()) == count
+    assert project.glob("Experiments/*/TensorBoard.task0") == []
+    assert all(record["tensorboard"] is None for record in experiments().values())
+
+
+def test_an_experiment_runs_where_no_tensorboard_can(options, monkeypatch):
+    monkeypatch.setenv("HOPSML_TENSORBOARD_HOST", "192.0.2.1")
+    with pytest.warns(HopsmlWarning, match=r"192\.0\.2\.1.*HOPSML_TENSORBOARD_HOST"):
+        result = experiment.launch(lambda: 1.0, tensorboard=True, **options)
+    assert result.best_metric == 1.0
+    # As one leaves it whose driver is killed; who resumes it without a TensorBoard removes it.
+    project, paths = Project(options["project"]), ExperimentPaths(result.id)
+    project.replace(paths.tensorboard, "http://127.0.0.1:1")
+    experiment.launch(lambda: 1.0, resume=result.id, tensorboard=False, **options)
+    assert not project.exists(paths.tensorboard)
