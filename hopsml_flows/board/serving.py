@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorboard.program import TensorBoardServer
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 __all__ = ["HandedOverServer"]
 
 
-class HandedOverServer(TensorBoardServer):  # type: ignore[misc]  # TensorBoard has no types
-    """TensorBoard's seam for servers, with a listening socket of the caller's.
+class HandedOverServer:
+    """What TensorBoard calls a ``TensorBoardServer``, with a listening socket of the caller's.
 
     Args:
         wsgi_app: TensorBoard's application.

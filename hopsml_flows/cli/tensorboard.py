@@ -15,9 +15,9 @@ __all__ = ["tensorboard"]
 
 
 def tensorboard(
-    *ids: str,
-    project: str | None = None,
-    every: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    *ids: Annotated[str, Parameter(name="ID")],
+    project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
+    every: Annotated[bool, Parameter(name="--all", negative="")] = False,
     host: str | None = None,
     port: int | None = None,
 ) -> None:
@@ -27,9 +27,9 @@ def tensorboard(
     the trials of all. What is running is followed.
 
     Args:
-        ids: Identifiers of experiments, or beginnings that no other has; the experiment started
-            last where there is none.
-        project: The project, as a local path, a URL or block:NAME; the default project otherwise.
+        ids: The experiments: identifiers, the beginnings of some, or "last", which is meant where
+            none is named.
+        project: Local path, URL or block:NAME of the project; default as for experiments.
         every: All experiments of the project.
         host: Address to listen on, 0.0.0.0 for all of this machine's; HOPSML_TENSORBOARD_HOST or
             127.0.0.1 otherwise.

@@ -60,9 +60,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         paths = ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     with ShownExperiment(plan, paths) as shown:
-        record = record_file(
-            plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url
-        )
+        record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
         write_start(plan, paths, record)
         if dead is not None and dead != record.record.flow_run_id:
             declare_crashed(dead, f"flow run {record.record.flow_run_id}")
