@@ -21,6 +21,7 @@ __all__ = ["app", "main"]
 app = App(name="hopsml", help="Experiments of hopsml-flows.", version=__version__)
 app.command("hopsml_flows.cli.logs:logs")
 app.command("hopsml_flows.cli.tensorboard:tensorboard")
+app.command("hopsml_flows.cli.setup_prefect:setup_prefect")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.storage import Project, block_name, default_project
 
-__all__ = ["HopsFSProject", "block_reference", "loaded_project"]
+__all__ = ["HopsFSProject", "block_reference", "loaded_block", "loaded_project"]
 
 _SLUG = "hopsfs-project"
 
@@ -79,10 +79,21 @@ def loaded_project(reference: str) -> Project:
         InvalidProjectError: There is no block of that name.
     """
     try:
-        # Told to be synchronous: in a notebook, which has an event loop, it would not be.
-        block = cast("HopsFSProject", HopsFSProject.load(block_name(reference) or "", _sync=True))  # type: ignore[call-arg]
+        return loaded_block(block_name(reference) or "").project()
     except ValueError as error:
         raise InvalidProjectError(
             "project", reference, "must name a saved block of type HopsFSProject"
         ) from error
-    return block.project()
+
+
+def loaded_block(name: str) -> HopsFSProject:
+    """A saved block.
+
+    Args:
+        name: Its name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    # Told to be synchronous: in a notebook, which has an event loop, it would not be.
+    return cast("HopsFSProject", HopsFSProject.load(name, _sync=True))  # type: ignore[call-arg]

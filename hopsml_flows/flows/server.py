@@ -31,7 +31,7 @@ from prefect.settings import (
 from hopsml_flows.cluster.remote import flush
 from hopsml_flows.errors import PrefectServerError
 
-__all__ = ["embedded_server", "server_is_embedded"]
+__all__ = ["check_answers", "embedded_server", "server_is_embedded"]
 
 START_SECONDS = 120.0
 """Longest wait for the server to answer; Prefect's own limit of 20 s fails on loaded machines."""
@@ -90,7 +90,7 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
         yield None
         return
     if configured := PREFECT_API_URL.value():
-        _check_answers(configured)
+        check_answers(configured)
         yield None
         return
     with tempfile.TemporaryFile() as output, _listening() as listener:
@@ -117,7 +117,15 @@ def server_is_embedded() -> bool:
     return _embedded.get()
 
 
-def _check_answers(url: str) -> None:
+def check_answers(url: str) -> None:
+    """Find out whether a configured Prefect server answers.
+
+    Args:
+        url: Its API URL.
+
+    Raises:
+        PrefectServerError: It does not, within 10 s.
+    """
     try:
         httpx.get(f"{url.rstrip('/')}/health", timeout=_ANSWER_SECONDS)
     except httpx.TransportError as error:

@@ -1,0 +1,65 @@
+"""``hopsml setup-prefect``: prepares the configured Prefect server for experiments."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from hopsml_flows.errors import InvalidArgumentError
+
+__all__ = ["setup_prefect"]
+
+
+def setup_prefect(
+    *,
+    project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
+    block: str = "hopsml",
+    pool: str = "hopsml",
+    pool_limit: int | None = None,
+    limit: Annotated[tuple[str, ...], Parameter(name="--limit", negative="")] = (),
+    dead_after: float | None = None,
+) -> None:
+    """Prepare the Prefect server that PREFECT_API_URL names: run it once, or again after a change.
+
+    It registers the block type of projects, and makes a work pool of type process, concurrency
+    limits, and an automation that marks flow runs Crashed whose process is gone. What is there
+    already is brought up to date, never made twice.
+
+    Args:
+        project: Local path or URL of a project to save as a block, for project="block:NAME".
+        block: Name of that block.
+        pool: Name of the work pool.
+        pool_limit: Flow runs that the pool runs at once; a new pool runs 1.
+        limit: Global concurrency limit NAME=SLOTS; may be given several times.
+        dead_after: Seconds without a heartbeat after which a flow run is dead, at least 10; for a
+            new automation three times PREFECT_FLOWS_HEARTBEAT_FREQUENCY (180 s).
+    """
+    # Imports Prefect.
+    from hopsml_flows.flows.setup import Wish, heartbeat_seconds, set_up
+
+    wish = Wish(
+        pool=pool,
+        pool_limit=pool_limit,
+        dead_after=dead_after,
+        limits=dict(_pair(text) for text in limit),
+        project=project,
+        block=block,
+    )
+    if dead_after is not None and dead_after <= heartbeat_seconds():
+        print(
+            f"hopsml: flow runs say that they live every {heartbeat_seconds():g} s; after "
+            f"{dead_after:g} s, living ones will be taken for dead "
+            "(PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30, for what runs them, is the shortest)",
+            file=sys.stderr,
+        )
+    for done in set_up(wish):
+        print(f"{done.change.value:9}  {done.what}", flush=True)
+
+
+def _pair(text: str) -> tuple[str, int]:
+    name, _, slots = text.rpartition("=")
+    if not name or not slots.isascii() or not slots.isdecimal():
+        raise InvalidArgumentError("--limit", text, "must be NAME=SLOTS, with an integer")
+    return name, int(slots)

@@ -1,0 +1,211 @@
+"""``hopsml setup-prefect`` on a real server, run several times."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import httpx
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from hopsml_flows.cli import main
+from hopsml_flows.experiment import HopsFSProject
+from hopsml_flows.flows.setup import AUTOMATION, Wish, set_up
+from tests.servers.prefect import flow_run
+from tests.servers.processes import wait_until
+
+
+@pytest.fixture
+def server(prefect_services):
+    """The server, configured; without automations afterwards, which would watch other tests."""
+    with (
+        temporary_settings({PREFECT_API_URL: prefect_services.api_url}),
+        httpx.Client(base_url=prefect_services.api_url, timeout=30) as client,
+    ):
+        yield prefect_services
+        for automation in automations(client):
+            client.delete(f"/automations/{automation['id']}").raise_for_status()
+
+
+@pytest.fixture
+def client(server):
+    with httpx.Client(base_url=server.api_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def setup_prefect(capsys):
+    """Run the command; the words that its lines begin with."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main(["setup-prefect", *arguments])
+        assert left.value.code in (0, None)
+        return [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+def automations(client):
+    body = {"automations": {"name": {"any_": [AUTOMATION]}}}
+    return client.post("/automations/filter", json=body).raise_for_status().json()
+
+
+def test_a_second_run_changes_nothing_and_a_change_is_made_once(
+    server, client, setup_prefect, tmp_path
+):
+    pool = f"pool-{uuid4().hex[:6]}"
+    options = ["--pool", pool, "--limit", f"{pool}=2", "--block", pool, "--project"]
+    first = setup_prefect(*options, str(tmp_path))
+    assert first[1:] == ["created"] * 4
+    assert setup_prefect(*options, str(tmp_path)) == ["unchanged"] * 5
+    (automation,) = automations(client)
+    assert automation["trigger"]["within"] == 540
+    assert client.get(f"/work_pools/{pool}").json()["concurrency_limit"] == 1
+    block = HopsFSProject.load(pool)
+    assert block.project().local_root == tmp_path
+
+    # What others changed and nobody asks for stays.
+    block.storage_options = {"auto_mkdir": True}
+    block.save(pool, overwrite=True)
+    client.patch(f"/work_pools/{pool}", json={"concurrency_limit": 3}).raise_for_status()
+    client.patch(f"/automations/{automation['id']}", json={"enabled": False}).raise_for_status()
+    changed = [*options[:3], f"{pool}=5", *options[4:], str(tmp_path / "other")]
+    assert setup_prefect(*changed, "--dead-after", "700") == [
+        "unchanged",
+        "updated",
+        "unchanged",
+        "updated",
+        "updated",
+    ]
+    (after,) = automations(client)
+    assert (after["id"], after["enabled"]) == (automation["id"], False)
+    assert after["trigger"]["within"] == 700
+    assert setup_prefect(*changed) == ["unchanged"] * 5
+    assert client.get(f"/work_pools/{pool}").json()["concurrency_limit"] == 3
+    assert client.get(f"/v2/concurrency_limits/{pool}").json()["limit"] == 5
+    block = HopsFSProject.load(pool)
+    assert block.url == str(tmp_path / "other")
+    assert block.storage_options.get_secret_value() == {"auto_mkdir": True}
+    found = client.post("/block_documents/filter", json={"include_secrets": True}).json()
+    assert [entry["name"] for entry in found].count(pool) == 1
+
+
+def test_doubles_are_removed(server, client):
+    list(set_up(Wish()))
+    (there,) = automations(client)
+    copy = {name: there[name] for name in ("name", "description", "trigger", "actions")}
+    client.post("/automations/", json=copy).raise_for_status()
+    assert len(automations(client)) == 2
+    assert [done.change for done in set_up(Wish())][-1] == "updated"
+    assert len(automations(client)) == 1
+    assert [done.change for done in set_up(Wish())][-1] == "unchanged"
+
+
+HANGS = """
+import os, time
+from hopsml_flows import experiment
+
+here = os.getcwd()
+
+def train(x):
+    open(f"{here}/started", "w").close()
+    time.sleep(1000)
+
+experiment.grid_search(train, {"x": [1]}, name="killed",
+                       cluster=experiment.ClusterConfig(kind="local", n_workers=1))
+"""
+
+
+def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
+    server, client, setup_prefect, tmp_path
+):
+    setup_prefect("--dead-after", "12")
+    script = tmp_path / "program.py"
+    script.write_text(HANGS)
+    driver = server.run([sys.executable, str(script)], tmp_path / "log")
+    wait_until((tmp_path / "started").exists, 120, "the trial")
+    runs = {"flows": {"name": {"any_": ["grid-search"]}}, "sort": "START_TIME_DESC", "limit": 1}
+    (killed,) = client.post("/flow_runs/filter", json=runs).json()
+    assert killed["state_type"] == "RUNNING"
+    driver.stop(kill=True)
+
+    # A run that says that it lives, one that said so and is over, and one that is paused.
+    flow = client.post("/flows/", json={"name": "others"}).json()["id"]
+    lives, over, paused = (
+        client.post("/flow_runs/", json={"flow_id": flow, "state": {"type": "RUNNING"}}).json()[
+            "id"
+        ]
+        for _ in range(3)
+    )
+
+    def beat(*runs):
+        events = [
+            {
+                "id": str(uuid4()),
+                "event": "prefect.flow-run.heartbeat",
+                "occurred": datetime.now(UTC).isoformat(),
+                "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
+            }
+            for run in runs
+        ]
+        client.post("/events", json=events).raise_for_status()
+
+    beat(lives, over, paused)
+    for run, kind in ((over, "COMPLETED"), (paused, "PAUSED")):
+        state = {"state": {"type": kind}, "force": True}
+        client.post(f"/flow_runs/{run}/set_state", json=state).raise_for_status()
+    ticks = iter(range(1000))
+
+    def crashed():
+        if next(ticks) % 20 == 0:
+            beat(lives)
+        return flow_run(server, killed["id"])["state_type"] == "CRASHED"
+
+    wait_until(crashed, 120, "the end of the killed run")
+    shown = flow_run(server, killed["id"])
+    assert shown["state"]["message"] == "no heartbeat for 12 s: its process is gone"
+    states = [flow_run(server, run)["state_type"] for run in (lives, over, paused)]
+    assert states == ["RUNNING", "COMPLETED", "PAUSED"]
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        (None, "no Prefect server is configured: set PREFECT_API_URL"),
+        ("http://127.0.0.1:1/api", "does not answer: http://127.0.0.1:1/api"),
+        ("{ui}/nowhere", "/nowhere refused"),
+    ],
+    ids=["missing", "away", "refuses"],
+)
+def test_a_server_that_cannot_be_used_is_an_error(prefect_services, capsys, url, part):
+    url = url and url.format(ui=prefect_services.ui_url)
+    with temporary_settings({PREFECT_API_URL: url}), pytest.raises(SystemExit) as left:
+        main(["setup-prefect"])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("hopsml: ")
+    assert part in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--limit", "gpu"], "--limit: must be NAME=SLOTS"),
+        (["--limit", "gpu=0"], "limits['gpu']: must be at least 1"),
+        (["--pool-limit", "0"], "pool_limit: must be at least 1"),
+        (["--dead-after", "9"], "dead_after: must be at least 10 s"),
+        (["--dead-after", "nan"], "dead_after: must be at least 10 s"),
+        (["--project", "s3://key:secret@bucket/x"], "project: must have no password"),
+        (["--project", "nosuch://x"], "project: "),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_made(capsys, arguments, part):
+    with pytest.raises(SystemExit) as left:
+        main(["setup-prefect", *arguments])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert part in error
+    assert "secret" not in error
