@@ -87,8 +87,10 @@ class ArtifactWriter:
     def _run(self) -> None:
         if self._tensorboard is not None:
             self._write_link(self._tensorboard)
-        while not self._closing:
+        last = False
+        while not last:
             self._wake.wait(_SECONDS)
+            last = self._closing  # before it writes: what comes in meanwhile is written once more
             self._write()
 
     def _write_link(self, url: str) -> None:
