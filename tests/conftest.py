@@ -9,6 +9,10 @@ import tempfile
 
 import pytest
 
+from tests.nvml.fixtures import (  # noqa: F401 - shared by all tests
+    fake_nvml,
+    nvml_library,
+)
 from tests.servers.fixtures import (  # noqa: F401 - shared by all tests
     hdfs_server,
     libhdfs,

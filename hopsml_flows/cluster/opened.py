@@ -115,6 +115,8 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
         stack.enter_context(_quiet())
         stack.enter_context(without_main_module())
         stack.enter_context(dask.config.set(_SETTINGS))
+        # Dask's own look at GPUs ends the start of a worker where NVML is there and broken.
+        stack.enter_context(dask.config.set({"distributed.diagnostics.nvml": shares is not None}))
         _unmark_this_process()
         cluster = stack.enter_context(_started(config, workers, shares))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))

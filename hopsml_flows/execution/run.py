@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.execution.capture import OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
+from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.function import unpacked
 from hopsml_flows.execution.hints import hint_for
 from hopsml_flows.execution.reporter import Reporter
@@ -135,11 +136,14 @@ class Place:
     Args:
         worker: Address of the Dask worker, or "".
         alone: Whether the process runs one trial at a time, and is not the driver's: only then
-            are its descriptors and its working directory the trial's.
+            are its descriptors, its working directory and what it takes of the machine the
+            trial's.
+        memory_limit: Bytes beyond which Dask ends the process, or None.
     """
 
     worker: str = ""
     alone: bool = False
+    memory_limit: int | None = None
 
 
 def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialResult:
@@ -161,11 +165,15 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
     log = OutputLog(staging.path / TrialFiles.LOG)
     if trial.attempt > 1:
         log.note(f"attempt {trial.attempt}: the worker of the attempt before was lost")
+    log.note(banner(place.worker, alone=place.alone, memory_limit=place.memory_limit))
     again = trial.attempt > 1 or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
+    sampling = Sampling(scalars.write)
     reporter = Reporter(scalars, log, job.optimization_key)
     context = TrialContext(job.project, job.experiment_id, trial, staging.path, reporter)
     with ExitStack() as stack:
+        if place.alone:
+            stack.enter_context(sampling)
         stack.enter_context(captured(log, descriptors=place.alone))
         stack.enter_context(running_trial(context))
         stack.callback(scalars.close)
@@ -202,6 +210,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
         failure=failure,
         generation=trial.generation,
         step=reporter.step,
+        devices=sampling.usage,
     )
 
 

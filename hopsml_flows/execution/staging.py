@@ -32,7 +32,7 @@ from hopsml_flows.storage import (
     is_own_file,
 )
 from hopsml_flows.storage.patience import answer_limit, persistently
-from hopsml_flows.trials import Failure, State, Trial, TrialResult, slug
+from hopsml_flows.trials import DeviceUsage, Failure, State, Trial, TrialResult, slug
 
 __all__ = ["Staging", "committed"]
 
@@ -79,6 +79,7 @@ def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialRe
         ended=commit["ended"],
         worker=commit["worker"],
         generation=trial.generation,
+        devices=DeviceUsage.from_json(usage) if (usage := commit.get("devices")) else None,
     )
 
 
@@ -299,6 +300,7 @@ class Staging:
             "started": result.started,
             "ended": result.ended,
             "worker": result.worker,
+            "devices": result.devices.as_json() if result.devices else None,
             "files": files,
         }
         log = {"log": self._target(TrialFiles.LOG)}

@@ -17,14 +17,18 @@ from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult
+from hopsml_flows.trials.usage import DeviceUsage, GpuUsage, MeanPeak
 from hopsml_flows.trials.warm_start import Past, Seeds, chosen
 
 __all__ = [
     "DEFAULT_KEY",
     "Counts",
+    "DeviceUsage",
     "ExperimentResult",
     "Failure",
     "Generation",
+    "GpuUsage",
+    "MeanPeak",
     "Past",
     "Rate",
     "Report",

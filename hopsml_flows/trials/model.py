@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hopsml_flows.trials.usage import DeviceUsage
+
 __all__ = ["Failure", "State", "Trial", "TrialResult"]
 
 
@@ -77,6 +79,7 @@ class TrialResult:
         failure: Why it failed, or None.
         generation: The trial's generation, or None.
         step: The last step that the function reported a metric of, or None.
+        devices: What it took of its machine; None where its process was not its own.
     """
 
     number: int
@@ -93,6 +96,7 @@ class TrialResult:
     failure: Failure | None = None
     generation: int | None = None
     step: int | None = None
+    devices: DeviceUsage | None = None
 
     @classmethod
     def without_report(cls, trial: Trial, failure: Failure) -> TrialResult:

@@ -81,4 +81,4 @@ def _place() -> Place:
         return Place()
     # A worker inside the driver's process has no nanny; nor may one of several threads be alone.
     alone = worker.state.nthreads == 1 and worker.nanny is not None
-    return Place(worker.address, alone=alone)
+    return Place(worker.address, alone=alone, memory_limit=worker.memory_manager.memory_limit)

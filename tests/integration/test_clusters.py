@@ -13,6 +13,7 @@ from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.experiment import ClusterConfig
+from tests.logs import printed
 
 from .training import product
 
@@ -105,6 +106,5 @@ def test_a_worker_of_several_threads_keeps_trials_apart(prefect_server, project)
         )
     for trial in result.trials:
         log = (project / "Experiments" / result.id / trial.directory / "output.log").read_text()
-        assert [line.partition("Z ")[2] for line in log.splitlines()] == [
-            f"trial {trial.params['x']} step {step}" for step in range(5)
-        ]
+        assert trial.devices is None  # nobody could say which of the two took it
+        assert printed(log) == [f"trial {trial.params['x']} step {step}" for step in range(5)]

@@ -12,6 +12,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, InvalidProjectError, PrefectServerError
 from hopsml_flows.experiment import ClusterConfig
+from tests.logs import printed
 
 from .training import product
 
@@ -102,9 +103,7 @@ def test_a_thread_that_a_trial_left_behind_does_not_print_into_the_next_one(
         progress=False,
     )
     assert "late" not in _log(result, result.trials[0])
-    assert [line.partition("Z ")[2] for line in _log(result, result.trials[1]).splitlines()] == [
-        "late from 2"
-    ]
+    assert printed(_log(result, result.trials[1])) == ["late from 2"]
 
 
 def test_logs_hold_nothing_of_prefects_own_traffic(options):
@@ -118,9 +117,7 @@ def test_logs_hold_nothing_of_prefects_own_traffic(options):
 
     result = experiment.grid_search(train, {"x": [1, 2, 3, 4]}, **options)
     for trial in result.trials:
-        assert [line.partition("Z ")[2] for line in _log(result, trial).splitlines()] == [
-            f"INFO mine: mine {trial.params['x']}"
-        ]
+        assert printed(_log(result, trial)) == [f"INFO mine: mine {trial.params['x']}"]
 
 
 def test_files_in_the_working_directory_stay_as_they_are(options, tmp_path, monkeypatch):

@@ -1,14 +1,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from hopsml_flows.execution import Staging, earlier_trials
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
-from hopsml_flows.trials import Failure, State, Trial, TrialResult, trial_name
+from hopsml_flows.trials import (
+    DeviceUsage,
+    Failure,
+    GpuUsage,
+    MeanPeak,
+    State,
+    Trial,
+    TrialResult,
+    trial_name,
+)
 
 PATHS = ExperimentPaths("digits-1")
+USAGE = DeviceUsage(
+    3,
+    MeanPeak(88.5, 101.0),
+    MeanPeak(1 << 30, 1 << 31),
+    (GpuUsage(1, "GPU-1", "Test", 1 << 33, MeanPeak(40.0, 80.0), None),),
+)
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -45,6 +61,7 @@ def ran(storage, trial, metric):
             ended=12.5,
             worker="tcp://w:1",
             generation=trial.generation,
+            devices=USAGE,
         )
     staging.commit(result)
     staging.close()
@@ -64,6 +81,16 @@ def test_committed_trials_have_parameters_and_results_failed_ones_only_parameter
     assert left.params == {1: {"x": 0.1, "act": "relu"}, 2: {"x": 1e-300, "act": "tanh"}}
     assert left.results == {1: good}
     assert left.unfinished == ("0002-x=1e-300-act=tanh",)
+
+
+def test_trials_committed_before_devices_were_sampled_are_read_too(storage):
+    good = ran(storage, trial_of(1, {"x": 0.1}), 0.5)
+    path = PATHS.trial(good.directory, TrialFiles.OUTPUTS)
+    outputs = json.loads(storage.read(path))
+    assert outputs["_commit"].pop("devices")["cpu"] == {"mean": 88.5, "peak": 101.0}
+    assert set(outputs) == {"log", "accuracy", "_commit"}
+    storage.replace(path, json.dumps(outputs))
+    assert earlier_trials(storage, PATHS).results == {1: replace(good, devices=None)}
 
 
 def test_trials_are_found_in_the_directories_of_their_generations(storage):

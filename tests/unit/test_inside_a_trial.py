@@ -8,7 +8,6 @@ import pytest
 from hopsml_flows import devices, hdfs, tensorboard
 from hopsml_flows.errors import NotInTrialError
 from hopsml_flows.execution import current_trial, running_trial, visible_gpus
-from hopsml_flows.execution import gpus as gpus_module
 from hopsml_flows.storage import Project
 from tests.running import context_of
 
@@ -117,27 +116,3 @@ def test_the_number_of_gpus_is_that_of_the_visible_ones_and_never_an_error():
 def test_cuda_visible_devices_hides_every_gpu(monkeypatch, hidden):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
     assert devices.get_num_gpus() == 0
-
-
-@pytest.mark.parametrize(
-    ("chosen", "visible"),
-    [
-        (None, ["0", "1", "2", "3"]),
-        ("0,2", ["0", "2"]),
-        (" 3 , 1 ", ["3", "1"]),
-        ("0,9,1", ["0"]),
-        ("-1,0", []),
-        ("1,-1,2", ["1"]),
-        ("GPU-abc,MIG-def", ["GPU-abc", "MIG-def"]),
-        ("1,1", ["1"]),
-        ("x", []),
-    ],
-)
-def test_cuda_visible_devices_is_read_as_cuda_reads_it(monkeypatch, chosen, visible):
-    # No machine that runs the tests has four GPUs: only the counting is replaced.
-    monkeypatch.setattr(gpus_module, "_nvml_count", lambda: 4)
-    if chosen is None:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    else:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
-    assert visible_gpus() == visible

@@ -29,6 +29,7 @@ from hopsml_flows.execution.scalars import BURST
 from hopsml_flows.execution.signature import call
 from hopsml_flows.trials import Reports, Trial, trial_name
 from tests import events
+from tests.logs import printed
 from tests.running import context_of
 
 
@@ -182,9 +183,7 @@ def test_what_a_function_reports_is_a_curve_under_the_optimization_key(run):
         "outputs/accuracy": [(0, 0.0), (1, 0.5), (2, 1.0)],
         "learning_rate": [(2, 0.5)],
     }
-    assert [line.partition("Z ")[2] for line in log.splitlines()] == [
-        "all epochs", "are done", "{'rate': 0.5}",
-    ]  # fmt: skip
+    assert printed(log) == ["all epochs", "are done", "{'rate': 0.5}"]
 
 
 def test_the_modules_functions_find_the_reporter_also_from_a_thread(run):

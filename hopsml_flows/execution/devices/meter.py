@@ -1,0 +1,126 @@
+"""From samples of what a trial takes to means and peaks. Pure: no clock, no device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hopsml_flows.trials import DeviceUsage, GpuUsage, MeanPeak
+
+if TYPE_CHECKING:
+    from hopsml_flows.execution.devices.nvml import Gpu
+
+__all__ = ["Meter", "Sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was read at one time.
+
+    Args:
+        seconds: Time since the trial began.
+        cpu_seconds: Processor time that its processes took since then.
+        memory: Their resident memory, in bytes.
+        gpus: Its GPUs; None where they were not looked at.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    memory: int
+    gpus: Sequence[Gpu] | None = None
+
+
+class Meter:
+    """Takes in samples in their order, in no more memory for many than for a few.
+
+    Samples are not evenly spaced, so each counts for the time since the one before.
+
+    Args:
+        cores: Cores of the machine: its processes cannot take more.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._most = 100.0 * cores
+        self._samples = 0
+        self._seconds = 0.0
+        self._cpu_seconds = 0.0
+        self._cpu = _Figure()
+        self._memory = _Figure()
+        self._gpus: list[_GpuFigures] = []
+
+    def add(self, sample: Sample) -> float:
+        """Take in a sample.
+
+        Args:
+            sample: What was read.
+
+        Returns:
+            Percent of a core that the trial's processes took since the sample before.
+        """
+        passed = max(0.0, sample.seconds - self._seconds)
+        # The sum falls when a process ends whose parent ended before it.
+        taken = max(0.0, sample.cpu_seconds - self._cpu_seconds)
+        percent = min(self._most, 100.0 * taken / passed) if passed > 0 else 0.0
+        self._samples += 1
+        self._seconds += passed
+        self._cpu_seconds = sample.cpu_seconds
+        self._cpu.add(percent, passed)
+        self._memory.add(sample.memory, passed)
+        for place, gpu in enumerate(sample.gpus or ()):
+            if place == len(self._gpus):
+                self._gpus.append(_GpuFigures(gpu))
+            self._gpus[place].add(gpu, passed)
+        return percent
+
+    def usage(self) -> DeviceUsage | None:
+        """What the samples come to; None without any."""
+        cpu, memory = self._cpu.figures(1), self._memory.figures(None)
+        if cpu is None or memory is None:
+            return None
+        return DeviceUsage(self._samples, cpu, memory, tuple(gpu.usage() for gpu in self._gpus))
+
+
+class _Figure:
+    """The mean and the peak of a number; times at which it is not known do not count."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._weight = 0.0
+        self._peak: float | None = None
+
+    def add(self, value: float | None, weight: float) -> None:
+        if value is None:
+            return
+        self._sum += value * weight
+        self._weight += weight
+        self._peak = value if self._peak is None else max(self._peak, value)
+
+    def figures(self, digits: int | None) -> MeanPeak | None:
+        if self._peak is None:
+            return None
+        mean = self._sum / self._weight if self._weight > 0 else self._peak
+        return MeanPeak(round(mean, digits), round(self._peak, digits))
+
+
+class _GpuFigures:
+    """The figures of one GPU."""
+
+    def __init__(self, first: Gpu) -> None:
+        self._first = first
+        self._utilization = _Figure()
+        self._memory = _Figure()
+
+    def add(self, gpu: Gpu, weight: float) -> None:
+        self._utilization.add(gpu.utilization, weight)
+        self._memory.add(gpu.memory_used, weight)
+
+    def usage(self) -> GpuUsage:
+        return GpuUsage(
+            index=self._first.index,
+            uuid=self._first.uuid,
+            name=self._first.name,
+            memory_total=self._first.memory_total,
+            utilization=self._utilization.figures(1),
+            memory=self._memory.figures(None),
+        )
