@@ -29,7 +29,7 @@ class Reporter:
         self._log = log
         self._key = key or DEFAULT_KEY
         self._reports = Reports()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may report, too
 
     @property
     def key(self) -> str:

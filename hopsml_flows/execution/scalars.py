@@ -46,7 +46,7 @@ class Scalars:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may report, too
         self._file: BinaryIO | None = None
         self._over = False
         self._rates: dict[str, Rate] = {}

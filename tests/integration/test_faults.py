@@ -104,6 +104,7 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
 
     assert len(kills) == 10
     assert [trial.metric for trial in result.trials] == [float(x) for x in range(100)]
+    assert set(tensorboard_shows(result)) == {"SUCCESS"}  # whatever happened to earlier attempts
     lines = Path(diary).read_text().splitlines()
     starts = {x: lines.count(f"start {x}") for x in range(100)}
     assert not any(line.startswith("again") for line in lines)  # finished trials never run again

@@ -222,6 +222,23 @@ def test_the_last_of_many_reports_is_there(run):
     assert BURST <= len(curves["outputs/accuracy"]) < 5000
 
 
+def test_what_interrupts_a_report_may_report_itself(run):
+    """As a signal handler does, in the thread that holds the reporter."""
+
+    def training(reporter):
+        class Interrupted:
+            ndim = 0
+
+            def item(self):
+                reporter.broadcast(1)
+                return 2
+
+        reporter.broadcast(Interrupted())
+
+    _, curves, _ = run(training)
+    assert curves["outputs/accuracy"] == [(0, 1.0), (1, 2.0)]
+
+
 def test_a_trial_that_reports_nothing_has_no_event_file_of_its_own(run, project):
     result, curves, _ = run(lambda: 1, key=None)
     assert (result.step, curves) == (None, {})
