@@ -79,9 +79,12 @@ class Driver:
         self._sessions = Sessions(plan.options.project, paths, self._texts)
         self._tensorboard = tensorboard
 
+    def forget_sessions(self) -> None:
+        """Let TensorBoard, not started yet, not see how trials that run again ended before."""
+        self._sessions.forget(self._unfinished)
+
     def replay(self) -> None:
         """Go through the results of the run that is resumed, as if they had just come in."""
-        self._sessions.forget(self._unfinished)
         while self._earlier:
             started = self.loop.start(self.loop.running + 1)
             if not started:

@@ -65,8 +65,9 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         if dead is not None and dead != record.record.flow_run_id:
             declare_crashed(dead, f"flow run {record.record.flow_run_id}")
         progress = open_progress(show=plan.options.progress)
-        shown.start(progress)
         driver = Driver(plan, paths, progress, left, tensorboard=shown.url)
+        driver.forget_sessions()
+        shown.start(progress)
         with Ending(record, paths, driver.loop) as ending:
             driver.replay()
             if not driver.loop.finished:

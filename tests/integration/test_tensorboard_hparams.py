@@ -82,6 +82,7 @@ def running(prefect_server, tensorboard):
                 project=str(project),
                 cluster=ClusterConfig(kind="local", n_workers=2),
                 retries=0,
+                tensorboard=False,
                 progress=False,
             )
         )
