@@ -10,9 +10,27 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hopsml_flows import callbacks, devices, errors, experiment, hdfs, reporter, tensorboard
+    from hopsml_flows import (
+        callbacks,
+        devices,
+        distributed,
+        errors,
+        experiment,
+        hdfs,
+        reporter,
+        tensorboard,
+    )
 
-__all__ = ["callbacks", "devices", "errors", "experiment", "hdfs", "reporter", "tensorboard"]
+__all__ = [
+    "callbacks",
+    "devices",
+    "distributed",
+    "errors",
+    "experiment",
+    "hdfs",
+    "reporter",
+    "tensorboard",
+]
 
 __version__ = "0.1.0"
 

@@ -18,6 +18,10 @@ a caller may want to catch as a built-in mixes that built-in in::
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
     ├── WorkerLostError (RuntimeError)           the process of a trial died under it
     ├── ResourceUnavailableError (RuntimeError)  no worker has the GPU or resource asked for
+    │   └── TooFewWorkersError                       a distributed trial has more processes
+    ├── MissingPackageError (ImportError)        a verb needs a package that is not installed
+    ├── UnsuitableKerasError (RuntimeError)      Keras 3 cannot train under the strategy
+    ├── NotServingError (RuntimeError)           a server of a distributed trial returned too early
     ├── StorageUnavailableError (OSError)        storage did not take a trial's files; they are kept
     ├── NoSpaceError (OSError)                   not enough room for a copy
     ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
@@ -48,16 +52,20 @@ __all__ = [
     "InvalidProjectError",
     "InvalidReportError",
     "InvalidSpaceError",
+    "MissingPackageError",
     "NoSpaceError",
     "NotFoundError",
     "NotInTrialError",
+    "NotServingError",
     "PrefectServerError",
     "ResourceUnavailableError",
     "SignatureMismatchError",
     "StorageUnavailableError",
     "TensorBoardError",
+    "TooFewWorkersError",
     "TrialFailedError",
     "TrialTimeoutError",
+    "UnsuitableKerasError",
     "UnsupportedOperationError",
     "WorkerLostError",
 ]
@@ -165,6 +173,22 @@ class WorkerLostError(HopsmlError, RuntimeError):
 
 class ResourceUnavailableError(HopsmlError, RuntimeError):
     """No worker of the cluster has the GPU, or another resource, that a task asks for."""
+
+
+class TooFewWorkersError(ResourceUnavailableError):
+    """A distributed trial has more processes than the cluster has workers for it."""
+
+
+class MissingPackageError(HopsmlError, ImportError):
+    """A verb, or what its training function does, needs a package that is not installed."""
+
+
+class UnsuitableKerasError(HopsmlError, RuntimeError):
+    """Keras 3 was asked to train under a strategy of several processes, which it cannot."""
+
+
+class NotServingError(HopsmlError, RuntimeError):
+    """A worker or parameter server returned while the chief needed it."""
 
 
 class StorageUnavailableError(HopsmlError, OSError):

@@ -8,9 +8,13 @@ from __future__ import annotations
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.flows import (
     HopsFSProject,
+    collective_all_reduce,
     differential_evolution,
+    distributed,
     grid_search,
     launch,
+    mirrored,
+    parameter_server,
     random_search,
 )
 from hopsml_flows.search import Direction
@@ -21,8 +25,12 @@ __all__ = [
     "Direction",
     "ExperimentResult",
     "HopsFSProject",
+    "collective_all_reduce",
     "differential_evolution",
+    "distributed",
     "grid_search",
     "launch",
+    "mirrored",
+    "parameter_server",
     "random_search",
 ]

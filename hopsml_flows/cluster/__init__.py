@@ -1,8 +1,8 @@
 """Which Dask cluster, and the Prefect task runner that submits to it."""
 
-from hopsml_flows.cluster.config import KINDS, ClusterConfig
+from hopsml_flows.cluster.config import KINDS, ClusterConfig, GroupSize
 
-__all__ = ["KINDS", "ClusterConfig", "TrialTaskRunner"]
+__all__ = ["KINDS", "ClusterConfig", "GroupSize", "TrialTaskRunner"]
 
 
 def __getattr__(name: str) -> object:

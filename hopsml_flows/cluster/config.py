@@ -13,7 +13,7 @@ import yaml
 
 from hopsml_flows.errors import InvalidClusterError
 
-__all__ = ["KINDS", "ClusterConfig"]
+__all__ = ["KINDS", "ClusterConfig", "GroupSize"]
 
 KINDS = ("auto", "local", "cuda", "address", "slurm", "kubernetes")
 """Kinds of cluster: chosen by what the machine has, CPU processes, one process a GPU, running,
@@ -208,3 +208,18 @@ class ClusterConfig:
             "must be 'auto', 'local', 'cuda', an address like tcp://host:8786, the path of a YAML "
             "file, or a ClusterConfig",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSize:
+    """How many workers the processes of one distributed trial take.
+
+    Args:
+        processes: All of them.
+        computing: Those that have a use for GPUs.
+        use_gpus: Whether they may have them.
+    """
+
+    processes: int
+    computing: int
+    use_gpus: bool

@@ -21,7 +21,7 @@ from typing import Any
 import dask
 import distributed
 
-from hopsml_flows.cluster.config import ClusterConfig
+from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
@@ -30,7 +30,7 @@ from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.storage import Project
 
-__all__ = ["OpenCluster", "check_reachable", "open_cluster"]
+__all__ = ["OpenCluster", "check_reachable", "count_workers", "open_cluster"]
 
 CLOSE_SECONDS = 10
 """Longest wait for a cluster to end by itself."""
@@ -67,6 +67,11 @@ class OpenCluster:
         threads: int = sum(self.client.nthreads().values())
         return max(1, threads)
 
+    @property
+    def worker_count(self) -> int:
+        """Workers there are now, or that it may grow to."""
+        return len(self.client.nthreads()) if self.most is None else self.most
+
 
 def check_reachable(config: ClusterConfig, project: Project) -> None:
     """Find out whether the cluster can be had, without starting anything.
@@ -89,13 +94,27 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
         _cuda_cluster_class()
 
 
+def count_workers(config: ClusterConfig) -> int:
+    """How many workers a running cluster has now.
+
+    Raises:
+        InvalidClusterError: Its scheduler does not answer within 10 s.
+    """
+    with _connect(config) as client:
+        return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
 @contextmanager
-def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterator[OpenCluster]:
+def open_cluster(
+    config: ClusterConfig, *, trials: int | None = None, group: GroupSize | None = None
+) -> Iterator[OpenCluster]:
     """Start or join a cluster; what was started is stopped at the end.
 
     Args:
         config: Which one.
         trials: Trials there will be; no more workers than that are started.
+        group: The processes of a trial, where these are several or have their own: the workers
+            then only look after them, and all see all GPUs.
 
     Raises:
         InvalidClusterError: As :func:`check_reachable`.
@@ -108,8 +127,8 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
             resources = {_GPU: share} if share else {}
             yield OpenCluster(client, owned=False, most=None, resources=resources, mark=None)
             return
-        shares = _gpu_shares(config)
-        workers = _worker_count(config, shares, trials)
+        shares = None if group else _gpu_shares(config)
+        workers = _worker_count(config, shares, trials, group)
         mark = _mark_of_this_process()
         stack.callback(end_orphans, mark)
         stack.enter_context(_quiet())
@@ -118,12 +137,13 @@ def open_cluster(config: ClusterConfig, *, trials: int | None = None) -> Iterato
         # Dask's own look at GPUs ends the start of a worker where NVML is there and broken.
         stack.enter_context(dask.config.set({"distributed.diagnostics.nvml": shares is not None}))
         _unmark_this_process()
-        cluster = stack.enter_context(_started(config, workers, shares))
+        cluster = stack.enter_context(_started(config, workers, shares, group))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
         client.register_plugin(IgnoreInterrupts())
         client.wait_for_workers(workers, timeout=config.start_timeout)
         _unmark_this_process()
-        if config.idle_timeout is not None:
+        # Groups choose their workers, which Dask's idea of what is needed knows nothing of.
+        if config.idle_timeout is not None and group is None:
             cluster.adapt(
                 minimum=0,
                 maximum=workers,
@@ -212,7 +232,16 @@ def _quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _worker_count(config: ClusterConfig, shares: _Shares | None, trials: int | None) -> int:
+def _worker_count(
+    config: ClusterConfig, shares: _Shares | None, trials: int | None, group: GroupSize | None
+) -> int:
+    if group is not None:
+        room, each = _cores(), group.processes
+        if group.use_gpus and (gpus := len(visible_gpus())):
+            room, each = gpus, group.computing
+        fitting = max(1, room // max(1, each)) * group.processes
+        wanted = config.n_workers or fitting
+        return wanted if trials is None else min(wanted, trials * group.processes)
     most = config.n_workers or (len(shares.devices) if shares else _cores())
     return max(1, most if trials is None else min(most, trials))
 
@@ -225,7 +254,9 @@ def _cores() -> int:
 
 
 @contextmanager
-def _started(config: ClusterConfig, workers: int, shares: _Shares | None) -> Iterator[Any]:
+def _started(
+    config: ClusterConfig, workers: int, shares: _Shares | None, group: GroupSize | None
+) -> Iterator[Any]:
     arguments: dict[str, Any] = {
         "n_workers": workers,
         "threads_per_worker": 1,
@@ -243,7 +274,7 @@ def _started(config: ClusterConfig, workers: int, shares: _Shares | None) -> Ite
     else:
         arguments["processes"] = True
         kind = distributed.LocalCluster
-        if visible_gpus():  # asked for trials on the CPU
+        if visible_gpus() and not (group and group.use_gpus):  # asked for trials on the CPU
             arguments["env"] = {"CUDA_VISIBLE_DEVICES": ""}
     cluster = kind(**{**arguments, **config.options})
     try:

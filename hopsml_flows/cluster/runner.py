@@ -194,6 +194,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         name: str | None = None,
         resources: Mapping[str, float] | None = None,
         owner: Owner | None = None,
+        worker: str | None = None,
     ) -> TrialFuture[R]:
         """Submit a task run.
 
@@ -208,6 +209,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             resources: Dask resources it needs, besides those of ``dask.annotate``.
             owner: The flow run it belongs to, from :meth:`owner`; default the one that submits
                 first.
+            worker: Address of the one worker that it may run on; where that dies before it began,
+                it is lost.
 
         Returns:
             Its future.
@@ -234,7 +237,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._outstanding[task_run_id] = _Outstanding(future, task, owner)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
         key = f"{task.name}-{task_run_id}"
-        self._start(future, arguments, key, needed)
+        self._start(future, arguments, key, needed, worker)
         return future
 
     def next_done(self, timeout: float | None = None) -> list[TrialFuture[Any]]:
@@ -273,6 +276,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         arguments: tuple[Any, ...],
         key: str,
         resources: dict[str, float],
+        worker: str | None,
     ) -> None:
         """Hand a task to Dask; again after a worker died before it began."""
         computed = self.cluster.client.submit(
@@ -283,6 +287,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             # Workers start the lowest number first; who pays for a dead one depends on it.
             priority=-future.number,
             resources=resources or None,
+            workers=worker,
         )
         future.attach(computed)
 
@@ -293,10 +298,12 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 return
             again = (arguments, f"{future.name}-{uuid.uuid4()}", resources)
             error = computed.exception() if computed.status == "error" else None
-            if isinstance(error, KilledWorker):
-                worker = error.last_worker
+            if isinstance(error, KilledWorker) and worker is not None:
+                self._crash(future, f"the worker process {worker} died", 0.0)
+            elif isinstance(error, KilledWorker):
+                last = error.last_worker
                 item = (future, again)
-                self._losses.add(Loss(item, future.number, worker.address, worker.nthreads))
+                self._losses.add(Loss(item, future.number, last.address, last.nthreads))
             else:  # the scheduler went away, or cancelled it
                 self._crash(future, f"the task was lost ({computed.status}: {error})", 0.0)
 
@@ -307,7 +314,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         began, waited = split(losses)
         for loss in waited:
             future, (arguments, key, resources) = loss.item
-            self._start(future, arguments, key, resources)
+            self._start(future, arguments, key, resources, None)
         if self.cluster.mark is not None:
             end_orphans(self.cluster.mark)
         for loss in began:

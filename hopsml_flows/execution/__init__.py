@@ -1,5 +1,6 @@
 """One trial on a worker: its function, its context, its output, its files."""
 
+from hopsml_flows.execution.carrying import EventMakers, carried_out
 from hopsml_flows.execution.commits import Earlier, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
@@ -14,6 +15,7 @@ from hopsml_flows.execution.sync import SYNC_SECONDS
 __all__ = [
     "SYNC_SECONDS",
     "Earlier",
+    "EventMakers",
     "Job",
     "Place",
     "Reporter",
@@ -23,6 +25,7 @@ __all__ = [
     "TrialContext",
     "argument_defaults",
     "argument_order",
+    "carried_out",
     "check_names",
     "check_not_loading",
     "committed",

@@ -12,7 +12,7 @@ import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hopsml_flows.execution.capture import OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
@@ -25,15 +25,13 @@ from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.sync import SYNC_SECONDS
 from hopsml_flows.execution.workdir import own_working_directory
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, scalars_file
+from hopsml_flows.storage import ExperimentPaths, Project, scalars_file
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hopsml_flows.execution.staging import Staging
-
-__all__ = ["Job", "Place", "evaluate"]
+__all__ = ["Files", "Job", "Place", "evaluate"]
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
@@ -128,6 +126,23 @@ class Job:
         """The experiment's paths."""
         return ExperimentPaths(self.experiment_id)
 
+    @property
+    def is_staged(self) -> bool:
+        """Whether trials write to a local directory first, and not to their own."""
+        return self.project.local_root is None or self.local_logdir
+
+    def call_instead(self, function: Callable[..., Any], *, for_outputs: bool) -> None:
+        """Call another function from now on, in this process.
+
+        Args:
+            function: What is called.
+            for_outputs: Whether its outputs are the trial's; else nothing is asked of them.
+        """
+        self._function = function
+        if not for_outputs:
+            self.needs_metric = False
+            self.optimization_key = None
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -146,13 +161,35 @@ class Place:
     memory_limit: int | None = None
 
 
-def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialResult:
+class Files(Protocol):
+    """The files of a trial, as far as the call of its function has to do with them."""
+
+    @property
+    def path(self) -> Path:
+        """The local directory for files of the project's own."""
+
+    @property
+    def log(self) -> Path:
+        """The local file that takes what the trial prints."""
+
+    @property
+    def logdir(self) -> Path:
+        """The local directory for the training function's event files."""
+
+    def attach(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Copy files that the outputs name; the outputs with paths in place of files."""
+
+    def sync_also_in(self, seconds: float) -> None:
+        """Bring files once more after so many seconds, since the process may end soon after."""
+
+
+def evaluate(job: Job, trial: Trial, staging: Files, place: Place) -> TrialResult:
     """Call the training function as one trial.
 
     Args:
         job: What the experiment's trials share.
         trial: The trial.
-        staging: Its local directory.
+        staging: Its files.
         place: Where it runs.
 
     Returns:
@@ -162,7 +199,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
     outputs: dict[str, Any] = {}
     metric: float | None = None
     failure: Failure | None = None
-    log = OutputLog(staging.path / TrialFiles.LOG)
+    log = OutputLog(staging.log)
     if trial.attempt > 1:
         log.note(f"attempt {trial.attempt}: the worker of the attempt before was lost")
     log.note(banner(place.worker, alone=place.alone, memory_limit=place.memory_limit))
@@ -170,7 +207,7 @@ def evaluate(job: Job, trial: Trial, staging: Staging, place: Place) -> TrialRes
     scalars = Scalars(staging.path / scalars_file(started if again else None))
     sampling = Sampling(scalars.write)
     reporter = Reporter(scalars, log, job.optimization_key)
-    context = TrialContext(job.project, job.experiment_id, trial, staging.path, reporter)
+    context = TrialContext(job.project, job.experiment_id, trial, staging.logdir, reporter)
     with ExitStack() as stack:
         if place.alone:
             stack.enter_context(sampling)

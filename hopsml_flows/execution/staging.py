@@ -29,12 +29,13 @@ from hopsml_flows.storage import (
     ExperimentPaths,
     Project,
     TrialFiles,
+    is_log,
     is_own_file,
 )
 from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.trials import DeviceUsage, Failure, State, Trial, TrialResult, slug
 
-__all__ = ["Staging", "committed"]
+__all__ = ["Staging", "committed", "taken_over"]
 
 _CHUNK = 1 << 20
 
@@ -64,7 +65,9 @@ def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialRe
     commit = outputs.pop("_commit", None) if isinstance(outputs, dict) else None
     if commit is None:
         return None
-    if outputs.get("log") == paths.trial(trial.directory, TrialFiles.LOG):
+    log = outputs.get("log")
+    name = str(log).rpartition("/")[2]
+    if is_log(name) and log == paths.trial(trial.directory, name):
         del outputs["log"]
     return TrialResult(
         number=commit["number"],
@@ -119,7 +122,7 @@ class Staging:
             if trial.attempt > 1 or resumed:
                 self._clear()
             return
-        self.path = Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
+        self.path = self._local_directory(scratch)
         self._sync = Sync(
             project,
             self.path,
@@ -134,6 +137,19 @@ class Staging:
         except BaseException:
             self.close()
             raise
+
+    log_name = TrialFiles.LOG
+    """Name of the log."""
+
+    @property
+    def log(self) -> Path:
+        """The local file that takes what the trial prints."""
+        return self.path / self.log_name
+
+    @property
+    def logdir(self) -> Path:
+        """The local directory for the training function's event files."""
+        return self.path
 
     def write(self, name: str, data: str | bytes) -> None:
         """Write a small file of the project's own."""
@@ -216,6 +232,9 @@ class Staging:
             failure=Failure(StorageUnavailableError.__name__, str(unavailable)),
         )
 
+    def _local_directory(self, scratch: str | None) -> Path:
+        return Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
+
     def _take_over(self) -> int:
         """Go on with the log of the attempt before, and remove what else it brought.
 
@@ -223,14 +242,12 @@ class Staging:
             The log's size.
         """
         root = self._target("").rstrip("/")
-        log = self.path / TrialFiles.LOG
-        with suppress(FileNotFoundError):
-            log.write_bytes(persistently(lambda: self._project.read(self._target(TrialFiles.LOG))))
+        size = taken_over(self._project, self._target(self.log_name), self.log)
         for name in persistently(lambda: self._project.listdir(root)):
-            if name != TrialFiles.LOG and (self._trial.directory or name not in OF_EXPERIMENT):
+            if name != self.log_name and (self._trial.directory or name not in OF_EXPERIMENT):
                 with suppress(FileNotFoundError):
                     persistently(partial(self._project.remove, f"{root}/{name}", recursive=True))
-        return log.stat().st_size if log.exists() else 0
+        return size
 
     def _target(self, name: str) -> str:
         return self._paths.trial(self._trial.directory, name)
@@ -238,7 +255,7 @@ class Staging:
     def _clear(self) -> None:
         """Remove what an attempt before this one left, all but its log."""
         for entry in self._entries():
-            if entry.name == TrialFiles.LOG:
+            if entry.name == self.log_name:
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -303,13 +320,33 @@ class Staging:
             "devices": result.devices.as_json() if result.devices else None,
             "files": files,
         }
-        log = {"log": self._target(TrialFiles.LOG)}
+        log = {"log": self._target(self.log_name)}
         return json.dumps({**log, **result.outputs, "_commit": commit})
 
     def _described(self, file: Path) -> dict[str, Any]:
         name = file.relative_to(self.path).as_posix()
         size, digest = self._written.get(name) or (file.stat().st_size, _sha256(file))
         return {"name": name, "size": size, "sha256": digest}
+
+
+def taken_over(project: Project, source: str, log: Path) -> int:
+    """Go on with the log that an attempt before has brought.
+
+    Args:
+        project: Where it is.
+        source: Its path there.
+        log: The local file that takes its content.
+
+    Returns:
+        Its size in the project, in bytes.
+    """
+    with suppress(FileNotFoundError):
+        content = persistently(lambda: project.read(source))
+        # What could not be brought any more is here still, where this machine had the process.
+        if not log.exists() or log.stat().st_size < len(content):
+            log.write_bytes(content)
+        return len(content)
+    return 0
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hopsml_flows.storage import Project, TrialFiles, is_own_file
+from hopsml_flows.storage import Project, TrialFiles, is_log, is_own_file
 from hopsml_flows.storage.patience import PATIENCE_SECONDS, answer_limit, persistently, within
 
 __all__ = ["SYNC_SECONDS", "Sync"]
@@ -35,7 +35,7 @@ _PARALLEL = 4
 
 _LONGEST_PAUSE = 60.0
 
-_AT_ONCE = frozenset({TrialFiles.LOG, TrialFiles.HPARAMS, TrialFiles.EVENTS_START})
+_AT_ONCE = frozenset({TrialFiles.HPARAMS, TrialFiles.EVENTS_START})
 
 _logger = logging.getLogger(__name__)
 
@@ -122,8 +122,7 @@ class Sync:
             failed: list[Exception] = []
             if self._over:
                 return
-            # The log first: it is what is looked at when the worker dies.
-            for name, stamp in self._at_rest(sorted(self._listed(), key=_is_not_log)):
+            for name, stamp in self._at_rest(sorted(self._listed(), key=_in_turn)):
                 try:
                     within(self._limit(stamp), partial(self._bring, name, stamp))
                 except Exception as error:  # each file system has errors of its own
@@ -175,7 +174,7 @@ class Sync:
 
     def _at_rest(self, files: Iterable[tuple[str, _Stamp]]) -> Iterable[tuple[str, _Stamp]]:
         for name, stamp in files:
-            if self._only_log and name not in _AT_ONCE:
+            if self._only_log and not (is_log(name) or name in _AT_ONCE):
                 continue
             resting = _grows(name) or is_own_file(name) or self._seen.get(name) == stamp
             self._seen[name] = stamp
@@ -195,7 +194,7 @@ class Sync:
             self._brought[name] = _Brought(stamp, stamp.size)
             return
         brought = self._brought.get(name)
-        has = brought.size if brought else (self._log_has if name == TrialFiles.LOG else 0)
+        has = brought.size if brought else (self._log_has if is_log(name) else 0)
         append = WHOLE_UP_TO < has < stamp.size and name not in self._doubtful
         if append:
             self._doubtful.add(name)
@@ -289,11 +288,16 @@ _rounds = _Rounds()
 
 def _grows(name: str) -> bool:
     """Whether a file is only ever appended to: the log, and what TensorBoard's writers write."""
-    return name == TrialFiles.LOG or "tfevents" in name.rpartition("/")[2]
+    return is_log(name) or "tfevents" in name.rpartition("/")[2]
 
 
-def _is_not_log(entry: tuple[str, _Stamp]) -> bool:
-    return entry[0] != TrialFiles.LOG
+def _in_turn(entry: tuple[str, _Stamp]) -> tuple[bool, int, str]:
+    """The log first: it is what is looked at when the worker dies. Then the oldest.
+
+    A checkpoint's parts are written before the file that names them, and are brought before it.
+    """
+    name, stamp = entry
+    return not is_log(name), stamp.mtime_ns, name
 
 
 def _content(file: Path, *, start: int = 0) -> bytes:

@@ -1,9 +1,22 @@
 """One Prefect flow a kind of experiment, and what they share."""
 
 from hopsml_flows.flows.block import HopsFSProject
+from hopsml_flows.flows.distributed import distributed
 from hopsml_flows.flows.evolution import differential_evolution
 from hopsml_flows.flows.grid import grid_search
 from hopsml_flows.flows.launch import launch
+from hopsml_flows.flows.mirrored import collective_all_reduce, mirrored
+from hopsml_flows.flows.parameter_server import parameter_server
 from hopsml_flows.flows.random import random_search
 
-__all__ = ["HopsFSProject", "differential_evolution", "grid_search", "launch", "random_search"]
+__all__ = [
+    "HopsFSProject",
+    "collective_all_reduce",
+    "differential_evolution",
+    "distributed",
+    "grid_search",
+    "launch",
+    "mirrored",
+    "parameter_server",
+    "random_search",
+]

@@ -6,7 +6,6 @@ What is decided is decided by the search and the trial loop, which are pure; her
 from __future__ import annotations
 
 import os
-import pickle
 from typing import Any
 
 from hopsml_flows.cluster.futures import TrialFuture
@@ -22,15 +21,18 @@ from hopsml_flows.errors import (
 from hopsml_flows.execution import Earlier, Job, argument_order, committed
 from hopsml_flows.execution.deadline import ENDED, GRACE_SECONDS
 from hopsml_flows.flows.generation import GenerationRuns
+from hopsml_flows.flows.groups import GroupFuture, GroupRuns
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import generation_line
+from hopsml_flows.flows.single import SingleRuns
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.artifacts import ArtifactWriter
 from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
-from hopsml_tasks import trial as trial_task
 
 __all__ = ["Driver"]
+
+Runs = SingleRuns | GroupRuns
 
 _TICK_SECONDS = 0.5
 """How often progress is redrawn while no trial ends."""
@@ -129,7 +131,7 @@ class Driver:
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
         )
-        shared = runner.share("job", job)
+        runs = self._runs(cluster, runner, job)
         artifacts = ArtifactWriter(
             self._plan.options.name,
             f"{self._plan.verb} {self.paths.id}",
@@ -140,23 +142,21 @@ class Driver:
             artifacts.update(self.loop.counts, earlier)
         try:
             while not self.loop.finished:
-                slots = cluster.slots
+                slots = runs.slots
                 ahead = trials_ahead(slots, self._mean_seconds())
                 started = self._waiting + self.loop.start(slots, ahead)
                 self._waiting = []
                 for trial in started:
-                    future = runner.submit(
-                        trial_task,
-                        {"job": shared, "name": trial.name, "packed": pickle.dumps(trial)},
-                        name=trial.name,
-                        owner=None
+                    future = runs.submit(
+                        trial,
+                        None
                         if trial.generation is None
                         else generations.owner(
                             trial.generation, self.loop.population(trial.generation)
                         ),
                     )
                     self._trials[future.task_run_id] = trial
-                for future in runner.next_done(_TICK_SECONDS):
+                for future in runs.next_done(_TICK_SECONDS):
                     result = self._taken(future)
                     if result is not None:
                         self._keep(result)
@@ -166,6 +166,7 @@ class Driver:
                     generations.close(over)
                 self.progress.update(self.loop.counts, self.loop.best)
             self.progress.update(self.loop.counts, self.loop.best, force=True)
+            runs.close()
         finally:
             artifacts.close()
 
@@ -181,7 +182,14 @@ class Driver:
         self.results.append(result)
         self._summary.add(result)
 
-    def _taken(self, future: TrialFuture[Any]) -> TrialResult | None:
+    def _runs(self, cluster: OpenCluster, runner: TrialTaskRunner, job: Job) -> Runs:
+        """What submits the trials: as one process each, or as several."""
+        shared = runner.share("job", job)
+        if self._plan.group is None:
+            return SingleRuns(cluster, runner, shared)
+        return GroupRuns(self._plan.group, cluster, runner, job, shared)
+
+    def _taken(self, future: TrialFuture[Any] | GroupFuture) -> TrialResult | None:
         """Tell the loop what came of a submission; None where the trial is tried again."""
         trial = self._trials.pop(future.task_run_id)
         outcome = future.outcome()

@@ -13,6 +13,7 @@ from hopsml_flows.flows.parameters import (
     CountParameter,
     DirectionParameter,
     FractionParameter,
+    ProcessesParameter,
     SecondsParameter,
     StrategyParameter,
     TrainParameter,
@@ -63,6 +64,7 @@ def differential_evolution(
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
+    processes_per_trial: ProcessesParameter = 1,
 ) -> Plan:
     """Search by differential evolution: ``(generations + 1) * population`` evaluations at most.
 
@@ -107,6 +109,8 @@ def differential_evolution(
             to a project that is not local.
         tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
             HOPSML_TENSORBOARD=false is in the environment.
+        processes_per_trial: Processes that train together as one trial, each on a worker; they
+            find TensorFlow's ``TF_CONFIG`` and PyTorch's variables set.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs =
@@ -130,6 +134,7 @@ def differential_evolution(
         progress=progress,
         sync_interval=sync_interval,
         tensorboard=tensorboard,
+        processes_per_trial=processes_per_trial,
         draws=True,
     )
 

@@ -11,6 +11,7 @@ from hopsml_flows.flows.parameters import (
     CountParameter,
     DirectionParameter,
     GridParameter,
+    ProcessesParameter,
     SecondsParameter,
     TrainParameter,
 )
@@ -41,6 +42,7 @@ def grid_search(
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
+    processes_per_trial: ProcessesParameter = 1,
 ) -> Plan:
     """Evaluate the training function at every combination of hyperparameter values.
 
@@ -68,6 +70,8 @@ def grid_search(
             to a project that is not local.
         tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
             HOPSML_TENSORBOARD=false is in the environment.
+        processes_per_trial: Processes that train together as one trial, each on a worker; they
+            find TensorFlow's ``TF_CONFIG`` and PyTorch's variables set.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = grid_search(…)``.
@@ -94,6 +98,7 @@ def grid_search(
             progress=progress,
             sync_interval=sync_interval,
             tensorboard=tensorboard,
+            processes_per_trial=processes_per_trial,
         ),
         make_search=lambda *_: GridSearch(grid_dict, direction=way),
         trials=search.total,

@@ -35,6 +35,7 @@ __all__ = [
     "FractionParameter",
     "GridParameter",
     "PositionsParameter",
+    "ProcessesParameter",
     "SecondsParameter",
     "StrategyParameter",
     "TrainParameter",
@@ -218,6 +219,9 @@ UpdatingParameter = Annotated[
 
 CountParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 """A number of things."""
+
+ProcessesParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+"""A number of processes that is not zero."""
 
 FractionParameter = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 """A number from 0 to 1."""

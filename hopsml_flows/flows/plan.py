@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hopsml_flows.board import switched_on
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
+from hopsml_flows.flows.grouping import GroupOptions, group_of_search
 from hopsml_flows.flows.parameters import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.values import is_finite, plain
@@ -46,6 +47,7 @@ class Options:
         sync_interval: Seconds between two times that a running trial's files are brought to a
             project that is not local.
         tensorboard: Whether a TensorBoard shows the experiment while it runs.
+        group: The processes of a trial, where these are several or have their own; else None.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Options:
     progress: bool
     sync_interval: float = SYNC_SECONDS
     tensorboard: bool = False
+    group: GroupOptions | None = None
 
     @classmethod
     def checked(
@@ -80,12 +83,13 @@ class Options:
         progress: object,
         sync_interval: object = SYNC_SECONDS,
         tensorboard: object = None,
+        processes_per_trial: object = 1,
         draws: bool = False,
     ) -> Options:
         """Judge the options.
 
         They are the fields of this class; ``draws`` says whether the search draws at random: then
-        it gets a seed, which is kept.
+        it gets a seed, which is kept. ``processes_per_trial`` makes a group of each trial.
 
         Raises:
             InvalidArgumentError: One is wrong; the message names it.
@@ -94,12 +98,13 @@ class Options:
             raise InvalidArgumentError("name", name, "must be a string that is not empty")
         if description is not None and not isinstance(description, str):
             raise InvalidArgumentError("description", description, "must be a string or None")
+        config = ClusterConfig.parse(cluster)
         return cls(
             name=name,
             description=description,
             local_logdir=_flag("local_logdir", local_logdir),
             project=project if isinstance(project, Project) else Project(project),
-            cluster=ClusterConfig.parse(cluster),
+            cluster=config,
             seed=_seed(seed, draws=draws),
             seed_is_drawn=seed is None,
             retries=_count("retries", retries),
@@ -113,6 +118,7 @@ class Options:
             progress=_flag("progress", progress),
             sync_interval=_seconds("sync_interval", sync_interval),
             tensorboard=switched_on(tensorboard),
+            group=group_of_search(config, processes_per_trial),
         )
 
 
@@ -199,6 +205,11 @@ class Plan:
         """What is known of each hyperparameter: its domain, or the list of its values."""
         return {name: self.domains.get(name, values) for name, values in self.space.items()}
 
+    @property
+    def group(self) -> GroupOptions | None:
+        """The processes of a trial, where these are several or have their own; else None."""
+        return self.options.group
+
     def search(self) -> Optimizer:
         """The search, fresh."""
         return self.make_search(self.options.seed, self.first)
@@ -229,7 +240,7 @@ class Plan:
                 another one.
         """
         # Import Dask and TensorBoard, which argument errors should not have to wait for.
-        from hopsml_flows.cluster.opened import check_reachable
+        from hopsml_flows.cluster.opened import check_reachable, count_workers
         from hopsml_flows.flows.resume import check_is_over, earlier_record, resumable
         from hopsml_flows.flows.warm import warmed
 
@@ -246,6 +257,10 @@ class Plan:
             plan = resumable(self, record)
             check_is_over(record)
         check_reachable(self.options.cluster, project)
+        group = self.group
+        if group is not None and group.fills_cluster:
+            filling = group.filling(count_workers(self.options.cluster))
+            return replace(plan, options=replace(plan.options, group=filling))
         return plan
 
 

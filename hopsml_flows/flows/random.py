@@ -12,6 +12,7 @@ from hopsml_flows.flows.parameters import (
     ClusterParameter,
     CountParameter,
     DirectionParameter,
+    ProcessesParameter,
     SecondsParameter,
     TrainParameter,
 )
@@ -44,6 +45,7 @@ def random_search(
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
+    processes_per_trial: ProcessesParameter = 1,
 ) -> Plan:
     """Evaluate the training function at random points of a search space, none of them twice.
 
@@ -76,6 +78,8 @@ def random_search(
             to a project that is not local.
         tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
             HOPSML_TENSORBOARD=false is in the environment.
+        processes_per_trial: Processes that train together as one trial, each on a worker; they
+            find TensorFlow's ``TF_CONFIG`` and PyTorch's variables set.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = random_search(…)``.
@@ -98,6 +102,7 @@ def random_search(
         progress=progress,
         sync_interval=sync_interval,
         tensorboard=tensorboard,
+        processes_per_trial=processes_per_trial,
         draws=True,
     )
 

@@ -111,6 +111,7 @@ def record_file(
                 "local_logdir": options.local_logdir,
                 "cluster": options.cluster.address or options.cluster.kind,
                 **plan.settings,
+                **(plan.group.shape.counts if plan.group else {}),
             },
             start=earlier.start if earlier else "",
             model=earlier.model if earlier else None,

@@ -102,7 +102,10 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         if not plan.options.cluster.elsewhere:
             # Removed by this process: a worker that is killed cleans up nothing.
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
-        cluster = stack.enter_context(open_cluster(plan.options.cluster, trials=plan.trials))
+        size = plan.group.size if plan.group else None
+        cluster = stack.enter_context(
+            open_cluster(plan.options.cluster, trials=plan.trials, group=size)
+        )
         stack.enter_context(driver.progress)
         runner = stack.enter_context(
             TrialTaskRunner(

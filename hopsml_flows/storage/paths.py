@@ -5,6 +5,7 @@ Pure: paths are joined here, never touched.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 __all__ = [
@@ -13,8 +14,11 @@ __all__ = [
     "OF_EXPERIMENT",
     "ExperimentFiles",
     "ExperimentPaths",
+    "GroupFiles",
     "TrialFiles",
+    "is_log",
     "is_own_file",
+    "process_log",
     "scalars_file",
 ]
 
@@ -37,6 +41,15 @@ class TrialFiles:
     EVENTS_START = "events.out.tfevents.0.hparams"
     SCALARS = "events.out.tfevents.1.hopsml"
     EVENTS_END = "events.out.tfevents.9.hparams"
+
+
+class GroupFiles:
+    """Names of what a distributed trial has besides, in its directory."""
+
+    CHECKPOINTS = "checkpoints"
+    LOGDIR = "logdir"  # the chief's event files, as in HopsML
+    EVALUATOR_LOGDIR = "logdir/evaluator"
+    STAGED = "files"  # on a worker's machine: what becomes the trial's directory
 
 
 class ExperimentFiles:
@@ -77,9 +90,27 @@ def scalars_file(began: float | None = None) -> str:
     return TrialFiles.SCALARS if began is None else f"{TrialFiles.SCALARS}.{int(began * 1000)}"
 
 
+_PROCESS_LOG = re.compile(r"(chief|worker|ps|evaluator)_\d+_output\.log")
+
+
+def process_log(role: str, index: int) -> str:
+    """Name of the log of one process of a distributed trial, as HopsML's.
+
+    Args:
+        role: "chief", "worker", "ps" or "evaluator".
+        index: From 0.
+    """
+    return f"{role}_{index}_{TrialFiles.LOG}"
+
+
+def is_log(name: str) -> bool:
+    """Whether a file name in a trial's directory is that of its log, or of a process's."""
+    return name == TrialFiles.LOG or _PROCESS_LOG.fullmatch(name) is not None
+
+
 def is_own_file(name: str) -> bool:
     """Whether a file name in a trial's directory is one of the project's own."""
-    return name in _OWN or name.startswith(f"{TrialFiles.SCALARS}.")
+    return name in _OWN or name.startswith(f"{TrialFiles.SCALARS}.") or is_log(name)
 
 
 @dataclass(frozen=True, slots=True)

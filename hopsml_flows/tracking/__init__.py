@@ -9,6 +9,7 @@ from hopsml_flows.tracking.hparams import (
     experiment_events,
     start_events,
     text_parameters,
+    trial_events,
 )
 from hopsml_flows.tracking.progress import Progress, open_progress
 from hopsml_flows.tracking.record import (
@@ -35,4 +36,5 @@ __all__ = [
     "start_events",
     "text_parameters",
     "this_process",
+    "trial_events",
 ]

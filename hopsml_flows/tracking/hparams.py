@@ -11,12 +11,12 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from hopsml_flows.execution import events
+from hopsml_flows.execution import Job, events
 from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
 from hopsml_flows.search.values import is_finite
-from hopsml_flows.trials import Trial, TrialResult, output_tag
+from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, output_tag
 
-__all__ = ["end_events", "experiment_events", "start_events", "text_parameters"]
+__all__ = ["end_events", "experiment_events", "start_events", "text_parameters", "trial_events"]
 
 _LARGEST = 2.0**128
 """The smallest number beyond single precision."""
@@ -86,6 +86,20 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
             start.hparams[name].string_value = str(value)
     data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
     return _records([_summary(metadata.SESSION_START_INFO_TAG, data)], now)
+
+
+def trial_events(job: Job, trial: Trial) -> bytes:
+    """What TensorBoard is told of a trial that begins.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+    """
+    start = start_events(trial, job.texts)
+    if trial.directory:
+        return start
+    # The only trial, in the experiment's directory: its file describes the experiment as well.
+    return experiment_events({}, job.optimization_key or DEFAULT_KEY) + start
 
 
 def end_events(result: TrialResult) -> bytes:

@@ -1,6 +1,18 @@
 """Trials: what they are, how they are named, and the loop that decides which runs next. Pure."""
 
 from hopsml_flows.trials.generations import Generation
+from hopsml_flows.trials.group import (
+    Framework,
+    Gang,
+    GroupShape,
+    Member,
+    Order,
+    Phase,
+    ProcessEnd,
+    Role,
+    Verdict,
+)
+from hopsml_flows.trials.group_variables import ports_needed, variables
 from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
@@ -14,6 +26,7 @@ from hopsml_flows.trials.naming import (
 )
 from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value, output_tag
 from hopsml_flows.trials.pace import trials_ahead
+from hopsml_flows.trials.placement import Seat, WorkerFacts, placed
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult
@@ -26,18 +39,29 @@ __all__ = [
     "DeviceUsage",
     "ExperimentResult",
     "Failure",
+    "Framework",
+    "Gang",
     "Generation",
     "GpuUsage",
+    "GroupShape",
     "MeanPeak",
+    "Member",
+    "Order",
     "Past",
+    "Phase",
+    "ProcessEnd",
     "Rate",
     "Report",
     "Reports",
+    "Role",
+    "Seat",
     "Seeds",
     "State",
     "Trial",
     "TrialLoop",
     "TrialResult",
+    "Verdict",
+    "WorkerFacts",
     "as_number",
     "checked_outputs",
     "chosen",
@@ -47,8 +71,11 @@ __all__ = [
     "json_value",
     "number_of",
     "output_tag",
+    "placed",
+    "ports_needed",
     "slug",
     "stamp_of",
     "trial_name",
     "trials_ahead",
+    "variables",
 ]

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ExperimentResult"]
 
+_ONE_TRIAL = frozenset(
+    {"launch", "mirrored", "collective_all_reduce", "parameter_server", "distributed"}
+)
+"""Verbs that return their experiment's directory and outputs, as HopsML's do."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
     """An experiment that is over.
 
-    It unpacks as HopsML's return values do: ``path, outputs = launch(…)``, and
+    It unpacks as HopsML's return values do: ``path, outputs = launch(…)``, as the verbs for
+    distributed training, and
     ``best_dir, best_params, best_outputs = grid_search(…)``.
 
     Args:
@@ -27,7 +33,7 @@ class ExperimentResult:
         function: The verb that ran it.
         path: The experiment's directory: a local path or a URL.
         state: FINISHED, FAILED or KILLED.
-        direction: Which way is better, or None for ``launch``.
+        direction: Which way is better, or None where nothing is optimized.
         best: The best trial, or None.
         trials: All trials, in order.
         duration: Seconds from start to end.
@@ -45,7 +51,7 @@ class ExperimentResult:
     flow_run_id: str | None = None
 
     def __iter__(self) -> Iterator[Any]:
-        if self.function == "launch":
+        if self.function in _ONE_TRIAL:
             return iter((self.path, self.outputs))
         return iter((self.best_dir, self.best_params, self.outputs))
 
@@ -68,8 +74,8 @@ class ExperimentResult:
 
     @property
     def outputs(self) -> dict[str, Any] | None:
-        """The best trial's outputs; for ``launch`` those of its one trial, None for several."""
-        if self.function != "launch":
+        """The best trial's outputs; where nothing is searched, those of the one trial, or None."""
+        if self.function not in _ONE_TRIAL:
             return None if self.best is None else self.best.outputs
         if len(self.trials) == 1:
             return self.trials[0].outputs or None

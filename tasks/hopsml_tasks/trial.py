@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 
 import distributed
@@ -10,15 +9,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from hopsml_flows.errors import TrialFailedError
-from hopsml_flows.execution import Job, Place, Staging, committed, evaluate
-from hopsml_flows.storage import TrialFiles
-from hopsml_flows.tracking import end_events, experiment_events, start_events
-from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, json_value
+from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, committed
+from hopsml_flows.tracking import end_events, trial_events
+from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["trial"]
-
-SHOWN_SECONDS = 0.5
-"""A trial on remote storage that is younger is not shown; bringing its files twice costs time."""
 
 
 @task(name="trial", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
@@ -50,28 +45,10 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
         resumed=job.resumed,
         sync_interval=job.sync_interval,
     )
-    try:
-        params = json_value("parameters", trial.params)
-        staging.write(TrialFiles.HPARAMS, json.dumps(params, indent=1))
-        staging.write(TrialFiles.EVENTS_START, _started(job, trial))
-        staging.sync_also_in(SHOWN_SECONDS)
-        result = evaluate(job, trial, staging, _place())
-        staging.write(TrialFiles.EVENTS_END, end_events(result))
-        result = staging.commit(result)
-    finally:
-        staging.close()
+    result = carried_out(job, trial, staging, _place(), EventMakers(trial_events, end_events))
     if result.failure is not None:
         raise TrialFailedError(str(result.failure), result)
     return result
-
-
-def _started(job: Job, trial: Trial) -> bytes:
-    """What TensorBoard is told of a trial that begins."""
-    start = start_events(trial, job.texts)
-    if trial.directory:
-        return start
-    # The only trial, in the experiment's directory: its file describes the experiment as well.
-    return experiment_events({}, job.optimization_key or DEFAULT_KEY) + start
 
 
 def _place() -> Place:

@@ -17,7 +17,16 @@ from hopsml_flows.errors import FunctionNotFoundError, InvalidProjectError, Inva
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.search import Float
 
-VERBS = ["launch", "grid_search", "random_search", "differential_evolution"]
+VERBS = [
+    "launch",
+    "grid_search",
+    "random_search",
+    "differential_evolution",
+    "mirrored",
+    "collective_all_reduce",
+    "parameter_server",
+    "distributed",
+]
 
 
 def training(rate, units=1):

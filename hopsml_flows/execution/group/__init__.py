@@ -1,0 +1,19 @@
+"""One process of a distributed trial on a worker: its seat, its own process, its files."""
+
+from hopsml_flows.execution.group.guarded import check_packages
+from hopsml_flows.execution.group.process import Process, current_process, group_directory
+from hopsml_flows.execution.group.seats import Begin, SeatState, View, removed, seats
+from hopsml_flows.execution.group.supervision import supervised
+
+__all__ = [
+    "Begin",
+    "Process",
+    "SeatState",
+    "View",
+    "check_packages",
+    "current_process",
+    "group_directory",
+    "removed",
+    "seats",
+    "supervised",
+]

@@ -1,0 +1,101 @@
+"""The training function of a distributed trial, with what goes wrong there said plainly."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib.util
+import inspect
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+from hopsml_flows.errors import MissingPackageError, UnsuitableKerasError
+from hopsml_flows.execution.group.process import Process
+from hopsml_flows.trials import Framework, GroupShape
+
+__all__ = ["KERAS_VARIABLE", "check_packages", "guarded", "lacks"]
+
+KERAS_VARIABLE = "TF_USE_LEGACY_KERAS"
+"""Environment variable by which ``tf.keras`` is tf-keras; read when TensorFlow is imported."""
+
+_PACKAGES = {
+    Framework.MIRRORED: ("tensorflow", "pip install 'hopsml-flows[tensorflow]'"),
+    Framework.PARAMETER_SERVER: ("tensorflow", "pip install 'hopsml-flows[tensorflow]'"),
+    Framework.TORCH: ("torch", "pip install torch"),
+}
+
+
+def lacks(package: str) -> bool:
+    """Whether a package cannot be imported here; it is not imported to find out."""
+    return importlib.util.find_spec(package) is None
+
+
+def check_packages(shape: GroupShape, verb: str) -> None:
+    """Look for what a group's framework needs.
+
+    Args:
+        shape: The group.
+        verb: What to call it in the error.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    needed = _PACKAGES.get(shape.framework)
+    if needed is not None and lacks(needed[0]):
+        raise MissingPackageError(f"{verb} needs {needed[0]}, which is missing: {needed[1]}")
+
+
+def guarded(function: Callable[..., Any], process: Process) -> Callable[..., Any]:
+    """The function as one process of a group calls it.
+
+    Args:
+        function: The training function.
+        process: The process; what a follower's call returns is dropped.
+    """
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        check_packages(process.shape, f"experiment.{process.shape.framework.verb}")
+        try:
+            returned = function(*args, **kwargs)
+            if inspect.isawaitable(returned):
+                returned = asyncio.run(_awaited(returned))
+        except Exception as error:
+            if process.shape.needs_legacy_keras and _came_through_keras_3(error.__traceback__):
+                raise UnsuitableKerasError(_advice()) from error
+            raise
+        return returned if process.leads else None
+
+    return called
+
+
+def _advice() -> str:
+    how = (
+        "make the model with tf.keras or tf_keras, in place of the package keras (the verb sets "
+        f"{KERAS_VARIABLE}=1 for that), or write the training loop yourself"
+    )
+    if lacks("tf_keras"):
+        how = f"pip install tf-keras, then {how}"
+    return f"Keras 3 trains under no strategy of several processes: {how}"
+
+
+def _came_through_keras_3(trace: TracebackType | None) -> bool:
+    """Whether an error comes out of Keras 3's own training loop.
+
+    Keras takes its own frames out of the traceback, all but the one of the wrapper that does so;
+    which method it wraps is one of its variables. That is how it is, not an interface: the test of
+    Keras 3 in ``tests/integration/test_distributed_training.py`` fails when it changes.
+    """
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_globals.get("__name__") == "keras.src.utils.traceback_utils":
+            method = getattr(frame.f_locals.get("fn"), "__qualname__", "")
+            if method.startswith("TensorFlowTrainer."):
+                return True
+        trace = trace.tb_next
+    return False
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value

@@ -1,0 +1,216 @@
+"""Starting the process that trains, watching it, and ending it: a worker's part in a group."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+from hopsml_flows.errors import TrialTimeoutError
+from hopsml_flows.execution.carrying import EventMakers
+from hopsml_flows.execution.deadline import GRACE_SECONDS
+from hopsml_flows.execution.group.child import Assignment
+from hopsml_flows.execution.group.files import last_words
+from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
+from hopsml_flows.execution.group.process import Process
+from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, seats
+from hopsml_flows.execution.run import Job
+from hopsml_flows.trials import Failure, Phase, ProcessEnd, Trial, TrialResult
+
+__all__ = ["supervised"]
+
+_LOOK_SECONDS = 0.1
+"""How often a seat's orders are looked for while the process runs."""
+
+_TERMINATE_SECONDS = 1.0
+"""What a process that is stopped has for an end of its own; TensorFlow lets that pass unused."""
+
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from hopsml_flows.execution.group.child import main; main(int(sys.argv.pop()))"
+)
+
+
+def supervised(
+    job: Job,
+    trial: Trial,
+    process: Process,
+    worker: str,
+    events: EventMakers,
+    *,
+    abandoned: Callable[[], bool],
+) -> ProcessEnd:
+    """Run one process of a group on the worker's seat, until it or its group is over.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+        worker: Address of the worker.
+        events: Makes the trial's event files.
+        abandoned: Says whether nobody waits for the process any more.
+
+    Returns:
+        How it ended.
+    """
+    seat = seats.take(worker, process.group)
+    if seat is None:
+        return ProcessEnd(Phase.STOPPED, reason="the group did not wait for this worker")
+    try:
+        while (state := seat.wait(_LOOK_SECONDS)) is SeatState.WAIT:
+            if abandoned():
+                return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
+        if state is SeatState.STOP or seat.begin is None:
+            return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
+        assignment = Assignment(job, trial, process, worker, events)
+        child = _Child(assignment, _environment(process, seat.begin))
+        seat.phase = Phase.RUNNING
+        try:
+            report = _watched(child, seat, abandoned)
+        finally:
+            child.end(at_once=seat.phase is not Phase.RUNNING)
+        return report if report is not None else _unreported(child, assignment, seat, abandoned)
+    finally:
+        seats.leave(worker, process.group)
+
+
+def _watched(child: _Child, seat: HeldSeat, abandoned: Callable[[], bool]) -> ProcessEnd | None:
+    """Watch the process until it is to be ended; None where it has not said how it went."""
+    report: ProcessEnd | None = None
+    while seat.state is not SeatState.STOP and not abandoned():
+        if report is None:
+            result = child.result(_LOOK_SECONDS)
+            if result is not None:
+                phase = Phase.FINISHED if result.succeeded else Phase.FAILED
+                report = ProcessEnd(phase, result)
+                seat.phase = phase
+            elif child.is_over:
+                return None
+        else:  # others may need what it serves
+            seat.wait(_LOOK_SECONDS)
+    return report
+
+
+def _unreported(
+    child: _Child, assignment: Assignment, seat: HeldSeat, abandoned: Callable[[], bool]
+) -> ProcessEnd:
+    job, trial, process = assignment.job, assignment.trial, assignment.process
+    if child.was_ended:
+        reason = "the driver is gone" if abandoned() else "stopped with its group"
+        with suppress(Exception):  # each file system has errors of its own
+            last_words(job, trial, process, f"{process.member} was {reason}")
+        return ProcessEnd(Phase.STOPPED, reason=reason)
+    seat.phase = Phase.DIED
+    limit = job.trial_timeout
+    if limit is not None and child.seconds >= limit + GRACE_SECONDS:
+        message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
+        failure = Failure(TrialTimeoutError.__name__, message)
+        return ProcessEnd(Phase.FAILED, TrialResult.without_report(trial, failure))
+    reason = f"its process {_described(child.returncode)}"
+    with suppress(Exception):
+        last_words(job, trial, process, f"{process.member}: {reason}")
+    return ProcessEnd(Phase.DIED, reason=reason)
+
+
+def _environment(process: Process, begin: Begin) -> dict[str, str]:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(begin.gpus)}
+    environment.pop("TF_CONFIG", None)  # of whatever the worker itself was started by
+    if process.shape.needs_legacy_keras and not lacks("tf_keras"):
+        environment.setdefault(KERAS_VARIABLE, "1")
+    return {**environment, **begin.variables, **process.environment}
+
+
+def _described(code: int) -> str:
+    if code >= 0:
+        return f"exited with code {code}"
+    with suppress(ValueError):
+        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+    return f"was ended by signal {-code}"
+
+
+class _Child:
+    """The process that trains.
+
+    Args:
+        assignment: What it is told.
+        environment: Its environment variables.
+    """
+
+    def __init__(self, assignment: Assignment, environment: dict[str, str]) -> None:
+        own, other = Pipe()
+        self._connection: Connection = own
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        self.was_ended = False
+        with other:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, str(other.fileno()), json.dumps(sys.path)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[other.fileno()],
+                # A group of its own: data loaders and the like end with it, and Ctrl-C does not
+                # reach it.
+                start_new_session=True,
+            )
+        with suppress(BrokenPipeError):  # it is over already, which will be noticed
+            own.send_bytes(pickle.dumps(assignment))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran."""
+        return (self._ended or time.monotonic()) - self._began
+
+    @property
+    def returncode(self) -> int:
+        """How it ended: an exit code, or a signal's number below zero."""
+        return self._process.wait()
+
+    def result(self, timeout: float) -> TrialResult | None:
+        """What it says of the trial; None where it says nothing meanwhile.
+
+        Args:
+            timeout: Longest wait in seconds.
+        """
+        try:
+            if not self._connection.poll(timeout):
+                return None
+            result: TrialResult = pickle.loads(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            # Its end is closed: it is over, or will be in a moment.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout)
+            return None
+        return result
+
+    def end(self, *, at_once: bool) -> None:
+        """End it where it runs, and what it has started.
+
+        Args:
+            at_once: It has nothing more to do.
+        """
+        self._ended = time.monotonic()
+        self.was_ended = not self.is_over
+        if self.was_ended and not at_once:
+            self._signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_TERMINATE_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._connection.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)

@@ -1,0 +1,188 @@
+"""``experiment.mirrored``: training with copies of the model that are kept alike, as in HopsML."""
+
+from __future__ import annotations
+
+from hopsml_flows.execution import SYNC_SECONDS
+from hopsml_flows.flows.base import experiment_flow
+from hopsml_flows.flows.grouping import checked_group
+from hopsml_flows.flows.parameters import (
+    ClusterParameter,
+    CountParameter,
+    ProcessesParameter,
+    SecondsParameter,
+    TrainParameter,
+)
+from hopsml_flows.flows.plan import Options, Plan
+from hopsml_flows.flows.training import training_plan
+from hopsml_flows.trials import Framework
+
+__all__ = ["collective_all_reduce", "mirrored"]
+
+
+@experiment_flow
+def mirrored(
+    train: TrainParameter,
+    name: str = "no-name",
+    local_logdir: bool = False,
+    description: str | None = None,
+    evaluator: bool = False,
+    metric_key: str | None = None,
+    *,
+    num_workers: ProcessesParameter | None = None,
+    wait_for_workers: float | None = None,
+    environment: dict[str, str] | None = None,
+    project: str | None = None,
+    cluster: ClusterParameter = "auto",
+    seed: CountParameter | None = None,
+    retries: CountParameter = 1,
+    trial_timeout: SecondsParameter | None = None,
+    tags: list[str] | None = None,
+    resume: str | None = None,
+    progress: bool = True,
+    sync_interval: SecondsParameter = SYNC_SECONDS,
+    tensorboard: bool | None = None,
+) -> Plan:
+    """Train one model with synchronous copies of it: on several GPUs, or in several processes.
+
+    One worker uses ``tf.distribute.MirroredStrategy`` over its GPUs, several use
+    ``MultiWorkerMirroredStrategy``: the training function makes it, ``TF_CONFIG`` is set.
+
+    Args:
+        train: The training function: a callable, a Prefect task, or an import string
+            ("package.module:name" or "path/file.py:name"); each process calls it, without
+            arguments.
+        name: Name of the experiment.
+        local_logdir: Keep TensorBoard events on the worker until training ends.
+        description: Free text for the record.
+        evaluator: Run one more process, which evaluates the checkpoints of the others.
+        metric_key: Key of the metric in the dict that the chief returns.
+        num_workers: Processes that train together, the chief among them; None for one a worker of
+            a running cluster, and else for ``n_workers`` of the ClusterConfig, or 1.
+        wait_for_workers: Seconds to wait for enough workers; None for 20.
+        environment: Environment variables of the processes, set before anything is imported.
+        project: Project root as an fsspec URL or a local path.
+        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
+            definition, or a ClusterConfig.
+        seed: Kept in the record.
+        retries: How often all processes are started again, from the last checkpoint, after one
+            of them died.
+        trial_timeout: Seconds after which training is stopped and has failed; None for no limit.
+        tags: Tags of the flow run and the record.
+        resume: Identifier of an experiment to go on with, from its last checkpoint.
+        progress: Print progress and results.
+        sync_interval: Seconds between two times that logs, events and checkpoints are brought to
+            a project that is not local.
+        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
+            HOPSML_TENSORBOARD=false is in the environment.
+
+    Returns:
+        The result; it unpacks as ``path, outputs = mirrored(…)``, with the
+        outputs of the chief.
+    """
+    options = Options.checked(
+        name=name,
+        description=description,
+        local_logdir=local_logdir,
+        project=project,
+        cluster=cluster,
+        seed=seed,
+        retries=retries,
+        trial_timeout=trial_timeout,
+        tags=tags,
+        resume=resume,
+        progress=progress,
+        sync_interval=sync_interval,
+        tensorboard=tensorboard,
+    )
+    group = checked_group(
+        Framework.MIRRORED,
+        options.cluster,
+        num_workers=num_workers,
+        evaluator=evaluator,
+        wait_for_workers=wait_for_workers,
+        environment=environment,
+    )
+    return training_plan("mirrored", train, options, group, metric_key)
+
+
+@experiment_flow
+def collective_all_reduce(
+    train: TrainParameter,
+    name: str = "no-name",
+    local_logdir: bool = False,
+    description: str | None = None,
+    evaluator: bool = False,
+    metric_key: str | None = None,
+    *,
+    num_workers: ProcessesParameter | None = None,
+    wait_for_workers: float | None = None,
+    environment: dict[str, str] | None = None,
+    project: str | None = None,
+    cluster: ClusterParameter = "auto",
+    seed: CountParameter | None = None,
+    retries: CountParameter = 1,
+    trial_timeout: SecondsParameter | None = None,
+    tags: list[str] | None = None,
+    resume: str | None = None,
+    progress: bool = True,
+    sync_interval: SecondsParameter = SYNC_SECONDS,
+    tensorboard: bool | None = None,
+) -> Plan:
+    """Train one model with synchronous copies of it; HopsML's older name of ``mirrored``.
+
+    Args:
+        train: The training function: a callable, a Prefect task, or an import string
+            ("package.module:name" or "path/file.py:name"); each process calls it, without
+            arguments.
+        name: Name of the experiment.
+        local_logdir: Keep TensorBoard events on the worker until training ends.
+        description: Free text for the record.
+        evaluator: Run one more process, which evaluates the checkpoints of the others.
+        metric_key: Key of the metric in the dict that the chief returns.
+        num_workers: Processes that train together, the chief among them; None for one a worker of
+            a running cluster, and else for ``n_workers`` of the ClusterConfig, or 1.
+        wait_for_workers: Seconds to wait for enough workers; None for 20.
+        environment: Environment variables of the processes, set before anything is imported.
+        project: Project root as an fsspec URL or a local path.
+        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
+            definition, or a ClusterConfig.
+        seed: Kept in the record.
+        retries: How often all processes are started again, from the last checkpoint, after one
+            of them died.
+        trial_timeout: Seconds after which training is stopped and has failed; None for no limit.
+        tags: Tags of the flow run and the record.
+        resume: Identifier of an experiment to go on with, from its last checkpoint.
+        progress: Print progress and results.
+        sync_interval: Seconds between two times that logs, events and checkpoints are brought to
+            a project that is not local.
+        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
+            HOPSML_TENSORBOARD=false is in the environment.
+
+    Returns:
+        The result; it unpacks as ``path, outputs = collective_all_reduce(…)``, with the
+        outputs of the chief.
+    """
+    options = Options.checked(
+        name=name,
+        description=description,
+        local_logdir=local_logdir,
+        project=project,
+        cluster=cluster,
+        seed=seed,
+        retries=retries,
+        trial_timeout=trial_timeout,
+        tags=tags,
+        resume=resume,
+        progress=progress,
+        sync_interval=sync_interval,
+        tensorboard=tensorboard,
+    )
+    group = checked_group(
+        Framework.MIRRORED,
+        options.cluster,
+        num_workers=num_workers,
+        evaluator=evaluator,
+        wait_for_workers=wait_for_workers,
+        environment=environment,
+    )
+    return training_plan("collective_all_reduce", train, options, group, metric_key)

@@ -1,0 +1,69 @@
+"""The task of one process of a distributed trial, as it appears in the Prefect UI."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import distributed
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Cancelled, Crashed
+
+from hopsml_flows.errors import TrialFailedError, WorkerLostError
+from hopsml_flows.execution import EventMakers, Job
+from hopsml_flows.execution.group import Process, supervised
+from hopsml_flows.tracking import end_events, trial_events
+from hopsml_flows.trials import Phase, Trial
+
+__all__ = ["process"]
+
+
+@task(name="process", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
+def process(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run's name
+    """Run one process of a distributed trial, on a worker that has reserved a seat for it.
+
+    Args:
+        job: What the experiment's trials share.
+        name: Which process of which trial; the task run is named so.
+        packed: The pickled pair of :class:`Trial` and :class:`Process`.
+
+    Returns:
+        How it ended; where it was stopped with its group, or died, a state that says so.
+
+    Raises:
+        TrialFailedError: The training function failed in this process.
+    """
+    trial: Trial
+    member: Process
+    trial, member = pickle.loads(packed)  # from this run's own driver
+    worker = distributed.get_worker()
+    report = supervised(
+        job,
+        trial,
+        member,
+        worker.address,
+        EventMakers(trial_events, end_events),
+        abandoned=_abandoned(worker),
+    )
+    if report.phase is Phase.STOPPED:
+        return Cancelled(message=report.reason)
+    if report.phase is Phase.DIED:
+        return Crashed(message=report.reason, data=WorkerLostError(report.reason))
+    if report.phase is Phase.FAILED and report.result is not None:
+        raise TrialFailedError(str(report.result.failure), report.result)
+    return report.result
+
+
+def _abandoned(worker: distributed.Worker) -> Callable[[], bool]:
+    """Says whether the cluster has forgotten this task: its driver was stopped, or is gone."""
+    key = worker.get_current_task()
+    state = worker.state
+
+    def abandoned() -> bool:
+        # Dask interrupts no task that runs; it only marks it in the worker's state.
+        known = state.tasks.get(key)
+        return known is None or known.state != "executing"
+
+    return abandoned

@@ -1,0 +1,227 @@
+"""Trials of several processes: how they start, what they know of each other, how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from hopsml_flows import experiment
+from hopsml_flows.errors import ExperimentFailedError, TooFewWorkersError
+
+
+def _task_runs(flow_run_id):
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+        )
+    return sorted((run.name, run.state_type.value) for run in runs)
+
+
+def _children():
+    """Processes of groups on this machine that are this test run's."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "execution.group.child" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_a_search_over_groups_gives_each_trial_processes_that_know_each_other(options, experiments):
+    def train(x):
+        import json
+        import os
+        import socket
+        import time
+
+        from hopsml_flows import distributed, tensorboard
+
+        print(f"{distributed.role()} {distributed.index()} works on {x}")
+        config = json.loads(os.environ["TF_CONFIG"])
+        if not distributed.is_chief():
+            assert config["task"] == {"type": "worker", "index": 0}
+            assert os.environ["RANK"] == "1"
+            if x == 3:
+                raise SystemExit(3)
+            return "what a worker returns is its own affair: " + str(object)
+        if x == 3:
+            time.sleep(100)
+        # What is kept for this process can be bound by it alone.
+        port = int(config["cluster"]["chief"][0].rpartition(":")[2])
+        assert port != int(os.environ["MASTER_PORT"])
+        for number, option in ((port, socket.SO_REUSEPORT), (int(os.environ["MASTER_PORT"]), 2)):
+            with socket.socket() as other:
+                try:
+                    other.bind(("127.0.0.1", number))
+                except OSError:
+                    pass
+                else:
+                    raise AssertionError("the port was free for everybody")
+            with socket.socket() as own:
+                own.setsockopt(socket.SOL_SOCKET, option, 1)
+                own.bind(("", number))
+                own.listen()
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR")
+        return {
+            "accuracy": x / 10,
+            "cluster": {role: len(there) for role, there in config["cluster"].items()},
+            "task": config["task"],
+            "torch": [os.environ[name] for name in names],
+            "events": tensorboard.logdir(),
+            "pid": os.getpid(),
+        }
+
+    result = experiment.grid_search(
+        train,
+        {"x": [1, 2, 3]},
+        optimization_key="accuracy",
+        processes_per_trial=2,
+        retries=0,
+        **options,
+    )
+    assert [trial.state for trial in result.trials] == ["FINISHED", "FINISHED", "FAILED"]
+    assert result.best_params == {"x": 2}
+    best = result.best.outputs
+    assert best["cluster"] == {"chief": 1, "worker": 1}
+    assert best["task"] == {"type": "chief", "index": 0}
+    assert best["torch"] == ["0", "2", "0", "127.0.0.1"]
+    directory = Path(result.best_dir)
+    assert best["events"] == str(directory / "logdir")
+    assert "chief 0 works on 2" in (directory / "chief_0_output.log").read_text()
+    assert "worker 0 works on 2" in (directory / "worker_0_output.log").read_text()
+    assert not (directory / "output.log").exists()
+    assert not _children()
+    (record,) = experiments().values()
+    assert record["options"]["processes_per_trial"] == 2
+    runs = dict(_task_runs(result.flow_run_id))
+    assert len(runs) == 6
+    assert runs["0002-x=2/chief-0"] == runs["0002-x=2/worker-0"] == "COMPLETED"
+    assert runs["0003-x=3/worker-0"] == "FAILED"
+
+
+def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_left(
+    options, tmp_path
+):
+    diary = str(tmp_path)
+
+    def train(how):
+        import os
+        import signal
+        import time
+        from pathlib import Path
+
+        from hopsml_flows import distributed
+
+        checkpoint = Path(distributed.checkpoint_dir(), "step")
+        begin = int(checkpoint.read_text()) if checkpoint.exists() else 0
+        me = f"{how}-{distributed.role()}-{begin}"
+        Path(diary, me).write_text(str(os.getpid()))
+        if begin == 0:
+            if not distributed.is_chief():
+                while not checkpoint.exists():
+                    time.sleep(0.05)
+                # Of this process alone, or with the worker that looks after it.
+                os.kill(os.getpid() if how == "process" else os.getppid(), signal.SIGKILL)
+                time.sleep(100)
+            checkpoint.write_text("7")
+            time.sleep(100)
+        return begin
+
+    began = time.monotonic()
+    result = experiment.grid_search(
+        train, {"how": ["process", "worker"]}, processes_per_trial=2, **options
+    )
+    assert time.monotonic() - began < 90
+    assert [trial.metric for trial in result.trials] == [7.0, 7.0]
+    assert [trial.attempt for trial in result.trials] == [2, 2]
+    for entry in tmp_path.iterdir():
+        if entry.name.startswith(("process-", "worker-")):
+            assert not psutil.pid_exists(int(entry.read_text()))
+    log = Path(result.trials[0].directory)
+    log = Path(result.path) / log / "worker_0_output.log"
+    assert "ended by signal 9 (SIGKILL)" in log.read_text()
+    assert "attempt 2" in log.read_text()
+    states = [state for _, state in _task_runs(result.flow_run_id)]
+    assert states.count("CRASHED") == 2
+    assert states.count("CANCELLED") == 2
+    assert states.count("COMPLETED") == 4
+
+
+def test_an_exception_of_one_process_stops_the_others_and_names_it(options, tmp_path):
+    def train(x):
+        import time
+
+        from hopsml_flows import distributed
+
+        if distributed.role() == "worker":
+            raise ValueError("no such thing")
+        time.sleep(100)
+
+    began = time.monotonic()
+    with pytest.raises(ExperimentFailedError, match="worker-0: no such thing") as caught:
+        experiment.grid_search(train, {"x": [1]}, processes_per_trial=2, **options)
+    assert time.monotonic() - began < 60
+    (trial,) = caught.value.result.trials
+    assert trial.failure.kind == "ValueError"
+    assert trial.attempt == 1
+    assert not _children()
+
+
+def test_too_few_workers_are_waited_for_as_long_as_told_and_counted(options, experiments):
+    with pytest.raises(TooFewWorkersError, match=r"3 workers \(1 chief, 2 worker\), and 2 are"):
+        experiment.mirrored(lambda: 1, num_workers=3, wait_for_workers=0.5, **options)
+    (record,) = experiments().values()
+    assert record["state"] == "FAILED"
+    assert "3 workers" in record["error"]
+
+
+ENDLESS = """
+import time
+from pathlib import Path
+from hopsml_flows import experiment
+def train(x):
+    from hopsml_flows import distributed
+    (Path(distributed.checkpoint_dir()) / distributed.role()).touch()
+    time.sleep(1000)
+experiment.grid_search(train, {"x": [1]}, processes_per_trial=2, cluster=%r, project="project")
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
+def test_a_driver_that_is_gone_leaves_no_process_on_the_cluster(
+    prefect_server, dask_address, tmp_path, stop
+):
+    driver = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS % dask_address],
+        cwd=tmp_path,
+        env={**os.environ, "PREFECT_API_URL": prefect_server},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while len(list(tmp_path.glob("project/Experiments/*/0*/checkpoints/*"))) < 2:
+            assert driver.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        family = _children()
+        assert len(family) == 2
+        driver.send_signal(stop)
+        driver.wait(60)
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert alive == []
+    finally:
+        driver.kill()
+        driver.wait()
