@@ -117,9 +117,10 @@ def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_le
 
     def train(how):
         import os
-        import signal
         import time
         from pathlib import Path
+
+        import psutil
 
         from hopsml_flows import distributed
 
@@ -131,8 +132,10 @@ def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_le
             if not distributed.is_chief():
                 while not checkpoint.exists():
                     time.sleep(0.05)
-                # Of this process alone, or with the worker that looks after it.
-                os.kill(os.getpid() if how == "process" else os.getppid(), signal.SIGKILL)
+                # This process alone, or the worker that looks after it, and no other.
+                victim = psutil.Process() if how == "process" else psutil.Process().parent()
+                assert how == "process" or "spawn_main" in " ".join(victim.cmdline())
+                victim.kill()
                 time.sleep(100)
             checkpoint.write_text("7")
             time.sleep(100)
