@@ -13,7 +13,7 @@ from typing import Any
 
 import distributed
 
-from hopsml_flows.execution.group import Begin, SeatState, View, removed, seats
+from hopsml_flows.execution.group import Begin, SeatState, View, own_seats, removed
 from hopsml_flows.trials import Phase, WorkerFacts
 
 __all__ = ["Seating"]
@@ -123,11 +123,11 @@ def _host(address: str) -> str:
 
 
 def _view(dask_worker: distributed.Worker) -> View:
-    return seats.view(dask_worker.address)
+    return own_seats.view(dask_worker.address)
 
 
 def _reserve(group: str, ports: int, dask_worker: distributed.Worker) -> tuple[int, ...] | None:
-    return seats.reserve(dask_worker.address, group, ports)
+    return own_seats.reserve(dask_worker.address, group, ports)
 
 
 def _tell(
@@ -137,11 +137,11 @@ def _tell(
     *,
     dask_worker: distributed.Worker,
 ) -> None:
-    seats.tell(dask_worker.address, group, state, begins)
+    own_seats.tell(dask_worker.address, group, state, begins)
 
 
 def _phase(group: str, dask_worker: distributed.Worker) -> Phase | None:
-    return seats.phase(dask_worker.address, group)
+    return own_seats.phase(dask_worker.address, group)
 
 
 async def _remove(directories: list[Path]) -> None:

@@ -160,7 +160,8 @@ def _seconds(value: object) -> float | None:
     if value is None:
         return None
     number = plain(value)
-    if not is_finite(number) or float(number) < 0:
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if not is_number or not is_finite(number) or number < 0:
         raise InvalidArgumentError(
             "wait_for_workers", value, "must be a number of seconds from 0, or None"
         )

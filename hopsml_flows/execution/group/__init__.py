@@ -2,7 +2,7 @@
 
 from hopsml_flows.execution.group.guarded import check_packages
 from hopsml_flows.execution.group.process import Process, current_process, group_directory
-from hopsml_flows.execution.group.seats import Begin, SeatState, View, removed, seats
+from hopsml_flows.execution.group.seats import Begin, SeatState, View, own_seats, removed
 from hopsml_flows.execution.group.supervision import supervised
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "check_packages",
     "current_process",
     "group_directory",
+    "own_seats",
     "removed",
-    "seats",
     "supervised",
 ]

@@ -23,7 +23,7 @@ from pathlib import Path
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.trials import Phase
 
-__all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "removed", "seats"]
+__all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "removed"]
 
 LEASE_SECONDS = 60.0
 """A reservation whose task does not come is void after so long."""
@@ -193,5 +193,5 @@ def removed(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-seats = Seats()
+own_seats = Seats()
 """Those of this process."""

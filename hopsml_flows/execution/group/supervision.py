@@ -21,7 +21,7 @@ from hopsml_flows.execution.group.child import Assignment
 from hopsml_flows.execution.group.files import last_words
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.process import Process
-from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, seats
+from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.run import Job
 from hopsml_flows.trials import Failure, Phase, ProcessEnd, Trial, TrialResult
 
@@ -61,7 +61,7 @@ def supervised(
     Returns:
         How it ended.
     """
-    seat = seats.take(worker, process.group)
+    seat = own_seats.take(worker, process.group)
     if seat is None:
         return ProcessEnd(Phase.STOPPED, reason="the group did not wait for this worker")
     try:
@@ -79,7 +79,7 @@ def supervised(
             child.end(at_once=seat.phase is not Phase.RUNNING)
         return report if report is not None else _unreported(child, assignment, seat, abandoned)
     finally:
-        seats.leave(worker, process.group)
+        own_seats.leave(worker, process.group)
 
 
 def _watched(child: _Child, seat: HeldSeat, abandoned: Callable[[], bool]) -> ProcessEnd | None:
