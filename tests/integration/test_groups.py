@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, TooFewWorkersError
+from hopsml_flows.storage import Project
+from tests.servers import s3
 
 
 def _task_runs(flow_run_id):
@@ -228,3 +231,43 @@ def test_a_driver_that_is_gone_leaves_no_process_on_the_cluster(
     finally:
         driver.kill()
         driver.wait()
+
+
+def test_on_remote_storage_a_training_goes_on_from_the_checkpoint_that_was_brought(
+    options, s3_server, monkeypatch
+):
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def train():
+        from pathlib import Path
+
+        from hopsml_flows import distributed, tensorboard
+
+        step = Path(distributed.checkpoint_dir(), "deep", "step")
+        print(f"{distributed.role()} finds {step.exists()}")
+        Path(tensorboard.logdir(), f"events.out.tfevents.1.{distributed.role()}").write_bytes(b"e")
+        if step.exists():
+            return int(step.read_text())
+        if distributed.is_chief():
+            step.parent.mkdir()
+            step.write_text("7")
+            raise RuntimeError("not yet")
+        return None
+
+    remote = {**options, "project": s3.new_url()}
+    with pytest.raises(ExperimentFailedError, match="chief-0: not yet") as caught:
+        experiment.mirrored(train, evaluator=True, num_workers=1, **remote)
+    failed = caught.value.result
+    assert not list(Path(tempfile.gettempdir()).glob(f"hopsml-group-{failed.id}-*"))
+    result = experiment.mirrored(train, evaluator=True, num_workers=1, resume=failed.id, **remote)
+    assert result.outputs == {"metric": 7}
+    project = Project(result.path)
+    assert b"finds False" in project.read("chief_0_output.log")
+    for log in ("chief_0_output.log", "evaluator_0_output.log"):
+        assert b"finds True" in project.read(log)
+    files = {file.name for file in project.walk_files("")}
+    assert "checkpoints/deep/step" in files
+    assert "logdir/events.out.tfevents.1.chief" in files
+    assert "logdir/evaluator/events.out.tfevents.1.evaluator" in files
+    assert not list(Path(tempfile.gettempdir()).glob(f"hopsml-group-{failed.id}-*"))
