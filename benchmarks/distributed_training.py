@@ -1,8 +1,8 @@
 """How long two processes take to their first common step: by one call, and started by hand.
 
-``.venv/bin/python benchmarks/distributed_training.py`` starts the same TensorFlow training in turns: its
-processes by hand, with ``TF_CONFIG``; by ``experiment.mirrored`` on a cluster that runs; and with a
-cluster of its own. README.md says what is measured.
+``.venv/bin/python benchmarks/distributed_training.py`` starts one TensorFlow training in turns:
+by hand, with ``TF_CONFIG``; by ``experiment.mirrored`` on a cluster that runs; and with a cluster
+of its own. README.md says what is measured.
 """
 
 from __future__ import annotations
