@@ -58,11 +58,15 @@ def _serve(shown: Shown, descriptor: int, address: tuple[str, int], scratch: Pat
     sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
     from tensorboard.program import TensorBoard
 
+    from hopsml_flows.board.plugins import plugins_while_running
     from hopsml_flows.board.serving import HandedOverServer
 
     host, port = address
     fast = _has_data_server() and _open_files() >= _OPEN_FILES
-    board = TensorBoard(server_class=functools.partial(HandedOverServer, descriptor=descriptor))
+    board = TensorBoard(
+        plugins=plugins_while_running() if shown.runs else None,
+        server_class=functools.partial(HandedOverServer, descriptor=descriptor),
+    )
     board.configure(
         logdir=str(_logdir(shown, scratch)),
         host=host,

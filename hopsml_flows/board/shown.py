@@ -20,11 +20,13 @@ class Shown:
         directories: What the runs of a directory are named after, and the directory's path in the
             project. One whose name is "" is alone, and its runs are named as they are.
         title: Title of the page.
+        runs: Whether trials that have not ended are running: it is shown by whoever runs them.
     """
 
     project: Project
     directories: tuple[tuple[str, str], ...]
     title: str
+    runs: bool = False
 
     @classmethod
     def experiments(cls, project: Project, found: Iterable[ExperimentPaths]) -> Shown:

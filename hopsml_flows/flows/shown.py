@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 
 from hopsml_flows.board import HOST_VARIABLE, Board, Shown, host
@@ -42,7 +43,7 @@ class ShownExperiment:
 
     def __enter__(self) -> ShownExperiment:
         if self._wanted:
-            shown = Shown.experiments(self._project, [self._paths])
+            shown = replace(Shown.experiments(self._project, [self._paths]), runs=True)
             try:
                 self._board = Board(shown, host=host())
             except OSError as error:

@@ -132,6 +132,7 @@ def test_trials_are_seen_while_they_run(prefect_server, dask_address, url_of, tm
     assert done["metricValues"][0]["value"] == pytest.approx(0.5)
     assert running["metricValues"] == []
     assert done["sessions"][0]["status"] == "STATUS_SUCCESS"
+    assert running["sessions"][0]["status"] == "STATUS_RUNNING"
     assert "x" in {info["name"] for info in seen["described"]["hparamInfos"]}
     assert seen["curve"][0] == (0, 1.0)
     assert seen["later"][: len(seen["curve"])] == seen["curve"]
