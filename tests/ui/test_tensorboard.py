@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from tests.boards import Page, eventually
+
 SCRIPT = """
 import pathlib, sys, time
 from hopsml_flows import experiment
@@ -56,13 +58,16 @@ def url(tmp_path_factory):
             env={**os.environ, "PREFECT_HOME": str(directory / "prefect")},
         )
     try:
-        done = _eventually(
+        done = _while_running(
             lambda: [*directory.glob("project/Experiments/*/*/.outputs.json")],
             lambda found: len(found) == 5,
             process,
         )
         record = json.loads((done[0].parent.parent / "experiment.json").read_text())
         assert record["state"] == "RUNNING"
+        with Page(record["tensorboard"]) as read:  # a page shows what there is when it is opened
+            groups = eventually(read.groups, lambda groups: _measured(groups) == 6, 120)
+        assert _measured(groups) == 6
         yield record["tensorboard"]
         stop.touch()
         assert process.wait(120) == 0, (directory / "output.txt").read_text()
@@ -73,7 +78,11 @@ def url(tmp_path_factory):
             process.wait(60)
 
 
-def _eventually(read, good, process):
+def _measured(groups):
+    return sum(bool(group["metricValues"]) for group in groups.values())
+
+
+def _while_running(read, good, process):
     deadline = time.monotonic() + 180
     while not good(value := read()):
         assert process.poll() is None, "the experiment ended before"
@@ -105,7 +114,7 @@ def _await_trials(dashboard, count):
 
 def _rows(dashboard):
     """The table's learning rates and dropouts, and the accuracy beside them."""
-    cells = dashboard.locator("vaadin-grid-cell-content").all_inner_texts()
+    cells = dashboard.locator("vaadin-grid-cell-content:visible").all_inner_texts()
     cells = [text.strip() for text in cells if text.strip()]
     heads, width = cells[:5], 4  # the check box of a row has no text
     assert heads[0] == "Trial ID"
