@@ -16,7 +16,12 @@ from cyclopts import Parameter
 
 from hopsml_flows.cli.project import opened
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.service import find_experiment, find_trial, trial_directories
+from hopsml_flows.service import (
+    TrialDirectory,
+    find_experiment,
+    find_trial,
+    trial_directories,
+)
 from hopsml_flows.service.following import (
     Lines,
     Pause,
@@ -24,6 +29,7 @@ from hopsml_flows.service.following import (
     follow_trials,
     read_logs,
 )
+from hopsml_flows.storage import TrialFiles
 
 __all__ = ["logs"]
 
@@ -79,13 +85,18 @@ def _show(events: Iterable[Lines | str | Pause], *, numbered: bool) -> None:
         else:
             text = _for_terminal(event.text) if terminal else event.text
             own = numbered and event.trial.name  # an experiment without trial directories has one
-            out.write(_numbered(text, event.trial.number) if own else text)
+            out.write(_headed(text, _heading(event.trial)) if own else text)
     out.flush()
 
 
-def _numbered(text: bytes, number: int) -> bytes:
-    """Whole lines, each after its trial's number."""
-    prefix = f"{number:04d} | ".encode()
+def _heading(trial: TrialDirectory) -> str:
+    """What tells a trial's lines from others': its number, or which process printed them."""
+    return trial.name if trial.log != TrialFiles.LOG else f"{trial.number:04d}"
+
+
+def _headed(text: bytes, heading: str) -> bytes:
+    """Whole lines, each after a heading."""
+    prefix = f"{heading} | ".encode()
     return prefix + text[:-1].replace(b"\n", b"\n" + prefix) + b"\n"
 
 

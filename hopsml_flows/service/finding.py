@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hopsml_flows.errors import NotFoundError
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, process_of_log
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.tracking.listing import experiments
-from hopsml_flows.trials import generation_of, number_of, stamp_of
+from hopsml_flows.trials import Role, generation_of, number_of, stamp_of
 
 __all__ = [
     "LAST",
@@ -32,19 +32,21 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class TrialDirectory:
-    """A trial as its experiment's directory shows it.
+    """A trial as its experiment's directory shows it; of a distributed training, a process of it.
 
     Args:
         number: Its number, from 1.
         name: Its name; "" where it has no directory of its own.
         directory: Its directory relative to the experiment's; "" is the experiment's own.
         generation: Its generation, or None.
+        log: Name of its log.
     """
 
     number: int
     name: str
     directory: str
     generation: int | None = None
+    log: str = TrialFiles.LOG
 
 
 def find_experiment(project: Project, text: str) -> ExperimentPaths:
@@ -91,6 +93,11 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
     """
     inside = project.entries(paths.root)
     names = {entry.name.rpartition("/")[2] for entry in inside}
+    processes = {name: process for name in names if (process := process_of_log(name))}
+    if processes:
+        for log, (role, index) in sorted(processes.items(), key=lambda pair: _in_order(*pair[1])):
+            yield TrialDirectory(1, f"{role}-{index}", "", log=log)
+        return
     if names & {TrialFiles.HPARAMS, TrialFiles.LOG}:
         yield TrialDirectory(1, "", "")
         return
@@ -134,6 +141,10 @@ def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDire
     else:
         means = f"must be a trial, and none of {paths.id} has begun"
     raise NotFoundError("TRIAL", text, means)
+
+
+def _in_order(role: str, index: int) -> tuple[int, int]:
+    return list(Role).index(Role(role)), index
 
 
 def _numbered(names: Sequence[str], parent: str, generation: int | None) -> list[TrialDirectory]:

@@ -81,7 +81,7 @@ def read_logs(
     """
 
     def begun(trial: TrialDirectory) -> tuple[LogReader, list[bytes], Iterator[bytes]]:
-        reader = LogReader(project, paths.trial(trial.directory, TrialFiles.LOG), lines)
+        reader = LogReader(project, paths.trial(trial.directory, trial.log), lines)
         pieces = reader.read()
         return reader, list(islice(pieces, 1)), pieces
 
@@ -260,7 +260,7 @@ class _Log:
     ) -> None:
         self._project = project
         self._directory = paths.trial(trial.directory)
-        self._reader = LogReader(project, f"{self._directory}/{TrialFiles.LOG}", lines)
+        self._reader = LogReader(project, f"{self._directory}/{trial.log}", lines)
         self._trial = trial
         self._anew = 0
         self.left_out = left_out
@@ -278,7 +278,7 @@ class _Log:
         sizes = {entry.name.rpartition("/")[2]: entry.size for entry in entries}
         done = TrialFiles.OUTPUTS in sizes
         over = done or TrialFiles.EVENTS_END in sizes
-        return _Look(sizes.get(TrialFiles.LOG, 0), done, over)
+        return _Look(sizes.get(self._trial.log, 0), done, over)
 
     def added(self, look: _Look, *, last: bool) -> Iterator[Lines | str]:
         """The lines that came since they were asked for last.
@@ -315,7 +315,7 @@ class _Trials:
         self._paths = paths
         self._lines = lines
         self._first = True
-        self._known: set[str] = set()
+        self._known: set[tuple[str, str]] = set()
         self._running: list[_Log] = []
         self._failed: deque[_Log] = deque()
 
@@ -352,9 +352,9 @@ class _Trials:
         found = [
             trial
             for trial in trial_directories(self._project, self._paths)
-            if trial.directory not in self._known
+            if (trial.directory, trial.log) not in self._known
         ]
-        self._known.update(trial.directory for trial in found)
+        self._known.update((trial.directory, trial.log) for trial in found)
         lines = self._lines if self._first else None
         return [
             _Log(self._project, self._paths, trial, lines, left_out=self._first) for trial in found

@@ -13,6 +13,7 @@ from hopsml_flows.storage.paths import (
     is_log,
     is_own_file,
     process_log,
+    process_of_log,
     scalars_file,
 )
 from hopsml_flows.storage.project import (
@@ -43,6 +44,7 @@ __all__ = [
     "is_own_file",
     "is_transient",
     "process_log",
+    "process_of_log",
     "remove_marker",
     "scalars_file",
     "sees_marker",

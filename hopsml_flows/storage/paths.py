@@ -19,6 +19,7 @@ __all__ = [
     "is_log",
     "is_own_file",
     "process_log",
+    "process_of_log",
     "scalars_file",
 ]
 
@@ -90,7 +91,7 @@ def scalars_file(began: float | None = None) -> str:
     return TrialFiles.SCALARS if began is None else f"{TrialFiles.SCALARS}.{int(began * 1000)}"
 
 
-_PROCESS_LOG = re.compile(r"(chief|worker|ps|evaluator)_\d+_output\.log")
+_PROCESS_LOG = re.compile(r"(chief|worker|ps|evaluator)_(\d+)_output\.log")
 
 
 def process_log(role: str, index: int) -> str:
@@ -103,9 +104,15 @@ def process_log(role: str, index: int) -> str:
     return f"{role}_{index}_{TrialFiles.LOG}"
 
 
+def process_of_log(name: str) -> tuple[str, int] | None:
+    """The process that a log is named for, as its role and index, or None."""
+    found = _PROCESS_LOG.fullmatch(name)
+    return (found[1], int(found[2])) if found else None
+
+
 def is_log(name: str) -> bool:
     """Whether a file name in a trial's directory is that of its log, or of a process's."""
-    return name == TrialFiles.LOG or _PROCESS_LOG.fullmatch(name) is not None
+    return name == TrialFiles.LOG or process_of_log(name) is not None
 
 
 def is_own_file(name: str) -> bool:

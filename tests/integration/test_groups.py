@@ -101,9 +101,8 @@ def test_a_search_over_groups_gives_each_trial_processes_that_know_each_other(op
     assert best["torch"] == ["0", "2", "0", "127.0.0.1"]
     directory = Path(result.best_dir)
     assert best["events"] == str(directory / "logdir")
-    assert "chief 0 works on 2" in (directory / "chief_0_output.log").read_text()
+    assert "chief 0 works on 2" in (directory / "output.log").read_text()
     assert "worker 0 works on 2" in (directory / "worker_0_output.log").read_text()
-    assert not (directory / "output.log").exists()
     assert not _children()
     (record,) = experiments().values()
     assert record["options"]["processes_per_trial"] == 2

@@ -118,7 +118,7 @@ def test_the_leaders_result_is_reported_and_its_process_lives_until_it_is_ended(
     assert report.result.outputs["extra"] == "yes"
     assert not psutil.pid_exists(report.result.outputs["pid"])
     directory = project.local_root / "Experiments" / "groups-1"
-    assert "hello from 7 '1,2'" in (directory / "chief_0_output.log").read_text()
+    assert "hello from 7 '1,2'" in (directory / "output.log").read_text()
     assert (directory / ".outputs.json").exists()
 
 

@@ -133,3 +133,26 @@ def test_a_terminal_gets_nothing_that_moves_its_cursor(ran):
     shown = os.read(controller, 10_000).decode()
     os.close(controller)
     assert shown == "100%\r\nwindows\r\n\ttab\r\n\\x1b]0;title\\x07é\\x9b2J\r\n"
+
+
+def test_the_logs_of_a_distributed_training_are_printed_with_their_processes(project, capsysbinary):
+    training = WrittenExperiment(project)
+    for process in ("worker_10", "worker_2", "ps_0", "chief_0"):
+        path = training.paths.trial("", f"{process}_output.log")
+        project.replace(path, f"from {process}\n")
+    training.write(state=State.FINISHED)
+    for arguments, printed in (
+        (
+            ["last"],
+            (
+                "chief-0 | from chief_0\nworker-2 | from worker_2\n"
+                "worker-10 | from worker_10\nps-0 | from ps_0\n"
+            ),
+        ),
+        (["last", "worker-2"], "from worker_2\n"),
+        (["last", "1"], "from chief_0\n"),
+        (["last", "ps-0", "-f"], "from ps_0\n"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["logs", *arguments, "--project", project.url])
+        assert capsysbinary.readouterr().out.decode() == printed

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hopsml_flows.errors import NotInTrialError
-from hopsml_flows.storage import process_log
-from hopsml_flows.trials import GroupShape, Member, Role
+from hopsml_flows.storage import TrialFiles, process_log
+from hopsml_flows.trials import Framework, GroupShape, Member, Role
 
 __all__ = ["Process", "current_process", "group_directory", "make_private", "run_as"]
 
@@ -45,7 +45,9 @@ class Process:
 
     @property
     def log_name(self) -> str:
-        """Name of its log."""
+        """Name of its log; that of a search's trial is its leader's, as everywhere."""
+        if self.leads and self.shape.framework is Framework.ANY:
+            return TrialFiles.LOG
         return process_log(self.member.role.value, self.member.index)
 
 
