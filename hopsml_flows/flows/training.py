@@ -32,7 +32,7 @@ def training_plan(
     """
     function = TrainingFunction(train)
     check_names(function.callable, [], argument="train")
-    if options.cluster.kind != "address":
+    if not options.cluster.elsewhere:
         check_packages(group.shape, f"experiment.{verb}")
     return Plan(
         verb=verb,
