@@ -39,7 +39,8 @@ for name in ("PREFECT_API_URL", "HOPSML_PROJECT", "HOPSWORKS_PROJECT_NAME", "LIB
 def pytest_runtest_makereport(item, call):
     """In CI a skipped test is a failed one: what it needs must be installed there."""
     report = yield
-    if report.skipped and os.environ.get("CI") == "true" and not item.get_closest_marker("gpu"):
+    may_skip = item.get_closest_marker("gpu") or item.get_closest_marker("torch")
+    if report.skipped and os.environ.get("CI") == "true" and not may_skip:
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
     return report

@@ -21,6 +21,7 @@ def _losses(log):
     return json.loads(found)
 
 
+@pytest.mark.slow
 def test_one_process_and_two_of_which_one_is_killed_train_alike(options):
     """Two processes lose a worker after an epoch, go on, and end where one undisturbed ends."""
     alone = experiment.mirrored(train_digits, num_workers=1, metric_key="loss", **options)
@@ -49,6 +50,7 @@ def test_one_process_and_two_of_which_one_is_killed_train_alike(options):
     assert "TF_CONFIG is None" in log
 
 
+@pytest.mark.slow
 def test_parameter_servers_train_by_a_loop_and_by_keras_with_an_evaluator(prefect_server, project):
     def train():
         import os
@@ -166,6 +168,7 @@ def test_keras_3_in_several_processes_is_refused_with_a_way_out(options):
     assert "PerReplica" in failure.traceback  # TensorFlow's own words are in the log
 
 
+@pytest.mark.torch
 @pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="PyTorch is not among the dependencies"
 )
