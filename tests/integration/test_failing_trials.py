@@ -38,6 +38,8 @@ def test_a_failing_trial_costs_only_itself(options):
     assert "lacks the optimization key 'accuracy'" in reasons[5]
     assert "'loss'" in reasons[5]
 
+    assert all(trial.devices.samples >= 1 for trial in result.trials)
+
     failed = Path(result.path) / "0002-x=2"
     log = (failed / "output.log").read_text()
     assert "Traceback (most recent call last):" in log

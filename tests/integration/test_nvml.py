@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests import events
 from tests.logs import printed
 from tests.nvml.fixtures import GIB, gpu, mig
@@ -124,6 +126,44 @@ with open_cluster(ClusterConfig(n_workers=1)) as cluster:
 def test_a_library_that_cannot_be_loaded_is_no_error(fake_nvml, tmp_path):
     (tmp_path / "libnvidia-ml.so.1").write_text("no library")
     assert fake_nvml.run(ASK, "[null]", LD_LIBRARY_PATH=str(tmp_path)) == '{"None": []}\n'
+
+
+CUDA = """
+import json, sys
+from hopsml_flows import experiment
+
+def train(x):
+    import os, time
+    from pathlib import Path
+    from hopsml_flows import devices, tensorboard
+
+    until = time.monotonic() + 60
+    while not list(Path(tensorboard.logdir()).glob("*hopsml*")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return {"metric": x, "visible": os.environ["CUDA_VISIBLE_DEVICES"],
+            "uuids": [gpu.uuid for gpu in devices.gpus()]}
+
+result = experiment.grid_search(train, {"x": [1, 2]}, project=sys.argv[1], cluster="cuda",
+                                tensorboard=False, progress=False)
+print("RESULT", json.dumps([[t.outputs, t.devices.as_json()["gpus"]] for t in result.trials]))
+"""
+
+
+def test_each_worker_of_dask_cuda_has_one_gpu_and_its_trials_record_that_one(
+    fake_nvml, project, prefect_server
+):
+    pytest.importorskip("cuda.bindings", reason="dask-cuda's CUDA bindings are not installed")
+    fake_nvml.answer(gpu(ONE, utilization=40), gpu(OTHER, utilization=80, used=2 * GIB))
+    printed = fake_nvml.run(CUDA, project, PREFECT_API_URL=prefect_server)
+    trials = json.loads(printed.partition("RESULT ")[2])
+    assert sorted(outputs["visible"] for outputs, _ in trials) == ["0", "1"]
+    for outputs, [seen] in trials:
+        assert outputs["uuids"] == [seen["uuid"]]
+        busy, used = {ONE: (40.0, GIB), OTHER: (80.0, 2 * GIB)}[seen["uuid"]]
+        assert outputs["visible"] == str(seen["index"])
+        assert seen["utilization"] == {"mean": busy, "peak": busy}
+        assert seen["memory"] == {"mean": used, "peak": used}
 
 
 TRIAL = """

@@ -57,7 +57,7 @@ class FakeNvml:
             cwd=self.answers.parent,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -64,6 +64,12 @@ def test_a_sum_of_processor_time_that_falls_is_no_negative_percent_and_counts_fr
     assert meter.add(Sample(3, 1.5, 0)) == pytest.approx(100)
 
 
+def test_a_moment_after_the_last_sample_is_in_the_mean_and_no_peak():
+    # Ten milliseconds, the system's tick, taken within one.
+    usage = usage_of(Sample(1, 0.6, 0), Sample(3, 1.0, 0), Sample(3.001, 1.01, 0))
+    assert usage.cpu == MeanPeak(33.7, 60.0)
+
+
 def test_no_more_is_taken_than_the_machine_has():
     assert usage_of(Sample(0.001, 0.5, 0), cores=2).cpu == MeanPeak(200.0, 200.0)
 

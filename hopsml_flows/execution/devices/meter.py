@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["Meter", "Sample"]
 
 
+_SHORTEST_SECONDS = 0.25
+"""The shortest time over which a share of a processor is worth to be a peak."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What was read at one time.
@@ -65,7 +69,8 @@ class Meter:
         self._samples += 1
         self._seconds += passed
         self._cpu_seconds = sample.cpu_seconds
-        self._cpu.add(percent, passed)
+        # Processors' time is kept in ticks: over a moment it is nothing or far too much.
+        self._cpu.add(percent, passed, is_peak=passed >= _SHORTEST_SECONDS)
         self._memory.add(sample.memory, passed)
         for place, gpu in enumerate(sample.gpus or ()):
             if place == len(self._gpus):
@@ -89,18 +94,19 @@ class _Figure:
         self._weight = 0.0
         self._peak: float | None = None
 
-    def add(self, value: float | None, weight: float) -> None:
+    def add(self, value: float | None, weight: float, *, is_peak: bool = True) -> None:
         if value is None:
             return
         self._sum += value * weight
         self._weight += weight
-        self._peak = value if self._peak is None else max(self._peak, value)
+        if self._peak is None or is_peak:
+            self._peak = value if self._peak is None else max(self._peak, value)
 
     def figures(self, digits: int | None) -> MeanPeak | None:
         if self._peak is None:
             return None
         mean = self._sum / self._weight if self._weight > 0 else self._peak
-        return MeanPeak(round(mean, digits), round(self._peak, digits))
+        return MeanPeak(round(mean, digits), round(max(mean, self._peak), digits))
 
 
 class _GpuFigures:
