@@ -123,7 +123,10 @@ with open_cluster(ClusterConfig(n_workers=1)) as cluster:
     assert fake_nvml.run(code).split() == ["0", "[]", "0"]
 
 
-def test_a_library_that_cannot_be_loaded_is_no_error(fake_nvml, tmp_path):
+def test_a_binding_or_a_library_that_cannot_be_loaded_is_no_error(fake_nvml, tmp_path):
+    fake_nvml.answer(gpu(ONE))
+    without = f"import sys\nsys.modules['pynvml'] = None\n{ASK}"
+    assert fake_nvml.run(without, "[null]") == '{"None": []}\n'
     (tmp_path / "libnvidia-ml.so.1").write_text("no library")
     assert fake_nvml.run(ASK, "[null]", LD_LIBRARY_PATH=str(tmp_path)) == '{"None": []}\n'
 
