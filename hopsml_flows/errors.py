@@ -200,7 +200,7 @@ class NoSpaceError(HopsmlError, OSError):
 
 
 class UnsupportedOperationError(HopsmlError, NotImplementedError):
-    """The project's storage has no such notion, or its client no way to it."""
+    """There is no such notion any more, or not on the project's storage, or no way to it."""
 
 
 class ExperimentFailedError(HopsmlError, RuntimeError):

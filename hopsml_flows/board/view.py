@@ -193,9 +193,8 @@ class View:
 
 
 def _is_shown(path: str) -> bool:
-    """Whether a file is for TensorBoard: its event files, its debugger's, and its profiler's."""
-    directory, _, name = path.rpartition("/")
-    return "tfevents" in name or name.startswith("tfdbg_events.") or "/plugins/" in f"{directory}/"
+    """Whether a file is for TensorBoard: event files, and what plugins like the profiler keep."""
+    return "tfevents" in path.rpartition("/")[2] or "/plugins/" in path
 
 
 def _part(project: Project, path: str, start: int, length: int) -> bytes:

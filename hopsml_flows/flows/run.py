@@ -71,6 +71,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         with Ending(record, paths, driver.loop) as ending:
             driver.replay()
             if not driver.loop.finished:
+                shown.start(progress)  # it keeps the first status that it reads of a trial
                 _run_trials(plan, driver, function, ending)
             driver.write_summary()
         draw_pictures(plan, paths, driver.results)

@@ -42,6 +42,8 @@ class ShownExperiment:
         return self._board.url if self._board else None
 
     def __enter__(self) -> ShownExperiment:
+        if self._resumed:  # a driver that was killed left its own
+            self._withdraw()
         if self._wanted:
             shown = replace(Shown.experiments(self._project, [self._paths]), runs=True)
             try:
@@ -67,8 +69,6 @@ class ShownExperiment:
             progress: Where its URL is shown.
         """
         if self._board is None:
-            if self._resumed:  # a driver that was killed left its own
-                self._withdraw()
             return
         self._board.start()
         url, path = self._board.url, self._paths.tensorboard
