@@ -74,8 +74,9 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
     from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
     now = time.time()
-    # A name of its own: trials of equal hyperparameters would be one line of the table.
-    start = plugin_data_pb2.SessionStartInfo(group_name=trial.name, start_time_secs=now)
+    # Without a name of a group, each run is a line of the table, and named after itself. With one,
+    # trials of several experiments, or of equal hyperparameters, might be one line together.
+    start = plugin_data_pb2.SessionStartInfo(start_time_secs=now)
     for name, value in trial.params.items():
         kind = str if name in texts else _type(value)
         if kind is bool:

@@ -151,7 +151,8 @@ def test_every_trial_is_shown_with_its_status_and_metric_while_one_still_runs(ru
     for way, group in live.items():
         ended = way in ("ends", "5")
         assert _metrics(group)["outputs/accuracy"] == (0.75 if ended else 0.5, 20)
-    assert {group["name"] for group in live.values()} == {trial.name for trial in result.trials}
+    lines = {f"{result.id}/{trial.directory}" for trial in result.trials}
+    assert {group["name"] for group in live.values()} == lines
     assert {group["hparams"]["rate"] for group in live.values()} == {0.25}
 
 
