@@ -69,6 +69,16 @@ def run_script(tmp_path):
 
 
 @pytest.fixture
+def broken_tensorboard(tmp_path, monkeypatch):
+    """TensorBoard cannot be imported by processes that are started from now on."""
+    broken = tmp_path / "broken" / "tensorboard"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('no such thing here')")
+    path = [str(broken.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+
+@pytest.fixture
 def experiments(project):
     """Read the project's experiments: directory name to record."""
 

@@ -114,12 +114,7 @@ def test_a_board_that_is_closed_while_it_starts_leaves_nothing(shown):
         assert is_free(board.url)
 
 
-def test_one_that_cannot_run_is_given_up_with_its_reason(shown, tmp_path, monkeypatch, caplog):
-    broken = tmp_path / "broken" / "tensorboard"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("raise RuntimeError('no such thing here')")
-    path = os.pathsep.join([str(broken.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    monkeypatch.setenv("PYTHONPATH", path)
+def test_one_that_cannot_run_is_given_up_with_its_reason(shown, broken_tensorboard, caplog):
     board = Board(shown)
     with caplog.at_level(logging.WARNING):
         board.start()

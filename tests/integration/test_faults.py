@@ -268,7 +268,11 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
 ):
     script = tmp_path / "program.py"
     script.write_text(LONG % {"here": str(tmp_path)})
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "HOPSML_TENSORBOARD": "true",
+    }
     if server == "running":
         environment["PREFECT_API_URL"] = prefect_server
     driver = subprocess.Popen(
@@ -288,6 +292,7 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
             time.sleep(0.1)
         family = psutil.Process(driver.pid).children(recursive=True)
         assert len(family) >= 4  # two workers and what their trials started
+        assert any("hopsml_flows.board.child" in process.cmdline() for process in family)
         if stop is signal.SIGINT:
             os.killpg(driver.pid, stop)  # as a terminal does
         else:
@@ -303,6 +308,8 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     (root,) = (tmp_path / "hopsml_project" / "Experiments").iterdir()
     record = json.loads((root / "experiment.json").read_text())
     assert record["state"] == "KILLED"
+    assert record["tensorboard"] is None
+    assert not (root / "TensorBoard.task0").exists()
     assert (record["trials_succeeded"], record["metric"]) == (1, 7.0)
     assert record["best_trial"] == "0001-x=0"
     shown = {entry.name: events.status(entry) for entry in root.iterdir() if entry.is_dir()}

@@ -174,12 +174,7 @@ def test_a_project_without_experiments_is_an_error(tmp_path, monkeypatch, capsys
         assert "empty" in capsys.readouterr().err
 
 
-def test_one_that_cannot_run_is_an_error_with_its_reason(project, tmp_path, monkeypatch):
-    broken = tmp_path / "broken" / "tensorboard"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("raise RuntimeError('no such thing here')")
-    path = os.pathsep.join([str(broken.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    monkeypatch.setenv("PYTHONPATH", path)
+def test_one_that_cannot_run_is_an_error_with_its_reason(project, broken_tensorboard):
     with pytest.raises(TensorBoardError, match="no such thing here"):
         tensorboard.visualize(LAST.root, port=0)
 
