@@ -74,7 +74,8 @@ def board_processes():
 def is_free(url):
     """Whether a URL's port can be bound, which it cannot while anybody listens there."""
     address = urlsplit(url)
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in address.hostname else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address.hostname, address.port))

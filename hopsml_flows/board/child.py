@@ -30,8 +30,10 @@ _FAST_RELOAD_SECONDS = 2
 _SLOW_RELOAD_SECONDS = 10
 """How often files are looked at; in Python that takes a second for a thousand trials."""
 
-_OPEN_FILES = 65536
-"""The data server keeps every event file open: with a limit below that it may see none at all."""
+_FILES_A_TRIAL = 6
+"""So many of a trial the data server keeps open; when it may open no more, it sees nothing."""
+
+_OTHER_FILES = 100
 
 
 def main() -> None:
@@ -41,6 +43,7 @@ def main() -> None:
     shown, descriptor, address, scratch = pickle.load(sys.stdin.buffer)
     try:
         _serve(shown, descriptor, address, Path(scratch))
+        _end_with(psutil.Process().children())
         sys.stdin.buffer.read()
         # Whoever started this is gone, and removes nothing any more.
         shutil.rmtree(scratch, ignore_errors=True)
@@ -62,7 +65,7 @@ def _serve(shown: Shown, descriptor: int, address: tuple[str, int], scratch: Pat
     from hopsml_flows.board.serving import HandedOverServer
 
     host, port = address
-    fast = _has_data_server() and _open_files() >= _OPEN_FILES
+    fast = _has_data_server() and _may_open(_FILES_A_TRIAL * shown.trials + _OTHER_FILES)
     board = TensorBoard(
         plugins=plugins_while_running() if shown.runs else None,
         server_class=functools.partial(HandedOverServer, descriptor=descriptor),
@@ -90,6 +93,17 @@ def _logdir(shown: Shown, scratch: Path) -> Path:
     return view.root
 
 
+def _end_with(servers: list[psutil.Process]) -> None:
+    """End when the data server does: without it, pages have nothing but errors to show."""
+
+    def look(*_: object) -> None:
+        if any(server.status() == psutil.STATUS_ZOMBIE for server in servers):
+            raise RuntimeError("TensorBoard's data server has died")
+
+    signal.signal(signal.SIGCHLD, look)
+    look()
+
+
 def _has_data_server() -> bool:
     """Whether TensorBoard's data server exists for this platform."""
     try:
@@ -99,20 +113,20 @@ def _has_data_server() -> bool:
     return tensorboard_data_server.server_binary() is not None
 
 
-def _open_files() -> int:
-    """Raise the limit of open files as far as the system lets it, and say how far that is."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:  # macOS says so, and refuses it
-        hard = _OPEN_FILES
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return hard
+def _may_open(count: int) -> bool:
+    """Whether so many files may be open at a time; the limit is raised as far as that needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        except (OSError, ValueError):
+            return False
+    return True
 
 
 def _leave(code: int) -> None:
     """End this process at once, and before it what it started."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child in psutil.Process().children():
         child.kill()
         child.wait()

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from hopsml_flows.storage import ExperimentPaths, Project
 
-__all__ = ["Shown"]
+__all__ = ["USUAL_TRIALS", "Shown"]
+
+USUAL_TRIALS = 1000
+"""What is reckoned with where nobody knows how many trials there will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +24,32 @@ class Shown:
             project. One whose name is "" is alone, and its runs are named as they are.
         title: Title of the page.
         runs: Whether trials that have not ended are running: it is shown by whoever runs them.
+        trials: How many trials there are or will be, as far as that is known.
     """
 
     project: Project
     directories: tuple[tuple[str, str], ...]
     title: str
     runs: bool = False
+    trials: int = USUAL_TRIALS
 
     @classmethod
-    def experiments(cls, project: Project, found: Iterable[ExperimentPaths]) -> Shown:
+    def experiments(
+        cls, project: Project, found: Iterable[ExperimentPaths], trials: int | None = None
+    ) -> Shown:
         """Experiments: one alone, or several side by side, each run named after its experiment.
 
         Args:
             project: Their project.
             found: Their paths; at least one.
+            trials: How many trials they have; None where that is not known.
         """
+        count = USUAL_TRIALS if trials is None else trials
         first, *others = found
         if not others:
-            return cls(project, (("", first.root),), first.id)
-        return cls(
-            project, tuple((paths.id, paths.root) for paths in (first, *others)), project.name
-        )
+            return cls(project, (("", first.root),), first.id, count)
+        directories = tuple((paths.id, paths.root) for paths in (first, *others))
+        return cls(project, directories, project.name, count)
 
     @property
     def local_directory(self) -> Path | None:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from hopsml_flows.board import Shown, serve
 from hopsml_flows.cli.project import opened
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
-from hopsml_flows.service import LAST, experiments, find_experiment
+from hopsml_flows.service import LAST, experiments, find_experiment, trial_directories
 
 __all__ = ["tensorboard"]
 
@@ -42,4 +42,5 @@ def tensorboard(
         raise NotFoundError("--all", place.url, "must be a project that has experiments")
     wanted = experiments(place) if every else (ids or [LAST])
     found = dict.fromkeys(find_experiment(place, text) for text in wanted)
-    serve(Shown.experiments(place, found), host=host, port=port)
+    trials = sum(1 for paths in found for _ in trial_directories(place, paths))
+    serve(Shown.experiments(place, found, trials), host=host, port=port)

@@ -32,6 +32,7 @@ class ShownExperiment:
     def __init__(self, plan: Plan, paths: ExperimentPaths) -> None:
         self._project = plan.options.project
         self._wanted = plan.options.tensorboard
+        self._trials = plan.trials
         self._resumed = plan.options.resume is not None
         self._paths = paths
         self._board: Board | None = None
@@ -45,7 +46,8 @@ class ShownExperiment:
         if self._resumed:  # a driver that was killed left its own
             self._withdraw()
         if self._wanted:
-            shown = replace(Shown.experiments(self._project, [self._paths]), runs=True)
+            shown = Shown.experiments(self._project, [self._paths], self._trials)
+            shown = replace(shown, runs=True)
             try:
                 self._board = Board(shown, host=host())
             except OSError as error:

@@ -21,27 +21,20 @@ def curved(x, gate):
     import time
     from pathlib import Path
 
-    from tensorboard.compat.proto import event_pb2, summary_pb2
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
     from hopsml_flows import tensorboard
+    from hopsml_flows.execution import events  # TensorBoard's own writer imports TensorFlow
 
     if x == 1:
         return {"accuracy": 0.5}
-    writer = EventFileWriter(tensorboard.logdir())
     deadline = time.monotonic() + 120
-    step = 0
-    while not Path(gate).exists():
-        assert time.monotonic() < deadline, "nobody looked"
-        value = summary_pb2.Summary.Value(tag="loss", simple_value=1 / (step + 1))
-        event = event_pb2.Event(
-            wall_time=time.time(), step=step, summary=summary_pb2.Summary(value=[value])
-        )
-        writer.add_event(event)
-        writer.flush()
-        step += 1
-        time.sleep(0.2)
-    writer.close()
+    with Path(tensorboard.logdir(), "events.out.tfevents.1.user").open("wb", buffering=0) as file:
+        file.write(events.beginning(time.time()))
+        step = 0
+        while not Path(gate).exists():
+            assert time.monotonic() < deadline, "nobody looked"
+            file.write(events.scalar("loss", 1 / (step + 1), time.time(), step))
+            step += 1
+            time.sleep(0.2)
     return {"accuracy": 0.75}
 
 

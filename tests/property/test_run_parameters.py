@@ -65,7 +65,7 @@ def same(plan):
             "options": [
                 options.name, options.description, options.local_logdir, options.retries,
                 options.trial_timeout, options.tags, options.resume, options.sync_interval,
-                options.seed_is_drawn or options.seed,
+                options.seed_is_drawn or options.seed, options.tensorboard,
             ],
             "direction": plan.direction,
             "key": plan.optimization_key,
@@ -81,7 +81,8 @@ CALLS = {
     "launch with arguments": (
         experiment.launch,
         [{"rate": np.linspace(0, 1, 3), "units": range(3), "layers": ((1, 2), [3], None)}],
-        {"metric_key": "m", "tags": {"a"}, "cluster": ClusterConfig("local", n_workers=2)},
+        {"metric_key": "m", "tags": {"a"}, "cluster": ClusterConfig("local", n_workers=2),
+         "tensorboard": True},
     ),
     "grid": (
         experiment.grid_search,

@@ -308,6 +308,8 @@ def test_gpus_where_there_are_none(monkeypatch):
         ("description", 5),
         ("local_logdir", "yes"),
         ("local_logdir", None),
+        ("tensorboard", "yes"),
+        ("tensorboard", 1),
         ("seed", -1),
         ("seed", 1.5),
         ("seed", "3"),
