@@ -47,9 +47,9 @@ class Shown:
         count = USUAL_TRIALS if trials is None else trials
         first, *others = found
         if not others:
-            return cls(project, (("", first.root),), first.id, count)
+            return cls(project, (("", first.root),), first.id, trials=count)
         directories = tuple((paths.id, paths.root) for paths in (first, *others))
-        return cls(project, directories, project.name, count)
+        return cls(project, directories, project.name, trials=count)
 
     @property
     def local_directory(self) -> Path | None:

@@ -67,11 +67,10 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         progress = open_progress(show=plan.options.progress)
         driver = Driver(plan, paths, progress, left, tensorboard=shown.url)
         driver.forget_sessions()
-        shown.start(progress)
+        shown.start(progress)  # it keeps the first status that it reads of a trial
         with Ending(record, paths, driver.loop) as ending:
             driver.replay()
             if not driver.loop.finished:
-                shown.start(progress)  # it keeps the first status that it reads of a trial
                 _run_trials(plan, driver, function, ending)
             driver.write_summary()
         draw_pictures(plan, paths, driver.results)
