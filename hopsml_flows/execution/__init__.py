@@ -1,5 +1,6 @@
 """One trial on a worker: its function, its context, its output, its files."""
 
+from hopsml_flows.execution.capture import LineSink
 from hopsml_flows.execution.carrying import EventMakers, carried_out
 from hopsml_flows.execution.commits import Earlier, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
@@ -17,6 +18,7 @@ __all__ = [
     "Earlier",
     "EventMakers",
     "Job",
+    "LineSink",
     "Place",
     "Reporter",
     "Scalars",

@@ -29,13 +29,13 @@ import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["OutputLog", "captured"]
+__all__ = ["LineSink", "OutputLog", "captured"]
 
 _POLL_SECONDS = 0.1
 _REDRAW_SECONDS = 1.0
@@ -46,6 +46,27 @@ _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _Decoder = codecs.getincrementaldecoder("utf-8")
 
 
+class LineSink(Protocol):
+    """Who else gets a log's lines, as they are written.
+
+    It is called with the log locked, by whichever thread prints: it must return at once and print
+    nothing. What it raises is not heard.
+    """
+
+    def take(self, lines: Sequence[str], level: int | None, logger: str) -> None:
+        """Take in lines.
+
+        Args:
+            lines: The lines, without their ends and times.
+            level: The level of ``logging`` that they have, which makes them one message; None
+                where they were printed.
+            logger: Name of the logger that they come from, or "".
+        """
+
+    def close(self) -> None:
+        """The log has taken its last line."""
+
+
 class OutputLog:
     r"""A log file whose lines carry the time they were begun.
 
@@ -54,22 +75,26 @@ class OutputLog:
 
     Args:
         path: The file; appended to.
+        sink: Who else gets the lines, or None.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sink: LineSink | None = None) -> None:
         self._file = path.open("ab", buffering=0)
+        self._sink = sink
         self._lock = threading.RLock()
         self._partial: dict[str, list[str]] = {}
         self._length: dict[str, int] = {}
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._drawn: dict[str, float] = {}
 
-    def write(self, source: str, text: str) -> None:
+    def write(self, source: str, text: str, *, level: int | None = None, logger: str = "") -> None:
         """Take in a piece of output.
 
         Args:
             source: Which stream it came from.
             text: Any piece of text, with or without line ends.
+            level: Level of a message of ``logging``, which is whole then.
+            logger: Name of the logger that such a message comes from.
         """
         with self._lock:
             pieces = self._partial.setdefault(source, [])
@@ -79,16 +104,16 @@ class OutputLog:
             if not ("\n" in text or "\r" in text or self._length[source] > _LONGEST_LINE):
                 return
             *lines, rest = "".join(pieces).split("\n")
-            out = [self._stamped(line) for line in lines]
+            out = [_shown(line) for line in lines]
             if "\r" in rest:
                 rest = self._redrawn(source, rest, out)
             if len(rest) > _LONGEST_LINE:
-                out.append(self._stamped(rest))
+                out.append(_shown(rest))
                 rest = ""
             self._partial[source] = [rest]
             self._length[source] = len(rest)
             if out:
-                self._file.write("".join(out).encode(errors="backslashreplace"))
+                self._put(out, level, logger)
 
     def write_bytes(self, source: str, data: bytes) -> None:
         """Take in a piece of output as bytes; a character may be cut between two pieces.
@@ -101,9 +126,9 @@ class OutputLog:
             decoder = self._decoders.setdefault(source, _Decoder("backslashreplace"))
             self.write(source, decoder.decode(data))
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, level: int = logging.INFO) -> None:
         """Write lines of the project's own."""
-        self.write("hopsml", text if text.endswith("\n") else f"{text}\n")
+        self.write("hopsml", text if text.endswith("\n") else f"{text}\n", level=level)
 
     def close(self) -> None:
         """Write what has no line end yet, and close the file."""
@@ -114,9 +139,12 @@ class OutputLog:
                 self.write(source, decoder.decode(b"", final=True))
             for pieces in self._partial.values():
                 if rest := "".join(pieces):
-                    self._file.write(self._stamped(rest).encode(errors="backslashreplace"))
+                    self._put([_shown(rest)], None, "")
             self._partial.clear()
             self._file.close()
+            if self._sink is not None:
+                with suppress(Exception):
+                    self._sink.close()
 
     @property
     def descriptor(self) -> int:
@@ -134,17 +162,27 @@ class OutputLog:
         last = next((text for text in reversed(drawn) if text.strip("\b ")), "")
         if last and now - self._drawn.get(source, float("-inf")) >= _REDRAW_SECONDS:
             self._drawn[source] = now
-            out.append(self._stamped(last))
+            out.append(_shown(last))
             return rest
         # Nothing drawn since: keep what is on the "screen", so that the last state is written.
         return rest if rest.strip("\b ") else (f"{last}\r" if last else "")
 
-    @staticmethod
-    def _stamped(line: str) -> str:
-        shown = next((t for t in reversed(line.split("\r")) if t.strip("\b ")), "")
-        text = _COLOUR.sub("", shown).strip("\b").rstrip()
+    def _put(self, lines: list[str], level: int | None, logger: str) -> None:
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        return f"{stamp}Z {text}\n" if text else f"{stamp}Z\n"
+        text = "".join(f"{stamp}Z {line}\n" if line else f"{stamp}Z\n" for line in lines)
+        self._file.write(text.encode(errors="backslashreplace"))
+        if self._sink is not None:
+            with suppress(Exception):
+                self._sink.take(lines, level, logger)
+
+
+def _shown(line: str) -> str:
+    """What is seen of a line once all of it was printed."""
+    if "\r" in line:
+        line = next((t for t in reversed(line.split("\r")) if t.strip("\b ")), "")
+    if "\x1b" in line:
+        line = _COLOUR.sub("", line)
+    return line.strip("\b").rstrip()
 
 
 _log: ContextVar[OutputLog | None] = ContextVar("hopsml_output", default=None)
@@ -266,7 +304,8 @@ class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = self._owner.log_of_caller()
         if log is not None:
-            log.write("logging", f"{self.format(record)}\n")
+            text = f"{self.format(record)}\n"
+            log.write("logging", text, level=record.levelno, logger=record.name)
             return
         if self._owner.in_forked_child():
             print(self.format(record), file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hopsml_flows.execution.capture import LineSink
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.staging import Staging
 from hopsml_flows.storage import TrialFiles
@@ -31,7 +32,12 @@ class EventMakers:
 
 
 def carried_out(
-    job: Job, trial: Trial, staging: Staging, place: Place, events: EventMakers
+    job: Job,
+    trial: Trial,
+    staging: Staging,
+    place: Place,
+    events: EventMakers,
+    sink: LineSink | None = None,
 ) -> TrialResult:
     """Run a trial and bring its files to the project.
 
@@ -41,6 +47,7 @@ def carried_out(
         staging: Its files; closed at the end.
         place: Where it runs.
         events: Makes its event files.
+        sink: Who gets the lines of its log besides the file, or None.
 
     Returns:
         Its result, also where the function failed.
@@ -50,7 +57,7 @@ def carried_out(
         staging.write(TrialFiles.HPARAMS, json.dumps(params, indent=1))
         staging.write(TrialFiles.EVENTS_START, events.start(job, trial))
         staging.sync_also_in(SHOWN_SECONDS)
-        result = evaluate(job, trial, staging, place)
+        result = evaluate(job, trial, staging, place, sink)
         staging.write(TrialFiles.EVENTS_END, events.end(result))
         return staging.commit(result)
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import logging
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -98,7 +99,8 @@ class _Watch:
             self._over = True
 
     def _ask(self) -> None:
-        self._log.note(f"past trial_timeout of {self._seconds:g} s: {ASKED}")
+        message = f"past trial_timeout of {self._seconds:g} s: {ASKED}"
+        self._log.note(message, level=logging.WARNING)
         with self._lock:
             if self._over:
                 return

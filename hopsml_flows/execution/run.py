@@ -6,6 +6,7 @@ every failure of the user's code as a result, never as an exception.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import traceback
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hopsml_flows.execution.capture import OutputLog, captured
+from hopsml_flows.execution.capture import LineSink, OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.devices import Sampling, banner
@@ -183,7 +184,9 @@ class Files(Protocol):
         """Bring files once more after so many seconds, since the process may end soon after."""
 
 
-def evaluate(job: Job, trial: Trial, staging: Files, place: Place) -> TrialResult:
+def evaluate(
+    job: Job, trial: Trial, staging: Files, place: Place, sink: LineSink | None = None
+) -> TrialResult:
     """Call the training function as one trial.
 
     Args:
@@ -191,6 +194,7 @@ def evaluate(job: Job, trial: Trial, staging: Files, place: Place) -> TrialResul
         trial: The trial.
         staging: Its files.
         place: Where it runs.
+        sink: Who gets the lines of its log besides the file, or None.
 
     Returns:
         Its result, also where the function failed.
@@ -199,9 +203,10 @@ def evaluate(job: Job, trial: Trial, staging: Files, place: Place) -> TrialResul
     outputs: dict[str, Any] = {}
     metric: float | None = None
     failure: Failure | None = None
-    log = OutputLog(staging.log)
+    log = OutputLog(staging.log, sink)
     if trial.attempt > 1:
-        log.note(f"attempt {trial.attempt}: the worker of the attempt before was lost")
+        lost = f"attempt {trial.attempt}: the worker of the attempt before was lost"
+        log.note(lost, level=logging.WARNING)
     log.note(banner(place.worker, alone=place.alone, memory_limit=place.memory_limit))
     again = trial.attempt > 1 or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
@@ -231,7 +236,7 @@ def evaluate(job: Job, trial: Trial, staging: Files, place: Place) -> TrialResul
             outputs = staging.attach(outputs)
         except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
             failure = _failure(error, job.project)
-            log.note(failure.traceback)
+            log.note(failure.traceback, level=logging.ERROR)
     return TrialResult(
         number=trial.number,
         name=trial.name,

@@ -10,7 +10,9 @@ from prefect.cache_policies import NO_CACHE
 
 from hopsml_flows.errors import TrialFailedError
 from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, committed
+from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
+from hopsml_flows.tracking.run_logs import task_run_lines
 from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["trial"]
@@ -45,7 +47,9 @@ def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - 
         resumed=job.resumed,
         sync_interval=job.sync_interval,
     )
-    result = carried_out(job, trial, staging, _place(), EventMakers(trial_events, end_events))
+    log = job.project.full(job.paths.trial(trial.directory, TrialFiles.LOG))
+    events = EventMakers(trial_events, end_events)
+    result = carried_out(job, trial, staging, _place(), events, task_run_lines(log))
     if result.failure is not None:
         raise TrialFailedError(str(result.failure), result)
     return result

@@ -1,0 +1,131 @@
+"""At most so many lines a second of a trial's log, for somebody who shows it besides the file.
+
+Knows nothing of who that is. What is left out is counted, and said now and then: the file has it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+__all__ = ["AT_ONCE", "LINES_A_SECOND", "Budget", "Excerpt"]
+
+LINES_A_SECOND = 10.0
+"""Lines of one trial that are passed on, in the long run."""
+
+AT_ONCE = 100
+"""Lines of one trial that are passed on however fast they come."""
+
+LONGEST = 10_000
+"""Characters of a message that are passed on."""
+
+_HEAD = 2_000
+_SAY_SECONDS = 10.0
+
+
+class Budget:
+    """So many a second in the long run, and so many at once.
+
+    Args:
+        rate: How many a second.
+        at_once: How many however fast.
+    """
+
+    def __init__(self, rate: float, at_once: float) -> None:
+        self._rate = rate
+        self._most = at_once
+        self._left = at_once
+        self._at = float("-inf")
+
+    def take(self, now: float) -> bool:
+        """Take one, if there is one.
+
+        Args:
+            now: A clock's seconds.
+        """
+        self._left = min(self._most, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    @property
+    def again(self) -> float:
+        """When there is one again, by the clock, if nobody takes any."""
+        return self._at + max(0.0, 1 - self._left) / self._rate
+
+
+class Excerpt:
+    """Passes on some of a log's lines.
+
+    Args:
+        send: Gets a level of ``logging`` and a message; must return at once.
+        where: Path or URL of the whole log, for people.
+        shared: What this log shares with others, besides its own budget.
+        known: Whether those it is for have got the messages of a logger already.
+        clock: Seconds, from whenever.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[int, str], None],
+        where: str,
+        shared: Budget,
+        *,
+        known: Callable[[str], bool] = lambda _: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._send = send
+        self._where = where
+        self._shared = shared
+        self._known = known
+        self._clock = clock
+        self._own = Budget(LINES_A_SECOND, AT_ONCE)
+        self._left_out = 0
+        self._none_until = self._silent_until = float("-inf")
+
+    def take(self, lines: Sequence[str], level: int | None, logger: str) -> None:
+        """Take in lines; those of a message with a level are passed on as one.
+
+        Args:
+            lines: The lines.
+            level: Their level, or None where they were printed.
+            logger: The logger they come from, or "".
+        """
+        if logger and self._known(logger):
+            return
+        now = self._clock()
+        if now < self._none_until:  # of a million lines, most come this way
+            self._left_out += len(lines) - lines.count("") if level is None else 1
+            return
+        for text in lines if level is None else ["\n".join(lines)]:
+            if not text:
+                continue
+            spent = next((b for b in (self._own, self._shared) if not b.take(now)), None)
+            if spent is not None:
+                self._left_out += 1
+                self._none_until = spent.again
+                continue
+            if self._left_out and now >= self._silent_until:
+                self._say(now)
+            self._send(logging.INFO if level is None else level, _shortened(text))
+
+    def close(self) -> None:
+        """Say what was left out and not said yet."""
+        if self._left_out:
+            self._say(self._clock())
+
+    def _say(self, now: float) -> None:
+        self._send(logging.INFO, f"lines left out here: {self._left_out}; all are in {self._where}")
+        self._left_out = 0
+        self._silent_until = now + _SAY_SECONDS
+
+
+def _shortened(text: str) -> str:
+    """A message without its middle, where it is too long: tracebacks end with what matters."""
+    if len(text) <= LONGEST:
+        return text
+    tail = LONGEST - _HEAD
+    return f"{text[:_HEAD]}\n[{len(text) - LONGEST} characters left out]\n{text[-tail:]}"
