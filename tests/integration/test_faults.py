@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -423,7 +424,9 @@ def test_a_server_that_never_comes_back_costs_no_result(project):
         def train(x):
             import time
 
+            print("before")
             time.sleep(0.5)
+            print("after")
             return x
 
         thread = threading.Thread(target=interrupt)
@@ -434,6 +437,9 @@ def test_a_server_that_never_comes_back_costs_no_result(project):
             )
         thread.join()
     assert [trial.metric for trial in result.trials] == [1.0, 2.0, 3.0, 4.0]
+    for trial in result.trials:  # lines that the server did not take have left no trace here
+        log = (Path(result.path) / trial.directory / "output.log").read_text()
+        assert re.findall("Z (.*)", log) == ["before", "after"]
     (root,) = (project / "Experiments").iterdir()
     assert json.loads((root / "experiment.json").read_text())["state"] == "FINISHED"
 
