@@ -27,9 +27,9 @@ class WrittenExperiment:
         self.record = replace(self.record, **changes)
         self.project.replace(self.paths.record, self.record.to_json())
 
-    def log(self, directory, text):
+    def log(self, directory, text, name="output.log"):
         self.project.make_directory(self.paths.trial(directory))
-        self.project.append(self.paths.trial(directory, "output.log"), text)
+        self.project.append(self.paths.trial(directory, name), text)
 
     def end(self, directory, *, done=True):
         name = ".outputs.json" if done else "events.out.tfevents.9.hparams"

@@ -16,12 +16,7 @@ from cyclopts import Parameter
 
 from hopsml_flows.cli.project import opened
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.service import (
-    TrialDirectory,
-    find_experiment,
-    find_trial,
-    trial_directories,
-)
+from hopsml_flows.service import find_experiment, find_trial, trial_directories
 from hopsml_flows.service.following import (
     Lines,
     Pause,
@@ -29,7 +24,6 @@ from hopsml_flows.service.following import (
     follow_trials,
     read_logs,
 )
-from hopsml_flows.storage import TrialFiles
 
 __all__ = ["logs"]
 
@@ -84,20 +78,24 @@ def _show(events: Iterable[Lines | str | Pause], *, numbered: bool) -> None:
             print(f"hopsml: {event}", file=sys.stderr, flush=True)
         else:
             text = _for_terminal(event.text) if terminal else event.text
-            own = numbered and event.trial.name  # an experiment without trial directories has one
-            out.write(_headed(text, _heading(event.trial)) if own else text)
+            out.write(_prefixed(text, _prefix(event, numbered=numbered)))
     out.flush()
 
 
-def _heading(trial: TrialDirectory) -> str:
-    """What tells a trial's lines from others': its number, or which process printed them."""
-    return trial.name if trial.log != TrialFiles.LOG else f"{trial.number:04d}"
+def _prefix(lines: Lines, *, numbered: bool) -> str:
+    """What says whose lines they are, where there are several: the trial, its process, or both."""
+    # An experiment without trial directories has one trial.
+    number = f"{lines.trial.number:04d}" if numbered and lines.trial.name else ""
+    process = "" if lines.trial.process else lines.process
+    return " ".join(filter(None, (number, process)))
 
 
-def _headed(text: bytes, heading: str) -> bytes:
-    """Whole lines, each after a heading."""
-    prefix = f"{heading} | ".encode()
-    return prefix + text[:-1].replace(b"\n", b"\n" + prefix) + b"\n"
+def _prefixed(text: bytes, prefix: str) -> bytes:
+    """Whole lines, each after a prefix."""
+    if not prefix:
+        return text
+    begin = f"{prefix} | ".encode()
+    return begin + text[:-1].replace(b"\n", b"\n" + begin) + b"\n"
 
 
 def _for_terminal(text: bytes) -> bytes:

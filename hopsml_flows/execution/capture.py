@@ -126,9 +126,16 @@ class OutputLog:
             decoder = self._decoders.setdefault(source, _Decoder("backslashreplace"))
             self.write(source, decoder.decode(data))
 
-    def note(self, text: str, *, level: int = logging.INFO) -> None:
-        """Write lines of the project's own."""
-        self.write("hopsml", text if text.endswith("\n") else f"{text}\n", level=level)
+    def note(self, text: str, *, level: int | None = None) -> None:
+        """Write lines of the project's own.
+
+        Args:
+            text: One line, or several.
+            level: Their level; without one they are in the file alone.
+        """
+        lines = [_shown(line) for line in text.removesuffix("\n").split("\n")]
+        with self._lock:
+            self._put(lines, level, "", file_alone=level is None)
 
     def close(self) -> None:
         """Write what has no line end yet, and close the file."""
@@ -167,11 +174,13 @@ class OutputLog:
         # Nothing drawn since: keep what is on the "screen", so that the last state is written.
         return rest if rest.strip("\b ") else (f"{last}\r" if last else "")
 
-    def _put(self, lines: list[str], level: int | None, logger: str) -> None:
+    def _put(
+        self, lines: list[str], level: int | None, logger: str, *, file_alone: bool = False
+    ) -> None:
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         text = "".join(f"{stamp}Z {line}\n" if line else f"{stamp}Z\n" for line in lines)
         self._file.write(text.encode(errors="backslashreplace"))
-        if self._sink is not None:
+        if self._sink is not None and not file_alone:
             with suppress(Exception):
                 self._sink.take(lines, level, logger)
 

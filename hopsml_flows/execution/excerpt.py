@@ -57,14 +57,19 @@ class Budget:
         return self._at + max(0.0, 1 - self._left) / self._rate
 
 
+_of_process = Budget(rate=50.0, at_once=1000)
+"""Of all logs of a process: short trials that print much would keep the listener busy."""
+
+
 class Excerpt:
     """Passes on some of a log's lines.
 
     Args:
         send: Gets a level of ``logging`` and a message; must return at once.
         where: Path or URL of the whole log, for people.
-        shared: What this log shares with others, besides its own budget.
         known: Whether those it is for have got the messages of a logger already.
+        shared: What this log shares with others, besides its own budget; by default with all of
+            the process.
         clock: Seconds, from whenever.
     """
 
@@ -72,9 +77,9 @@ class Excerpt:
         self,
         send: Callable[[int, str], None],
         where: str,
-        shared: Budget,
         *,
         known: Callable[[str], bool] = lambda _: False,
+        shared: Budget = _of_process,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send

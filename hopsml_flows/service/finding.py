@@ -7,13 +7,14 @@ costs one request.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hopsml_flows.errors import NotFoundError
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, process_of_log
+from hopsml_flows.service.processes import logs_in_order, process_name, split_process
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_log
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.tracking.listing import experiments
-from hopsml_flows.trials import Role, generation_of, number_of, stamp_of
+from hopsml_flows.trials import generation_of, number_of, stamp_of
 
 __all__ = [
     "LAST",
@@ -32,21 +33,22 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class TrialDirectory:
-    """A trial as its experiment's directory shows it; of a distributed training, a process of it.
+    """A trial as its experiment's directory shows it.
 
     Args:
         number: Its number, from 1.
         name: Its name; "" where it has no directory of its own.
         directory: Its directory relative to the experiment's; "" is the experiment's own.
         generation: Its generation, or None.
-        log: Name of its log.
+        process: The one process that is meant of a distributed trial, such as "worker-2"; "" for
+            all of it.
     """
 
     number: int
     name: str
     directory: str
     generation: int | None = None
-    log: str = TrialFiles.LOG
+    process: str = ""
 
 
 def find_experiment(project: Project, text: str) -> ExperimentPaths:
@@ -92,13 +94,8 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
         The trials by number, within each generation; one listing a generation.
     """
     inside = project.entries(paths.root)
-    names = {entry.name.rpartition("/")[2] for entry in inside}
-    processes = {name: process for name in names if (process := process_of_log(name))}
-    if processes:
-        for log, (role, index) in sorted(processes.items(), key=lambda pair: _in_order(*pair[1])):
-            yield TrialDirectory(1, f"{role}-{index}", "", log=log)
-        return
-    if names & {TrialFiles.HPARAMS, TrialFiles.LOG}:
+    names = [entry.name.rpartition("/")[2] for entry in inside]
+    if any(name == TrialFiles.HPARAMS or is_log(name) for name in names):
         yield TrialDirectory(1, "", "")
         return
     directories = [e.name.rpartition("/")[2] for e in inside if e.is_directory]
@@ -110,13 +107,14 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
 
 
 def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDirectory:
-    """The trial that a text means.
+    """The trial that a text means, or the process of one.
 
     Args:
         project: The project.
         paths: The experiment's paths.
         text: A number, with or without zeros in front; a name, its directory, or the beginning of
-            a name that no other trial has.
+            a name that no other trial has. For a process of it, that is followed by a slash and
+            the process, which is enough where the experiment is one distributed training.
 
     Returns:
         The trial.
@@ -124,13 +122,29 @@ def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDire
     Raises:
         NotFoundError: It means none that has begun, or several.
     """
-    number = int(text) if text.isascii() and text.isdecimal() else None
+    wanted, process = split_process(text)
+    trial = _found(project, paths, text, wanted)
+    if not process:
+        return trial
+    names = logs_in_order(project.listdir(paths.trial(trial.directory)))
+    processes = [process_name(name) for name in names]
+    if process not in processes:
+        there = _some([name for name in processes if name]) or "none"
+        means = f"must be a process of {trial.name or paths.id} that has begun: {there}"
+        raise NotFoundError("TRIAL", text, means)
+    return replace(trial, process=process)
+
+
+def _found(project: Project, paths: ExperimentPaths, text: str, wanted: str) -> TrialDirectory:
+    number = int(wanted) if wanted.isascii() and wanted.isdecimal() else None
     known: list[TrialDirectory] = []
     for trial in trial_directories(project, paths):
-        if number == trial.number or text in {trial.name, trial.directory} - {""}:
+        # The process alone was named where nothing is left of what was typed.
+        own = {trial.name, trial.directory} if trial.name else {""} - {text}
+        if number == trial.number or wanted in own:
             return trial
         known.append(trial)
-    matching = [t for t in known if text and number is None and t.name.startswith(text)]
+    matching = [t for t in known if wanted and number is None and t.name.startswith(wanted)]
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -141,10 +155,6 @@ def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDire
     else:
         means = f"must be a trial, and none of {paths.id} has begun"
     raise NotFoundError("TRIAL", text, means)
-
-
-def _in_order(role: str, index: int) -> tuple[int, int]:
-    return list(Role).index(Role(role)), index
 
 
 def _numbered(names: Sequence[str], parent: str, generation: int | None) -> list[TrialDirectory]:

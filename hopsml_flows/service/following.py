@@ -17,6 +17,7 @@ from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service.finding import TrialDirectory, find_trial, trial_directories
 from hopsml_flows.service.log_reader import LogReader
 from hopsml_flows.service.parallel import REQUESTS, in_parallel
+from hopsml_flows.service.processes import logs_in_order, process_name
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.tracking import ExperimentRecord, process_lives
@@ -44,10 +45,12 @@ class Lines:
 
     Args:
         trial: The trial.
+        process: Which process of a distributed trial has printed them, such as "chief-0", or "".
         text: Whole lines, with their ends.
     """
 
     trial: TrialDirectory
+    process: str
     text: bytes
 
 
@@ -67,7 +70,7 @@ def read_logs(
     paths: ExperimentPaths,
     trials: Iterable[TrialDirectory],
     lines: int | None = None,
-) -> Iterator[Lines]:
+) -> Iterator[Lines | str]:
     """Read what there is of logs, one after the other.
 
     Args:
@@ -80,19 +83,16 @@ def read_logs(
         OSError: Storage was away for too long, or refuses.
     """
 
-    def begun(trial: TrialDirectory) -> tuple[LogReader, list[bytes], Iterator[bytes]]:
-        reader = LogReader(project, paths.trial(trial.directory, trial.log), lines)
-        pieces = reader.read()
-        return reader, list(islice(pieces, 1)), pieces
+    def begun(trial: TrialDirectory) -> tuple[_Logs, list[Lines | str], Iterator[Lines | str]]:
+        logs = _Logs(project, paths, trial, lines)
+        pieces = logs.added(logs.look())
+        return logs, list(islice(pieces, 1)), pieces
 
     waiting = iter(trials)
     while some := list(islice(waiting, _AHEAD)):
         read = in_parallel(begun, some, threads=_threads(project))
-        for trial, (reader, first, further) in zip(some, read, strict=True):
-            for text in chain(first, further):
-                yield Lines(trial, text)
-            if rest := reader.rest():
-                yield Lines(trial, rest)
+        for logs, first, further in read:
+            yield from chain(first, further, logs.ends())
 
 
 def follow_trial(
@@ -129,17 +129,17 @@ def follow_trial(
                 yield f"trial {text} has not begun yet"
             said = True
             yield clock.pause()
-    log = _Log(project, paths, trial, None if said else lines)  # all is new where it was awaited
+    logs = _Logs(project, paths, trial, None if said else lines)  # all is new that was awaited
     while True:
         clock = _Clock(project)
-        over = state.read()  # before the log: what that has after the end is all there will be
-        look = log.look()
-        yield from log.added(look, last=look.over or over is not None)
-        if look.over:
-            yield _ending(log, look)
-            return
-        if over is not None:
-            yield over
+        over = state.read()  # before the logs: what they have after the end is all there will be
+        look = logs.look()
+        yield from logs.added(look)
+        if look.over or over is not None:
+            if look.over and look.several:  # the other processes end after the leader
+                yield clock.pause()
+            yield from logs.rest()
+            yield _ending(logs, look) if over is None or look.over else over
             return
         yield clock.pause()
 
@@ -228,25 +228,27 @@ class _Look:
     """What a trial's directory shows.
 
     Args:
-        size: Bytes of its log.
+        sizes: Name of each log that is wanted to its bytes.
+        several: Whether the trial has processes whose logs end after it.
         done: Whether the trial has a result.
         over: Whether it has come to its end.
     """
 
-    size: int
+    sizes: dict[str, int]
+    several: bool
     done: bool
     over: bool
 
 
-class _Log:
-    """A trial's log that is followed.
+class _Logs:
+    """The logs of a trial, which are followed.
 
     Args:
         project: Where the experiment lies.
         paths: Its paths.
         trial: The trial.
-        lines: Begin with so many lines from its end, or None for all.
-        left_out: Whether it is not shown as long as the trial is over.
+        lines: Begin with so many lines from the end of what is there at first, or None for all.
+        left_out: Whether they are not shown as long as the trial is over.
     """
 
     def __init__(
@@ -260,9 +262,9 @@ class _Log:
     ) -> None:
         self._project = project
         self._directory = paths.trial(trial.directory)
-        self._reader = LogReader(project, f"{self._directory}/{trial.log}", lines)
         self._trial = trial
-        self._anew = 0
+        self._lines = lines
+        self._readers: dict[str, LogReader] = {}
         self.left_out = left_out
         self.shown = False
 
@@ -276,29 +278,57 @@ class _Log:
         limit = answer_limit(self._project)
         entries = persistently(lambda: self._project.entries(self._directory), limit=limit)
         sizes = {entry.name.rpartition("/")[2]: entry.size for entry in entries}
+        logs = logs_in_order(sizes)
+        wanted = self._trial.process
         done = TrialFiles.OUTPUTS in sizes
-        over = done or TrialFiles.EVENTS_END in sizes
-        return _Look(sizes.get(self._trial.log, 0), done, over)
+        return _Look(
+            {name: sizes[name] for name in logs if wanted in ("", process_name(name))},
+            several=len(logs) > 1,
+            done=done,
+            over=done or TrialFiles.EVENTS_END in sizes,
+        )
 
-    def added(self, look: _Look, *, last: bool) -> Iterator[Lines | str]:
-        """The lines that came since they were asked for last.
+    def added(self, look: _Look) -> Iterator[Lines | str]:
+        """The lines that came since they were asked for last, up to what a look has seen.
 
         Args:
-            look: What the directory has shown.
-            last: Whether there will be no more.
+            look: The look.
         """
-        # The end of the log may have come after its size was seen, and before that of the trial.
-        for text in self._reader.read(None if last else look.size):
-            if self._reader.anew != self._anew:
-                self._anew = self._reader.anew
-                yield f"the log of {self.name} begins anew"
-            yield Lines(self._trial, text)
-        if last and (rest := self._reader.rest()):
-            yield Lines(self._trial, rest)
+        for name, size in look.sizes.items():
+            yield from self._read(name, size)
+        self._lines = None
+
+    def rest(self) -> Iterator[Lines | str]:
+        """What came since the last look, and lines that have no end."""
+        for name in self.look().sizes:
+            yield from self._read(name, None)
+        yield from self.ends()
+
+    def ends(self) -> Iterator[Lines]:
+        """Lines that were read and have no end."""
+        for name, reader in self._readers.items():
+            if text := reader.rest():
+                yield Lines(self._trial, process_name(name), text)
 
     def skip(self, look: _Look) -> None:
-        """Leave out what there is."""
-        self._reader.skip_to(look.size)
+        """Leave out what a look has seen."""
+        for name, size in look.sizes.items():
+            self._reader(name).skip_to(size)
+
+    def _read(self, name: str, size: int | None) -> Iterator[Lines | str]:
+        reader = self._reader(name)
+        anew = reader.anew
+        for text in reader.read(size):
+            if reader.anew != anew:
+                anew = reader.anew
+                yield f"the log of {self.name} begins anew"
+            yield Lines(self._trial, process_name(name), text)
+
+    def _reader(self, name: str) -> LogReader:
+        if name not in self._readers:
+            path = f"{self._directory}/{name}"
+            self._readers[name] = LogReader(self._project, path, self._lines)
+        return self._readers[name]
 
 
 class _Trials:
@@ -315,9 +345,10 @@ class _Trials:
         self._paths = paths
         self._lines = lines
         self._first = True
-        self._known: set[tuple[str, str]] = set()
-        self._running: list[_Log] = []
-        self._failed: deque[_Log] = deque()
+        self._known: set[str] = set()
+        self._running: list[_Logs] = []
+        self._failed: deque[_Logs] = deque()
+        self._late: list[_Logs] = []
 
     def look(self, *, last: bool) -> Iterator[Lines | str]:
         """Look once at the trials that run or have begun.
@@ -326,47 +357,53 @@ class _Trials:
             last: Whether there will be no more.
         """
         again = [self._failed.popleft() for _ in range(min(_AGAIN, len(self._failed)))]
-        logs = [*self._running, *self._begun(), *again]
-        looks = in_parallel(_Log.look, logs, threads=_threads(self._project))
-        self._running = []
+        followed = [*self._running, *self._begun(), *again]
+        looks = in_parallel(_Logs.look, followed, threads=_threads(self._project))
+        late, self._late, self._running = self._late, [], []
         left_out = 0
-        for log, look in zip(logs, looks, strict=True):
-            if log.left_out and look.over:
-                log.skip(look)
+        for logs, look in zip(followed, looks, strict=True):
+            if logs.left_out and look.over:
+                logs.skip(look)
                 left_out += 1
             else:
-                yield from self._shown(log, look, last=last or look.over)
+                yield from self._shown(logs, look, last=last or look.over)
             if not look.over:
-                self._running.append(log)
+                self._running.append(logs)
             elif not look.done:
-                log.shown, log.left_out = False, True
-                self._failed.append(log)
+                logs.shown, logs.left_out = False, True
+                self._failed.append(logs)
+        for logs in late:
+            yield from logs.rest()
         if self._first and left_out:
             yield f"{left_out} trials were over before; hopsml logs {self._paths.id} shows them"
-        elif self._first and not logs:
+        elif self._first and not followed:
             yield "no trial has begun yet"
         self._first = False
 
-    def _begun(self) -> list[_Log]:
+    def _begun(self) -> list[_Logs]:
         """The trials that were not there before."""
         found = [
             trial
             for trial in trial_directories(self._project, self._paths)
-            if (trial.directory, trial.log) not in self._known
+            if trial.directory not in self._known
         ]
-        self._known.update((trial.directory, trial.log) for trial in found)
+        self._known.update(trial.directory for trial in found)
         lines = self._lines if self._first else None
         return [
-            _Log(self._project, self._paths, trial, lines, left_out=self._first) for trial in found
+            _Logs(self._project, self._paths, trial, lines, left_out=self._first) for trial in found
         ]
 
-    def _shown(self, log: _Log, look: _Look, *, last: bool) -> Iterator[Lines | str]:
-        if not log.shown and not self._first:
-            yield f"{log.name} has begun"
-        log.shown, log.left_out = True, False
-        yield from log.added(look, last=last)
+    def _shown(self, logs: _Logs, look: _Look, *, last: bool) -> Iterator[Lines | str]:
+        if not logs.shown and not self._first:
+            yield f"{logs.name} has begun"
+        logs.shown, logs.left_out = True, False
+        yield from logs.added(look)
+        if last:
+            yield from logs.rest()
         if look.over:
-            yield _ending(log, look)
+            yield _ending(logs, look)
+            if look.several:  # the other processes end after the leader
+                self._late.append(logs)
 
 
 class _Clock:
@@ -381,8 +418,8 @@ class _Clock:
         return Pause(max(self._least, _SHARE * (time.monotonic() - self._began)))
 
 
-def _ending(log: _Log, look: _Look) -> str:
-    return f"{log.name} has {'finished' if look.done else 'failed'}"
+def _ending(logs: _Logs, look: _Look) -> str:
+    return f"{logs.name} has {'finished' if look.done else 'failed'}"
 
 
 def _threads(project: Project) -> int:

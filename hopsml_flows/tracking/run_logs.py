@@ -14,24 +14,22 @@ from prefect.context import TaskRunContext
 from prefect.logging.handlers import APILogHandler, APILogWorker
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED
 
-from hopsml_flows.execution.excerpt import Budget, Excerpt
+from hopsml_flows.execution.excerpt import Excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from hopsml_flows.execution import LineSink
 
-__all__ = ["task_run_lines"]
+__all__ = ["task_run_lines", "task_run_sender"]
 
 _LOGGER = "hopsml.output"
 """The logger that the Prefect UI shows the lines under."""
 
-# Of all trials of a process: short ones that print much would keep the server busy.
-_of_process = Budget(rate=50.0, at_once=1000)
-
 
 def task_run_lines(where: str) -> LineSink | None:
-    """Who takes the lines of the current task run's log for the Prefect server.
+    """Who takes the lines of a log for the current task run, on the Prefect server.
 
     Called before the log's lines are captured: what Prefect starts here, and what that prints, is
     no output of a trial then.
@@ -41,6 +39,16 @@ def task_run_lines(where: str) -> LineSink | None:
 
     Returns:
         None where there is no task run, or its logs are not wanted.
+    """
+    send = task_run_sender()
+    return None if send is None else Excerpt(send, where, known=_has_api_handler)
+
+
+def task_run_sender() -> Callable[[int, str], None] | None:
+    """Who takes messages for the current task run, on the Prefect server, as fast as they come.
+
+    Returns:
+        A function of a level of ``logging`` and a message, for any thread; None as above.
     """
     context = TaskRunContext.get()
     if context is None:
@@ -57,19 +65,18 @@ def task_run_lines(where: str) -> LineSink | None:
 
     def send(level: int, message: str) -> None:
         # What the API takes; made by Prefect's handler, it would cost ten times as much.
-        timestamp = datetime.now(UTC).isoformat()
         log: dict[str, Any] = {
             **common,
             "level": level,
             "message": message.removeprefix(f"{logging.getLevelName(level)} "),
-            "timestamp": timestamp,
+            "timestamp": datetime.now(UTC).isoformat(),
         }
         try:
             worker.send(log)
         except RuntimeError:  # it was stopped, or could not go on
             _workers.forget()
 
-    return Excerpt(send, where, _of_process, known=_has_api_handler)
+    return send
 
 
 class _Workers:

@@ -15,6 +15,7 @@ from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import EventMakers, Job
 from hopsml_flows.execution.group import Process, supervised
 from hopsml_flows.tracking import end_events, trial_events
+from hopsml_flows.tracking.run_logs import task_run_sender
 from hopsml_flows.trials import Phase, Trial
 
 __all__ = ["process"]
@@ -46,6 +47,7 @@ def process(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the ru
         worker.address,
         EventMakers(trial_events, end_events),
         abandoned=_abandoned(worker),
+        lines=task_run_sender(),
     )
     if report.phase is Phase.STOPPED:
         return Cancelled(message=report.reason)

@@ -41,7 +41,7 @@ def clock():
 
 @pytest.fixture
 def taken(sent, clock):
-    return Excerpt(sent, FILE, Budget(1000, 100_000), clock=clock)
+    return Excerpt(sent, FILE, shared=Budget(1000, 100_000), clock=clock)
 
 
 def test_a_budget_is_so_many_at_once_and_so_many_a_second():
@@ -120,7 +120,7 @@ def test_messages_of_many_lines_count_once(taken, sent):
 def test_what_logs_share_limits_them_together(sent, clock):
     shared = Budget(1, 10)
     for _ in range(3):
-        log = Excerpt(sent, FILE, shared, clock=clock)
+        log = Excerpt(sent, FILE, shared=shared, clock=clock)
         log.take(["line"] * 6, None, "")
         log.close()
     assert sent.messages.count("line") == 10
@@ -128,12 +128,12 @@ def test_what_logs_share_limits_them_together(sent, clock):
         f"lines left out here: {n}; all are in {FILE}" for n in (2, 6)
     ]
     clock.now += 3
-    Excerpt(sent, FILE, shared, clock=clock).take(["line"] * 6, None, "")
+    Excerpt(sent, FILE, shared=shared, clock=clock).take(["line"] * 6, None, "")
     assert sent.messages.count("line") == 13
 
 
 def test_messages_that_are_known_already_are_left_out_unsaid(sent):
-    log = Excerpt(sent, FILE, Budget(1, 1), known="prefect.task_runs".__eq__)
+    log = Excerpt(sent, FILE, shared=Budget(1, 1), known="prefect.task_runs".__eq__)
     log.take(["INFO prefect.task_runs: hello"], logging.INFO, "prefect.task_runs")
     log.take(["INFO mine: hello"], logging.INFO, "mine")
     log.close()
@@ -174,19 +174,21 @@ def test_a_log_hands_on_its_lines_as_they_are_in_the_file(tmp_path):
     assert sink.got == []
     log.write("stdout", " until here\n\x1b[31mred\x1b[0m\n\nrest")
     log.write("logging", "WARNING mine: a\nb\n", level=logging.WARNING, logger="mine")
-    log.note("attempt 2")
+    log.note("of the project's own")
+    log.note("attempt 2", level=logging.WARNING)
     log.write_bytes("process", "für C\n".encode())
     log.close()
     log.close()
     assert sink.got == [
         (["no end until here", "red", ""], None, ""),
         (["WARNING mine: a", "b"], logging.WARNING, "mine"),
-        (["attempt 2"], logging.INFO, ""),
+        (["attempt 2"], logging.WARNING, ""),
         (["für C"], None, ""),
         (["rest"], None, ""),
     ]
     assert sink.closed == 1
     texts = [line.partition("Z ")[2] for line in (tmp_path / "log").read_text().splitlines()]
+    assert texts.pop(5) == "of the project's own"  # notes without a level are for the file alone
     assert texts == [line for lines, _, _ in sink.got for line in lines]
 
 

@@ -136,7 +136,7 @@ def test_trials_come_by_number_and_generation(project):
     ]
 
 
-@pytest.mark.parametrize("file", [".hparams.json", "output.log"])
+@pytest.mark.parametrize("file", [".hparams.json", "output.log", "chief_0_output.log"])
 def test_an_experiment_without_trial_directories_has_one_trial(project, file):
     paths = made(project, NEW)
     begun(project, paths, "", file=file)

@@ -28,15 +28,18 @@ def ran(request):
     return WrittenExperiment(request.getfixturevalue(name), trials=3)
 
 
+def text_of(lines):
+    whose = (lines.trial.number, lines.process) if lines.process else (lines.trial.number,)
+    return (*whose, lines.text.decode())
+
+
 def seen(events):
     """What comes until there is nothing more for now: lines by trial, and what is said."""
     found = []
     for event in events:
         if isinstance(event, Pause):
             break
-        found.append(
-            (event.trial.number, event.text.decode()) if isinstance(event, Lines) else event
-        )
+        found.append(text_of(event) if isinstance(event, Lines) else event)
     else:
         found.append("end")
     return found
@@ -245,3 +248,43 @@ def test_a_pause_lasts_longer_where_looking_takes_long(ran, monkeypatch):
     slow = next(e for e in follow_trials(ran.project, ran.paths) if isinstance(e, Pause))
     assert quick.seconds <= 2.0
     assert slow.seconds >= 20.0
+
+
+def test_the_logs_of_a_distributed_training_are_told_apart(ran):
+    events = follow_trials(ran.project, ran.paths)
+    assert seen(events) == ["no trial has begun yet"]
+    ran.log("", "one\n", name="chief_0_output.log")
+    assert seen(events) == ["the trial has begun", (1, "chief-0", "one\n")]
+    ran.log("", "one\ntw", name="worker_0_output.log")
+    ran.log("", "two\n", name="chief_0_output.log")
+    ran.log("", "one\n", name="my_output.log")  # the user's
+    assert seen(events) == [(1, "chief-0", "two\n"), (1, "worker-0", "one\n")]
+    ran.end("")
+    assert seen(events) == [(1, "worker-0", "tw\n"), "the trial has finished"]
+    ran.log("", "stopped with its group\n", name="worker_0_output.log")  # after the leader's end
+    assert seen(events) == [(1, "worker-0", "stopped with its group\n")]
+    ran.write(state=State.FINISHED)
+    assert seen(events) == [FINISHED, "end"]
+
+
+def test_one_distributed_trial_is_followed_until_all_its_processes_are_over(ran):
+    for name in ("chief_0_output.log", "worker_0_output.log"):
+        ran.log("0001-x=1", "one\ntwo\n", name=name)
+    events = follow_trial(ran.project, ran.paths, "1", lines=1)
+    assert seen(events) == [(1, "chief-0", "two\n"), (1, "worker-0", "two\n")]
+    ran.end("0001-x=1")
+    assert seen(events) == []
+    ran.log("0001-x=1", "stopped\n", name="worker_0_output.log")
+    assert seen(events) == [(1, "worker-0", "stopped\n"), "0001-x=1 has finished", "end"]
+
+
+def test_one_process_of_a_distributed_trial_is_followed_until_it_is_over_too(ran):
+    ran.log("0001-x=1", "one\n")  # the chief's is the trial's
+    ran.log("0001-x=1", "two\n", name="worker_0_output.log")
+    events = follow_trial(ran.project, ran.paths, "0001-x=1/worker-0")
+    assert seen(events) == [(1, "worker-0", "two\n")]
+    ran.log("0001-x=1", "more\n")
+    ran.end("0001-x=1")
+    assert seen(events) == []
+    ran.log("0001-x=1", "stopped\n", name="worker_0_output.log")
+    assert seen(events) == [(1, "worker-0", "stopped\n"), "0001-x=1 has finished", "end"]

@@ -68,6 +68,17 @@ def test_an_experiment_without_trial_directories_has_no_numbers(ran, command):
     assert command("last")[0] == command("last", "1")[0] == "one\ntwo\n"
 
 
+def test_lines_of_the_processes_of_a_distributed_trial_have_their_names(ran, command):
+    for name in ("chief_0_output.log", "worker_1_output.log"):
+        ran.log("0003-x=3", "one\ntwo\n", name=name)
+    lines = ["chief-0 | one", "chief-0 | two", "worker-1 | one", "worker-1 | two"]
+    assert command("last", "3")[0].splitlines() == lines
+    assert command("last")[0].splitlines()[4:] == [f"0003 {line}" for line in lines]
+    assert command("last", "3/worker-1")[0] == "one\ntwo\n"
+    assert "0003-x=3 that has begun: chief-0, worker-1" in command("last", "3/ps-0", code=2)[1]
+    assert "must be a trial of" in command("last", "worker-1", code=2)[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -141,16 +152,15 @@ def test_the_logs_of_a_distributed_training_are_printed_with_their_processes(pro
         path = training.paths.trial("", f"{process}_output.log")
         project.replace(path, f"from {process}\n")
     training.write(state=State.FINISHED)
+    everything = (
+        "chief-0 | from chief_0\nworker-2 | from worker_2\n"
+        "worker-10 | from worker_10\nps-0 | from ps_0\n"
+    )
     for arguments, printed in (
-        (
-            ["last"],
-            (
-                "chief-0 | from chief_0\nworker-2 | from worker_2\n"
-                "worker-10 | from worker_10\nps-0 | from ps_0\n"
-            ),
-        ),
+        (["last"], everything),
+        (["last", "1"], everything),
         (["last", "worker-2"], "from worker_2\n"),
-        (["last", "1"], "from chief_0\n"),
+        (["last", "1/worker-2"], "from worker_2\n"),
         (["last", "ps-0", "-f"], "from ps_0\n"),
     ):
         with pytest.raises(SystemExit):

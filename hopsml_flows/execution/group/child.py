@@ -3,8 +3,8 @@
 TensorFlow's runtime cannot be set up twice in a process, reads its environment when it is
 imported, and a parameter server never returns: so no worker trains in its own process.
 
-It is told what to do through a socket, tells its result through it, and lives on until it is
-ended, since others may still need what it serves (the chief's coordination, PyTorch's store).
+It is told what to do through a socket, tells lines of its log and its result through it, and lives
+on until it is ended, since others may still need what it serves (the chief's coordination, PyTorch's store).
 When the other end is closed, however that came, it ends itself and what it started.
 """
 
@@ -14,10 +14,13 @@ import os
 import pickle
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 
 from hopsml_flows.execution.carrying import EventMakers, carried_out
+from hopsml_flows.execution.excerpt import Excerpt
 from hopsml_flows.execution.group.checkpoints import shared_checkpoints
 from hopsml_flows.execution.group.files import FollowerFiles, LeaderStaging
 from hopsml_flows.execution.group.guarded import guarded
@@ -30,7 +33,7 @@ from hopsml_flows.execution.group.process import (
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["Assignment", "main"]
+__all__ = ["Assignment", "Line", "main"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Assignment:
         process: Which process of the trial's group this is.
         worker: Address of the Dask worker.
         events: Makes the trial's event files.
+        tells_lines: Whether it is to tell lines of its log, besides its result.
     """
 
     job: Job
@@ -50,6 +54,20 @@ class Assignment:
     process: Process
     worker: str
     events: EventMakers
+    tells_lines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the process tells of its log.
+
+    Args:
+        level: A level of ``logging``.
+        text: The message.
+    """
+
+    level: int
+    text: str
 
 
 def main(descriptor: int) -> None:
@@ -61,24 +79,41 @@ def main(descriptor: int) -> None:
     connection = Connection(descriptor)
     assignment: Assignment = pickle.loads(connection.recv_bytes())  # from this run's own worker
     threading.Thread(target=_end_with, args=(connection,), name="hopsml-end", daemon=True).start()
-    connection.send_bytes(pickle.dumps(_result(assignment)))
+    # What asks a trial to stop interrupts this thread anywhere, in the middle of a message too.
+    outbox: SimpleQueue[bytes] = SimpleQueue()
+    sender = threading.Thread(target=_send, args=(connection, outbox), name="hopsml-told")
+    sender.daemon = True
+    sender.start()
+    outbox.put(pickle.dumps(_result(assignment, outbox)))
     while True:
         signal.pause()
 
 
-def _result(told: Assignment) -> TrialResult:
+def _result(told: Assignment, outbox: SimpleQueue[bytes]) -> TrialResult:
     job, trial, process = told.job, told.trial, told.process
     make_private(group_directory(job.scratch, job.experiment_id, trial.number))
     run_as(process, shared_checkpoints(job, trial, process))
     place = Place(told.worker, alone=True)
     job.call_instead(guarded(job.function, process), for_outputs=process.leads)
+    sink = None
+    if told.tells_lines:
+        where = job.project.full(job.paths.trial(trial.directory, process.log_name))
+        sink = Excerpt(lambda *line: outbox.put(pickle.dumps(Line(*line))), where)
     if process.leads:
-        return carried_out(job, trial, LeaderStaging(job, trial, process), place, told.events)
+        staging = LeaderStaging(job, trial, process)
+        return carried_out(job, trial, staging, place, told.events, sink)
     files = FollowerFiles(job, trial, process)
     try:
-        return files.commit(evaluate(job, trial, files, place))
+        return files.commit(evaluate(job, trial, files, place, sink))
     finally:
         files.close()
+
+
+def _send(connection: Connection, outbox: SimpleQueue[bytes]) -> None:
+    """Send what is to be told, in its order."""
+    with suppress(OSError):  # nobody listens: this process is about to end
+        while True:
+            connection.send_bytes(outbox.get())
 
 
 def _end_with(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.carrying import EventMakers
 from hopsml_flows.execution.deadline import GRACE_SECONDS
-from hopsml_flows.execution.group.child import Assignment
+from hopsml_flows.execution.group.child import Assignment, Line
 from hopsml_flows.execution.group.files import last_words
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.process import Process
@@ -47,6 +47,7 @@ def supervised(
     events: EventMakers,
     *,
     abandoned: Callable[[], bool],
+    lines: Callable[[int, str], None] | None = None,
 ) -> ProcessEnd:
     """Run one process of a group on the worker's seat, until it or its group is over.
 
@@ -57,6 +58,7 @@ def supervised(
         worker: Address of the worker.
         events: Makes the trial's event files.
         abandoned: Says whether nobody waits for the process any more.
+        lines: Gets levels and messages of its log, besides the file; or None.
 
     Returns:
         How it ended.
@@ -70,8 +72,8 @@ def supervised(
                 return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
         if state is SeatState.STOP or seat.begin is None:
             return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
-        assignment = Assignment(job, trial, process, worker, events)
-        child = _Child(assignment, _environment(process, seat.begin))
+        assignment = Assignment(job, trial, process, worker, events, lines is not None)
+        child = _Child(assignment, _environment(process, seat.begin), lines)
         seat.phase = Phase.RUNNING
         try:
             report = _watched(child, seat, abandoned)
@@ -142,9 +144,16 @@ class _Child:
     Args:
         assignment: What it is told.
         environment: Its environment variables.
+        lines: Gets what it tells of its log, or None.
     """
 
-    def __init__(self, assignment: Assignment, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        environment: dict[str, str],
+        lines: Callable[[int, str], None] | None,
+    ) -> None:
+        self._lines = lines
         own, other = Pipe()
         self._connection: Connection = own
         self._began = time.monotonic()
@@ -185,15 +194,18 @@ class _Child:
             timeout: Longest wait in seconds.
         """
         try:
-            if not self._connection.poll(timeout):
-                return None
-            result: TrialResult = pickle.loads(self._connection.recv_bytes())
+            while self._connection.poll(timeout):
+                told: TrialResult | Line = pickle.loads(self._connection.recv_bytes())
+                if isinstance(told, TrialResult):
+                    return told
+                if self._lines is not None:
+                    self._lines(told.level, told.text)
+                timeout = 0.0  # all that is there: its process may be over
         except (EOFError, OSError):
             # Its end is closed: it is over, or will be in a moment.
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)
-            return None
-        return result
+        return None
 
     def end(self, *, at_once: bool) -> None:
         """End it where it runs, and what it has started.
