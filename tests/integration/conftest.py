@@ -106,3 +106,36 @@ def flow_parameters(prefect_server):
             return client.read_flow_run(UUID(flow_run_id)).parameters
 
     return read
+
+
+@pytest.fixture(scope="session")
+def task_run_logs(prefect_server):
+    """Read what the server has of a flow run's task runs: their names to levels and messages."""
+    from uuid import UUID
+
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterId,
+        LogFilter,
+        LogFilterFlowRunId,
+    )
+
+    def read(flow_run_id: str) -> dict[str, list[tuple[int, str]]]:
+        id_ = UUID(flow_run_id)
+        logs, page = [], True
+        with get_client(sync_client=True) as client:
+            runs = client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[id_]))
+            )
+            wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[id_]))
+            while page:
+                page = client.read_logs(wanted, offset=len(logs), limit=200)
+                logs += page
+        logs.sort(key=lambda log: log.timestamp)
+        return {
+            run.name: [(log.level, log.message) for log in logs if log.task_run_id == run.id]
+            for run in runs
+        }
+
+    return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -41,7 +42,9 @@ def _children():
     return found
 
 
-def test_a_search_over_groups_gives_each_trial_processes_that_know_each_other(options, experiments):
+def test_a_search_over_groups_gives_each_trial_processes_that_know_each_other(
+    options, experiments, task_run_logs
+):
     def train(x):
         import json
         import os
@@ -110,6 +113,11 @@ def test_a_search_over_groups_gives_each_trial_processes_that_know_each_other(op
     assert len(runs) == 6
     assert runs["0002-x=2/chief-0"] == runs["0002-x=2/worker-0"] == "COMPLETED"
     assert runs["0003-x=3/worker-0"] == "FAILED"
+    logs = task_run_logs(result.flow_run_id)
+    for process in ("chief", "worker"):
+        told = logs[f"0002-x=2/{process}-0"]
+        assert told.count((logging.INFO, f"{process} 0 works on 2")) == 1, told
+    assert any("SystemExit" in text for level, text in logs["0003-x=3/worker-0"] if level > 30)
 
 
 def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_left(

@@ -78,8 +78,9 @@ def test_lines_are_seen_while_trials_run_and_the_command_ends_with_the_experimen
         over.set()
         thread.join(60)
     assert codes == [0]
-    assert lines[1] == lines[3] == ["first", "last"]
-    assert lines[2][0] == "first"
+    # The first line says where a trial runs.
+    assert lines[1][1:] == lines[3][1:] == ["first", "last"]
+    assert lines[2][1] == "first"
     assert lines[2][-1] == "ValueError: no twos"
     sentences = said.read_text().splitlines()
     assert sentences[-1] == f"hopsml: {result.id} is FINISHED"

@@ -4,7 +4,8 @@ TensorFlow's runtime cannot be set up twice in a process, reads its environment 
 imported, and a parameter server never returns: so no worker trains in its own process.
 
 It is told what to do through a socket, tells lines of its log and its result through it, and lives
-on until it is ended, since others may still need what it serves (the chief's coordination, PyTorch's store).
+on until it is ended, since others may still need what it serves (the chief's coordination,
+PyTorch's store).
 When the other end is closed, however that came, it ends itself and what it started.
 """
 
