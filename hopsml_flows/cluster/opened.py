@@ -11,8 +11,9 @@ import logging
 import os
 import signal
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ from typing import Any
 import dask
 import distributed
 
+from hopsml_flows.cluster import kubernetes, slurm
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.orphans import MARK, end_orphans
+from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
 from hopsml_flows.cluster.visible import check_visible
-from hopsml_flows.errors import InvalidClusterError
+from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.storage import Project
 
@@ -82,8 +85,9 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
 
     Raises:
         InvalidProjectError: Workers of a running cluster do not see the project.
-        InvalidClusterError: The scheduler does not answer within 10 s; or "cuda" where there is
-            no GPU or dask-cuda is not installed.
+        InvalidClusterError: The scheduler, or the Kubernetes API server, does not answer within
+            10 s; Slurm's commands are not there; "cuda" where there is no GPU; or what a kind
+            needs is not installed.
     """
     if config.kind == "address":
         with _connect(config) as client:
@@ -92,6 +96,10 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
         if not visible_gpus():
             raise InvalidClusterError("cluster", "cuda", "needs an NVIDIA GPU, and NVML finds none")
         _cuda_cluster_class()
+    elif config.kind == "slurm":
+        slurm.check(config)
+    elif config.kind == "kubernetes":
+        kubernetes.check(config)
 
 
 def count_workers(config: ClusterConfig) -> int:
@@ -106,7 +114,11 @@ def count_workers(config: ClusterConfig) -> int:
 
 @contextmanager
 def open_cluster(
-    config: ClusterConfig, *, trials: int | None = None, group: GroupSize | None = None
+    config: ClusterConfig,
+    *,
+    trials: int | None = None,
+    group: GroupSize | None = None,
+    project: Project | None = None,
 ) -> Iterator[OpenCluster]:
     """Start or join a cluster; what was started is stopped at the end.
 
@@ -115,16 +127,26 @@ def open_cluster(
         trials: Trials there will be; no more workers than that are started.
         group: The processes of a trial, where these are several or have their own: the workers
             then only look after them, and all see all GPUs.
+        project: What workers that are started elsewhere must see.
 
     Raises:
         InvalidClusterError: As :func:`check_reachable`.
+        InvalidProjectError: Workers that were started elsewhere do not see the project.
+        ResourceUnavailableError: None was started within the configuration's ``start_timeout``.
     """
     with ExitStack() as stack:
+        if config.kind in ("slurm", "kubernetes"):
+            workers = _worker_count(config, None, trials, group)
+            opened = _opened_elsewhere(stack, config, workers, group)
+            if project is not None:
+                check_visible(opened.client, project)
+            yield opened
+            return
         if config.kind == "address":
             client = _connect(config)
             stack.callback(client.close)
             share = config.gpus_per_trial
-            resources = {_GPU: share} if share else {}
+            resources = {GPU: share} if share else {}
             yield OpenCluster(client, owned=False, most=None, resources=resources, mark=None)
             return
         shares = None if group else _gpu_shares(config)
@@ -133,7 +155,7 @@ def open_cluster(
         stack.callback(end_orphans, mark)
         stack.enter_context(_quiet())
         stack.enter_context(without_main_module())
-        stack.enter_context(dask.config.set(_SETTINGS))
+        stack.enter_context(dask.config.set(SETTINGS))
         # Dask's own look at GPUs ends the start of a worker where NVML is there and broken.
         stack.enter_context(dask.config.set({"distributed.diagnostics.nvml": shares is not None}))
         _unmark_this_process()
@@ -142,36 +164,73 @@ def open_cluster(
         client.register_plugin(IgnoreInterrupts())
         client.wait_for_workers(workers, timeout=config.start_timeout)
         _unmark_this_process()
-        # Groups choose their workers, which Dask's idea of what is needed knows nothing of.
-        if config.idle_timeout is not None and group is None:
-            cluster.adapt(
-                minimum=0,
-                maximum=workers,
-                interval="1s",
-                wait_count=max(1, round(config.idle_timeout)),
-                # A trial counts as work for one worker, however short Dask guesses it to be.
-                target_duration="1ms",
-            )
-        resources = {_GPU: 1 / shares.per_gpu} if shares else {}
+        if group is None:
+            _give_back_idle(cluster, workers, config)
+        resources = {GPU: 1 / shares.per_gpu} if shares else {}
         yield OpenCluster(client, owned=True, most=workers, resources=resources, mark=mark)
 
 
-_GPU = "GPU"
-"""Name of the Dask resource; dask-cuda declares none itself."""
+def _opened_elsewhere(
+    stack: ExitStack, config: ClusterConfig, workers: int, group: GroupSize | None
+) -> OpenCluster:
+    """A cluster whose workers are started by Slurm or Kubernetes."""
+    stack.enter_context(_quiet())
+    stack.enter_context(dask.config.set(SETTINGS))
+    refused: list[BaseException] = []
+    if config.kind == "slurm":
+        cluster, refused = stack.enter_context(slurm.started(config, workers))
+    else:
+        cluster = stack.enter_context(kubernetes.started(config, workers))
+    client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
+    _await_workers(client, group.processes if group else 1, config, refused)
+    if group is None:
+        _give_back_idle(cluster, workers, config)
+    share = None if group else config.gpus_per_trial
+    resources = {GPU: share} if share else {}
+    return OpenCluster(client, owned=True, most=workers, resources=resources, mark=None)
 
-_SETTINGS = {
-    # A trial whose worker died is tried again by the project, which knows how often; Dask itself
-    # would run it again and again, and finished trials with it.
-    "distributed.scheduler.allowed-failures": 0,
-    # Training code holds the interpreter's lock for long; that is no reason to lose a worker.
-    "distributed.comm.timeouts.connect": "60s",
-    "distributed.admin.tick.limit": "1h",
-    # Daemonic processes may have no children: no multiprocessing, no data loaders in a trial.
-    # Workers end with the driver all the same, by a pipe to their nanny.
-    "distributed.worker.daemon": False,
-    # Nobody looks at the statistical profile of a trial, and it samples a hundred times a second.
-    "distributed.worker.profile.enabled": False,
+
+def _await_workers(
+    client: distributed.Client, count: int, config: ClusterConfig, refused: Sequence[BaseException]
+) -> None:
+    """Wait for the workers without which nothing can begin; others may come later."""
+    deadline = time.monotonic() + config.start_timeout
+    while (there := len(client.nthreads())) < count:
+        if refused:
+            raise ResourceUnavailableError(f"Slurm refused a job: {refused[0]}") from refused[0]
+        if time.monotonic() > deadline:
+            raise ResourceUnavailableError(
+                f"{there} of {count} workers were there within {config.start_timeout:g} s (the "
+                f"cluster's start_timeout); {_WHERE_TO_LOOK[config.kind]}"
+            )
+        time.sleep(0.2)
+
+
+_WHERE_TO_LOOK = {
+    "slurm": "the queue or the jobs' logs (squeue; the option log_directory) say why",
+    "kubernetes": "the pods say why (kubectl describe pods, kubectl logs)",
 }
+
+
+def _give_back_idle(cluster: Any, workers: int, config: ClusterConfig) -> None:
+    """Let idle workers go, and come again; where that is wished.
+
+    Not where groups run: they choose their workers, of which Dask's idea of what is needed knows
+    nothing.
+    """
+    if config.idle_timeout is None:
+        return
+    if config.kind == "kubernetes":  # the operator does it, with a timeout of its own
+        cluster.adapt(minimum=0, maximum=workers)
+        return
+    cluster.adapt(
+        minimum=0,
+        maximum=workers,
+        interval="1s",
+        wait_count=max(1, round(config.idle_timeout)),
+        # A trial counts as work for one worker, however short Dask guesses it to be.
+        target_duration="1ms",
+    )
 
 
 @functools.cache
@@ -269,7 +328,7 @@ def _started(
     }
     if shares is not None:
         arguments["CUDA_VISIBLE_DEVICES"] = shares.devices
-        arguments["resources"] = {_GPU: 1 / shares.per_gpu}
+        arguments["resources"] = {GPU: 1 / shares.per_gpu}
         kind = _cuda_cluster_class()
     else:
         arguments["processes"] = True

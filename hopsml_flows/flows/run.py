@@ -103,8 +103,9 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
             # Removed by this process: a worker that is killed cleans up nothing.
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
         size = plan.group.size if plan.group else None
+        options = plan.options
         cluster = stack.enter_context(
-            open_cluster(plan.options.cluster, trials=plan.trials, group=size)
+            open_cluster(options.cluster, trials=plan.trials, group=size, project=options.project)
         )
         stack.enter_context(driver.progress)
         runner = stack.enter_context(

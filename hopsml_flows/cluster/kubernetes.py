@@ -1,0 +1,154 @@
+"""Workers as pods of Kubernetes, by the Dask operator: it must run in the Kubernetes cluster.
+
+Scheduler and workers are pods of an image that has this package. This process need not be in the
+cluster: what the ``kubectl`` configuration names is used, and the scheduler's port is forwarded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.cluster.settings import GPU, as_environment
+from hopsml_flows.errors import InvalidClusterError
+
+if TYPE_CHECKING:
+    from hopsml_flows.cluster.config import ClusterConfig
+
+__all__ = ["arguments", "check", "started"]
+
+CONNECT_SECONDS = 10.0
+"""Longest wait for the API server to answer."""
+
+CLOSE_SECONDS = 30
+"""Longest wait for the pods to be deleted."""
+
+_OPERATOR = "/apis/kubernetes.dask.org"
+
+
+def check(config: ClusterConfig) -> None:
+    """Find out whether an API server answers, and knows Dask clusters.
+
+    Raises:
+        InvalidClusterError: It does not, dask-kubernetes is missing, or an option is wrong.
+    """
+    _cluster_class()
+    arguments(config, 1)
+    answer: Future[int] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(asyncio.run(_asked()))
+        except BaseException as error:  # handed to the caller
+            answer.set_exception(error)
+
+    # A daemon, and with a loop of its own: whatever hangs in there, nobody waits for it.
+    threading.Thread(target=run, name="hopsml-kubernetes", daemon=True).start()
+    try:
+        status = answer.result(CONNECT_SECONDS)
+    except Exception as error:  # of kr8s, httpx, ssl, or the file with the credentials
+        raise InvalidClusterError(
+            "cluster",
+            "kubernetes",
+            f"no Kubernetes API server answered within {CONNECT_SECONDS:g} s, by the "
+            f"configuration that kubectl uses ({type(error).__name__}: {error})",
+        ) from error
+    if status != 200:
+        raise InvalidClusterError(
+            "cluster",
+            "kubernetes",
+            f"the Kubernetes API server does not know Dask clusters (status {status} of "
+            f"{_OPERATOR}); install the Dask operator there",
+        )
+
+
+def arguments(config: ClusterConfig, workers: int) -> dict[str, Any]:
+    """Arguments of dask-kubernetes' cluster class.
+
+    Args:
+        config: A cluster of kind "kubernetes"; its options are dask-kubernetes'.
+        workers: How many workers.
+
+    Raises:
+        InvalidClusterError: There is no image; dask-kubernetes' own lacks this package.
+    """
+    options = dict(config.options)
+    if "custom_cluster_spec" in options:  # a manifest of the user's own, which says all
+        return {"quiet": True, **options}
+    if not options.get("image"):
+        raise InvalidClusterError(
+            "cluster.options", dict(config.options), "must have 'image', with this package in it"
+        )
+    command = options.pop("worker_command", None) or ["dask-worker"]
+    command = command.split() if isinstance(command, str) else list(command)
+    command += ["--nthreads", "1", "--nworkers", "1"]
+    command += ["--memory-limit", config.memory_limit or "0"]
+    if config.gpus_per_trial:
+        command += ["--resources", f"{GPU}={config.gpus_per_trial:g}"]
+    given = options.pop("env", None) or {}
+    if not isinstance(given, dict):  # as Kubernetes writes it
+        ours = [{"name": name, "value": value} for name, value in as_environment().items()]
+        environment: Any = [*ours, *given]
+    else:
+        environment = {**as_environment(), **given}
+    return {
+        "quiet": True,
+        "resource_timeout": max(1, round(config.start_timeout)),
+        **options,
+        "n_workers": workers,
+        "worker_command": command,
+        "env": environment,
+    }
+
+
+@contextmanager
+def started(config: ClusterConfig, workers: int) -> Iterator[Any]:
+    """Create the pods, and delete them at the end.
+
+    Args:
+        config: A cluster of kind "kubernetes".
+        workers: How many workers.
+
+    Yields:
+        The cluster.
+
+    Raises:
+        InvalidClusterError: As :func:`check`, or the operator did not do what was asked.
+    """
+    check(config)  # dask-kubernetes leaves a half of a cluster behind, and complains at the end
+    try:
+        cluster = _cluster_class()(**arguments(config, workers))
+    except Exception as error:  # kr8s', httpx' and dask-kubernetes' have nothing in common
+        raise InvalidClusterError(
+            "cluster", "kubernetes", f"was not created ({type(error).__name__}: {error})"
+        ) from error
+    try:
+        yield cluster
+    finally:
+        with suppress(TimeoutError):
+            cluster.close(timeout=CLOSE_SECONDS)
+
+
+async def _asked() -> int:
+    """The status of asking the API server about Dask clusters."""
+    import kr8s.asyncio
+
+    api = await kr8s.asyncio.api()
+    async with api.call_api(
+        base=_OPERATOR, version="", url="v1", raise_for_status=False
+    ) as response:
+        return int(response.status_code)
+
+
+def _cluster_class() -> Any:
+    try:
+        from dask_kubernetes.operator import KubeCluster
+    except ImportError as error:
+        raise InvalidClusterError(
+            "cluster", "kubernetes", f"needs the extra hopsml-flows[kubernetes] ({error})"
+        ) from error
+    return KubeCluster
