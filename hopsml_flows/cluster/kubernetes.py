@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.cluster.options import check_options
 from hopsml_flows.cluster.settings import GPU, as_environment
 from hopsml_flows.errors import InvalidClusterError
 
@@ -36,8 +37,7 @@ def check(config: ClusterConfig) -> None:
     Raises:
         InvalidClusterError: It does not, dask-kubernetes is missing, or an option is wrong.
     """
-    _cluster_class()
-    arguments(config, 1)
+    check_options(arguments(config, 1), _cluster_class())
     answer: Future[int] = Future()
 
     def run() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import distributed
 from tornado.ioloop import PeriodicCallback
 
+from hopsml_flows.cluster.options import check_options
 from hopsml_flows.cluster.settings import GPU, as_environment
 from hopsml_flows.errors import InvalidClusterError
 
@@ -48,8 +49,8 @@ def check(config: ClusterConfig) -> None:
         raise InvalidClusterError(
             "cluster", "slurm", f"needs Slurm's commands here; not found: {', '.join(missing)}"
         )
-    _cluster_class()
-    arguments(config)
+    kind = _cluster_class()
+    check_options(arguments(config), kind, kind.job_cls)
 
 
 def arguments(config: ClusterConfig) -> dict[str, Any]:
@@ -108,6 +109,7 @@ def started(config: ClusterConfig, workers: int) -> Iterator[tuple[Any, list[Bas
     Raises:
         InvalidClusterError: As :func:`check`.
     """
+    check(config)
     kind = _cluster_class()
     refused: list[BaseException] = []
 
@@ -120,10 +122,7 @@ def started(config: ClusterConfig, workers: int) -> Iterator[tuple[Any, list[Bas
                 self.status = distributed.Status.failed  # or the cluster would not close
                 raise
 
-    try:
-        cluster = kind(job_cls=Job, **arguments(config))
-    except (TypeError, ValueError) as error:
-        raise InvalidClusterError("cluster.options", config.options, str(error)) from error
+    cluster = kind(job_cls=Job, **arguments(config))
     look = PeriodicCallback(lambda: _replace_lost(cluster), LOOK_SECONDS * 1000)
     try:
         cluster.scale(workers)

@@ -47,7 +47,7 @@ class PrefectServer:
         self._process = Process(
             [sys.executable, "-m", *command, str(port)],
             directory / "server.log",
-            self._environment(PREFECT_HOME=str(directory)),
+            self.environment(PREFECT_HOME=str(directory)),
         )
 
     def wait(self) -> PrefectServer:
@@ -78,7 +78,7 @@ class PrefectServer:
             log: Where its output goes; it works in that directory.
             environment: What to add to its environment.
         """
-        return Process(command, log, self._environment(PREFECT_API_URL=self.api_url, **environment))
+        return Process(command, log, self.environment(PREFECT_API_URL=self.api_url, **environment))
 
     def stop(self) -> None:
         """End it."""
@@ -97,7 +97,12 @@ class PrefectServer:
             worker["status"] == "ONLINE" for worker in found.json()
         )
 
-    def _environment(self, **more: str) -> dict[str, str]:
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of its processes, and of those that use it.
+
+        Args:
+            more: What to add.
+        """
         return {**os.environ, **_SERVICES, **more}
 
 

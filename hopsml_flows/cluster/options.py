@@ -1,0 +1,41 @@
+"""Options of a cluster that go to a class of Dask's: whether it takes them, before it is made."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from hopsml_flows.errors import InvalidClusterError
+
+__all__ = ["check_options"]
+
+
+def check_options(options: Mapping[str, Any], *kinds: type) -> None:
+    """Refuse options that no constructor takes.
+
+    Classes of clusters take any keyword, hand on what they do not know, and leave a half of a
+    cluster behind where nobody knows it.
+
+    Args:
+        options: The options.
+        *kinds: The classes that take them; the first one is named in the error.
+
+    Raises:
+        InvalidClusterError: There is an unknown one.
+    """
+    known = {
+        parameter.name
+        for kind in kinds
+        for parent in kind.__mro__
+        if "__init__" in vars(parent) and parent is not object
+        for parameter in inspect.signature(vars(parent)["__init__"]).parameters.values()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise InvalidClusterError(
+            "cluster.options",
+            unknown,
+            f"must be arguments of {kinds[0].__name__}, which are {sorted(known - {'self'})}",
+        )

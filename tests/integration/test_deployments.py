@@ -1,0 +1,164 @@
+"""``deployments/`` as it is, but for schedules of seconds: schedules start runs, which finish."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.servers.prefect import POOL, flow_run, started, wait_for_state
+from tests.servers.processes import wait_until
+
+SOURCE = Path(__file__).parents[2] / "deployments"
+
+EVERY_FEW_SECONDS = {"interval": 5, "slug": "seconds"}
+
+
+@pytest.fixture
+def copy(tmp_path, dask_address):
+    """A copy of the directory, on the tests' work pool and the tests' cluster."""
+    directory = tmp_path / "deployments"
+    shutil.copytree(SOURCE, directory)
+    cluster = directory / "clusters" / "running-scheduler.yaml"
+    definition = yaml.safe_load(cluster.read_text())
+    cluster.write_text(yaml.safe_dump({**definition, "address": dask_address}))
+    file = directory / "prefect.yaml"
+    defined = yaml.safe_load(file.read_text())
+    for entry in defined["deployments"]:
+        entry["work_pool"]["name"] = POOL
+        entry["schedules"] = []
+        entry["parameters"] |= {
+            "project": str(tmp_path / "project"),
+            "cluster": "clusters/running-scheduler.yaml",
+        }
+    file.write_text(yaml.safe_dump(defined, sort_keys=False))
+    return directory
+
+
+@pytest.fixture
+def schedule(copy):
+    """Give a deployment of the copy a schedule of seconds."""
+
+    def change(name: str, **parameters):
+        file = copy / "prefect.yaml"
+        defined = yaml.safe_load(file.read_text())
+        (entry,) = (entry for entry in defined["deployments"] if entry["name"] == name)
+        entry["schedules"] = [{**EVERY_FEW_SECONDS, "parameters": parameters}]
+        file.write_text(yaml.safe_dump(defined, sort_keys=False))
+
+    return change
+
+
+@pytest.fixture
+def api(prefect_services):
+    """A client of the server's API; the deployments that a test made are gone afterwards."""
+    with httpx.Client(base_url=prefect_services.api_url, timeout=60) as client:
+        yield client
+        for deployment in client.post("/deployments/filter", json={}).json():
+            if set(deployment["tags"]) & {"experiments"}:
+                client.delete(f"/deployments/{deployment['id']}")
+
+
+def first_scheduled_run(api, server, deployment):
+    """The first run that the deployment's schedule started, at its end; the others are called off.
+
+    The deployment allows one run at a time, so that none of the others has begun.
+    """
+    begun = []
+
+    def there():
+        runs = api.post(
+            "/flow_runs/filter", json={"flow_runs": {"deployment_id": {"any_": [deployment]}}}
+        ).json()
+        begun[:] = [run for run in runs if run["state_type"] != "SCHEDULED"]
+        return bool(begun)
+
+    wait_until(there, 120, "a scheduled run")
+    api.post(f"/deployments/{deployment}/pause_deployment").raise_for_status()
+    (run,) = begun
+    assert run["auto_scheduled"]
+    return wait_for_state(server, run["id"], "COMPLETED", "FAILED", "CRASHED", seconds=240)
+
+
+def records(directory):
+    """The experiments that are on storage."""
+    found = (directory.parent / "project" / "Experiments").iterdir()
+    return [json.loads((entry / "experiment.json").read_text()) for entry in found]
+
+
+def test_a_worker_runs_what_prefect_deploy_has_scheduled(
+    prefect_services, process_worker, api, copy, schedule
+):
+    schedule("nightly", generations=1, population=4)
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=copy,
+        env=prefect_services.environment(PREFECT_API_URL=prefect_services.api_url),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    deployment = api.get("/deployments/name/differential-evolution/nightly").json()
+    assert deployment["entrypoint"] == "hopsml_flows.experiment.differential_evolution"
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+    assert deployment["tags"] == ["experiments", "nightly"]
+    run = first_scheduled_run(api, prefect_services, deployment["id"])
+    assert run["state_type"] == "COMPLETED", run["state"]
+    assert (run["parameters"]["generations"], run["parameters"]["population"]) == (1, 4)
+    (record,) = records(copy)
+    assert (record["name"], record["function"], record["state"]) == (
+        "nightly", "differential_evolution", "FINISHED",
+    )  # fmt: skip
+    assert record["train"] == "training.py:train"
+    assert record["flow_run_id"] == run["id"]
+    assert (record["trials_total"], record["trials_succeeded"]) == (8, 8)
+    assert record["search_space"]["learning_rate"] == {
+        "type": "float", "low": 0.0001, "high": 1.0, "log": True,
+    }  # fmt: skip
+    assert record["metric"] > 0.7
+
+    # From the form, with a function that is not there: the library's message is the run's.
+    on_demand = api.get("/deployments/name/launch/on-demand").json()["id"]
+    given = {"train": "training.py:no_such_function"}
+    failed = wait_for_state(
+        prefect_services, started(prefect_services, on_demand, given), "FAILED", "COMPLETED"
+    )
+    assert failed["state"]["message"] == (
+        "Flow run encountered an exception: FunctionNotFoundError: train: there is no "
+        "'no_such_function' in 'training.py'; got 'training.py:no_such_function'"
+    )
+
+
+def test_a_process_serves_the_same_deployments(prefect_services, api, copy, schedule):
+    schedule("weekly", description="in a test")
+    serving = prefect_services.run([sys.executable, "serve.py"], copy / "serve.log")
+    try:
+        deployed = []
+
+        def all_there():
+            deployed[:] = api.post("/deployments/filter", json={}).json()
+            return {"nightly", "weekly", "on-demand"} <= {one["name"] for one in deployed}
+
+        wait_until(all_there, 120, f"deployments by {serving.log}")
+        (weekly,) = (one for one in deployed if one["name"] == "weekly")
+        assert weekly["work_pool_name"] is None
+        assert weekly["global_concurrency_limit"]["limit"] == 1
+        run = first_scheduled_run(api, prefect_services, weekly["id"])
+    finally:
+        serving.stop()
+    assert run["state_type"] == "COMPLETED", run["state"]
+    assert flow_run(prefect_services, run["id"])["parameters"]["description"] == "in a test"
+    (record,) = records(copy)
+    assert (record["name"], record["function"], record["state"]) == (
+        "weekly", "grid_search", "FINISHED",
+    )  # fmt: skip
+    assert record["description"] == "in a test"
+    assert record["trials_succeeded"] == 6
+    assert record["search_space"] == {"learning_rate": [0.001, 0.01, 0.1], "momentum": [0.0, 0.9]}
