@@ -128,6 +128,8 @@ def test_what_two_trials_do_to_their_gpus_is_in_their_curves_and_records(prefect
         assert printed(log) == []
         commit = json.loads((directory / ".outputs.json").read_text())["_commit"]
         assert commit["devices"] == trial.devices.as_json()
+
+
 def test_the_definition_of_a_machine_with_gpus(prefect_server, project):
     definition = Path(__file__).parents[2] / "deployments" / "clusters" / "gpu-machine.yaml"
     result = experiment.grid_search(
