@@ -27,7 +27,7 @@ from hopsml_flows.flows.report import generation_line
 from hopsml_flows.flows.single import SingleRuns
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
-from hopsml_flows.tracking.artifacts import ArtifactWriter
+from hopsml_flows.tracking.announcer import Announcer
 from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
 
 __all__ = ["Driver"]
@@ -46,7 +46,7 @@ class Driver:
         paths: Its paths.
         progress: Where it is shown.
         earlier: What the run that is resumed left.
-        tensorboard: URL of the TensorBoard that shows it, or None.
+        announcer: What tells Prefect of results.
     """
 
     def __init__(
@@ -55,8 +55,7 @@ class Driver:
         paths: ExperimentPaths,
         progress: Progress,
         earlier: Earlier,
-        *,
-        tensorboard: str | None = None,
+        announcer: Announcer,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -79,7 +78,7 @@ class Driver:
         self._unfinished = earlier.unfinished
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
-        self._tensorboard = tensorboard
+        self._announcer = announcer
 
     def forget_sessions(self) -> None:
         """Let TensorBoard, not started yet, not see how trials that run again ended before."""
@@ -98,6 +97,7 @@ class Driver:
                 else:
                     self.loop.done(result)
                     self._keep(result)
+                    self._announcer.earlier(self.loop.counts, self.loop.best, result)
             self.loop.generations()  # those were reported then
 
     def run(
@@ -132,43 +132,33 @@ class Driver:
             texts=self._texts,
         )
         runs = self._runs(cluster, runner, job)
-        artifacts = ArtifactWriter(
-            self._plan.options.name,
-            f"{self._plan.verb} {self.paths.id}",
-            self._plan.direction,
-            tensorboard=self._tensorboard,
-        )
-        for earlier in self.results:
-            artifacts.update(self.loop.counts, earlier)
-        try:
-            while not self.loop.finished:
-                slots = runs.slots
-                ahead = trials_ahead(slots, self._mean_seconds())
-                started = self._waiting + self.loop.start(slots, ahead)
-                self._waiting = []
-                for trial in started:
-                    future = runs.submit(
-                        trial,
-                        None
-                        if trial.generation is None
-                        else generations.owner(
-                            trial.generation, self.loop.population(trial.generation)
-                        ),
-                    )
-                    self._trials[future.task_run_id] = trial
-                for future in runs.next_done(_TICK_SECONDS):
-                    result = self._taken(future)
-                    if result is not None:
-                        self._keep(result)
-                        artifacts.update(self.loop.counts, result)
-                for over in self.loop.generations():
-                    self.progress.note(generation_line(over))
-                    generations.close(over)
-                self.progress.update(self.loop.counts, self.loop.best)
-            self.progress.update(self.loop.counts, self.loop.best, force=True)
-            runs.close()
-        finally:
-            artifacts.close()
+        while not self.loop.finished:
+            slots = runs.slots
+            ahead = trials_ahead(slots, self._mean_seconds())
+            started = self._waiting + self.loop.start(slots, ahead)
+            self._waiting = []
+            for trial in started:
+                future = runs.submit(
+                    trial,
+                    None
+                    if trial.generation is None
+                    else generations.owner(
+                        trial.generation, self.loop.population(trial.generation)
+                    ),
+                )
+                self._trials[future.task_run_id] = trial
+            for future in runs.next_done(_TICK_SECONDS):
+                result = self._taken(future)
+                if result is not None:
+                    self._keep(result)
+                    self._announcer.took(self.loop.counts, self.loop.best, result)
+            for over in self.loop.generations():
+                self.progress.note(generation_line(over))
+                generations.close(over)
+            self.progress.update(self.loop.counts, self.loop.best)
+            self._announcer.stands(self.loop.counts, self.loop.best)
+        self.progress.update(self.loop.counts, self.loop.best, force=True)
+        runs.close()
 
     def write_summary(self) -> None:
         """Write the summary's last state."""

@@ -1,4 +1,4 @@
-"""Pictures of a search that is over: on storage, and in the Prefect UI."""
+"""Pictures of a search that is over, on storage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hopsml_flows.flows.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.storage.patience import replaced
 from hopsml_flows.tracking.pictures import pictures
-from hopsml_flows.tracking.pictures.artifact import picture_artifact
 from hopsml_flows.trials import TrialResult
 
 __all__ = ["draw_pictures"]
@@ -16,7 +15,9 @@ __all__ = ["draw_pictures"]
 _logger = logging.getLogger(__name__)
 
 
-def draw_pictures(plan: Plan, paths: ExperimentPaths, results: list[TrialResult]) -> None:
+def draw_pictures(
+    plan: Plan, paths: ExperimentPaths, results: list[TrialResult]
+) -> dict[str, bytes]:
     """Draw what came of an experiment; nothing for one without generations.
 
     A picture that cannot be drawn or written is left out: the results are on storage already.
@@ -25,13 +26,16 @@ def draw_pictures(plan: Plan, paths: ExperimentPaths, results: list[TrialResult]
         plan: The experiment.
         paths: Its paths.
         results: What came of its trials.
+
+    Returns:
+        File name to PNG.
     """
     generations: dict[int, list[TrialResult]] = {}
     for result in results:
         if result.generation is not None:
             generations.setdefault(result.generation, []).append(result)
     if plan.direction is None or not generations:
-        return
+        return {}
     project = plan.options.project
     try:
         drawn = pictures(
@@ -44,5 +48,5 @@ def draw_pictures(plan: Plan, paths: ExperimentPaths, results: list[TrialResult]
             replaced(project, paths.picture(name), content)
     except Exception:  # of a library that draws, or of storage
         _logger.warning("the pictures of %s could not be made", paths.id, exc_info=True)
-        return
-    picture_artifact(drawn, name=plan.options.name, title=f"{plan.verb} {paths.id}")
+        return {}
+    return drawn

@@ -25,6 +25,7 @@ from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.flows.shown import ShownExperiment
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.tracking import ExperimentRecord, open_progress
+from hopsml_flows.tracking.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
 
 __all__ = ["run"]
@@ -59,13 +60,22 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         paths = ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
-    with ShownExperiment(plan, paths) as shown:
+    with ExitStack() as stack:
+        shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
         write_start(plan, paths, record)
         if dead is not None and dead != record.record.flow_run_id:
             declare_crashed(dead, f"flow run {record.record.flow_run_id}")
         progress = open_progress(show=plan.options.progress)
-        driver = Driver(plan, paths, progress, left, tensorboard=shown.url)
+        announcer = stack.enter_context(
+            Announcer(
+                record,
+                directory=plan.options.project.full(paths.root),
+                direction=plan.direction,
+                tensorboard=shown.url,
+            )
+        )
+        driver = Driver(plan, paths, progress, left, announcer)
         driver.forget_sessions()
         shown.start(progress)  # it keeps the first status that it reads of a trial
         with Ending(record, paths, driver.loop) as ending:
@@ -73,7 +83,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
             if not driver.loop.finished:
                 _run_trials(plan, driver, function, ending)
             driver.write_summary()
-        draw_pictures(plan, paths, driver.results)
+        announcer.show(draw_pictures(plan, paths, driver.results))
     failure = driver.loop.failure
     result = ExperimentResult(
         id=paths.id,

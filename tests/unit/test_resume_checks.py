@@ -25,6 +25,13 @@ def training(rate, units=1):
     return rate * units
 
 
+class Deaf:
+    """Stands for what tells Prefect of results."""
+
+    def earlier(self, counts, best, result):
+        assert result.succeeded
+
+
 def plan_of(verb, *arguments, **options):
     """The plan that a verb makes of its arguments; nothing runs."""
     bound = inspect.signature(verb.fn).bind(*arguments, **options)
@@ -182,7 +189,7 @@ def driver(evolution, project):
     def make(left, **options):
         project.make_directory(PATHS.root)
         plan = evolution(resume="digits-1", **options)
-        return Driver(plan, PATHS, open_progress(show=False), left)
+        return Driver(plan, PATHS, open_progress(show=False), left, Deaf())
 
     return make
 

@@ -1,0 +1,252 @@
+"""What the Prefect UI shows of an experiment: a page of Markdown, and a table of trials. Pure.
+
+Names, values and messages are the user's: nothing of them is taken for Markdown or HTML, and
+nothing of them is shown at any length.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.storage import ExperimentFiles
+from hopsml_flows.trials import State
+
+if TYPE_CHECKING:
+    from hopsml_flows.search import Direction
+    from hopsml_flows.tracking.record import ExperimentRecord
+    from hopsml_flows.trials import Counts, TrialResult
+
+__all__ = ["MOST_BYTES", "Standing", "as_text", "fitted", "page", "table_note", "trial_rows"]
+
+MOST_ROWS = 500
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Largest content of an artifact; Prefect Cloud refuses requests above 5 MiB."""
+
+_CELL = 200
+_LINE = 300
+_SHOWN_FAILURES = 5
+_SHOWN_VALUES = 30
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^=-])")
+_SPACE = re.compile(r"\s+")
+_OWN_COLUMNS = ("trial", "metric", "state", "seconds", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an experiment stands.
+
+    Args:
+        record: Its record.
+        directory: Its directory, as a path or a URL without a password.
+        counts: How far it is.
+        best: The best trial so far, or None.
+        failures: Failed trials, any number.
+        tensorboard: URL of the TensorBoard that shows it, or None.
+        pictures: URL or key of its pictures' artifact, or None.
+    """
+
+    record: ExperimentRecord
+    directory: str
+    counts: Counts
+    best: TrialResult | None = None
+    failures: Sequence[TrialResult] = ()
+    tensorboard: str | None = None
+    pictures: str | None = None
+
+
+def page(standing: Standing) -> str:
+    """An experiment on one page: the best trial, counts, links, and what failed.
+
+    Args:
+        standing: Where it stands.
+    """
+    record, best = standing.record, standing.best
+    parts = [f"## {_escaped(record.name)}: {record.state.value}"]
+    if record.description:
+        parts.append(_escaped(record.description, 2 * _LINE))
+    if record.error and record.state is not State.FINISHED:
+        parts.append(_escaped(record.error))
+    parts.append(_two_columns(_facts(standing)))
+    if best is not None:
+        where = f"{standing.directory}/{best.directory}".rstrip("/")
+        parts.append(f"### Best trial: {_escaped(best.name)}")
+        parts.append(_two_columns([*best.params.items()], "hyperparameter"))
+        parts.append(_two_columns([*best.outputs.items()], "output"))
+        parts.append(f"Directory: {_code(where)}")
+    if standing.failures:
+        failures = sorted(standing.failures, key=lambda result: result.number)
+        parts.append("### Failed trials")
+        lines = [
+            f"- {_escaped(result.name)}: {_escaped(result.failure)}"
+            for result in failures[:_SHOWN_FAILURES]
+        ]
+        if len(failures) > _SHOWN_FAILURES:
+            lines.append(f"- and {len(failures) - _SHOWN_FAILURES} more")
+        parts.append("\n".join(lines))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def trial_rows(results: Sequence[TrialResult], direction: Direction | None) -> list[dict[str, Any]]:
+    """Results as rows of a table, best first, failures last, at most 500.
+
+    Args:
+        results: Any number of results.
+        direction: Which way is better; None keeps the trials' order.
+    """
+
+    def order(result: TrialResult) -> tuple[bool, float, int]:
+        value = 0.0
+        if direction is not None and result.metric is not None:
+            value = -result.metric if direction.value == "MAX" else result.metric
+        return not result.succeeded, value, result.number
+
+    return [
+        {
+            "trial": result.number,
+            **{_column(name): _cell(value) for name, value in result.params.items()},
+            "metric": _cell(result.metric),
+            "state": result.state.value,
+            "seconds": round(result.duration, 2),
+            "error": _cell(str(result.failure)) if result.failure else "",
+        }
+        for result in sorted(results, key=order)[:MOST_ROWS]
+    ]
+
+
+def table_note(title: str, shown: int, count: int, directory: str) -> str:
+    """What is said above the table of trials.
+
+    Args:
+        title: What the experiment is called.
+        shown: Rows that the table has.
+        count: Trials that are done.
+        directory: The experiment's directory.
+    """
+    note = f"Trials of {_escaped(title)}"
+    if shown == count:
+        return note
+    file = _code(f"{directory}/{ExperimentFiles.SUMMARY}")
+    return f"{note}: the best {shown} of {count}; all of them are in {file}"
+
+
+def fitted(rows: list[dict[str, Any]], most: int = MOST_BYTES) -> list[dict[str, Any]]:
+    """Rows, fewer where they are too large for a request: the first ones.
+
+    Args:
+        rows: Rows of JSON values.
+        most: Largest size, in bytes of JSON.
+    """
+    size = len(json.dumps(rows))
+    while size > most and rows:
+        rows = rows[: min(len(rows) - 1, len(rows) * most // size)]
+        size = len(json.dumps(rows))
+    return rows
+
+
+def as_text(value: Any, most: int = _CELL) -> str:
+    """A value on one line of limited length.
+
+    Args:
+        value: Anything.
+        most: So many characters.
+    """
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in text)).strip()
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _facts(standing: Standing) -> list[tuple[str, Any]]:
+    record, counts, best = standing.record, standing.counts, standing.best
+    done = f"{counts.done} of {'?' if counts.total is None else counts.total} done"
+    facts: list[tuple[str, Any]] = []
+    if best is not None and best.metric is not None:
+        key = record.optimization_key or "metric"
+        facts.append((f"best {key}", f"{best.metric:.6g} ({record.direction})"))
+    facts.append(("trials", f"{done}, {counts.failed} failed, {counts.running} running"))
+    if record.duration is not None:
+        facts.append(("time", timedelta(seconds=round(record.duration))))
+    facts.append(("kind", f"{record.function} of {record.train}"))
+    seeds = record.options.get("seeds") or {}
+    if seeds.get("experiment"):
+        facts.append(
+            ("begins with", f"{len(seeds.get('trials', ()))} seeds of {seeds['experiment']}")
+        )
+    facts.append(("experiment", _Code(record.id)))
+    facts.append(("directory", _Code(standing.directory)))
+    if record.state is State.RUNNING and standing.tensorboard:
+        facts.append(("TensorBoard", _Link(standing.tensorboard)))
+    else:
+        facts.append(("TensorBoard", _Code(f"hopsml tensorboard {record.id}")))
+    facts.append(("logs", _Code(f"hopsml logs {record.id}")))
+    if standing.pictures:
+        facts.append(("pictures", _Link(standing.pictures)))
+    return facts
+
+
+class _Code(str):
+    """Text to show in a fixed width."""
+
+    __slots__ = ()
+
+
+class _Link(str):
+    """An address to follow."""
+
+    __slots__ = ()
+
+
+def _two_columns(rows: Sequence[tuple[str, Any]], head: str = "") -> str:
+    if not rows:
+        return ""
+    lines = [f"| {head} | {'value' if head else ''} |", "|---|---|"]
+    lines += [f"| {_escaped(name)} | {_shown(value)} |" for name, value in rows[:_SHOWN_VALUES]]
+    if len(rows) > _SHOWN_VALUES:
+        lines.append(f"| and {len(rows) - _SHOWN_VALUES} more | |")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, _Code):
+        return _code(value)
+    return _link(value) if isinstance(value, _Link) else _escaped(value)
+
+
+def _escaped(value: Any, most: int = _LINE) -> str:
+    """Text that Markdown shows as it is: any ASCII punctuation may have a backslash before it."""
+    return _SPECIAL.sub(r"\\\1", as_text(value, most))
+
+
+def _code(text: str) -> str:
+    """A path or a command; escaped where it could end a code span or a cell."""
+    line = as_text(text, 1000)
+    return _escaped(line, 2000) if re.search(r"[`|\\]", line) else f"`{line}`"
+
+
+def _link(url: str) -> str:
+    if re.fullmatch(r"https?://[^\s<>\"'`|\\]+", url):
+        return f"<{url}>"
+    return _code(url)
+
+
+def _column(name: str) -> str:
+    """A hyperparameter's column, apart from the table's own."""
+    return f"{name} (parameter)" if name in _OWN_COLUMNS else name
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    # JavaScript's numbers are exact up to here.
+    if isinstance(value, int) and abs(value) < 2**53:
+        return value
+    return as_text(value)

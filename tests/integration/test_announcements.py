@@ -1,0 +1,120 @@
+"""What a Prefect server is told of an experiment: artifacts and events."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import httpx
+import pytest
+
+from hopsml_flows import experiment
+
+from .training import product
+
+
+@pytest.fixture
+def client(prefect_server):
+    with httpx.Client(base_url=prefect_server, timeout=30) as client:
+        yield client
+
+
+def artifacts(client, flow_run_id):
+    body = {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}, "sort": "CREATED_DESC"}
+    return client.post("/artifacts/filter", json=body).raise_for_status().json()
+
+
+def events(client, experiment_id, count):
+    """Events of an experiment; the server takes them in with some delay."""
+    body = {
+        "filter": {"resource": {"id": [f"hopsml.experiment.{experiment_id}"]}, "order": "ASC"},
+        "limit": 50,
+    }
+    deadline = time.monotonic() + 60
+    while True:
+        found = client.post("/events/filter", json=body).raise_for_status().json()["events"]
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+def test_artifacts_and_events_tell_of_an_experiment(options, client):
+    """Each artifact is made once a run, so that its versions are the experiments of a name."""
+
+    def sometimes(x):
+        if x == 3:
+            raise ValueError("no <b>threes</b> | please")
+        return {"score": x, "note": "a|b"}
+
+    named = {**options, "name": "Told | by <night>", "optimization_key": "score", "seed": 1}
+    runs = [
+        experiment.grid_search(sometimes, {"x": xs}, tags=["told"], **named)
+        for xs in ([2, 3, 1], [5])
+    ]
+    first, second = runs
+    shown = {artifact["key"]: artifact for artifact in artifacts(client, first.flow_run_id)}
+    assert set(shown) == {f"told-by-night-{kind}" for kind in ("progress", "summary", "trials")}
+    page = shown["told-by-night-summary"]["data"]
+    assert page.startswith(r"## Told \| by \<night\>: FINISHED")
+    assert "| best score | 2 \\(MAX\\) |" in page
+    assert "| trials | 3 of 3 done, 1 failed, 0 running |" in page
+    assert f"| directory | `{first.path}` |" in page
+    assert r"0002\-x\=3: ValueError: no \<b\>threes\</b\> \| please" in page
+    assert shown["told-by-night-progress"]["data"] == 100.0
+    rows = json.loads(shown["told-by-night-trials"]["data"])
+    assert [(row["trial"], row["state"]) for row in rows] == [
+        (1, "FINISHED"),
+        (3, "FINISHED"),
+        (2, "FAILED"),
+    ]
+    latest = client.get("/artifacts/told-by-night-summary/latest").raise_for_status().json()
+    assert latest["flow_run_id"] == second.flow_run_id
+    versions = client.post(
+        "/artifacts/filter", json={"artifacts": {"key": {"any_": ["told-by-night-summary"]}}}
+    ).json()
+    assert len(versions) == 2
+
+    found = events(client, first.id, 3)
+    by_name = {event["event"]: event for event in found}
+    # The second trial may come before the first, which is better then, too.
+    assert set(by_name) == {
+        "hopsml.best.improved",
+        "hopsml.trial.failed",
+        "hopsml.experiment.finished",
+    }
+    for event in found:
+        related = {r["prefect.resource.role"]: r["prefect.resource.id"] for r in event["related"]}
+        assert related["flow-run"] == f"prefect.flow-run.{first.flow_run_id}"
+        assert event["payload"]["directory"] == first.path
+    failed = by_name["hopsml.trial.failed"]["payload"]
+    assert failed["trial"]["parameters"] == {"x": 3}
+    assert failed["error"] == "ValueError: no <b>threes</b> | please"
+    end = by_name["hopsml.experiment.finished"]["payload"]
+    assert (end["metric"], end["best"]["name"]) == (2, "0001-x=2")
+    assert end["trials"] == {"total": 3, "succeeded": 2, "failed": 1}
+    improved = [e["payload"] for e in found if e["event"] == "hopsml.best.improved"]
+    assert improved[0]["previous_metric"] is None
+    assert max(payload["metric"] for payload in improved) == 2
+
+
+def test_a_failed_experiment_says_so_and_one_that_goes_on_does_not_repeat_itself(options, client):
+    from hopsml_flows.errors import ExperimentFailedError
+
+    with pytest.raises(ExperimentFailedError) as caught:
+        experiment.grid_search(lambda x: 1 / x, {"x": [0]}, name="broken", **options)
+    first = caught.value.result
+    (trial, end) = events(client, first.id, 2)
+    assert (trial["event"], end["event"]) == ("hopsml.trial.failed", "hopsml.experiment.failed")
+    assert "all 1 trials failed" in end["payload"]["error"]
+    again = experiment.grid_search(product, {"x": [0]}, resume=first.id, **options)
+    experiment.grid_search(product, {"x": [0]}, resume=first.id, **options)
+    names = [event["event"] for event in events(client, again.id, 5)]
+    assert names[2:] == [
+        "hopsml.best.improved",
+        "hopsml.experiment.finished",
+        "hopsml.experiment.finished",
+    ]
+    # What goes on under another name is told under the experiment's own.
+    assert {artifact["key"] for artifact in artifacts(client, again.flow_run_id)} == {
+        f"broken-{kind}" for kind in ("progress", "summary", "trials")
+    }

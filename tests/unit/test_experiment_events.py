@@ -1,0 +1,132 @@
+"""What the events of an experiment say, and that they never do harm."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from hopsml_flows.tracking import ExperimentRecord, events
+from hopsml_flows.tracking.events import EventSender
+from hopsml_flows.trials import Failure, State, TrialResult
+
+RECORD = ExperimentRecord(
+    id="digits-20260101-000000-abcdef",
+    name="digits",
+    project="demo",
+    function="grid_search",
+    experiment_type="PARALLEL_EXPERIMENTS",
+    train="train.py:train",
+    state=State.FINISHED,
+    direction="MIN",
+    optimization_key="loss",
+    metric=0.25,
+    trials_total=3,
+    trials_succeeded=2,
+    trials_failed=1,
+    duration=7.5,
+    tags=("nightly",),
+    flow_run_id="f-1",
+)
+TRIAL = TrialResult(
+    2, "0002-x=1", {"x": 1, "act": "relu"}, State.FINISHED, 0.25, directory="0002-x=1", ended=1.5
+)
+BAD = replace(TRIAL, state=State.FAILED, metric=None, failure=Failure("ValueError", "no"))
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The events that were handed to Prefect."""
+    events_sent = []
+    monkeypatch.setattr(events, "emit_event", lambda **event: events_sent.append(event))
+    return events_sent
+
+
+@pytest.fixture
+def sender():
+    return EventSender("s3://bucket/p/Experiments/digits", "http://127.0.0.1:6006/")
+
+
+def test_the_end_of_an_experiment(sent, sender):
+    sender.ended(RECORD, TRIAL)
+    sender.ended(replace(RECORD, state=State.FAILED, error="all trials failed"), None)
+    sender.ended(replace(RECORD, state=State.KILLED), TRIAL)
+    names = [event["event"] for event in sent]
+    assert names == [f"hopsml.experiment.{end}" for end in ("finished", "failed", "killed")]
+    event = sent[0]
+    assert event["resource"] == {
+        "prefect.resource.id": "hopsml.experiment.digits-20260101-000000-abcdef",
+        "prefect.resource.name": "digits",
+        "hopsml.experiment.function": "grid_search",
+    }
+    assert event["payload"] == {
+        "experiment": "digits-20260101-000000-abcdef",
+        "name": "digits",
+        "function": "grid_search",
+        "project": "demo",
+        "directory": "s3://bucket/p/Experiments/digits",
+        "direction": "MIN",
+        "optimization_key": "loss",
+        "flow_run_id": "f-1",
+        "tags": ["nightly"],
+        "state": "FINISHED",
+        "metric": 0.25,
+        "best": {
+            "number": 2,
+            "name": "0002-x=1",
+            "generation": None,
+            "attempt": 1,
+            "parameters": {"x": 1, "act": "relu"},
+            "metric": 0.25,
+            "duration": 1.5,
+            "directory": "s3://bucket/p/Experiments/digits/0002-x=1",
+        },
+        "trials": {"total": 3, "succeeded": 2, "failed": 1},
+        "duration": 7.5,
+        "error": None,
+        "tensorboard": "http://127.0.0.1:6006/",
+    }
+    assert (sent[1]["payload"]["error"], sent[1]["payload"]["best"]) == ("all trials failed", None)
+
+
+def test_a_better_trial_and_a_failed_one(sent, sender):
+    sender.best_improved(RECORD, TRIAL, None)
+    sender.best_improved(RECORD, TRIAL, replace(TRIAL, number=1, metric=0.5))
+    sender.trial_failed(RECORD, BAD)
+    assert [event["event"] for event in sent] == ["hopsml.best.improved"] * 2 + [
+        "hopsml.trial.failed"
+    ]
+    first, second, failed = (event["payload"] for event in sent)
+    assert (first["metric"], first["previous_metric"]) == (0.25, None)
+    assert second["previous_metric"] == 0.5
+    assert failed["error"] == "ValueError: no"
+    assert failed["trial"]["parameters"] == {"x": 1, "act": "relu"}
+    assert sent[2]["related"] == [
+        {
+            "prefect.resource.id": "hopsml.trial.digits-20260101-000000-abcdef.2",
+            "prefect.resource.role": "trial",
+            "prefect.resource.name": "0002-x=1",
+        }
+    ]
+
+
+def test_payloads_are_json_of_limited_size(sent, sender):
+    params = {f"p{n}": value for n, value in enumerate([float("nan"), [1] * 9999, "x" * 9999] * 99)}
+    failure = Failure("E", "z" * 99_999)
+    sender.trial_failed(
+        replace(RECORD, name="n" * 999), replace(BAD, params=params, failure=failure)
+    )
+    (event,) = sent
+    assert len(json.dumps(event["payload"], allow_nan=False)) < 100_000
+    assert event["payload"]["trial"]["parameters"]["p0"] == "nan"
+    assert len(event["payload"]["trial"]["parameters"]) == 100
+
+
+def test_what_cannot_be_sent_does_no_harm(monkeypatch, sender):
+    def refuses(**event):
+        raise RuntimeError("too large")
+
+    monkeypatch.setattr(events, "emit_event", refuses)
+    sender.trial_failed(RECORD, BAD)
+    sender.ended(RECORD, None)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from markdown_it import MarkdownIt
+
+from hopsml_flows.search import Direction
+from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.tracking.overview import Standing, fitted, page, table_note, trial_rows
+from hopsml_flows.trials import Counts, Failure, State, TrialResult
+
+
+def good(number, metric, /, **params):
+    return TrialResult(number, f"{number:04d}", params, State.FINISHED, metric)
+
+
+BAD = TrialResult(9, "0009", {"x": 1}, State.FAILED, failure=Failure("ValueError", "no"))
+
+
+@pytest.mark.parametrize(
+    ("direction", "order"),
+    [(Direction.MAX, [2, 3, 1, 9]), (Direction.MIN, [1, 3, 2, 9]), (None, [1, 2, 3, 9])],
+)
+def test_the_table_has_the_best_trials_first_and_failures_last(direction, order):
+    rows = trial_rows([BAD, good(1, -5.0), good(2, 7.0), good(3, 0.0)], direction)
+    assert [row["trial"] for row in rows] == order
+    assert rows[-1]["error"] == "ValueError: no"
+
+
+def test_equal_trials_keep_their_order():
+    rows = trial_rows([good(number, 1.0) for number in (3, 1, 2)], Direction.MAX)
+    assert [row["trial"] for row in rows] == [1, 2, 3]
+
+
+def test_cells_are_json_whatever_the_parameters():
+    (row,) = trial_rows([good(1, 0.5, a=[1, 2], b=None, c=math.nan, d="x", e=True)], Direction.MAX)
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    assert (row["a"], row["c"]) == ("[1, 2]", "nan")
+
+
+def test_a_huge_experiment_shows_its_best_five_hundred():
+    rows = trial_rows([good(number, float(number)) for number in range(1, 2001)], Direction.MAX)
+    assert [row["trial"] for row in rows] == list(range(2000, 1500, -1))
+
+
+def test_a_hyperparameter_may_be_called_like_a_column_of_the_table():
+    (row,) = trial_rows([good(1, 0.5, metric="l2", state="on", x=1)], Direction.MAX)
+    assert (row["metric"], row["metric (parameter)"]) == (0.5, "l2")
+    assert (row["state"], row["state (parameter)"], row["x"]) == ("FINISHED", "on", 1)
+
+
+def test_long_and_huge_values_are_cut():
+    (row,) = trial_rows([good(1, 0.5, a="x" * 10_000, b="one\ntwo\x1b[31m", c=2**80)], None)
+    assert row["a"] == "x" * 199 + "…"
+    assert row["b"] == "one two [31m"
+    assert row["c"] == str(2**80)
+
+
+def test_rows_fit_into_a_request_the_best_ones():
+    rows = trial_rows([good(n, float(n), a="x" * 200) for n in range(500)], Direction.MAX)
+    fewer = fitted(rows, 20_000)
+    assert 0 < len(fewer) < len(rows)
+    assert fewer == rows[: len(fewer)]
+    assert len(json.dumps(fewer)) <= 20_000
+    assert fitted(rows, 10) == []
+    assert fitted(rows) is rows
+
+
+def test_the_note_says_where_the_rest_is():
+    assert table_note("grid_search a-1", 3, 3, "/p") == r"Trials of grid\_search a\-1"
+    note = table_note("x", 500, 2000, "s3://bucket/p")
+    assert (
+        note
+        == "Trials of x: the best 500 of 2000; all of them are in `s3://bucket/p/.summary.json`"
+    )
+
+
+RECORD = ExperimentRecord(
+    id="digits-20260101-000000-abcdef",
+    name="digits",
+    project="demo",
+    function="grid_search",
+    experiment_type="PARALLEL_EXPERIMENTS",
+    train="train.py:train",
+    direction="MAX",
+    optimization_key="accuracy",
+    duration=75.4,
+)
+COUNTS = Counts(12, 2, 7, 1)
+
+
+def rendered(standing):
+    """The page as HTML, by CommonMark with tables."""
+    return MarkdownIt("commonmark").enable("table").render(page(standing))
+
+
+def test_a_page_has_the_best_trial_counts_and_links():
+    best = good(3, 0.9375, learning_rate=0.001, act="relu")
+    best = replace(best, outputs={"accuracy": 0.9375, "loss": 0.2}, directory="0003-a")
+    running = Standing(RECORD, "/p/Experiments/e", COUNTS, best, [BAD], "http://127.0.0.1:6006/")
+    text = page(running)
+    for part in (
+        "## digits: RUNNING",
+        "| best accuracy | 0.9375 \\(MAX\\) |",
+        "| trials | 8 of 12 done, 1 failed, 2 running |",
+        "| time | 0:01:15 |",
+        "| directory | `/p/Experiments/e` |",
+        "| TensorBoard | <http://127.0.0.1:6006/> |",
+        "| learning\\_rate | 0.001 |",
+        "| loss | 0.2 |",
+        "Directory: `/p/Experiments/e/0003-a`",
+        "- 0009: ValueError: no",
+    ):
+        assert part in text
+    over = replace(
+        running,
+        record=replace(
+            RECORD, state=State.FINISHED, options={"seeds": {"experiment": "d-1", "trials": ["a"]}}
+        ),
+        pictures="http://127.0.0.1:4200/artifacts/key/digits-pictures",
+    )
+    assert "| TensorBoard | `hopsml tensorboard digits-20260101-000000-abcdef` |" in page(over)
+    assert "| begins with | 1 seeds of d\\-1 |" in page(over)
+    assert '<a href="http://127.0.0.1:4200/artifacts/key/digits-pictures">' in rendered(over)
+    killed = replace(running, record=replace(RECORD, state=State.KILLED, error="TerminationSignal"))
+    assert "TerminationSignal" in page(killed)
+    assert page(Standing(RECORD, "/p", Counts(None, 0, 0, 0)))
+
+
+NASTY = "a|b\n# c <script>alert(1)</script> [x](javascript:y) `z` **w** ![i](http://e) $m$ &lt; \\"
+
+
+def test_nothing_of_the_users_is_taken_for_markdown_or_html():
+    best = replace(good(1, 0.5, **{NASTY: NASTY, "y": 1}), name=NASTY, outputs={NASTY: NASTY})
+    bad = replace(BAD, name=NASTY, failure=Failure("ValueError", NASTY))
+    record = replace(
+        RECORD, name=NASTY, description=NASTY, error=NASTY, train=NASTY, optimization_key=NASTY,
+        state=State.FAILED,
+    )  # fmt: skip
+    clean = replace(best, name="n", params={"x": 1, "y": 1}, outputs={"o": 1})
+    plain = rendered(
+        Standing(
+            replace(RECORD, description="d", error="e", state=State.FAILED),
+            "/p", COUNTS, clean, [BAD], None, "pictures",
+        )
+    )  # fmt: skip
+    html = rendered(
+        Standing(record, f"/p/{NASTY}", COUNTS, best, [bad], f"http://e/{NASTY}", NASTY)
+    )
+
+    def tags(text):
+        # What is of a fixed width may be shown in another way.
+        return [tag for tag in re.findall(r"</?(\w+)", text) if tag != "code"]
+
+    assert tags(html) == tags(plain)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert html.count("[x](javascript:y)") == html.count("a|b")  # shown as it is written
+
+
+def test_a_page_stays_short_whatever_the_trials():
+    many = good(1, 0.5, **{f"p{n}": "x" * 9999 for n in range(500)})
+    failures = [replace(BAD, number=n, failure=Failure("E", "y" * 9999)) for n in range(1000)]
+    text = page(Standing(RECORD, "/p", COUNTS, many, failures))
+    assert len(text) < 20_000
+    assert "| and 470 more | |" in text
+    assert "- and 995 more" in text
