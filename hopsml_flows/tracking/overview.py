@@ -34,7 +34,12 @@ _LINE = 300
 _SHOWN_FAILURES = 5
 _SHOWN_VALUES = 30
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^=-])")
+# With "://" and "@" no address is made a link, in which backslashes would be part of it.
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$^=@-]|:(?=//)")
+# What Markdown would take for something else in text that it need not be kept from otherwise.
+_IN_CELL = re.compile(
+    r"[\\`*<&~]|\](?=[(\[:])|(?<!\w)_|_(?!\w)|^[#>+-](?=\s|$|[#=-])|(?<=^\d)[.)](?=\s|$)"
+)
 _SPACE = re.compile(r"\s+")
 _OWN_COLUMNS = ("trial", "metric", "state", "seconds", "error")
 
@@ -221,7 +226,7 @@ def _shown(value: Any) -> str:
 
 def _escaped(value: Any, most: int = _LINE) -> str:
     """Text that Markdown shows as it is: any ASCII punctuation may have a backslash before it."""
-    return _SPECIAL.sub(r"\\\1", as_text(value, most))
+    return _SPECIAL.sub(r"\\\g<0>", as_text(value, most))
 
 
 def _code(text: str) -> str:
@@ -249,4 +254,5 @@ def _cell(value: Any) -> Any:
     # JavaScript's numbers are exact up to here.
     if isinstance(value, int) and abs(value) < 2**53:
         return value
-    return as_text(value)
+    # One of Prefect's two UIs takes strings in tables for Markdown; most are the same in either.
+    return _IN_CELL.sub(r"\\\g<0>", as_text(value))

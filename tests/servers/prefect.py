@@ -47,7 +47,11 @@ class PrefectServer:
         self._process = Process(
             [sys.executable, "-m", *command, str(port)],
             directory / "server.log",
-            self.environment(PREFECT_HOME=str(directory)),
+            self.environment(
+                PREFECT_HOME=str(directory),
+                PREFECT_SERVER_UI_API_URL=self.api_url,
+                PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
+            ),
         )
 
     def wait(self) -> PrefectServer:

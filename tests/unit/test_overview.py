@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from markdown_it import MarkdownIt
@@ -58,6 +59,20 @@ def test_long_and_huge_values_are_cut():
     assert row["a"] == "x" * 199 + "…"
     assert row["b"] == "one two [31m"
     assert row["c"] == str(2**80)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["adam_w", "a_b_c", "1e-3", "-x", "3.5", "a/b.py:f", "f(x) = 2 | no", "<class 'int'>", "*a*",
+     "_a_", "`a`", "[a](b)", "[a]: b", "[1, 2]", "# a", "- a", "1. a", "---",
+     "a & b &lt;", "~~a~~", "a\\*"],
+)  # fmt: skip
+def test_a_cell_is_shown_as_it_is_where_it_is_taken_for_markdown(text):
+    (row,) = trial_rows([good(1, 0.5, a=text)], None)
+    html = MarkdownIt("commonmark").enable("strikethrough").render(row["a"])
+    assert unescape(html) == f"<p>{text}</p>\n"
+    if re.fullmatch(r"[\w/.:()=| -]+", text) and text not in ("_a_", "- a", "1. a", "---"):
+        assert row["a"] == text
 
 
 def test_rows_fit_into_a_request_the_best_ones():
