@@ -112,13 +112,23 @@ def _fields(**properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _array(title: str, *kinds: str) -> dict[str, Any]:
+    items = [{"type": kind} for kind in kinds]
+    return {
+        "type": "array",
+        "title": title,
+        "items": {"anyOf": items} if len(items) > 1 else items[0],
+    }
+
+
 _CHOICES = {
-    "type": "array",
-    "items": {
-        "anyOf": [
-            {"type": kind} for kind in ("string", "number", "boolean", "null", "array", "object")
-        ]
-    },
+    # The form has a text or number field for each item, of several types a field for JSON.
+    "anyOf": [
+        _array("texts", "string"),
+        _array("numbers", "number"),
+        _array("JSON", "string", "number", "boolean", "null", "array", "object"),
+    ],
+    "description": "The values of a choice.",
 }
 _NUMBER = {"type": "number"}
 _DOMAIN = _fields(
@@ -131,7 +141,7 @@ _DOMAIN = _fields(
     low={**_NUMBER, "description": "Smallest value of an interval or range."},
     high={**_NUMBER, "description": "Largest value."},
     log={"type": "boolean", "default": False, "description": "Search on a log scale."},
-    choices={**_CHOICES, "description": "The values of a choice."},
+    choices=_CHOICES,
 )
 _NAMED = {
     "type": "object",
