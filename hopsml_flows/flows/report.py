@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 from rich.table import Table
 
 from hopsml_flows.flows.plan import Plan
+from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 
 __all__ = ["generation_line", "print_report"]
@@ -102,7 +104,7 @@ def _next_steps(result: ExperimentResult) -> list[str]:
     if result.best is not None and result.best.directory:
         lines.append(f"Best trial:  {result.best_dir}")
     lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
-    lines.append("Prefect:     prefect server start, then http://127.0.0.1:4200" + _run(result))
+    lines.append(f"Prefect:     {_server()}{_run(result)}")
     return lines
 
 
@@ -111,6 +113,13 @@ def _project() -> str:
     context = FlowRunContext.get()
     project = (context.parameters or {}).get("project") if context else None
     return f" --project {shlex.quote(str(project))}" if project else ""
+
+
+def _server() -> str:
+    """Where the flow run is seen: an embedded server is gone by then, its database is not."""
+    if server_is_embedded():
+        return "prefect server start, then http://127.0.0.1:4200"
+    return str(PREFECT_UI_URL.value()).rstrip("/")
 
 
 def _run(result: ExperimentResult) -> str:

@@ -1,0 +1,123 @@
+"""What a user does and sees in the Prefect UI: from the run form to the pictures of a search."""
+
+from __future__ import annotations
+
+import sys
+
+import httpx
+import pytest
+
+from tests.servers.prefect import PrefectServer, wait_for_state
+from tests.servers.processes import wait_until
+
+from .prefect_pages import RunForm
+
+TRAINING = """
+def training(learning_rate, layers, optimizer):
+    bonus = {"sgd": 0.0, "adam": 0.1}[optimizer]
+    return {"accuracy": 1 - (learning_rate - 0.1) ** 2 - (layers - 3) ** 2 / 100 + bonus}
+"""
+
+SERVE = """
+import sys
+from hopsml_flows import experiment
+
+if __name__ == "__main__":
+    experiment.differential_evolution.serve(name="form", parameters={"project": sys.argv[1]})
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A Prefect server, and the identifier of the deployment that a process serves."""
+    directory = tmp_path_factory.mktemp("served")
+    (directory / "training.py").write_text(TRAINING)
+    (directory / "serve.py").write_text(SERVE)
+    server = PrefectServer(directory)
+    try:
+        server.wait()
+        serve = server.run(
+            [sys.executable, "serve.py", str(directory / "project")],
+            directory / "serve.log",
+            PREFECT_HOME=str(directory / "home"),
+            PREFECT_RUNNER_POLL_FREQUENCY="2",
+        )
+        try:
+            wait_until(lambda: _deployments(server), 120, f"deployment, see {serve.log}")
+            yield server, _deployments(server)[0]["id"]
+        finally:
+            serve.stop()
+    finally:
+        server.stop()
+
+
+def _deployments(server):
+    return httpx.post(f"{server.api_url}/deployments/filter", json={}, timeout=30).json()
+
+
+def _runs(server):
+    runs = httpx.post(f"{server.api_url}/flow_runs/filter", json={}, timeout=30).json()
+    return [run for run in runs if not run["parent_task_run_id"]]
+
+
+def test_a_search_is_started_by_the_run_form_and_seen_on_its_page(served, page, screenshot):
+    server, deployment = served
+    form = RunForm(page, server.ui_url, deployment)
+    assert form.options("direction") == ["MAX", "MIN"]
+    assert set(form.options("strategy")) == {
+        "adaptive", "rand1bin", "best1bin", "currenttopbest1bin",
+    }  # fmt: skip
+
+    form.submit()
+    form.field("train").get_by_text("required").wait_for()  # nothing was started
+    assert _runs(server) == []
+
+    form.fill("train", "training.py:training")
+    form.add_hyperparameter(
+        "boundary_dict", name="learning_rate", type="float", low=0.001, high=0.5, log=True
+    )
+    form.add_hyperparameter("boundary_dict", name="layers", type="int", low=1, high=8)
+    form.add_hyperparameter(
+        "boundary_dict", name="optimizer", type="categorical", choices=["sgd", "adam"]
+    )
+    form.fill("generations", 1)
+    form.fill("population", 4)
+    form.fill("name", "by form")
+    form.fill("optimization_key", "accuracy")
+    page.set_viewport_size({"width": 1200, "height": 3900})
+    screenshot("prefect-run-form", clip={"x": 0, "y": 0, "width": 1200, "height": 2400})
+    form.submit()
+    wait_until(lambda: _runs(server), 60, "flow run")
+    (run,) = _runs(server)
+    wait_for_state(server, run["id"], "COMPLETED", "FAILED", "CRASHED", seconds=240)
+
+    page.set_viewport_size({"width": 1500, "height": 1000})
+    page.goto(f"{server.ui_url}/runs/flow-run/{run['id']}")
+    page.get_by_text("Completed", exact=True).first.wait_for()
+    _tab(page, "Subflow Runs")
+    for generation in ("generation-0", "generation-1"):
+        page.get_by_text(generation, exact=True).wait_for()
+    assert page.get_by_text("4 Task runs", exact=True).count() == 2
+    screenshot("prefect-generations")
+    _tab(page, "Artifacts")
+    page.get_by_text("by-form-trials", exact=True).first.wait_for()
+    screenshot("prefect-artifacts")
+
+    page.get_by_text("by-form-pictures", exact=True).first.click()
+    pictures = page.locator("img[src^='data:image/png']")
+    pictures.first.wait_for()
+    assert pictures.count() == 3
+    assert all(picture.evaluate("p => p.naturalWidth") > 100 for picture in pictures.all())
+    screenshot("prefect-pictures")
+
+    page.goto(f"{server.ui_url}/runs/flow-run/{run['id']}")
+    _tab(page, "Subflow Runs")
+    page.get_by_text("generation-0", exact=True).click()
+    _tab(page, "Task Runs")
+    page.get_by_text("0001-learning_rate=", exact=False).first.wait_for()
+    assert page.get_by_text("optimizer=", exact=False).count() == 4
+    screenshot("prefect-trials")
+
+
+def _tab(page, name):
+    page.locator(".p-tab").get_by_text(name, exact=True).click()
