@@ -72,6 +72,7 @@ def test_a_search_is_started_by_the_run_form_and_seen_on_its_page(served, page, 
     form.field("train").get_by_text("required").wait_for()  # nothing was started
     assert _runs(server) == []
 
+    form = RunForm(page, server.ui_url, deployment)
     form.fill("train", "training.py:training")
     form.add_hyperparameter(
         "boundary_dict", name="learning_rate", type="float", low=0.001, high=0.5, log=True
@@ -85,6 +86,7 @@ def test_a_search_is_started_by_the_run_form_and_seen_on_its_page(served, page, 
     form.fill("name", "by form")
     form.fill("optimization_key", "accuracy")
     page.set_viewport_size({"width": 1200, "height": 3900})
+    form.field("train").scroll_into_view_if_needed()
     screenshot("prefect-run-form", clip={"x": 0, "y": 0, "width": 1200, "height": 2400})
     form.submit()
     wait_until(lambda: _runs(server), 60, "flow run")
