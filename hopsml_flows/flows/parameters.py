@@ -24,7 +24,7 @@ from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.search import Direction, SearchSpace, Strategy, Updating, value_lists
 from hopsml_flows.search.entries import TYPES, entries
-from hopsml_flows.storage import Project
+from hopsml_flows.storage import Project, has_password
 from hopsml_flows.trials import json_value
 
 __all__ = [
@@ -84,9 +84,11 @@ def _project(name: str, value: str | PathLike[str] | Project) -> str:
     if isinstance(value, Project):
         return value.url
     text = fspath(value)
-    if "://" in text and (project := Project(text)).storage_options:
+    if has_password(text):
         raise InvalidProjectError(
-            name, project.url, "must have no password where it is stored; save a HopsFSProject"
+            name,
+            Project(text).url,
+            "must have no password where it is stored; save a HopsFSProject",
         )
     return text
 

@@ -22,6 +22,7 @@ from hopsml_flows.storage.project import (
     Project,
     block_name,
     default_project,
+    has_password,
 )
 from hopsml_flows.storage.transient import is_transient
 
@@ -40,6 +41,7 @@ __all__ = [
     "TrialFiles",
     "block_name",
     "default_project",
+    "has_password",
     "is_log",
     "is_own_file",
     "is_transient",

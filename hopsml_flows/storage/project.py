@@ -26,6 +26,7 @@ __all__ = [
     "Project",
     "block_name",
     "default_project",
+    "has_password",
 ]
 
 PROJECT_VARIABLE = "HOPSML_PROJECT"
@@ -475,6 +476,15 @@ def _check_protocol(given: object, protocol: str) -> None:
         raise InvalidProjectError(
             "project", given, f"needs a package that is not installed ({error})"
         ) from error
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL has a password in it.
+
+    Args:
+        url: An fsspec URL.
+    """
+    return _USER_AND_PASSWORD.search(url) is not None
 
 
 def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:

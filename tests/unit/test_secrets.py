@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.flows.parameters import stored
 from hopsml_flows.storage import Project
 
 SECRET = "s3cr3t-value"
@@ -72,3 +73,11 @@ def test_an_unreachable_storage_is_named_without_its_token():
     while error is not None:
         assert SECRET not in str(error)
         error = error.__cause__
+
+
+def test_what_is_stored_of_an_url_is_the_url_unless_it_has_a_password():
+    for url in ("hopsfs://me@127.0.0.1:1/x?replication=1", "s3://bucket/x", "relative/path"):
+        assert stored({"project": url}) == {"project": url}
+    with pytest.raises(InvalidProjectError, match="password") as raised:
+        stored({"project": f"webhdfs://me:{SECRET}@127.0.0.1:1/x"})
+    assert SECRET not in str(raised.value)
