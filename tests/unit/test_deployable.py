@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from prefect.flows import load_flow_from_entrypoint
+from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import validate
 
@@ -17,16 +17,7 @@ from hopsml_flows.errors import FunctionNotFoundError, InvalidProjectError, Inva
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.search import Float
 
-VERBS = [
-    "launch",
-    "grid_search",
-    "random_search",
-    "differential_evolution",
-    "mirrored",
-    "collective_all_reduce",
-    "parameter_server",
-    "distributed",
-]
+VERBS = [name for name in experiment.__all__ if isinstance(getattr(experiment, name), Flow)]
 
 
 def training(rate, units=1):

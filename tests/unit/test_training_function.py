@@ -329,3 +329,23 @@ def test_what_cannot_be_pickled_is_refused_with_advice_and_leaves_nothing_regist
     with pytest.raises(InvalidFunctionError, match=r"cannot be sent.*lock.*inside the function"):
         packed(training, by_value=True)
     assert cloudpickle.list_registry_pickle_by_value() == before
+
+
+def test_a_function_beside_a_flow_that_prefect_loads_from_a_file(tmp_path, monkeypatch):
+    """A deployment's own flow, such as ``flows.py:pipeline``, passes functions of its file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    # Prefect gives the module a name of its own where this one is taken.
+    monkeypatch.setitem(sys.modules, "taken", sys)
+    (tmp_path / "taken.py").write_text(
+        "from prefect import flow\n"
+        "FACTOR = 3\n"
+        "def training(rate): return rate * FACTOR\n"
+        "@flow\n"
+        "def pipeline(): return training\n"
+    )
+    pipeline = prefect.flows.load_flow_from_entrypoint("taken.py:pipeline")
+    function = TrainingFunction(pipeline.fn())
+    assert function == "taken.py:training"
+    assert TrainingFunction(str(function)).callable(2) == 6
+    assert in_a_fresh_process(packed(function.callable, by_value=False), 5, cwd="/") == 15
