@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from hopsml_flows import experiment
 from tests.servers.prefect import POOL, flow_run, started, wait_for_state
 from tests.servers.processes import wait_until
 
@@ -60,8 +62,9 @@ def api(prefect_services):
     """A client of the server's API; the deployments that a test made are gone afterwards."""
     with httpx.Client(base_url=prefect_services.api_url, timeout=60) as client:
         yield client
+        names = {"nightly", "weekly", "on-demand", "from-source", "plain"}
         for deployment in client.post("/deployments/filter", json={}).json():
-            if set(deployment["tags"]) & {"experiments"}:
+            if deployment["name"] in names:
                 client.delete(f"/deployments/{deployment['id']}")
 
 
@@ -124,12 +127,17 @@ def test_a_worker_runs_what_prefect_deploy_has_scheduled(
     }  # fmt: skip
     assert record["metric"] > 0.7
 
-    # From the form, with a function that is not there: the library's message is the run's.
-    on_demand = api.get("/deployments/name/launch/on-demand").json()["id"]
-    given = {"train": "training.py:no_such_function"}
-    failed = wait_for_state(
-        prefect_services, started(prefect_services, on_demand, given), "FAILED", "COMPLETED"
-    )
+    # From Python, with the directory as the source; and from the form with a function that is not
+    # in it: the library's message is the run's.
+    with temporary_settings({PREFECT_API_URL: prefect_services.api_url}):
+        verb = experiment.launch.from_source(str(copy))
+        source = verb.deploy("from-source", work_pool_name=POOL, print_next_steps=False)
+        plain = experiment.launch.deploy("plain", work_pool_name=POOL, print_next_steps=False)
+    for deployment in (source, plain):
+        found = api.get(f"/deployments/{deployment}").json()
+        assert found["entrypoint"] == "hopsml_flows.experiment.launch"
+    run = started(prefect_services, source, {"train": "training.py:no_such_function"})
+    failed = wait_for_state(prefect_services, run, "FAILED", "CRASHED", "COMPLETED")
     assert failed["state"]["message"] == (
         "Flow run encountered an exception: FunctionNotFoundError: train: there is no "
         "'no_such_function' in 'training.py'; got 'training.py:no_such_function'"
