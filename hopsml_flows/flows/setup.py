@@ -6,6 +6,7 @@ and was not asked for stays as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,13 @@ _HEARTBEAT_SECONDS = 180
 
 _LEAST_SECONDS = 10.0
 """Shortest time that Prefect lets an automation wait for an event that does not come."""
+
+_NAME = re.compile(r"[^/%&<>]+")
+"""Names that Prefect allows; its own refusal is pydantic's, in the middle of the work."""
+
+_WITHOUT = "without / % & < >"
+
+_BLOCK_NAME = re.compile(r"[a-z0-9-]+")
 
 
 class Change(StrEnum):
@@ -90,9 +98,16 @@ class Wish:
     block: str = "hopsml"
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.pool):
+            raise InvalidArgumentError("pool", self.pool, f"must be a name {_WITHOUT}")
+        if self.project is not None and not _BLOCK_NAME.fullmatch(self.block):
+            allowed = "must be of small letters, digits and dashes"
+            raise InvalidArgumentError("block", self.block, allowed)
         if self.pool_limit is not None and self.pool_limit < 1:
             raise InvalidArgumentError("pool_limit", self.pool_limit, "must be at least 1")
         for name, slots in self.limits.items():
+            if not _NAME.fullmatch(name):
+                raise InvalidArgumentError("limits", name, f"must have names {_WITHOUT}")
             if slots < 1:
                 raise InvalidArgumentError(f"limits[{name!r}]", slots, "must be at least 1")
         if self.dead_after is not None and not self.dead_after >= _LEAST_SECONDS:
