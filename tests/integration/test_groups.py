@@ -20,6 +20,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, TooFewWorkersError
 from hopsml_flows.storage import Project
 from tests.servers import s3
+from tests.servers.processes import wait_until
 
 
 def _task_runs(flow_run_id):
@@ -212,7 +213,7 @@ experiment.grid_search(train, {"x": [1]}, processes_per_trial=2, cluster=%r, pro
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
-def test_a_driver_that_is_gone_leaves_no_process_on_the_cluster(
+def test_a_driver_that_is_gone_leaves_nothing_on_the_cluster(
     prefect_server, dask_address, tmp_path, stop
 ):
     driver = subprocess.Popen(
@@ -235,6 +236,9 @@ def test_a_driver_that_is_gone_leaves_no_process_on_the_cluster(
         driver.wait(60)
         _, alive = psutil.wait_procs(family, timeout=30)
         assert alive == []
+        (experiment,) = (tmp_path / "project" / "Experiments").iterdir()
+        shared = Path(tempfile.gettempdir()) / f"hopsml-group-{experiment.name}-1"
+        wait_until(lambda: not shared.exists(), 30, f"the end of {shared}")
     finally:
         driver.kill()
         driver.wait()

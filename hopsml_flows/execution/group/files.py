@@ -7,6 +7,7 @@ Of the others the log is kept, and the evaluator's event files.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from hopsml_flows.storage import GroupFiles, is_log
 from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["FollowerFiles", "LeaderStaging", "last_words"]
+__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidied"]
+
+_UNKEPT = "unkept"
+"""Directory of a follower's scalars, and of events that only the leader's count for."""
 
 
 class LeaderStaging(Staging):
@@ -87,8 +91,7 @@ class FollowerFiles:
         place = _written_in(job, trial, process)
         place.mkdir(parents=True, exist_ok=True)
         self.log = place / process.log_name
-        # Scalars of this process's own, and events that only the leader's count for.
-        self.path = _own_directory(job, trial, process) / "unkept"
+        self.path = _own_directory(job, trial, process) / _UNKEPT
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         kept = process.evaluates
@@ -163,6 +166,23 @@ def last_words(job: Job, trial: Trial, process: Process, text: str) -> None:
         content = path.read_bytes()
         limit = answer_limit(job.project, len(content))
         persistently(lambda: job.project.replace(target, content), limit=limit)
+
+
+def tidied(job: Job, trial: Trial, process: Process) -> None:
+    """Remove what nobody wants of a process that has ended, even where its driver is gone.
+
+    What a next attempt may go on with stays.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+    """
+    own = _own_directory(job, trial, process)
+    shutil.rmtree(own / _UNKEPT, ignore_errors=True)
+    for directory in (own, own.parent):
+        with suppress(OSError):  # there is something in it, or it is gone
+            directory.rmdir()
 
 
 def _own_directory(job: Job, trial: Trial, process: Process) -> Path:

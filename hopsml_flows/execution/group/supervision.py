@@ -18,7 +18,7 @@ from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.carrying import EventMakers
 from hopsml_flows.execution.deadline import GRACE_SECONDS
 from hopsml_flows.execution.group.child import Assignment, Line
-from hopsml_flows.execution.group.files import last_words
+from hopsml_flows.execution.group.files import last_words, tidied
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.process import Process
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
@@ -79,7 +79,10 @@ def supervised(
             report = _watched(child, seat, abandoned)
         finally:
             child.end(at_once=seat.phase is not Phase.RUNNING)
-        return report if report is not None else _unreported(child, assignment, seat, abandoned)
+        if report is None:
+            report = _unreported(child, assignment, seat, abandoned)
+        tidied(job, trial, process)
+        return report
     finally:
         own_seats.leave(worker, process.group)
 
@@ -108,7 +111,7 @@ def _unreported(
     if child.was_ended:
         reason = "the driver is gone" if abandoned() else "stopped with its group"
         with suppress(Exception):  # each file system has errors of its own
-            last_words(job, trial, process, f"{process.member} was {reason}")
+            last_words(job, trial, process, f"{process.member} was ended: {reason}")
         return ProcessEnd(Phase.STOPPED, reason=reason)
     seat.phase = Phase.DIED
     limit = job.trial_timeout
