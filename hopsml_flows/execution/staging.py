@@ -192,7 +192,8 @@ class Staging:
         commit = self._commit_text(result) if result.succeeded else None
         try:
             if self._sync is not None:
-                self._sync.finish()
+                # Of a failed trial the events of its end say that there is no more.
+                self._sync.finish(last="" if commit else TrialFiles.EVENTS_END)
             if commit is not None:
                 path = self._target(TrialFiles.OUTPUTS)
                 persistently(

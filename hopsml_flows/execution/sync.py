@@ -130,8 +130,11 @@ class Sync:
         if failed:
             raise failed[0]
 
-    def finish(self) -> None:
+    def finish(self, last: str = "") -> None:
         """Bring all that the project does not have, and remove there what is here no more.
+
+        Args:
+            last: A file that comes when all others are there, for those who wait for it.
 
         Raises:
             Exception: What storage raised last, after it had its time to come back.
@@ -143,12 +146,16 @@ class Sync:
         try:
             files = list(self._listed())
             changed = [(name, stamp) for name, stamp in files if self._differs(name, stamp)]
-            if len(changed) > 1:
+            first = [entry for entry in changed if entry[0] != last]
+            if len(first) > 1:
                 with ThreadPoolExecutor(_PARALLEL, "hopsml-flush") as pool:
-                    for done in [pool.submit(self._persist, *entry) for entry in changed]:
+                    for done in [pool.submit(self._persist, *entry) for entry in first]:
                         done.result()
-            elif changed:
-                self._persist(*changed[0])
+            elif first:
+                self._persist(*first[0])
+            for entry in changed:
+                if entry not in first:
+                    self._persist(*entry)
             for name in self._brought.keys() - {name for name, _ in files}:
                 with suppress(FileNotFoundError):
                     persistently(

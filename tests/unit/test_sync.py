@@ -321,6 +321,24 @@ def test_the_commit_comes_last(faulty):
     assert newest.name == here(".outputs.json")
 
 
+def test_the_events_of_a_failed_trials_end_come_after_its_log(faulty, monkeypatch):
+    def slowly(self, path1, path2, **kwargs):
+        if path2.endswith(TrialFiles.LOG):
+            time.sleep(0.2)
+        MemoryFileSystem.mv(self, path1, path2, **kwargs)
+        arrived.append(path2.rpartition("/")[2])
+
+    arrived = []
+    monkeypatch.setattr(Faulty, "mv", slowly)
+    staging = Staging(faulty, PATHS, trial_of(), local_logdir=False)
+    staging.write(TrialFiles.EVENTS_START, "start")
+    staging.write(TrialFiles.EVENTS_END, "end")
+    add(staging.path / TrialFiles.LOG, "no sevens\n")
+    staging.commit(TrialResult.without_report(trial_of(), Failure("ValueError", "no sevens")))
+    staging.close()
+    assert arrived[-2:] == [TrialFiles.LOG, TrialFiles.EVENTS_END]
+
+
 def test_when_storage_stays_away_the_files_are_kept_and_the_failure_says_where(
     faulty, tmp_path, monkeypatch
 ):
