@@ -57,7 +57,7 @@ class Budget:
         return self._at + max(0.0, 1 - self._left) / self._rate
 
 
-_of_process = Budget(rate=50.0, at_once=1000)
+_of_process = Budget(rate=50.0, at_once=300)
 """Of all logs of a process: short trials that print much would keep the listener busy."""
 
 
