@@ -44,7 +44,8 @@ def logs(
 
     Args:
         experiment: The experiment: its identifier, the beginning of it, or "last".
-        trial: The trial: its number, its name, or the beginning of it.
+        trial: The trial: its number, its name, or the beginning of it; with "/worker-0" after it
+            one process of a distributed trial.
         follow: Go on with what is added, until the trial or the experiment is over. Of all trials,
             those are shown that are not over.
         lines: Begin with so many lines from the end of each log.
