@@ -30,6 +30,9 @@ _FAST_RELOAD_SECONDS = 2
 _SLOW_RELOAD_SECONDS = 10
 """How often files are looked at; in Python that takes a second for a thousand trials."""
 
+_FIRST_LOOK_SECONDS = 10.0
+"""How long the first page waits for what storage has."""
+
 _FILES_A_TRIAL = 6
 """So many of a trial the data server keeps open; when it may open no more, it sees nothing."""
 
@@ -90,6 +93,8 @@ def _logdir(shown: Shown, scratch: Path) -> Path:
 
     view = View(shown, scratch / f"view-{os.getpid()}")
     threading.Thread(target=view.keep, name="hopsml-view", daemon=True).start()
+    # Whoever looks at once waits a little, rather than to see a page without anything.
+    view.looked.wait(_FIRST_LOOK_SECONDS)
     return view.root
 
 

@@ -8,6 +8,7 @@ that another one has replaced gets another name. Nothing is written to the proje
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class View:
 
     def __init__(self, shown: Shown, root: Path) -> None:
         self.root = root
+        self.looked = threading.Event()
+        """Set when everything has been looked at once."""
         root.mkdir(parents=True)
         self._project = shown.project
         self._directories = shown.directories
@@ -76,6 +79,7 @@ class View:
             began = time.monotonic()
             for error in self.round():  # in this process's output, where only the last is kept
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            self.looked.set()
             taken = time.monotonic() - began
             time.sleep(max(_SHORTEST_PAUSE, taken * (1 - _SHARE) / _SHARE))
 

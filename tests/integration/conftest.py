@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import s3
+
 
 @pytest.fixture(scope="session")
 def prefect_server():
@@ -37,6 +39,25 @@ def dask_address():
 def project(tmp_path):
     """Path of a project that does not exist yet."""
     return tmp_path / "project"
+
+
+@pytest.fixture
+def url_of(request, monkeypatch, project):
+    """URL of a new project on a storage that worker processes reach too."""
+
+    def url(storage):
+        if storage == "local":
+            return str(project)
+        if storage == "s3":
+            server = request.getfixturevalue("s3_server")
+            for name, value in server.environment.items():
+                monkeypatch.setenv(name, value)
+            return s3.new_url()
+        if storage == "hopsfs":
+            request.getfixturevalue("libhdfs")
+        return request.getfixturevalue("hdfs_server").url(storage)
+
+    return url
 
 
 @pytest.fixture

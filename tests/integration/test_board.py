@@ -22,6 +22,7 @@ from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.tracking import experiment_events, start_events
 from hopsml_flows.trials import Trial
 from tests.boards import Page, board_processes, eventually, is_free
+from tests.servers import s3
 
 PATHS = ExperimentPaths("shown-20260101-120000-abcdef")
 
@@ -135,18 +136,21 @@ def test_one_that_cannot_run_is_given_up_with_its_reason(shown, broken_tensorboa
     board.close()
 
 
-def test_secrets_reach_it_by_a_pipe_alone(tmp_path):
-    secret = "very-secret-key"
-    project = Project("s3://bucket/demo", {"key": "name", "secret": secret})
-    board = Board(Shown.experiments(project, [PATHS]))
+def test_secrets_reach_it_by_a_pipe_alone(moto_endpoint, monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    project = Project(s3.new_url(), s3.options(moto_endpoint))
+    board = Board(written(project, PATHS, Float(0.0, 1.0), {"x": 0.25}))
     board.start()
     try:
-        eventually(board_processes, bool)
         with Page(board.url) as page:
-            assert page.runs() == []
-        for process in board_processes():
-            assert secret not in " ".join(process.cmdline())
-            assert secret not in str(process.environ())
+            assert len(eventually(page.runs, lambda runs: len(runs) == 2)) == 2
+        served = board_processes()
+        assert served
+        for process in served:
+            assert s3.SECRET not in " ".join(process.cmdline())
+            assert s3.SECRET not in str(process.environ())
     finally:
         board.close()
 

@@ -13,7 +13,6 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import HopsmlWarning
 from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, Project
 from tests.boards import Page, board_processes, eventually, is_free
-from tests.servers import s3
 
 
 def curved(x, gate):
@@ -36,23 +35,6 @@ def curved(x, gate):
             step += 1
             time.sleep(0.2)
     return {"accuracy": 0.75}
-
-
-@pytest.fixture
-def url_of(request, monkeypatch, tmp_path):
-    """URL of a new project, by the kind of its storage."""
-
-    def url(storage):
-        if storage == "local":
-            return str(tmp_path / "project")
-        if storage == "s3":
-            server = request.getfixturevalue("s3_server")
-            for name, value in server.environment.items():
-                monkeypatch.setenv(name, value)
-            return s3.new_url()
-        return request.getfixturevalue("hdfs_server").url(storage)
-
-    return url
 
 
 class Onlooker(threading.Thread):

@@ -14,28 +14,10 @@ from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.experiment import ClusterConfig
 from hopsml_flows.storage import Project
 from hopsml_flows.storage.patience import persistently
-from tests.servers import s3
 
 ONE = ClusterConfig(kind="local", n_workers=1)
 TWO = ClusterConfig(kind="local", n_workers=2)
 REMOTE = ["hopsfs", "webhdfs", "s3"]
-
-
-@pytest.fixture
-def url_of(request, monkeypatch):
-    """URL of a new project on a storage that worker processes reach too."""
-
-    def url(storage):
-        if storage == "s3":
-            server = request.getfixturevalue("s3_server")
-            for name, value in server.environment.items():
-                monkeypatch.setenv(name, value)
-            return s3.new_url()
-        if storage == "hopsfs":
-            request.getfixturevalue("libhdfs")
-        return request.getfixturevalue("hdfs_server").url(storage)
-
-    return url
 
 
 def run_with(url, cluster, **options):
