@@ -95,10 +95,10 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
         return
     with tempfile.TemporaryFile() as output, _listening() as listener:
         port = listener.getsockname()[1]
-        process = _started(listener, output)
+        url = f"http://127.0.0.1:{port}/api"
+        process = _started(listener, url, output)
         try:
             listener.close()
-            url = f"http://127.0.0.1:{port}/api"
             _await_health(process, url, output, start_seconds)
             token = _embedded.set(True)
             # It is either there or dead for good: no reason to try for a minute.
@@ -143,7 +143,7 @@ def _listening() -> Iterator[socket.socket]:
         yield listener
 
 
-def _started(listener: socket.socket, output: IO[bytes]) -> subprocess.Popen[bytes]:
+def _started(listener: socket.socket, url: str, output: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(listener.fileno())],
         stdin=subprocess.PIPE,
@@ -156,6 +156,8 @@ def _started(listener: socket.socket, output: IO[bytes]) -> subprocess.Popen[byt
             **os.environ,
             **get_current_settings().to_environment_variables(exclude_unset=True),
             **dict.fromkeys(_IDLE_SERVICES, "false"),
+            # Its pages would look for the API on Prefect's own port.
+            "PREFECT_SERVER_UI_API_URL": url,
         },
     )
 

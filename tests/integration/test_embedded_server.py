@@ -17,7 +17,9 @@ from hopsml_flows.errors import PrefectServerError
 # No main guard, as in the programs written for HopsML.
 SCRIPT = """
 import json, os, time
+import httpx
 import psutil
+from prefect.settings import PREFECT_API_URL
 from hopsml_flows import experiment
 
 def servers():
@@ -30,7 +32,10 @@ def servers():
     return found
 
 def train(x):
-    return {"metric": x, "servers": servers(), "pid": os.getpid()}
+    api = PREFECT_API_URL.value().rstrip("/")
+    page = httpx.get(api.removesuffix("/api") + "/ui-settings").json()
+    return {"metric": x, "servers": servers(), "pid": os.getpid(),
+            "page_finds_api": page["api_url"] == api}
 
 result = experiment.grid_search(train, {"x": [1, 2, 3, 4]}, name="embedded",
                                 cluster=experiment.ClusterConfig(kind="local", n_workers=2))
@@ -38,6 +43,7 @@ print("RESULT", json.dumps({
     "flow_run": result.flow_run_id,
     "servers": [trial.outputs["servers"] for trial in result.trials],
     "pids": sorted({trial.outputs["pid"] for trial in result.trials}),
+    "page_finds_api": [trial.outputs["page_finds_api"] for trial in result.trials],
     "left": servers(),
     "children": [child.pid for child in psutil.Process().children(recursive=True)
                  if "resource_tracker" not in " ".join(child.cmdline())],
@@ -72,6 +78,7 @@ def test_exactly_one_server_serves_the_run_and_its_workers(embedded):
     assert len({tuple(servers) for servers in told["servers"]}) == 1
     assert len(told["servers"][0]) == 1
     assert len(told["pids"]) == 2
+    assert all(told["page_finds_api"])
 
 
 def test_server_and_workers_are_gone_afterwards(embedded):
