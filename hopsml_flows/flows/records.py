@@ -40,7 +40,8 @@ class Ending:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not self._written:
+        # Where the project cannot be written there is no record either.
+        if not self._written and not isinstance(error, InvalidProjectError):
             self.write(error)
 
     def write(self, error: BaseException | None) -> None:

@@ -63,22 +63,22 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
     with ExitStack() as stack:
         shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
-        write_start(plan, paths, record)
-        if dead is not None and dead != record.record.flow_run_id:
-            declare_crashed(dead, f"flow run {record.record.flow_run_id}")
         progress = open_progress(show=plan.options.progress)
-        announcer = stack.enter_context(
-            Announcer(
-                record,
-                directory=plan.options.project.full(paths.root),
-                direction=plan.direction,
-                tensorboard=shown.url,
-            )
+        announcer = Announcer(
+            record,
+            directory=plan.options.project.full(paths.root),
+            direction=plan.direction,
+            tensorboard=shown.url,
         )
         driver = Driver(plan, paths, progress, left, announcer)
-        driver.forget_sessions()
-        shown.start(progress)  # it keeps the first status that it reads of a trial
+        stack.enter_context(announcer)
+        # From the record's first word on: a run may be stopped at any time.
         with Ending(record, paths, driver.loop) as ending:
+            write_start(plan, paths, record)
+            if dead is not None and dead != record.record.flow_run_id:
+                declare_crashed(dead, f"flow run {record.record.flow_run_id}")
+            driver.forget_sessions()
+            shown.start(progress)  # it keeps the first status that it reads of a trial
             driver.replay()
             if not driver.loop.finished:
                 _run_trials(plan, driver, function, ending)

@@ -54,6 +54,7 @@ class Announcer:
         self._best: TrialResult | None = None
 
     def __enter__(self) -> Announcer:
+        self._artifacts.start()
         return self
 
     def __exit__(

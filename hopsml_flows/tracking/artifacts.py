@@ -53,7 +53,7 @@ class _Made:
 
 
 class ArtifactWriter:
-    """Keeps the artifacts of the current flow run up to date.
+    """Keeps the artifacts of the current flow run up to date, once it is started.
 
     Args:
         record: The experiment's record as it is now.
@@ -90,6 +90,9 @@ class ArtifactWriter:
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name="hopsml-artifacts", daemon=True
         )
+
+    def start(self) -> None:
+        """Begin to write."""
         self._thread.start()
 
     def update(

@@ -10,6 +10,8 @@ import httpx
 import psutil
 import pytest
 
+from hopsml_flows import experiment
+from hopsml_flows.flows import records
 from tests.servers.prefect import (
     CANCEL,
     RETRY,
@@ -19,6 +21,8 @@ from tests.servers.prefect import (
     wait_for_state,
 )
 from tests.servers.processes import wait_until
+
+from .training import product
 
 # Two trials of the second generation hang, in a process of their own, until they are let.
 TRAIN = """
@@ -154,3 +158,16 @@ def test_a_served_run_is_cancelled_in_the_same_way(prefect_services, here, param
         cancelled_in_its_middle(server, run, here)
     finally:
         serving.stop()
+
+
+def test_a_run_that_is_stopped_while_it_begins_has_a_killed_record(
+    options, experiments, monkeypatch
+):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records, "environment_text", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.grid_search(product, {"x": [1]}, **options)
+    (record,) = experiments().values()
+    assert (record["state"], record["trials_total"]) == ("KILLED", 1)
