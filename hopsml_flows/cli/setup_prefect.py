@@ -16,9 +16,11 @@ def setup_prefect(
     *,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
     block: str = "hopsml",
-    pool: str = "hopsml",
+    pool: str = "experiments",
     pool_limit: int | None = None,
-    limit: Annotated[tuple[str, ...], Parameter(name="--limit", negative="")] = (),
+    limit: Annotated[
+        tuple[str, ...], Parameter(name="--limit", negative="", show_default=False)
+    ] = (),
     dead_after: float | None = None,
 ) -> None:
     """Prepare the Prefect server that PREFECT_API_URL names: run it once, or again after a change.

@@ -105,13 +105,10 @@ def test_doubles_are_removed(server, client):
 
 
 HANGS = """
-import os, time
+import time
 from hopsml_flows import experiment
 
-here = os.getcwd()
-
 def train(x):
-    open(f"{here}/started", "w").close()
     time.sleep(1000)
 
 experiment.grid_search(train, {"x": [1]}, name="killed",
@@ -122,17 +119,28 @@ experiment.grid_search(train, {"x": [1]}, name="killed",
 def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
     server, client, setup_prefect, tmp_path
 ):
-    setup_prefect("--dead-after", "12")
+    setup_prefect("--dead-after", "20")
     script = tmp_path / "program.py"
     script.write_text(HANGS)
     driver = server.run([sys.executable, str(script)], tmp_path / "log")
-    wait_until((tmp_path / "started").exists, 120, "the trial")
-    runs = {"flows": {"name": {"any_": ["grid-search"]}}, "sort": "START_TIME_DESC", "limit": 1}
-    (killed,) = client.post("/flow_runs/filter", json=runs).json()
-    assert killed["state_type"] == "RUNNING"
+    began = datetime.now(UTC).isoformat()
+    heartbeats = {
+        "filter": {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "occurred": {"since": began},
+        }
+    }
+
+    def heard():
+        return client.post("/events/filter", json=heartbeats).json()["events"]
+
+    # The first one comes when the run begins: it was started from Python, without a deployment.
+    wait_until(lambda: bool(heard()), 120, "a heartbeat")
+    killed = heard()[0]["resource"]["prefect.resource.id"].removeprefix("prefect.flow-run.")
+    assert flow_run(server, killed)["state_type"] == "RUNNING"
     driver.stop(kill=True)
 
-    # A run that says that it lives, one that said so and is over, and one that is paused.
+    # A run that goes on saying so, one that is over, and one that is paused.
     flow = client.post("/flows/", json={"name": "others"}).json()["id"]
     lives, over, paused = (
         client.post("/flow_runs/", json={"flow_id": flow, "state": {"type": "RUNNING"}}).json()[
@@ -154,6 +162,9 @@ def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
         client.post("/events", json=events).raise_for_status()
 
     beat(lives, over, paused)
+    wait_until(
+        lambda: len({e["resource"]["prefect.resource.id"] for e in heard()}) == 4, 60, "them"
+    )
     for run, kind in ((over, "COMPLETED"), (paused, "PAUSED")):
         state = {"state": {"type": kind}, "force": True}
         client.post(f"/flow_runs/{run}/set_state", json=state).raise_for_status()
@@ -162,11 +173,11 @@ def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
     def crashed():
         if next(ticks) % 20 == 0:
             beat(lives)
-        return flow_run(server, killed["id"])["state_type"] == "CRASHED"
+        return flow_run(server, killed)["state_type"] == "CRASHED"
 
     wait_until(crashed, 120, "the end of the killed run")
-    shown = flow_run(server, killed["id"])
-    assert shown["state"]["message"] == "no heartbeat for 12 s: its process is gone"
+    shown = flow_run(server, killed)
+    assert shown["state"]["message"] == "no heartbeat for 20 s: its process is gone"
     states = [flow_run(server, run)["state_type"] for run in (lives, over, paused)]
     assert states == ["RUNNING", "COMPLETED", "PAUSED"]
 
