@@ -16,7 +16,7 @@ def setup_prefect(
     *,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
     block: str = "hopsml",
-    pool: str = "experiments",
+    pool: str = "hopsml",
     pool_limit: int | None = None,
     limit: Annotated[
         tuple[str, ...], Parameter(name="--limit", negative="", show_default=False)

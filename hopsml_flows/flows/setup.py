@@ -90,7 +90,7 @@ class Wish:
         InvalidArgumentError: One of them is not what it should be.
     """
 
-    pool: str = "experiments"
+    pool: str = "hopsml"
     pool_limit: int | None = None
     dead_after: float | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
