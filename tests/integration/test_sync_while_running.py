@@ -205,12 +205,19 @@ def test_when_the_storage_takes_no_files_they_are_kept_and_the_failure_says_wher
     monkeypatch.setenv("HOPSML_KEPT", str(tmp_path / "kept"))
 
     def train(x):
+        import time
+
         from hopsml_flows import hdfs
         from hopsml_flows.execution import current_trial
+        from hopsml_flows.storage import TrialFiles
 
         context = current_trial()
         print("hours of work")
-        hdfs.dump("in the way", f"Experiments/{context.experiment_id}/{context.trial.directory}")
+        place = f"Experiments/{context.experiment_id}/{context.trial.directory}"
+        while not hdfs.exists(f"{place}/{TrialFiles.EVENTS_START}"):  # sent soon after the start
+            time.sleep(0.1)
+        hdfs.rmr(place)
+        hdfs.dump("in the way", place)
         return x
 
     url = url_of("webhdfs")

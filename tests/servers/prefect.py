@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -96,7 +98,7 @@ class PrefectServer:
             return False
 
     def _has_worker(self, pool: str) -> bool:
-        found = httpx.post(f"{self.api_url}/work_pools/{pool}/workers/filter", json={}, timeout=30)
+        found = _asked("POST", f"{self.api_url}/work_pools/{pool}/workers/filter", json={})
         return found.status_code == httpx.codes.OK and any(
             worker["status"] == "ONLINE" for worker in found.json()
         )
@@ -110,11 +112,19 @@ class PrefectServer:
         return {**os.environ, **_SERVICES, **more}
 
 
+def _asked(method: str, url: str, **options: Any) -> httpx.Response:
+    """A request, made again while the server's database is busy, as Prefect's own client does."""
+    for _ in range(30):
+        answer = httpx.request(method, url, timeout=60, **options)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(1)
+    return answer
+
+
 def flow_run(server: PrefectServer, flow_run_id: str) -> Mapping[str, object]:
     """A flow run as the server has it."""
-    found: Mapping[str, object] = httpx.get(
-        f"{server.api_url}/flow_runs/{flow_run_id}", timeout=30
-    ).json()
+    found: Mapping[str, object] = _asked("GET", f"{server.api_url}/flow_runs/{flow_run_id}").json()
     return found
 
 
@@ -151,8 +161,8 @@ def set_state(server: PrefectServer, flow_run_id: str, state: Mapping[str, objec
         flow_run_id: The flow run.
         state: :data:`CANCEL` or :data:`RETRY`.
     """
-    answer = httpx.post(
-        f"{server.api_url}/flow_runs/{flow_run_id}/set_state", json={"state": state}, timeout=30
+    answer = _asked(
+        "POST", f"{server.api_url}/flow_runs/{flow_run_id}/set_state", json={"state": state}
     )
     answer.raise_for_status()
     assert answer.json()["status"] == "ACCEPT", answer.text
@@ -177,22 +187,23 @@ def deployed(server: PrefectServer, verb: str, directory: Path, pool: str = POOL
     Returns:
         The deployment's identifier.
     """
-    with httpx.Client(base_url=server.api_url, timeout=30) as client:
-        flow = client.post("/flows/", json={"name": verb.replace("_", "-")}).json()
-        answer = client.post(
-            "/deployments/",
-            json={
-                "flow_id": flow["id"],
-                "name": f"{verb}-{directory.name}",
-                "entrypoint": f"hopsml_flows.experiment.{verb}",
-                "path": str(directory),
-                "work_pool_name": pool,
-                "job_variables": {"working_dir": str(directory)},
-                "enforce_parameter_schema": False,
-            },
-        )
-        answer.raise_for_status()
-        return str(answer.json()["id"])
+    name = verb.replace("_", "-")
+    flow = _asked("POST", f"{server.api_url}/flows/", json={"name": name}).json()
+    answer = _asked(
+        "POST",
+        f"{server.api_url}/deployments/",
+        json={
+            "flow_id": flow["id"],
+            "name": f"{verb}-{directory.name}",
+            "entrypoint": f"hopsml_flows.experiment.{verb}",
+            "path": str(directory),
+            "work_pool_name": pool,
+            "job_variables": {"working_dir": str(directory)},
+            "enforce_parameter_schema": False,
+        },
+    )
+    answer.raise_for_status()
+    return str(answer.json()["id"])
 
 
 def started(server: PrefectServer, deployment: str, parameters: Mapping[str, object]) -> str:
@@ -206,10 +217,10 @@ def started(server: PrefectServer, deployment: str, parameters: Mapping[str, obj
     Returns:
         The flow run's identifier.
     """
-    answer = httpx.post(
+    answer = _asked(
+        "POST",
         f"{server.api_url}/deployments/{deployment}/create_flow_run",
         json={"parameters": dict(parameters), "state": {"type": "SCHEDULED"}},
-        timeout=30,
     )
     answer.raise_for_status()
     return str(answer.json()["id"])

@@ -36,11 +36,11 @@ def test_an_error_is_raised_and_the_rest_is_not_begun(threads):
 
 def test_a_request_that_hangs_does_not_keep_the_process():
     code = """
-import threading, time
+import os, signal, threading, time
 from hopsml_flows.service.parallel import in_parallel
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 def interrupt():
     time.sleep(0.3)
-    import os, signal
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()
 in_parallel(lambda _: time.sleep(600), range(4))

@@ -35,7 +35,7 @@ def test_a_trial_is_sampled_while_it_runs_and_at_its_end():
         ballast = bytearray(64 << 20)
         curves.wait_for("devices/memory_gib", 2)
         del ballast
-        busy, passed = time.process_time() - cpu, time.monotonic() - began
+    busy, passed = time.process_time() - cpu, time.monotonic() - began
     usage = sampling.usage
     assert usage.samples == 3
     assert usage.gpus == ()

@@ -64,7 +64,7 @@ def test_a_trial_that_died_before_it_could_say_anything_is_shown_with_its_parame
     sessions.close()
     assert status(project, trial) == "FAILURE"
     start = project.read(PATHS.trial(trial.directory, TrialFiles.EVENTS_START))
-    assert trial.name.encode() in start
+    assert b"\n\x01x" in start  # the hyperparameter's name
 
 
 def test_when_the_experiment_is_stopped_only_trials_at_work_have_failed(sessions, project, begun):
