@@ -10,8 +10,6 @@ import httpx
 import psutil
 import pytest
 
-from hopsml_flows import experiment
-from hopsml_flows.flows import records
 from tests.servers.prefect import (
     CANCEL,
     RETRY,
@@ -22,9 +20,7 @@ from tests.servers.prefect import (
 )
 from tests.servers.processes import wait_until
 
-from .training import product
-
-# Two trials of the second generation hang, in a process of their own, until they are let.
+# From the seventh trial on they hang, in a process of their own, until they are let.
 TRAIN = """
 import os, subprocess
 from pathlib import Path
@@ -36,9 +32,9 @@ def told(line):
     os.write(file, f"{line}\\n".encode())
     os.close(file)
 
-def train(x, y):
+def train(x=0, y=0, first=7):
     told(f"start {x}-{y}")
-    if (here / "diary").read_text().count("start") > 6 and not (here / "go").exists():
+    if (here / "diary").read_text().count("start") >= first and not (here / "go").exists():
         child = subprocess.Popen(["sleep", "1000"])
         told("hangs")
         child.wait()
@@ -50,72 +46,102 @@ SERVE = """
 from hopsml_flows import experiment
 
 if __name__ == "__main__":
-    experiment.differential_evolution.serve(name="served", pause_on_shutdown=False)
+    experiment.launch.serve(name="served", pause_on_shutdown=False)
 """
 
 
-@pytest.fixture
-def here(tmp_path):
-    (tmp_path / "training.py").write_text(TRAIN)
-    return tmp_path
+class Cancelled:
+    """An experiment that is cancelled in its middle, in a directory of its own."""
+
+    def __init__(self, directory, hanging):
+        directory.mkdir()
+        (directory / "training.py").write_text(TRAIN)
+        self.directory = directory
+        self.hanging = hanging
+        self.parameters = {
+            "train": f"{directory}/training.py:train",
+            "name": "cancelled",
+            "project": f"{directory}/project",
+            "cluster": {"kind": "local", "n_workers": hanging},
+        }
+
+    def diary(self):
+        path = self.directory / "diary"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def record(self):
+        (path,) = (self.directory / "project" / "Experiments").glob("*/experiment.json")
+        return json.loads(path.read_text())
+
+    def cancel(self, server, run):
+        """Ask for it once trials hang; the processes that it has by then."""
+        wait_until(lambda: self.diary().count("hangs") == self.hanging, 120, "the last trials")
+        driver = psutil.Process(self.record()["driver"]["pid"])
+        family = [driver, *driver.children(recursive=True)]
+        assert sum(process.name() == "sleep" for process in family) == self.hanging
+        set_state(server, run, CANCEL)
+        return family
+
+    def check(self, server, run, family, *, succeeded):
+        wait_for_state(server, run, "CANCELLED")
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert [process for process in alive if process.status() != "zombie"] == []
+        record = self.record()
+        assert (record["state"], record["trials_succeeded"]) == ("KILLED", succeeded)
 
 
 @pytest.fixture
-def parameters(here):
-    return {
-        "train": f"{here}/training.py:train",
+def serving(prefect_services, tmp_path):
+    """A script that serves launches; called, it gives the deployment's identifier."""
+    script = tmp_path / "serve.py"
+    script.write_text(SERVE)
+    process = prefect_services.run(
+        [sys.executable, str(script)],
+        tmp_path / "serve.log",
+        PREFECT_HOME=str(tmp_path / "prefect"),
+        PREFECT_RUNNER_POLL_FREQUENCY="1",
+    )
+
+    def deployment():
+        path = f"{prefect_services.api_url}/deployments/name/launch/served"
+        wait_until(lambda: httpx.get(path, timeout=30).is_success, 120, "the deployment")
+        return httpx.get(path, timeout=30).json()["id"]
+
+    yield deployment
+    process.stop()
+
+
+def test_a_cancelled_run_leaves_no_process_and_goes_on_when_it_is_retried(
+    prefect_services, process_worker, serving, tmp_path
+):
+    """On what a worker runs, and on what is served; side by side, as most of it is waiting."""
+    server = prefect_services
+    worked, served = Cancelled(tmp_path / "worked", 2), Cancelled(tmp_path / "served", 1)
+    search = {
         "boundary_dict": {"x": [0.0, 1.0], "y": [1, 9]},
         "generations": 2,
         "population": 4,
         "seed": 3,
-        "name": "cancelled",
-        "project": f"{here}/project",
-        "cluster": {"kind": "local", "n_workers": 2},
     }
+    deployment = deployed(server, "differential_evolution", worked.directory)
+    run = started(server, deployment, {**worked.parameters, **search})
+    other = started(server, serving(), {**served.parameters, "args_dict": {"first": [1]}})
+    family = worked.cancel(server, run)
+    other_family = served.cancel(server, other)
+    worked.check(server, run, family, succeeded=6)
+    served.check(server, other, other_family, succeeded=0)
+    killed = worked.record()
 
-
-def diary(here):
-    return (here / "diary").read_text().splitlines() if (here / "diary").exists() else []
-
-
-def record_of(here):
-    (path,) = (here / "project" / "Experiments").glob("*/experiment.json")
-    return json.loads(path.read_text())
-
-
-def cancelled_in_its_middle(server, run, here):
-    """Cancel a run while two trials hang; what it left."""
-    wait_until(lambda: diary(here).count("hangs") == 2, 120, "the seventh and eighth trial")
-    driver = psutil.Process(record_of(here)["driver"]["pid"])
-    family = [driver, *driver.children(recursive=True)]
-    assert sum(process.name() == "sleep" for process in family) == 2
-    set_state(server, run, CANCEL)
-    wait_for_state(server, run, "CANCELLED")
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert [process for process in alive if process.status() != "zombie"] == []
-    record = record_of(here)
-    assert (record["state"], record["trials_succeeded"]) == ("KILLED", 6)
-    return record
-
-
-def test_a_cancelled_run_leaves_no_process_and_goes_on_when_it_is_retried(
-    prefect_services, process_worker, here, parameters
-):
-    server = prefect_services
-    deployment = deployed(server, "differential_evolution", here)
-    run = started(server, deployment, parameters)
-    killed = cancelled_in_its_middle(server, run, here)
-
-    (here / "go").touch()
+    (worked.directory / "go").touch()
     set_state(server, run, RETRY)
-    wait_until(lambda: record_of(here)["state"] != "KILLED", 120, "the second attempt")
+    wait_until(lambda: worked.record()["state"] != "KILLED", 120, "the second attempt")
     shown = wait_for_state(server, run, "COMPLETED", "FAILED", "CRASHED")
     assert (shown["state_type"], shown["run_count"]) == ("COMPLETED", 2)
-    record = record_of(here)
+    record = worked.record()
     assert (record["state"], record["trials_succeeded"]) == ("FINISHED", 12)
     assert (record["id"], record["flow_run_id"]) == (killed["id"], run)
     starts, ends = (
-        Counter(line.split()[1] for line in diary(here) if line.startswith(what))
+        Counter(line.split()[1] for line in worked.diary() if line.startswith(what))
         for what in ("start", "end")
     )
     assert set(ends.values()) == {1}  # nothing was evaluated twice
@@ -138,36 +164,3 @@ def test_a_cancelled_run_leaves_no_process_and_goes_on_when_it_is_retried(
         ("generation-1", "1"),
         ("generation-2", "2"),
     ]
-
-
-def test_a_served_run_is_cancelled_in_the_same_way(prefect_services, here, parameters):
-    server = prefect_services
-    script = here / "serve.py"
-    script.write_text(SERVE)
-    serving = server.run(
-        [sys.executable, str(script)],
-        here / "serve.log",
-        PREFECT_HOME=str(here / "prefect"),
-        PREFECT_RUNNER_POLL_FREQUENCY="1",
-    )
-    try:
-        path = f"{server.api_url}/deployments/name/differential-evolution/served"
-        wait_until(lambda: httpx.get(path, timeout=30).is_success, 120, "the deployment")
-        deployment = httpx.get(path, timeout=30).json()["id"]
-        run = started(server, deployment, parameters)
-        cancelled_in_its_middle(server, run, here)
-    finally:
-        serving.stop()
-
-
-def test_a_run_that_is_stopped_while_it_begins_has_a_killed_record(
-    options, experiments, monkeypatch
-):
-    def stopped():
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(records, "environment_text", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        experiment.grid_search(product, {"x": [1]}, **options)
-    (record,) = experiments().values()
-    assert (record["state"], record["trials_total"]) == ("KILLED", 1)

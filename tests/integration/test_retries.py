@@ -1,4 +1,4 @@
-"""A Prefect run that is run again goes on with the experiment that it started."""
+"""A Prefect run that is run again goes on with its experiment, however it was ended before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from prefect.states import Running
 
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning
+from hopsml_flows.flows import records
 from hopsml_flows.tracking import this_process
 
 from .training import product
@@ -163,3 +164,16 @@ def test_the_run_of_a_killed_driver_is_shown_as_crashed_when_its_experiment_goes
         state = client.read_flow_run(UUID(first.flow_run_id)).state
     assert state.is_crashed()
     assert state.message.endswith(f"its experiment went on in flow run {again.flow_run_id}")
+
+
+def test_a_run_that_is_stopped_while_it_begins_has_a_killed_record(
+    options, experiments, monkeypatch
+):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records, "environment_text", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.grid_search(product, {"x": [1]}, **options)
+    (record,) = experiments().values()
+    assert (record["state"], record["trials_total"]) == ("KILLED", 1)
