@@ -147,16 +147,14 @@ def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_le
                 victim = psutil.Process() if how == "process" else psutil.Process().parent()
                 assert how == "process" or "spawn_main" in " ".join(victim.cmdline())
                 victim.kill()
-                time.sleep(100)
+                time.sleep(1000)
             checkpoint.write_text("7")
-            time.sleep(100)
+            time.sleep(1000)
         return begin
 
-    began = time.monotonic()
     result = experiment.grid_search(
         train, {"how": ["process", "worker"]}, processes_per_trial=2, **options
     )
-    assert time.monotonic() - began < 90
     assert [trial.metric for trial in result.trials] == [7.0, 7.0]
     assert [trial.attempt for trial in result.trials] == [2, 2]
     for entry in tmp_path.iterdir():
