@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, ParamSpec, cast
 from uuid import UUID
 
@@ -115,6 +115,22 @@ class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
                 _warn_unrecorded(error)
                 result = results[0]
         return cast("ExperimentResult", result)
+
+    def named_as_before(self, verb: str) -> ExperimentFlow[P]:
+        """The same verb under the name that it had before.
+
+        Args:
+            verb: The older name; records and the flow bear it.
+        """
+        now = self._plan
+
+        @functools.wraps(now)
+        def plan(*args: P.args, **kwargs: P.kwargs) -> Plan:
+            return replace(now(*args, **kwargs), verb=verb)
+
+        plan.__name__ = plan.__qualname__ = verb
+        plan.__doc__ = (now.__doc__ or "").replace(f"= {now.__name__}(", f"= {verb}(")
+        return ExperimentFlow(plan)
 
     def with_options(self, **options: Any) -> ExperimentFlow[P]:
         """A copy of this flow with other settings; see ``prefect.Flow.with_options``."""
