@@ -9,7 +9,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-__all__ = ["AT_ONCE", "LINES_A_SECOND", "Budget", "Excerpt"]
+from hopsml_flows.trials import Rate
+
+__all__ = ["AT_ONCE", "LINES_A_SECOND", "Excerpt"]
 
 LINES_A_SECOND = 10.0
 """Lines of one trial that are passed on, in the long run."""
@@ -24,40 +26,7 @@ _HEAD = 2_000
 _SAY_SECONDS = 10.0
 
 
-class Budget:
-    """So many a second in the long run, and so many at once.
-
-    Args:
-        rate: How many a second.
-        at_once: How many however fast.
-    """
-
-    def __init__(self, rate: float, at_once: float) -> None:
-        self._rate = rate
-        self._most = at_once
-        self._left = at_once
-        self._at = float("-inf")
-
-    def take(self, now: float) -> bool:
-        """Take one, if there is one.
-
-        Args:
-            now: A clock's seconds.
-        """
-        self._left = min(self._most, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-    @property
-    def again(self) -> float:
-        """When there is one again, by the clock, if nobody takes any."""
-        return self._at + max(0.0, 1 - self._left) / self._rate
-
-
-_of_process = Budget(rate=50.0, at_once=300)
+_of_process = Rate(burst=300, per_second=50.0)
 """Of all logs of a process: short trials that print much would keep the listener busy."""
 
 
@@ -79,7 +48,7 @@ class Excerpt:
         where: str,
         *,
         known: Callable[[str], bool] = lambda _: False,
-        shared: Budget = _of_process,
+        shared: Rate = _of_process,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
@@ -87,7 +56,7 @@ class Excerpt:
         self._shared = shared
         self._known = known
         self._clock = clock
-        self._own = Budget(LINES_A_SECOND, AT_ONCE)
+        self._own = Rate(burst=AT_ONCE, per_second=LINES_A_SECOND)
         self._left_out = 0
         self._none_until = self._silent_until = float("-inf")
 

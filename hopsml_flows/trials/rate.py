@@ -34,3 +34,8 @@ class Rate:
             return False
         self._left -= 1.0
         return True
+
+    @property
+    def again(self) -> float:
+        """When it may be done again, by the clock, if nobody does it before."""
+        return self._at + max(0.0, 1.0 - self._left) / self._per_second

@@ -6,7 +6,8 @@ import pytest
 
 from hopsml_flows.execution import excerpt
 from hopsml_flows.execution.capture import OutputLog
-from hopsml_flows.execution.excerpt import AT_ONCE, LINES_A_SECOND, Budget, Excerpt
+from hopsml_flows.execution.excerpt import AT_ONCE, LINES_A_SECOND, Excerpt
+from hopsml_flows.trials import Rate
 
 FILE = "/project/output.log"
 
@@ -41,23 +42,7 @@ def clock():
 
 @pytest.fixture
 def taken(sent, clock):
-    return Excerpt(sent, FILE, shared=Budget(1000, 100_000), clock=clock)
-
-
-def test_a_budget_is_so_many_at_once_and_so_many_a_second():
-    budget = Budget(rate=2, at_once=3)
-    assert [budget.take(0.0) for _ in range(5)] == [True, True, True, False, False]
-    assert [budget.take(0.4), budget.take(0.5), budget.take(0.6)] == [False, True, False]
-    assert [budget.take(100.0) for _ in range(4)] == [True, True, True, False]
-
-
-def test_a_budget_tells_when_there_is_one_again():
-    budget = Budget(rate=2, at_once=1)
-    assert budget.take(7.0)
-    assert budget.again == 7.5
-    assert not budget.take(7.25)
-    assert budget.again == 7.5
-    assert budget.take(budget.again)
+    return Excerpt(sent, FILE, shared=Rate(burst=100_000, per_second=1000), clock=clock)
 
 
 def test_lines_are_passed_on_with_the_level_of_what_is_printed(taken, sent):
@@ -118,7 +103,7 @@ def test_messages_of_many_lines_count_once(taken, sent):
 
 
 def test_what_logs_share_limits_them_together(sent, clock):
-    shared = Budget(1, 10)
+    shared = Rate(burst=10, per_second=1)
     for _ in range(3):
         log = Excerpt(sent, FILE, shared=shared, clock=clock)
         log.take(["line"] * 6, None, "")
@@ -133,7 +118,7 @@ def test_what_logs_share_limits_them_together(sent, clock):
 
 
 def test_messages_that_are_known_already_are_left_out_unsaid(sent):
-    log = Excerpt(sent, FILE, shared=Budget(1, 1), known="prefect.task_runs".__eq__)
+    log = Excerpt(sent, FILE, shared=Rate(burst=1, per_second=1), known="prefect.task_runs".__eq__)
     log.take(["INFO prefect.task_runs: hello"], logging.INFO, "prefect.task_runs")
     log.take(["INFO mine: hello"], logging.INFO, "mine")
     log.close()
