@@ -241,7 +241,8 @@ class Plan:
         """
         # Import Dask and TensorBoard, which argument errors should not have to wait for.
         from hopsml_flows.cluster.opened import check_reachable, count_workers
-        from hopsml_flows.flows.resume import check_is_over, earlier_record, resumable
+        from hopsml_flows.flows.earlier import earlier_record
+        from hopsml_flows.flows.resume import check_is_over, resumable
         from hopsml_flows.flows.warm import warmed
 
         project = self.options.project

@@ -9,33 +9,13 @@ from typing import TYPE_CHECKING
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import Earlier
 from hopsml_flows.flows.warm import kept_warm
-from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking import ExperimentRecord, process_lives
 from hopsml_flows.trials import State, json_value
 
 if TYPE_CHECKING:
     from hopsml_flows.flows.plan import Plan
 
-__all__ = ["check_budget", "check_is_over", "earlier_record", "resumable"]
-
-
-def earlier_record(project: Project, experiment_id: str) -> ExperimentRecord:
-    """The record of an experiment of the project.
-
-    Raises:
-        InvalidArgumentError: There is none, or it cannot be read.
-    """
-    paths = ExperimentPaths(experiment_id)
-    try:
-        return ExperimentRecord.from_json(project.read(paths.record))
-    except FileNotFoundError:
-        raise InvalidArgumentError(
-            "resume", experiment_id, f"must be an experiment of {project.url}"
-        ) from None
-    except ValueError as error:
-        raise InvalidArgumentError(
-            "resume", experiment_id, f"has a record that cannot be read ({error})"
-        ) from error
+__all__ = ["check_budget", "check_is_over", "resumable"]
 
 
 def check_is_over(record: ExperimentRecord) -> None:

@@ -14,12 +14,13 @@ from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Earlier, earlier_trials, packed
 from hopsml_flows.flows.dead_runs import declare_crashed
 from hopsml_flows.flows.driver import Driver
+from hopsml_flows.flows.earlier import earlier_record
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.pictured import draw_pictures
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.records import Ending, record_file, write_start
 from hopsml_flows.flows.report import print_report
-from hopsml_flows.flows.resume import check_budget, earlier_record
+from hopsml_flows.flows.resume import check_budget
 from hopsml_flows.flows.retry import Attempt, gone_on
 from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.flows.shown import ShownExperiment

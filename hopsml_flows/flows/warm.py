@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError
 from hopsml_flows.execution import argument_defaults
+from hopsml_flows.flows.earlier import earlier_record
 from hopsml_flows.search import SearchSpace
 from hopsml_flows.search.values import is_finite
 from hopsml_flows.storage import ExperimentPaths, Project
@@ -121,16 +122,7 @@ def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
 
 def _named(plan: Plan, source: str) -> ExperimentRecord:
     project = plan.options.project
-    try:
-        record = ExperimentRecord.from_json(project.read(ExperimentPaths(source).record))
-    except FileNotFoundError:
-        raise InvalidArgumentError(
-            "warm_start", source, f"must be {LAST!r} or an experiment of {project.url}"
-        ) from None
-    except ValueError as error:
-        raise InvalidArgumentError(
-            "warm_start", source, f"has a record that cannot be read ({error})"
-        ) from error
+    record = earlier_record(project, source, argument="warm_start", otherwise=f"{LAST!r} or ")
     if reason := _another_aim(plan, record):
         raise InvalidArgumentError("warm_start", source, reason)
     if not _past(project, source):

@@ -1,0 +1,36 @@
+"""The record of an earlier experiment that somebody names, to go on with it or to learn from it."""
+
+from __future__ import annotations
+
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.tracking import ExperimentRecord
+
+__all__ = ["earlier_record"]
+
+
+def earlier_record(
+    project: Project, experiment_id: str, *, argument: str = "resume", otherwise: str = ""
+) -> ExperimentRecord:
+    """The record of an experiment of the project.
+
+    Args:
+        project: The project.
+        experiment_id: The experiment that somebody named.
+        argument: By which argument.
+        otherwise: What else is allowed there, for the error.
+
+    Raises:
+        InvalidArgumentError: There is none, or it cannot be read.
+    """
+    paths = ExperimentPaths(experiment_id)
+    try:
+        return ExperimentRecord.from_json(project.read(paths.record))
+    except FileNotFoundError:
+        raise InvalidArgumentError(
+            argument, experiment_id, f"must be {otherwise}an experiment of {project.url}"
+        ) from None
+    except ValueError as error:
+        raise InvalidArgumentError(
+            argument, experiment_id, f"has a record that cannot be read ({error})"
+        ) from error
