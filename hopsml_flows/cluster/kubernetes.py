@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.cluster.options import check_options
 from hopsml_flows.cluster.settings import GPU, as_environment
 from hopsml_flows.errors import InvalidClusterError
@@ -145,10 +146,6 @@ async def _asked() -> int:
 
 
 def _cluster_class() -> Any:
-    try:
-        from dask_kubernetes.operator import KubeCluster
-    except ImportError as error:
-        raise InvalidClusterError(
-            "cluster", "kubernetes", f"needs the extra hopsml-flows[kubernetes] ({error})"
-        ) from error
-    return KubeCluster
+    return cluster_class(
+        "kubernetes", "dask_kubernetes.operator", "KubeCluster", extra="kubernetes"
+    )

@@ -24,6 +24,7 @@ import distributed
 
 from hopsml_flows.cluster import kubernetes, slurm
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
+from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
@@ -357,13 +358,7 @@ def _close(cluster: Any) -> None:
 
 
 def _cuda_cluster_class() -> Any:
-    try:
-        from dask_cuda import LocalCUDACluster
-    except ImportError as error:
-        raise InvalidClusterError(
-            "cluster", "cuda", f"needs the extra hopsml-flows[gpu] ({error})"
-        ) from error
-    return LocalCUDACluster
+    return cluster_class("cuda", "dask_cuda", "LocalCUDACluster", extra="gpu")
 
 
 def _connect(config: ClusterConfig) -> distributed.Client:

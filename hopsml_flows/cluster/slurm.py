@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import distributed
 from tornado.ioloop import PeriodicCallback
 
+from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.cluster.options import check_options
 from hopsml_flows.cluster.settings import GPU, as_environment
 from hopsml_flows.errors import InvalidClusterError
@@ -164,10 +165,4 @@ async def _known_jobs() -> set[str] | None:
 
 
 def _cluster_class() -> Any:
-    try:
-        from dask_jobqueue.slurm import SLURMCluster
-    except ImportError as error:
-        raise InvalidClusterError(
-            "cluster", "slurm", f"needs the extra hopsml-flows[slurm] ({error})"
-        ) from error
-    return SLURMCluster
+    return cluster_class("slurm", "dask_jobqueue.slurm", "SLURMCluster", extra="slurm")

@@ -1,0 +1,30 @@
+"""Classes of Dask clusters that come with an extra of this package."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from hopsml_flows.errors import InvalidClusterError
+
+__all__ = ["cluster_class"]
+
+
+def cluster_class(kind: str, module: str, name: str, *, extra: str) -> Any:
+    """A class of clusters.
+
+    Args:
+        kind: The kind of cluster that was asked for.
+        module: The module that has the class.
+        name: The class.
+        extra: The extra that installs the module.
+
+    Raises:
+        InvalidClusterError: It is not installed; the message names the extra.
+    """
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise InvalidClusterError(
+            "cluster", kind, f"needs the extra hopsml-flows[{extra}] ({error})"
+        ) from error
