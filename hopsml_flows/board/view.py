@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from hopsml_flows.board import hparams
 from hopsml_flows.board.shown import Shown
-from hopsml_flows.storage import FileInfo, Project, TrialFiles
+from hopsml_flows.storage import FileInfo, TrialFiles
 from hopsml_flows.storage.patience import answer_limit, within
 
 __all__ = ["View"]
@@ -161,8 +161,9 @@ class View:
             have.path.touch()
         news = have.size < file.size
         while have.size < file.size:
-            length = min(_CHUNK, file.size - have.size)
-            data = self._asked(partial(_part, self._project, file.name, have.size, length), length)
+            stop = min(file.size, have.size + _CHUNK)
+            read = partial(self._project.read, file.name, have.size, stop)
+            data = self._asked(read, stop - have.size)
             if not data:
                 break
             with have.path.open("r+b") as copy:
@@ -199,10 +200,3 @@ class View:
 def _is_shown(path: str) -> bool:
     """Whether a file is for TensorBoard: event files, and what plugins like the profiler keep."""
     return "tfevents" in path.rpartition("/")[2] or "/plugins/" in path
-
-
-def _part(project: Project, path: str, start: int, length: int) -> bytes:
-    with project.open(path) as file:
-        file.seek(start)
-        data: bytes = file.read(length)
-        return data

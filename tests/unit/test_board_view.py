@@ -100,20 +100,13 @@ def test_only_what_is_new_of_a_remote_file_is_read(tmp_path, monkeypatch):
     view = View(Shown.experiments(project, [ONE]), tmp_path / "view")
     view.round()
     asked = []
-    opened = Project.open
+    read = Project.read
 
-    def watched(self, name, mode="rb"):
-        file = opened(self, name, mode)
-        seek = file.seek
+    def watched(self, name, start=0, stop=None):
+        asked.append(start)
+        return read(self, name, start, stop)
 
-        def noted(start, whence=0):
-            asked.append(start)
-            return seek(start, whence)
-
-        file.seek = noted
-        return file
-
-    monkeypatch.setattr(Project, "open", watched)
+    monkeypatch.setattr(Project, "read", watched)
     view.round()
     assert asked == []
     project.append(path, b"abc")
