@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hopsml_flows.cluster import ClusterConfig, GroupSize
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
 from hopsml_flows.execution import visible_gpus
+from hopsml_flows.search.arguments import whole_number
 from hopsml_flows.search.values import is_finite, plain
 from hopsml_flows.trials import Framework, GroupShape
 
@@ -83,8 +84,8 @@ def checked_group(
     if not isinstance(evaluator, bool):
         raise InvalidArgumentError("evaluator", evaluator, "must be True or False")
     with_ps = framework is Framework.PARAMETER_SERVER
-    ps = _at_least_one("num_ps", num_ps) if with_ps else 0
-    workers = None if num_workers is None else _at_least_one("num_workers", num_workers)
+    ps = whole_number("num_ps", num_ps, least=1) if with_ps else 0
+    workers = None if num_workers is None else whole_number("num_workers", num_workers, least=1)
     shape = GroupShape(framework, workers or 1, ps, evaluator)
     options = GroupOptions(
         shape=shape,
@@ -118,7 +119,7 @@ def group_of_search(cluster: ClusterConfig, processes: object) -> GroupOptions |
         InvalidArgumentError: It is no such number.
         InvalidClusterError: The cluster is to have fewer workers.
     """
-    count = _at_least_one("processes_per_trial", processes)
+    count = whole_number("processes_per_trial", processes, least=1)
     if count == 1:
         return None
     shape = GroupShape(Framework.ANY, count)
@@ -147,13 +148,6 @@ def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
             cluster.n_workers,
             f"must be at least {len(shape.members)}, one a process ({shape})",
         )
-
-
-def _at_least_one(argument: str, value: object) -> int:
-    number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise InvalidArgumentError(argument, value, "must be an integer of at least 1")
-    return number
 
 
 def _seconds(value: object) -> float | None:

@@ -19,6 +19,7 @@ from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
 from hopsml_flows.flows.grouping import GroupOptions, group_of_search
 from hopsml_flows.flows.parameters import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
+from hopsml_flows.search.arguments import whole_number
 from hopsml_flows.search.values import is_finite, plain
 from hopsml_flows.storage import Project
 
@@ -107,7 +108,7 @@ class Options:
             cluster=config,
             seed=_seed(seed, draws=draws),
             seed_is_drawn=seed is None,
-            retries=_count("retries", retries),
+            retries=whole_number("retries", retries, least=0),
             trial_timeout=(
                 None
                 if trial_timeout is None
@@ -284,7 +285,7 @@ def _flag(argument: str, value: object) -> bool:
 
 def _seed(seed: object, *, draws: bool) -> int | None:
     if seed is not None:
-        return _count("seed", seed)
+        return whole_number("seed", seed, least=0)
     return secrets.randbits(32) if draws else None
 
 
@@ -294,13 +295,6 @@ def _experiment(resume: object) -> str | None:
     if not isinstance(resume, str) or not _ID.fullmatch(resume):
         raise InvalidArgumentError("resume", resume, "must be an experiment's identifier, or None")
     return resume
-
-
-def _count(argument: str, value: object) -> int:
-    number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise InvalidArgumentError(argument, value, "must be an integer of at least 0")
-    return number
 
 
 def _seconds(argument: str, value: object, otherwise: str = "") -> float:

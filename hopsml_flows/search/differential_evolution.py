@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search.arguments import whole_number
 from hopsml_flows.search.base import BaseSearch, Proposal
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.encoding import UnitCube, Vector
@@ -106,16 +107,18 @@ class DifferentialEvolution(BaseSearch):
         seed: int | None = None,
     ) -> None:
         super().__init__(direction=direction)
-        self._generations = _integer("generations", generations, 1)
-        self._size = _integer("population", population, FEWEST)
+        self._generations = whole_number("generations", generations, least=1)
+        self._size = whole_number("population", population, least=FEWEST)
         self._strategy = Strategy.parse(strategy)
         self._updating = Updating.parse(updating)
         self._factor = _number("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
         self._rate = _number("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
         self._tol = _number("tol", tol, "of at least 0", lambda t: t >= 0)
-        self._patience = None if patience is None else _integer("patience", patience, 1)
+        self._patience = None if patience is None else whole_number("patience", patience, least=1)
         self._initial = checked_points(space, initial, most=self._size, limit="population")
-        self._rng = np.random.default_rng(None if seed is None else _integer("seed", seed, 0))
+        self._rng = np.random.default_rng(
+            None if seed is None else whole_number("seed", seed, least=0)
+        )
         cells = space.cardinality
         planned = (self._generations + 1) * self._size
         self._planned = planned if cells is None else min(planned, cells)
@@ -411,13 +414,6 @@ class DifferentialEvolution(BaseSearch):
         if self._patience is not None and len(self._bests) > self._patience:
             gained = self._bests[-1 - self._patience] - self._bests[-1]
             self._stopped = self._stopped or gained <= self._tol
-
-
-def _integer(argument: str, value: Any, least: int) -> int:
-    number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
-        raise InvalidArgumentError(argument, value, f"must be an integer of at least {least}")
-    return number
 
 
 def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:

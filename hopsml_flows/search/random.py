@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search.arguments import whole_number
 from hopsml_flows.search.base import BaseSearch
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.points import checked_points
@@ -45,9 +46,7 @@ class RandomSearch(BaseSearch):
         seed: int | None = None,
     ) -> None:
         super().__init__(direction=direction)
-        count = plain(samples)
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise InvalidArgumentError("samples", samples, "must be an integer of at least 1")
+        count = whole_number("samples", samples, least=1)
         cardinality = space.cardinality
         self._total = count if cardinality is None else min(count, cardinality)
         start = plain(seed)
