@@ -17,7 +17,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -298,4 +298,11 @@ def _is_users(name: str, module: ModuleType) -> bool:
     file = getattr(module, "__file__", None)
     if not file or name.partition(".")[0] in ("hopsml_flows", "hopsml_tasks", "__main__"):
         return False
-    return not os.path.realpath(file).startswith(_INSTALLED)
+    directory, base = os.path.split(file)
+    return not os.path.join(_real_directory(directory), base).startswith(_INSTALLED)
+
+
+@cache
+def _real_directory(path: str) -> str:
+    """A directory without symbolic links; there are thousands of modules in few of them."""
+    return os.path.realpath(path)

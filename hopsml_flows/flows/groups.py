@@ -51,6 +51,9 @@ RETURN_SECONDS = 60.0
 """The same for another attempt: there were enough, and the one that died is being started."""
 
 _LOOK_SECONDS = 0.1
+_GATHER_LOOK_SECONDS = 0.02
+"""How often a group is looked at: in a moment it can begin, later it trains for long."""
+
 _AGAIN_SECONDS = 0.5
 _STOP_SECONDS = 15.0
 """Longest wait for the processes of a group to end; then their tasks are given up."""
@@ -179,7 +182,9 @@ class GroupRuns:
         deadline = time.monotonic() + timeout
         while True:
             self._seat_waiting()
-            for ended in self._runner.next_done(_LOOK_SECONDS):
+            gathers = any(not group.gang.gathered for group in self._groups.values())
+            look = _GATHER_LOOK_SECONDS if gathers else _LOOK_SECONDS
+            for ended in self._runner.next_done(look):
                 self._take(ended)
             done = []
             for group in list(self._groups.values()):

@@ -25,11 +25,19 @@ def environment_text() -> str:
     ]
     found = {}
     for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
+        name, version = _named(distribution)
         if name:
-            found[name.lower()] = f"{name}=={distribution.version}"
+            found[name.lower()] = f"{name}=={version}"
     lines += [found[name] for name in sorted(found)]
     return "\n".join(lines) + "\n"
+
+
+def _named(distribution: metadata.Distribution) -> tuple[str, str]:
+    """A distribution's name and version; the rest of its metadata, which is long, is not parsed."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    header = text.partition("\n\n")[0]
+    fields = dict(line.split(": ", 1) for line in header.splitlines() if ": " in line)
+    return fields.get("Name", ""), fields.get("Version", "")
 
 
 def find_program(train_file: Path | None) -> tuple[bytes, str] | None:

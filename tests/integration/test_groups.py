@@ -148,6 +148,8 @@ def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_le
                 assert how == "process" or "spawn_main" in " ".join(victim.cmdline())
                 victim.kill()
                 time.sleep(1000)
+            while not Path(diary, f"{how}-worker-0").exists():  # it has seen that there is none
+                time.sleep(0.05)
             checkpoint.write_text("7")
             time.sleep(1000)
         return begin
@@ -196,6 +198,18 @@ def test_too_few_workers_are_waited_for_as_long_as_told_and_counted(options, exp
     (record,) = experiments().values()
     assert record["state"] == "FAILED"
     assert "3 workers" in record["error"]
+
+
+def test_processes_that_cannot_start_are_an_error_that_says_how_they_ended(options):
+    # The interpreter itself ends, before anything of the project runs in it.
+    broken = {"PYTHONHOME": "/nowhere"}
+    with pytest.raises(ExperimentFailedError, match=r"its process exited with code 1") as caught:
+        experiment.mirrored(lambda: 1, num_workers=2, environment=broken, retries=1, **options)
+    (trial,) = caught.value.result.trials
+    assert trial.attempt == 2
+    logs = "".join(log.read_text() for log in Path(caught.value.result.path).glob("*_output.log"))
+    assert logs.count("its process exited with code 1") >= 2  # the first to end, of each attempt
+    assert not _children()
 
 
 ENDLESS = """

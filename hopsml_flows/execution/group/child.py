@@ -3,9 +3,10 @@
 TensorFlow's runtime cannot be set up twice in a process, reads its environment when it is
 imported, and a parameter server never returns: so no worker trains in its own process.
 
-It is told what to do through a socket, tells lines of its log and its result through it, and lives
-on until it is ended, since others may still need what it serves (the chief's coordination,
-PyTorch's store).
+It is told what to do through a socket, and waits there, with all but the user's code loaded, until
+its group begins. It tells lines of its log and its result through the same socket, and lives on
+until it is ended, since others may still need what it serves (the chief's coordination, PyTorch's
+store).
 When the other end is closed, however that came, it ends itself and what it started.
 """
 
@@ -72,13 +73,19 @@ class Line:
 
 
 def main(descriptor: int) -> None:
-    """Run one process of a group; never returns.
+    """Run one process of a group, until it is ended.
 
     Args:
         descriptor: The socket to whoever started it.
     """
     connection = Connection(descriptor)
-    assignment: Assignment = pickle.loads(connection.recv_bytes())  # from this run's own worker
+    try:
+        # From this run's own worker. Reading the assignment imports what it needs.
+        assignment: Assignment = pickle.loads(connection.recv_bytes())
+        variables: dict[str, str] = pickle.loads(connection.recv_bytes())
+    except (EOFError, OSError):  # the worker is gone
+        return
+    os.environ.update(variables)
     threading.Thread(target=_end_with, args=(connection,), name="hopsml-end", daemon=True).start()
     # What asks a trial to stop interrupts this thread anywhere, in the middle of a message too.
     outbox: SimpleQueue[bytes] = SimpleQueue()

@@ -67,16 +67,12 @@ def supervised(
     if seat is None:
         return ProcessEnd(Phase.STOPPED, reason="the group did not wait for this worker")
     try:
-        while (state := seat.wait(_LOOK_SECONDS)) is SeatState.WAIT:
-            if abandoned():
-                return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
-        if state is SeatState.STOP or seat.begin is None:
-            return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
         assignment = Assignment(job, trial, process, worker, events, lines is not None)
-        child = _Child(assignment, _environment(process, seat.begin), lines)
-        seat.phase = Phase.RUNNING
+        # It loads what it needs while the others arrive.
+        child = _Child(assignment, _environment(process), lines)
         try:
-            report = _watched(child, seat, abandoned)
+            never_began = _waited(child, process, seat, abandoned)
+            report = never_began or _watched(child, seat, abandoned)
         finally:
             child.end(at_once=seat.phase is not Phase.RUNNING)
         if report is None:
@@ -85,6 +81,23 @@ def supervised(
         return report
     finally:
         own_seats.leave(worker, process.group)
+
+
+def _waited(
+    child: _Child, process: Process, seat: HeldSeat, abandoned: Callable[[], bool]
+) -> ProcessEnd | None:
+    """Wait until the group begins, and let the process begin; what came of it where it did not."""
+    while (state := seat.wait(_LOOK_SECONDS)) is SeatState.WAIT:
+        if abandoned():
+            return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
+        if child.is_over:
+            seat.phase = Phase.DIED
+            return None
+    if state is SeatState.STOP or seat.begin is None:
+        return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
+    seat.phase = Phase.RUNNING
+    child.begin(_variables(process, seat.begin))
+    return None
 
 
 def _watched(child: _Child, seat: HeldSeat, abandoned: Callable[[], bool]) -> ProcessEnd | None:
@@ -125,12 +138,22 @@ def _unreported(
     return ProcessEnd(Phase.DIED, reason=reason)
 
 
-def _environment(process: Process, begin: Begin) -> dict[str, str]:
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(begin.gpus)}
+def _environment(process: Process) -> dict[str, str]:
+    """The variables that the process starts with: some are read before any line of Python."""
+    environment = dict(os.environ)
     environment.pop("TF_CONFIG", None)  # of whatever the worker itself was started by
     if process.shape.needs_legacy_keras and not lacks("tf_keras"):
         environment.setdefault(KERAS_VARIABLE, "1")
-    return {**environment, **begin.variables, **process.environment}
+    return {**environment, **process.environment}
+
+
+def _variables(process: Process, begin: Begin) -> dict[str, str]:
+    """The variables that make it one of its group, which are known when all are there."""
+    return {
+        "CUDA_VISIBLE_DEVICES": ",".join(begin.gpus),
+        **begin.variables,
+        **process.environment,
+    }
 
 
 def _described(code: int) -> str:
@@ -172,8 +195,16 @@ class _Child:
                 # reach it.
                 start_new_session=True,
             )
-        with suppress(BrokenPipeError):  # it is over already, which will be noticed
-            own.send_bytes(pickle.dumps(assignment))
+        self._send(assignment)
+
+    def begin(self, variables: dict[str, str]) -> None:
+        """Let it train.
+
+        Args:
+            variables: Environment variables that it sets before.
+        """
+        self._began = time.monotonic()
+        self._send(variables)
 
     @property
     def is_over(self) -> bool:
@@ -225,6 +256,10 @@ class _Child:
         self._signal(signal.SIGKILL)
         self._process.wait()
         self._connection.close()
+
+    def _send(self, message: object) -> None:
+        with suppress(BrokenPipeError):  # it is over already, which will be noticed
+            self._connection.send_bytes(pickle.dumps(message))
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
