@@ -41,14 +41,18 @@ def setup_prefect(
     # Imports Prefect.
     from hopsml_flows.flows.setup import Wish, heartbeat_seconds, set_up
 
-    wish = Wish(
-        pool=pool,
-        pool_limit=pool_limit,
-        dead_after=dead_after,
-        limits=dict(_pair(text) for text in limit),
-        project=project,
-        block=block,
-    )
+    limits = dict(_pair(text) for text in limit)
+    try:
+        wish = Wish(
+            pool=pool,
+            pool_limit=pool_limit,
+            dead_after=dead_after,
+            limits=limits,
+            project=project,
+            block=block,
+        )
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(_option(error), error.value, error.allowed) from error
     if dead_after is not None and dead_after <= heartbeat_seconds():
         print(
             f"hopsml: flow runs say that they live every {heartbeat_seconds():g} s; after "
@@ -58,6 +62,14 @@ def setup_prefect(
         )
     for done in set_up(wish):
         print(f"{done.change.value:9}  {done.what}", flush=True)
+
+
+def _option(error: InvalidArgumentError) -> str:
+    """What was wrong, as it is written on the command line."""
+    if error.argument.startswith("limits"):  # limits['gpu']
+        name = error.argument.removeprefix("limits").strip("[']")
+        return f"--limit {name}".rstrip()
+    return f"--{error.argument.replace('_', '-')}"
 
 
 def _pair(text: str) -> tuple[str, int]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from hopsml_flows.cluster import ClusterConfig, GroupSize
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
 from hopsml_flows.execution import visible_gpus
-from hopsml_flows.search.arguments import whole_number
-from hopsml_flows.search.values import is_finite, plain
+from hopsml_flows.search.arguments import seconds, whole_number
 from hopsml_flows.trials import Framework, GroupShape
 
 __all__ = ["GroupOptions", "checked_group", "group_of_search"]
@@ -89,7 +88,11 @@ def checked_group(
     shape = GroupShape(framework, workers or 1, ps, evaluator)
     options = GroupOptions(
         shape=shape,
-        wait_for_workers=_seconds(wait_for_workers),
+        wait_for_workers=(
+            None
+            if wait_for_workers is None
+            else seconds("wait_for_workers", wait_for_workers, zero=True, otherwise=", or None")
+        ),
         environment=_variables(environment),
         use_gpus=cluster.kind != "local" and cluster.gpus_per_trial != 0,
         several=False,
@@ -148,18 +151,6 @@ def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
             cluster.n_workers,
             f"must be at least {len(shape.members)}, one a process ({shape})",
         )
-
-
-def _seconds(value: object) -> float | None:
-    if value is None:
-        return None
-    number = plain(value)
-    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-    if not is_number or not is_finite(number) or number < 0:
-        raise InvalidArgumentError(
-            "wait_for_workers", value, "must be a number of seconds from 0, or None"
-        )
-    return float(number)
 
 
 def _variables(value: object) -> dict[str, str]:

@@ -19,8 +19,7 @@ from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
 from hopsml_flows.flows.grouping import GroupOptions, group_of_search
 from hopsml_flows.flows.parameters import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
-from hopsml_flows.search.arguments import whole_number
-from hopsml_flows.search.values import is_finite, plain
+from hopsml_flows.search.arguments import seconds, whole_number
 from hopsml_flows.storage import Project
 
 __all__ = ["Options", "Plan", "WarmStart", "checked_key"]
@@ -112,12 +111,12 @@ class Options:
             trial_timeout=(
                 None
                 if trial_timeout is None
-                else _seconds("trial_timeout", trial_timeout, ", or None")
+                else seconds("trial_timeout", trial_timeout, otherwise=", or None")
             ),
             tags=_tags(tags),
             resume=_experiment(resume),
             progress=_flag("progress", progress),
-            sync_interval=_seconds("sync_interval", sync_interval),
+            sync_interval=seconds("sync_interval", sync_interval),
             tensorboard=switched_on(tensorboard),
             group=group_of_search(config, processes_per_trial),
         )
@@ -295,20 +294,6 @@ def _experiment(resume: object) -> str | None:
     if not isinstance(resume, str) or not _ID.fullmatch(resume):
         raise InvalidArgumentError("resume", resume, "must be an experiment's identifier, or None")
     return resume
-
-
-def _seconds(argument: str, value: object, otherwise: str = "") -> float:
-    number = plain(value)
-    if (
-        isinstance(number, bool)
-        or not isinstance(number, (int, float))
-        or not is_finite(number)
-        or number <= 0
-    ):
-        raise InvalidArgumentError(
-            argument, value, f"must be a positive number of seconds{otherwise}"
-        )
-    return float(number)
 
 
 def _tags(tags: Any) -> tuple[str, ...]:

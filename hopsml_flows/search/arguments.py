@@ -1,13 +1,13 @@
-"""Judging the whole numbers that callers pass. Pure."""
+"""Judging the whole numbers and the times that callers pass. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.values import is_finite, plain
 
-__all__ = ["whole_number"]
+__all__ = ["seconds", "whole_number"]
 
 
 def whole_number(argument: str, value: Any, *, least: int) -> int:
@@ -25,3 +25,23 @@ def whole_number(argument: str, value: Any, *, least: int) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise InvalidArgumentError(argument, value, f"must be an integer of at least {least}")
     return number
+
+
+def seconds(argument: str, value: Any, *, zero: bool = False, otherwise: str = "") -> float:
+    """An argument as a time in seconds.
+
+    Args:
+        argument: Its name.
+        value: What was passed.
+        zero: Whether no time at all is allowed.
+        otherwise: What else is allowed, for the error, such as ", or None".
+
+    Raises:
+        InvalidArgumentError: It is no number, not finite, or too small.
+    """
+    number = plain(value)
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if not is_number or not is_finite(number) or number < 0 or (number == 0 and not zero):
+        wanted = "a number of seconds from 0" if zero else "a positive number of seconds"
+        raise InvalidArgumentError(argument, value, f"must be {wanted}{otherwise}")
+    return float(number)
