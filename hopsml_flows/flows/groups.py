@@ -51,7 +51,7 @@ RETURN_SECONDS = 60.0
 """The same for another attempt: there were enough, and the one that died is being started."""
 
 _LOOK_SECONDS = 0.1
-_GATHER_LOOK_SECONDS = 0.02
+_BEGIN_LOOK_SECONDS = 0.02
 """How often a group is looked at: in a moment it can begin, later it trains for long."""
 
 _AGAIN_SECONDS = 0.5
@@ -117,9 +117,11 @@ class _Group:
         if computed is not None:
             computed.cancel(force=True)
 
-    def has_begun(self, member: Member) -> bool:
-        """Whether the order to begin has reached a process."""
-        return self.phases.get(member) not in (None, Phase.EXPECTED, Phase.ARRIVED)
+    @property
+    def begins_soon(self) -> bool:
+        """Whether a process is yet to begin."""
+        waits = (None, Phase.EXPECTED, Phase.ARRIVED)
+        return any(self.phases.get(member) in waits for member in self.open_seats.values())
 
 
 class GroupRuns:
@@ -182,8 +184,8 @@ class GroupRuns:
         deadline = time.monotonic() + timeout
         while True:
             self._seat_waiting()
-            gathers = any(not group.gang.gathered for group in self._groups.values())
-            look = _GATHER_LOOK_SECONDS if gathers else _LOOK_SECONDS
+            soon = any(group.begins_soon for group in self._groups.values())
+            look = _BEGIN_LOOK_SECONDS if soon else _LOOK_SECONDS
             for ended in self._runner.next_done(look):
                 self._take(ended)
             done = []
@@ -305,10 +307,9 @@ class GroupRuns:
         if order is Order.STOP:
             self._seating.stop(group.id, seats)
             group.stops_until = now + _STOP_SECONDS
-        elif group.gang.gathered:
-            late = {w: group.begins[w] for w, m in seats.items() if not group.has_begun(m)}
-            if late:
-                self._seating.begin(group.id, late)
+        elif beginners := group.gang.beginners(group.phases, now):
+            begins = {w: group.begins[w] for w, m in seats.items() if m in beginners}
+            self._seating.begin(group.id, begins)
 
     def _outcome(self, group: _Group) -> Outcome:
         """What came of a group, as the outcome of a trial."""

@@ -31,6 +31,13 @@ __all__ = [
 GATHER_SECONDS = 30.0
 """Longest wait until all processes of a group have their workers to themselves."""
 
+HEAD_START_SECONDS = 0.2
+"""Time between the begin of the processes that are connected to and that of those that connect.
+
+Who comes before the other listens tries again later: after a second with gRPC, on which TensorFlow
+builds.
+"""
+
 LATE_WORKER_SECONDS = 60.0
 """Longest wait for workers after the chief has returned."""
 
@@ -118,6 +125,13 @@ class GroupShape:
         return self.trainers[0]
 
     @property
+    def listeners(self) -> tuple[Member, ...]:
+        """The processes that the others connect to."""
+        if self.framework is Framework.PARAMETER_SERVER:
+            return (*self.trainers[1:], *self.servers)
+        return (self.leader,)
+
+    @property
     def needs_gpu(self) -> tuple[Member, ...]:
         """The processes that get GPUs where there are any."""
         if self.framework is Framework.PARAMETER_SERVER:
@@ -147,13 +161,18 @@ class GroupShape:
 class Phase(Enum):
     """How far a process is, as its worker or the cluster says."""
 
-    EXPECTED = "not begun"
+    EXPECTED = "not loaded"
     ARRIVED = "waiting for the others"
     RUNNING = "running"
     FINISHED = "returned"
     FAILED = "raised an exception"
     DIED = "ended without a word"
     STOPPED = "stopped with the group"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the process has not ended."""
+        return self in (Phase.EXPECTED, Phase.ARRIVED, Phase.RUNNING)
 
     @property
     def is_bad(self) -> bool:
@@ -207,7 +226,6 @@ class Gang:
         gather_seconds: Longest wait until all have arrived.
 
     Attributes:
-        gathered: Whether all have arrived, and may begin.
         stopping: Whether all were told to stop.
     """
 
@@ -217,7 +235,7 @@ class Gang:
         self._shape = shape
         self._began = now
         self._gather_seconds = gather_seconds
-        self.gathered = False
+        self._gathered: float | None = None
         self._leader_done: float | None = None
         self._found: Verdict | None = None
         self.stopping = False
@@ -231,9 +249,23 @@ class Gang:
         """
         if self.stopping:
             return Order.GO_ON
-        order = self._training(phases, now) if self.gathered else self._gathering(phases, now)
+        gathered = self._gathered is not None
+        order = self._training(phases, now) if gathered else self._gathering(phases, now)
         self.stopping = order is Order.STOP
         return order
+
+    def beginners(self, phases: Mapping[Member, Phase], now: float) -> list[Member]:
+        """The processes that are to begin: none before all have arrived.
+
+        Args:
+            phases: Each process's phase.
+            now: The time.
+        """
+        if self._gathered is None or self.stopping:
+            return []
+        early = now - self._gathered < HEAD_START_SECONDS
+        those = self._shape.listeners if early else self._shape.members
+        return [member for member in those if phases.get(member) is Phase.ARRIVED]
 
     def judge(self, reports: Mapping[Member, ProcessEnd]) -> Verdict:
         """Say what came of the group, when its processes have ended.
@@ -271,12 +303,12 @@ class Gang:
             return Order.STOP
         missing = [m for m in self._shape.members if phases.get(m) is not Phase.ARRIVED]
         if not missing:
-            self.gathered = True
+            self._gathered = now
             return Order.GO_ON
         if now - self._began > self._gather_seconds:
             names = ", ".join(map(str, missing))
             self._found = Verdict(
-                lost=f"no worker began with {names} within {self._gather_seconds:g} s"
+                lost=f"{names} did not get ready to begin within {self._gather_seconds:g} s"
             )
             return Order.STOP
         return Order.GO_ON
@@ -302,7 +334,7 @@ class Gang:
 
     def _is_awaited(self, phases: Mapping[Member, Phase], seconds: float) -> bool:
         """Whether somebody may still work after the leader has returned."""
-        late = [m for m in self._shape.members if phases.get(m) is Phase.RUNNING]
+        late = [m for m in self._shape.members if m in phases and phases[m].is_open]
         if self._shape.framework is not Framework.PARAMETER_SERVER and any(
             member.role is Role.WORKER for member in late
         ):

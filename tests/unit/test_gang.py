@@ -31,8 +31,9 @@ def failed(kind="ValueError", message="no"):
 
 def begun(shape=TWO):
     gang = Gang(shape, now=0.0)
-    assert gang.observe(dict.fromkeys(shape.members, Phase.ARRIVED), 1.0) is Order.GO_ON
-    assert gang.gathered
+    seen = dict.fromkeys(shape.members, Phase.ARRIVED)
+    assert gang.observe(seen, 1.0) is Order.GO_ON
+    assert gang.beginners(seen, 2.0) == list(shape.members)
     return gang
 
 
@@ -42,17 +43,42 @@ def phases(chief, worker, evaluator=Phase.RUNNING):
 
 def test_none_begins_before_all_have_arrived():
     gang = Gang(TWO, now=0.0)
-    assert gang.observe({CHIEF: Phase.ARRIVED, WORKER: Phase.ARRIVED}, 1.0) is Order.GO_ON
-    assert not gang.gathered
-    gang.observe(dict.fromkeys(TWO.members, Phase.ARRIVED), 2.0)
-    assert gang.gathered
+    seen = {CHIEF: Phase.ARRIVED, WORKER: Phase.ARRIVED, EVALUATOR: Phase.EXPECTED}
+    assert gang.observe(seen, 1.0) is Order.GO_ON
+    assert gang.beginners(seen, 1.5) == []
+    seen[EVALUATOR] = Phase.ARRIVED
+    assert gang.observe(seen, 2.0) is Order.GO_ON
+    assert CHIEF in gang.beginners(seen, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "first"), [(TWO, [CHIEF]), (SERVED, [Member(Role.WORKER, 0), PS])]
+)
+def test_those_that_are_connected_to_begin_a_little_earlier(shape, first):
+    gang = Gang(shape, now=0.0)
+    seen = dict.fromkeys(shape.members, Phase.ARRIVED)
+    gang.observe(seen, 5.0)
+    assert gang.beginners(seen, 5.0) == first
+    seen.update(dict.fromkeys(first, Phase.RUNNING))
+    assert gang.beginners(seen, 5.01) == []
+    others = [member for member in shape.members if member not in first]
+    assert gang.beginners(seen, 5.3) == others
+    gang.observe({**seen, first[0]: Phase.DIED}, 5.4)
+    assert gang.beginners(seen, 5.5) == []
+
+
+def test_a_leader_that_returns_at_once_leaves_the_others_their_turn():
+    gang = begun()
+    seen = phases(Phase.FINISHED, Phase.ARRIVED, Phase.ARRIVED)
+    assert gang.observe(seen, 1.1) is Order.GO_ON
+    assert gang.beginners(seen, 1.3) == [WORKER, EVALUATOR]
 
 
 def test_a_group_that_is_not_complete_in_time_is_stopped_and_named():
     gang = Gang(TWO, now=0.0, gather_seconds=10)
     assert gang.observe({CHIEF: Phase.ARRIVED}, 11.0) is Order.STOP
     verdict = gang.judge(dict.fromkeys(TWO.members, ProcessEnd(Phase.STOPPED)))
-    assert verdict.lost == "no worker began with worker-0, evaluator-0 within 10 s"
+    assert verdict.lost == "worker-0, evaluator-0 did not get ready to begin within 10 s"
 
 
 @pytest.mark.parametrize("wrong", [Phase.FAILED, Phase.DIED])

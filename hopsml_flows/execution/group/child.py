@@ -35,7 +35,7 @@ from hopsml_flows.execution.group.process import (
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["Assignment", "Line", "main"]
+__all__ = ["Assignment", "Line", "Ready", "main"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ class Assignment:
     worker: str
     events: EventMakers
     tells_lines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """That the process has loaded what it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,10 @@ def main(descriptor: int) -> None:
     try:
         # From this run's own worker. Reading the assignment imports what it needs.
         assignment: Assignment = pickle.loads(connection.recv_bytes())
+        if assignment.process.leads:
+            # For nothing, but that what it imports is there when the training begins.
+            assignment.events.start(assignment.job, assignment.trial)
+        connection.send_bytes(pickle.dumps(Ready()))
         variables: dict[str, str] = pickle.loads(connection.recv_bytes())
     except (EOFError, OSError):  # the worker is gone
         return

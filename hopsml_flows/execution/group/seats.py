@@ -76,6 +76,7 @@ class HeldSeat:
     ports: tuple[int, ...]
     _sockets: list[socket.socket]
     phase: Phase = Phase.EXPECTED
+    is_taken: bool = False
     state: SeatState = SeatState.WAIT
     begin: Begin | None = None
     _since: float = field(default_factory=time.monotonic)
@@ -84,7 +85,7 @@ class HeldSeat:
     @property
     def is_void(self) -> bool:
         """Whether its task has not come for too long."""
-        return self.phase is Phase.EXPECTED and time.monotonic() - self._since > LEASE_SECONDS
+        return not self.is_taken and time.monotonic() - self._since > LEASE_SECONDS
 
     def wait(self, seconds: float) -> SeatState:
         """Wait for an order that was not there at the last call.
@@ -149,7 +150,7 @@ class Seats:
             seat = self._seats.get(worker)
             if seat is None or seat.group != group:
                 return None
-            seat.phase = Phase.ARRIVED
+            seat.is_taken = True
             return seat
 
     def phase(self, worker: str, group: str) -> Phase | None:
@@ -167,7 +168,7 @@ class Seats:
             if seat is None or seat.group != group:
                 return
             seat.tell(state, (begin or {}).get(worker))
-            if state is SeatState.STOP and seat.phase is Phase.EXPECTED:
+            if state is SeatState.STOP and not seat.is_taken:
                 seat.close()
                 del self._seats[worker]
 

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.carrying import EventMakers
 from hopsml_flows.execution.deadline import GRACE_SECONDS
-from hopsml_flows.execution.group.child import Assignment, Line
+from hopsml_flows.execution.group.child import Assignment, Line, Ready
 from hopsml_flows.execution.group.files import last_words, tidied
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.process import Process
@@ -87,13 +87,17 @@ def _waited(
     child: _Child, process: Process, seat: HeldSeat, abandoned: Callable[[], bool]
 ) -> ProcessEnd | None:
     """Wait until the group begins, and let the process begin; what came of it where it did not."""
-    while (state := seat.wait(_LOOK_SECONDS)) is SeatState.WAIT:
+    while seat.state is SeatState.WAIT:
         if abandoned():
             return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
         if child.is_over:
             seat.phase = Phase.DIED
             return None
-    if state is SeatState.STOP or seat.begin is None:
+        if seat.phase is Phase.ARRIVED:
+            seat.wait(_LOOK_SECONDS)
+        elif child.told(_LOOK_SECONDS) is not None:
+            seat.phase = Phase.ARRIVED
+    if seat.state is SeatState.STOP or seat.begin is None:
         return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
     seat.phase = Phase.RUNNING
     child.begin(_variables(process, seat.begin))
@@ -105,8 +109,8 @@ def _watched(child: _Child, seat: HeldSeat, abandoned: Callable[[], bool]) -> Pr
     report: ProcessEnd | None = None
     while seat.state is not SeatState.STOP and not abandoned():
         if report is None:
-            result = child.result(_LOOK_SECONDS)
-            if result is not None:
+            result = child.told(_LOOK_SECONDS)
+            if isinstance(result, TrialResult):
                 phase = Phase.FINISHED if result.succeeded else Phase.FAILED
                 report = ProcessEnd(phase, result)
                 seat.phase = phase
@@ -221,16 +225,16 @@ class _Child:
         """How it ended: an exit code, or a signal's number below zero."""
         return self._process.wait()
 
-    def result(self, timeout: float) -> TrialResult | None:
-        """What it says of the trial; None where it says nothing meanwhile.
+    def told(self, timeout: float) -> TrialResult | Ready | None:
+        """What it says of the trial, besides its log; None where it says nothing meanwhile.
 
         Args:
             timeout: Longest wait in seconds.
         """
         try:
             while self._connection.poll(timeout):
-                told: TrialResult | Line = pickle.loads(self._connection.recv_bytes())
-                if isinstance(told, TrialResult):
+                told: TrialResult | Ready | Line = pickle.loads(self._connection.recv_bytes())
+                if not isinstance(told, Line):
                     return told
                 if self._lines is not None:
                     self._lines(told.level, told.text)
