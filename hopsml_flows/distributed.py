@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from hopsml_flows.errors import NotServingError
 from hopsml_flows.execution.group import current_process
 
 __all__ = ["checkpoint_dir", "index", "is_chief", "role", "serve"]
@@ -69,8 +70,15 @@ def serve() -> NoReturn:
 
     Raises:
         NotInTrialError: This is no process of a distributed training.
+        NotServingError: It is none that serves.
     """
-    current_process("distributed.serve()")
+    process, _ = current_process("distributed.serve()")
+    if not process.serves:
+        raise NotServingError(
+            "distributed.serve() is for workers and parameter servers of "
+            f"experiment.parameter_server; this process is a {process.member.role.value} of "
+            f"{process.shape}"
+        )
     import tensorflow as tf
 
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()

@@ -188,7 +188,7 @@ class UnsuitableKerasError(HopsmlError, RuntimeError):
 
 
 class NotServingError(HopsmlError, RuntimeError):
-    """A worker or parameter server returned while the chief needed it."""
+    """A worker or parameter server returned while the chief needed it, or another one serves."""
 
 
 class StorageUnavailableError(HopsmlError, OSError):

@@ -71,6 +71,23 @@ class OpenCluster:
         threads: int = sum(self.client.nthreads().values())
         return max(1, threads)
 
+    @contextmanager
+    def telling_its_end(self) -> Iterator[None]:
+        """Say plainly that the scheduler has gone, where a call of Dask's says it in its own words.
+
+        Raises:
+            ResourceUnavailableError: It has.
+        """
+        try:
+            yield
+        except OSError as error:  # Dask's own, or that of a connection
+            if self.client.status == "running":
+                raise
+            raise ResourceUnavailableError(
+                "the Dask scheduler is gone; what is done is kept, and another call with resume= "
+                "goes on from there"
+            ) from error
+
     @property
     def worker_count(self) -> int:
         """Workers there are now, or that it may grow to."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import distributed
@@ -81,10 +80,15 @@ class Seating:
         answers = self._asked(_phase, dict.fromkeys(workers, (group,)))
         return {worker: phase for worker, phase in answers.items() if phase is not None}
 
-    def remove(self, directories: list[Path]) -> None:
-        """Remove local directories on all workers."""
+    def remove(self, experiment_id: str, trials: list[int]) -> None:
+        """Remove what the processes of some trials shared, on the machines of all workers.
+
+        Args:
+            experiment_id: The experiment.
+            trials: Numbers of its trials.
+        """
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        self._asked(_remove, dict.fromkeys(workers, (directories,)))
+        self._asked(_remove, dict.fromkeys(workers, (experiment_id, trials)))
 
     def _asked(
         self, function: Callable[..., Any], calls: Mapping[str, tuple[Any, ...]]
@@ -144,6 +148,6 @@ def _phase(group: str, dask_worker: distributed.Worker) -> Phase | None:
     return own_seats.phase(dask_worker.address, group)
 
 
-async def _remove(directories: list[Path]) -> None:
-    for directory in directories:
-        await asyncio.to_thread(removed, directory)
+async def _remove(experiment_id: str, trials: list[int]) -> None:
+    for number in trials:
+        await asyncio.to_thread(removed, experiment_id, number)

@@ -155,11 +155,14 @@ class Place:
             are its descriptors, its working directory and what it takes of the machine the
             trial's.
         memory_limit: Bytes beyond which Dask ends the process, or None.
+        scratch: Directory for its working directory, which somebody else removes; None for the
+            job's.
     """
 
     worker: str = ""
     alone: bool = False
     memory_limit: int | None = None
+    scratch: str | None = None
 
 
 class Files(Protocol):
@@ -220,7 +223,7 @@ def evaluate(
         stack.enter_context(running_trial(context))
         stack.callback(scalars.close)
         if place.alone:
-            stack.enter_context(own_working_directory(job.directory, job.scratch))
+            stack.enter_context(own_working_directory(job.directory, place.scratch or job.scratch))
         if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:

@@ -14,6 +14,10 @@ from hopsml_flows.trials import Framework, GroupShape
 __all__ = ["GroupOptions", "checked_group", "group_of_search"]
 
 
+MOST_PROCESSES = 10_000
+"""So many of a kind are no slip of the finger; each is a worker."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroupOptions:
     """What distributed trials take besides.
@@ -83,8 +87,8 @@ def checked_group(
     if not isinstance(evaluator, bool):
         raise InvalidArgumentError("evaluator", evaluator, "must be True or False")
     with_ps = framework is Framework.PARAMETER_SERVER
-    ps = whole_number("num_ps", num_ps, least=1) if with_ps else 0
-    workers = None if num_workers is None else whole_number("num_workers", num_workers, least=1)
+    ps = _count("num_ps", num_ps) if with_ps else 0
+    workers = None if num_workers is None else _count("num_workers", num_workers)
     shape = GroupShape(framework, workers or 1, ps, evaluator)
     options = GroupOptions(
         shape=shape,
@@ -122,7 +126,7 @@ def group_of_search(cluster: ClusterConfig, processes: object) -> GroupOptions |
         InvalidArgumentError: It is no such number.
         InvalidClusterError: The cluster is to have fewer workers.
     """
-    count = whole_number("processes_per_trial", processes, least=1)
+    count = _count("processes_per_trial", processes)
     if count == 1:
         return None
     shape = GroupShape(Framework.ANY, count)
@@ -153,6 +157,10 @@ def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
         )
 
 
+def _count(argument: str, value: object) -> int:
+    return whole_number(argument, value, least=1, most=MOST_PROCESSES)
+
+
 def _variables(value: object) -> dict[str, str]:
     if value is None:
         return {}
@@ -161,4 +169,6 @@ def _variables(value: object) -> dict[str, str]:
         for name, text in value.items()
     ):
         raise InvalidArgumentError("environment", value, "must be a dict of strings, or None")
+    if any("\0" in name + text for name, text in value.items()):
+        raise InvalidArgumentError("environment", value, "must have no NUL characters")
     return dict(value)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.cluster.remote import Outcome
 from hopsml_flows.cluster.seating import Seating
 from hopsml_flows.errors import TooFewWorkersError, TrialFailedError, WorkerLostError
-from hopsml_flows.execution.group import Begin, Process, group_directory
+from hopsml_flows.execution.group import Begin, Process
 from hopsml_flows.flows.grouping import GroupOptions
 from hopsml_flows.trials import (
     Failure,
@@ -202,8 +202,7 @@ class GroupRuns:
     def close(self) -> None:
         """Remove what the processes shared on machines whose files this one does not remove."""
         if self._job.scratch is None and self._numbers:
-            experiment = self._job.experiment_id
-            self._seating.remove([group_directory(None, experiment, n) for n in self._numbers])
+            self._seating.remove(self._job.experiment_id, sorted(self._numbers))
 
     def _seat_waiting(self) -> None:
         """Give the next trials their seats, as far as there are any."""

@@ -130,7 +130,8 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
         # The end is written at once, either way: closing runner and cluster may take a while.
         try:
-            driver.run(function, cluster, runner, generations, scratch)
+            with cluster.telling_its_end():
+                driver.run(function, cluster, runner, generations, scratch)
         except BaseException as error:
             ending.write(error)
             raise

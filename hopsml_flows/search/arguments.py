@@ -10,20 +10,23 @@ from hopsml_flows.search.values import is_finite, plain
 __all__ = ["seconds", "whole_number"]
 
 
-def whole_number(argument: str, value: Any, *, least: int) -> int:
+def whole_number(argument: str, value: Any, *, least: int, most: int | None = None) -> int:
     """An argument as a whole number; NumPy's and tensors of one element count as such.
 
     Args:
         argument: Its name.
         value: What was passed.
         least: The smallest that is allowed.
+        most: The largest, or None.
 
     Raises:
-        InvalidArgumentError: It is something else, or smaller.
+        InvalidArgumentError: It is something else, smaller or larger.
     """
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise InvalidArgumentError(argument, value, f"must be an integer of at least {least}")
+    if most is not None and number > most:
+        raise InvalidArgumentError(argument, value, f"must be an integer of at most {most}")
     return number
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 
 import distributed
@@ -11,7 +13,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.orphans import MARK
-from hopsml_flows.errors import InvalidClusterError
+from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
 from tests.logs import printed
 
@@ -60,6 +62,38 @@ def test_a_running_cluster_is_used_and_left_running(options):
         assert len(client.nthreads()) == 2
         plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
         assert not any("hopsml" in name for names in plugins.values() for name in names)
+
+
+RUNNING = """
+import sys, time, distributed
+with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("verb", [experiment.launch, experiment.mirrored])
+def test_a_scheduler_that_dies_is_an_error_that_says_so(project, prefect_server, verb):
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNNING],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as cluster:  # fmt: skip
+        pid = cluster.pid
+        try:
+            address = cluster.stdout.readline().strip()
+
+            def train():
+                import os
+                import signal
+                import time
+
+                os.kill(pid, signal.SIGKILL)
+                time.sleep(1000)
+
+            with pytest.raises(ResourceUnavailableError, match="scheduler is gone"):
+                verb(train, project=str(project), cluster=address, progress=False)
+        finally:
+            cluster.kill()
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error_within_ten_seconds(project, prefect_server):

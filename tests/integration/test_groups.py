@@ -209,7 +209,60 @@ def test_processes_that_cannot_start_are_an_error_that_says_how_they_ended(optio
     assert trial.attempt == 2
     logs = "".join(log.read_text() for log in Path(caught.value.result.path).glob("*_output.log"))
     assert logs.count("its process exited with code 1") >= 2  # the first to end, of each attempt
+    assert logs.count("No module named 'encodings'") >= 2
     assert not _children()
+
+
+def test_what_a_process_starts_and_writes_ends_with_it_and_its_path_is_as_told(options, tmp_path):
+    elsewhere, modules, diary = tmp_path / "tmp", tmp_path / "modules", tmp_path / "diary"
+    for directory in (elsewhere, modules, diary):
+        directory.mkdir()
+    (modules / "only_here.py").write_text("VALUE = 5\n")
+    path = str(diary)
+
+    def train():
+        import os
+        import subprocess
+        import time
+        from pathlib import Path
+
+        import only_here
+
+        from hopsml_flows import distributed
+
+        Path("relative").write_text("x")
+        child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        name = distributed.role()
+        Path(path, f".{name}").write_text(f"{child.pid} {os.getcwd()}")
+        Path(path, f".{name}").rename(Path(path, name))
+        while not Path(path, "worker").exists():
+            time.sleep(0.05)
+        if not distributed.is_chief():
+            time.sleep(1000)
+        raise RuntimeError(f"the value is {only_here.VALUE}")
+
+    variables = {"PYTHONPATH": str(modules), "TMPDIR": str(elsewhere)}
+    with pytest.raises(ExperimentFailedError, match="the value is 5") as caught:
+        experiment.mirrored(train, num_workers=2, environment=variables, **options)
+    assert list(elsewhere.iterdir()) == []
+    assert not list(Path(tempfile.gettempdir()).glob(f"hopsml-group-{caught.value.result.id}-*"))
+    assert {entry.name for entry in diary.iterdir()} == {"chief", "worker"}
+    for entry in diary.iterdir():
+        pid, _, directory = entry.read_text().partition(" ")
+        wait_until(
+            lambda pid=pid: not psutil.pid_exists(int(pid)), 10, "the end of what it started"
+        )
+        assert not Path(directory).exists()
+
+
+def test_a_process_that_is_to_train_does_not_serve(options):
+    def train():
+        from hopsml_flows import distributed
+
+        distributed.serve()
+
+    with pytest.raises(ExperimentFailedError, match=r"NotServingError: .*a chief of 1 chief"):
+        experiment.mirrored(train, num_workers=1, **options)
 
 
 ENDLESS = """

@@ -122,6 +122,14 @@ def test_the_leaders_result_is_reported_and_its_process_lives_until_it_is_ended(
     assert (directory / ".outputs.json").exists()
 
 
+def test_what_is_no_string_on_the_search_path_is_passed_over_as_python_does(
+    run, project, tmp_path, monkeypatch
+):
+    ended_when(has_finished)
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
+    assert run(lambda: {"path": sys.path}).result.outputs["path"] == sys.path[:-1]
+
+
 def test_what_a_follower_returns_is_its_own_affair(run, project):
     ended_when(has_finished)
     report = run(lambda: object(), FOLLOWER)

@@ -60,6 +60,7 @@ def test_gpus_make_one_mirrored_process_or_one_torch_process_each(monkeypatch):
         ("num_workers", 0),
         ("num_workers", 1.5),
         ("num_workers", True),
+        ("num_workers", 10**8),
         ("num_ps", 0),
         ("num_ps", "one"),
         ("evaluator", 1),
@@ -68,6 +69,8 @@ def test_gpus_make_one_mirrored_process_or_one_torch_process_each(monkeypatch):
         ("wait_for_workers", "long"),
         ("environment", {"A": 1}),
         ("environment", {"A=B": "1"}),
+        ("environment", {"A": "1\0"}),
+        ("environment", {"A\0": "1"}),
         ("environment", ["A=1"]),
     ],
 )

@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
+import psutil
+
 from hopsml_flows.execution.carrying import EventMakers, carried_out
 from hopsml_flows.execution.excerpt import Excerpt
 from hopsml_flows.execution.group.checkpoints import shared_checkpoints
-from hopsml_flows.execution.group.files import FollowerFiles, LeaderStaging
+from hopsml_flows.execution.group.files import FollowerFiles, LeaderStaging, working_place
 from hopsml_flows.execution.group.guarded import guarded
 from hopsml_flows.execution.group.process import (
     Process,
@@ -35,7 +37,7 @@ from hopsml_flows.execution.group.process import (
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["Assignment", "Line", "Ready", "main"]
+__all__ = ["Assignment", "Line", "Ready", "descendants", "main"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Assignment:
         process: Which process of the trial's group this is.
         worker: Address of the Dask worker.
         events: Makes the trial's event files.
+        temporary: Directory for temporary files, of which the worker removes those of the group.
         tells_lines: Whether it is to tell lines of its log, besides its result.
     """
 
@@ -56,6 +59,7 @@ class Assignment:
     process: Process
     worker: str
     events: EventMakers
+    temporary: str
     tells_lines: bool = False
 
 
@@ -108,9 +112,10 @@ def main(descriptor: int) -> None:
 
 def _result(told: Assignment, outbox: SimpleQueue[bytes]) -> TrialResult:
     job, trial, process = told.job, told.trial, told.process
+    job.scratch = told.temporary
     make_private(group_directory(job.scratch, job.experiment_id, trial.number))
     run_as(process, shared_checkpoints(job, trial, process))
-    place = Place(told.worker, alone=True)
+    place = Place(told.worker, alone=True, scratch=str(working_place(job, trial, process)))
     job.call_instead(guarded(job.function, process), for_outputs=process.leads)
     sink = None
     if told.tells_lines:
@@ -140,4 +145,15 @@ def _end_with(connection: Connection) -> None:
     except (EOFError, OSError):
         pass
     finally:
+        for member in descendants(os.getpid()):
+            with suppress(psutil.Error):
+                member.kill()
         os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """What a process has started, directly or not; also what has left its process group."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:  # it is gone
+        return []

@@ -20,10 +20,13 @@ from hopsml_flows.storage import GroupFiles, is_log
 from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidied"]
+__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidied", "working_place"]
 
 _UNKEPT = "unkept"
 """Directory of a follower's scalars, and of events that only the leader's count for."""
+
+_WORKING = "working"
+"""Directory of a process's working directory: it is ended before it could remove that."""
 
 
 class LeaderStaging(Staging):
@@ -179,10 +182,24 @@ def tidied(job: Job, trial: Trial, process: Process) -> None:
         process: The process.
     """
     own = _own_directory(job, trial, process)
-    shutil.rmtree(own / _UNKEPT, ignore_errors=True)
+    for name in (_UNKEPT, _WORKING):
+        shutil.rmtree(own / name, ignore_errors=True)
     for directory in (own, own.parent):
         with suppress(OSError):  # there is something in it, or it is gone
             directory.rmdir()
+
+
+def working_place(job: Job, trial: Trial, process: Process) -> Path:
+    """The directory that a process's working directory is made in; it exists.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+    """
+    place = _own_directory(job, trial, process) / _WORKING
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _own_directory(job: Job, trial: Trial, process: Process) -> Path:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import importlib.util
 import inspect
+import socket
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
@@ -31,19 +32,21 @@ def lacks(package: str) -> bool:
     return importlib.util.find_spec(package) is None
 
 
-def check_packages(shape: GroupShape, verb: str) -> None:
+def check_packages(shape: GroupShape, verb: str, where: str = "") -> None:
     """Look for what a group's framework needs.
 
     Args:
         shape: The group.
         verb: What to call it in the error.
+        where: The machine, for the error; "" for the one that everything runs on.
 
     Raises:
         MissingPackageError: It is not installed.
     """
     needed = _PACKAGES.get(shape.framework)
     if needed is not None and lacks(needed[0]):
-        raise MissingPackageError(f"{verb} needs {needed[0]}, which is missing: {needed[1]}")
+        missing = f"is missing on {where}" if where else "is missing"
+        raise MissingPackageError(f"{verb} needs {needed[0]}, which {missing}: {needed[1]}")
 
 
 def guarded(function: Callable[..., Any], process: Process) -> Callable[..., Any]:
@@ -56,7 +59,8 @@ def guarded(function: Callable[..., Any], process: Process) -> Callable[..., Any
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        check_packages(process.shape, f"experiment.{process.shape.framework.verb}")
+        verb = f"experiment.{process.shape.framework.verb}"
+        check_packages(process.shape, verb, socket.gethostname())
         try:
             returned = function(*args, **kwargs)
             if inspect.isawaitable(returned):

@@ -44,6 +44,12 @@ class Process:
         return self.member.role is Role.EVALUATOR
 
     @property
+    def serves(self) -> bool:
+        """Whether it is there for the chief, which tells it what to do."""
+        with_servers = self.shape.framework is Framework.PARAMETER_SERVER
+        return with_servers and self.member in self.shape.listeners
+
+    @property
     def log_name(self) -> str:
         """Name of its log; that of a search's trial is its leader's, as everywhere."""
         if self.leads and self.shape.framework is Framework.ANY:

@@ -18,9 +18,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from hopsml_flows.execution.devices import visible_gpus
+from hopsml_flows.execution.group.process import group_directory
 from hopsml_flows.trials import Phase
 
 __all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "removed"]
@@ -189,9 +189,14 @@ def _kept_port() -> socket.socket:
     return held
 
 
-def removed(directory: Path) -> None:
-    """Remove what the processes of a trial shared on this machine."""
-    shutil.rmtree(directory, ignore_errors=True)
+def removed(experiment_id: str, number: int) -> None:
+    """Remove what the processes of a trial shared on this machine.
+
+    Args:
+        experiment_id: The experiment.
+        number: The trial's number.
+    """
+    shutil.rmtree(group_directory(None, experiment_id, number), ignore_errors=True)
 
 
 own_seats = Seats()

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import signal
-import subprocess
-import sys
-import time
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.carrying import EventMakers
 from hopsml_flows.execution.deadline import GRACE_SECONDS
-from hopsml_flows.execution.group.child import Assignment, Line, Ready
+from hopsml_flows.execution.group.child import Assignment
 from hopsml_flows.execution.group.files import last_words, tidied
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
+from hopsml_flows.execution.group.launch import TrainingProcess
 from hopsml_flows.execution.group.process import Process
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.run import Job
@@ -29,14 +24,6 @@ __all__ = ["supervised"]
 
 _LOOK_SECONDS = 0.1
 """How often a seat's orders are looked for while the process runs."""
-
-_TERMINATE_SECONDS = 1.0
-"""What a process that is stopped has for an end of its own; TensorFlow lets that pass unused."""
-
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from hopsml_flows.execution.group.child import main; main(int(sys.argv.pop()))"
-)
 
 
 def supervised(
@@ -67,9 +54,18 @@ def supervised(
     if seat is None:
         return ProcessEnd(Phase.STOPPED, reason="the group did not wait for this worker")
     try:
-        assignment = Assignment(job, trial, process, worker, events, lines is not None)
+        assignment = Assignment(
+            job,
+            trial,
+            process,
+            worker,
+            events,
+            tells_lines=lines is not None,
+            # The process may have another idea of it.
+            temporary=job.scratch or tempfile.gettempdir(),
+        )
         # It loads what it needs while the others arrive.
-        child = _Child(assignment, _environment(process), lines)
+        child = TrainingProcess(assignment, _environment(process), lines)
         try:
             never_began = _waited(child, process, seat, abandoned)
             report = never_began or _watched(child, seat, abandoned)
@@ -84,7 +80,7 @@ def supervised(
 
 
 def _waited(
-    child: _Child, process: Process, seat: HeldSeat, abandoned: Callable[[], bool]
+    child: TrainingProcess, process: Process, seat: HeldSeat, abandoned: Callable[[], bool]
 ) -> ProcessEnd | None:
     """Wait until the group begins, and let the process begin; what came of it where it did not."""
     while seat.state is SeatState.WAIT:
@@ -104,7 +100,9 @@ def _waited(
     return None
 
 
-def _watched(child: _Child, seat: HeldSeat, abandoned: Callable[[], bool]) -> ProcessEnd | None:
+def _watched(
+    child: TrainingProcess, seat: HeldSeat, abandoned: Callable[[], bool]
+) -> ProcessEnd | None:
     """Watch the process until it is to be ended; None where it has not said how it went."""
     report: ProcessEnd | None = None
     while seat.state is not SeatState.STOP and not abandoned():
@@ -122,7 +120,7 @@ def _watched(child: _Child, seat: HeldSeat, abandoned: Callable[[], bool]) -> Pr
 
 
 def _unreported(
-    child: _Child, assignment: Assignment, seat: HeldSeat, abandoned: Callable[[], bool]
+    child: TrainingProcess, assignment: Assignment, seat: HeldSeat, abandoned: Callable[[], bool]
 ) -> ProcessEnd:
     job, trial, process = assignment.job, assignment.trial, assignment.process
     if child.was_ended:
@@ -137,8 +135,11 @@ def _unreported(
         failure = Failure(TrialTimeoutError.__name__, message)
         return ProcessEnd(Phase.FAILED, TrialResult.without_report(trial, failure))
     reason = f"its process {_described(child.returncode)}"
+    words = f"{process.member}: {reason}"
+    if said := child.said_outside:
+        words += f", having said, outside of its training:\n{said}"
     with suppress(Exception):
-        last_words(job, trial, process, f"{process.member}: {reason}")
+        last_words(job, trial, process, words)
     return ProcessEnd(Phase.DIED, reason=reason)
 
 
@@ -166,105 +167,3 @@ def _described(code: int) -> str:
     with suppress(ValueError):
         return f"was ended by signal {-code} ({signal.Signals(-code).name})"
     return f"was ended by signal {-code}"
-
-
-class _Child:
-    """The process that trains.
-
-    Args:
-        assignment: What it is told.
-        environment: Its environment variables.
-        lines: Gets what it tells of its log, or None.
-    """
-
-    def __init__(
-        self,
-        assignment: Assignment,
-        environment: dict[str, str],
-        lines: Callable[[int, str], None] | None,
-    ) -> None:
-        self._lines = lines
-        own, other = Pipe()
-        self._connection: Connection = own
-        self._began = time.monotonic()
-        self._ended: float | None = None
-        self.was_ended = False
-        with other:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, str(other.fileno()), json.dumps(sys.path)],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                pass_fds=[other.fileno()],
-                # A group of its own: data loaders and the like end with it, and Ctrl-C does not
-                # reach it.
-                start_new_session=True,
-            )
-        self._send(assignment)
-
-    def begin(self, variables: dict[str, str]) -> None:
-        """Let it train.
-
-        Args:
-            variables: Environment variables that it sets before.
-        """
-        self._began = time.monotonic()
-        self._send(variables)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended."""
-        return self._process.poll() is not None
-
-    @property
-    def seconds(self) -> float:
-        """How long it ran."""
-        return (self._ended or time.monotonic()) - self._began
-
-    @property
-    def returncode(self) -> int:
-        """How it ended: an exit code, or a signal's number below zero."""
-        return self._process.wait()
-
-    def told(self, timeout: float) -> TrialResult | Ready | None:
-        """What it says of the trial, besides its log; None where it says nothing meanwhile.
-
-        Args:
-            timeout: Longest wait in seconds.
-        """
-        try:
-            while self._connection.poll(timeout):
-                told: TrialResult | Ready | Line = pickle.loads(self._connection.recv_bytes())
-                if not isinstance(told, Line):
-                    return told
-                if self._lines is not None:
-                    self._lines(told.level, told.text)
-                timeout = 0.0  # all that is there: its process may be over
-        except (EOFError, OSError):
-            # Its end is closed: it is over, or will be in a moment.
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout)
-        return None
-
-    def end(self, *, at_once: bool) -> None:
-        """End it where it runs, and what it has started.
-
-        Args:
-            at_once: It has nothing more to do.
-        """
-        self._ended = time.monotonic()
-        self.was_ended = not self.is_over
-        if self.was_ended and not at_once:
-            self._signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_TERMINATE_SECONDS)
-        self._signal(signal.SIGKILL)
-        self._process.wait()
-        self._connection.close()
-
-    def _send(self, message: object) -> None:
-        with suppress(BrokenPipeError):  # it is over already, which will be noticed
-            self._connection.send_bytes(pickle.dumps(message))
-
-    def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
