@@ -37,7 +37,7 @@ from hopsml_flows.execution.group.process import (
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["Assignment", "Line", "Ready", "descendants", "main"]
+__all__ = ["Assignment", "Line", "Ready", "descendants", "kill", "main"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,7 @@ def _end_with(connection: Connection) -> None:
     except (EOFError, OSError):
         pass
     finally:
-        for member in descendants(os.getpid()):
-            with suppress(psutil.Error):
-                member.kill()
+        kill(descendants(os.getpid()))
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -157,3 +155,10 @@ def descendants(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:  # it is gone
         return []
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """End processes at once; those that are gone are passed over."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()

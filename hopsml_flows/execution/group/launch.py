@@ -15,9 +15,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-import psutil
-
-from hopsml_flows.execution.group.child import Assignment, Line, Ready, descendants
+from hopsml_flows.execution.group.child import Assignment, Line, Ready, descendants, kill
 from hopsml_flows.trials import TrialResult
 
 __all__ = ["TrainingProcess"]
@@ -135,9 +133,7 @@ class TrainingProcess:
                 self._process.wait(_TERMINATE_SECONDS)
         self._signal(signal.SIGKILL)
         self._process.wait()
-        for member in family:
-            with suppress(psutil.Error):
-                member.kill()
+        kill(family)
         self._connection.close()
         with self._output as output:
             output.seek(max(0, output.seek(0, os.SEEK_END) - _SAID_BYTES))
