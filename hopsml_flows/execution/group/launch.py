@@ -149,8 +149,8 @@ class TrainingProcess:
 
 
 def _search_path(environment: Mapping[str, str]) -> str:
-    """The worker's search path, behind what PYTHONPATH says; as JSON."""
-    first = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    """The worker's search path, behind what PYTHONPATH has besides; as JSON."""
+    said = environment.get("PYTHONPATH", "").split(os.pathsep)
+    first = [entry for entry in said if entry and entry not in sys.path]
     # Whatever is no string is passed over by Python as well.
-    own = [entry for entry in sys.path if isinstance(entry, str) and entry not in first]
-    return json.dumps([*first, *own])
+    return json.dumps([*first, *(entry for entry in sys.path if isinstance(entry, str))])
