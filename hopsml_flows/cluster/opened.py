@@ -34,7 +34,13 @@ from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.storage import Project
 
-__all__ = ["OpenCluster", "check_reachable", "count_workers", "open_cluster"]
+__all__ = [
+    "OpenCluster",
+    "check_reachable",
+    "close_local_cluster",
+    "count_workers",
+    "open_cluster",
+]
 
 CLOSE_SECONDS = 10
 """Longest wait for a cluster to end by itself."""
@@ -357,13 +363,15 @@ def _started(
     try:
         yield cluster
     finally:
-        _close(cluster)
+        close_local_cluster(cluster)
 
 
-def _close(cluster: Any) -> None:
-    """Close a cluster; end by force what does not end.
+def close_local_cluster(cluster: Any) -> None:
+    """Close a cluster of this machine; end by force what does not end.
 
-    Dask's nanny waits without limit for a worker that was killed while it started.
+    A worker that dies before its nanny has heard of its start leaves two coroutines of the nanny
+    reading one queue. The older one may take the message that the next process is up and drop it:
+    the nanny then waits for it without limit, and so does who closes the nanny.
     """
     try:
         cluster.close(timeout=CLOSE_SECONDS)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hopsml_flows.cluster.opened import close_local_cluster
 from tests.servers import s3
 
 
@@ -29,10 +30,13 @@ def dask_address():
     """Address of a scheduler with two worker processes, one thread each."""
     import distributed
 
-    with distributed.LocalCluster(
+    cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
+    )
+    try:
         yield cluster.scheduler_address
+    finally:
+        close_local_cluster(cluster)  # trials of these tests kill workers that have just begun
 
 
 @pytest.fixture

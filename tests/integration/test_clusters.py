@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import logging
 import os
+import random
+import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import distributed
 import psutil
 import pytest
+from distributed.core import Status
 
 from hopsml_flows import experiment
-from hopsml_flows.cluster.opened import open_cluster
+from hopsml_flows.cluster.opened import close_local_cluster, open_cluster
 from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
@@ -142,3 +147,47 @@ def test_a_worker_of_several_threads_keeps_trials_apart(prefect_server, project)
         log = (project / "Experiments" / result.id / trial.directory / "output.log").read_text()
         assert trial.devices is None  # nobody could say which of the two took it
         assert printed(log) == [f"trial {trial.params['x']} step {step}" for step in range(5)]
+
+
+def test_a_cluster_closes_though_a_nanny_never_heard_of_its_worker(monkeypatch):
+    """When this fails since no nanny waits any more, Dask has mended it: close without force."""
+    monkeypatch.setattr("hopsml_flows.cluster.opened.CLOSE_SECONDS", 3)
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+    )
+    nanny = cluster.workers[0]
+    try:
+        for _ in range(60):  # about every second one is enough
+            _kill_twice(nanny)
+            if not _within(8, lambda: nanny.process.status is Status.running):
+                break
+        else:
+            pytest.fail("no nanny lost the start of its worker")
+        assert cluster.scheduler.workers  # the worker is up: it is the nanny that does not know
+        worker = nanny.pid
+    finally:
+        close_local_cluster(cluster)
+    assert _within(10, lambda: not psutil.pid_exists(worker))
+
+
+def _kill_twice(nanny):
+    """Kill a worker process, and the next one while it starts."""
+    for wait in (0, 0.2 + random.random() / 10):  # at any point between two looks of the nanny
+        time.sleep(wait)
+        killed = nanny.pid
+        os.kill(killed, signal.SIGKILL)
+        assert _within(30, lambda killed=killed: _pid(nanny) not in (None, killed))
+
+
+def _pid(nanny) -> int | None:
+    with suppress(AttributeError, ValueError):  # its event loop lets go of the process meanwhile
+        return nanny.pid
+
+
+def _within(seconds, condition) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
