@@ -31,6 +31,7 @@ __all__ = ["FinalState", "StateBook"]
 _PAGE = 200
 _FLUSH_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
+_BUSY_SECONDS = 30.0  # at the end; a server that has just taken in a lot can be silent for long
 _FINAL = [
     state.value
     for state in StateType
@@ -126,7 +127,7 @@ class StateBook:
     def server_answers(self) -> bool:
         """Whether the server answers within 10 s; Prefect's own client would try much longer."""
         with get_client(sync_client=True) as client:
-            return _answers(client)
+            return _why_silent(client, _ANSWER_SECONDS) is None
 
     def settle(self, *, stalled_seconds: float, patience_seconds: float | None) -> None:
         """Wait until the server has all final states; send what it lacks when nothing more comes.
@@ -142,8 +143,8 @@ class StateBook:
             return
         flush(timeout=_FLUSH_SECONDS)
         with get_client(sync_client=True) as client:
-            if not _answers(client):
-                self._warn("it refuses connections")
+            if (reason := _why_silent(client, _BUSY_SECONDS)) is not None:
+                self._warn(reason)
                 return
             patience = None if self._sent_by_driver else patience_seconds
             if self._wait(client, stalled_seconds, patience) is not _Wait.STALLED:
@@ -219,9 +220,14 @@ class StateBook:
         return {"flow_runs": {"id": {"any_": sorted(flow_runs)}}}
 
 
-def _answers(client: SyncPrefectClient) -> bool:
+def _why_silent(client: SyncPrefectClient, seconds: float) -> str | None:
+    """Why the server does not answer; None if it does."""
     try:
-        httpx.get(f"{str(client.api_url).rstrip('/')}/health", timeout=_ANSWER_SECONDS)
-    except httpx.TransportError:
-        return False
-    return True
+        httpx.get(f"{str(client.api_url).rstrip('/')}/health", timeout=seconds)
+    except httpx.TimeoutException:
+        return f"nothing came within {seconds:g} s"
+    except httpx.ConnectError:
+        return "it refuses connections"
+    except httpx.TransportError as error:
+        return type(error).__name__
+    return None

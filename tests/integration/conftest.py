@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hopsml_flows.cluster.opened import close_local_cluster
-from tests.servers import s3
+from tests.servers import prefect, s3
 
 
 @pytest.fixture(scope="session")
@@ -135,31 +135,25 @@ def flow_parameters(prefect_server):
 
 @pytest.fixture(scope="session")
 def task_run_logs(prefect_server):
-    """Read what the server has of a flow run's task runs: their names to levels and messages."""
+    """Read what the server has of so many task runs: their names to levels and messages."""
     from uuid import UUID
 
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import (
-        FlowRunFilter,
-        FlowRunFilterId,
-        LogFilter,
-        LogFilterFlowRunId,
-    )
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 
-    def read(flow_run_id: str) -> dict[str, list[tuple[int, str]]]:
-        id_ = UUID(flow_run_id)
+    def read(flow_run_id: str, count: int) -> dict[str, list[tuple[int, str]]]:
+        runs = prefect.task_runs(flow_run_id, count)
         logs, page = [], True
         with get_client(sync_client=True) as client:
-            runs = client.read_task_runs(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[id_]))
-            )
-            wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[id_]))
+            wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(flow_run_id)]))
             while page:
                 page = client.read_logs(wanted, offset=len(logs), limit=200)
                 logs += page
         logs.sort(key=lambda log: log.timestamp)
         return {
-            run.name: [(log.level, log.message) for log in logs if log.task_run_id == run.id]
+            run["name"]: [
+                (log.level, log.message) for log in logs if str(log.task_run_id) == run["id"]
+            ]
             for run in runs
         }
 

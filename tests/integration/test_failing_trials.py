@@ -4,11 +4,10 @@ import math
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError
+from tests.servers.prefect import task_runs
 
 
 def picky(x):
@@ -47,12 +46,9 @@ def test_a_failing_trial_costs_only_itself(options):
     assert "hopsml_flows/execution" not in log
     assert not (failed / ".outputs.json").exists()
 
-    with get_client(sync_client=True) as client:
-        task_runs = client.read_task_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[result.flow_run_id]))
-        )
-    states = {run.name: run.state_type.value for run in task_runs}
-    assert len(task_runs) == 6
+    runs = task_runs(result.flow_run_id, 6)
+    states = {run["name"]: run["state_type"] for run in runs}
+    assert len(runs) == 6
     assert states["0002-x=2"] == "FAILED"
     assert states["0006-x=6"] == "COMPLETED"
 

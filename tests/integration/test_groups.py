@@ -13,22 +13,17 @@ from pathlib import Path
 
 import psutil
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, TooFewWorkersError
 from hopsml_flows.storage import Project
 from tests.servers import s3
+from tests.servers.prefect import task_runs
 from tests.servers.processes import wait_until
 
 
-def _task_runs(flow_run_id):
-    with get_client(sync_client=True) as client:
-        runs = client.read_task_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
-        )
-    return sorted((run.name, run.state_type.value) for run in runs)
+def _task_runs(flow_run_id, count):
+    return sorted((run["name"], run["state_type"]) for run in task_runs(flow_run_id, count))
 
 
 def _children():
@@ -110,11 +105,11 @@ def test_a_search_over_groups_gives_each_trial_processes_that_know_each_other(
     assert not _children()
     (record,) = experiments().values()
     assert record["options"]["processes_per_trial"] == 2
-    runs = dict(_task_runs(result.flow_run_id))
+    runs = dict(_task_runs(result.flow_run_id, 6))
     assert len(runs) == 6
     assert runs["0002-x=2/chief-0"] == runs["0002-x=2/worker-0"] == "COMPLETED"
     assert runs["0003-x=3/worker-0"] == "FAILED"
-    logs = task_run_logs(result.flow_run_id)
+    logs = task_run_logs(result.flow_run_id, 6)
     for process in ("chief", "worker"):
         told = logs[f"0002-x=2/{process}-0"]
         assert told.count((logging.INFO, f"{process} 0 works on 2")) == 1, told
@@ -166,7 +161,7 @@ def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_le
     log = Path(result.path) / log / "worker_0_output.log"
     assert "ended by signal 9 (SIGKILL)" in log.read_text()
     assert "attempt 2" in log.read_text()
-    states = [state for _, state in _task_runs(result.flow_run_id)]
+    states = [state for _, state in _task_runs(result.flow_run_id, 8)]
     assert states.count("CRASHED") == 2
     assert states.count("CANCELLED") == 2
     assert states.count("COMPLETED") == 4

@@ -12,7 +12,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.experiment import Direction
-from hopsml_flows.storage import Project
+from hopsml_flows.storage import Project, TrialFiles
 from hopsml_flows.storage.webhdfs import WebHdfsFileSystem
 from tests.servers import s3
 
@@ -39,6 +39,8 @@ def _files(root, result):
     top = f"Experiments/{result.id}/"
     found = {}
     for file in project.walk_files(top.rstrip("/")):
+        if file.name.endswith(TrialFiles.SCALARS):  # of trials that took half a second
+            continue
         name = file.name.removeprefix(top)
         content = project.read(file.name)
         assert len(content) == file.size
@@ -52,7 +54,7 @@ def _comparable(name, content):
         outputs = json.loads(content)
         commit = outputs.pop("_commit")
         outputs.pop("log", None)
-        files = {entry["name"] for entry in commit["files"]}
+        files = {entry["name"] for entry in commit["files"]} - {TrialFiles.SCALARS}
         return outputs, commit["metric"], commit["attempt"], files
     if kind in (".hparams.json", ".metric"):
         return json.loads(content)
@@ -109,7 +111,7 @@ def refused(prefect_server, dask_address):
         began = time.monotonic()
         with pytest.raises(InvalidProjectError) as caught:
             experiment.launch(product, {"x": [2]}, project=project, cluster=dask_address)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 45  # given up after 12 s; the clients' limits are 60 s
         assert caught.value.argument == "project"
         return str(caught.value)
 

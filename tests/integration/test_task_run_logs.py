@@ -56,7 +56,7 @@ def ran(prefect_server, dask_address, tmp_path_factory):
 @pytest.fixture(scope="module")
 def logs(ran, task_run_logs):
     """What the server has of each trial."""
-    return task_run_logs(ran.flow_run_id)
+    return task_run_logs(ran.flow_run_id, 3)
 
 
 def test_lines_of_all_kinds_reach_the_task_run_once_with_their_levels(ran, logs):

@@ -13,6 +13,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, InvalidProjectError, PrefectServerError
 from hopsml_flows.experiment import ClusterConfig
 from tests.logs import printed
+from tests.servers.processes import gone, wait_until
 
 from .training import product
 
@@ -60,7 +61,7 @@ def test_what_a_dead_worker_forked_is_ended(prefect_server, project, tmp_path):
     )
     assert [trial.state.value for trial in result.trials] == ["FAILED", "FINISHED"]
     pid = int(Path(where).read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+    wait_until(lambda: gone(pid), 30, "the end of what was forked")  # it would sleep 1000 s
 
 
 def test_an_interrupt_or_a_cancelled_coroutine_is_a_failure_with_its_traceback(options):
@@ -81,18 +82,33 @@ def test_an_interrupt_or_a_cancelled_coroutine_is_a_failure_with_its_traceback(o
 
 
 def test_a_thread_that_a_trial_left_behind_does_not_print_into_the_next_one(
-    prefect_server, project
+    prefect_server, project, tmp_path
 ):
+    where = str(tmp_path)
+
     def train(x):
         import threading
         import time
+        from pathlib import Path
+
+        def until(name):
+            end = time.monotonic() + 60
+            while not Path(where, name).exists():
+                assert time.monotonic() < end, name
+                time.sleep(0.02)
 
         def late():
-            time.sleep(0.7)
+            if x == 1:
+                until("second began")
             print("late from", x)
+            Path(where, f"late {x}").touch()
 
+        if x == 2:
+            Path(where, "second began").touch()
+            until("late 1")
         threading.Thread(target=late, daemon=True).start()
-        time.sleep(0.2 if x == 1 else 1.5)
+        if x == 2:
+            until("late 2")
         return x
 
     result = experiment.grid_search(

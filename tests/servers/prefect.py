@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prefect.settings import PREFECT_API_URL
 
+from tests.boards import eventually
 from tests.servers.processes import Process, free_ports, wait_until
 
 START_SECONDS = 120
@@ -112,14 +114,60 @@ class PrefectServer:
         return {**os.environ, **_SERVICES, **more}
 
 
+class Client(httpx.Client):
+    """Asks again while the server's database is busy, as Prefect's own client does.
+
+    Args:
+        url: The server's API; the one that is configured where there is none.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        super().__init__(base_url=url or PREFECT_API_URL.value() or "", timeout=60)
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        for _ in range(30):
+            answer = super().send(request, **options)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
+        return answer
+
+    def found(self, what: str, body: Mapping[str, object]) -> Any:
+        """Entities of a kind, such as ``"flow_runs"``, by a filter."""
+        return self.post(f"/{what}/filter", json=body).raise_for_status().json()
+
+
+def task_runs(flow_run_id: object, count: int, url: str | None = None) -> list[dict[str, Any]]:
+    """Task runs of a flow run, once so many are there and final, or after a minute.
+
+    A driver leaves it to a slow server to record what it was told.
+
+    Args:
+        flow_run_id: The flow run.
+        count: How many at least.
+        url: The server's API; the one that is configured where there is none.
+    """
+    final = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+    def read() -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = []
+        page: Any = True
+        while page:
+            body = {"flow_runs": {"id": {"any_": [str(flow_run_id)]}}, "offset": len(runs)}
+            page = client.found("task_runs", {**body, "sort": "ID_DESC"})
+            runs += page
+        return runs
+
+    def settled(runs: list[dict[str, Any]]) -> bool:
+        return len(runs) >= count and {run["state_type"] for run in runs} <= final
+
+    with Client(url) as client:
+        return eventually(read, settled)
+
+
 def _asked(method: str, url: str, **options: Any) -> httpx.Response:
-    """A request, made again while the server's database is busy, as Prefect's own client does."""
-    for _ in range(30):
-        answer = httpx.request(method, url, timeout=60, **options)
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(1)
-    return answer
+    with Client() as client:
+        return client.request(method, url, **options)
 
 
 def flow_run(server: PrefectServer, flow_run_id: str) -> Mapping[str, object]:

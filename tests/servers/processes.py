@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,18 +12,31 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that are free now, all different."""
+    """Ports of the loopback address that are free now, all different.
+
+    They are bound some time later. Until then nobody gets one of them by asking for any port, since
+    they are below those of Linux, and no other process of these tests chooses among the same.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    first = 20_000 + 3_000 * worker
+    ports = iter(random.sample(range(first, first + 3_000), 3_000))
     found: list[socket.socket] = []
     try:
         while len(found) < count:
             opened = socket.socket()
-            opened.bind(("127.0.0.1", 0))
-            found.append(opened)
+            try:
+                opened.bind(("127.0.0.1", next(ports)))
+            except OSError:
+                opened.close()
+            else:
+                found.append(opened)
         return [opened.getsockname()[1] for opened in found]
     finally:
         for opened in found:
@@ -34,6 +49,14 @@ def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen within {seconds} s")
         time.sleep(0.1)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, also where nobody has reaped it."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 class Process:

@@ -16,8 +16,11 @@ SBATCH = """\
 cp "$1" "{jobs}/script.$$"
 chmod +x "{jobs}/script.$$"
 setsid "{jobs}/script.$$" > "{jobs}/log.$$" 2>&1 < /dev/null &
-touch "{jobs}/job.$!"
-echo "Submitted batch job $!"
+job=$!
+# squeue looks for the group, which is there a moment later.
+while kill -s 0 "$job" 2> /dev/null && ! kill -s 0 -- "-$job" 2> /dev/null; do sleep 0.01; done
+touch "{jobs}/job.$job"
+echo "Submitted batch job $job"
 """
 
 SCANCEL = """\

@@ -534,8 +534,10 @@ def test_a_child_that_opens_dev_stdout_loses_nothing_that_follows(process):
     ran = process(
         """
         import subprocess, time
+        from pathlib import Path
         subprocess.run(["echo", "a first line that is rather long"], check=True)
-        time.sleep(0.5)
+        while "rather long" not in Path("log").read_text():
+            time.sleep(0.01)
         subprocess.run(["sh", "-c", "echo opened > /dev/stdout"], check=True)
         subprocess.run(["echo", "last"], check=True)
         """

@@ -19,6 +19,7 @@ from hopsml_flows.execution.group import own_seats as seats
 from hopsml_flows.execution.group.guarded import guarded
 from hopsml_flows.execution.group.seats import Seats
 from hopsml_flows.trials import Framework, GroupShape, Phase, Trial
+from tests.servers.processes import gone, wait_until
 
 TWO = GroupShape(Framework.ANY, 2)
 LEADER, FOLLOWER = TWO.members
@@ -153,7 +154,7 @@ def test_a_process_that_is_stopped_takes_what_it_started_along(run, project, tmp
     report = run(train)
     assert report.phase is Phase.STOPPED
     child = int(diary.read_text())
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
+    wait_until(lambda: gone(child), 30, "the end of what it started")  # it would sleep 1000 s
 
 
 def test_a_process_that_nobody_waits_for_any_more_is_ended(run):

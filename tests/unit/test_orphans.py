@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 
 import psutil
 import pytest
 
 from hopsml_flows.cluster.orphans import MARK, end_orphans
+from tests.servers.processes import gone, wait_until
 
 # A worker that starts a child, says who it is, and lives so many seconds.
 WORKER = """
@@ -43,12 +45,8 @@ def worker():
         process.kill()
         process.wait()
         process.stdout.close()
-        if psutil.pid_exists(pid):
+        with suppress(psutil.NoSuchProcess):
             psutil.Process(pid).kill()
-
-
-def gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
 
 
 def test_what_a_dead_worker_left_behind_is_ended_and_nothing_else(worker):
@@ -59,7 +57,7 @@ def test_what_a_dead_worker_left_behind_is_ended_and_nothing_else(worker):
     dead.wait(20)
     foreign_dead.wait(20)
     assert end_orphans(mark) == 1
-    assert gone(left)
+    wait_until(lambda: gone(left), 30, "its end")
     assert not gone(kept)
     assert not gone(foreign)
 

@@ -37,19 +37,16 @@ def test_a_trial_is_sampled_while_it_runs_and_at_its_end():
         del ballast
     busy, passed = time.process_time() - cpu, time.monotonic() - began
     usage = sampling.usage
-    assert usage.samples == 3
+    assert usage.samples >= 3
     assert usage.gpus == ()
     assert usage.memory.peak > 64 << 20
     assert usage.memory.mean <= usage.memory.peak
     # Servers that other tests started are children of this process, and count.
     assert usage.cpu.peak >= usage.cpu.mean >= 0.5 * 100 * busy / passed - 2
-    assert [(tag, step) for tag, _, step in curves.points] == [
-        ("devices/cpu_percent", 0),
-        ("devices/memory_gib", 0),
-        ("devices/cpu_percent", curves.points[2][2]),
-        ("devices/memory_gib", curves.points[2][2]),
-    ]
-    assert curves.points[2][2] >= 1
+    tags, steps = [point[0] for point in curves.points], [point[2] for point in curves.points]
+    assert tags == ["devices/cpu_percent", "devices/memory_gib"] * (usage.samples - 1)
+    assert steps[::2] == steps[1::2] == sorted(set(steps))  # seconds, each look later
+    assert steps[-1] <= passed
     values = [value * (1 << 30) for tag, value, _ in curves.points if tag == "devices/memory_gib"]
     assert max(values) == pytest.approx(usage.memory.peak)
 
@@ -77,15 +74,17 @@ def test_trials_of_a_process_share_one_thread_which_sleeps_between_them():
     with Sampling(first):
         first.wait_for("devices/cpu_percent", 1)
         [thread] = threads()
+    after_first = len(first.points)
     time.sleep(0.1)
     with Sampling(second):
         second.wait_for("devices/cpu_percent", 1)
         assert threads() == [thread]
-    assert len(first.points) == 2
+    assert len(first.points) == after_first
 
 
 def test_a_curve_that_cannot_be_written_costs_no_sample():
     curves = Curves(broken=["devices/memory_gib"])
     with Sampling(curves) as sampling:
         curves.wait_for("devices/cpu_percent", 2)
-    assert sampling.usage.samples == 3
+    looks = sum(point[0] == "devices/cpu_percent" for point in curves.points)
+    assert sampling.usage.samples == looks + 1  # and the end
