@@ -45,6 +45,9 @@ __all__ = [
 CLOSE_SECONDS = 10
 """Longest wait for a cluster to end by itself."""
 
+NOTICE_SECONDS = 2
+"""How long a client may take to notice that its scheduler has gone."""
+
 CONNECT_SECONDS = 10
 """Longest wait for a running scheduler to answer."""
 
@@ -87,7 +90,7 @@ class OpenCluster:
         try:
             yield
         except OSError as error:  # Dask's own, or that of a connection
-            if self.client.status == "running":
+            if _still_connected(self.client):
                 raise
             raise ResourceUnavailableError(
                 "the Dask scheduler is gone; what is done is kept, and another call with resume= "
@@ -98,6 +101,16 @@ class OpenCluster:
     def worker_count(self) -> int:
         """Workers there are now, or that it may grow to."""
         return len(self.client.nthreads()) if self.most is None else self.most
+
+
+def _still_connected(client: distributed.Client) -> bool:
+    """Whether the scheduler is there; a call may fail a moment before the client notices."""
+    end = time.monotonic() + NOTICE_SECONDS
+    while client.status == "running":
+        if time.monotonic() > end:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def check_reachable(config: ClusterConfig, project: Project) -> None:

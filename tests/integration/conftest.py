@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hopsml_flows.cluster.opened import close_local_cluster
@@ -21,8 +25,33 @@ def prefect_server():
     from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with ExitStack() as stack:
+        for last in (False, True):
+            try:
+                with _temporary_files_in_memory():
+                    stack.enter_context(prefect_test_harness(server_startup_timeout=120))
+                break
+            except (httpx.TransportError, RuntimeError):  # silent for 5 s; its port taken meanwhile
+                if last:
+                    raise
         yield PREFECT_API_URL.value()
+
+
+@contextmanager
+def _temporary_files_in_memory():
+    """Temporary files that are made in the block do not lie on a disk, where that can be.
+
+    For the server's database: while a disk stands still, so does the server.
+    """
+    memory = Path("/dev/shm")
+    if memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30:
+        before, tempfile.tempdir = tempfile.tempdir, str(memory)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+    else:
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import json
-import time
 
-import httpx
 import pytest
 
 from hopsml_flows import experiment
+from tests.boards import eventually
+from tests.servers.prefect import Client
 
 from .training import product
 
 
 @pytest.fixture
 def client(prefect_server):
-    with httpx.Client(base_url=prefect_server, timeout=30) as client:
+    with Client(prefect_server) as client:
         yield client
 
 
-def artifacts(client, flow_run_id):
+def artifacts(client, flow_run_id, key):
+    """Artifacts of a flow run by their keys, once that one tells of the experiment's end."""
     body = {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}, "sort": "CREATED_DESC"}
-    return client.post("/artifacts/filter", json=body).raise_for_status().json()
+    return eventually(
+        lambda: {entry["key"]: entry for entry in client.found("artifacts", body)},
+        lambda shown: ": FINISHED" in shown.get(key, {}).get("data", ""),
+    )
 
 
-def events(client, experiment_id, count):
-    """Events of an experiment; the server takes them in with some delay."""
+def events(client, experiment_id, ends):
+    """Events of an experiment that ended so many times; the server takes them in with a delay."""
     body = {
         "filter": {"resource": {"id": [f"hopsml.experiment.{experiment_id}"]}, "order": "ASC"},
         "limit": 50,
     }
-    deadline = time.monotonic() + 60
-    while True:
-        found = client.post("/events/filter", json=body).raise_for_status().json()["events"]
-        if len(found) >= count or time.monotonic() > deadline:
-            return found
-        time.sleep(0.2)
+    return eventually(
+        lambda: client.found("events", body)["events"],
+        lambda found: sum(e["event"].startswith("hopsml.experiment.") for e in found) >= ends,
+    )
 
 
 def test_artifacts_and_events_tell_of_an_experiment(options, client):
@@ -52,7 +54,7 @@ def test_artifacts_and_events_tell_of_an_experiment(options, client):
         for xs in ([2, 3, 1], [5])
     ]
     first, second = runs
-    shown = {artifact["key"]: artifact for artifact in artifacts(client, first.flow_run_id)}
+    shown = artifacts(client, first.flow_run_id, "told-by-night-summary")
     assert set(shown) == {f"told-by-night-{kind}" for kind in ("progress", "summary", "trials")}
     page = shown["told-by-night-summary"]["data"]
     assert page.startswith(r"## Told \| by \<night\>: FINISHED")
@@ -74,7 +76,7 @@ def test_artifacts_and_events_tell_of_an_experiment(options, client):
     ).json()
     assert len(versions) == 2
 
-    found = events(client, first.id, 3)
+    found = events(client, first.id, 1)
     by_name = {event["event"]: event for event in found}
     # The second trial may come before the first, which is better then, too.
     assert set(by_name) == {
@@ -103,18 +105,18 @@ def test_a_failed_experiment_says_so_and_one_that_goes_on_does_not_repeat_itself
     with pytest.raises(ExperimentFailedError) as caught:
         experiment.grid_search(lambda x: 1 / x, {"x": [0]}, name="broken", **options)
     first = caught.value.result
-    (trial, end) = events(client, first.id, 2)
+    (trial, end) = events(client, first.id, 1)
     assert (trial["event"], end["event"]) == ("hopsml.trial.failed", "hopsml.experiment.failed")
     assert "all 1 trials failed" in end["payload"]["error"]
     again = experiment.grid_search(product, {"x": [0]}, resume=first.id, **options)
     experiment.grid_search(product, {"x": [0]}, resume=first.id, **options)
-    names = [event["event"] for event in events(client, again.id, 5)]
+    names = [event["event"] for event in events(client, again.id, 3)]
     assert names[2:] == [
         "hopsml.best.improved",
         "hopsml.experiment.finished",
         "hopsml.experiment.finished",
     ]
     # What goes on under another name is told under the experiment's own.
-    assert {artifact["key"] for artifact in artifacts(client, again.flow_run_id)} == {
+    assert set(artifacts(client, again.flow_run_id, "broken-summary")) == {
         f"broken-{kind}" for kind in ("progress", "summary", "trials")
     }

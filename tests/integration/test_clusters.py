@@ -16,6 +16,7 @@ import pytest
 from distributed.core import Status
 
 from hopsml_flows import experiment
+from hopsml_flows.cluster import opened
 from hopsml_flows.cluster.opened import close_local_cluster, open_cluster
 from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
@@ -64,7 +65,7 @@ def test_idle_workers_are_given_back_and_come_again():
 def test_a_running_cluster_is_used_and_left_running(options):
     experiment.grid_search(product, {"x": [1, 2]}, **options)
     with distributed.Client(options["cluster"], set_as_default=False) as client:
-        assert len(client.nthreads()) == 2
+        client.wait_for_workers(2, timeout=60)
         plugins = client.run(lambda dask_worker: list(dask_worker.plugins))
         assert not any("hopsml" in name for names in plugins.values() for name in names)
 
@@ -101,16 +102,20 @@ def test_a_scheduler_that_dies_is_an_error_that_says_so(project, prefect_server,
             cluster.kill()
 
 
-def test_a_scheduler_that_does_not_answer_is_an_error_within_ten_seconds(project, prefect_server):
+def test_a_scheduler_that_does_not_answer_is_an_error_within_ten_seconds(
+    project, prefect_server, monkeypatch
+):
+    assert opened.CONNECT_SECONDS == 10
+    monkeypatch.setattr(opened, "CONNECT_SECONDS", 2)
     with socket.socket() as silent:  # accepts connections and says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen(8)
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
-        with pytest.raises(InvalidClusterError, match=f"{address}|no scheduler answered"):
+        with pytest.raises(InvalidClusterError, match=f"{address}.*no scheduler answered"):
             experiment.grid_search(product, {"x": [1]}, project=str(project), cluster=address)
         waited = time.monotonic() - began
-    assert waited < 15  # the promise is 10 s; starting the client takes its share
+    assert waited < 30  # Dask's own client would wait without limit
     assert not project.exists()
 
 
@@ -151,7 +156,7 @@ def test_a_worker_of_several_threads_keeps_trials_apart(prefect_server, project)
 
 def test_a_cluster_closes_though_a_nanny_never_heard_of_its_worker(monkeypatch):
     """When this fails since no nanny waits any more, Dask has mended it: close without force."""
-    monkeypatch.setattr("hopsml_flows.cluster.opened.CLOSE_SECONDS", 3)
+    monkeypatch.setattr(opened, "CLOSE_SECONDS", 3)
     cluster = distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
     )
@@ -159,11 +164,14 @@ def test_a_cluster_closes_though_a_nanny_never_heard_of_its_worker(monkeypatch):
     try:
         for _ in range(60):  # about every second one is enough
             _kill_twice(nanny)
-            if not _within(8, lambda: nanny.process.status is Status.running):
+            if (
+                not _within(5, lambda: nanny.process.status is Status.running)
+                and _within(60, lambda: nanny.process.status is Status.running or _up(cluster))
+                and not _within(5, lambda: nanny.process.status is Status.running)
+            ):
                 break
         else:
             pytest.fail("no nanny lost the start of its worker")
-        assert cluster.scheduler.workers  # the worker is up: it is the nanny that does not know
         worker = nanny.pid
     finally:
         close_local_cluster(cluster)
@@ -177,6 +185,10 @@ def _kill_twice(nanny):
         killed = nanny.pid
         os.kill(killed, signal.SIGKILL)
         assert _within(30, lambda killed=killed: _pid(nanny) not in (None, killed))
+
+
+def _up(cluster) -> bool:
+    return bool(cluster.scheduler.workers)
 
 
 def _pid(nanny) -> int | None:

@@ -8,13 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hopsml_flows import experiment
-from tests.servers.prefect import POOL, flow_run, started, wait_for_state
+from tests.servers.prefect import POOL, Client, flow_run, started, wait_for_state
 from tests.servers.processes import wait_until
 
 SOURCE = Path(__file__).parents[2] / "deployments"
@@ -60,12 +59,12 @@ def schedule(copy):
 @pytest.fixture
 def api(prefect_services):
     """A client of the server's API; the deployments that a test made are gone afterwards."""
-    with httpx.Client(base_url=prefect_services.api_url, timeout=60) as client:
+    with Client(prefect_services.api_url) as client:
         yield client
         names = {"nightly", "weekly", "on-demand", "from-source", "plain"}
         for deployment in client.post("/deployments/filter", json={}).json():
             if deployment["name"] in names:
-                client.delete(f"/deployments/{deployment['id']}")
+                client.delete(f"/deployments/{deployment['id']}").raise_for_status()
 
 
 def first_scheduled_run(api, server, deployment):

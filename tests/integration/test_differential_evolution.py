@@ -8,10 +8,10 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import pytest
 
 from hopsml_flows import experiment
@@ -19,6 +19,7 @@ from hopsml_flows.errors import ExperimentFailedError, InvalidArgumentError
 from hopsml_flows.experiment import Direction
 from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
 from tests import events
+from tests.servers.prefect import Client, task_runs
 
 BOUNDS = {"rate": Float(1e-4, 1.0, log=True), "units": [2, 9], "act": ["relu", "tanh", "elu"]}
 
@@ -37,14 +38,11 @@ def directories(result):
 
 def subflows(api, flow_run_id):
     """Generation subflow runs of an experiment's flow run, by number."""
-    body = {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run_id]}}}
-    runs = httpx.post(f"{api}/flow_runs/filter", json=body).raise_for_status().json()
+    with Client(api) as client:
+        runs = client.found(
+            "flow_runs", {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run_id]}}}
+        )
     return sorted(runs, key=lambda run: run["parameters"]["number"])
-
-
-def task_runs(api, flow_run_id):
-    body = {"flow_runs": {"id": {"any_": [flow_run_id]}}}
-    return httpx.post(f"{api}/task_runs/filter", json=body).raise_for_status().json()
 
 
 @pytest.fixture
@@ -84,7 +82,7 @@ def test_each_generation_is_a_subflow_run_with_its_trials_as_task_runs(
         trials = [trial for trial in result.trials if trial.generation == number]
         assert run["parameters"]["experiment"] == result.id
         assert run["parameters"]["population"] == [trial.params for trial in trials]
-        tasks = task_runs(prefect_server, run["id"])
+        tasks = task_runs(run["id"], len(trials))
         assert {task["name"] for task in tasks} == {trial.name for trial in trials}
         assert {task["state_type"] for task in tasks} == {"COMPLETED"}
         metrics = [trial.metric for trial in trials]
@@ -106,8 +104,10 @@ def test_pictures_of_the_search_lie_in_its_directory_and_are_shown_by_prefect(
     for name in ("progress", "population", "parallel"):
         png = (Path(result.path) / f"experiment-{name}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
-    body = {"artifacts": {"flow_run_id": {"any_": [result.flow_run_id]}}}
-    found = httpx.post(f"{prefect_server}/artifacts/filter", json=body).raise_for_status().json()
+    with Client(prefect_server) as client:
+        found = client.found(
+            "artifacts", {"artifacts": {"flow_run_id": {"any_": [result.flow_run_id]}}}
+        )
     (shown,) = [artifact for artifact in found if artifact["key"] == "pictured-pictures"]
     assert shown["type"] == "markdown"
     assert shown["data"].count("](data:image/png;base64,") == 3
@@ -141,7 +141,7 @@ def test_minimising_a_loss_in_immediate_mode_keeps_generations(evolution, prefec
     runs = subflows(prefect_server, result.flow_run_id)
     assert [run["state_type"] for run in runs] == ["COMPLETED"] * 3
     for run in runs:
-        assert len(task_runs(prefect_server, run["id"])) == 5
+        assert len(task_runs(run["id"], 5)) == 5
 
 
 def test_failing_trials_lose_and_a_generation_of_failures_ends_the_search(
@@ -174,18 +174,23 @@ def test_failing_trials_lose_and_a_generation_of_failures_ends_the_search(
 
 
 SCRIPT = """
-    import sys, time
+    import os, sys, time
     from hopsml_flows import experiment
     from hopsml_flows.search import Float
 
     def score(rate, units, act):
-        with open(sys.argv[1], "a") as calls:
+        with open("@calls", "a") as calls:
             calls.write(f"{rate!r} {units} {act}\\n")
         time.sleep(0.2)
+        until = time.monotonic() + 5  # the last ones give the test time to kill the search
+        with open("@calls") as calls:
+            late = len(calls.readlines()) > 16
+        while late and not os.path.exists("@calls-go") and time.monotonic() < until:
+            time.sleep(0.05)
         return {"accuracy": -((units - 5) ** 2) / 50 - abs(rate - 0.01) - (act != "relu") * 0.1}
 
     if __name__ == "__main__":
-        calls, resume = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
+        resume = sys.argv[1] if len(sys.argv) > 1 else None
         bounds = {
             "rate": Float(1e-4, 1.0, log=True), "units": [2, 9], "act": ["relu", "tanh", "elu"]
         }
@@ -215,15 +220,12 @@ def population_of(experiment_directory):
 def test_a_killed_search_resumed_runs_no_committed_trial_again_and_ends_with_the_same_population(
     tmp_path, kill_after
 ):
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(SCRIPT).replace('sys.argv[1], "a"', f'{str(tmp_path / "calls")!r}, "a"')
-    )
-    calls = tmp_path / "calls"
+    script, calls = tmp_path / "script.py", tmp_path / "calls"
+    script.write_text(textwrap.dedent(SCRIPT).replace("@calls", str(calls)))
     env = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
 
     def command(*arguments):
-        return [sys.executable, str(script), str(calls), *arguments]
+        return [sys.executable, str(script), *arguments]
 
     def outputs():
         return list(tmp_path.glob("project/Experiments/*/generation.*/*/.outputs.json"))
@@ -243,6 +245,7 @@ def test_a_killed_search_resumed_runs_no_committed_trial_again_and_ends_with_the
     committed = {path: path.stat().st_mtime_ns for path in outputs()}
     assert kill_after <= len(committed) < 20
 
+    calls.with_name("calls-go").touch()
     again = subprocess.run(
         command(identifier), cwd=tmp_path, env=env, capture_output=True, text=True, timeout=180
     )
@@ -271,7 +274,7 @@ def wait_until_no_trial_runs(calls):
     while (now := calls.stat().st_size) != size:
         assert time.monotonic() < deadline
         size = now
-        time.sleep(2)
+        time.sleep(6)  # longer than a trial takes
 
 
 def test_a_finished_search_can_be_continued_with_more_generations(evolution, prefect_server):
@@ -308,8 +311,8 @@ def test_a_worker_that_dies_crashes_a_task_run_of_its_generation(
     died = tmp_path / "died"
 
     def train(rate, units, act):
-        if not died.exists():
-            died.touch()
+        with suppress(FileExistsError):
+            died.touch(exist_ok=False)  # one of the two that begin together
             os.kill(os.getpid(), signal.SIGKILL)
         return score(rate, units, act)
 
@@ -321,7 +324,8 @@ def test_a_worker_that_dies_crashes_a_task_run_of_its_generation(
     assert result.failed == ()
     runs = subflows(prefect_server, result.flow_run_id)
     states = [
-        sorted(task["state_type"] for task in task_runs(prefect_server, run["id"])) for run in runs
+        sorted(task["state_type"] for task in task_runs(run["id"], count))
+        for run, count in zip(runs, (6, 5, 5), strict=True)
     ]
     assert states == [["COMPLETED"] * 5 + ["CRASHED"], ["COMPLETED"] * 5, ["COMPLETED"] * 5]
 

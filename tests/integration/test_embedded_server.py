@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -13,10 +12,12 @@ import psutil
 import pytest
 
 from hopsml_flows.errors import PrefectServerError
+from tests.servers.prefect import Client
+from tests.servers.processes import free_ports, gone
 
 # No main guard, as in the programs written for HopsML.
 SCRIPT = """
-import json, os, time
+import contextlib, json, os, time
 import httpx
 import psutil
 from prefect.settings import PREFECT_API_URL
@@ -25,15 +26,15 @@ from hopsml_flows import experiment
 def servers():
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if "prefect.server.api.server" in line and "PREFECT_HOME" in process.environ():
-            if process.environ()["PREFECT_HOME"] == os.environ["PREFECT_HOME"]:
-                found.append(process.pid)
+        if "prefect.server.api.server" in " ".join(process.info["cmdline"] or []):
+            with contextlib.suppress(psutil.Error):  # another test's, which has just ended
+                if process.environ().get("PREFECT_HOME") == os.environ["PREFECT_HOME"]:
+                    found.append(process.pid)
     return found
 
 def train(x):
     api = PREFECT_API_URL.value().rstrip("/")
-    page = httpx.get(api.removesuffix("/api") + "/ui-settings").json()
+    page = httpx.get(api.removesuffix("/api") + "/ui-settings", timeout=60).json()
     return {"metric": x, "servers": servers(), "pid": os.getpid(),
             "page_finds_api": page["api_url"] == api}
 
@@ -86,14 +87,12 @@ def test_server_and_workers_are_gone_afterwards(embedded):
     assert told["left"] == []
     assert told["children"] == []
     for pid in [*told["servers"][0], *told["pids"]]:
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+        assert gone(pid)
 
 
 def test_a_server_started_later_shows_the_finished_run_with_its_task_runs(embedded):
     told, _, home, _ = embedded
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     server = subprocess.Popen(
         [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-services"],
         env={**os.environ, "PREFECT_HOME": str(home)},
@@ -103,7 +102,7 @@ def test_a_server_started_later_shows_the_finished_run_with_its_task_runs(embedd
     )
     try:
         url = f"http://127.0.0.1:{port}/api"
-        with httpx.Client(base_url=url, timeout=10) as client:
+        with Client(url) as client:
             deadline = time.monotonic() + 90
             while time.monotonic() < deadline:
                 try:

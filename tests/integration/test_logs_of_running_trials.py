@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from hopsml_flows import experiment
-from hopsml_flows.service import experiments
 from hopsml_flows.storage import Project
 
 COMMAND = [sys.executable, "-c", "from hopsml_flows.cli import main; main()", "logs", "last", "-f"]
@@ -38,7 +37,8 @@ def test_lines_are_seen_while_trials_run_and_the_command_ends_with_the_experimen
 
     def follow():
         """Follow the experiment as soon as there is one, and tell the trials what was seen."""
-        while not experiments(Project(url)) and not over.is_set():
+        record = "Experiments/*/experiment.json"
+        while not Project(url).glob(record) and not over.is_set():
             time.sleep(0.1)
         with (
             said.open("w") as errors,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hopsml_flows.cli import main
 from hopsml_flows.experiment import HopsFSProject
 from hopsml_flows.flows.setup import AUTOMATION, Wish, set_up
-from tests.servers.prefect import flow_run
+from tests.servers.prefect import Client, flow_run
 from tests.servers.processes import wait_until
 
 
@@ -22,7 +22,7 @@ def server(prefect_services):
     """The server, configured; without automations afterwards, which would watch other tests."""
     with (
         temporary_settings({PREFECT_API_URL: prefect_services.api_url}),
-        httpx.Client(base_url=prefect_services.api_url, timeout=30) as client,
+        Client(prefect_services.api_url) as client,
     ):
         yield prefect_services
         for automation in automations(client):
@@ -31,7 +31,7 @@ def server(prefect_services):
 
 @pytest.fixture
 def client(server):
-    with httpx.Client(base_url=server.api_url, timeout=30) as client:
+    with Client(server.api_url) as client:
         yield client
 
 
@@ -168,10 +168,12 @@ def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
     for run, kind in ((over, "COMPLETED"), (paused, "PAUSED")):
         state = {"state": {"type": kind}, "force": True}
         client.post(f"/flow_runs/{run}/set_state", json=state).raise_for_status()
-    ticks = iter(range(1000))
+    due = 0.0
 
     def crashed():
-        if next(ticks) % 20 == 0:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + 2
             beat(lives)
         return flow_run(server, killed)["state_type"] == "CRASHED"
 

@@ -92,7 +92,8 @@ def test_several_experiments_are_shown_side_by_side_until_ctrl_c(project):
         assert "Ctrl-C" in line
         with Page(url) as page:
             runs = eventually(page.runs, lambda runs: len(runs) == 7)
-            rows, described = page.groups(), page.described()
+            rows = eventually(page.groups, lambda rows: len(rows) == 6)
+            described = page.described()
         # Trials of one name are not taken for one another.
         assert set(rows) == {f"{p.id}/000{n}" for p in (FIRST, SECOND, LAST) for n in (1, 2)}
         assert set(runs) == {".", *rows}

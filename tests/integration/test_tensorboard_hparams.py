@@ -47,7 +47,11 @@ def tensorboard(tmp_path_factory):
             yield client, project
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         server.stdout.close()
 
 

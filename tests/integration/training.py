@@ -17,6 +17,7 @@ def train_digits():
     import json
     import os
     import signal
+    import time
 
     import numpy as np
     import tensorflow as tf
@@ -41,7 +42,13 @@ def train_digits():
         def on_epoch_begin(self, epoch, logs=None):
             fatal = int(os.environ.get("KILLED_IN_EPOCH", "-1"))
             again = os.path.exists(os.path.join(distributed.checkpoint_dir(), "killed"))
+            chief_there = os.path.join(distributed.checkpoint_dir(), "chief-there")
+            if epoch == fatal and distributed.is_chief():  # its backup of the epoch before is whole
+                open(chief_there, "w").close()
             if epoch == fatal and distributed.role() == "worker" and not again:
+                until = time.monotonic() + 60
+                while not os.path.exists(chief_there) and time.monotonic() < until:
+                    time.sleep(0.05)
                 open(os.path.join(distributed.checkpoint_dir(), "killed"), "w").close()
                 os.kill(os.getpid(), signal.SIGKILL)
 

@@ -29,6 +29,7 @@ def browser():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(program),
+            timeout=120_000,
             # Root has no sandbox, and a container's /dev/shm is too small for pages.
             args=["--no-sandbox", "--disable-dev-shm-usage"],
         )

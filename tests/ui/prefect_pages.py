@@ -45,6 +45,7 @@ class RunForm:
         options.first.wait_for()
         texts = [text.strip() for text in options.all_inner_texts()]
         self._page.keyboard.press("Escape")
+        options.first.wait_for(state="hidden")
         return texts
 
     def add_hyperparameter(self, argument, **entry):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import httpx
 import pytest
 
-from tests.servers.prefect import PrefectServer, wait_for_state
+from tests.boards import eventually
+from tests.servers.prefect import Client, PrefectServer, wait_for_state
 from tests.servers.processes import wait_until
 
 from .prefect_pages import RunForm
@@ -52,11 +52,13 @@ def served(tmp_path_factory):
 
 
 def _deployments(server):
-    return httpx.post(f"{server.api_url}/deployments/filter", json={}, timeout=30).json()
+    with Client(server.api_url) as client:
+        return client.found("deployments", {})
 
 
 def _runs(server):
-    runs = httpx.post(f"{server.api_url}/flow_runs/filter", json={}, timeout=30).json()
+    with Client(server.api_url) as client:
+        runs = client.found("flow_runs", {})
     return [run for run in runs if not run["parent_task_run_id"]]
 
 
@@ -107,9 +109,12 @@ def test_a_search_is_started_by_the_run_form_and_seen_on_its_page(served, page, 
 
     page.get_by_text("by-form-pictures", exact=True).first.click()
     pictures = page.locator("img[src^='data:image/png']")
-    pictures.first.wait_for()
-    assert pictures.count() == 3
-    assert all(picture.evaluate("p => p.naturalWidth") > 100 for picture in pictures.all())
+    widths = "all => all.map(one => one.complete ? one.naturalWidth : 0)"
+    shown = eventually(
+        lambda: pictures.evaluate_all(widths), lambda found: len(found) == 3 and all(found)
+    )
+    assert len(shown) == 3
+    assert min(shown) > 100
     screenshot("prefect-pictures")
 
     page.goto(f"{server.ui_url}/runs/flow-run/{run['id']}")
