@@ -112,7 +112,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error_within_ten_seconds(
         silent.listen(8)
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
-        with pytest.raises(InvalidClusterError, match=f"{address}.*no scheduler answered"):
+        with pytest.raises(InvalidClusterError, match=f"no scheduler answered.*{address}"):
             experiment.grid_search(product, {"x": [1]}, project=str(project), cluster=address)
         waited = time.monotonic() - began
     assert waited < 30  # Dask's own client would wait without limit
