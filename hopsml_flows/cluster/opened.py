@@ -30,7 +30,7 @@ from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
 from hopsml_flows.cluster.visible import check_visible
-from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
+from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.storage import Project
 
@@ -90,7 +90,7 @@ class OpenCluster:
         try:
             yield
         except OSError as error:  # Dask's own, or that of a connection
-            if _still_connected(self.client):
+            if isinstance(error, HopsmlError) or _still_connected(self.client):
                 raise
             raise ResourceUnavailableError(
                 "the Dask scheduler is gone; what is done is kept, and another call with resume= "
@@ -390,9 +390,10 @@ def close_local_cluster(cluster: Any) -> None:
         cluster.close(timeout=CLOSE_SECONDS)
     except TimeoutError:
         for nanny in list(cluster.workers.values()):
-            if nanny.pid is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(nanny.pid, signal.SIGKILL)
+            # Its event loop may let go of the process meanwhile.
+            with suppress(ProcessLookupError, AttributeError, ValueError):
+                if (pid := nanny.pid) is not None:
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _cuda_cluster_class() -> Any:

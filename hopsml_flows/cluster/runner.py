@@ -451,6 +451,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._book.settle(
             stalled_seconds=3.0 if interrupted else _STALLED_SECONDS,
             patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,
+            hurry=interrupted,
         )
 
     def _settings(self) -> tuple[Any, ...]:

@@ -31,7 +31,7 @@ __all__ = ["FinalState", "StateBook"]
 _PAGE = 200
 _FLUSH_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
-_BUSY_SECONDS = 30.0  # at the end; a server that has just taken in a lot can be silent for long
+_BUSY_SECONDS = 30.0  # a server that has just taken in a lot can be silent for long
 _FINAL = [
     state.value
     for state in StateType
@@ -129,7 +129,9 @@ class StateBook:
         with get_client(sync_client=True) as client:
             return _why_silent(client, _ANSWER_SECONDS) is None
 
-    def settle(self, *, stalled_seconds: float, patience_seconds: float | None) -> None:
+    def settle(
+        self, *, stalled_seconds: float, patience_seconds: float | None, hurry: bool = False
+    ) -> None:
         """Wait until the server has all final states; send what it lacks when nothing more comes.
 
         Where no worker was lost, everything was handed to the server, and one that is still
@@ -138,12 +140,15 @@ class StateBook:
         Args:
             stalled_seconds: The server counts as done when it recorded nothing new for so long.
             patience_seconds: That while; None waits as long as the server makes progress.
+            hurry: Somebody waits for the end, such as a supervisor that will kill this process:
+                a silent server is given up sooner.
         """
         if not self._recorded:
             return
         flush(timeout=_FLUSH_SECONDS)
+        seconds = _ANSWER_SECONDS if hurry else _BUSY_SECONDS
         with get_client(sync_client=True) as client:
-            if (reason := _why_silent(client, _BUSY_SECONDS)) is not None:
+            if (reason := _why_silent(client, seconds)) is not None:
                 self._warn(reason)
                 return
             patience = None if self._sent_by_driver else patience_seconds
@@ -226,8 +231,7 @@ def _why_silent(client: SyncPrefectClient, seconds: float) -> str | None:
         httpx.get(f"{str(client.api_url).rstrip('/')}/health", timeout=seconds)
     except httpx.TimeoutException:
         return f"nothing came within {seconds:g} s"
-    except httpx.ConnectError:
-        return "it refuses connections"
     except httpx.TransportError as error:
-        return type(error).__name__
+        refused = isinstance(error, httpx.ConnectError) and "refused" in str(error)
+        return "it refuses connections" if refused else f"{type(error).__name__}: {error}"
     return None

@@ -8,7 +8,7 @@ import pytest
 
 from hopsml_flows import experiment
 from tests.boards import eventually
-from tests.servers.prefect import Client
+from tests.servers.prefect import Client, artifacts
 
 from .training import product
 
@@ -19,12 +19,14 @@ def client(prefect_server):
         yield client
 
 
-def artifacts(client, flow_run_id, key):
-    """Artifacts of a flow run by their keys, once that one tells of the experiment's end."""
-    body = {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}, "sort": "CREATED_DESC"}
-    return eventually(
-        lambda: {entry["key"]: entry for entry in client.found("artifacts", body)},
-        lambda shown: ": FINISHED" in shown.get(key, {}).get("data", ""),
+def shown_in_the_end(flow_run_id, name, trials):
+    """Artifacts of an experiment, once they tell of its end and list so many trials."""
+    return artifacts(
+        flow_run_id,
+        lambda shown: (
+            ": FINISHED" in shown[f"{name}-summary"]
+            and len(json.loads(shown[f"{name}-trials"])) == trials
+        ),
     )
 
 
@@ -54,16 +56,17 @@ def test_artifacts_and_events_tell_of_an_experiment(options, client):
         for xs in ([2, 3, 1], [5])
     ]
     first, second = runs
-    shown = artifacts(client, first.flow_run_id, "told-by-night-summary")
+    shown = shown_in_the_end(first.flow_run_id, "told-by-night", 3)
+    shown_in_the_end(second.flow_run_id, "told-by-night", 1)
     assert set(shown) == {f"told-by-night-{kind}" for kind in ("progress", "summary", "trials")}
-    page = shown["told-by-night-summary"]["data"]
+    page = shown["told-by-night-summary"]
     assert page.startswith(r"## Told \| by \<night\>: FINISHED")
     assert "| best score | 2 \\(MAX\\) |" in page
     assert "| trials | 3 of 3 done, 1 failed, 0 running |" in page
     assert f"| directory | `{first.path}` |" in page
     assert r"0002\-x\=3: ValueError: no \<b\>threes\</b\> \| please" in page
-    assert shown["told-by-night-progress"]["data"] == 100.0
-    rows = json.loads(shown["told-by-night-trials"]["data"])
+    assert shown["told-by-night-progress"] == 100.0
+    rows = json.loads(shown["told-by-night-trials"])
     assert [(row["trial"], row["state"]) for row in rows] == [
         (1, "FINISHED"),
         (3, "FINISHED"),
@@ -71,9 +74,9 @@ def test_artifacts_and_events_tell_of_an_experiment(options, client):
     ]
     latest = client.get("/artifacts/told-by-night-summary/latest").raise_for_status().json()
     assert latest["flow_run_id"] == second.flow_run_id
-    versions = client.post(
-        "/artifacts/filter", json={"artifacts": {"key": {"any_": ["told-by-night-summary"]}}}
-    ).json()
+    versions = client.found(
+        "artifacts", {"artifacts": {"key": {"any_": ["told-by-night-summary"]}}}
+    )
     assert len(versions) == 2
 
     found = events(client, first.id, 1)
@@ -117,6 +120,6 @@ def test_a_failed_experiment_says_so_and_one_that_goes_on_does_not_repeat_itself
         "hopsml.experiment.finished",
     ]
     # What goes on under another name is told under the experiment's own.
-    assert set(artifacts(client, again.flow_run_id, "broken-summary")) == {
+    assert set(shown_in_the_end(again.flow_run_id, "broken", 1)) == {
         f"broken-{kind}" for kind in ("progress", "summary", "trials")
     }

@@ -23,6 +23,7 @@ from hopsml_flows.tracking import experiment_events, start_events
 from hopsml_flows.trials import Trial
 from tests.boards import Page, board_processes, eventually, is_free
 from tests.servers import s3
+from tests.servers.processes import left
 
 PATHS = ExperimentPaths("shown-20260101-120000-abcdef")
 
@@ -191,8 +192,7 @@ def test_it_is_gone_when_its_driver_is_killed(shown, tmp_path):
         assert served
         driver.send_signal(signal.SIGKILL)
         driver.wait(10)
-        _, alive = psutil.wait_procs(served, timeout=10)
-        assert [process for process in alive if process.status() != "zombie"] == []
+        assert left(served) == []
         assert is_free(url)
         assert list(scratch.iterdir()) == []
     finally:

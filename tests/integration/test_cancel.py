@@ -19,7 +19,7 @@ from tests.servers.prefect import (
     task_runs,
     wait_for_state,
 )
-from tests.servers.processes import wait_until
+from tests.servers.processes import left, wait_until
 
 # From the seventh trial on they hang, in a process of their own, until they are let.
 TRAIN = """
@@ -86,8 +86,7 @@ class Cancelled:
 
     def check(self, server, run, family, *, succeeded):
         wait_for_state(server, run, "CANCELLED")
-        _, alive = psutil.wait_procs(family, timeout=10)
-        assert [process for process in alive if process.status() != "zombie"] == []
+        assert left(family) == []
         record = self.record()
         assert (record["state"], record["trials_succeeded"]) == ("KILLED", succeeded)
 

@@ -19,7 +19,7 @@ from hopsml_flows.errors import ExperimentFailedError, InvalidArgumentError
 from hopsml_flows.experiment import Direction
 from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
 from tests import events
-from tests.servers.prefect import Client, task_runs
+from tests.servers.prefect import Client, artifacts, task_runs
 
 BOUNDS = {"rate": Float(1e-4, 1.0, log=True), "units": [2, 9], "act": ["relu", "tanh", "elu"]}
 
@@ -104,13 +104,11 @@ def test_pictures_of_the_search_lie_in_its_directory_and_are_shown_by_prefect(
     for name in ("progress", "population", "parallel"):
         png = (Path(result.path) / f"experiment-{name}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
+    shown = artifacts(result.flow_run_id, lambda shown: shown["pictured-pictures"])
+    assert shown["pictured-pictures"].count("](data:image/png;base64,") == 3
     with Client(prefect_server) as client:
-        found = client.found(
-            "artifacts", {"artifacts": {"flow_run_id": {"any_": [result.flow_run_id]}}}
-        )
-    (shown,) = [artifact for artifact in found if artifact["key"] == "pictured-pictures"]
-    assert shown["type"] == "markdown"
-    assert shown["data"].count("](data:image/png;base64,") == 3
+        latest = client.get("/artifacts/pictured-pictures/latest").raise_for_status().json()
+    assert latest["type"] == "markdown"
 
 
 def test_the_same_seed_gives_the_same_search_whatever_the_cluster(evolution, prefect_server):

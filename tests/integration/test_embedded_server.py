@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-import time
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -13,7 +13,7 @@ import pytest
 
 from hopsml_flows.errors import PrefectServerError
 from tests.servers.prefect import Client
-from tests.servers.processes import free_ports, gone
+from tests.servers.processes import free_ports, gone, wait_until
 
 # No main guard, as in the programs written for HopsML.
 SCRIPT = """
@@ -103,17 +103,15 @@ def test_a_server_started_later_shows_the_finished_run_with_its_task_runs(embedd
     try:
         url = f"http://127.0.0.1:{port}/api"
         with Client(url) as client:
-            deadline = time.monotonic() + 90
-            while time.monotonic() < deadline:
-                try:
-                    if client.get("/health").status_code == httpx.codes.OK:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.3)
-            flow_run = client.get(f"/flow_runs/{told['flow_run']}").json()
-            task_runs = client.post(
-                "/task_runs/filter", json={"flow_runs": {"id": {"any_": [told["flow_run"]]}}}
-            ).json()
+
+            def healthy():
+                with suppress(httpx.TransportError):
+                    return client.get("/health").is_success
+
+            wait_until(healthy, 120, "the start of the server")
+            flow_run = client.get(f"/flow_runs/{told['flow_run']}").raise_for_status().json()
+            body = {"flow_runs": {"id": {"any_": [told["flow_run"]]}}}
+            task_runs = client.found("task_runs", body)
     finally:
         server.terminate()
         server.wait(30)

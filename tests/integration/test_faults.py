@@ -22,7 +22,7 @@ from hopsml_flows.errors import ExperimentFailedError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
 from tests import events
 from tests.servers.prefect import task_runs
-from tests.servers.processes import free_ports, gone, wait_until
+from tests.servers.processes import free_ports, gone, left, wait_until
 
 from .training import product
 
@@ -119,8 +119,9 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
     assert all("died" in run["state"]["message"] for run in crashed)
     for trial in result.trials:
         log = (Path(result.path) / trial.directory / "output.log").read_text()
-        told = f"attempt {trial.attempt}: the worker of the attempt before was lost" in log
-        assert told == (trial.attempt > 1)
+        told = re.findall(r"attempt (\d+): the worker of the attempt before was lost", log)
+        # An attempt may be lost before its first line; the last one is not.
+        assert told[-1:] == ([str(trial.attempt)] if trial.attempt > 1 else [])
 
 
 def test_a_trial_that_always_kills_its_worker_fails_and_the_others_go_on(prefect_server, project):
@@ -295,9 +296,7 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
         if driver.poll() is None:
             os.killpg(driver.pid, signal.SIGKILL)
     assert driver.returncode != 0
-    _, alive = psutil.wait_procs(family, timeout=10)
-    alive = [process for process in alive if process.status() != "zombie"]
-    assert alive == [], output
+    assert left(family) == [], output
     (root,) = (tmp_path / "hopsml_project" / "Experiments").iterdir()
     record = json.loads((root / "experiment.json").read_text())
     assert record["state"] == "KILLED"

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from hopsml_flows import experiment
 from hopsml_flows.experiment import Direction
 from hopsml_flows.storage import TrialFiles
 from tests.logs import printed
-from tests.servers.prefect import task_runs
+from tests.servers.prefect import artifacts, task_runs
 
 from .training import accuracy
 
@@ -158,15 +157,11 @@ def test_prefect_shows_one_final_task_run_a_trial_with_its_name(searched):
 
 def test_artifacts_show_progress_and_the_trials_best_first(searched):
     result, _ = searched
-    with get_client(sync_client=True) as client:
-        artifacts = {
-            artifact.key: artifact
-            for artifact in client.read_artifacts(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[result.flow_run_id]))
-            )
-        }
-    assert artifacts["grid-of-digits-progress"].data == 100.0
-    rows = json.loads(artifacts["grid-of-digits-trials"].data)
+    shown = artifacts(
+        result.flow_run_id, lambda shown: len(json.loads(shown["grid-of-digits-trials"])) == 6
+    )
+    assert shown["grid-of-digits-progress"] == 100.0
+    rows = json.loads(shown["grid-of-digits-trials"])
     assert [row["trial"] for row in rows] == [5, 3, 1, 6, 4, 2]
 
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from prefect import flow, task
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.flows import Flow
 
 from hopsml_flows import experiment
 from hopsml_flows.cluster import TrialTaskRunner
 from hopsml_flows.cluster.config import ClusterConfig
+from tests.servers.prefect import task_runs
 
 from .training import product
 
@@ -79,13 +79,8 @@ def test_anybodys_flow_may_use_the_task_runner(prefect_server, dask_address):
 
     state = sums(return_state=True)
     assert state.result() == (26, [11, 22, 33])
-    with get_client(sync_client=True) as client:
-        runs = client.read_task_runs(
-            flow_run_filter=FlowRunFilter(
-                id=FlowRunFilterId(any_=[state.state_details.flow_run_id])
-            )
-        )
-    assert {run.state_type.value for run in runs} <= {"COMPLETED", "RUNNING", "PENDING"}
+    runs = task_runs(state.state_details.flow_run_id, 6)
+    assert [run["state_type"] for run in runs] == ["COMPLETED"] * 6
 
 
 def test_a_failure_reaches_the_flow_as_the_tasks_exception(prefect_server, dask_address):

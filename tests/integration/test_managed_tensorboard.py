@@ -12,7 +12,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import HopsmlWarning
 from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, Project
 from tests.boards import Page, board_processes, eventually, is_free
-from tests.servers.prefect import Client
+from tests.servers.prefect import artifacts
 
 
 def curved(x, gate):
@@ -117,11 +117,7 @@ def test_trials_are_seen_while_they_run(prefect_server, dask_address, url_of, tm
     assert not project.exists(paths.tensorboard)
     assert board_processes() == []
     assert is_free(seen["file"])
-    with Client(prefect_server) as client:
-        found = client.found(
-            "artifacts", {"artifacts": {"flow_run_id": {"any_": [result.flow_run_id]}}}
-        )
-    links = {artifact["key"]: artifact["data"] for artifact in found}
+    links = artifacts(result.flow_run_id, lambda shown: shown[f"seen-on-{storage}-tensorboard"])
     assert links[f"seen-on-{storage}-tensorboard"] == f"[TensorBoard]({seen['file']})"
 
 

@@ -26,6 +26,7 @@ from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.tracking import end_events, experiment_events, start_events
 from hopsml_flows.trials import State, Trial, TrialResult
 from tests.boards import Page, board_processes, eventually, is_free
+from tests.servers.processes import left
 
 FIRST = ExperimentPaths("rates-20260101-120000-aaaaaa")
 SECOND = ExperimentPaths("rates-20260102-120000-bbbbbb")
@@ -80,8 +81,7 @@ def interrupted(process):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
-    _, alive = psutil.wait_procs(below, timeout=10)
-    assert [one for one in alive if one.status() != "zombie"] == []
+    assert left(below) == []
     return output + errors
 
 

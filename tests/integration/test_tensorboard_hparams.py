@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import httpx
 import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.experiment import ClusterConfig
+from tests.boards import eventually
 
 SERVER = """
 import sys, types
@@ -93,25 +93,17 @@ def running(prefect_server, tensorboard):
     )
     run.start()
     try:
-        live = _eventually(lambda: _groups(client), _all_but_one_are_over)
+        live = eventually(lambda: _groups(client), _all_but_one_are_over, 90)
     finally:
         gate.touch()
         run.join()
     (result,) = results
-    over = _eventually(
+    over = eventually(
         lambda: _groups(client),
         lambda groups: len(groups) == len(WAYS) and "STATUS_UNKNOWN" not in _statuses(groups),
+        90,
     )
     return result, live, over
-
-
-def _eventually(read, good):
-    deadline = time.monotonic() + 90
-    while True:
-        value = read()
-        if good(value) or time.monotonic() > deadline:
-            return value
-        time.sleep(0.5)
 
 
 def _groups(client):

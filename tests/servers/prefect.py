@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +159,37 @@ def task_runs(flow_run_id: object, count: int, url: str | None = None) -> list[d
         return runs
 
     def settled(runs: list[dict[str, Any]]) -> bool:
-        return len(runs) >= count and {run["state_type"] for run in runs} <= final
+        # One that came between two pages shows another twice.
+        whole = len({run["id"] for run in runs}) == len(runs) >= count
+        return whole and {run["state_type"] for run in runs} <= final
 
     with Client(url) as client:
         return eventually(read, settled)
+
+
+def artifacts(
+    flow_run_id: object, good: Callable[[dict[str, Any]], object], url: str | None = None
+) -> dict[str, Any]:
+    """Data of a flow run's artifacts by their keys, once they are good, or after a minute.
+
+    Args:
+        flow_run_id: The flow run.
+        good: Whether all is there; it is asked again where it finds no such key.
+        url: The server's API; the one that is configured where there is none.
+    """
+    body = {"artifacts": {"flow_run_id": {"any_": [str(flow_run_id)]}}, "sort": "CREATED_DESC"}
+
+    def there(shown: dict[str, Any]) -> object:
+        try:
+            return good(shown)
+        except KeyError:
+            return False
+
+    with Client(url) as client:
+        return eventually(
+            lambda: {entry["key"]: entry["data"] for entry in client.found("artifacts", body)},
+            there,
+        )
 
 
 def _asked(method: str, url: str, **options: Any) -> httpx.Response:

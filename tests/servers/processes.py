@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -22,7 +22,7 @@ def free_ports(count: int) -> list[int]:
     """Ports of the loopback address that are free now, all different.
 
     They are bound some time later. Until then nobody gets one of them by asking for any port, since
-    they are below those of Linux, and no other process of these tests chooses among the same.
+    they are below those of Linux, and no other process of a test run chooses among the same.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
     first = 20_000 + 3_000 * worker
@@ -57,6 +57,24 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def left(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended after half a minute."""
+    deadline = time.monotonic() + 30
+    alive = list(processes)
+    while alive := [process for process in alive if _lives(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Process:

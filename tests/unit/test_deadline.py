@@ -62,9 +62,9 @@ from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution import deadline
 from hopsml_flows.execution.capture import OutputLog
 deadline.GRACE_SECONDS = 30
-armed = []
+armed, ever = [], []
 arm, disarm = faulthandler.dump_traceback_later, faulthandler.cancel_dump_traceback_later
-faulthandler.dump_traceback_later = lambda *a, **k: (armed.append(1), arm(*a, **k))
+faulthandler.dump_traceback_later = lambda *a, **k: (armed.append(1), ever.append(1), arm(*a, **k))
 faulthandler.cancel_dump_traceback_later = lambda: (disarm(), armed.clear())
 log = OutputLog(Path(sys.argv[1]))
 for step in range(40):
@@ -73,6 +73,7 @@ for step in range(40):
     except TrialTimeoutError:
         pass
     assert not armed, step
+assert len(ever) == 40
 time.sleep(0.5)  # nor is it asked afterwards
 print("survived")
 """

@@ -8,7 +8,6 @@ import threading
 import time
 from dataclasses import replace
 
-import psutil
 import pytest
 
 from hopsml_flows import distributed
@@ -117,7 +116,7 @@ def test_the_leaders_result_is_reported_and_its_process_lives_until_it_is_ended(
     report = run(train, environment={"EXTRA": "yes"}, gpus=("1", "2"))
     assert report.phase is Phase.FINISHED
     assert report.result.outputs["extra"] == "yes"
-    assert not psutil.pid_exists(report.result.outputs["pid"])
+    assert gone(report.result.outputs["pid"])
     directory = project.local_root / "Experiments" / "groups-1"
     assert "hello from 7 '1,2'" in (directory / "output.log").read_text()
     assert (directory / ".outputs.json").exists()

@@ -72,7 +72,7 @@ def test_trials_of_a_process_share_one_thread_which_sleeps_between_them():
 
     first, second = Curves(), Curves()
     with Sampling(first):
-        first.wait_for("devices/cpu_percent", 1)
+        first.wait_for("devices/memory_gib", 1)  # what is written last
         [thread] = threads()
     after_first = len(first.points)
     time.sleep(0.1)

@@ -16,6 +16,7 @@ from hopsml_flows.execution import sync as sync_module
 from hopsml_flows.execution.sync import WHOLE_UP_TO, Sync
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, patience
 from hopsml_flows.trials import Failure, State, Trial, TrialResult
+from tests.servers.processes import wait_until
 
 PATHS = ExperimentPaths("e-1")
 EVENTS = "events.out.tfevents.1.host"
@@ -87,13 +88,6 @@ def finished(metric=0.5):
 
 def here(name):
     return PATHS.trial("0001-x=1", name)
-
-
-def eventually(condition, seconds=20):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.01)
 
 
 def add(file, text):
@@ -252,9 +246,9 @@ def test_a_running_trials_files_arrive_by_themselves(faulty):
     staging = Staging(faulty, PATHS, trial_of(), local_logdir=False, sync_interval=0.05)
     (staging.path / "output.log").write_text("hello\n")
     (staging.path / EVENTS).write_text("event")
-    eventually(lambda: faulty.exists(here(EVENTS)) and faulty.exists(here("output.log")))
+    wait_until(lambda: faulty.exists(here(EVENTS)) and faulty.exists(here("output.log")), 60, "it")
     add(staging.path / "output.log", "again\n")
-    eventually(lambda: faulty.read(here("output.log")) == b"hello\nagain\n")
+    wait_until(lambda: faulty.read(here("output.log")) == b"hello\nagain\n", 60, "it")
     assert not faulty.exists(here(".outputs.json"))
     staging.close()
 
@@ -267,7 +261,8 @@ def test_one_thread_serves_all_trials_of_the_process(faulty):
     ]  # fmt: skip
     for staging in stagings:
         (staging.path / "output.log").write_text("hello")
-    eventually(lambda: all(faulty.exists(PATHS.trial(f"{n}", "output.log")) for n in range(5)))
+    logs = [PATHS.trial(f"{n}", "output.log") for n in range(5)]
+    wait_until(lambda: all(map(faulty.exists, logs)), 60, "it")
     assert [thread.name for thread in threading.enumerate()].count("hopsml-sync") == 1
     for staging in stagings:
         staging.close()
@@ -277,9 +272,9 @@ def test_what_failed_while_the_trial_ran_is_brought_in_a_later_round(faulty):
     staging = Staging(faulty, PATHS, trial_of(), local_logdir=False, sync_interval=0.05)
     Faulty.error = ConnectionError("no route")
     (staging.path / "output.log").write_text("hello")
-    eventually(lambda: ("write", "output.log") in Faulty.asked or len(Faulty.asked) > 2)
+    wait_until(lambda: ("write", "output.log") in Faulty.asked or len(Faulty.asked) > 2, 60, "it")
     Faulty.error = None
-    eventually(lambda: faulty.exists(here("output.log")))
+    wait_until(lambda: faulty.exists(here("output.log")), 60, "it")
     staging.close()
 
 
@@ -287,7 +282,7 @@ def test_files_are_brought_once_more_when_the_time_limit_is_past(faulty):
     staging = Staging(faulty, PATHS, trial_of(), local_logdir=False, sync_interval=3600)
     (staging.path / "output.log").write_text("asked to stop")
     staging.sync_also_in(0.05)
-    eventually(lambda: faulty.exists(here("output.log")))
+    wait_until(lambda: faulty.exists(here("output.log")), 60, "it")
     staging.close()
 
 
@@ -296,7 +291,7 @@ def test_a_local_logdir_keeps_event_files_and_lets_the_trials_beginning_through(
     for name in ("output.log", TrialFiles.HPARAMS, TrialFiles.EVENTS_START, EVENTS):
         (staging.path / name).write_text(name)
     told = {"output.log", TrialFiles.HPARAMS, TrialFiles.EVENTS_START}
-    eventually(lambda: told <= set(faulty.listdir(here(""))))
+    wait_until(lambda: told <= set(faulty.listdir(here(""))), 60, "it")
     staging.sync_also_in(0.0)
     time.sleep(0.2)
     assert set(faulty.listdir(here(""))) == told
