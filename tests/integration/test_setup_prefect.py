@@ -165,6 +165,9 @@ def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
     wait_until(
         lambda: len({e["resource"]["prefect.resource.id"] for e in heard()}) == 4, 60, "them"
     )
+    # What triggers automations reads events apart from what stores them, and nothing shows how far
+    # it is; a heartbeat that it read after the pause would be one without a successor.
+    time.sleep(5)
     for run, kind in ((over, "COMPLETED"), (paused, "PAUSED")):
         state = {"state": {"type": kind}, "force": True}
         client.post(f"/flow_runs/{run}/set_state", json=state).raise_for_status()
