@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -46,16 +45,6 @@ class Page:
         """A curve of the SCALARS tab: steps and values."""
         answer = self._client.get("/data/plugin/scalars/scalars", params={"run": run, "tag": tag})
         return [(step, value) for _, step, value in answer.json()] if answer.is_success else []
-
-
-def eventually(read, good, seconds=60):
-    """What is read once it is good, or at the end of the time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = read()
-        if good(value) or time.monotonic() > deadline:
-            return value
-        time.sleep(0.3)
 
 
 def board_processes():

@@ -73,7 +73,6 @@ _PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
 """Types of parameters that hold no future."""
 
 _SEND_ATTEMPTS = 10
-_STALLED_SECONDS = 5.0
 _PATIENCE_SECONDS = 5.0
 
 
@@ -449,7 +448,6 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._book.note(known.future.task_run_id, known.task, final)
                 self._book.send(known.future.task_run_id)
         self._book.settle(
-            stalled_seconds=3.0 if interrupted else _STALLED_SECONDS,
             patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,
             hurry=interrupted,
         )

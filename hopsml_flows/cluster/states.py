@@ -32,6 +32,8 @@ _PAGE = 200
 _FLUSH_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
 _BUSY_SECONDS = 30.0  # a server that has just taken in a lot can be silent for long
+_STALLED_SECONDS = 5.0  # a server that has recorded nothing new for so long counts as done
+_HURRIED_SECONDS = 3.0
 _FINAL = [
     state.value
     for state in StateType
@@ -129,26 +131,24 @@ class StateBook:
         with get_client(sync_client=True) as client:
             return _why_silent(client, _ANSWER_SECONDS) is None
 
-    def settle(
-        self, *, stalled_seconds: float, patience_seconds: float | None, hurry: bool = False
-    ) -> None:
+    def settle(self, *, patience_seconds: float | None, hurry: bool) -> None:
         """Wait until the server has all final states; send what it lacks when nothing more comes.
 
         Where no worker was lost, everything was handed to the server, and one that is still
         recording after a while can be left to it.
 
         Args:
-            stalled_seconds: The server counts as done when it recorded nothing new for so long.
             patience_seconds: That while; None waits as long as the server makes progress.
             hurry: Somebody waits for the end, such as a supervisor that will kill this process:
-                a silent server is given up sooner.
+                a server that is silent, or records nothing new, is given up sooner.
         """
         if not self._recorded:
             return
         flush(timeout=_FLUSH_SECONDS)
-        seconds = _ANSWER_SECONDS if hurry else _BUSY_SECONDS
+        answer_seconds = _ANSWER_SECONDS if hurry else _BUSY_SECONDS
+        stalled_seconds = _HURRIED_SECONDS if hurry else _STALLED_SECONDS
         with get_client(sync_client=True) as client:
-            if (reason := _why_silent(client, seconds)) is not None:
+            if (reason := _why_silent(client, answer_seconds)) is not None:
                 self._warn(reason)
                 return
             patience = None if self._sent_by_driver else patience_seconds

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
 from hopsml_flows.cluster.opened import close_local_cluster
-from tests.servers import prefect, s3
+from tests.servers import s3
+from tests.servers.prefect import task_runs
+
+MEMORY = "/dev/shm"
 
 
 @pytest.fixture(scope="session")
@@ -28,30 +31,17 @@ def prefect_server():
     with ExitStack() as stack:
         for last in (False, True):
             try:
-                with _temporary_files_in_memory():
+                with pytest.MonkeyPatch.context() as patch:
+                    # The database lies in memory where it can: while a disk stands still, so does
+                    # the server.
+                    if Path(MEMORY).is_dir() and shutil.disk_usage(MEMORY).free > 2 << 30:
+                        patch.setattr(tempfile, "tempdir", MEMORY)
                     stack.enter_context(prefect_test_harness(server_startup_timeout=120))
                 break
             except (httpx.TransportError, RuntimeError):  # silent for 5 s; its port taken meanwhile
                 if last:
                     raise
         yield PREFECT_API_URL.value()
-
-
-@contextmanager
-def _temporary_files_in_memory():
-    """Temporary files that are made in the block do not lie on a disk, where that can be.
-
-    For the server's database: while a disk stands still, so does the server.
-    """
-    memory = Path("/dev/shm")
-    if memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30:
-        before, tempfile.tempdir = tempfile.tempdir, str(memory)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
-    else:
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +161,7 @@ def task_run_logs(prefect_server):
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 
     def read(flow_run_id: str, count: int) -> dict[str, list[tuple[int, str]]]:
-        runs = prefect.task_runs(flow_run_id, count)
+        runs = task_runs(flow_run_id, count)
         logs, page = [], True
         with get_client(sync_client=True) as client:
             wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(flow_run_id)]))

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from hopsml_flows import experiment
-from tests.boards import eventually
 from tests.servers.prefect import Client, artifacts
+from tests.waiting import eventually
 
 from .training import product
 

@@ -21,9 +21,10 @@ from hopsml_flows.search import Float
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.tracking import experiment_events, start_events
 from hopsml_flows.trials import Trial
-from tests.boards import Page, board_processes, eventually, is_free
+from tests.boards import Page, board_processes, is_free
 from tests.servers import s3
 from tests.servers.processes import left
+from tests.waiting import eventually
 
 PATHS = ExperimentPaths("shown-20260101-120000-abcdef")
 

@@ -19,7 +19,8 @@ from tests.servers.prefect import (
     task_runs,
     wait_for_state,
 )
-from tests.servers.processes import left, wait_until
+from tests.servers.processes import left
+from tests.waiting import wait_until
 
 # From the seventh trial on they hang, in a process of their own, until they are let.
 TRAIN = """

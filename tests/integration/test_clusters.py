@@ -22,7 +22,7 @@ from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
 from tests.logs import printed
-from tests.servers.processes import left
+from tests.waiting import eventually
 
 from .training import product
 
@@ -39,7 +39,8 @@ def test_workers_are_processes_of_one_thread_and_end_with_the_block():
         assert sorted(threads.values()) == [1, 1]
         assert len(set(pids)) == 2
         workers = [psutil.Process(pid) for pid in pids]
-    assert left(workers) == []
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
 
 
 def test_workers_carry_a_mark_of_their_own_and_the_driver_none(monkeypatch):
@@ -114,7 +115,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error_in_time(project, prefect_s
         with pytest.raises(InvalidClusterError, match=said):
             experiment.grid_search(product, {"x": [1]}, project=str(project), cluster=address)
         waited = time.monotonic() - began
-    assert waited < 30  # Dask's own client would wait without limit
+    assert waited < 15  # Dask's own client would wait without limit
     assert not project.exists()
 
 
@@ -160,13 +161,17 @@ def test_a_cluster_closes_though_a_nanny_never_heard_of_its_worker(monkeypatch):
         n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
     )
     nanny = cluster.workers[0]
+
+    def knows():
+        return nanny.process.status is Status.running
+
     try:
         for _ in range(60):  # about every second one is enough
             _kill_twice(nanny)
             if (
-                not _within(5, lambda: nanny.process.status is Status.running)
-                and _within(60, lambda: nanny.process.status is Status.running or _up(cluster))
-                and not _within(5, lambda: nanny.process.status is Status.running)
+                not eventually(knows, bool, 5)
+                and eventually(lambda: knows() or cluster.scheduler.workers, bool)
+                and not eventually(knows, bool, 5)
             ):
                 break
         else:
@@ -174,7 +179,8 @@ def test_a_cluster_closes_though_a_nanny_never_heard_of_its_worker(monkeypatch):
         worker = psutil.Process(nanny.pid)
     finally:
         close_local_cluster(cluster)
-    assert left([worker]) == []
+    _, alive = psutil.wait_procs([worker], timeout=10)
+    assert alive == []
 
 
 def _kill_twice(nanny):
@@ -183,22 +189,10 @@ def _kill_twice(nanny):
         time.sleep(wait)
         killed = nanny.pid
         os.kill(killed, signal.SIGKILL)
-        assert _within(30, lambda killed=killed: _pid(nanny) not in (None, killed))
-
-
-def _up(cluster) -> bool:
-    return bool(cluster.scheduler.workers)
+        old = (None, killed)
+        assert eventually(lambda: _pid(nanny), lambda pid, old=old: pid not in old, 30, 0.01)
 
 
 def _pid(nanny) -> int | None:
     with suppress(AttributeError, ValueError):  # its event loop lets go of the process meanwhile
         return nanny.pid
-
-
-def _within(seconds, condition) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hopsml_flows import experiment
 from tests.servers.prefect import POOL, Client, flow_run, started, wait_for_state
-from tests.servers.processes import wait_until
+from tests.waiting import wait_until
 
 SOURCE = Path(__file__).parents[2] / "deployments"
 

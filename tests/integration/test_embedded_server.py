@@ -5,15 +5,14 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import suppress
 
-import httpx
 import psutil
 import pytest
 
 from hopsml_flows.errors import PrefectServerError
-from tests.servers.prefect import Client
-from tests.servers.processes import free_ports, gone, wait_until
+from tests.servers.prefect import Client, answers
+from tests.servers.processes import free_ports, gone
+from tests.waiting import wait_until
 
 # No main guard, as in the programs written for HopsML.
 SCRIPT = """
@@ -102,13 +101,8 @@ def test_a_server_started_later_shows_the_finished_run_with_its_task_runs(embedd
     )
     try:
         url = f"http://127.0.0.1:{port}/api"
+        wait_until(lambda: answers(url), 120, "the start of the server")
         with Client(url) as client:
-
-            def healthy():
-                with suppress(httpx.TransportError):
-                    return client.get("/health").is_success
-
-            wait_until(healthy, 120, "the start of the server")
             flow_run = client.get(f"/flow_runs/{told['flow_run']}").raise_for_status().json()
             body = {"flow_runs": {"id": {"any_": [told["flow_run"]]}}}
             task_runs = client.found("task_runs", body)

@@ -21,8 +21,9 @@ from hopsml_flows.cluster import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
 from tests import events
-from tests.servers.prefect import task_runs
-from tests.servers.processes import free_ports, gone, left, wait_until
+from tests.servers.prefect import answers, task_runs
+from tests.servers.processes import free_ports, gone, left
+from tests.waiting import wait_until
 
 from .training import product
 
@@ -316,10 +317,10 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
 
 
 def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path):
-    import httpx
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}/api"
     gate = str(tmp_path / "back")
 
     def start():
@@ -336,14 +337,7 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path):
         server.wait(20)
 
     def healthy():
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5).status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.3)
-        pytest.fail("the server did not start")
+        wait_until(lambda: answers(url), 120, "the start of the server")
 
     servers = [start()]
     healthy()
@@ -378,7 +372,7 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path):
     thread = threading.Thread(target=interrupt)
     thread.start()
     try:
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        with temporary_settings({PREFECT_API_URL: url}):
             result = experiment.grid_search(
                 train, {"x": list(range(60))}, project=str(project), cluster=TWO, progress=False
             )

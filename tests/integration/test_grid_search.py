@@ -79,7 +79,6 @@ def test_directory_holds_the_documented_files(searched):
     trials = {
         f"{n:04d}-learning_rate={lr}-dropout={d}" for n, (lr, d) in enumerate(DOCUMENTED_ORDER, 1)
     }
-    trials = {name.replace("1e-05", "1e-05") for name in trials}
     files = {"experiment.json", ".summary.json", "environment.txt", "program.py"}
     assert {entry.name for entry in root.iterdir() if entry.is_dir()} == trials
     assert files <= {entry.name for entry in root.iterdir() if entry.is_file()}

@@ -19,7 +19,7 @@ from hopsml_flows.errors import ExperimentFailedError, TooFewWorkersError
 from hopsml_flows.storage import Project
 from tests.servers import s3
 from tests.servers.prefect import task_runs
-from tests.servers.processes import gone, left, wait_until
+from tests.waiting import wait_until
 
 
 def _task_runs(flow_run_id, count):
@@ -157,7 +157,7 @@ def test_a_process_that_dies_takes_its_group_along_which_goes_on_from_what_it_le
     for entry in tmp_path.iterdir():
         if entry.name.startswith(("process-", "worker-")):
             pid = int(entry.read_text())
-            wait_until(lambda pid=pid: gone(pid), 30, "the end of a process")
+            wait_until(lambda pid=pid: not psutil.pid_exists(pid), 30, "the end of a process")
     log = Path(result.trials[0].directory)
     log = Path(result.path) / log / "worker_0_output.log"
     assert "ended by signal 9 (SIGKILL)" in log.read_text()
@@ -245,7 +245,9 @@ def test_what_a_process_starts_and_writes_ends_with_it_and_its_path_is_as_told(o
     assert {entry.name for entry in diary.iterdir()} == {"chief", "worker"}
     for entry in diary.iterdir():
         pid, _, directory = entry.read_text().partition(" ")
-        wait_until(lambda pid=int(pid): gone(pid), 30, "the end of what it started")
+        wait_until(
+            lambda pid=pid: not psutil.pid_exists(int(pid)), 30, "the end of what it started"
+        )
         assert not Path(directory).exists()
 
 
@@ -293,7 +295,8 @@ def test_a_driver_that_is_gone_leaves_nothing_on_the_cluster(
         assert len(family) == 2
         driver.send_signal(stop)
         driver.wait(60)
-        assert left(family) == []
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert alive == []
         (experiment,) = (tmp_path / "project" / "Experiments").iterdir()
         shared = Path(tempfile.gettempdir()) / f"hopsml-group-{experiment.name}-1"
         wait_until(lambda: not shared.exists(), 30, f"the end of {shared}")

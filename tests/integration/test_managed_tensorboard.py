@@ -11,8 +11,9 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.errors import HopsmlWarning
 from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, Project
-from tests.boards import Page, board_processes, eventually, is_free
+from tests.boards import Page, board_processes, is_free
 from tests.servers.prefect import artifacts
+from tests.waiting import eventually
 
 
 def curved(x, gate):

@@ -14,7 +14,7 @@ from hopsml_flows.cli import main
 from hopsml_flows.experiment import HopsFSProject
 from hopsml_flows.flows.setup import AUTOMATION, Wish, set_up
 from tests.servers.prefect import Client, flow_run
-from tests.servers.processes import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from hopsml_flows import experiment
 from hopsml_flows.cluster import slurm as slurm_cluster
 from hopsml_flows.errors import ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
-from tests.servers.processes import wait_until
 from tests.servers.slurm import Slurm
+from tests.waiting import wait_until
 
 from .training import product
 

@@ -25,8 +25,9 @@ from hopsml_flows.search import Direction, Float
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.tracking import end_events, experiment_events, start_events
 from hopsml_flows.trials import State, Trial, TrialResult
-from tests.boards import Page, board_processes, eventually, is_free
+from tests.boards import Page, board_processes, is_free
 from tests.servers.processes import left
+from tests.waiting import eventually
 
 FIRST = ExperimentPaths("rates-20260101-120000-aaaaaa")
 SECOND = ExperimentPaths("rates-20260102-120000-bbbbbb")

@@ -12,7 +12,7 @@ import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.experiment import ClusterConfig
-from tests.boards import eventually
+from tests.waiting import eventually
 
 SERVER = """
 import sys, types

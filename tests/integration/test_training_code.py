@@ -13,7 +13,8 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, InvalidProjectError, PrefectServerError
 from hopsml_flows.experiment import ClusterConfig
 from tests.logs import printed
-from tests.servers.processes import gone, wait_until
+from tests.servers.processes import gone
+from tests.waiting import wait_until
 
 from .training import product
 

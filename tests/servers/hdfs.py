@@ -11,7 +11,8 @@ import urllib.request
 from pathlib import Path
 from uuid import uuid4
 
-from tests.servers.processes import Process, free_ports, wait_until
+from tests.servers.processes import Process, free_ports
+from tests.waiting import wait_until
 
 _OPENED = (
     *("java.io", "java.lang", "java.lang.reflect", "java.math", "java.net", "java.text"),

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 from prefect.settings import PREFECT_API_URL
 
-from tests.boards import eventually
-from tests.servers.processes import Process, free_ports, wait_until
+from tests.servers.processes import Process, free_ports
+from tests.waiting import eventually, wait_until
 
 START_SECONDS = 120
 """How long a server or a worker may take to start; a loaded machine is slow."""
@@ -94,10 +94,7 @@ class PrefectServer:
 
     def _answers(self) -> bool:
         assert self._process.running, self._process.log.read_text()
-        try:
-            return httpx.get(f"{self.api_url}/health", timeout=5).status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
+        return answers(self.api_url)
 
     def _has_worker(self, pool: str) -> bool:
         found = _asked("POST", f"{self.api_url}/work_pools/{pool}/workers/filter", json={})
@@ -112,6 +109,18 @@ class PrefectServer:
             more: What to add.
         """
         return {**os.environ, **_SERVICES, **more}
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers.
+
+    Args:
+        url: Its API.
+    """
+    try:
+        return httpx.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 class Client(httpx.Client):
@@ -167,15 +176,12 @@ def task_runs(flow_run_id: object, count: int, url: str | None = None) -> list[d
         return eventually(read, settled)
 
 
-def artifacts(
-    flow_run_id: object, good: Callable[[dict[str, Any]], object], url: str | None = None
-) -> dict[str, Any]:
+def artifacts(flow_run_id: object, good: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     """Data of a flow run's artifacts by their keys, once they are good, or after a minute.
 
     Args:
         flow_run_id: The flow run.
         good: Whether all is there; it is asked again where it finds no such key.
-        url: The server's API; the one that is configured where there is none.
     """
     body = {"artifacts": {"flow_run_id": {"any_": [str(flow_run_id)]}}, "sort": "CREATED_DESC"}
 
@@ -185,7 +191,7 @@ def artifacts(
         except KeyError:
             return False
 
-    with Client(url) as client:
+    with Client() as client:
         return eventually(
             lambda: {entry["key"]: entry["data"] for entry in client.found("artifacts", body)},
             there,

@@ -8,11 +8,12 @@ import random
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
+
+from tests.waiting import eventually
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -43,30 +44,19 @@ def free_ports(count: int) -> list[int]:
             opened.close()
 
 
-def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not happen within {seconds} s")
-        time.sleep(0.1)
-
-
 def gone(pid: int) -> bool:
     """Whether a process has ended, also where nobody has reaped it."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return not _lives(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return True
 
 
-def left(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended after half a minute."""
-    deadline = time.monotonic() + 30
-    alive = list(processes)
-    while alive := [process for process in alive if _lives(process)]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
+def left(processes: Collection[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended after half a minute; one that nobody has reaped has ended."""
+    alive: list[psutil.Process] = eventually(
+        lambda: [process for process in processes if _lives(process)], lambda alive: not alive, 30
+    )
     return alive
 
 

@@ -9,7 +9,8 @@ import urllib.request
 from pathlib import Path
 from uuid import uuid4
 
-from tests.servers.processes import Process, free_ports, wait_until
+from tests.servers.processes import Process, free_ports
+from tests.waiting import wait_until
 
 BUCKET = "projects"
 KEY, SECRET = "hopsml-tests", "a-secret-of-the-tests"

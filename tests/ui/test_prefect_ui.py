@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from tests.boards import eventually
 from tests.servers.prefect import Client, PrefectServer, wait_for_state
-from tests.servers.processes import wait_until
+from tests.waiting import eventually, wait_until
 
 from .prefect_pages import RunForm
 

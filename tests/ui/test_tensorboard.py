@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from tests.boards import Page, eventually
+from tests.boards import Page
+from tests.waiting import eventually
 
 SCRIPT = """
 import pathlib, sys, time

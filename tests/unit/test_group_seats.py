@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from hopsml_flows import distributed
@@ -18,7 +19,8 @@ from hopsml_flows.execution.group import own_seats as seats
 from hopsml_flows.execution.group.guarded import guarded
 from hopsml_flows.execution.group.seats import Seats
 from hopsml_flows.trials import Framework, GroupShape, Phase, Trial
-from tests.servers.processes import gone, wait_until
+from tests.servers.processes import gone
+from tests.waiting import wait_until
 
 TWO = GroupShape(Framework.ANY, 2)
 LEADER, FOLLOWER = TWO.members
@@ -116,7 +118,7 @@ def test_the_leaders_result_is_reported_and_its_process_lives_until_it_is_ended(
     report = run(train, environment={"EXTRA": "yes"}, gpus=("1", "2"))
     assert report.phase is Phase.FINISHED
     assert report.result.outputs["extra"] == "yes"
-    assert gone(report.result.outputs["pid"])
+    assert not psutil.pid_exists(report.result.outputs["pid"])
     directory = project.local_root / "Experiments" / "groups-1"
     assert "hello from 7 '1,2'" in (directory / "output.log").read_text()
     assert (directory / ".outputs.json").exists()

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from hopsml_flows.cluster.orphans import MARK, end_orphans
-from tests.servers.processes import gone, wait_until
+from tests.servers.processes import gone
+from tests.waiting import wait_until
 
 # A worker that starts a child, says who it is, and lives so many seconds.
 WORKER = """

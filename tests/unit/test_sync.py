@@ -16,7 +16,7 @@ from hopsml_flows.execution import sync as sync_module
 from hopsml_flows.execution.sync import WHOLE_UP_TO, Sync
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, patience
 from hopsml_flows.trials import Failure, State, Trial, TrialResult
-from tests.servers.processes import wait_until
+from tests.waiting import wait_until
 
 PATHS = ExperimentPaths("e-1")
 EVENTS = "events.out.tfevents.1.host"
