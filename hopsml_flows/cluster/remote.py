@@ -145,10 +145,10 @@ class _Shared:
     def drop(self, key: str) -> None:
         with self._lock:
             self._pickled.pop(key, None)
-            self._objects.pop(key, None)
-            context = self._contexts.pop(key, None)
-        if context is not None:
-            context.close()
+            known = self._objects.pop(key, None), self._contexts.pop(key, None)
+        for shared in known:
+            if callable(close := getattr(shared, "close", None)):
+                close()
 
     def get(self, key: str) -> Any:
         with self._lock:

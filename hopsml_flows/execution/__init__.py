@@ -5,7 +5,8 @@ from hopsml_flows.execution.carrying import EventMakers, carried_out
 from hopsml_flows.execution.commits import Earlier, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
-from hopsml_flows.execution.function import TrainingFunction, check_not_loading, packed
+from hopsml_flows.execution.function import TrainingFunction, check_not_loading
+from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.scalars import Scalars
@@ -35,6 +36,7 @@ __all__ = [
     "earlier_trials",
     "evaluate",
     "packed",
+    "packed_values",
     "running_trial",
     "visible_gpus",
 ]

@@ -1,9 +1,9 @@
 """Stopping a trial that runs too long, also one that does not listen.
 
 First the training function is asked: an exception is raised inside it. Code that never returns to
-Python (a sleep in C, a kernel that hangs), or that swallows the exception, is not reached by that;
-then the process is ended. The standard library's ``faulthandler`` does it from a thread that needs
-no interpreter lock, after writing every thread's stack to the trial's log.
+Python (a sleep in C, a kernel that hangs), or that swallows the exception, is not reached by that.
+Then every thread's stack is written to the trial's log, by a thread that needs no interpreter lock,
+and the worker that supervises the process ends it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ from typing import TypeVar
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.capture import OutputLog
 
-__all__ = ["ASKED", "ENDED", "GRACE_SECONDS", "limited"]
+__all__ = ["ASKED", "GRACE_SECONDS", "limited"]
 
 GRACE_SECONDS = 5.0
 """Time between asking and ending the process."""
 
 ASKED = "asked to stop"
 """Part of the log line about asking."""
-
-ENDED = "Timeout ("
-"""How faulthandler begins what it writes before it ends the process."""
 
 T = TypeVar("T")
 
@@ -43,7 +40,7 @@ def limited(function: Callable[[], T], seconds: float | None, log: OutputLog, *,
         function: What to call.
         seconds: The limit; None for none.
         log: The trial's log.
-        alone: Whether the process runs only this trial, so that it may be ended.
+        alone: Whether the process runs only this trial, so that all its stacks are the trial's.
 
     Returns:
         What the function returned in time.
@@ -55,7 +52,7 @@ def limited(function: Callable[[], T], seconds: float | None, log: OutputLog, *,
         return function()
     watch = _Watch(seconds, log)
     if alone:
-        faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=log.descriptor)
+        faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, file=log.descriptor)
     watch.start()
     message = f"stopped after trial_timeout of {seconds:g} s"
     try:
@@ -69,7 +66,8 @@ def limited(function: Callable[[], T], seconds: float | None, log: OutputLog, *,
         # The traceback shows where the function was.
         raise TrialTimeoutError(message).with_traceback(asked.__traceback__) from None
     finally:
-        # Outside of all that the request may interrupt: left armed, it would end the next trial.
+        # Outside of all that the request may interrupt: left armed, it would write to a file that
+        # is another one by then.
         if alone:
             faulthandler.cancel_dump_traceback_later()
     if watch.asked:

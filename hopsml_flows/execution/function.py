@@ -1,4 +1,4 @@
-"""Finding the training function, naming it, and packing it for the workers.
+"""Finding the training function and naming it.
 
 A training function is a callable, a Prefect task, or an import string; whichever it is, it has an
 import string (what a Prefect run form stores) and a callable (what runs). This module knows
@@ -13,23 +13,20 @@ import importlib.util
 import inspect
 import os
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
-
-import cloudpickle
 
 from hopsml_flows.errors import FunctionNotFoundError, InvalidFunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TrainingFunction", "check_not_loading", "packed", "unpacked"]
+__all__ = ["TrainingFunction", "check_not_loading", "is_loaded_from_file"]
 
 _FORM = "must be 'package.module:name' or 'path/file.py:name'"
 
@@ -82,52 +79,6 @@ class TrainingFunction(str):
         return Path(file) if file and Path(file).is_file() else None
 
 
-def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
-    """Pickle a function for the workers.
-
-    Functions of ``__main__``, notebooks, closures and files loaded by path always travel by
-    value. Functions of importable modules travel by name where workers share this machine's
-    modules, and by value, with the user's other modules, where they may not.
-
-    Args:
-        function: The callable.
-        by_value: Whether workers may lack the user's modules.
-
-    Raises:
-        InvalidFunctionError: Something the function refers to cannot be pickled.
-    """
-    # Those that the user registered stay registered; aliases of a module are left out.
-    registered = cloudpickle.list_registry_pickle_by_value()
-    modules = [
-        module
-        for name, module in list(sys.modules.items())
-        if name == getattr(module, "__name__", None)
-        and name not in registered
-        and (name.startswith(_LOADED) or (by_value and _is_users(name, module)))
-    ]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        data: bytes = cloudpickle.dumps(function)
-    except Exception as error:  # pickling calls arbitrary __reduce__ methods
-        raise InvalidFunctionError(
-            "train",
-            function,
-            f"cannot be sent to the workers: {type(error).__name__}: {error}. Create what it "
-            "refers to inside the function",
-        ) from error
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
-    return data
-
-
-def unpacked(data: bytes) -> Callable[..., Any]:
-    """The function out of :func:`packed`; only ever called with this run's own bytes."""
-    function: Callable[..., Any] = cloudpickle.loads(data)
-    return function
-
-
 def check_not_loading() -> None:
     """Refuse to start something while a module is being loaded for its training function.
 
@@ -151,6 +102,16 @@ _LOADED_PREFIX = "hopsml_loaded_"
 _LOADED = (_LOADED_PREFIX, "__prefect_loader_")
 """Prefixes of modules that were loaded from a file, here or by Prefect for a deployment's flow:
 nobody else can import them by name."""
+
+
+def is_loaded_from_file(module: str) -> bool:
+    """Whether a module's name says that it was loaded from a path: no process can import it.
+
+    Args:
+        module: The module's name.
+    """
+    return module.startswith(_LOADED)
+
 
 _loading: ContextVar[str | None] = ContextVar("hopsml_loading", default=None)
 
@@ -284,25 +245,3 @@ def _innermost(function: Any) -> Any:
     while isinstance(function, partial):
         function = function.func
     return function
-
-
-_INSTALLED = tuple(
-    os.path.realpath(path) + os.sep
-    for key, path in sysconfig.get_paths().items()
-    if key in ("stdlib", "platstdlib", "purelib", "platlib")
-)
-
-
-def _is_users(name: str, module: ModuleType) -> bool:
-    """Whether a module is neither the standard library's, nor installed, nor the project's."""
-    file = getattr(module, "__file__", None)
-    if not file or name.partition(".")[0] in ("hopsml_flows", "hopsml_tasks", "__main__"):
-        return False
-    directory, base = os.path.split(file)
-    return not os.path.join(_real_directory(directory), base).startswith(_INSTALLED)
-
-
-@cache
-def _real_directory(path: str) -> str:
-    """A directory without symbolic links; there are thousands of modules in few of them."""
-    return os.path.realpath(path)

@@ -6,21 +6,25 @@ every failure of the user's code as a result, never as an exception.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import threading
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from hopsml_flows.execution.capture import LineSink, OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.devices import Sampling, banner
-from hopsml_flows.execution.function import unpacked
 from hopsml_flows.execution.hints import hint_for
+from hopsml_flows.execution.main_module import serve_spawned
+from hopsml_flows.execution.payload import unpacked
 from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
@@ -29,12 +33,18 @@ from hopsml_flows.execution.workdir import own_working_directory
 from hopsml_flows.storage import ExperimentPaths, Project, scalars_file
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["Files", "Job", "Place", "evaluate"]
 
+T = TypeVar("T", bound="Closable")
+
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
+
+
+class Closable(Protocol):
+    """Something that is closed at the end."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 class Job:
@@ -58,19 +68,27 @@ class Job:
         sync_interval: Seconds between two times that a running trial's files are brought to the
             project.
         texts: Hyperparameters whose values TensorBoard shows as text.
+        seed: The experiment's seed, or None where nothing is drawn.
+        isolation: "worker" where trials of a worker share a process, "process" where each has its
+            own.
     """
 
     __slots__ = (
         "_function",
+        "_lock",
+        "_own_process",
         "_packed",
+        "_supervisor",
         "directory",
         "experiment_id",
+        "isolation",
         "local_logdir",
         "needs_metric",
         "optimization_key",
         "project",
         "resumed",
         "scratch",
+        "seed",
         "sync_interval",
         "texts",
         "trial_timeout",
@@ -91,9 +109,14 @@ class Job:
         resumed: bool = False,
         sync_interval: float = SYNC_SECONDS,
         texts: frozenset[str] = frozenset(),
+        seed: int | None = None,
+        isolation: str = "worker",
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
+        self._own_process = False
+        self._lock = threading.Lock()
+        self._supervisor: Any = None
         self.project = project
         self.experiment_id = experiment_id
         self.optimization_key = optimization_key
@@ -105,22 +128,66 @@ class Job:
         self.resumed = resumed
         self.sync_interval = sync_interval
         self.texts = texts
+        self.seed = seed
+        self.isolation = isolation
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: getattr(self, name) for name in self.__slots__}
-        state["_function"] = None
-        return state
+        own = ("_function", "_lock", "_supervisor")
+        return {name: getattr(self, name) for name in self.__slots__ if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+        self._function = None
+        self._lock = threading.Lock()
+        self._supervisor = None
 
     @property
     def function(self) -> Callable[..., Any]:
         """The training function; unpacked once a process."""
         if self._function is None:
-            self._function = unpacked(self._packed)
+            self._function = unpacked(self._packed, own_process=self._own_process)
         return self._function
+
+    def supervisor(self, make: Callable[[], T]) -> T:
+        """What looks after the job's processes on this worker; the job closes it.
+
+        Args:
+            make: Makes it, when it is first asked for.
+        """
+        with self._lock:
+            if self._supervisor is None:
+                self._supervisor = make()
+            return cast("T", self._supervisor)
+
+    def close(self) -> None:
+        """End what looks after the job's processes: no trial of it will come any more."""
+        with self._lock:
+            supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.close()
+
+    def live_in_this_process(self, home: Path) -> None:
+        """Let this process, which exists for the job, stand in for the user's script.
+
+        Args:
+            home: A directory that lives as long as the process.
+        """
+        self._own_process = True
+        serve_spawned(self._packed, home)
+
+    def trial_seed(self, number: int) -> int:
+        """The seed of a trial: the same in every attempt, another one in every other trial.
+
+        Args:
+            number: The trial's number.
+
+        Returns:
+            32 bits.
+        """
+        root = self.experiment_id if self.seed is None else self.seed
+        digest = hashlib.sha256(f"{root}/{number}".encode()).digest()
+        return int.from_bytes(digest[:4], "big")
 
     @property
     def paths(self) -> ExperimentPaths:
@@ -145,6 +212,10 @@ class Job:
             self.optimization_key = None
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a trial runs.
@@ -155,14 +226,22 @@ class Place:
             are its descriptors, its working directory and what it takes of the machine the
             trial's.
         memory_limit: Bytes beyond which Dask ends the process, or None.
-        scratch: Directory for its working directory, which somebody else removes; None for the
-            job's.
+        scratch: Directory for its working directory, which whoever started the process removes;
+            None for the job's.
+        note: What the trial's log should say besides, or "".
+        values: Makes the hyperparameters as the training function gets them; None for the trial's.
+        calling: Called just before the training function is.
+        called: Called when the training function has returned or raised.
     """
 
     worker: str = ""
     alone: bool = False
     memory_limit: int | None = None
     scratch: str | None = None
+    note: str = ""
+    values: Callable[[], Mapping[str, Any]] | None = None
+    calling: Callable[[], None] = _nothing
+    called: Callable[[], None] = _nothing
 
 
 class Files(Protocol):
@@ -211,6 +290,8 @@ def evaluate(
         lost = f"attempt {trial.attempt}: the worker of the attempt before was lost"
         log.note(lost, level=logging.WARNING)
     log.note(banner(place.worker, alone=place.alone, memory_limit=place.memory_limit))
+    if place.note:
+        log.note(place.note, level=logging.WARNING)
     again = trial.attempt > 1 or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
     sampling = Sampling(scalars.write)
@@ -227,12 +308,17 @@ def evaluate(
         if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:
-            returned = limited(
-                lambda: call(job.function, trial.params, reporter),
-                job.trial_timeout,
-                log,
-                alone=place.alone,
-            )
+            place.calling()
+            try:
+                returned = limited(
+                    # Where the function is unpacked, its values can be, too.
+                    lambda: call(job.function, _values(trial, place), reporter),
+                    job.trial_timeout,
+                    log,
+                    alone=place.alone,
+                )
+            finally:
+                place.called()
             outputs, metric = checked_outputs(
                 returned, key=job.optimization_key, required=job.needs_metric
             )
@@ -257,6 +343,10 @@ def evaluate(
         step=reporter.step,
         devices=sampling.usage,
     )
+
+
+def _values(trial: Trial, place: Place) -> Mapping[str, Any]:
+    return trial.params if place.values is None else place.values()
 
 
 def _failure(error: BaseException, project: Project) -> Failure:

@@ -6,6 +6,7 @@ What is decided is decided by the search and the trial loop, which are pure; her
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from hopsml_flows.cluster.futures import TrialFuture
@@ -15,17 +16,15 @@ from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import (
     StorageUnavailableError,
     TrialFailedError,
-    TrialTimeoutError,
     WorkerLostError,
 )
 from hopsml_flows.execution import Earlier, Job, argument_order, committed
-from hopsml_flows.execution.deadline import ENDED, GRACE_SECONDS
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.groups import GroupFuture, GroupRuns
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import generation_line
 from hopsml_flows.flows.single import SingleRuns
-from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.announcer import Announcer
 from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
@@ -130,6 +129,7 @@ class Driver:
             resumed=self._resumed,
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
+            seed=self._plan.options.seed,
         )
         runs = self._runs(cluster, runner, job)
         while not self.loop.finished:
@@ -176,7 +176,8 @@ class Driver:
         """What submits the trials: as one process each, or as several."""
         shared = runner.share("job", job)
         if self._plan.group is None:
-            return SingleRuns(cluster, runner, shared)
+            by_value = self._plan.options.cluster.elsewhere
+            return SingleRuns(cluster, runner, shared, by_value=by_value)
         return GroupRuns(self._plan.group, cluster, runner, job, shared)
 
     def _taken(self, future: TrialFuture[Any] | GroupFuture) -> TrialResult | None:
@@ -186,48 +187,30 @@ class Driver:
         error = outcome.error
         result: TrialResult | None = None
         if isinstance(outcome.value, TrialResult):
-            result = outcome.value
+            result = replace(outcome.value, params=trial.params)
         elif isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
-            result = error.result
+            result = replace(error.result, params=trial.params)
         elif isinstance(error, WorkerLostError):
             result = committed(self._plan.options.project, self.paths, trial)
-            if result is None and not self._timed_out(trial, error):
+            if result is None:
                 given_up = self.loop.lost(trial.number, str(error))
                 if given_up is not None:
                     self._sessions.ended(trial, given_up)
                 return given_up
         silent = result is None
         if result is None:
-            result = TrialResult.without_report(trial, self._failure(outcome))
+            result = TrialResult.without_report(trial, _failure(outcome))
         if silent or (result.failure and result.failure.kind == StorageUnavailableError.__name__):
             self._sessions.ended(trial, result)
         self.loop.done(result)
         return result
 
-    def _failure(self, outcome: Outcome) -> Failure:
-        """Why a trial that could not report itself has failed."""
-        error = outcome.error
-        if isinstance(error, WorkerLostError):
-            limit = self._plan.options.trial_timeout
-            message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
-            return Failure(TrialTimeoutError.__name__, message)
-        return Failure(type(error).__name__, str(error or outcome.message))
-
-    def _timed_out(self, trial: Trial, error: WorkerLostError) -> bool:
-        """Whether a trial's process ended itself because the trial did not listen."""
-        limit = self._plan.options.trial_timeout
-        if limit is None:
-            return False
-        options = self._plan.options
-        if options.project.local_root is None or options.local_logdir:
-            # The log's last words lay with the worker; what is left is how long that had time.
-            return error.elapsed >= limit + GRACE_SECONDS
-        try:
-            log = options.project.read(self.paths.trial(trial.directory, TrialFiles.LOG))
-        except OSError:
-            return error.elapsed >= limit + GRACE_SECONDS
-        return ENDED.encode() in log
-
     def _mean_seconds(self) -> float | None:
         recent = [result.duration for result in self.results[-20:]]
         return sum(recent) / len(recent) if recent else None
+
+
+def _failure(outcome: Outcome) -> Failure:
+    """Why a trial that could not report itself has failed."""
+    error = outcome.error
+    return Failure(type(error).__name__, str(error or outcome.message))

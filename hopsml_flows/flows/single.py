@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.execution import packed_values
+from hopsml_flows.execution.process import Order
+from hopsml_flows.trials import json_value
 from hopsml_tasks import trial as trial_task
 
 if TYPE_CHECKING:
@@ -24,12 +29,16 @@ class SingleRuns:
         cluster: Where they run.
         runner: What submits them.
         job: What they share.
+        by_value: Whether workers may lack the user's modules.
     """
 
-    def __init__(self, cluster: OpenCluster, runner: TrialTaskRunner, job: SharedRef) -> None:
+    def __init__(
+        self, cluster: OpenCluster, runner: TrialTaskRunner, job: SharedRef, *, by_value: bool
+    ) -> None:
         self._cluster = cluster
         self._runner = runner
         self._job = job
+        self._by_value = by_value
 
     @property
     def slots(self) -> int:
@@ -43,7 +52,11 @@ class SingleRuns:
             trial: The trial.
             owner: The flow run that it belongs to; None for the experiment's.
         """
-        parameters = {"job": self._job, "name": trial.name, "packed": pickle.dumps(trial)}
+        # Workers may lack the classes of the values themselves.
+        image = json.loads(json.dumps(json_value("parameters", trial.params)))
+        shown = replace(trial, params=image)
+        order = Order(shown, packed_values(trial.params, by_value=self._by_value))
+        parameters = {"job": self._job, "name": trial.name, "packed": pickle.dumps(order)}
         return self._runner.submit(trial_task, parameters, name=trial.name, owner=owner)
 
     def next_done(self, timeout: float) -> list[TrialFuture[Any]]:

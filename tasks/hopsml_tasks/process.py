@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import distributed
@@ -17,6 +16,7 @@ from hopsml_flows.execution.group import Process, supervised
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.run_logs import task_run_sender
 from hopsml_flows.trials import Phase, Trial
+from hopsml_tasks.abandoned import abandoned
 
 __all__ = ["process"]
 
@@ -46,7 +46,7 @@ def process(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the ru
         member,
         worker.address,
         EventMakers(trial_events, end_events),
-        abandoned=_abandoned(worker),
+        abandoned=abandoned(worker),
         lines=task_run_sender(),
     )
     if report.phase is Phase.STOPPED:
@@ -56,16 +56,3 @@ def process(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the ru
     if report.phase is Phase.FAILED and report.result is not None:
         raise TrialFailedError(str(report.result.failure), report.result)
     return report.result
-
-
-def _abandoned(worker: distributed.Worker) -> Callable[[], bool]:
-    """Says whether the cluster has forgotten this task: its driver was stopped, or is gone."""
-    key = worker.get_current_task()
-    state = worker.state
-
-    def abandoned() -> bool:
-        # Dask interrupts no task that runs; it only marks it in the worker's state.
-        known = state.tasks.get(key)
-        return known is None or known.state != "executing"
-
-    return abandoned

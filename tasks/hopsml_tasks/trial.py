@@ -3,63 +3,85 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
+from typing import Any
 
 import distributed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Cancelled, Crashed
 
-from hopsml_flows.errors import TrialFailedError
+from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, committed
+from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
-from hopsml_flows.tracking.run_logs import task_run_lines
-from hopsml_flows.trials import Trial, TrialResult
+from hopsml_flows.tracking.run_logs import task_run_lines, task_run_sender
+from hopsml_flows.tracking.task_run import TaskRunSurroundings
+from hopsml_flows.trials import TrialResult
+from hopsml_tasks.abandoned import abandoned
 
 __all__ = ["trial"]
 
+_EVENTS = EventMakers(trial_events, end_events)
+
 
 @task(name="trial", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
-def trial(job: Job, name: str, packed: bytes) -> TrialResult:  # noqa: ARG001 - the run's name
-    """Evaluate the training function once.
+def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run's name
+    """Evaluate the training function once, in a process that the worker keeps for that.
 
     Args:
         job: What the experiment's trials share.
         name: The trial's name; the task run is named so.
-        packed: The pickled :class:`Trial`; Prefect would walk through anything else, here and
+        packed: The pickled :class:`Order`; Prefect would walk through anything else, here and
             in the driver, in search of futures.
 
     Returns:
-        The result of a trial that succeeded.
+        The result of a trial that succeeded; where its process was lost, a state that says so.
 
     Raises:
         TrialFailedError: It failed; the exception carries the result.
     """
-    trial: Trial = pickle.loads(packed)  # from this run's own driver
-    done = committed(job.project, job.paths, trial)
-    if done is not None:
-        return done
+    order: Order = pickle.loads(packed)  # from this run's own driver
+    if order.trial.attempt > 1 or job.resumed:
+        done = committed(job.project, job.paths, order.trial)
+        if done is not None:
+            return done
+    try:
+        worker = distributed.get_worker()
+    except ValueError:  # called directly, as a Prefect task may be
+        return _returned(_here(job, order))
+    limit = worker.memory_manager.memory_limit
+    supervisor = job.supervisor(lambda: Supervisor(job, worker.address, limit, _EVENTS))
+    end = supervisor.run(
+        replace(order, around=TaskRunSurroundings.current()),
+        abandoned=abandoned(worker),
+        lines=task_run_sender(),
+    )
+    if not isinstance(end, Lost):
+        return _returned(end)
+    if end.abandoned:
+        return Cancelled(message=end.reason)
+    return Crashed(message=end.reason, data=WorkerLostError(end.reason))
+
+
+def _here(job: Job, order: Order) -> TrialResult:
+    """Run a trial in this process, which other code shares."""
     staging = Staging(
         job.project,
         job.paths,
-        trial,
+        order.trial,
         local_logdir=job.local_logdir,
         scratch=job.scratch,
         resumed=job.resumed,
         sync_interval=job.sync_interval,
     )
-    log = job.project.full(job.paths.trial(trial.directory, TrialFiles.LOG))
-    events = EventMakers(trial_events, end_events)
-    result = carried_out(job, trial, staging, _place(), events, task_run_lines(log))
+    log = job.project.full(job.paths.trial(order.trial.directory, TrialFiles.LOG))
+    place = Place(values=lambda: pickle.loads(order.values))
+    return carried_out(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
+
+
+def _returned(result: TrialResult) -> TrialResult:
     if result.failure is not None:
         raise TrialFailedError(str(result.failure), result)
     return result
-
-
-def _place() -> Place:
-    try:
-        worker = distributed.get_worker()
-    except ValueError:  # called directly, as a Prefect task may be
-        return Place()
-    # A worker inside the driver's process has no nanny; nor may one of several threads be alone.
-    alone = worker.state.nthreads == 1 and worker.nanny is not None
-    return Place(worker.address, alone=alone, memory_limit=worker.memory_manager.memory_limit)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 
-from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.carrying import EventMakers
-from hopsml_flows.execution.deadline import GRACE_SECONDS
-from hopsml_flows.execution.group.child import Assignment
 from hopsml_flows.execution.group.files import last_words, tidied
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
-from hopsml_flows.execution.group.launch import TrainingProcess
 from hopsml_flows.execution.group.process import Process
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
+from hopsml_flows.execution.group.work import MemberWork
+from hopsml_flows.execution.process.launch import TrainingProcess, overdue
+from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.run import Job
-from hopsml_flows.trials import Failure, Phase, ProcessEnd, Trial, TrialResult
+from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
 
 __all__ = ["supervised"]
 
@@ -54,7 +52,7 @@ def supervised(
     if seat is None:
         return ProcessEnd(Phase.STOPPED, reason="the group did not wait for this worker")
     try:
-        assignment = Assignment(
+        work = MemberWork(
             job,
             trial,
             process,
@@ -65,14 +63,14 @@ def supervised(
             temporary=job.scratch or tempfile.gettempdir(),
         )
         # It loads what it needs while the others arrive.
-        child = TrainingProcess(assignment, _environment(process), lines)
+        child = TrainingProcess(work, _environment(process))
         try:
             never_began = _waited(child, process, seat, abandoned)
-            report = never_began or _watched(child, seat, abandoned)
+            report = never_began or _watched(child, work, seat, abandoned, lines)
         finally:
             child.end(at_once=seat.phase is not Phase.RUNNING)
         if report is None:
-            report = _unreported(child, assignment, seat, abandoned)
+            report = _unreported(child, work, seat, abandoned)
         tidied(job, trial, process)
         return report
     finally:
@@ -91,50 +89,55 @@ def _waited(
             return None
         if seat.phase is Phase.ARRIVED:
             seat.wait(_LOOK_SECONDS)
-        elif child.told(_LOOK_SECONDS) is not None:
+        elif isinstance(child.told(_LOOK_SECONDS, None), Ready):
             seat.phase = Phase.ARRIVED
     if seat.state is SeatState.STOP or seat.begin is None:
         return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
     seat.phase = Phase.RUNNING
-    child.begin(_variables(process, seat.begin))
+    child.order(_variables(process, seat.begin))
     return None
 
 
 def _watched(
-    child: TrainingProcess, seat: HeldSeat, abandoned: Callable[[], bool]
+    child: TrainingProcess,
+    work: MemberWork,
+    seat: HeldSeat,
+    abandoned: Callable[[], bool],
+    lines: Callable[[int, str], None] | None,
 ) -> ProcessEnd | None:
     """Watch the process until it is to be ended; None where it has not said how it went."""
     report: ProcessEnd | None = None
     while seat.state is not SeatState.STOP and not abandoned():
-        if report is None:
-            result = child.told(_LOOK_SECONDS)
-            if isinstance(result, TrialResult):
-                phase = Phase.FINISHED if result.succeeded else Phase.FAILED
-                report = ProcessEnd(phase, result)
-                seat.phase = phase
-            elif child.is_over:
-                return None
-        else:  # others may need what it serves
+        if report is not None:  # others may need what it serves
             seat.wait(_LOOK_SECONDS)
+            continue
+        is_over = child.is_over  # its last answer may have come just before
+        told = child.told(0.0 if is_over else _LOOK_SECONDS, lines)
+        if isinstance(told, Done):
+            result: TrialResult = told.value
+            phase = Phase.FINISHED if result.succeeded else Phase.FAILED
+            report = ProcessEnd(phase, result)
+            seat.phase = phase
+        elif is_over:
+            return None
+        elif child.is_overdue(work.job.trial_timeout):
+            seat.phase = Phase.FAILED
+            failure = overdue(work.job.trial_timeout)
+            return ProcessEnd(Phase.FAILED, TrialResult.without_report(work.trial, failure))
     return report
 
 
 def _unreported(
-    child: TrainingProcess, assignment: Assignment, seat: HeldSeat, abandoned: Callable[[], bool]
+    child: TrainingProcess, work: MemberWork, seat: HeldSeat, abandoned: Callable[[], bool]
 ) -> ProcessEnd:
-    job, trial, process = assignment.job, assignment.trial, assignment.process
+    job, trial, process = work.job, work.trial, work.process
     if child.was_ended:
         reason = "the driver is gone" if abandoned() else "stopped with its group"
         with suppress(Exception):  # each file system has errors of its own
             last_words(job, trial, process, f"{process.member} was ended: {reason}")
         return ProcessEnd(Phase.STOPPED, reason=reason)
     seat.phase = Phase.DIED
-    limit = job.trial_timeout
-    if limit is not None and child.seconds >= limit + GRACE_SECONDS:
-        message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
-        failure = Failure(TrialTimeoutError.__name__, message)
-        return ProcessEnd(Phase.FAILED, TrialResult.without_report(trial, failure))
-    reason = f"its process {_described(child.returncode)}"
+    reason = f"its process {child.how_it_ended}"
     words = f"{process.member}: {reason}"
     if said := child.said_outside:
         words += f", having said, outside of its training:\n{said}"
@@ -159,11 +162,3 @@ def _variables(process: Process, begin: Begin) -> dict[str, str]:
         **begin.variables,
         **process.environment,
     }
-
-
-def _described(code: int) -> str:
-    if code >= 0:
-        return f"exited with code {code}"
-    with suppress(ValueError):
-        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
-    return f"was ended by signal {-code}"

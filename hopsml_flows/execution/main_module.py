@@ -1,0 +1,114 @@
+"""Stand-ins for the driver's modules in a process that trains: its ``__main__`` above all.
+
+Pickle finds a class by its module and name. A script's classes are in ``__main__``. Training code
+pickles them where it uses multiprocessing, ``torch.save`` or joblib; so the process that trains
+needs a ``__main__`` with the script's names and its file.
+
+Processes that training code starts by "spawn" or "forkserver" would run the script once more, and
+with it the experiment. They run :mod:`hopsml_flows.execution.process.spawned` instead, which makes
+the same names again from the packed function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["PAYLOAD_VARIABLE", "install", "install_main", "serve_spawned"]
+
+PAYLOAD_VARIABLE = "HOPSML_TRAINING_FUNCTION"
+"""Environment variable that names the file of the packed function, for spawned processes."""
+
+_SPAWNED = "hopsml_flows.execution.process.spawned"
+
+
+def install_main(
+    members: Mapping[str, Any],
+    file: str | None,
+    lazy: Mapping[str, Callable[[], Any]],
+    imports: Mapping[str, str],
+) -> None:
+    """Make this process's ``__main__`` a module that has the script's names.
+
+    Args:
+        members: Names and objects.
+        file: The script's file on the driver's machine, or None.
+        lazy: Names and what makes their objects, when they are asked for.
+        imports: Names of modules, which are imported when they are asked for.
+    """
+
+    def missing(name: str) -> Any:
+        if name in lazy:
+            value = lazy[name]()
+        elif name in imports:
+            value = importlib.import_module(imports[name])
+        else:
+            raise AttributeError(f"module '__main__' has no attribute {name!r}")
+        setattr(sys.modules["__main__"], name, value)
+        return value
+
+    module = ModuleType("__main__")
+    vars(module).update(members)
+    vars(module)["__getattr__"] = missing
+    if file is not None:
+        module.__file__ = file
+    # Where it has a name, multiprocessing has a spawned process import that, and not the script.
+    module.__spec__ = ModuleSpec(_SPAWNED, None)
+    sys.modules["__main__"] = module
+
+
+def install(name: str, members: Mapping[str, Any], file: str | None) -> None:
+    """Make a module with the objects that travelled by value; whatever else it has is looked up.
+
+    Args:
+        name: The module's name.
+        members: Names and objects.
+        file: Its file on the driver's machine, or None.
+    """
+    if name in sys.modules:
+        return
+    spec = _found(name)
+
+    def missing(attribute: str) -> Any:
+        if spec is None or spec.loader is None:
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        original = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(original)
+        for member, value in vars(original).items():
+            vars(module).setdefault(member, value)
+        del vars(module)["__getattr__"]
+        return getattr(module, attribute)
+
+    module = ModuleType(name)
+    vars(module).update(members)
+    vars(module)["__getattr__"] = missing
+    module.__file__ = file
+    if spec is not None and spec.submodule_search_locations is not None:
+        module.__path__ = list(spec.submodule_search_locations)
+    sys.modules[name] = module
+
+
+def serve_spawned(packed: bytes, directory: Path) -> None:
+    """Keep the packed function where spawned processes find it.
+
+    Args:
+        packed: The packed function.
+        directory: A directory that lives as long as this process.
+    """
+    path = directory / "function.pickle"
+    path.write_bytes(packed)
+    os.environ[PAYLOAD_VARIABLE] = str(path)
+
+
+def _found(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # its package is not here
+        return None

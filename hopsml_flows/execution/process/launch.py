@@ -1,0 +1,207 @@
+"""A worker's handle of the process that trains for it: start it, talk to it, end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+from hopsml_flows.errors import TrialTimeoutError
+from hopsml_flows.execution.deadline import GRACE_SECONDS
+from hopsml_flows.execution.process.child import descendants, kill
+from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Ready, Work
+from hopsml_flows.trials import Failure
+
+__all__ = ["TrainingProcess", "overdue"]
+
+_TERMINATE_SECONDS = 1.0
+"""What a process that is stopped has for an end of its own; TensorFlow lets that pass unused."""
+
+_SILENT_SECONDS = 1.0
+"""How long a process that has closed its socket may take to end."""
+
+_WRITE_SECONDS = 0.5
+"""How long a process may take, after the grace, to write the stacks of its threads."""
+
+_SAID_BYTES = 4000
+"""So much of what it wrote outside of its log is told."""
+
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from hopsml_flows.execution.process.child import main; main(int(sys.argv.pop()))"
+)
+
+
+class TrainingProcess:
+    """A process that carries out orders.
+
+    Args:
+        work: What it is started for.
+        environment: Its environment variables.
+
+    Attributes:
+        was_ended: Whether it was running when it was ended.
+        said_outside: The end of what it wrote before and after its training, when it is over.
+    """
+
+    def __init__(self, work: Work, environment: Mapping[str, str]) -> None:
+        # Its log begins with its training; an interpreter that fails before that writes here.
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        own, other = Pipe()
+        self._connection: Connection = own
+        self._called_at: float | None = None
+        self._silent_since: float | None = None
+        self._cut_off = False
+        self.was_ended = False
+        self.said_outside = ""
+        with other:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, str(other.fileno()), _search_path(environment)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._output,
+                pass_fds=[other.fileno()],
+                # A group of its own: data loaders and the like end with it, and Ctrl-C does not
+                # reach it.
+                start_new_session=True,
+            )
+        self._send(work)
+
+    @property
+    def pid(self) -> int:
+        """Its process identifier."""
+        return self._process.pid
+
+    def order(self, order: object) -> None:
+        """Send an order.
+
+        Args:
+            order: What the process's work takes.
+        """
+        self._called_at = None
+        self._send(order)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or has cut itself off and does not end."""
+        if self._process.poll() is not None:
+            return True
+        if self._silent_since is None:
+            return False
+        self._cut_off = time.monotonic() - self._silent_since > _SILENT_SECONDS
+        return self._cut_off
+
+    @property
+    def calling_seconds(self) -> float:
+        """How long the training function has been running; 0 while it is not."""
+        return 0.0 if self._called_at is None else time.monotonic() - self._called_at
+
+    def is_overdue(self, limit: float | None) -> bool:
+        """Whether the training function runs on long after it was asked to stop.
+
+        Args:
+            limit: The trial's ``trial_timeout`` in seconds, or None.
+        """
+        return limit is not None and self.calling_seconds > limit + GRACE_SECONDS + _WRITE_SECONDS
+
+    def told(self, timeout: float, lines: Callable[[int, str], None] | None) -> Done | Ready | None:
+        """Its next answer; None where none comes in time.
+
+        Args:
+            timeout: Longest wait in seconds.
+            lines: Gets level and text of its messages meanwhile, or None.
+        """
+        if self._silent_since is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout)
+            return None
+        try:
+            while self._connection.poll(timeout):
+                told = pickle.loads(self._connection.recv_bytes())
+                match told:
+                    case Line():
+                        if lines is not None:
+                            lines(told.level, told.text)
+                    case Calling():
+                        self._called_at = time.monotonic()
+                    case Called():
+                        self._called_at = None
+                    case _:
+                        self._called_at = None
+                        return told  # type: ignore[no-any-return]
+                timeout = 0.0  # all that is there: its process may be over
+        except (EOFError, OSError):  # it is over, or has closed its descriptors
+            self._silent_since = time.monotonic()
+        return None
+
+    def end(self, *, at_once: bool) -> None:
+        """End it where it runs, and what it has started.
+
+        Args:
+            at_once: It has nothing more to do.
+        """
+        self.was_ended = self._process.poll() is None and not self._cut_off
+        family = descendants(self._process.pid)
+        if self.was_ended and not at_once:
+            self._signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_TERMINATE_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        kill(family)
+        self._connection.close()
+        with self._output as output:
+            output.seek(max(0, output.seek(0, os.SEEK_END) - _SAID_BYTES))
+            self.said_outside = output.read().decode(errors="replace").strip()
+
+    @property
+    def how_it_ended(self) -> str:
+        """How it ended, as the end of a sentence; once :meth:`end` was called."""
+        if self._cut_off:
+            return "closed the descriptor by which it talks to its worker, and was ended"
+        return _described_end(self._process.wait())
+
+    def _send(self, message: object) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it is over, which will be noticed
+            self._connection.send_bytes(pickle.dumps(message))
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+def overdue(limit: float | None) -> Failure:
+    """The failure of a trial whose process was ended because it did not stop.
+
+    Args:
+        limit: The trial's ``trial_timeout`` in seconds.
+    """
+    message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
+    return Failure(TrialTimeoutError.__name__, message)
+
+
+def _described_end(code: int) -> str:
+    """How a process ended: its exit code, or a signal's number below zero."""
+    if code >= 0:
+        return f"exited with code {code}"
+    with suppress(ValueError):
+        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+    return f"was ended by signal {-code}"
+
+
+def _search_path(environment: Mapping[str, str]) -> str:
+    """The worker's search path, behind what PYTHONPATH has besides; as JSON."""
+    said = environment.get("PYTHONPATH", "").split(os.pathsep)
+    first = [entry for entry in said if entry and entry not in sys.path]
+    # Whatever is no string is passed over by Python as well.
+    return json.dumps([*first, *(entry for entry in sys.path if isinstance(entry, str))])

@@ -1,0 +1,18 @@
+"""What stands in for the user's script in processes that training code spawns.
+
+multiprocessing runs this module as ``__mp_main__``: the script itself would start its experiment
+again, and may not even be on this machine.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from hopsml_flows.execution.main_module import PAYLOAD_VARIABLE
+from hopsml_flows.execution.payload import unpacked
+
+if PAYLOAD_VARIABLE in os.environ:
+    _arguments = sys.argv
+    unpacked(Path(os.environ[PAYLOAD_VARIABLE]).read_bytes(), own_process=True)
+    sys.argv = _arguments
+    globals().update(vars(sys.modules["__main__"]))

@@ -1,0 +1,216 @@
+"""What a trial must not hand on to the next one of its process.
+
+A process that several trials share keeps what they imported. What a training function changes
+besides (environment, search path, logging, signal handlers, …) is put back after each trial, and
+random numbers begin with a seed of the trial's own. Not put back is what lives in modules, in C
+libraries and on GPUs: for that each trial can have a fresh process.
+"""
+
+from __future__ import annotations
+
+import locale
+import logging
+import os
+import random
+import resource
+import signal
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+__all__ = ["SEED_VARIABLE", "put_back", "seeded", "short_of_descriptors"]
+
+SEED_VARIABLE = "HOPSML_SEED"
+"""Environment variable of a trial that has its seed, a number of 32 bits."""
+
+_Undo = Callable[[], object]
+
+_LEFT_OVER = 32
+"""Descriptors that must remain for another trial, besides those that are open."""
+
+
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Put back, after the block, what it changed in the process."""
+    with ExitStack() as stack:
+        for remember in _REMEMBERED:
+            stack.callback(_quietly, remember())
+        yield
+
+
+def _quietly(undo: _Undo) -> None:
+    with suppress(Exception):  # one thing that cannot be put back keeps nothing else from it
+        undo()
+
+
+def _environment() -> _Undo:
+    before = dict(os.environ)
+
+    def undo() -> None:
+        if dict(os.environ) != before:
+            for name in set(os.environ) - set(before):
+                del os.environ[name]
+            os.environ.update(before)
+
+    return undo
+
+
+def _interpreter() -> _Undo:
+    path, arguments, limit = list(sys.path), list(sys.argv), sys.getrecursionlimit()
+    hooks = sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook
+    switch, trace, profile = sys.getswitchinterval(), sys.gettrace(), sys.getprofile()
+
+    def undo() -> None:
+        sys.path[:], sys.argv[:] = path, arguments
+        sys.setrecursionlimit(limit)
+        sys.setswitchinterval(switch)
+        sys.settrace(trace)
+        sys.setprofile(profile)
+        sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook = hooks
+
+    return undo
+
+
+def _mask() -> _Undo:
+    before = os.umask(0o077)
+    os.umask(before)
+    return lambda: os.umask(before)
+
+
+def _signals() -> _Undo:
+    numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def undo() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+    return undo
+
+
+def _limits() -> _Undo:
+    kinds = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+    before = {kind: resource.getrlimit(kind) for kind in kinds}
+
+    def undo() -> None:
+        for kind, (soft, hard) in before.items():
+            if resource.getrlimit(kind) != (soft, hard):
+                with suppress(ValueError, OSError):  # a lowered hard limit stays
+                    resource.setrlimit(kind, (soft, hard))
+
+    return undo
+
+
+def _sockets() -> _Undo:
+    before = socket.getdefaulttimeout()
+    return lambda: socket.setdefaulttimeout(before)
+
+
+def _language() -> _Undo:
+    before = locale.setlocale(locale.LC_ALL)
+
+    def undo() -> None:
+        if locale.setlocale(locale.LC_ALL) != before:
+            locale.setlocale(locale.LC_ALL, before)
+
+    return undo
+
+
+def _logging() -> _Undo:
+    manager = logging.root.manager
+    disabled = manager.disable
+    before = {name: _of_logger(found) for name, found in _loggers()}
+
+    def undo() -> None:
+        manager.disable = disabled
+        for name, logger in _loggers():
+            kept = before.get(name)
+            if kept is None:  # a module that was imported meanwhile has it
+                logger.disabled = False
+            elif _of_logger(logger) != kept:
+                level, logger.propagate, logger.disabled, handlers, filters = kept
+                logger.setLevel(level)
+                logger.handlers[:], logger.filters[:] = handlers, filters
+
+    return undo
+
+
+def _loggers() -> list[tuple[str, logging.Logger]]:
+    named = list(logging.root.manager.loggerDict.items())
+    return [(name, found) for name, found in named if isinstance(found, logging.Logger)]
+
+
+def _of_logger(logger: logging.Logger) -> tuple[int, bool, bool, list[Any], list[Any]]:
+    handlers, filters = list(logger.handlers), list(logger.filters)
+    return logger.level, logger.propagate, logger.disabled, handlers, filters
+
+
+def _numpy() -> _Undo:
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return lambda: None
+    errors, printing = numpy.geterr(), numpy.get_printoptions()
+
+    def undo() -> None:
+        numpy.seterr(**errors)
+        if numpy.get_printoptions() != printing:
+            numpy.set_printoptions(**printing)
+
+    return undo
+
+
+_REMEMBERED: tuple[Callable[[], _Undo], ...] = (
+    _environment,
+    _interpreter,
+    _mask,
+    _signals,
+    _limits,
+    _sockets,
+    _language,
+    _logging,
+    _numpy,
+)
+
+
+def seeded(seed: int) -> None:
+    """Begin the random numbers of Python and of the libraries that are loaded.
+
+    A library that the training function is the first to import seeds itself, as it does alone.
+
+    Args:
+        seed: 32 bits.
+    """
+    os.environ[SEED_VARIABLE] = str(seed)
+    random.seed(seed)
+    for module, path in _SEEDS:
+        loaded: Any = sys.modules.get(module)
+        with suppress(Exception):  # half loaded, or another library of that name
+            for name in path.split("."):
+                loaded = getattr(loaded, name)
+            with warnings.catch_warnings(action="ignore"):
+                loaded(seed)
+
+
+_SEEDS = (
+    ("numpy", "random.seed"),
+    ("tensorflow", "random.set_seed"),
+    ("torch", "manual_seed"),
+)
+
+
+def short_of_descriptors() -> str:
+    """Why the process has too few descriptors for another trial; "" where it has enough."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        open_now = len(os.listdir("/dev/fd"))
+    except OSError as error:
+        return f"its descriptors cannot be counted ({error.strerror})"
+    if open_now + _LEFT_OVER > limit or open_now > limit // 2:
+        return f"{open_now} of its {limit} descriptors are open"
+    return ""

@@ -1,0 +1,225 @@
+"""A worker's part in a single trial: give it a process, watch that, and say how it ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.carrying import EventMakers
+from hopsml_flows.execution.process.launch import TrainingProcess, overdue
+from hopsml_flows.execution.process.memory import MemoryWatch
+from hopsml_flows.execution.process.messages import Done
+from hopsml_flows.execution.process.work import Order, TrialWork
+from hopsml_flows.execution.run import Job, Place
+from hopsml_flows.storage import TrialFiles
+from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.trials import Trial, TrialResult
+
+__all__ = ["Lost", "Supervisor"]
+
+_LOOK_SECONDS = 0.1
+"""How often the worker looks whether its driver still waits."""
+
+_MEMORY_SECONDS = 0.5
+"""How often it looks at the memory of a process that trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A trial whose process ended before it had a result.
+
+    Args:
+        reason: What is known of the end.
+        abandoned: Whether it was ended because its driver waits no more.
+    """
+
+    reason: str
+    abandoned: bool = False
+
+
+class Supervisor:
+    """Runs trials of one job on one worker, each in a process that is its alone meanwhile.
+
+    Args:
+        job: What the trials share.
+        worker: Address of the worker.
+        memory_limit: Bytes that the worker may hold, or None.
+        events: Makes event files.
+    """
+
+    def __init__(
+        self, job: Job, worker: str, memory_limit: int | None, events: EventMakers
+    ) -> None:
+        self._job = job
+        self._place = Place(worker, alone=True, memory_limit=memory_limit)
+        self._memory = MemoryWatch(memory_limit, os.getpid())
+        self._events = events
+        self._lock = threading.Lock()
+        self._idle: list[_Member] = []
+        self._members: set[_Member] = set()
+        self._note = ""
+
+    def run(
+        self,
+        order: Order,
+        *,
+        abandoned: Callable[[], bool],
+        lines: Callable[[int, str], None] | None,
+    ) -> TrialResult | Lost:
+        """Run a trial.
+
+        Args:
+            order: The trial.
+            abandoned: Says whether nothing waits for the trial any more.
+            lines: Gets level and text of messages of its log, besides the file; or None.
+
+        Returns:
+            Its result, or that its process was lost.
+
+        Raises:
+            Exception: What the project's own code raised, such as an error of storage.
+        """
+        member = self._taken()
+        note, self._note = self._note, ""
+        fit = False
+        end: Done | str = ""
+        try:
+            member.process.order(replace(order, tells_lines=lines is not None, note=note))
+            end = self._watched(member, abandoned, lines)
+            fit = isinstance(end, Done) and not self._worn(member, end)
+        finally:
+            self._give_back(member, fit=fit)
+        if isinstance(end, Done):
+            if end.error is not None:
+                raise end.error
+            result: TrialResult = end.value
+            return result
+        reason = end or f"its process {member.process.how_it_ended}"
+        return self._said(order.trial, member, reason, abandoned())
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            members, self._members = self._members, set()
+            self._idle.clear()
+        for member in members:
+            member.process.end(at_once=True)
+            member.remove()
+
+    def _taken(self) -> _Member:
+        with self._lock:
+            while self._idle:
+                member = self._idle.pop()
+                if not member.process.is_over:
+                    return member
+                self._members.discard(member)
+                member.process.end(at_once=True)
+                member.remove()
+        member = _Member(self._job, self._place, self._events)
+        with self._lock:
+            self._members.add(member)
+        return member
+
+    def _give_back(self, member: _Member, *, fit: bool) -> None:
+        if fit and self._job.isolation != "process":
+            with self._lock:
+                if member in self._members:  # not closed meanwhile
+                    self._idle.append(member)
+                    return
+        with self._lock:
+            self._members.discard(member)
+        member.process.end(at_once=fit or member.at_once)
+        if fit:
+            member.remove()
+
+    def _worn(self, member: _Member, end: Done) -> bool:
+        """Whether a process should not get another trial; the next trial's log says why."""
+        why = end.unfit or self._memory.worn(member.process.pid)
+        if why:
+            self._note = f"this trial has a fresh process; of the one before, {why}"
+        return bool(why)
+
+    def _watched(
+        self,
+        member: _Member,
+        abandoned: Callable[[], bool],
+        lines: Callable[[int, str], None] | None,
+    ) -> Done | str:
+        """Wait for the process; what it said, or why it was ended, or "" where it ended itself."""
+        process, limit = member.process, self._job.trial_timeout
+        look_at_memory = time.monotonic() + _MEMORY_SECONDS
+        while True:
+            told = process.told(_LOOK_SECONDS, lines)
+            if isinstance(told, Done):
+                return told
+            if process.is_over:
+                told = process.told(0.0, lines)  # its last answer may have come just before
+                return told if isinstance(told, Done) else ""
+            if abandoned():
+                return "the driver does not wait for it any more"
+            if process.is_overdue(limit):
+                member.timed_out = True
+                return overdue(limit).message
+            if time.monotonic() > look_at_memory:
+                look_at_memory = time.monotonic() + _MEMORY_SECONDS
+                if too_much := self._memory.too_much(process.pid):
+                    member.at_once = True
+                    return (
+                        f"its process was ended: {too_much}; give trials more memory, or fewer "
+                        "workers"
+                    )
+
+    def _said(
+        self, trial: Trial, member: _Member, reason: str, was_abandoned: bool
+    ) -> TrialResult | Lost:
+        """What came of a trial whose process is gone; its log says so, too."""
+        if outside := member.process.said_outside:
+            reason_and_more = f"{reason}, having said, outside of the training:\n{outside}"
+        else:
+            reason_and_more = reason
+        with suppress(Exception):  # each file system has errors of its own
+            member.last_words(trial, reason_and_more)
+        member.remove()
+        if member.timed_out:
+            return TrialResult.without_report(trial, overdue(self._job.trial_timeout))
+        return Lost(reason, abandoned=was_abandoned)
+
+
+class _Member:
+    """A process of a worker, and the directory for its temporary files."""
+
+    def __init__(self, job: Job, place: Place, events: EventMakers) -> None:
+        self._job = job
+        self.timed_out = False
+        self.at_once = False
+        self._home = Path(tempfile.mkdtemp(prefix="hopsml-process-", dir=job.scratch))
+        work = TrialWork(job, replace(place, scratch=str(self._home)), events, str(self._home))
+        self.process = TrainingProcess(work, os.environ)
+
+    def remove(self) -> None:
+        """Remove its temporary files."""
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def last_words(self, trial: Trial, text: str) -> None:
+        """Write the end of a trial's log, and bring that to the project."""
+        project, target = self._job.project, self._job.paths.trial(trial.directory, TrialFiles.LOG)
+        staged = next(self._home.glob(f"*/{TrialFiles.LOG}"), None)
+        if staged is None and project.local_root is not None:
+            staged = project.local_root / target
+        if staged is None or not staged.exists():
+            return
+        log = OutputLog(staged)
+        log.note(text)
+        log.close()
+        if self._job.is_staged:
+            content = staged.read_bytes()
+            limit = answer_limit(project, len(content))
+            persistently(lambda: project.replace(target, content), limit=limit)
