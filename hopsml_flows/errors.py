@@ -156,19 +156,7 @@ class TrialTimeoutError(HopsmlError, TimeoutError):
 
 
 class WorkerLostError(HopsmlError, RuntimeError):
-    """The worker process that ran a task died, or left the cluster, before it answered.
-
-    Args:
-        message: What is known of the death.
-        elapsed: Seconds since the task was started, at most; the driver's view.
-    """
-
-    def __init__(self, message: str, elapsed: float = 0.0) -> None:
-        super().__init__(message)
-        self.elapsed = elapsed
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return type(self), (str(self), self.elapsed)
+    """The process that ran a task died, or left the cluster, before it answered."""
 
 
 class ResourceUnavailableError(HopsmlError, RuntimeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -29,13 +28,16 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         task_run_id: The task run.
         name: What the task run is called in messages.
         number: Position in the order of submission, from 0: a worker starts the lowest first.
+
+    Attributes:
+        losses: Workers that died with it, whether it had begun or not.
     """
 
     def __init__(self, task_run_id: uuid.UUID, name: str, number: int) -> None:
         super().__init__(task_run_id)
         self.name = name
         self.number = number
-        self.submitted = time.monotonic()
+        self.losses = 0
         self._dask_future: distributed.Future[Outcome] | None = None
         self._outcome: Outcome | None = None
         self._lock = threading.Lock()

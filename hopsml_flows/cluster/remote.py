@@ -27,7 +27,9 @@ from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.collections import visit_collection
 
+from hopsml_flows.cluster.beginnings import awaiting_beginning, begin
 from hopsml_flows.cluster.setup import show_first_gpu_only
+from hopsml_flows.errors import WorkerLostError
 
 SWITCH_SECONDS = 0.0005
 """How long a thread of a worker may keep the interpreter while others wait for it."""
@@ -57,6 +59,7 @@ class Outcome:
         value: What the task returned, where it completed.
         error: What it raised, where it did not.
         worker: Address of the worker it ran on, or "".
+        reported: Whether Prefect's engine has told the server.
     """
 
     type: str
@@ -65,6 +68,7 @@ class Outcome:
     value: Any = None
     error: BaseException | None = None
     worker: str = ""
+    reported: bool = True
 
     @classmethod
     def of(cls, state: State[Any]) -> Outcome:
@@ -94,12 +98,15 @@ class Call:
         task: Key of the shared task.
         task_run_id: Identifier of the task run.
         dependencies: Task inputs, as Prefect's engine wants them.
+        once: Whether the scheduler may submit the task again after its worker died, in spite of
+            the caller: then it is executed only if it has not begun before.
     """
 
     context: str
     task: str
     task_run_id: UUID
     dependencies: dict[str, set[Any]] | None
+    once: bool = False
 
 
 class Share(distributed.WorkerPlugin):
@@ -155,6 +162,15 @@ class _Shared:
             if key not in self._objects:
                 self._objects[key] = cloudpickle.loads(self._pickled[key])
             return self._objects[key]
+
+    def task(self, key: str) -> Any:
+        """A shared task, whose function waits until the scheduler knows that it begins."""
+        with self._lock:
+            known = key in self._objects
+            task = self.get(key)
+            if not known:
+                task.fn = awaiting_beginning(task.fn)
+            return task
 
     def context(self, key: str) -> _Hydrated:
         with self._lock:
@@ -222,7 +238,11 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
 
 
 def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
-    task = _shared.get(call.task)
+    beginning = begin(call.task_run_id, once=call.once)
+    if call.once and not beginning.result():
+        lost = WorkerLostError("the worker process that began it died")
+        return Outcome("CRASHED", "Crashed", str(lost), error=lost, reported=False)
+    task = _shared.task(call.task)
     arguments: dict[str, Any] = {
         "task": task,
         "task_run_id": call.task_run_id,

@@ -20,16 +20,17 @@ import distributed
 from dask.base import get_annotations
 from distributed.scheduler import KilledWorker
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import RunInput
+from prefect.client.schemas.objects import RunInput, StateType
 from prefect.context import FlowRunContext, serialize_context
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 from prefect.utilities.collections import visit_collection
 from prefect.utilities.engine import collect_task_run_inputs_sync
 
+from hopsml_flows.cluster.beginnings import clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.futures import TrialFuture
-from hopsml_flows.cluster.losses import Loss, Losses, split
+from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.opened import OpenCluster, open_cluster
 from hopsml_flows.cluster.orphans import end_orphans
 from hopsml_flows.cluster.remote import Call, Outcome, Share, SharedRef, flush_worker, perform
@@ -69,8 +70,29 @@ class _Outstanding:
     owner: Owner
 
 
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A task that was lost with its worker.
+
+    Args:
+        future: The task run.
+        again: What :meth:`TrialTaskRunner._start` takes to submit it once more.
+        worker: Address of the worker.
+    """
+
+    future: TrialFuture[Any]
+    again: tuple[tuple[Any, ...], str, dict[str, float]]
+    worker: str
+
+
 _PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
 """Types of parameters that hold no future."""
+
+_MOST_LOSSES = 10
+"""So many workers may die while a task waits on them; then it is lost, too."""
+
+_CLEAR_AT_ONCE = 200
+"""Marks of task runs that are over are removed from a scheduler so many at once."""
 
 _SEND_ATTEMPTS = 10
 _PATIENCE_SECONDS = 5.0
@@ -119,8 +141,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._numbers = itertools.count()
         self._outstanding: dict[uuid.UUID, _Outstanding] = {}
         self._done: queue.SimpleQueue[TrialFuture[Any]] = queue.SimpleQueue()
-        self._losses: Losses[tuple[TrialFuture[Any], Any]] = Losses(self._judge)
-        self._last_seen: dict[str, float] = {}
+        self._losses: Losses[_Loss] = Losses(self._judge)
+        self._begun: list[uuid.UUID] = []
         self._checked_resources: set[tuple[tuple[str, float], ...]] = set()
         self._book = StateBook()
 
@@ -230,7 +252,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         waited = list(wait_for) if wait_for else None
         inputs = _inputs(parameters, waited, dependencies) or None
         owner = owner or self._first_owner()
-        call = Call(owner.context, self._task(task), task_run_id, inputs)
+        # The project's own clusters submit nothing again by themselves.
+        once = not self.cluster.owned
+        call = Call(owner.context, self._task(task), task_run_id, inputs, once)
         number = next(self._numbers)
         future = TrialFuture[R](task_run_id, name or task.name, number)
         self._outstanding[task_run_id] = _Outstanding(future, task, owner)
@@ -283,7 +307,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             *arguments,
             key=key,
             pure=False,
-            # Workers start the lowest number first; who pays for a dead one depends on it.
+            # Workers start the lowest number first.
             priority=-future.number,
             resources=resources or None,
             workers=worker,
@@ -298,35 +322,39 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             again = (arguments, f"{future.name}-{uuid.uuid4()}", resources)
             error = computed.exception() if computed.status == "error" else None
             if isinstance(error, KilledWorker) and worker is not None:
-                self._crash(future, f"the worker process {worker} died", 0.0)
+                self._crash(future, f"the worker process {worker} died")
             elif isinstance(error, KilledWorker):
-                last = error.last_worker
-                item = (future, again)
-                self._losses.add(Loss(item, future.number, last.address, last.nthreads))
+                self._losses.add(_Loss(future, again, error.last_worker.address))
             else:  # the scheduler went away, or cancelled it
-                self._crash(future, f"the task was lost ({computed.status}: {error})", 0.0)
+                self._crash(future, f"the task was lost ({computed.status}: {error})")
 
         computed.add_done_callback(done)
 
-    def _judge(self, losses: list[Loss[tuple[TrialFuture[Any], Any]]]) -> None:
+    def _judge(self, losses: list[_Loss]) -> None:
         """Make the tasks that a dead worker ran pay, and start those that waited elsewhere."""
-        began, waited = split(losses)
-        for loss in waited:
-            future, (arguments, key, resources) = loss.item
-            self._start(future, arguments, key, resources, None)
+        began = []
+        for loss in losses:
+            loss.future.losses += 1
+            message = f"the worker process {loss.worker} died"
+            try:
+                if has_begun(self.cluster.client, loss.future.task_run_id):
+                    began.append((loss.future, message))
+                elif loss.future.losses > _MOST_LOSSES:
+                    message = f"{message}, as did {_MOST_LOSSES} others that it waited on"
+                    began.append((loss.future, message))
+                else:
+                    self._start(loss.future, *loss.again, None)
+            except OSError as error:
+                began.append((loss.future, f"{message}, and the scheduler is gone ({error})"))
         if self.cluster.mark is not None:
             end_orphans(self.cluster.mark)
-        for loss in began:
-            future, _ = loss.item
-            since = max(future.submitted, self._last_seen.get(loss.worker, 0.0))
-            elapsed = time.monotonic() - since
-            self._crash(future, f"the worker process {loss.worker} died", elapsed)
+        for future, message in began:
+            self._crash(future, message)
 
-    def _crash(self, future: TrialFuture[Any], message: str, elapsed: float) -> None:
-        error = WorkerLostError(message, elapsed)
-        outcome = Outcome("CRASHED", "Crashed", message, error=error)
+    def _crash(self, future: TrialFuture[Any], message: str) -> None:
+        error = WorkerLostError(message)
+        outcome = Outcome("CRASHED", "Crashed", message, error=error, reported=False)
         self._note(future, outcome)
-        self._book.send(future.task_run_id)
         self._done.put(future)
         future.settle(outcome)
 
@@ -335,10 +363,21 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         known = self._outstanding.pop(future.task_run_id, None)
         if known is None:
             return
-        self._last_seen[outcome.worker] = time.monotonic()
         flow_run_id = known.owner.flow_run_id
         final = FinalState(future.name, outcome.type, outcome.name, outcome.message, flow_run_id)
         self._book.note(future.task_run_id, known.task, final)
+        if not outcome.reported:
+            self._book.send(future.task_run_id)
+        if outcome.type == StateType.CRASHED.value and self.cluster.mark is not None:
+            end_orphans(self.cluster.mark)  # what a process that died has started
+        if not self.cluster.owned:
+            self._begun.append(future.task_run_id)
+            if len(self._begun) >= _CLEAR_AT_ONCE:
+                self._clear_beginnings()
+
+    def _clear_beginnings(self) -> None:
+        begun, self._begun = self._begun, []
+        clear_beginnings(self.cluster.client, begun)
 
     def _check_resources(self, needed: Mapping[str, float]) -> None:
         """Raise where no worker has what is asked for: Dask would wait for it for ever."""
@@ -431,6 +470,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             hurry = interrupted or not self._book.server_answers()
             client.run(flush_worker, 2.0 if hurry else FLUSH_SECONDS, on_error="ignore")
             if not self.cluster.owned:
+                self._clear_beginnings()
                 for key in list(self._shared):
                     client.unregister_worker_plugin(f"hopsml-share-{key}")
         except (OSError, RuntimeError, TimeoutError) as error:

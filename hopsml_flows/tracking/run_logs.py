@@ -68,7 +68,7 @@ def task_run_sender() -> Callable[[int, str], None] | None:
         log: dict[str, Any] = {
             **common,
             "level": level,
-            "message": message.removeprefix(f"{logging.getLevelName(level)} "),
+            "message": _shown(level, message),
             "timestamp": datetime.now(UTC).isoformat(),
         }
         try:
@@ -77,6 +77,12 @@ def task_run_sender() -> Callable[[int, str], None] | None:
             _workers.forget()
 
     return send
+
+
+def _shown(level: int, message: str) -> str:
+    """A message without what Prefect shows beside it; those of a run's own logger as they are."""
+    bare = message.removeprefix(f"{logging.getLevelName(level)} ")
+    return bare.removeprefix("prefect.task_runs: ")
 
 
 class _Workers:

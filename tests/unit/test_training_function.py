@@ -15,7 +15,7 @@ import pytest
 
 from hopsml_flows.errors import FunctionNotFoundError, InvalidFunctionError
 from hopsml_flows.execution import TrainingFunction, packed
-from hopsml_flows.execution.function import unpacked
+from hopsml_flows.execution.payload import unpacked
 
 
 def training(rate):
@@ -269,9 +269,11 @@ def test_closures_lambdas_partials_and_objects_survive_packing():
 
 def test_a_function_of_a_module_travels_by_name_where_workers_share_it(package):
     function = TrainingFunction(f"{package}.model:training").callable
-    by_name = packed(function, by_value=False)
-    by_value = packed(function, by_value=True)
-    assert len(by_name) < 200 < len(by_value)
+    by_name = pickle.loads(packed(function, by_value=False))
+    by_value = pickle.loads(packed(function, by_value=True))
+    assert len(by_name.stream) < 200 < len(by_value.stream)
+    assert not by_name.sources
+    assert any(file.endswith("model.py") for file in by_value.sources)
 
 
 def test_by_value_a_function_runs_where_neither_it_nor_its_helpers_are(package, tmp_path):

@@ -11,6 +11,8 @@ from pathlib import Path
 from hopsml_flows.execution.main_module import PAYLOAD_VARIABLE
 from hopsml_flows.execution.payload import unpacked
 
+__all__ = ["PAYLOAD_VARIABLE"]
+
 if PAYLOAD_VARIABLE in os.environ:
     _arguments = sys.argv
     unpacked(Path(os.environ[PAYLOAD_VARIABLE]).read_bytes(), own_process=True)
