@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PAYLOAD_VARIABLE", "install", "install_main", "serve_spawned"]
+__all__ = ["PAYLOAD_VARIABLE", "install", "install_main"]
 
 PAYLOAD_VARIABLE = "HOPSML_TRAINING_FUNCTION"
 """Environment variable that names the file of the packed function, for spawned processes."""
@@ -93,18 +91,6 @@ def install(name: str, members: Mapping[str, Any], file: str | None) -> None:
     if spec is not None and spec.submodule_search_locations is not None:
         module.__path__ = list(spec.submodule_search_locations)
     sys.modules[name] = module
-
-
-def serve_spawned(packed: bytes, directory: Path) -> None:
-    """Keep the packed function where spawned processes find it.
-
-    Args:
-        packed: The packed function.
-        directory: A directory that lives as long as this process.
-    """
-    path = directory / "function.pickle"
-    path.write_bytes(packed)
-    os.environ[PAYLOAD_VARIABLE] = str(path)
 
 
 def _found(name: str) -> ModuleSpec | None:

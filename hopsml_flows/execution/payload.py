@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,13 @@ import cloudpickle
 
 from hopsml_flows.errors import InvalidFunctionError
 from hopsml_flows.execution.function import is_loaded_from_file
-from hopsml_flows.execution.main_module import install, install_main
+from hopsml_flows.execution.main_module import PAYLOAD_VARIABLE, install, install_main
+from hopsml_flows.execution.sources import SourceFinder, SourceModule, show_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Payload", "packed", "packed_values", "unpacked"]
+__all__ = ["Payload", "live_in_this_process", "packed", "packed_values", "unpacked"]
 
 LARGEST_EXTRA = 1 << 20
 """Bytes that a name of the script may take which the function itself does not use."""
@@ -52,6 +54,7 @@ class Payload:
         extras: Further names of the script, each pickled by itself.
         imports: Names that the script gave to modules.
         arguments: The driver's ``sys.argv``.
+        modules: The user's modules that the driver has loaded, where workers may lack them.
     """
 
     python: tuple[int, int]
@@ -61,6 +64,7 @@ class Payload:
     extras: dict[str, bytes] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    modules: dict[str, SourceModule] = field(default_factory=dict)
 
 
 def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
@@ -102,8 +106,27 @@ def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
             extras=extras,
             imports=imports,
             arguments=tuple(sys.argv),
+            modules=_users_modules() if by_value else {},
         )
     )
+
+
+def live_in_this_process(data: bytes, directory: Path | None = None) -> None:
+    """Let this process, which exists for a packed function, be like the driver's.
+
+    Args:
+        data: The packed function.
+        directory: A directory that lives as long as the process, for what processes need that
+            training code spawns; None in one of these.
+    """
+    payload: Payload = pickle.loads(data)
+    sys.argv[:] = payload.arguments
+    if payload.modules:
+        sys.meta_path.append(SourceFinder(payload.modules))
+    if directory is not None:
+        path = directory / "function.pickle"
+        path.write_bytes(data)
+        os.environ[PAYLOAD_VARIABLE] = str(path)
 
 
 def packed_values(values: Mapping[str, Any], *, by_value: bool) -> bytes:
@@ -144,13 +167,11 @@ def unpacked(data: bytes, *, own_process: bool = False) -> Callable[..., Any]:
             f"the driver runs Python {theirs} and this worker Python {ours}; both must run the same"
         )
     for file, source in payload.sources.items():
-        # Without a time of modification an entry is never thrown away, whatever lies on disk.
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        show_source(file, source)
     unpickler = pickle.Unpickler(io.BytesIO(payload.stream))
     function: Callable[..., Any] = unpickler.load()
     if own_process:
         names: dict[str, dict[str, Any]] = unpickler.load()
-        sys.argv = list(payload.arguments)
         main = names.pop("__main__", {})
         install_main(
             main,
@@ -193,6 +214,21 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         """The sources of the code that went by value, as far as there are any."""
         found = {file: "".join(linecache.getlines(file)) for file in self._files}
         return {file: source for file, source in found.items() if source}
+
+
+def _users_modules() -> dict[str, SourceModule]:
+    """The sources of the user's modules; a function may import them when it is called."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if module is not None and _is_users(name, module):
+            source = "".join(linecache.getlines(str(module.__file__)))
+            is_package = hasattr(module, "__path__")
+            found[name] = SourceModule(str(module.__file__), source, is_package)
+    return {
+        name: module
+        for name, module in found.items()
+        if module.file.endswith(".py") and len(module.source) <= LARGEST_EXTRA
+    }
 
 
 def _module_of(member: Any) -> ModuleType | None:

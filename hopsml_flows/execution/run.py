@@ -23,8 +23,7 @@ from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.hints import hint_for
-from hopsml_flows.execution.main_module import serve_spawned
-from hopsml_flows.execution.payload import unpacked
+from hopsml_flows.execution.payload import live_in_this_process, unpacked
 from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
@@ -33,7 +32,7 @@ from hopsml_flows.execution.workdir import own_working_directory
 from hopsml_flows.storage import ExperimentPaths, Project, scalars_file
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
 
-__all__ = ["Files", "Job", "Place", "evaluate"]
+__all__ = ["Closable", "Files", "Job", "Place", "evaluate"]
 
 T = TypeVar("T", bound="Closable")
 
@@ -174,7 +173,7 @@ class Job:
             home: A directory that lives as long as the process.
         """
         self._own_process = True
-        serve_spawned(self._packed, home)
+        live_in_this_process(self._packed, home)
 
     def trial_seed(self, number: int) -> int:
         """The seed of a trial: the same in every attempt, another one in every other trial.

@@ -197,9 +197,9 @@ class Driver:
                 if given_up is not None:
                     self._sessions.ended(trial, given_up)
                 return given_up
-        silent = result is None
         if result is None:
             result = TrialResult.without_report(trial, _failure(outcome))
+        silent = not result.worker  # a process that was ended has told TensorBoard nothing
         if silent or (result.failure and result.failure.kind == StorageUnavailableError.__name__):
             self._sessions.ended(trial, result)
         self.loop.done(result)

@@ -75,6 +75,7 @@ def test_trials_run_in_jobs_and_the_jobs_end_with_the_experiment(prefect_server,
 def ends_its_job(x, jobs):
     import os
     import signal
+    import time
     from pathlib import Path
 
     group = os.getpgid(os.getppid())
@@ -82,6 +83,7 @@ def ends_its_job(x, jobs):
     if x == 2 and Path(jobs, f"job.{group}").exists() and not marker.exists():
         marker.touch()
         os.killpg(group, signal.SIGKILL)
+        time.sleep(1000)  # ended with its worker
     return x
 
 

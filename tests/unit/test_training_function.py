@@ -79,11 +79,13 @@ def package(tmp_path, monkeypatch):
 def in_a_fresh_process(data: bytes, *arguments, cwd):
     """Call a packed function where none of this process's modules are."""
     code = (
-        "import json, pickle, sys\n"
-        "function = pickle.loads(sys.stdin.buffer.read())\n"
-        "print(json.dumps(function(*json.loads(sys.argv[1]))))\n"
+        "import json, sys\n"
+        "arguments = json.loads(sys.argv[1])\n"
+        "from hopsml_flows.execution.payload import unpacked\n"
+        "function = unpacked(sys.stdin.buffer.read(), own_process=True)\n"
+        "print(json.dumps(function(*arguments)))\n"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    environment = {**os.environ, "PYTHONPATH": ""}
     done = subprocess.run(
         [sys.executable, "-c", code, json.dumps(arguments)],
         input=data, capture_output=True, cwd=cwd, env=environment, timeout=120,

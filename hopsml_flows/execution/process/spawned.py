@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from hopsml_flows.execution.main_module import PAYLOAD_VARIABLE
-from hopsml_flows.execution.payload import unpacked
+from hopsml_flows.execution.payload import live_in_this_process, unpacked
 
 __all__ = ["PAYLOAD_VARIABLE"]
 
 if PAYLOAD_VARIABLE in os.environ:
-    _arguments = sys.argv
-    unpacked(Path(os.environ[PAYLOAD_VARIABLE]).read_bytes(), own_process=True)
-    sys.argv = _arguments
+    _packed = Path(os.environ[PAYLOAD_VARIABLE]).read_bytes()
+    live_in_this_process(_packed)
+    unpacked(_packed, own_process=True)
     globals().update(vars(sys.modules["__main__"]))

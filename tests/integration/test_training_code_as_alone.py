@@ -1,0 +1,122 @@
+"""Training code gives in a trial what it gives as a script of its own, on any cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs.py"
+
+RUN = """
+import json, subprocess, sys
+import programs_of_a_module
+
+def by_itself(name):
+    command = [sys.executable, __file__, "argument", "one", name]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+if __name__ == "__main__":
+    how = sys.argv[2]
+    if how == "one":
+        print(json.dumps(PROGRAMS[sys.argv[3]]()))
+    elif how == "alone":
+        print(json.dumps({name: by_itself(name) for name in NAMES}))
+    else:
+        from hopsml_flows import experiment
+
+        result = experiment.grid_search(
+            one, {"name": NAMES}, cluster=json.loads(how), project=sys.argv[3],
+            optimization_key="metric", progress=False,
+        )
+        print(json.dumps({t.params["name"]: t.outputs.get("returned", str(t.failure))
+                          for t in result.trials}))
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    """The programs as a user's script, beside a module of the user's."""
+    directory = tmp_path_factory.mktemp("programs")
+    path = directory / "script.py"
+    path.write_text(PROGRAMS.read_text() + RUN)
+    (directory / "programs_of_a_module.py").write_text(
+        "class OfModule:\n    pass\n\n\ndef with_source():\n    return 1\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(script, prefect_server, tmp_path_factory):
+    """Run all programs; what each returned."""
+
+    def start(cluster, isolation="worker"):
+        project = tmp_path_factory.mktemp("run") / "project"
+        text = cluster if cluster == "alone" else json.dumps(cluster)
+        done = subprocess.run(
+            [sys.executable, str(script), "argument", text, str(project), isolation],
+            cwd=script.parent, env={**os.environ, "PREFECT_API_URL": prefect_server},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def alone(run):
+    return run("alone")
+
+
+@pytest.fixture(scope="module")
+def own(run):
+    return run({"kind": "local", "n_workers": 1})
+
+
+@pytest.fixture(scope="module")
+def fresh(run):
+    return run({"kind": "local", "n_workers": 1}, "process")
+
+
+@pytest.fixture(scope="module")
+def running(run, tmp_path_factory):
+    """On workers that somebody else started, elsewhere, without the script's directory."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    cluster = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER], cwd=elsewhere, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield run(cluster.stdout.readline().strip())
+    finally:
+        cluster.stdin.close()
+        cluster.wait(60)
+        cluster.stdout.close()
+
+
+CLUSTER = """
+import sys
+import distributed
+if __name__ == "__main__":
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as c:
+        print(c.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+def names():
+    namespace: dict = {}
+    exec(compile(PROGRAMS.read_text(), str(PROGRAMS), "exec"), namespace)
+    return namespace["NAMES"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("where", ["own", "fresh", "running"])
+def test_a_program_gives_in_a_trial_what_it_gives_alone(request, alone, where, name):
+    assert request.getfixturevalue(where)[name] == alone[name]
