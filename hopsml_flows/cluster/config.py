@@ -13,7 +13,7 @@ import yaml
 
 from hopsml_flows.errors import InvalidClusterError
 
-__all__ = ["KINDS", "ClusterConfig", "GroupSize"]
+__all__ = ["KINDS", "LEAST_MEMORY", "ClusterConfig", "GroupSize"]
 
 KINDS = ("auto", "local", "cuda", "address", "slurm", "kubernetes")
 """Kinds of cluster: chosen by what the machine has, CPU processes, one process a GPU, running,
@@ -24,6 +24,9 @@ _HERE = ("auto", "local", "cuda")
 
 _SIZED = ("slurm", "kubernetes")
 """Kinds whose size nothing but the user can say."""
+
+LEAST_MEMORY = 320 << 20
+"""Bytes that a worker and the process that trains for it need before any training."""
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -43,7 +46,10 @@ class ClusterConfig:
         address: The scheduler's address, such as ``tcp://host:8786``; implies kind "address".
         n_workers: Worker processes, one thread each; default one a core or a GPU, and never more
             than there are trials. "slurm" and "kubernetes" have no default.
-        memory_limit: A worker's memory, as Dask writes it ("4GiB", "auto", or None for no limit).
+        memory_limit: Memory of a worker and of the process that trains for it, as Dask writes it
+            ("4GiB", "auto", or None for no limit); at least 320 MiB. A process that holds more
+            than 95% with its worker is ended, which costs its trial an attempt; one that holds
+            more than 80% between two trials is replaced.
         idle_timeout: Seconds after which an idle worker is given back; None keeps all.
         start_timeout: Seconds that workers get to start; for "slurm" and "kubernetes" the first
             one, which may have to wait in a queue.
@@ -83,6 +89,7 @@ class ClusterConfig:
                 raise InvalidClusterError(
                     f"cluster.{name}", seconds, "must be a positive number of seconds"
                 )
+        self._check_memory()
         self._check_gpus()
         if not isinstance(self.options, Mapping):
             raise InvalidClusterError("cluster.options", self.options, "must be a dict")
@@ -114,6 +121,21 @@ class ClusterConfig:
             raise InvalidClusterError(
                 "cluster.n_workers", workers, "must be an integer of at least 1"
             )
+
+    def _check_memory(self) -> None:
+        limit: Any = self.memory_limit
+        if limit is None or limit == "auto":
+            return
+        from dask.utils import parse_bytes  # takes a moment, which the usual case need not wait for
+
+        expected = f"must be at least {LEAST_MEMORY >> 20} MiB, like '4GiB', or 'auto', or None"
+        try:
+            size = parse_bytes(limit)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InvalidClusterError("cluster.memory_limit", limit, expected) from error
+        is_share = isinstance(limit, float) and 0 < limit <= 1  # of the machine's, as in Dask
+        if size < LEAST_MEMORY and size != 0 and not is_share:
+            raise InvalidClusterError("cluster.memory_limit", limit, expected)
 
     def _check_gpus(self) -> None:
         share = self.gpus_per_trial

@@ -17,6 +17,12 @@ SETTINGS: dict[str, object] = {
     # Daemonic processes may have no children: no multiprocessing, no data loaders in a trial.
     # Workers end with the driver all the same, by a pipe to their nanny.
     "distributed.worker.daemon": False,
+    # What trains is another process, which the worker watches itself: a worker that Dask pauses
+    # would take no trial any more, and one that Dask ends takes its trial along.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
     # Nobody looks at the statistical profile of a trial, and it samples a hundred times a second.
     "distributed.worker.profile.enabled": False,
 }

@@ -34,17 +34,24 @@ _LEFT_OVER = 32
 
 
 @contextmanager
-def put_back() -> Iterator[None]:
-    """Put back, after the block, what it changed in the process."""
+def put_back() -> Iterator[list[str]]:
+    """Put back, after the block, what it changed in the process.
+
+    Yields:
+        A list that takes what cannot be put back, when the block is over.
+    """
+    left: list[str] = []
+
+    def attempt(undo: _Undo) -> None:
+        try:
+            undo()
+        except Exception as error:  # one thing that cannot be put back keeps nothing else from it
+            left.append(str(error))
+
     with ExitStack() as stack:
         for remember in _REMEMBERED:
-            stack.callback(_quietly, remember())
-        yield
-
-
-def _quietly(undo: _Undo) -> None:
-    with suppress(Exception):  # one thing that cannot be put back keeps nothing else from it
-        undo()
+            stack.callback(attempt, remember())
+        yield left
 
 
 def _environment() -> _Undo:
@@ -99,10 +106,12 @@ def _limits() -> _Undo:
     before = {kind: resource.getrlimit(kind) for kind in kinds}
 
     def undo() -> None:
-        for kind, (soft, hard) in before.items():
-            if resource.getrlimit(kind) != (soft, hard):
-                with suppress(ValueError, OSError):  # a lowered hard limit stays
-                    resource.setrlimit(kind, (soft, hard))
+        for kind, limits in before.items():
+            if resource.getrlimit(kind) != limits:
+                try:
+                    resource.setrlimit(kind, limits)
+                except (ValueError, OSError) as error:
+                    raise RuntimeError("a lowered limit of resources cannot be raised") from error
 
     return undo
 

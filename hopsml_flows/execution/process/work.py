@@ -88,7 +88,7 @@ class TrialWork:
             values=values,
         )
         try:
-            with put_back(), order.around or nullcontext():
+            with put_back() as left, order.around or nullcontext():
                 seeded(job.trial_seed(trial.number))
                 staging = Staging(
                     job.project,
@@ -103,7 +103,8 @@ class TrialWork:
         except Exception as error:  # of storage: each file system has errors of its own
             return Done(error=_sendable(error), unfit="the project's own code failed in it")
         # The driver knows the hyperparameters; here they may be of classes that only it has.
-        return Done(replace(result, params={}), unfit=short_of_descriptors())
+        unfit = "; ".join(left) or short_of_descriptors()
+        return Done(replace(result, params={}), unfit=unfit)
 
 
 def _sendable(error: Exception) -> Exception:
