@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(HOME)/.cache/uv
 
-.PHONY: demo test test-fast servers lint lock clean
+.PHONY: demo test test-fast test-newest test-lowest servers lint lock clean
 
 demo: $(VENV)/.demo  ## set everything up and run the main job
 	$(BIN)/python examples/digits_grid.py
@@ -23,6 +23,17 @@ test: $(VENV)/.dev servers  ## set everything up and run all tests
 
 test-fast: $(VENV)/.dev servers  ## all tests but the long ones
 	$(PYTEST) -m "not slow"
+
+# What a user's installer resolves is not what is locked: the same tests with the newest versions
+# that the requirements admit, and with the lowest, each in an environment of its own.
+# TESTS="tests/unit tests/integration/test_launch.py" runs some of them.
+test-newest: RESOLUTION := highest
+test-lowest: RESOLUTION := lowest-direct
+test-newest test-lowest: $(VENV)/.dev servers  ## the tests with the newest, or lowest, versions
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-$(@:test-%=%)
+	$(BIN)/uv pip install --quiet --python $(VENV)-$(@:test-%=%) --resolution $(RESOLUTION) \
+	  --editable '.[dev]'
+	$(VENV)-$(@:test-%=%)/bin/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 servers: $(VENV)/.dev  ## fetch what the tests' HDFS, S3 and browser are made of; needs Java 17 and Maven
 	$(BIN)/python -m tests.servers.fetch
@@ -44,7 +55,7 @@ lock: $(VENV)/.uv  ## resolve the lock files anew
 	done
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-newest $(VENV)-lowest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.uv:
 	$(PYTHON) -m venv $(VENV)
