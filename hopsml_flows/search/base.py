@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.values import as_json, configuration_key, plain
+from hopsml_flows.search.values import as_json, image_key, plain
 
 __all__ = ["BaseSearch", "Evaluation", "Optimizer", "Proposal"]
 
@@ -175,7 +175,8 @@ class BaseSearch(ABC):
         been told its results in another order, or have been continued with other arguments.
 
         Args:
-            proposals: Parameters by the proposal's id; what is not there is proposed anew.
+            proposals: Parameters by the proposal's id, as the search or as JSON has them; what is
+                not there is proposed anew.
         """
         self._recalled.update(proposals)
         self._known.update(proposals)
@@ -203,7 +204,8 @@ class BaseSearch(ABC):
                 break
             self._asked += 1
             recalled = self._recalled.pop(self._asked, None)
-            if recalled is not None and configuration_key(recalled) != configuration_key(params):
+            # What was recalled may be of JSON: where it says the same, this search's own stays.
+            if recalled is not None and image_key(recalled) != image_key(params):
                 self._adopt(self._asked, params, recalled)
                 params = recalled
             proposal = Proposal(self._asked, params, generation)
