@@ -17,6 +17,7 @@ from typing import Any
 from hopsml_flows.errors import InvalidOutputError
 
 __all__ = [
+    "FILE_LEVELS",
     "NOT_FINITE",
     "as_json",
     "configuration_key",
@@ -37,8 +38,11 @@ _SCALARS = frozenset({type(None), bool, int, float, str})
 _MOST_BITS = 14_000
 """An integer of more bits may have more digits than Python reads back from text."""
 
-_MOST_LEVELS = 200
-"""Nested deeper, a value is not read back from JSON by every reader; a list may hold itself."""
+_MOST_LEVELS = 100
+"""A value that is nested deeper is not read back by every reader of JSON; a list may hold itself."""
+
+FILE_LEVELS = 2 * _MOST_LEVELS
+"""What a file holds is nested less deep, values of the user's included."""
 
 
 def plain(value: Any) -> Any:
@@ -79,7 +83,9 @@ def as_json(value: Any) -> Any:
     return json_value("value", value)
 
 
-def json_value(where: str, value: object, *, floats: bool = False) -> Any:
+def json_value(
+    where: str, value: object, *, floats: bool = False, levels: int = _MOST_LEVELS
+) -> Any:
     """A value as JSON knows it: scalars and arrays unwrapped, paths as text, sets sorted.
 
     Numbers that are not finite become "NaN", "Infinity" or "-Infinity", which JSON lacks.
@@ -88,17 +94,18 @@ def json_value(where: str, value: object, *, floats: bool = False) -> Any:
         where: What to call the value in an error.
         value: Anything.
         floats: Leave numbers that are not finite as they are.
+        levels: So deep it may be nested.
 
     Raises:
         InvalidOutputError: JSON cannot hold it.
     """
-    return _image(where, value, floats, _MOST_LEVELS)
+    return _image(where, value, floats, levels)
 
 
 def _image(where: str, value: Any, floats: bool, levels: int) -> Any:
     value = plain(value)
     if levels == 0:
-        raise InvalidOutputError(f"{where[:80]}… is nested deeper than {_MOST_LEVELS} levels")
+        raise InvalidOutputError(f"{where[:80]}… is nested too deep")
     if value is None or isinstance(value, (bool, int, float, str)):
         return _scalar(where, value, floats)
     if isinstance(value, PathLike):
@@ -224,7 +231,7 @@ def image_key(value: Any) -> str:
     Args:
         value: What :func:`is_jsonable` accepts, or its image.
     """
-    return json.dumps(as_json(value))
+    return json.dumps(as_json(value), sort_keys=True)
 
 
 def typed_key(value: Any) -> str:
@@ -243,7 +250,7 @@ def _typed(value: Any) -> Any:
         return value
     name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(value, Mapping):
-        return [name, [[_typed(key), _typed(item)] for key, item in value.items()]]
+        return [name, sorted(([_typed(k), _typed(item)] for k, item in value.items()), key=repr)]
     if isinstance(value, (list, tuple)):
         return [name, [_typed(item) for item in value]]
     if isinstance(value, (set, frozenset)):

@@ -10,6 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.search.values import FILE_LEVELS
 from hopsml_flows.storage.patience import replaced
 from hopsml_flows.trials import json_value
 
@@ -41,7 +42,7 @@ class Summary:
 
     def add(self, result: TrialResult) -> None:
         """Take in a result, and write if it is time."""
-        self._lines.append((result.number, json.dumps(combination(result))))
+        self._lines.append((result.number, json.dumps(combination(result), allow_nan=False)))
         if time.monotonic() >= self._due:
             self.write()
 
@@ -62,7 +63,7 @@ def combination(result: TrialResult) -> dict[str, Any]:
     """A result as an entry of the summary."""
     entry: dict[str, Any] = {
         "parameters": json_value("parameters", result.params),
-        "outputs": result.outputs,
+        "outputs": json_value("outputs", result.outputs, levels=FILE_LEVELS),
         "trial": result.name,
         "state": result.state.value,
         "metric": result.metric,
