@@ -2,7 +2,7 @@
 
 from hopsml_flows.execution.capture import LineSink
 from hopsml_flows.execution.carrying import EventMakers, carried_out
-from hopsml_flows.execution.commits import Earlier, committed, earlier_trials
+from hopsml_flows.execution.commits import Damage, Earlier, committed, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading, packed
@@ -15,6 +15,7 @@ from hopsml_flows.execution.sync import SYNC_SECONDS
 
 __all__ = [
     "SYNC_SECONDS",
+    "Damage",
     "Earlier",
     "EventMakers",
     "Job",

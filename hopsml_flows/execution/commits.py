@@ -21,10 +21,23 @@ from hopsml_flows.trials import (
     stored_params,
 )
 
-__all__ = ["Earlier", "committed", "earlier_trials"]
+__all__ = ["Damage", "Earlier", "committed", "earlier_trials"]
 
 _READERS = 16
 """Files read at once; a remote store answers each in tens of milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A trial that is not done since a file of it cannot be believed.
+
+    Args:
+        directory: Its directory, relative to the experiment's.
+        error: Which file, and what is wrong with it.
+    """
+
+    directory: str
+    error: DamagedFileError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +49,14 @@ class Earlier:
         results: Results of those that are done.
         unfinished: Directories of the others, relative to the experiment's.
         directories: Directories of all of them.
-        damage: What is wrong with files of trials that therefore are not done.
+        damaged: Those that are not done only since a file of theirs cannot be believed.
     """
 
     params: dict[int, dict[str, Any]]
     results: dict[int, TrialResult]
     unfinished: tuple[str, ...] = ()
     directories: Mapping[int, str] = field(default_factory=dict)
-    damage: tuple[DamagedFileError, ...] = ()
+    damaged: tuple[Damage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +112,18 @@ def earlier_trials(
     with ThreadPoolExecutor(_READERS) as readers:
         found = [left for left in readers.map(read, *_places(project, paths)) if left is not None]
     # Of two directories of one trial the one that has its result counts.
-    found.sort(key=lambda left: left.result is not None)
+    found.sort(key=lambda left: (left.result is not None, left.directory))
+    results = {left.number: left.result for left in found if left.result is not None}
     return Earlier(
         params={left.number: left.params for left in found if left.params is not None},
-        results={left.number: left.result for left in found if left.result is not None},
-        unfinished=tuple(sorted(left.directory for left in found if left.result is None)),
+        results=results,
+        unfinished=tuple(left.directory for left in found if left.result is None),
         directories={left.number: left.directory for left in found},
-        damage=tuple(sorted((left.damage for left in found if left.damage is not None), key=str)),
+        damaged=tuple(
+            Damage(left.directory, left.damage)
+            for left in found
+            if left.damage is not None and left.number not in results
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.values import as_json, image_key, plain
 
-__all__ = ["BaseSearch", "Evaluation", "Optimizer", "Proposal"]
+__all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,19 @@ class Evaluation:
 
     proposal: Proposal
     value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """A search that ended before its end, since its evaluations failed.
+
+    Args:
+        reason: What failed.
+        generation: The first generation that is meant, or None.
+    """
+
+    reason: str
+    generation: int | None = None
 
 
 @runtime_checkable
@@ -79,8 +92,12 @@ class Optimizer(Protocol):
         """
 
     @property
+    def gave_up(self) -> GaveUp | None:
+        """Why the search ended before its end, where too much failed; else None."""
+
+    @property
     def failure(self) -> str | None:
-        """Why the search gave up before its end, or None."""
+        """Why the search gave up without any success, or None."""
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
         """Propose these parameters under these ids, whatever else would have been proposed."""
@@ -109,8 +126,6 @@ class BaseSearch(ABC):
     Args:
         direction: Which way is better.
     """
-
-    failure: str | None = None
 
     def __init__(self, *, direction: Direction | str = Direction.MAX) -> None:
         self.direction = Direction.parse(direction)
@@ -167,6 +182,16 @@ class BaseSearch(ABC):
     def population(self) -> list[dict[str, Any]]:
         """The configurations of the generation asked for last; empty without generations."""
         return []
+
+    @property
+    def gave_up(self) -> GaveUp | None:
+        """Why the search ended before its end, where too much failed; else None."""
+        return None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the search gave up without any success, or None."""
+        return self.gave_up.reason if self.gave_up is not None and self.best is None else None
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
         """Propose what an earlier run of this search proposed, for a resumed experiment.

@@ -26,6 +26,7 @@ __all__ = [
     "is_jsonable",
     "json_value",
     "plain",
+    "text_of",
     "typed_key",
     "with_floats",
     "without_floats",
@@ -39,7 +40,7 @@ _MOST_BITS = 14_000
 """An integer of more bits may have more digits than Python reads back from text."""
 
 _MOST_LEVELS = 100
-"""A value that is nested deeper is not read back by every reader of JSON; a list may hold itself."""
+"""Nested deeper, a value is not read back by every reader of JSON; a list may hold itself."""
 
 FILE_LEVELS = 2 * _MOST_LEVELS
 """What a file holds is nested less deep, values of the user's included."""
@@ -257,6 +258,23 @@ def _typed(value: Any) -> Any:
         return [name, sorted((_typed(item) for item in value), key=repr)]
     dtype = getattr(value, "dtype", None)
     return [name, *([] if dtype is None else [str(dtype)]), json_value("value", value, floats=True)]
+
+
+def text_of(value: Any) -> str:
+    """A value as text for people: the same in every process, where ``str`` follows a set's hashes.
+
+    Args:
+        value: Anything.
+    """
+    return str(as_json(value) if is_jsonable(value) and _has_set(value) else value)
+
+
+def _has_set(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_set(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_has_set(item) for item in value)
+    return isinstance(value, (set, frozenset))
 
 
 def configuration_key(params: Mapping[str, Any]) -> str:

@@ -74,6 +74,7 @@ class ExperimentRecord:
         tags: The user's tags.
         model: Linked model, or None.
         error: Why it failed, or None.
+        notice: Why it ended before its budget was spent though it finished, or None.
         driver: The process that runs it, as :func:`this_process` describes it.
         schema: Version of this layout.
     """
@@ -108,6 +109,7 @@ class ExperimentRecord:
     tags: tuple[str, ...] = ()
     model: str | None = None
     error: str | None = None
+    notice: str | None = None
     driver: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -147,7 +149,7 @@ _OBJECTS = ("search_space", "options", "driver")
 _TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
 _MAYBE_TEXTS = (
     *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
-    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error"),
+    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error", "notice"),
 )
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_TEXTS, str, "a text"),

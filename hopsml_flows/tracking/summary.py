@@ -40,10 +40,15 @@ class Summary:
         self._due = 0.0
         self._written = -1
 
-    def add(self, result: TrialResult) -> None:
-        """Take in a result, and write if it is time."""
+    def add(self, result: TrialResult, *, later: bool = False) -> None:
+        """Take in a result, and write if it is time.
+
+        Args:
+            result: The result.
+            later: Do not write now.
+        """
         self._lines.append((result.number, json.dumps(combination(result), allow_nan=False)))
-        if time.monotonic() >= self._due:
+        if not later and time.monotonic() >= self._due:
             self.write()
 
     def write(self) -> None:
