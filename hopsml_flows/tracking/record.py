@@ -225,12 +225,15 @@ def process_lives(process: dict[str, Any]) -> bool | None:
     """
     if process.get("host") != socket.gethostname():
         return None
+    pid, created = process.get("pid"), process.get("created")
+    if not isinstance(pid, int) or not isinstance(created, (int, float)):
+        return False
     try:
-        found = psutil.Process(process["pid"])
+        found = psutil.Process(pid)
         # The time is counted from the boot time, which the clock's corrections move.
-        same = abs(found.create_time() - process["created"]) < _CLOCK_SECONDS
+        same = abs(found.create_time() - created) < _CLOCK_SECONDS
         return same and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, KeyError, TypeError, ValueError):
+    except (psutil.NoSuchProcess, ValueError):
         return False
 
 
