@@ -159,6 +159,8 @@ class DifferentialEvolution(BaseSearch):
     @property
     def gave_up(self) -> GaveUp | None:
         """Why the search ended before its end, where too many generations in a row failed."""
+        if self._gave_up is None and self._barren and self.finished and not self._evaluated:
+            return self._failed_generations()  # a few generations were all there is
         return self._gave_up
 
     @property
@@ -417,8 +419,8 @@ class DifferentialEvolution(BaseSearch):
         self._memory.learn(self._successes)
         self._successes = []
         losses = [self._losses.pop(number) for number in numbers]
-        self._count_failures(losses)
         self._complete += 1
+        self._count_failures(losses)
         self._bests.append(min([*losses, *self._bests[-1:]]))
         if self._patience is not None and len(self._bests) > self._patience:
             gained = self._bests[-1 - self._patience] - self._bests[-1]
@@ -433,13 +435,15 @@ class DifferentialEvolution(BaseSearch):
         if self._stopped or (len(losses) < self._size and self._evaluated):
             return
         self._barren.append(len(losses))
-        over = self.finished and not self._evaluated  # a few generations were all there is
-        if len(self._barren) == self._most_barren or over:
-            first, last = self._complete + 1 - len(self._barren), self._complete
-            which = f"generation {last}" if first == last else f"generations {first} to {last}"
-            reason = f"all {sum(self._barren)} trials of {which} failed"
-            self._gave_up = GaveUp(reason, first)
+        if len(self._barren) == self._most_barren:
+            self._gave_up = self._failed_generations()
             self._stopped = True
+
+    def _failed_generations(self) -> GaveUp:
+        """The last generations, in which all trials failed."""
+        first, last = self._complete - len(self._barren), self._complete - 1
+        which = f"generation {last}" if first == last else f"generations {first} to {last}"
+        return GaveUp(f"all {sum(self._barren)} trials of {which} failed", first)
 
 
 def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:

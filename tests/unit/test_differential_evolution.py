@@ -529,6 +529,17 @@ def test_the_planned_end_comes_before_the_last_failed_generation_that_is_allowed
     assert (search.failure, search.gave_up) == (None, None)
 
 
+@UPDATINGS
+def test_failures_of_all_of_a_space_that_turns_out_to_be_small_are_one_of_the_search(updating):
+    few = SearchSpace({"x": Float(1.0, math.nextafter(1.0, 2)), "on": [True, False]})
+    search = DifferentialEvolution(few, generations=9, population=4, updating=updating, seed=0)
+    while not search.finished:
+        for proposal in search.ask(3):
+            search.tell(proposal.id, failure="lost")
+    assert search.total == 4
+    assert search.failure == "all 4 trials of generation 0 failed"
+
+
 def test_a_trial_that_succeeds_after_the_search_gave_up_is_its_result():
     search = DifferentialEvolution(
         LINE, population=4, updating="immediate", max_failed_generations=1, seed=1
