@@ -23,6 +23,7 @@ a caller may want to catch as a built-in mixes that built-in in::
     ├── UnsuitableKerasError (RuntimeError)      Keras 3 cannot train under the strategy
     ├── NotServingError (RuntimeError)           a server of a distributed trial returned too early
     ├── StorageUnavailableError (OSError)        storage did not take a trial's files; they are kept
+    ├── DamagedFileError (ValueError)            a file of an experiment is not what was written
     ├── NoSpaceError (OSError)                   not enough room for a copy
     ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "DamagedFileError",
     "ExperimentFailedError",
     "FunctionNotFoundError",
     "HopsmlError",
@@ -181,6 +183,23 @@ class NotServingError(HopsmlError, RuntimeError):
 
 class StorageUnavailableError(HopsmlError, OSError):
     """Storage did not take what belongs to it, for as long as it was waited for."""
+
+
+class DamagedFileError(HopsmlError, ValueError):
+    """A file of an experiment is not what was written there: cut short, edited, or another's.
+
+    Args:
+        file: Its path.
+        reason: What is wrong with it, as the end of a sentence.
+    """
+
+    def __init__(self, file: str, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"{file} {reason}")
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (self.file, self.reason)
 
 
 class NoSpaceError(HopsmlError, OSError):

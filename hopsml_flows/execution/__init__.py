@@ -2,7 +2,7 @@
 
 from hopsml_flows.execution.capture import LineSink
 from hopsml_flows.execution.carrying import EventMakers, carried_out
-from hopsml_flows.execution.commits import Earlier, earlier_trials
+from hopsml_flows.execution.commits import Damage, Earlier, committed, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading
@@ -11,11 +11,12 @@ from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
-from hopsml_flows.execution.staging import Staging, committed
+from hopsml_flows.execution.staging import Staging
 from hopsml_flows.execution.sync import SYNC_SECONDS
 
 __all__ = [
     "SYNC_SECONDS",
+    "Damage",
     "Earlier",
     "EventMakers",
     "Job",

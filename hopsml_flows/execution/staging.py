@@ -9,7 +9,6 @@ end, they are moved to a directory that stays, and the trial has failed.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import socket
@@ -29,61 +28,14 @@ from hopsml_flows.storage import (
     ExperimentPaths,
     Project,
     TrialFiles,
-    is_log,
     is_own_file,
 )
 from hopsml_flows.storage.patience import answer_limit, persistently
-from hopsml_flows.trials import DeviceUsage, Failure, State, Trial, TrialResult, slug
+from hopsml_flows.trials import Failure, State, Trial, TrialResult, commit_text, slug
 
-__all__ = ["Staging", "committed", "taken_over"]
+__all__ = ["Staging", "taken_over"]
 
 _CHUNK = 1 << 20
-
-
-def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialResult | None:
-    """The result of a trial that is done already, by whichever attempt.
-
-    A worker that dies between a trial's commit and the delivery of its result makes Dask, or the
-    driver, run it again; what is committed counts.
-
-    Args:
-        project: Where the trial's files are.
-        paths: The experiment's paths.
-        trial: The trial.
-
-    Returns:
-        The committed result, or None.
-    """
-    try:
-        path = paths.trial(trial.directory, TrialFiles.OUTPUTS)
-        limit = answer_limit(project)
-        outputs = json.loads(persistently(lambda: project.read(path), limit=limit))
-    except FileNotFoundError:
-        return None
-    except ValueError:  # JSON that is none: somebody else's file
-        return None
-    commit = outputs.pop("_commit", None) if isinstance(outputs, dict) else None
-    if commit is None:
-        return None
-    log = outputs.get("log")
-    name = str(log).rpartition("/")[2]
-    if is_log(name) and log == paths.trial(trial.directory, name):
-        del outputs["log"]
-    return TrialResult(
-        number=commit["number"],
-        name=trial.name,
-        params=trial.params,
-        state=State.FINISHED,
-        metric=commit["metric"],
-        outputs=outputs,
-        directory=trial.directory,
-        attempt=commit["attempt"],
-        started=commit["started"],
-        ended=commit["ended"],
-        worker=commit["worker"],
-        generation=trial.generation,
-        devices=DeviceUsage.from_json(usage) if (usage := commit.get("devices")) else None,
-    )
 
 
 class Staging:
@@ -310,19 +262,7 @@ class Staging:
 
     def _commit_text(self, result: TrialResult) -> str:
         files = [self._described(file) for file in self._files()]
-        commit = {
-            "schema": 1,
-            "number": result.number,
-            "attempt": result.attempt,
-            "metric": result.metric,
-            "started": result.started,
-            "ended": result.ended,
-            "worker": result.worker,
-            "devices": result.devices.as_json() if result.devices else None,
-            "files": files,
-        }
-        log = {"log": self._target(self.log_name)}
-        return json.dumps({**log, **result.outputs, "_commit": commit})
+        return commit_text(result, log=self._target(self.log_name), files=files)
 
     def _described(self, file: Path) -> dict[str, Any]:
         name = file.relative_to(self.path).as_posix()

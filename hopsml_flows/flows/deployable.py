@@ -12,7 +12,7 @@ from prefect import Flow
 from prefect.types.entrypoint import EntrypointType
 
 from hopsml_flows.execution import check_not_loading
-from hopsml_flows.flows.parameters import stored
+from hopsml_flows.flows.parameters import deployed
 
 __all__ = ["HOME", "DeployableFlow"]
 
@@ -88,7 +88,7 @@ def _deployed(options: dict[str, Any]) -> dict[str, Any]:
     check_not_loading()
     return {
         **options,
-        "parameters": stored(options.get("parameters") or {}),
+        "parameters": deployed(options.get("parameters") or {}),
         "entrypoint_type": EntrypointType.MODULE_PATH,
     }
 

@@ -6,7 +6,9 @@ What is decided is decided by the search and the trial loop, which are pure; her
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hopsml_flows.cluster.futures import TrialFuture
@@ -14,17 +16,20 @@ from hopsml_flows.cluster.opened import OpenCluster
 from hopsml_flows.cluster.remote import Outcome
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import (
+    DamagedFileError,
     StorageUnavailableError,
     TrialFailedError,
     WorkerLostError,
 )
-from hopsml_flows.execution import Earlier, Job, argument_order, committed
+from hopsml_flows.execution import Damage, Earlier, Job, argument_order, committed
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.groups import GroupFuture, GroupRuns
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import generation_line
 from hopsml_flows.flows.single import SingleRuns
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.search.values import image_key
+from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.announcer import Announcer
 from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
@@ -67,6 +72,7 @@ class Driver:
             retries=plan.options.retries,
             own_directory=plan.own_directory,
             order=argument_order(plan.train.callable),
+            began=_began(earlier),
         )
         self.results: list[TrialResult] = []
         self._earlier = dict(earlier.results)
@@ -74,7 +80,8 @@ class Driver:
         self._waiting: list[Trial] = []
         self._trials: dict[Any, Trial] = {}
         self._summary = Summary(plan.options.project, paths)
-        self._unfinished = earlier.unfinished
+        self._unfinished = list(earlier.unfinished)
+        self.damaged = list(earlier.damaged)
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
         self._announcer = announcer
@@ -83,19 +90,32 @@ class Driver:
         """Let TensorBoard, not started yet, not see how trials that run again ended before."""
         self._sessions.forget(self._unfinished)
 
+    def forget_damaged(self) -> None:
+        """Remove what says that trials began and are done whose files cannot be believed."""
+        project = self._plan.options.project
+        for damage in self.damaged:
+            for name in (TrialFiles.OUTPUTS, TrialFiles.HPARAMS):
+                path = self.paths.trial(damage.directory, name)
+                with suppress(FileNotFoundError):
+                    persistently(partial(project.remove, path), limit=answer_limit(project))
+
     def replay(self) -> None:
-        """Go through the results of the run that is resumed, as if they had just come in."""
+        """Go through the results of the run that is resumed, as if they had just come in.
+
+        Nothing is written.
+        """
         while self._earlier:
             started = self.loop.start(self.loop.running + 1)
             if not started:
                 break
             for trial in started:
-                result = self._earlier.pop(trial.number, None)
+                result = self._earlier_result(trial)
                 if result is None:
                     self._waiting.append(trial)
                 else:
                     self.loop.done(result)
-                    self._keep(result)
+                    self.results.append(result)
+                    self._summary.add(result, later=True)
                     self._announcer.earlier(self.loop.counts, self.loop.best, result)
             self.loop.generations()  # those were reported then
 
@@ -168,6 +188,23 @@ class Driver:
         """Let TensorBoard show no trial as running any more; none may run now."""
         self._sessions.stopped(self._trials.values())
 
+    def _earlier_result(self, trial: Trial) -> TrialResult | None:
+        """What came of a trial in the run that is resumed, with the search's own values."""
+        result = self._earlier.pop(trial.number, None)
+        if result is None:
+            return None
+        if image_key(result.params) == image_key(trial.params):
+            return replace(result, name=trial.name, params=trial.params)
+        file = self.paths.trial(result.directory, TrialFiles.HPARAMS)
+        error = DamagedFileError(
+            self._plan.options.project.full(file),
+            f"has other hyperparameters than the search gives trial {trial.number}: "
+            f"{result.params!r:.200}, not {trial.params!r:.200}",
+        )
+        self.damaged.append(Damage(result.directory, error))
+        self._unfinished.append(result.directory)
+        return None
+
     def _keep(self, result: TrialResult) -> None:
         self.results.append(result)
         self._summary.add(result)
@@ -214,3 +251,12 @@ def _failure(outcome: Outcome) -> Failure:
     """Why a trial that could not report itself has failed."""
     error = outcome.error
     return Failure(type(error).__name__, str(error or outcome.message))
+
+
+def _began(earlier: Earlier) -> dict[int, Trial]:
+    """The trials that the run that is resumed began."""
+    return {
+        number: Trial(number, directory.rpartition("/")[2], params, directory=directory)
+        for number, params in earlier.params.items()
+        if (directory := earlier.directories.get(number)) is not None
+    }

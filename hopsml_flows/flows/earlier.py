@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
+from hopsml_flows.storage import Project
+from hopsml_flows.tracking import ExperimentRecord, read_record
 
 __all__ = ["earlier_record"]
 
@@ -21,16 +21,17 @@ def earlier_record(
         otherwise: What else is allowed there, for the error.
 
     Raises:
-        InvalidArgumentError: There is none, or it cannot be read.
+        InvalidArgumentError: There is none, or it cannot be understood.
+        StorageUnavailableError: Storage does not say whether there is one.
     """
-    paths = ExperimentPaths(experiment_id)
     try:
-        return ExperimentRecord.from_json(project.read(paths.record))
-    except FileNotFoundError:
-        raise InvalidArgumentError(
-            argument, experiment_id, f"must be {otherwise}an experiment of {project.url}"
-        ) from None
-    except ValueError as error:
+        record = read_record(project, experiment_id)
+    except DamagedFileError as error:
         raise InvalidArgumentError(
             argument, experiment_id, f"has a record that cannot be read ({error})"
         ) from error
+    if record is None:
+        raise InvalidArgumentError(
+            argument, experiment_id, f"must be {otherwise}an experiment of {project.url}"
+        )
+    return record

@@ -53,6 +53,7 @@ def differential_evolution(
     initial: Sequence[dict[str, Any]] = (),
     tol: float = 0.0,
     patience: CountParameter | None = None,
+    max_failed_generations: CountParameter = 3,
     project: str | None = None,
     cluster: ClusterParameter = "auto",
     seed: CountParameter | None = None,
@@ -91,6 +92,8 @@ def differential_evolution(
         initial: Configurations to evaluate first, at most ``population``.
         tol: An improvement that is no larger counts as none.
         patience: Generations without improvement after which the search ends; None for never.
+        max_failed_generations: Generations in a row in which all trials fail after which the search
+            ends: with its result, where an earlier trial succeeded.
         project: Project root as an fsspec URL or a local path.
         cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
             definition, or a ClusterConfig.
@@ -151,6 +154,7 @@ def differential_evolution(
             initial=[*initial, *first] if first else initial,
             tol=tol,
             patience=patience,
+            max_failed_generations=max_failed_generations,
             seed=seed,
         )
 
@@ -177,6 +181,7 @@ def differential_evolution(
             "initial": [json_value("initial", point) for point in initial],
             "tol": float(tol),
             "patience": plain(patience),
+            "max_failed_generations": plain(max_failed_generations),
         },
         warm_start=WarmStart.checked(
             warm_start, most=min(population // 2, population - len(initial)), taken=initial

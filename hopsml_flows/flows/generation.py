@@ -128,7 +128,10 @@ class GenerationRuns:
         if over.number not in self._open:
             return
         if over.average is None:
-            self._end(over.number, Failed(message=f"all {len(over.results)} trials failed"))
+            message = f"all {len(over.results)} trials failed"
+            if over.results and over.results[0].failure is not None:
+                message += f"; the first one with {over.results[0].failure}"
+            self._end(over.number, Failed(message=message))
             return
         best = over.best
         result = {

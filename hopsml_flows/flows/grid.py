@@ -17,6 +17,7 @@ from hopsml_flows.flows.parameters import (
 )
 from hopsml_flows.flows.plan import Options, Plan, checked_key
 from hopsml_flows.search import Categorical, Direction, GridSearch
+from hopsml_flows.search.values import image_key
 from hopsml_flows.trials import DEFAULT_KEY
 
 __all__ = ["grid_search"]
@@ -115,5 +116,5 @@ def grid_search(
 
 
 def _different(values: list[Any]) -> list[Any]:
-    """The values without repeats; True, 1 and 1.0 are not the same."""
-    return list({(type(value), repr(value)): value for value in values}.values())
+    """The values without repeats; True, 1 and 1.0 are not the same, (3, 3) and [3, 3] are."""
+    return list({image_key(value): value for value in values}.values())

@@ -13,17 +13,25 @@ of Prefect's user interfaces can show:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
 from hopsml_flows.cluster import KINDS, ClusterConfig
-from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.errors import InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
-from hopsml_flows.search import Direction, SearchSpace, Strategy, Updating, value_lists
+from hopsml_flows.search import (
+    Categorical,
+    Direction,
+    SearchSpace,
+    Strategy,
+    Updating,
+    value_lists,
+)
 from hopsml_flows.search.entries import TYPES, entries
+from hopsml_flows.search.values import as_json, typed_key
 from hopsml_flows.storage import Project, has_password
 from hopsml_flows.trials import json_value
 
@@ -41,6 +49,7 @@ __all__ = [
     "TrainParameter",
     "UpdatingParameter",
     "WeightParameter",
+    "deployed",
     "stored",
 ]
 
@@ -61,6 +70,37 @@ def stored(given: Mapping[str, Any]) -> dict[str, Any]:
         convert: Callable[[str, Any], Any] = _STORED.get(name, json_value)
         kept[name] = None if value is None else convert(name, value)
     return kept
+
+
+def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A verb's arguments as a deployment keeps them, for runs that know nothing but JSON.
+
+    Args:
+        given: As for :func:`stored`.
+
+    Raises:
+        InvalidArgumentError: A function, a space or a cluster is none; or a hyperparameter's value
+            would reach the training function as another one.
+    """
+    for name in ("grid_dict", "args_dict"):
+        if given.get(name) is not None:
+            for hyperparameter, listed in value_lists(name, given[name]).items():
+                _check_values(f"{name}[{hyperparameter!r}]", listed)
+    if given.get("boundary_dict") is not None:
+        space = SearchSpace(given["boundary_dict"], argument="boundary_dict")
+        for hyperparameter, domain in space.items():
+            if isinstance(domain, Categorical):
+                _check_values(f"boundary_dict[{hyperparameter!r}]", domain.choices)
+    return stored(given)
+
+
+def _check_values(where: str, values: Iterable[Any]) -> None:
+    for value in values:
+        image = as_json(value)
+        if typed_key(value) != typed_key(image):
+            raise InvalidSpaceError(
+                where, value, f"must be a value that JSON has: a deployment's runs get {image!r}"
+            )
 
 
 def _train(_: str, value: Any) -> str:

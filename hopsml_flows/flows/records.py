@@ -67,6 +67,7 @@ class Ending:
             trials_failed=counts.failed,
             tensorboard=None,  # it ends with the experiment
             error=reason,
+            notice=None if error is not None else self._loop.notice,
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import Earlier
 from hopsml_flows.flows.warm import kept_warm
+from hopsml_flows.search.values import FILE_LEVELS
 from hopsml_flows.tracking import ExperimentRecord, process_lives
 from hopsml_flows.trials import State, json_value
 
@@ -48,12 +50,15 @@ def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
         ("verb", plan.verb, record.function),
         ("direction", plan.direction.value if plan.direction else None, record.direction),
         ("optimization_key", plan.optimization_key, record.optimization_key),
-        ("search space", _as_json(plan.space), record.search_space),
         ("population", plan.settings.get("population"), record.options.get("population")),
     ):
         if now != then:
             raise InvalidArgumentError("resume", resume, f"has another {argument}: {then!r}")
-    seed = record.options.get("seed")
+    if _text(plan, plan.space) != _text(plan, record.search_space):
+        raise InvalidArgumentError(
+            "resume", resume, f"has another search space: {record.search_space!r}"
+        )
+    seed = record.options.get("seed", plan.options.seed)
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
         raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
     plan = replace(plan, options=replace(plan.options, seed=seed, resume=resume))
@@ -76,5 +81,11 @@ def check_budget(plan: Plan, left: Earlier) -> None:
         )
 
 
-def _as_json(space: object) -> object:
-    return json.loads(json.dumps(json_value("search_space", space)))
+def _text(plan: Plan, space: Mapping[str, object]) -> str:
+    """A search space as text: 1 and 1.0 are different values, and a grid is counted in its order.
+
+    Other searches keep their proposals, whatever the order of the hyperparameters.
+    """
+    order = list(space) if plan.verb == "grid_search" else []
+    image = json_value("search_space", space, levels=FILE_LEVELS)
+    return json.dumps([order, image], sort_keys=True)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
-from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError
+from hopsml_flows.errors import DamagedFileError, HopsmlWarning, InvalidArgumentError
 from hopsml_flows.flows.resume import check_is_over, resumable
-from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, Project
-from hopsml_flows.storage.patience import persistently
-from hopsml_flows.tracking import ExperimentRecord, this_process
+from hopsml_flows.storage import EXPERIMENTS, Project
+from hopsml_flows.storage.reading import names_in
+from hopsml_flows.tracking import ExperimentRecord, read_record, this_process
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -82,6 +82,7 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
 
     Raises:
         InvalidArgumentError: The process of an earlier attempt is at work.
+        StorageUnavailableError: Storage does not say whether there is such an experiment.
     """
     if plan.options.resume is not None or attempt.number == 1 or attempt.origin is None:
         return plan
@@ -114,14 +115,19 @@ def started_by(project: Project, attempt: Attempt) -> ExperimentRecord | None:
     Args:
         project: Where it would lie.
         attempt: Any attempt of that run.
+
+    Raises:
+        StorageUnavailableError: Storage does not say whether there is one.
     """
-    names = persistently(lambda: project.listdir(EXPERIMENTS))
-    mine = [name for name in names if name.endswith(f"-{attempt.suffix}")]
+    mine = [name for name in names_in(project, EXPERIMENTS) if name.endswith(f"-{attempt.suffix}")]
     for name in sorted(mine, reverse=True):
         try:
-            record = ExperimentRecord.from_json(project.read(ExperimentPaths(name).record))
-        except (OSError, ValueError):  # of an attempt that ended before it wrote one
+            record = read_record(project, name)
+        except DamagedFileError as error:
+            text = f"attempt {attempt.number} cannot go on with {name}: {error}"
+            warnings.warn(HopsmlWarning(text), stacklevel=2)
             continue
-        if record.origin == attempt.origin:
+        # None is there of an attempt that ended before it wrote one.
+        if record is not None and record.origin == attempt.origin:
             return record
     return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -10,8 +12,8 @@ from prefect.logging import get_run_logger
 
 from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
-from hopsml_flows.errors import ExperimentFailedError
-from hopsml_flows.execution import Earlier, earlier_trials, packed
+from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning
+from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed
 from hopsml_flows.flows.dead_runs import declare_crashed
 from hopsml_flows.flows.driver import Driver
 from hopsml_flows.flows.earlier import earlier_record
@@ -43,7 +45,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         Its result.
 
     Raises:
-        ExperimentFailedError: All trials failed, or all of a generation.
+        ExperimentFailedError: All trials failed.
     """
     plan = gone_on(plan, attempt)
     for notice in plan.notices:
@@ -54,7 +56,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
     if plan.options.resume is not None:
         paths = ExperimentPaths(plan.options.resume)
         earlier = earlier_record(plan.options.project, paths.id)
-        left = earlier_trials(plan.options.project, paths)
+        left = earlier_trials(plan.options.project, paths, needs_metric=plan.needs_metric)
         check_budget(plan, left)
         dead = earlier.flow_run_id if earlier.state is State.RUNNING else None
     else:
@@ -73,14 +75,16 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         )
         driver = Driver(plan, paths, progress, left, announcer)
         stack.enter_context(announcer)
+        driver.replay()  # before anything of the experiment is changed
+        _warn_of_damage(driver.damaged)
         # From the record's first word on: a run may be stopped at any time.
         with Ending(record, paths, driver.loop) as ending:
             write_start(plan, paths, record)
             if dead is not None and dead != record.record.flow_run_id:
                 declare_crashed(dead, f"flow run {record.record.flow_run_id}")
+            driver.forget_damaged()
             driver.forget_sessions()
             shown.start(progress)  # it keeps the first status that it reads of a trial
-            driver.replay()
             if not driver.loop.finished:
                 _run_trials(plan, driver, function, ending)
             driver.write_summary()
@@ -97,6 +101,10 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         duration=record.record.duration or 0.0,
         flow_run_id=record.record.flow_run_id,
     )
+    if (early := driver.loop.notice) is not None:
+        said = f"{paths.id} ended before its budget was spent: {early}"
+        get_run_logger().warning(said)
+        warnings.warn(HopsmlWarning(said), stacklevel=2)
     if plan.options.progress:
         print_report(plan, result)
     first = driver.loop.first_failure
@@ -104,6 +112,13 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         log = plan.options.project.full(paths.trial(first.directory))
         raise ExperimentFailedError(f"{result.id}: {failure} (log: {log})", result)
     return result
+
+
+def _warn_of_damage(damaged: Sequence[Damage]) -> None:
+    for damage in damaged:
+        text = f"a trial that was done is run again: {damage.error}"
+        get_run_logger().warning(text)
+        warnings.warn(HopsmlWarning(text), stacklevel=3)
 
 
 def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> None:

@@ -6,22 +6,31 @@ are is decided in :mod:`hopsml_flows.trials.warm_start`.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError
+from hopsml_flows.errors import DamagedFileError, HopsmlWarning, InvalidArgumentError
 from hopsml_flows.execution import argument_defaults
 from hopsml_flows.flows.earlier import earlier_record
 from hopsml_flows.search import SearchSpace
-from hopsml_flows.search.values import is_finite
+from hopsml_flows.search.values import as_json
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.patience import persistently
-from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.storage.reading import content_of
+from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.tracking.listing import experiments
-from hopsml_flows.trials import Past, Seeds, State, chosen, experiment_id, slug, stamp_of
+from hopsml_flows.trials import (
+    Past,
+    Seeds,
+    State,
+    chosen,
+    experiment_id,
+    past_trials,
+    slug,
+    stamp_of,
+)
 
 if TYPE_CHECKING:
     from hopsml_flows.flows.plan import Plan
@@ -61,8 +70,18 @@ def warmed(plan: Plan) -> Plan:
         record, notice = _named(plan, wish.source), ""
     if record is None:
         return replace(plan, notices=(*plan.notices, notice), settings=_with(plan, None, Seeds()))
+    try:
+        past = _past(plan.options.project, record.id)
+    except DamagedFileError as error:
+        if wish.source != LAST:
+            text = f"cannot be used: {error}"
+            raise InvalidArgumentError("warm_start", wish.source, text) from error
+        warnings.warn(HopsmlWarning(f"begins with no seeds of {record.id}: {error}"), stacklevel=2)
+        past = []
+    if not past and wish.source != LAST:
+        raise InvalidArgumentError("warm_start", wish.source, "has no finished trial")
     seeds = chosen(
-        _past(plan.options.project, record.id),
+        past,
         SearchSpace(plan.domains),
         direction=plan.optimized,
         most=wish.most,
@@ -82,15 +101,27 @@ def kept_warm(plan: Plan, record: ExperimentRecord) -> Plan:
     Args:
         plan: What was asked for; its ``warm_start`` counts no more.
         record: The experiment's record.
+
+    Raises:
+        InvalidArgumentError: The record does not say what they are.
     """
     kept = {name: record.options[name] for name in _KEPT if name in record.options}
     asked = {name: value for name, value in plan.settings.items() if name not in _KEPT}
     first: list[Mapping[str, Any]] = []
     if _SEEDS in kept:
         space = SearchSpace(plan.domains)
-        restored = [space.restored(params) for params in kept[_SEEDS]["configurations"]]
+        restored = [space.restored(params) for params in _configurations(record)]
         first = [params for params in restored if params is not None]
     return replace(plan, first=tuple(first), notices=(), settings={**asked, **kept})
+
+
+def _configurations(record: ExperimentRecord) -> list[dict[str, Any]]:
+    """The configurations that a record says the search began with."""
+    seeds = record.options[_SEEDS]
+    listed = seeds.get("configurations") if isinstance(seeds, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(params, dict) for params in listed):
+        raise InvalidArgumentError("resume", record.id, "has a record with unreadable seeds")
+    return listed
 
 
 def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
@@ -106,8 +137,11 @@ def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
     ]
     for name in names[:_MOST_READ]:
         try:
-            record = ExperimentRecord.from_json(options.project.read(ExperimentPaths(name).record))
-        except (OSError, ValueError):  # it is only being made, or somebody broke it
+            record = read_record(options.project, name)
+        except DamagedFileError as error:
+            warnings.warn(HopsmlWarning(f"begins with no seeds of {name}: {error}"), stacklevel=2)
+            continue
+        if record is None:  # it is only being made
             continue
         if (record.name, record.state) != (options.name, State.FINISHED) or not record.direction:
             continue
@@ -125,8 +159,6 @@ def _named(plan: Plan, source: str) -> ExperimentRecord:
     record = earlier_record(project, source, argument="warm_start", otherwise=f"{LAST!r} or ")
     if reason := _another_aim(plan, record):
         raise InvalidArgumentError("warm_start", source, reason)
-    if not _past(project, source):
-        raise InvalidArgumentError("warm_start", source, "has no finished trial")
     return record
 
 
@@ -142,21 +174,21 @@ def _another_aim(plan: Plan, record: ExperimentRecord) -> str:
 
 
 def _past(project: Project, name: str) -> list[Past]:
-    """The finished trials of an experiment, of its summary: one file, however many they are."""
-    try:
-        summary = json.loads(project.read(ExperimentPaths(name).summary))
-        entries = summary["combinations"]
-        return [
-            Past(str(entry["trial"]), dict(entry["parameters"]), float(entry["metric"]))
-            for entry in entries
-            if entry.get("state") == State.FINISHED
-            and isinstance(entry.get("metric"), (int, float))
-            and is_finite(entry["metric"])
-        ]
-    except FileNotFoundError:
+    """The finished trials of an experiment, of its summary: one file, however many they are.
+
+    Raises:
+        DamagedFileError: It is no summary.
+        StorageUnavailableError: Storage does not say whether there is one.
+    """
+    path = ExperimentPaths(name).summary
+    content = content_of(project, path)
+    if content is None:
         return []
-    except (ValueError, KeyError, TypeError, AttributeError):  # somebody else's file
-        return []
+    past, unreadable = past_trials(project.full(path), content)
+    if unreadable:
+        text = f"{project.full(path)} has {unreadable} entries that cannot be read: left out"
+        warnings.warn(HopsmlWarning(text), stacklevel=3)
+    return past
 
 
 def _with(plan: Plan, record: ExperimentRecord | None, seeds: Seeds) -> Mapping[str, Any]:
@@ -168,7 +200,7 @@ def _with(plan: Plan, record: ExperimentRecord | None, seeds: Seeds) -> Mapping[
         _SEEDS: {
             "experiment": record.id if record else None,
             "trials": list(seeds.trials),
-            "configurations": [dict(params) for params in seeds.configurations],
+            "configurations": [as_json(params) for params in seeds.configurations],
         },
     }
 

@@ -3,7 +3,7 @@
 Nothing here knows of files, clocks, Prefect or Dask.
 """
 
-from hopsml_flows.search.base import BaseSearch, Evaluation, Optimizer, Proposal
+from hopsml_flows.search.base import BaseSearch, Evaluation, GaveUp, Optimizer, Proposal
 from hopsml_flows.search.differential_evolution import DifferentialEvolution
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.fixed import GridSearch, ListSearch, value_lists, zipped
@@ -19,6 +19,7 @@ __all__ = [
     "Domain",
     "Evaluation",
     "Float",
+    "GaveUp",
     "GridSearch",
     "Int",
     "ListSearch",

@@ -14,9 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.values import as_json, configuration_key, plain
+from hopsml_flows.search.values import as_json, image_key, plain
 
-__all__ = ["BaseSearch", "Evaluation", "Optimizer", "Proposal"]
+__all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,19 @@ class Evaluation:
 
     proposal: Proposal
     value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """A search that ended before its end, since its evaluations failed.
+
+    Args:
+        reason: What failed.
+        generation: The first generation that is meant, or None.
+    """
+
+    reason: str
+    generation: int | None = None
 
 
 @runtime_checkable
@@ -79,8 +92,12 @@ class Optimizer(Protocol):
         """
 
     @property
+    def gave_up(self) -> GaveUp | None:
+        """Why the search ended before its end, where too much failed; else None."""
+
+    @property
     def failure(self) -> str | None:
-        """Why the search gave up before its end, or None."""
+        """Why the search gave up without any success, or None."""
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
         """Propose these parameters under these ids, whatever else would have been proposed."""
@@ -109,8 +126,6 @@ class BaseSearch(ABC):
     Args:
         direction: Which way is better.
     """
-
-    failure: str | None = None
 
     def __init__(self, *, direction: Direction | str = Direction.MAX) -> None:
         self.direction = Direction.parse(direction)
@@ -168,6 +183,16 @@ class BaseSearch(ABC):
         """The configurations of the generation asked for last; empty without generations."""
         return []
 
+    @property
+    def gave_up(self) -> GaveUp | None:
+        """Why the search ended before its end, where too much failed; else None."""
+        return None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the search gave up without any success, or None."""
+        return self.gave_up.reason if self.gave_up is not None and self.best is None else None
+
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
         """Propose what an earlier run of this search proposed, for a resumed experiment.
 
@@ -175,7 +200,8 @@ class BaseSearch(ABC):
         been told its results in another order, or have been continued with other arguments.
 
         Args:
-            proposals: Parameters by the proposal's id; what is not there is proposed anew.
+            proposals: Parameters by the proposal's id, as the search or as JSON has them; what is
+                not there is proposed anew.
         """
         self._recalled.update(proposals)
         self._known.update(proposals)
@@ -203,7 +229,8 @@ class BaseSearch(ABC):
                 break
             self._asked += 1
             recalled = self._recalled.pop(self._asked, None)
-            if recalled is not None and configuration_key(recalled) != configuration_key(params):
+            # What was recalled may be of JSON: where it says the same, this search's own stays.
+            if recalled is not None and image_key(recalled) != image_key(params):
                 self._adopt(self._asked, params, recalled)
                 params = recalled
             proposal = Proposal(self._asked, params, generation)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.arguments import whole_number
-from hopsml_flows.search.base import BaseSearch, Proposal
+from hopsml_flows.search.base import BaseSearch, GaveUp, Proposal
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.encoding import UnitCube, Vector
 from hopsml_flows.search.memory import Success, SuccessHistory
@@ -68,8 +68,10 @@ class DifferentialEvolution(BaseSearch):
 
     ``(generations + 1) * population`` configurations are evaluated: the first generation, number
     0, is a Latin hypercube. A trial vector replaces its parent where it is as good or better.
-    Failures lose every comparison and are never donors. No configuration is proposed twice; a
-    finite space that is exhausted ends the search, and so does a generation in which all fail.
+    Failures lose every comparison and are never donors; while too few have succeeded to breed from,
+    configurations are drawn at random. No configuration is proposed twice; a finite space that is
+    exhausted ends the search, and so do ``max_failed_generations`` generations in a row in which
+    all fail.
 
     Args:
         space: What may be proposed.
@@ -83,6 +85,8 @@ class DifferentialEvolution(BaseSearch):
         initial: Configurations to evaluate first, at most ``population``.
         tol: An improvement of the best metric that is no larger counts as none.
         patience: Generations without improvement after which the search ends; None for never.
+        max_failed_generations: Generations in a row in which all trials fail after which the search
+            ends.
         seed: The same seed gives the same search; with "deferred", in whatever order and with
             however many workers trials are run. None draws one.
 
@@ -104,6 +108,7 @@ class DifferentialEvolution(BaseSearch):
         initial: Sequence[Mapping[str, Any]] = (),
         tol: float = 0.0,
         patience: int | None = None,
+        max_failed_generations: int = 3,
         seed: int | None = None,
     ) -> None:
         super().__init__(direction=direction)
@@ -115,6 +120,7 @@ class DifferentialEvolution(BaseSearch):
         self._rate = _number("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
         self._tol = _number("tol", tol, "of at least 0", lambda t: t >= 0)
         self._patience = None if patience is None else whole_number("patience", patience, least=1)
+        self._most_barren = whole_number("max_failed_generations", max_failed_generations, least=1)
         self._initial = checked_points(space, initial, most=self._size, limit="population")
         self._rng = np.random.default_rng(
             None if seed is None else whole_number("seed", seed, least=0)
@@ -135,6 +141,8 @@ class DifferentialEvolution(BaseSearch):
         self._complete = 0
         self._bests: list[float] = []
         self._successes: list[Success] = []
+        self._barren: list[int] = []  # trials of each of the last generations, where all failed
+        self._gave_up: GaveUp | None = None
         self._stopped = False
         self._model: tuple[int, Surrogate] | None = None
 
@@ -147,6 +155,13 @@ class DifferentialEvolution(BaseSearch):
     def generation(self) -> int | None:
         """The generation of the next proposal, from 0; None when there is no other."""
         return None if self._all_asked() else self._asked // self._size
+
+    @property
+    def gave_up(self) -> GaveUp | None:
+        """Why the search ended before its end, where too many generations in a row failed."""
+        if self._gave_up is None and self._barren and self.finished and not self._evaluated:
+            return self._failed_generations()  # a few generations were all there is
+        return self._gave_up
 
     @property
     def adaptive(self) -> bool:
@@ -404,16 +419,31 @@ class DifferentialEvolution(BaseSearch):
         self._memory.learn(self._successes)
         self._successes = []
         losses = [self._losses.pop(number) for number in numbers]
-        # What is left of a finite space, or runs on after an early end, is no generation to judge.
-        judged = len(losses) == self._size or not self._evaluated
-        if min(losses) == math.inf and judged and not self._stopped:
-            self.failure = f"all {len(losses)} trials of generation {self._complete} failed"
-            self._stopped = True
         self._complete += 1
+        self._count_failures(losses)
         self._bests.append(min([*losses, *self._bests[-1:]]))
         if self._patience is not None and len(self._bests) > self._patience:
             gained = self._bests[-1 - self._patience] - self._bests[-1]
             self._stopped = self._stopped or gained <= self._tol
+
+    def _count_failures(self, losses: Sequence[float]) -> None:
+        """End the search where too many generations in a row had no success."""
+        if min(losses) < math.inf:
+            self._barren.clear()
+            return
+        # What is left of a finite space, or runs on after an early end, is no generation to judge.
+        if self._stopped or (len(losses) < self._size and self._evaluated):
+            return
+        self._barren.append(len(losses))
+        if len(self._barren) == self._most_barren:
+            self._gave_up = self._failed_generations()
+            self._stopped = True
+
+    def _failed_generations(self) -> GaveUp:
+        """The last generations, in which all trials failed."""
+        first, last = self._complete - len(self._barren), self._complete - 1
+        which = f"generation {last}" if first == last else f"generations {first} to {last}"
+        return GaveUp(f"all {sum(self._barren)} trials of {which} failed", first)
 
 
 def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:

@@ -36,6 +36,9 @@ class ListSearch(BaseSearch):
         """Number of configurations."""
         return len(self._configurations)
 
+    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Nothing to recall: the number of a proposal says what it is."""
+
     def _propose(self, number: int) -> dict[str, Any]:
         return dict(self._configurations[number - 1])
 
@@ -68,6 +71,9 @@ class GridSearch(BaseSearch):
     def total(self) -> int:
         """Product of the lists' lengths."""
         return math.prod(len(values) for values in self._grid.values())
+
+    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Nothing to recall: the number of a proposal says what it is."""
 
     def _propose(self, number: int) -> dict[str, Any]:
         rest = number - 1
@@ -125,6 +131,8 @@ def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, 
             raise InvalidSpaceError(f"{argument}[{name!r}]", values, "must not be empty")
         for value in listed:
             if not is_jsonable(value):
-                raise InvalidSpaceError(f"{argument}[{name!r}]", value, "must hold JSON values")
+                raise InvalidSpaceError(
+                    f"{argument}[{name!r}]", value, "must hold values that JSON can hold"
+                )
         checked[name] = [plain(value) for value in listed]
     return checked

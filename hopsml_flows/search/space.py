@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hopsml_flows.errors import HopsmlWarning, InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
-from hopsml_flows.search.values import as_json, is_jsonable, plain
+from hopsml_flows.search.values import image_key, is_jsonable, plain, typed_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,9 +152,11 @@ class Categorical:
             if not is_jsonable(value):
                 raise InvalidSpaceError("choices", value, "must be values that JSON can hold")
         # True == 1 == 1.0, but they are different choices.
-        # A tuple and a list of the same are one in the record, and could not be told apart again.
-        if len({repr(as_json(value)) for value in values}) < max(2, len(values)):
+        if len({typed_key(value) for value in values}) < max(2, len(values)):
             raise InvalidSpaceError("choices", choices, "must be at least two different values")
+        # A tuple and a list of the same are one in the record, and could not be told apart again.
+        if len({image_key(value) for value in values}) < len(values):
+            raise InvalidSpaceError("choices", choices, "must be different values in JSON too")
         object.__setattr__(self, "choices", values)
 
     @property
@@ -167,7 +169,7 @@ class Categorical:
         return self.choices[int(rng.integers(len(self.choices)))]
 
     def __contains__(self, value: object) -> bool:
-        return any(type(value) is type(c) and repr(value) == repr(c) for c in self.choices)
+        return is_jsonable(value) and typed_key(value) in map(typed_key, self.choices)
 
     def index(self, value: object) -> int:
         """Position of a choice; True, 1 and 1.0 are different ones.
@@ -175,8 +177,9 @@ class Categorical:
         Raises:
             ValueError: It is none of the choices.
         """
+        key = typed_key(value)
         for position, choice in enumerate(self.choices):
-            if type(value) is type(choice) and repr(value) == repr(choice):
+            if choice is value or typed_key(choice) == key:
                 return position
         raise ValueError(f"{value!r} is not one of {self.choices!r}")
 
@@ -265,10 +268,13 @@ class SearchSpace(Mapping[str, Domain]):
         for name, domain in self.items():
             value = params[name]
             if isinstance(domain, Categorical):
-                keys = [repr(as_json(choice)) for choice in domain.choices]
-                if repr(value) not in keys:
+                if not is_jsonable(value):
                     return None
-                value = domain.choices[keys.index(repr(value))]
+                keys = [image_key(choice) for choice in domain.choices]
+                key = image_key(value)
+                if key not in keys:
+                    return None
+                value = domain.choices[keys.index(key)]
             elif value not in domain:
                 return None
             # A float without a fraction may have been written as an integer.

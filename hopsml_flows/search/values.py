@@ -1,13 +1,49 @@
-"""Python values out of the scalars that numerical libraries hand around."""
+"""Python values out of the scalars that numerical libraries hand around, and values as JSON.
+
+A value's *image* is what JSON holds of it: strict (a number that is not finite is text) and
+canonical (a set is a sorted list), so that two processes write the same of equal values. An image
+says less than the value: a tuple and a list have one image. So nothing is made of an image alone;
+a search knows its own values, and finds by the image which of them is meant.
+"""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from typing import Any
 
-__all__ = ["as_json", "configuration_key", "is_finite", "is_jsonable", "plain"]
+from hopsml_flows.errors import InvalidOutputError
+
+__all__ = [
+    "FILE_LEVELS",
+    "NOT_FINITE",
+    "as_json",
+    "configuration_key",
+    "image_key",
+    "is_finite",
+    "is_jsonable",
+    "json_value",
+    "plain",
+    "text_of",
+    "typed_key",
+    "with_floats",
+    "without_floats",
+]
+
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""What JSON lacks, by the text that stands for it."""
+
+_SCALARS = frozenset({type(None), bool, int, float, str})
+_MOST_BITS = 14_000
+"""An integer of more bits may have more digits than Python reads back from text."""
+
+_MOST_LEVELS = 100
+"""Nested deeper, a value is not read back by every reader of JSON; a list may hold itself."""
+
+FILE_LEVELS = 2 * _MOST_LEVELS
+"""What a file holds is nested less deep, values of the user's included."""
 
 
 def plain(value: Any) -> Any:
@@ -32,34 +68,213 @@ def is_jsonable(value: Any) -> bool:
     Args:
         value: Anything.
     """
-    value = plain(value)
-    if value is None or isinstance(value, (bool, int, float, str, PathLike)):
-        return True
-    if isinstance(value, Mapping):
-        return all(is_jsonable(item) for item in value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return all(is_jsonable(item) for item in value)
-    return any(callable(getattr(value, name, None)) for name in ("tolist", "numpy"))
+    try:
+        json_value("value", value)
+    except Exception:  # the value's own conversion is a library's, or the user's
+        return False
+    return True
 
 
 def as_json(value: Any) -> Any:
-    """A hyperparameter's value as it comes back from JSON: tuples as lists, paths as text.
+    """A hyperparameter's image: what comes back from JSON.
 
     Args:
         value: What :func:`is_jsonable` accepts.
     """
+    return json_value("value", value)
+
+
+def json_value(
+    where: str, value: object, *, floats: bool = False, levels: int = _MOST_LEVELS
+) -> Any:
+    """A value as JSON knows it: scalars and arrays unwrapped, paths as text, sets sorted.
+
+    Numbers that are not finite become "NaN", "Infinity" or "-Infinity", which JSON lacks.
+
+    Args:
+        where: What to call the value in an error.
+        value: Anything.
+        floats: Leave numbers that are not finite as they are.
+        levels: So deep it may be nested.
+
+    Raises:
+        InvalidOutputError: JSON cannot hold it.
+    """
+    return _image(where, value, floats, levels)
+
+
+def _image(where: str, value: Any, floats: bool, levels: int) -> Any:
     value = plain(value)
+    if levels == 0:
+        raise InvalidOutputError(f"{where[:80]}… is nested too deep")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return _scalar(where, value, floats)
     if isinstance(value, PathLike):
         return str(fspath(value))
     if isinstance(value, Mapping):
-        return {str(name): as_json(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [as_json(item) for item in value]
+        return _object(where, value, floats, levels)
+    if isinstance(value, (list, tuple)):
+        return [_image(f"{where}[{i}]", v, floats, levels - 1) for i, v in enumerate(value)]
+    if isinstance(value, (set, frozenset)):
+        return _sorted(_image(where, item, floats, levels - 1) for item in value)
+    # Arrays, and tensors wherever they lie; TensorFlow's have no tolist.
     for method in ("tolist", "numpy"):
         convert = getattr(value, method, None)
-        if callable(convert):
-            return as_json(convert())
+        if callable(convert) and not isinstance(value, type):
+            return _image(where, convert(), floats, levels - 1)
+    raise InvalidOutputError(
+        f"{where} is {_kind(value)}; it must be a number, a string, a list, a dict, or the path of "
+        "a file"
+    )
+
+
+def _scalar(where: str, value: Any, floats: bool) -> Any:
+    """A scalar of a built-in type; a member of an enumeration as what it stands for."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        number = int.__int__(value)
+        if number.bit_length() > _MOST_BITS:
+            raise InvalidOutputError(
+                f"{where} is an integer of {number.bit_length()} bits; it must have at most "
+                f"{_MOST_BITS}"
+            )
+        return number
+    real = float.__float__(value)
+    return real if floats or math.isfinite(real) else _text_of(real)
+
+
+def _object(where: str, value: Mapping[Any, Any], floats: bool, levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        text = str.__str__(name) if isinstance(name, str) else str(name)
+        if text in found:
+            raise InvalidOutputError(
+                f"{where} has two keys that JSON writes as {text!r}; their texts must differ"
+            )
+        found[text] = _image(f"{where}[{name!r}]", item, floats, levels - 1)
+    return found
+
+
+def _sorted(images: Iterable[Any]) -> list[Any]:
+    """Images in an order that does not depend on hashes: numbers first, by size, then the rest."""
+
+    def order(image: Any) -> tuple[int, Any, str]:
+        number = isinstance(image, (int, float)) and is_finite(image)
+        return (0, image, "") if number else (1, 0, image_key(image))
+
+    return sorted(images, key=order)
+
+
+def _text_of(number: float) -> str:
+    return "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
+
+
+def without_floats(value: Any) -> tuple[Any, list[list[str | int]]]:
+    """JSON values in which numbers that are not finite are text, and where these are.
+
+    Args:
+        value: JSON values, with numbers that are not finite among them.
+
+    Returns:
+        Strict JSON values; and the paths, keys and places from the outside in.
+    """
+    paths: list[list[str | int]] = []
+
+    def strict(inner: Any, path: tuple[str | int, ...]) -> Any:
+        if isinstance(inner, float) and not math.isfinite(inner):
+            paths.append(list(path))
+            return _text_of(inner)
+        if isinstance(inner, dict):
+            return {name: strict(item, (*path, name)) for name, item in inner.items()}
+        if isinstance(inner, list):
+            return [strict(item, (*path, place)) for place, item in enumerate(inner)]
+        return inner
+
+    return strict(value, ()), paths
+
+
+def with_floats(value: Any, paths: Iterable[Iterable[Any]]) -> Any:
+    """What :func:`without_floats` was given.
+
+    Args:
+        value: The strict JSON values; they are changed.
+        paths: The paths.
+
+    Raises:
+        ValueError: A path leads to something that is no such number's text.
+    """
+    for path in paths:
+        *way, last = path
+        holder = value
+        for step in way:
+            holder = _inside(holder, step)
+        text = _inside(holder, last)
+        if not isinstance(text, str) or text not in NOT_FINITE:
+            raise ValueError(f"{text!r} is no number that is not finite")
+        holder[last] = NOT_FINITE[text]
     return value
+
+
+def _inside(holder: Any, step: Any) -> Any:
+    if isinstance(holder, dict) and isinstance(step, str) and step in holder:
+        return holder[step]
+    if isinstance(holder, list) and type(step) is int and 0 <= step < len(holder):
+        return holder[step]
+    raise ValueError(f"there is no {step!r}")
+
+
+def image_key(value: Any) -> str:
+    """A text that values share only if JSON holds the same of them; True, 1 and 1.0 are not.
+
+    Args:
+        value: What :func:`is_jsonable` accepts, or its image.
+    """
+    return json.dumps(as_json(value), sort_keys=True)
+
+
+def typed_key(value: Any) -> str:
+    """A text that values share only if they are equal and of the same type, at all depths.
+
+    Args:
+        value: What :func:`is_jsonable` accepts.
+    """
+    return repr(_typed(value))
+
+
+def _typed(value: Any) -> Any:
+    """A value made of built-in scalars and lists, which says of what type it was."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(value, Mapping):
+        return [name, sorted(([_typed(k), _typed(item)] for k, item in value.items()), key=repr)]
+    if isinstance(value, (list, tuple)):
+        return [name, [_typed(item) for item in value]]
+    if isinstance(value, (set, frozenset)):
+        return [name, sorted((_typed(item) for item in value), key=repr)]
+    dtype = getattr(value, "dtype", None)
+    return [name, *([] if dtype is None else [str(dtype)]), json_value("value", value, floats=True)]
+
+
+def text_of(value: Any) -> str:
+    """A value as text for people: the same in every process, where ``str`` follows a set's hashes.
+
+    Args:
+        value: Anything.
+    """
+    return str(as_json(value) if is_jsonable(value) and _has_set(value) else value)
+
+
+def _has_set(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_set(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_has_set(item) for item in value)
+    return isinstance(value, (set, frozenset))
 
 
 def configuration_key(params: Mapping[str, Any]) -> str:
@@ -68,7 +283,7 @@ def configuration_key(params: Mapping[str, Any]) -> str:
     Args:
         params: Hyperparameter name to value, in the space's order.
     """
-    return repr(list(params.items()))
+    return repr([(name, _typed(value)) for name, value in params.items()])
 
 
 def is_finite(number: float) -> bool:
@@ -81,3 +296,8 @@ def is_finite(number: float) -> bool:
         return math.isfinite(number)
     except OverflowError:
         return False
+
+
+def _kind(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 80 else text[:80] + '…'}"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hopsml_flows.errors import NotFoundError
+from hopsml_flows.errors import DamagedFileError, NotFoundError
 from hopsml_flows.service.processes import logs_in_order, process_name, split_process
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_log
-from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.tracking import read_record
 from hopsml_flows.tracking.listing import experiments
 from hopsml_flows.trials import generation_of, number_of, stamp_of
 
@@ -64,11 +65,12 @@ def find_experiment(project: Project, text: str) -> ExperimentPaths:
     Raises:
         NotFoundError: It means none, or several.
     """
+    limit = answer_limit(project)
     if stamp_of(text):
         paths = ExperimentPaths(text)
-        if project.exists(paths.record):
+        if persistently(lambda: project.exists(paths.record), limit=limit):
             return paths
-    known = experiments(project)
+    known = persistently(lambda: experiments(project), limit=limit)
     if text == LAST and known:
         return ExperimentPaths(_started_last(project, known))
     matching = [name for name in known if text and name.startswith(text)]
@@ -177,9 +179,10 @@ def _started_last(project: Project, known: Sequence[str]) -> str:
 
 def _start(project: Project, name: str) -> str:
     try:
-        return ExperimentRecord.from_json(project.read(ExperimentPaths(name).record)).start
-    except (FileNotFoundError, ValueError):  # it is only being made, or somebody broke it
+        record = read_record(project, name)
+    except DamagedFileError:  # it is found all the same
         return ""
+    return record.start if record is not None else ""  # it is only being made
 
 
 def _some(names: Sequence[str]) -> str:

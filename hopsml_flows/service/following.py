@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from hopsml_flows.errors import NotFoundError
+from hopsml_flows.errors import DamagedFileError, NotFoundError
 from hopsml_flows.service.finding import TrialDirectory, find_trial, trial_directories
 from hopsml_flows.service.log_reader import LogReader
 from hopsml_flows.service.parallel import REQUESTS, in_parallel
 from hopsml_flows.service.processes import logs_in_order, process_name
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.storage.patience import answer_limit, persistently
-from hopsml_flows.tracking import ExperimentRecord, process_lives
+from hopsml_flows.tracking import ExperimentRecord, process_lives, read_record
 from hopsml_flows.trials import State
 
 __all__ = ["Lines", "Pause", "follow_trial", "follow_trials", "read_logs"]
@@ -216,10 +216,8 @@ class _ExperimentState:
 
     def _read(self) -> ExperimentRecord | None:
         try:
-            limit = answer_limit(self._project)
-            text = persistently(lambda: self._project.read(self._paths.record), limit=limit)
-            return ExperimentRecord.from_json(text)
-        except (FileNotFoundError, ValueError):
+            return read_record(self._project, self._paths.id)
+        except DamagedFileError:
             return None
 
 

@@ -12,6 +12,7 @@ from hopsml_flows.tracking.hparams import (
     trial_events,
 )
 from hopsml_flows.tracking.progress import Progress, open_progress
+from hopsml_flows.tracking.read_record import read_record
 from hopsml_flows.tracking.record import (
     ExperimentRecord,
     RecordFile,
@@ -33,6 +34,7 @@ __all__ = [
     "find_program",
     "open_progress",
     "process_lives",
+    "read_record",
     "start_events",
     "text_parameters",
     "this_process",

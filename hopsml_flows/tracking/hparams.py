@@ -13,7 +13,7 @@ from typing import Any
 
 from hopsml_flows.execution import Job, events
 from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
-from hopsml_flows.search.values import is_finite
+from hopsml_flows.search.values import is_finite, text_of
 from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, output_tag
 
 __all__ = ["end_events", "experiment_events", "start_events", "text_parameters", "trial_events"]
@@ -84,7 +84,7 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
         elif kind is float:
             start.hparams[name].number_value = value
         else:
-            start.hparams[name].string_value = str(value)
+            start.hparams[name].string_value = text_of(value)
     data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
     return _records([_summary(metadata.SESSION_START_INFO_TAG, data)], now)
 
@@ -168,7 +168,7 @@ def _info(name: str, known: Values) -> Any:
         float: api_pb2.DATA_TYPE_FLOAT64,
         str: api_pb2.DATA_TYPE_STRING,
     }[kind]
-    different = sorted({kind(value) for value in values})
+    different = sorted({text_of(value) if kind is str else kind(value) for value in values})
     info.domain_discrete.extend(different)
     info.differs = len(different) > 1
     return info

@@ -79,6 +79,8 @@ def page(standing: Standing) -> str:
         parts.append(_escaped(record.description, 2 * _LINE))
     if record.error and record.state is not State.FINISHED:
         parts.append(_escaped(record.error))
+    if record.notice and record.state is State.FINISHED:
+        parts.append(_escaped(f"Ended before its budget was spent: {record.notice}"))
     parts.append(_two_columns(_facts(standing)))
     if best is not None:
         where = f"{standing.directory}/{best.directory}".rstrip("/")

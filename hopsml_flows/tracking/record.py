@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from hopsml_flows.search.values import FILE_LEVELS
 from hopsml_flows.storage.patience import replaced
-from hopsml_flows.trials import State
+from hopsml_flows.trials import State, json_value
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project
@@ -73,6 +74,7 @@ class ExperimentRecord:
         tags: The user's tags.
         model: Linked model, or None.
         error: Why it failed, or None.
+        notice: Why it ended before its budget was spent though it finished, or None.
         driver: The process that runs it, as :func:`this_process` describes it.
         schema: Version of this layout.
     """
@@ -107,12 +109,14 @@ class ExperimentRecord:
     tags: tuple[str, ...] = ()
     model: str | None = None
     error: str | None = None
+    notice: str | None = None
     driver: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:
         """The record as the file's content."""
-        return json.dumps(asdict(self), indent=1)
+        content = json_value("record", asdict(self), levels=FILE_LEVELS)
+        return json.dumps(content, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ExperimentRecord:
@@ -125,16 +129,37 @@ class ExperimentRecord:
         if not isinstance(content, dict):
             raise ValueError("an experiment's record is a JSON object")
         known = {name: content[name] for name in cls.__slots__ if name in content}
+        # What is empty may have been written as nothing.
+        known |= {name: {} for name in _OBJECTS if name in known and known[name] is None}
         try:
-            return cls(
-                **{
-                    **known,
-                    "state": State(content["state"]),
-                    "tags": tuple(content.get("tags") or ()),
-                }
-            )
+            state, tags = State(known.pop("state")), known.pop("tags", None) or ()
+            if not isinstance(tags, (list, tuple)) or not all(isinstance(t, str) for t in tags):
+                raise ValueError(f"tags is {tags!r:.80}, not a list of texts")
+            record = cls(**known, state=state, tags=tuple(tags))
         except (KeyError, TypeError) as error:
             raise ValueError(f"an experiment's record lacks something ({error})") from error
+        for names, kind, what in _KINDS:
+            for name in names:
+                if not isinstance(getattr(record, name), kind):
+                    raise ValueError(f"{name} is {getattr(record, name)!r:.80}, not {what}")
+        return record
+
+
+_OBJECTS = ("search_space", "options", "driver")
+_TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
+_MAYBE_TEXTS = (
+    *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
+    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error", "notice"),
+)
+_KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
+    (_TEXTS, str, "a text"),
+    (_MAYBE_TEXTS, str | None, "a text"),
+    (_OBJECTS, dict, "an object"),
+    (("duration", "metric"), float | int | None, "a number"),
+    (("trials_total",), int | None, "a number"),
+    (("trials_succeeded", "trials_failed", "schema"), int, "a number"),
+)
+"""What the fields of a record are: Python's classes do not look at what they are given."""
 
 
 class RecordFile:
@@ -200,12 +225,15 @@ def process_lives(process: dict[str, Any]) -> bool | None:
     """
     if process.get("host") != socket.gethostname():
         return None
+    pid, created = process.get("pid"), process.get("created")
+    if not isinstance(pid, int) or not isinstance(created, (int, float)):
+        return False
     try:
-        found = psutil.Process(process["pid"])
+        found = psutil.Process(pid)
         # The time is counted from the boot time, which the clock's corrections move.
-        same = abs(found.create_time() - process["created"]) < _CLOCK_SECONDS
+        same = abs(found.create_time() - created) < _CLOCK_SECONDS
         return same and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, KeyError):
+    except (psutil.NoSuchProcess, ValueError):
         return False
 
 

@@ -10,6 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.search.values import FILE_LEVELS
 from hopsml_flows.storage.patience import replaced
 from hopsml_flows.trials import json_value
 
@@ -39,10 +40,15 @@ class Summary:
         self._due = 0.0
         self._written = -1
 
-    def add(self, result: TrialResult) -> None:
-        """Take in a result, and write if it is time."""
-        self._lines.append((result.number, json.dumps(combination(result))))
-        if time.monotonic() >= self._due:
+    def add(self, result: TrialResult, *, later: bool = False) -> None:
+        """Take in a result, and write if it is time.
+
+        Args:
+            result: The result.
+            later: Do not write now.
+        """
+        self._lines.append((result.number, json.dumps(combination(result), allow_nan=False)))
+        if not later and time.monotonic() >= self._due:
             self.write()
 
     def write(self) -> None:
@@ -62,7 +68,7 @@ def combination(result: TrialResult) -> dict[str, Any]:
     """A result as an entry of the summary."""
     entry: dict[str, Any] = {
         "parameters": json_value("parameters", result.params),
-        "outputs": result.outputs,
+        "outputs": json_value("outputs", result.outputs, levels=FILE_LEVELS),
         "trial": result.name,
         "state": result.state.value,
         "metric": result.metric,

@@ -30,6 +30,12 @@ from hopsml_flows.trials.placement import Seat, WorkerFacts, placed
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult
+from hopsml_flows.trials.trial_files import (
+    commit_text,
+    committed_result,
+    past_trials,
+    stored_params,
+)
 from hopsml_flows.trials.usage import DeviceUsage, GpuUsage, MeanPeak
 from hopsml_flows.trials.warm_start import Past, Seeds, chosen
 
@@ -65,16 +71,20 @@ __all__ = [
     "as_number",
     "checked_outputs",
     "chosen",
+    "commit_text",
+    "committed_result",
     "experiment_id",
     "generation_name",
     "generation_of",
     "json_value",
     "number_of",
     "output_tag",
+    "past_trials",
     "placed",
     "ports_needed",
     "slug",
     "stamp_of",
+    "stored_params",
     "trial_name",
     "trials_ahead",
     "variables",

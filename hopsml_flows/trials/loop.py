@@ -6,10 +6,12 @@ no clock, no files, no Prefect and no Dask; the flow feeds it events and carries
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.search import GaveUp
+from hopsml_flows.search.values import image_key
 from hopsml_flows.trials.generations import Generation, Generations
 from hopsml_flows.trials.model import Failure, Trial, TrialResult
 from hopsml_flows.trials.naming import generation_name, trial_name
@@ -51,6 +53,8 @@ class TrialLoop:
         retries: How often a trial whose worker was lost is tried again.
         own_directory: Whether each trial gets a directory of its own.
         order: Names that come first in a trial's name (the function's signature).
+        began: Trials that an earlier run of the experiment began, by number: one that is run with
+            the same hyperparameters has their name and directory.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class TrialLoop:
         retries: int,
         own_directory: bool = True,
         order: Iterable[str] = (),
+        began: Mapping[int, Trial] | None = None,
     ) -> None:
         self._optimizer = optimizer
         self._direction = direction
         self._retries = retries
         self._own_directory = own_directory
         self._order = tuple(order)
+        self._began = began or {}
         self._running: dict[int, Trial] = {}
         self._again: list[Trial] = []
         self._workers = 0
@@ -74,8 +80,8 @@ class TrialLoop:
         self._succeeded = 0
         self._failed = 0
         self._generations = None if direction is None else Generations(direction)
+        self._first_failures: dict[int | None, TrialResult] = {}  # by generation
         self.best: TrialResult | None = None
-        self.first_failure: TrialResult | None = None
 
     @property
     def finished(self) -> bool:
@@ -90,13 +96,26 @@ class TrialLoop:
 
     @property
     def failure(self) -> str | None:
-        """Why the experiment has failed, or None: no trial succeeded, or the search gave up."""
-        failure = self._optimizer.failure
-        if failure is None and self._succeeded == 0 and self._failed > 0:
-            failure = f"all {self._failed} trials failed"
-        if failure is None or self.first_failure is None:
-            return failure
-        return f"{failure}; the first one with {self.first_failure.failure}"
+        """Why the experiment has failed, or None: no trial succeeded."""
+        if self._succeeded > 0:
+            return None
+        gave_up = self._optimizer.gave_up
+        if gave_up is None:
+            return (
+                self._quoted(GaveUp(f"all {self._failed} trials failed")) if self._failed else None
+            )
+        return self._quoted(gave_up)
+
+    @property
+    def notice(self) -> str | None:
+        """Why the search ended before its end though some trial succeeded; else None."""
+        gave_up = self._optimizer.gave_up
+        return self._quoted(gave_up) if gave_up is not None and self._succeeded > 0 else None
+
+    @property
+    def first_failure(self) -> TrialResult | None:
+        """The failed trial of the lowest number: the same search names the same one."""
+        return min(self._first_failures.values(), key=lambda r: r.number, default=None)
 
     @property
     def running(self) -> int:
@@ -145,10 +164,10 @@ class TrialLoop:
                 self.best = result
         else:
             self._failed += 1
-            first = self.first_failure
-            # By number, not by time: the same search names the same trial.
+            first = self._first_failures.get(result.generation)
+            # By number, not by time.
             if first is None or result.number < first.number:
-                self.first_failure = result
+                self._first_failures[result.generation] = result
         if result.succeeded and result.metric is not None:
             self._optimizer.tell(result.number, result.metric)
         else:
@@ -172,6 +191,13 @@ class TrialLoop:
         result = TrialResult.without_report(trial, Failure("WorkerLostError", reason))
         self.done(result)
         return result
+
+    def _quoted(self, gave_up: GaveUp) -> str:
+        """A reason, and the first failure that it means."""
+        first = self._first_failures.get(gave_up.generation, self.first_failure)
+        if first is None:
+            return gave_up.reason
+        return f"{gave_up.reason}; the first one with {first.failure}"
 
     def _is_best(self, direction: Direction, result: TrialResult) -> bool:
         """Whether it is the best so far; of equals the first by number, whichever ends first."""
@@ -203,6 +229,9 @@ class TrialLoop:
         directory = name if self._own_directory else ""
         if proposal.generation is not None:
             directory = f"{generation_name(proposal.generation)}/{directory}"
+        began = self._began.get(proposal.id)
+        if began is not None and image_key(began.params) == image_key(proposal.params):
+            name, directory = began.name or name, began.directory
         return Trial(
             proposal.id, name, proposal.params, directory=directory, generation=proposal.generation
         )

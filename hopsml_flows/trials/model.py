@@ -27,7 +27,7 @@ class Trial:
     Args:
         number: From 1, in the order the search proposed.
         name: Directory and task-run name, unique in the experiment.
-        params: Hyperparameter name to value; JSON values.
+        params: Hyperparameter name to value, as the search has it.
         attempt: From 1; above 1 after a worker was lost.
         directory: Directory relative to the experiment's; "" is the experiment's own.
         generation: The generation it belongs to, from 0, or None.
@@ -69,8 +69,8 @@ class TrialResult:
         params: Its hyperparameters.
         state: FINISHED or FAILED.
         metric: The optimized number, or None.
-        outputs: What the function returned, as JSON values; files as paths relative to the
-            project.
+        outputs: What the function returned, as JSON values, numbers that are not finite among
+            them; files as paths relative to the project.
         directory: The trial's directory relative to the experiment's.
         attempt: Which attempt this was.
         started: Start, seconds since the epoch.

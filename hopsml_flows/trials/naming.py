@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hopsml_flows.search.values import as_json, is_jsonable
+
 __all__ = [
     "experiment_id",
     "generation_name",
@@ -86,7 +88,11 @@ def stamp_of(name: str) -> str | None:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else repr(value)
+    """A value in a name: the same in every process, whatever the order of a set."""
+    if isinstance(value, float) or not is_jsonable(value):
+        return repr(value)
+    image = as_json(value)
+    return image if isinstance(image, str) else repr(image)
 
 
 def _safe(text: str) -> str:

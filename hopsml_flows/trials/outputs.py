@@ -6,13 +6,11 @@ as in HopsML; the metric must be a finite number, or the trial has failed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from os import PathLike, fspath
 from typing import Any
 
 from hopsml_flows.errors import InvalidOutputError
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.values import as_json, is_finite, json_value, plain
 
 __all__ = ["DEFAULT_KEY", "checked_outputs", "json_value", "output_tag"]
 
@@ -43,7 +41,8 @@ def checked_outputs(
         required: Whether there must be a metric (a search needs one, a single run does not).
 
     Returns:
-        The outputs as JSON values, and the metric or None.
+        The outputs as JSON values, in which a number may be one that is not finite; and the
+        metric or None.
 
     Raises:
         InvalidOutputError: Nothing usable was returned; the message says what was expected.
@@ -52,51 +51,19 @@ def checked_outputs(
     if value is None and not required:
         return {}, None
     if isinstance(value, Mapping):
-        outputs = {_key(name): json_value(f"outputs[{name!r}]", v) for name, v in value.items()}
+        outputs = json_value("outputs", value, floats=True)
+        if RESERVED in outputs:
+            raise InvalidOutputError(
+                f"the key {RESERVED!r} is reserved; return it under another name"
+            )
         return outputs, _metric_of(outputs, key, required=required)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {DEFAULT_KEY: value}, _finite(DEFAULT_KEY, value)
     if not required:
-        return {DEFAULT_KEY: json_value("the returned value", value)}, None
+        return {DEFAULT_KEY: json_value("the returned value", value, floats=True)}, None
     raise InvalidOutputError(
         f"the training function returned {_kind(value)}; it must return a number, or a dict with "
         f"the key {key or DEFAULT_KEY!r}"
-    )
-
-
-def json_value(where: str, value: object) -> Any:
-    """A value as JSON knows it: scalars and arrays unwrapped, paths as text.
-
-    Numbers that are not finite become "NaN", "Infinity" or "-Infinity", which JSON lacks.
-
-    Args:
-        where: What to call the value in an error.
-        value: Anything.
-
-    Raises:
-        InvalidOutputError: JSON cannot hold it.
-    """
-    value = plain(value)
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        if math.isnan(value):
-            return "NaN"
-        return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
-    if isinstance(value, PathLike):
-        return str(fspath(value))
-    if isinstance(value, Mapping):
-        return {str(name): json_value(f"{where}[{name!r}]", v) for name, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [json_value(f"{where}[{i}]", v) for i, v in enumerate(value)]
-    # Arrays, and tensors wherever they lie; TensorFlow's have no tolist.
-    for method in ("tolist", "numpy"):
-        convert = getattr(value, method, None)
-        if callable(convert):
-            return json_value(where, convert())
-    raise InvalidOutputError(
-        f"{where} is {_kind(value)}; it must be a number, a string, a list, a dict, or the path of "
-        "a file"
     )
 
 
@@ -117,23 +84,13 @@ def _metric_of(outputs: Mapping[str, Any], key: str | None, *, required: bool) -
 
 
 def _finite(key: str, value: object) -> float:
-    if value in ("NaN", "Infinity", "-Infinity"):
-        raise InvalidOutputError(f"the metric {key!r} is {value}; it must be a finite number")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidOutputError(f"the metric {key!r} is {_kind(value)}; it must be a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InvalidOutputError(f"the metric {key!r} is {value}; it must be a finite number")
-    return number
-
-
-def _key(name: object) -> str:
-    if name == RESERVED:
-        raise InvalidOutputError(f"the key {RESERVED!r} is reserved; return it under another name")
-    return str(name)
+    if not is_finite(value):
+        # An integer beyond all floats has many digits.
+        text = as_json(value) if isinstance(value, float) else "beyond all floats"
+        raise InvalidOutputError(f"the metric {key!r} is {text}; it must be a finite number")
+    return float(value)
 
 
 def _kind(value: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hopsml_flows.search import Direction, SearchSpace
-from hopsml_flows.search.values import as_json, configuration_key
+from hopsml_flows.search.values import as_json, configuration_key, is_jsonable
 
 __all__ = ["Past", "Seeds", "chosen"]
 
@@ -71,7 +71,10 @@ def chosen(
         defaults: Defaults of the training function's arguments.
         taken: Configurations that the search begins with anyway.
     """
-    defaults_as_json = {name: as_json(value) for name, value in (defaults or {}).items()}
+    # A default that JSON cannot hold is in no space.
+    defaults_as_json = {
+        name: as_json(value) for name, value in (defaults or {}).items() if is_jsonable(value)
+    }
     known = {configuration_key(space.restored(as_json(params)) or {}) for params in taken}
     found: list[tuple[dict[str, Any], str]] = []
     unfit: list[tuple[str, str]] = []

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from hopsml_flows import experiment
-from hopsml_flows.errors import ExperimentFailedError, InvalidArgumentError
+from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning, InvalidArgumentError
 from hopsml_flows.experiment import Direction
 from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
 from tests import events
@@ -142,7 +142,7 @@ def test_minimising_a_loss_in_immediate_mode_keeps_generations(evolution, prefec
         assert len(task_runs(run["id"], 5)) == 5
 
 
-def test_failing_trials_lose_and_a_generation_of_failures_ends_the_search(
+def test_failing_trials_lose_and_a_search_without_any_success_has_failed(
     evolution, prefect_server, experiments
 ):
     def half(rate, units, act):
@@ -159,16 +159,58 @@ def test_failing_trials_lose_and_a_generation_of_failures_ends_the_search(
         raise ValueError("no data")
 
     with pytest.raises(
-        ExperimentFailedError, match=r"all 5 trials of generation 0 failed.*ValueError: no data"
+        ExperimentFailedError, match=r"all 10 trials of generations 0 to 1 failed.*no data"
     ) as caught:
-        experiment.differential_evolution(never, BOUNDS, **evolution)
+        experiment.differential_evolution(never, BOUNDS, max_failed_generations=2, **evolution)
     failed = caught.value.result
-    assert len(failed.trials) == 5
+    assert len(failed.trials) == 10
     record = experiments()[failed.id]
     assert record["state"] == "FAILED"
-    assert "generation 0 failed" in record["error"]
-    (run,) = subflows(prefect_server, failed.flow_run_id)
-    assert run["state_type"] == "FAILED"
+    assert "generations 0 to 1 failed" in record["error"]
+    runs = subflows(prefect_server, failed.flow_run_id)
+    assert [run["state_type"] for run in runs] == ["FAILED"] * 2
+
+
+def test_generations_that_fail_are_survived_and_too_many_end_the_search_with_its_result(
+    evolution, prefect_server, experiments
+):
+    def when(*barren):
+        def train(rate, units, act):
+            import os
+
+            from hopsml_flows import tensorboard
+
+            place = os.path.basename(os.path.dirname(tensorboard.logdir().rstrip("/")))
+            if place in barren:
+                raise MemoryError(f"no memory in {place}")
+            return score(rate, units, act)
+
+        return train
+
+    settings = {**evolution, "generations": 3}
+    result = experiment.differential_evolution(
+        when("generation.0", "generation.2"), BOUNDS, **settings
+    )
+    assert len(result.trials) == 20
+    assert result.state.value == "FINISHED"
+    assert result.best.generation in (1, 3)
+    runs = subflows(prefect_server, result.flow_run_id)
+    assert [run["state_type"] for run in runs] == ["FAILED", "COMPLETED", "FAILED", "COMPLETED"]
+
+    reason = "all 10 trials of generations 1 to 2 failed; the first one with MemoryError: no memory"
+    with pytest.warns(HopsmlWarning, match=f"{reason} in generation.1"):
+        result = experiment.differential_evolution(
+            when("generation.1", "generation.2", "generation.3"),
+            BOUNDS,
+            max_failed_generations=2,
+            **settings,
+        )
+    assert len(result.trials) == 15
+    assert result.state.value == "FINISHED"
+    assert result.best.generation == 0
+    record = experiments()[result.id]
+    assert (record["state"], record["error"]) == ("FINISHED", None)
+    assert record["notice"].startswith(reason)
 
 
 SCRIPT = """

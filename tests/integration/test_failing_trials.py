@@ -85,4 +85,4 @@ def test_infinite_metrics_are_failures_and_other_outputs_may_be_anything(options
 
     result = experiment.grid_search(odd, {"x": [1, 2]}, **options)
     assert [trial.state.value for trial in result.trials] == ["FAILED", "FINISHED"]
-    assert result.outputs == {"metric": 1.5, "trace": ["NaN", 1.0]}
+    assert repr(result.outputs) == "{'metric': 1.5, 'trace': [nan, 1.0]}"

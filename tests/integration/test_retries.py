@@ -10,8 +10,9 @@ from prefect.client.orchestration import get_client
 from prefect.states import Running
 
 from hopsml_flows import experiment
-from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning
+from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning, StorageUnavailableError
 from hopsml_flows.flows import records
+from hopsml_flows.storage import Project
 from hopsml_flows.tracking import this_process
 
 from .training import product
@@ -92,6 +93,43 @@ def test_a_flow_that_is_run_again_does_not_repeat_the_experiments_it_ran(
     _, second = attempts[-1]
     assert second.failed == ()
     assert [t.params for t in second.trials] == [t.params for t in attempts[0][1].trials]
+
+
+def test_a_record_that_cannot_be_read_for_a_moment_begins_no_new_experiment(
+    options, breaks, diary, experiments, monkeypatch
+):
+    """Every first read of a record, by the second attempt, is interrupted."""
+    read, interrupted = Project.read, []
+
+    def failing_read(self, path, *place):
+        if path.endswith("experiment.json") and path not in interrupted:
+            interrupted.append(path)
+            raise OSError("Input/output error")
+        return read(self, path, *place)
+
+    monkeypatch.setattr(Project, "read", failing_read)
+    search = experiment.grid_search.with_options(retries=1)
+    result = search(breaks(1), {"x": [1, 2]}, **options)
+    assert len(interrupted) == 1
+    assert list(experiments()) == [result.id]
+    assert sorted(diary.lines()) == ["1", "1", "2", "2"]
+
+
+def test_a_record_that_must_not_be_read_ends_the_attempt_and_begins_no_new_experiment(
+    options, breaks, experiments, monkeypatch
+):
+    read = Project.read
+
+    def refused(self, path, *place):
+        if path.endswith("experiment.json"):
+            raise PermissionError(13, "Permission denied")
+        return read(self, path, *place)
+
+    monkeypatch.setattr(Project, "read", refused)
+    search = experiment.grid_search.with_options(retries=1)
+    with pytest.raises(StorageUnavailableError, match=r"experiment\.json cannot be read"):
+        search(breaks(1), {"x": [1]}, **options)
+    assert len(experiments()) == 1
 
 
 def test_the_same_call_twice_in_a_run_is_two_experiments(options, experiments):

@@ -186,6 +186,7 @@ def test_samples_below_one_or_no_integer(samples):
         ("initial", [None, 5, "x", {"rate": 0.15}, [{"rate": 0.15}] * 7]),
         ("tol", [-0.1, math.nan, math.inf, "0", None, True, 10**400]),
         ("patience", [0, -1, 1.5, "2", True]),
+        ("max_failed_generations", [0, -1, 1.5, "2", None, True]),
     ],
 )
 def test_wrong_arguments_of_differential_evolution(argument, values):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import FunctionNotFoundError, InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
-from hopsml_flows.search import Float
+from hopsml_flows.search import Categorical, Float
 
 VERBS = [name for name in experiment.__all__ if isinstance(getattr(experiment, name), Flow)]
 
@@ -215,3 +218,20 @@ def test_a_file_that_starts_an_experiment_is_refused_as_the_source_of_a_function
 def test_a_function_that_nobody_else_can_find_is_said_to_be_one(text, message):
     with pytest.raises(FunctionNotFoundError, match=message):
         TrainingFunction(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "image"),
+    [((3, 3), "[3, 3]"), (math.nan, "'NaN'"), ({1: "x"}, "{'1': 'x'}"), ({2, 1}, "[1, 2]"),
+     (Path("a"), "'a'"), ([math.inf], "['Infinity']")],
+    ids=repr,
+)  # fmt: skip
+def test_values_that_would_reach_the_function_as_others_are_refused(value, image):
+    wrong = rf"must be a value that JSON has: a deployment's runs get {re.escape(image)}"
+    for verb, name, space in (
+        (experiment.grid_search, "grid_dict", {"x": [1, value]}),
+        (experiment.launch, "args_dict", {"x": [value]}),
+        (experiment.random_search, "boundary_dict", {"x": Categorical([0, value])}),
+    ):
+        with pytest.raises(InvalidSpaceError, match=rf"^{name}\['x'\]: {wrong}"):
+            verb.to_deployment("nightly", parameters={"train": "a.b:c", name: space})

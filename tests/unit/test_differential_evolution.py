@@ -14,6 +14,7 @@ from hopsml_flows.search import (
     DifferentialEvolution,
     Direction,
     Float,
+    GaveUp,
     Int,
     SearchSpace,
     Strategy,
@@ -448,8 +449,10 @@ def test_fewer_parents_than_a_mutant_needs_do_not_end_the_search(updating, survi
 
 @UPDATINGS
 @pytest.mark.parametrize("generation", [0, 1, 2])
-def test_a_generation_in_which_all_fail_ends_the_search_and_says_which(updating, generation):
-    search = DifferentialEvolution(LINE, generations=4, population=5, updating=updating, seed=1)
+def test_one_generation_in_which_all_fail_may_end_the_search_which_says_which(updating, generation):
+    search = DifferentialEvolution(
+        LINE, generations=4, population=5, updating=updating, max_failed_generations=1, seed=1
+    )
     proposals = []
     while not search.finished:
         (proposal,) = search.ask(1)
@@ -458,10 +461,119 @@ def test_a_generation_in_which_all_fail_ends_the_search_and_says_which(updating,
             search.tell(proposal.id, failure="out of memory")
         else:
             search.tell(proposal.id, proposal.params["x"])
-    assert search.failure == f"all 5 trials of generation {generation} failed"
+    reason = f"all 5 trials of generation {generation} failed"
+    assert search.gave_up == GaveUp(reason, generation)
+    assert search.failure == (None if generation else reason)  # there is a best one otherwise
     assert len(proposals) == search.total == 5 * (generation + 1)
     assert search.generation is None
     assert search.ask() == []
+
+
+def outcomes_by_generation(search, barren, *, at_once=1):
+    """Carry a search out; all trials of some generations fail."""
+    proposals = []
+    while not search.finished:
+        asked = search.ask(at_once)
+        assert asked, "it is neither finished nor is anything running"
+        for proposal in asked:
+            proposals.append(proposal)
+            if proposal.generation in barren:
+                search.tell(proposal.id, failure="out of memory")
+            else:
+                search.tell(proposal.id, proposal.params["x"])
+    return proposals
+
+
+@UPDATINGS
+@STRATEGIES
+@pytest.mark.parametrize("barren", [{0}, {1}, {0, 1}, {1, 2}, {0, 2, 3, 5}, {0, 1, 3, 4, 6}, {6}])
+def test_the_search_goes_on_after_generations_in_which_all_fail(updating, strategy, barren):
+    search = DifferentialEvolution(
+        LINE, generations=6, population=5, updating=updating, strategy=strategy, seed=1
+    )
+    proposals = outcomes_by_generation(search, barren)
+    assert len(proposals) == search.total == 35
+    assert (search.failure, search.gave_up) == (None, None)
+    good = [p.params["x"] for p in proposals if p.generation not in barren]
+    assert search.best.value == max(good)
+    assert {parent["x"] for parent in search.parents} <= set(good)
+
+
+@UPDATINGS
+@pytest.mark.parametrize("first", [0, 1, 4])
+@pytest.mark.parametrize("most", [2, 3])
+def test_several_generations_in_a_row_that_fail_end_the_search_which_says_which(
+    updating, first, most
+):
+    search = DifferentialEvolution(
+        LINE, generations=9, population=4, updating=updating, max_failed_generations=most, seed=1
+    )
+    proposals = outcomes_by_generation(search, set(range(first, 10)))
+    reason = f"all {4 * most} trials of generations {first} to {first + most - 1} failed"
+    assert search.gave_up == GaveUp(reason, first)
+    assert len(proposals) == search.total == 4 * (first + most)
+    if first == 0:
+        assert (search.failure, search.best) == (reason, None)
+    else:
+        assert search.failure is None
+        assert search.best.value == max(p.params["x"] for p in proposals[: 4 * first])
+
+
+@UPDATINGS
+def test_the_planned_end_comes_before_the_last_failed_generation_that_is_allowed(updating):
+    search = DifferentialEvolution(LINE, generations=1, population=4, updating=updating, seed=1)
+    outcomes_by_generation(search, {0, 1})
+    assert search.failure == "all 8 trials of generations 0 to 1 failed"
+    search = DifferentialEvolution(LINE, generations=2, population=4, updating=updating, seed=1)
+    outcomes_by_generation(search, {1, 2})
+    assert (search.failure, search.gave_up) == (None, None)
+
+
+@UPDATINGS
+def test_failures_of_all_of_a_space_that_turns_out_to_be_small_are_one_of_the_search(updating):
+    few = SearchSpace({"x": Float(1.0, math.nextafter(1.0, 2)), "on": [True, False]})
+    search = DifferentialEvolution(few, generations=9, population=4, updating=updating, seed=0)
+    while not search.finished:
+        for proposal in search.ask(3):
+            search.tell(proposal.id, failure="lost")
+    assert search.total == 4
+    assert search.failure == "all 4 trials of generation 0 failed"
+
+
+def test_a_trial_that_succeeds_after_the_search_gave_up_is_its_result():
+    search = DifferentialEvolution(
+        LINE, population=4, updating="immediate", max_failed_generations=1, seed=1
+    )
+    asked = search.ask(5)
+    for proposal in asked[:4]:
+        search.tell(proposal.id, failure="lost")
+    assert search.failure == "all 4 trials of generation 0 failed"
+    search.tell(asked[4].id, 0.5)
+    assert search.finished
+    assert search.best.value == 0.5
+    assert search.failure is None
+    assert search.gave_up.reason == "all 4 trials of generation 0 failed"
+
+
+@UPDATINGS
+def test_while_there_is_no_parent_configurations_are_drawn_and_none_comes_twice(updating):
+    space = SearchSpace({"x": [1, 12]})
+    search = DifferentialEvolution(space, population=4, generations=9, updating=updating, seed=1)
+    proposals = outcomes_by_generation(search, {0, 1})
+    assert sorted(p.params["x"] for p in proposals) == list(range(1, 13))
+    assert search.best.value == max(p.params["x"] for p in proposals[8:])
+
+
+@UPDATINGS
+@pytest.mark.parametrize("barren", [{1}, {0, 1}, {1, 2, 3}])
+def test_a_resumed_search_goes_through_failed_generations_in_the_same_way(updating, barren):
+    def made():
+        return DifferentialEvolution(LINE, generations=5, population=4, updating=updating, seed=3)
+
+    whole = outcomes_by_generation(made(), barren)
+    resumed = made()
+    resumed.recall({p.id: json.loads(json.dumps(p.params)) for p in whole[:10]})
+    assert outcomes_by_generation(resumed, barren) == whole
 
 
 @UPDATINGS
@@ -478,7 +590,9 @@ def test_one_success_in_a_generation_is_enough(updating):
 
 
 def test_failures_of_a_later_generation_do_not_change_why_the_search_ended():
-    search = DifferentialEvolution(LINE, population=4, updating="immediate", seed=1)
+    search = DifferentialEvolution(
+        LINE, population=4, updating="immediate", max_failed_generations=1, seed=1
+    )
     asked = search.ask(8)
     for proposal in asked:
         search.tell(proposal.id, failure="lost")

@@ -116,7 +116,7 @@ def test_a_failures_cause_is_in_its_traceback(run):
 @pytest.mark.parametrize(
     ("returned", "reason"),
     [
-        (math.nan, "InvalidOutputError: the metric 'metric' is nan; it must be a finite number"),
+        (math.nan, "InvalidOutputError: the metric 'metric' is NaN; it must be a finite number"),
         ({"metric": math.inf, "x": 1}, "is Infinity; it must be a finite number"),
         (None, "returned NoneType None; it must return a number"),
         ({"a": 1, "b": 2}, "lacks the optimization key 'metric'; it has ['a', 'b']"),

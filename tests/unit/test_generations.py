@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -189,17 +190,38 @@ def test_a_loop_asks_a_deferred_search_for_no_more_than_its_generation():
     assert [trial.generation for trial in loop.start(3, ahead=9)] == [1] * 5
 
 
-def test_a_loop_says_why_a_search_gave_up_and_what_failed_first():
-    search = DifferentialEvolution(LINE, generations=5, population=4, seed=1)
+def loop_with_failures(failing, **options):
+    """A loop that is over, of a search in which all trials of some generations fail."""
+    search = DifferentialEvolution(LINE, generations=5, population=4, seed=1, **options)
     loop = TrialLoop(search, direction=Direction.MAX, retries=0)
     while not loop.finished:
-        for trial in loop.start(4):
-            metric = trial.params["x"] if trial.generation == 0 else None
-            loop.done(result_of(trial, metric))
-    assert loop.counts.done == 8
-    assert loop.best.generation == 0
+        for trial in reversed(loop.start(4)):
+            if trial.generation in failing or trial.number == 2:
+                failure = Failure("MemoryError", f"too large for {trial.number}")
+                loop.done(replace(result_of(trial, None), failure=failure))
+            else:
+                loop.done(result_of(trial, trial.params["x"]))
+    return loop
+
+
+def test_a_loop_whose_search_gave_up_has_its_result_and_says_what_failed_first_then():
+    loop = loop_with_failures({2, 3}, max_failed_generations=2)
+    assert loop.counts.done == 16
+    assert loop.best.generation < 2
+    assert loop.failure is None
+    assert loop.notice == (
+        "all 8 trials of generations 2 to 3 failed; the first one with MemoryError: too large for 9"
+    )
+    assert loop.first_failure.number == 2
+
+
+def test_a_loop_without_any_success_has_failed_and_says_why():
+    loop = loop_with_failures(set(range(6)))
+    assert loop.counts.done == 12
+    assert loop.best is None
+    assert loop.notice is None
     assert loop.failure == (
-        "all 4 trials of generation 1 failed; the first one with MemoryError: too large"
+        "all 12 trials of generations 0 to 2 failed; the first one with MemoryError: too large for 1"  # noqa: E501
     )
 
 

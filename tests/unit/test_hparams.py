@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from tensorboard.plugins.hparams import api_pb2, metadata
 
@@ -95,7 +97,7 @@ def test_a_trials_end_holds_its_status_and_time(told, result, status):
 def test_a_trials_end_holds_every_number_among_its_outputs_at_the_last_step(told, step, shown):
     outputs = {
         "accuracy": 0.5, "epochs": 3, "huge": 10**400, "large": 1e300,
-        "text": "x", "flag": True, "nan": "NaN", "list": [1], "none": None,
+        "text": "x", "flag": True, "nan": math.nan, "inf": -math.inf, "list": [1], "none": None,
     }  # fmt: skip
     result = TrialResult(1, "1", {}, State.FINISHED, 0.5, outputs, step=step)
     points, _ = told(end_events(result), TrialFiles.EVENTS_END)

@@ -87,10 +87,38 @@ def test_an_integer_beyond_all_floats_is_no_finite_metric():
         checked_outputs(10**400, key="metric", required=True)
 
 
-def test_other_outputs_may_be_nan():
-    outputs, metric = checked_outputs({"metric": 1, "loss": NAN}, key="metric", required=True)
-    assert outputs["loss"] == "NaN"
+def test_other_outputs_may_be_nan_and_stay_floats():
+    returned = {
+        "metric": 1,
+        "loss": NAN,
+        "best": np.float32("inf"),
+        "curve": np.array([[1.0, -INF]]),
+        "deep": {"said": "NaN", "is": (NAN,)},
+    }
+    outputs, metric = checked_outputs(returned, key="metric", required=True)
+    assert repr(outputs) == repr(
+        {
+            "metric": 1,
+            "loss": NAN,
+            "best": INF,
+            "curve": [[1.0, -INF]],
+            "deep": {"said": "NaN", "is": [NAN]},
+        }
+    )
     assert metric == 1.0
+
+
+def test_a_single_value_that_is_not_finite_stays_a_float_among_others():
+    outputs, _ = checked_outputs([NAN, "NaN"], key=None, required=False)
+    assert repr(outputs) == "{'metric': [nan, 'NaN']}"
+
+
+@pytest.mark.parametrize(
+    "returned", [{"metric": 1, 1: "a", "1": "b"}, {"metric": 1, "x": {1: 0, "1": 0}}]
+)
+def test_keys_that_json_cannot_tell_apart_are_refused(returned):
+    with pytest.raises(InvalidOutputError, match="two keys that JSON writes as '1'"):
+        checked_outputs(returned, key="metric", required=True)
 
 
 @pytest.mark.parametrize("value", ["0.9", "high", True, np.bool_(True), None, [0.9], {"x": 1}])

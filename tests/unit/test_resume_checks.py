@@ -159,7 +159,75 @@ def test_every_verb_resumes_its_own_experiments(there, project, verb):
     assert plan.checked().options.resume == "digits-1"
 
 
+def grid_of(project, grid, **options):
+    def anything(**hyperparameters):
+        return 0
+
+    return plan_of(experiment.grid_search, anything, grid, project=project.url, **options)
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ({"a": [1, 2], "b": [3]}, {"b": [3], "a": [1, 2]}),  # a grid is counted in its order
+        ({"a": [1, 0.0]}, {"a": [1.0, 0]}),
+        ({"a": [1]}, {"a": [True]}),
+        ({"a": ["x"]}, {"a": ["x", "y"]}),
+        ({"a": [{1, 2}]}, {"a": [{1, 3}]}),
+    ],
+)
+def test_a_grid_of_other_values_or_of_another_order_cannot_go_on(there, project, then, now):
+    there(grid_of(project, then))
+    refused(grid_of(project, now, resume="digits-1"), "resume: has another search space")
+
+
+def test_a_grid_of_the_same_values_goes_on_whatever_the_order_of_its_sets(there, project):
+    words = [f"word{i}" for i in range(20)]
+    there(grid_of(project, {"a": [{*words}], "b": [float("nan"), {"x": 1, "y": 2}]}))
+    same = {"a": [{*words[::-1]}], "b": [float("nan"), {"y": 2, "x": 1}]}
+    assert grid_of(project, same, resume="digits-1").checked().options.resume == "digits-1"
+
+
+def test_a_record_without_its_options_or_driver_goes_on_where_they_are_not_needed(there, project):
+    there(grid_of(project, {"a": [1]}), options=None, driver=None, state="RUNNING")
+    assert grid_of(project, {"a": [1]}, resume="digits-1").checked().options.resume == "digits-1"
+
+
+@pytest.mark.parametrize(
+    "driver", [{"pid": "x"}, {"pid": -5}, {"pid": None}, {"pid": 1, "created": "x"}]
+)
+def test_a_driver_that_cannot_be_told_is_none_that_lives(there, evolution, driver):
+    there(state="RUNNING", driver={**this_process(), **driver})
+    assert evolution(resume="digits-1").checked().options.resume == "digits-1"
+
+
 # Going through what is there
+
+
+def test_results_of_other_hyperparameters_are_not_taken_for_a_trials(project):
+    project.make_directory(PATHS.root)
+    params = {1: {"a": [1, 2]}, 2: {"a": 5}, 3: {"a": 3}}
+    results = {
+        number: TrialResult(number, "", found, State.FINISHED, 0.5, directory=f"{number:04d}-x")
+        for number, found in params.items()
+    }
+    left = Earlier(params, results, directories={n: f"{n:04d}-x" for n in params})
+    plan = grid_of(project, {"a": [(1, 2), 4, 3]}, resume="digits-1")
+    made = Driver(plan, PATHS, open_progress(show=False), left, Deaf())
+    made.replay()
+    assert [(r.number, r.params, r.name) for r in made.results] == [
+        (1, {"a": (1, 2)}, "0001-x"),
+        (3, {"a": 3}, "0003-x"),
+    ]
+    (damage,) = made.damaged
+    assert damage.directory == "0002-x"
+    assert str(damage.error) == (
+        f"{project.full(PATHS.root)}/0002-x/.hparams.json has other hyperparameters than the "
+        "search gives trial 2: {'a': 5}, not {'a': 4}"
+    )
+    (waiting,) = made._waiting
+    assert (waiting.params, waiting.directory) == ({"a": 4}, "0002-a=4")
+    assert not project.exists(PATHS.summary)  # nothing is written
 
 
 def earlier_of(search, count, failed=()):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from hopsml_flows import experiment
-from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError
+from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError, StorageUnavailableError
 from hopsml_flows.flows.records import record_file
 from hopsml_flows.flows.resume import resumable
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.search import Categorical
+from hopsml_flows.storage import ExperimentPaths, Project, patience
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State
 
@@ -173,6 +177,83 @@ def test_an_experiment_that_is_not_there_or_empty_or_broken_is_refused(there, pl
     project.replace(ExperimentPaths(FIRST).record, "[]")
     with pytest.raises(InvalidArgumentError, match=r"^warm_start: has a record that cannot be"):
         plan(warm_start=FIRST).checked()
+
+
+def test_damaged_files_are_named_and_are_not_taken_for_missing_ones(there, plan, project):
+    there(FIRST)
+    there(SECOND)
+    record = ExperimentPaths(SECOND).record
+    project.replace(record, "[]")
+    with pytest.warns(HopsmlWarning, match=rf"no seeds of {SECOND}: {project.full(record)} is no"):
+        assert seeds(plan(warm_start="last").checked())["experiment"] == FIRST
+    summary = ExperimentPaths(FIRST).summary
+    content = json.loads(project.read(summary))
+    content["combinations"][0] = {"trial": 5}
+    project.replace(summary, json.dumps(content))
+    text = rf"^{project.full(summary)} has 1 entries that cannot be read"
+    with pytest.warns(HopsmlWarning, match=text):
+        assert seeds(plan(warm_start=FIRST).checked())["trials"] == ["0003", "0002"]
+    project.replace(summary, "[]")
+    with pytest.raises(InvalidArgumentError, match=rf"^warm_start: cannot be used: .*{summary}"):
+        plan(warm_start=FIRST).checked()
+    project.remove(record)
+    with pytest.warns(HopsmlWarning, match=rf"no seeds of {FIRST}: .*{summary} holds a list"):
+        assert plan(warm_start="last").checked().first == ()
+
+
+@pytest.mark.parametrize("file", ["record", "summary"])
+def test_storage_that_is_away_for_a_moment_costs_no_seeds(there, plan, monkeypatch, file):
+    there(FIRST)
+    name = getattr(ExperimentPaths(FIRST), file)
+    read, errors = Project.read, [TimeoutError("busy"), OSError("I/O error")]
+
+    def failing_read(self, path):
+        if path == name and errors:
+            raise errors.pop()
+        return read(self, path)
+
+    monkeypatch.setattr(Project, "read", failing_read)
+    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.01)
+    for source in ("last", FIRST):
+        assert len(seeds(plan(warm_start=source).checked())["trials"]) == 3
+    errors += [PermissionError(13, "Permission denied")]
+    for source in ("last", FIRST):
+        errors[:] = [PermissionError(13, "Permission denied")]
+        with pytest.raises(StorageUnavailableError, match=rf"{name} cannot be read"):
+            plan(warm_start=source).checked()
+
+
+def test_seeds_are_the_spaces_own_values_also_when_the_experiment_goes_on(there, plan, project):
+    space = {"size": Categorical([(3, 3), (5, 5), Path("a"), math.nan, {2, 1}]), "units": [1, 9]}
+    options = {"train": lambda size, units: units, "bounds": space, "seed": 3}
+    there(FIRST)
+    summary = ExperimentPaths(FIRST).summary
+    images = ([3, 3], "a", "NaN", [1, 2])
+    entries = [
+        {
+            "trial": f"{n}",
+            "parameters": {"size": image, "units": n},
+            "state": "FINISHED",
+            "metric": n,
+        }
+        for n, image in enumerate(images, 1)
+    ]
+    project.replace(summary, json.dumps({"combinations": entries}))
+    began = plan(warm_start="last", population=8, **options).checked()
+    sizes = [params["size"] for params in began.first]
+    assert repr(sizes) == f"[{{1, 2}}, nan, {Path('a')!r}, (3, 3)]"
+    record = there(SECOND, of=began)
+    on = resumable(plan(population=8, **options), record)
+    assert repr(on.first) == repr(began.first)
+
+
+@pytest.mark.parametrize("kept", [5, None, {}, {"configurations": {}}, {"configurations": [1]}])
+def test_a_record_whose_seeds_cannot_be_read_is_not_gone_on_with(there, plan, kept):
+    there(FIRST)
+    record = there(SECOND, of=plan(warm_start="last", seed=3).checked())
+    record = replace(record, options={**record.options, "seeds": kept})
+    with pytest.raises(InvalidArgumentError, match=r"^resume: has a record with unreadable seeds"):
+        resumable(plan(seed=3), record)
 
 
 def test_trials_outside_the_space_are_named_in_a_warning(there, plan):

@@ -6,13 +6,13 @@ of 1e308 and constants are as good as any other numbers, and categories are an a
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hopsml_flows.search import Categorical, Direction, Domain, Int
+from hopsml_flows.search.values import image_key, is_jsonable
 
 __all__ = [
     "ChoiceScale",
@@ -297,8 +297,6 @@ def _choices(values: Iterable[Any]) -> ChoiceScale:
     return ChoiceScale(tuple(found.values()))
 
 
-def _key(value: Any) -> tuple[type, Any]:
+def _key(value: Any) -> str:
     """What tells choices apart: ``1``, ``True`` and ``"1"`` are three, ``[1]`` and ``(1,)`` one."""
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return type(value), value
-    return object, json.dumps(value, default=repr, sort_keys=True)
+    return image_key(value) if is_jsonable(value) else repr(value)
