@@ -7,6 +7,7 @@ from hopsml_flows.execution.context import TrialContext, current_trial, running_
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading, packed
 from hopsml_flows.execution.reporter import Reporter
+from hopsml_flows.execution.rules import FileRules
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
@@ -17,6 +18,7 @@ __all__ = [
     "SYNC_SECONDS",
     "Earlier",
     "EventMakers",
+    "FileRules",
     "Job",
     "LineSink",
     "Place",

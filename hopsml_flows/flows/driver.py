@@ -125,11 +125,13 @@ class Driver:
             needs_metric=self._plan.needs_metric,
             local_logdir=self._plan.options.local_logdir,
             trial_timeout=self._plan.options.trial_timeout,
-            directory=os.getcwd(),
+            directory=_working_directory(),
             scratch=scratch,
             resumed=self._resumed,
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
+            files=self._plan.options.files,
+            isolation=self._plan.isolation,
         )
         runs = self._runs(cluster, runner, job)
         while not self.loop.finished:
@@ -231,3 +233,11 @@ class Driver:
     def _mean_seconds(self) -> float | None:
         recent = [result.duration for result in self.results[-20:]]
         return sum(recent) / len(recent) if recent else None
+
+
+def _working_directory() -> str:
+    """The driver's working directory; "" where that was removed, and trials' begin empty."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

@@ -26,7 +26,7 @@ def test_relative_reads_find_the_users_files(original):
 def test_new_files_stay_with_the_trial(original):
     with own_working_directory(str(original)) as work:
         Path("plot.png").write_text("png")
-        assert Path.cwd() == work != original
+        assert Path.cwd() == work.path != original
     assert not (original / "plot.png").exists()
     assert sorted(os.listdir(original)) == ["config.json", "data"]
 
@@ -36,7 +36,7 @@ def test_the_directory_is_gone_afterwards_and_the_users_files_are_not(original):
         Path("new").mkdir()
         Path("new/file").write_text("x")
     assert Path.cwd() == original
-    assert not work.exists()
+    assert not work.path.exists()
     assert (original / "data" / "train.csv").read_text() == "1,2"
 
 
@@ -59,7 +59,7 @@ def test_deleting_a_linked_entry_deletes_the_link_only(original):
 
 def test_where_the_original_is_on_another_machine_it_starts_empty(original):
     with own_working_directory("/no/such/directory") as work:
-        assert os.listdir(work) == []
+        assert os.listdir(work.path) == []
 
 
 def test_overwriting_one_of_the_users_files_leaves_it_as_it_was(original):
@@ -83,7 +83,7 @@ def test_a_directory_that_is_kept_looks_untouched_to_the_next_trial(original, sc
         Path("data").write_text("in its place")
     (original / "late.txt").write_text("late")
     with own_working_directory(str(original), scratch) as second:
-        assert second == first
+        assert second.path == first.path
         assert sorted(os.listdir()) == ["config.json", "data", "late.txt"]
         assert Path("config.json").read_text() == "{}"
         assert Path("data/train.csv").read_text() == "1,2"
