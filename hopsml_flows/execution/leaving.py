@@ -6,6 +6,7 @@ also where the trial failed; nothing here makes a trial fail.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def leave(
     """
     left = [file for file in working.written() if not _is_in(file[1], terms.taken)]
     wanted = sorted(file for file in left if terms.rules.keeps(file[0]))
+    if os.path.lexists(into) and not into.is_dir():  # the trial wrote a file of that name
+        into = free_name(into)
     kept: list[_File] = []
     failed: list[OSError] = []
     size = 0

@@ -149,17 +149,16 @@ class WorkingDirectory:
         Python are left out.
         """
         for name, entry in _entries(self.path):
-            if self._is_mirrored(name, entry):
+            if entry.is_symlink() or self._is_copy(name, entry):
                 continue
             if not entry.is_dir(follow_symlinks=False):
                 yield from _file(name, entry)
             elif name not in _CACHES:
                 yield from _below(entry.path, name)
 
-    def _is_mirrored(self, name: str, entry: os.DirEntry[str]) -> bool:
+    def _is_copy(self, name: str, entry: os.DirEntry[str]) -> bool:
+        """Whether it is the copy of one of the user's files, as it was made."""
         with suppress(OSError):
-            if entry.is_symlink():
-                return self.links.get(name) == os.readlink(entry.path)
             if name in self.copies:
                 return self.copies[name][1] == _stamp(entry.stat(follow_symlinks=False))
         return False

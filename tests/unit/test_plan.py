@@ -182,10 +182,10 @@ def test_trials_share_their_workers_process_unless_each_is_to_have_its_own(verb)
 
 
 def test_trials_of_several_processes_always_have_fresh_ones():
-    grid = plan_of(experiment.grid_search, training, {"rate": [1]}, processes_per_trial=2)
+    grid = plan_of(experiment.grid_search, lambda rate: 1, {"rate": [1]}, processes_per_trial=2)
     assert grid.isolation == "process"
-    local = ClusterConfig(kind="local")
-    assert plan_of(experiment.distributed, lambda: 1, cluster=local).isolation == "process"
+    training = plan_of(experiment.distributed, lambda: 1, cluster="tcp://10.0.0.1:8786")
+    assert training.isolation == "process"
 
 
 @pytest.mark.parametrize(
