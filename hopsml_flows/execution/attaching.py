@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ __all__ = ["Attachments", "Terms"]
 MOST_WARNINGS = 10
 """So many outputs of a trial are named that look like paths and lead nowhere."""
 
+_CLOCKS_DIFFER = 2.0
+"""Seconds that the clock of a file system may be behind."""
+
 _CHUNK = 1 << 20
 _logger = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Terms:
         working: The trial's own working directory, or None where it has none.
         params: The trial's hyperparameters.
         taken: Files and directories that were taken in, as absolute paths without links.
+        began: When it began, in seconds since the epoch.
     """
 
     rules: FileRules = field(default_factory=FileRules)
@@ -54,6 +59,7 @@ class Terms:
     working: Path | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     taken: set[Path] = field(default_factory=set)
+    began: float = field(default_factory=time.time)
 
 
 class Attachments:
@@ -89,6 +95,7 @@ class Attachments:
         self._size = 0
         self._files = 0
         self._missing = 0
+        self._too_large: list[str] = []
         self.empty: list[Path] = []
 
     def taken_in(self, outputs: dict[str, Any]) -> dict[str, Any]:
@@ -99,13 +106,18 @@ class Attachments:
 
         Raises:
             InvalidOutputError: A directory is beyond the limits; it is kept, and the error says
-                where.
+                where. All others are taken in.
             OSError: Something cannot be copied.
         """
         taken = {name: self._value(name, value) for name, value in outputs.items()}
         if self._missing > MOST_WARNINGS:
             more = self._missing - MOST_WARNINGS
             self._terms.warn(f"{more} more outputs look like paths, and there is nothing there")
+        if self._too_large:
+            raise InvalidOutputError(
+                f"{'; '.join(self._too_large)}. Returned directories are attached up to a limit: "
+                f"{self._terms.rules}"
+            )
         return taken
 
     def _value(self, name: str, value: Any) -> Any:
@@ -181,11 +193,23 @@ class Attachments:
                 "or say keep_files=True"
             )
             return value
-        if self._is_said_back(value) and not self._is_own(source):
-            return value  # the data that it was to read
-        tree = tree_of(source, storable_names=lambda part: storable(part, locally=self._locally))
-        if not self._terms.rules.allow(self._size + tree.size, self._files + len(tree.files)):
-            raise InvalidOutputError(self._too_large(name, value, source, tree))
+        tree = tree_of(
+            source,
+            storable_name=lambda part: storable(part, locally=self._locally),
+            allowed=self._allows,
+        )
+        if not self._is_own(source) and tree.newest < self._terms.began - _CLOCKS_DIFFER:
+            if self._is_said_back(value):
+                return value  # the data that it was to read
+            if self._terms.working is not None and "/" not in value:
+                self._terms.warn(
+                    f"output {name!r} is {name_text(value)}, which is a directory that the trial "
+                    f"did not write to; return {f'./{value}'!r} to attach it"
+                )
+                return value
+        if not self._allows(tree):
+            self._too_large.append(self._said_too_large(name, value, source, tree))
+            return value
         self._size += tree.size
         self._files += len(tree.files)
         target = self._place_for(name, value, lambda _: False)
@@ -198,6 +222,9 @@ class Attachments:
         self._terms.taken.add(source)
         self._placed[source] = target
         return self._path_of(target.name)
+
+    def _allows(self, tree: Tree) -> bool:
+        return self._terms.rules.allow(self._size + tree.size, self._files + len(tree.files))
 
     def _copy(self, tree: Tree, target: Path) -> None:
         target.mkdir()
@@ -221,7 +248,7 @@ class Attachments:
         if not tree.files:
             self._terms.warn(f"output {name!r}: there are no files in the directory {shown}")
 
-    def _too_large(self, name: str, value: str, source: Path, tree: Tree) -> str:
+    def _said_too_large(self, name: str, value: str, source: Path, tree: Tree) -> str:
         at_least = "" if tree.whole else "at least "
         size = f"{at_least}{size_text(tree.size)} in {files_text(len(tree.files))}"
         beside = ""
@@ -236,9 +263,8 @@ class Attachments:
             else:
                 self._terms.taken.add(source)
         return (
-            f"output {name!r} is the directory {name_text(value)} with {size}{beside}; returned "
-            f"directories are attached up to a limit ({self._terms.rules}); {where} on "
-            f"{socket.gethostname()}"
+            f"output {name!r} is the directory {name_text(value)} with {size}{beside}, which is "
+            f"too much; {where} on {socket.gethostname()}"
         )
 
     def _is_own(self, source: Path) -> bool:

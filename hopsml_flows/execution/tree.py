@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["Tree", "tree_of"]
 
 _LONGEST_LOOK = 10.0
-"""Seconds to look through a directory; one that takes longer is far beyond any limit."""
+"""Seconds to look through a directory that is beyond the limits, to tell how large it is."""
 
 _DEEPEST = 200
 
@@ -29,6 +29,7 @@ class Tree:
         left_out: What cannot be copied: its name, and why.
         size: Bytes of the files.
         whole: Whether it was looked through to the end.
+        newest: When something in it was changed last, in seconds since the epoch.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
@@ -37,9 +38,15 @@ class Tree:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     size: int = 0
     whole: bool = True
+    newest: float = 0.0
 
 
-def tree_of(root: Path, *, storable_names: Callable[[str], str] = str) -> Tree:
+def tree_of(
+    root: Path,
+    *,
+    storable_name: Callable[[str], str] = str,
+    allowed: Callable[[Tree], bool] = lambda _: True,
+) -> Tree:
     """Look through a directory.
 
     A link to a file is that file; a link to a directory is that directory, unless it leads back to
@@ -47,11 +54,17 @@ def tree_of(root: Path, *, storable_names: Callable[[str], str] = str) -> Tree:
 
     Args:
         root: The directory.
-        storable_names: Makes of a part of a name one that storage can have.
+        storable_name: Makes of a part of a name one that storage can have.
+        allowed: Whether so much may be copied; beyond that, it is looked at for a while only.
     """
     tree = Tree()
     until = time.monotonic() + _LONGEST_LOOK
-    _look(tree, root, "", (_identity(root),), storable_names, until)
+
+    def enough() -> bool:
+        return time.monotonic() > until and not allowed(tree)
+
+    tree.newest = root.stat().st_mtime
+    _look(tree, root, "", (_identity(root),), storable_name, enough)
     return tree
 
 
@@ -60,8 +73,8 @@ def _look(
     directory: Path,
     name: str,
     above: tuple[tuple[int, int], ...],
-    storable_names: Callable[[str], str],
-    until: float,
+    storable_name: Callable[[str], str],
+    enough: Callable[[], bool],
 ) -> bool:
     """Look through one directory; whether there are files in it."""
     try:
@@ -72,16 +85,17 @@ def _look(
         return False
     has_files = False
     for entry in found:
-        if time.monotonic() > until:
+        if enough():
             tree.whole = False
             return True
-        inside = _unused(tree, f"{name}/" if name else "", storable_names(entry.name))
+        inside = _unused(tree, f"{name}/" if name else "", storable_name(entry.name))
         path = Path(entry.path)
         try:
             status = path.stat()
         except OSError as error:
             tree.left_out.append((inside, _reason(error)))
             continue
+        tree.newest = max(tree.newest, status.st_mtime)
         if stat.S_ISREG(status.st_mode):
             tree.files[inside] = path
             tree.size += status.st_size
@@ -91,7 +105,7 @@ def _look(
         else:
             tree.directories[inside] = None
             inner = (*above, (status.st_dev, status.st_ino))
-            has_files = _look(tree, path, inside, inner, storable_names, until) or has_files
+            has_files = _look(tree, path, inside, inner, storable_name, enough) or has_files
     if not has_files:
         tree.empty.append(name)
     return has_files

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,49 @@ def test_all_directories_of_a_trial_share_the_limits(staging, work, terms):
         staging.attach({"a": "a", "b": "b"}, terms[0])
 
 
+def test_what_is_returned_beside_a_directory_beyond_the_limits_is_attached(
+    project, staging, work, terms
+):
+    terms[0].rules = FileRules(most_files=1)
+    saved_model(work)
+    (work / "plot.png").write_bytes(b"png")
+    with pytest.raises(InvalidOutputError, match="output 'model'"):
+        staging.attach({"model": "saved_model", "plot": "plot.png"}, terms[0])
+    assert project.read(here("plot.png")) == b"png"
+
+
+def aged(root):
+    """As if it had been written an hour ago."""
+    for path in (root, *root.rglob("*")):
+        os.utime(path, (time.time() - 3600,) * 2)
+    return root
+
+
+def test_a_directory_of_the_users_that_the_trial_wrote_to_is_attached(
+    project, staging, work, terms, tmp_path
+):
+    model = aged(saved_model(tmp_path))
+    (work / "model").symlink_to(model)
+    terms[0].params = {"to": str(model)}
+    (model / "variables" / "data").write_bytes(b"new weights")
+    outputs = staging.attach({"bare": "model", "told": str(model)}, terms[0])
+    assert outputs == {"bare": here("model"), "told": here("model")}
+    assert project.read(here("model/variables/data")) == b"new weights"
+    assert terms[1] == []
+
+
+def test_a_bare_name_that_is_one_of_the_users_directories_is_not_taken_for_it(
+    project, staging, work, terms, tmp_path
+):
+    data = aged(saved_model(tmp_path))
+    (work / "train").symlink_to(data)
+    outputs = staging.attach({"split": "train", "data": "./train"}, terms[0])
+    assert outputs == {"split": "train", "data": here("train")}
+    (warning,) = terms[1]
+    assert "'split' is train, which is a directory that the trial did not write to" in warning
+    assert "return './train' to attach it" in warning
+
+
 def test_a_directory_of_the_users_beyond_the_limits_stays_where_it_is(staging, terms, tmp_path):
     data = saved_model(tmp_path)
     terms[0].rules = FileRules(most_files=1)
@@ -220,7 +264,7 @@ def test_a_directory_of_the_users_beyond_the_limits_stays_where_it_is(staging, t
 def test_a_hyperparameter_that_is_said_back_is_neither_attached_nor_missed(
     staging, terms, tmp_path
 ):
-    data = saved_model(tmp_path)
+    data = aged(saved_model(tmp_path))
     told = {"data": str(data), "plan": "plans/a.yaml", "place": Path(data)}
     terms[0].params = told
     outputs = {"data": str(data), "plan": "plans/a.yaml"}
