@@ -55,12 +55,12 @@ def checkpoint_dir() -> str:
     the project now and then, and to other machines before a restart.
 
     Returns:
-        An absolute path.
+        An absolute path with a slash at its end, as that of ``tensorboard.logdir()``.
 
     Raises:
         NotInTrialError: This is no process of a distributed training.
     """
-    return str(current_process("distributed.checkpoint_dir()")[1])
+    return f"{current_process('distributed.checkpoint_dir()')[1]}/"
 
 
 def serve() -> NoReturn:

@@ -22,12 +22,13 @@ def logdir() -> str:
     content to the trial's directory on storage.
 
     Returns:
-        An absolute path.
+        An absolute path with a slash at its end, as HopsML's: ``logdir() + "model.pt"`` lies
+        inside.
 
     Raises:
         NotInTrialError: No trial is running here.
     """
-    return str(current_trial("tensorboard.logdir()").logdir)
+    return f"{current_trial('tensorboard.logdir()').logdir}/"
 
 
 def visualize(

@@ -8,6 +8,7 @@ from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading
 from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.reporter import Reporter
+from hopsml_flows.execution.rules import FileRules
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
@@ -19,6 +20,7 @@ __all__ = [
     "Damage",
     "Earlier",
     "EventMakers",
+    "FileRules",
     "Job",
     "LineSink",
     "Place",

@@ -12,25 +12,35 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
+from hopsml_flows.execution.attaching import Terms
 from hopsml_flows.execution.capture import LineSink, OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.hints import hint_for
+from hopsml_flows.execution.leaving import leave
 from hopsml_flows.execution.payload import live_in_this_process, unpacked
 from hopsml_flows.execution.reporter import Reporter
+from hopsml_flows.execution.rules import FileRules
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.sync import SYNC_SECONDS
-from hopsml_flows.execution.workdir import own_working_directory
+from hopsml_flows.execution.workdir import WorkingDirectory, own_working_directory
 from hopsml_flows.storage import ExperimentPaths, Project, scalars_file
-from hopsml_flows.trials import Failure, State, Trial, TrialResult, checked_outputs
+from hopsml_flows.trials import (
+    ISOLATIONS,
+    Failure,
+    State,
+    Trial,
+    TrialResult,
+    checked_outputs,
+)
 
 __all__ = ["Closable", "Files", "Job", "Place", "evaluate"]
 
@@ -68,8 +78,8 @@ class Job:
             project.
         texts: Hyperparameters whose values TensorBoard shows as text.
         seed: The experiment's seed, or None where nothing is drawn.
-        isolation: "worker" where trials of a worker share a process, "process" where each has its
-            own.
+        files: Which files of a trial are kept, and how many.
+        isolation: What a trial of one process runs in: "worker" or "process".
     """
 
     __slots__ = (
@@ -80,6 +90,7 @@ class Job:
         "_supervisor",
         "directory",
         "experiment_id",
+        "files",
         "isolation",
         "local_logdir",
         "needs_metric",
@@ -109,7 +120,8 @@ class Job:
         sync_interval: float = SYNC_SECONDS,
         texts: frozenset[str] = frozenset(),
         seed: int | None = None,
-        isolation: str = "worker",
+        files: FileRules = FileRules(),  # noqa: B008 - it is frozen
+        isolation: str = ISOLATIONS[0],
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
@@ -128,6 +140,7 @@ class Job:
         self.sync_interval = sync_interval
         self.texts = texts
         self.seed = seed
+        self.files = files
         self.isolation = isolation
 
     def __getstate__(self) -> dict[str, Any]:
@@ -258,7 +271,15 @@ class Files(Protocol):
     def logdir(self) -> Path:
         """The local directory for the training function's event files."""
 
-    def attach(self, outputs: dict[str, Any]) -> dict[str, Any]:
+    @property
+    def is_local(self) -> bool:
+        """Whether the project is on a disk of this machine."""
+
+    @property
+    def kept(self) -> Path | None:
+        """Where files of the working directory go that are kept; None where none are."""
+
+    def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:
         """Copy files that the outputs name; the outputs with paths in place of files."""
 
     def sync_also_in(self, seconds: float) -> None:
@@ -295,6 +316,14 @@ def evaluate(
     scalars = Scalars(staging.path / scalars_file(started if again else None))
     sampling = Sampling(scalars.write)
     reporter = Reporter(scalars, log, job.optimization_key)
+    warnings: list[str] = []
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        log.note(text, level=logging.WARNING)
+
+    working: WorkingDirectory | None = None
+    terms = Terms(job.files, warn, params=trial.params)
     context = TrialContext(job.project, job.experiment_id, trial, staging.logdir, reporter)
     with ExitStack() as stack:
         if place.alone:
@@ -303,7 +332,7 @@ def evaluate(
         stack.enter_context(running_trial(context))
         stack.callback(scalars.close)
         if place.alone:
-            stack.enter_context(own_working_directory(job.directory, place.scratch or job.scratch))
+            working = stack.enter_context(_working_directory(job, place, terms, log))
         if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:
@@ -321,10 +350,11 @@ def evaluate(
             outputs, metric = checked_outputs(
                 returned, key=job.optimization_key, required=job.needs_metric
             )
-            outputs = staging.attach(outputs)
+            outputs = staging.attach(outputs, terms)
         except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
             failure = _failure(error, job.project)
             log.note(failure.traceback, level=logging.ERROR)
+        _leave(staging, working, terms, log)
     return TrialResult(
         number=trial.number,
         name=trial.name,
@@ -341,11 +371,34 @@ def evaluate(
         generation=trial.generation,
         step=reporter.step,
         devices=sampling.usage,
+        warnings=tuple(warnings),
     )
 
 
 def _values(trial: Trial, place: Place) -> Mapping[str, Any]:
     return trial.params if place.values is None else place.values()
+
+
+@contextmanager
+def _working_directory(
+    job: Job, place: Place, terms: Terms, log: OutputLog
+) -> Iterator[WorkingDirectory]:
+    """A working directory of the trial's own, for the block; its log has what is not there."""
+    with own_working_directory(job.directory, place.scratch or job.scratch) as working:
+        terms.working = working.path
+        for line in working.notes:
+            log.note(line, level=logging.WARNING)
+        yield working
+
+
+def _leave(files: Files, working: WorkingDirectory | None, terms: Terms, log: OutputLog) -> None:
+    """Keep what is to be kept of the working directory, and list the rest."""
+    if files.kept is None:
+        return
+    if working is not None:
+        leave(working, terms, log.note, into=files.kept, locally=files.is_local)
+    elif terms.rules.keep:
+        terms.warn("keep_files keeps nothing: the trial has no working directory of its own")
 
 
 def _failure(error: BaseException, project: Project) -> Failure:

@@ -9,18 +9,17 @@ end, they are moved to a directory that stays, and the trial has failed.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import socket
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from hopsml_flows.errors import StorageUnavailableError
+from hopsml_flows.execution.attaching import Attachments, Terms
 from hopsml_flows.execution.kept import keep
 from hopsml_flows.execution.sync import SYNC_SECONDS, Sync
 from hopsml_flows.storage import (
@@ -28,10 +27,10 @@ from hopsml_flows.storage import (
     ExperimentPaths,
     Project,
     TrialFiles,
-    is_own_file,
 )
+from hopsml_flows.storage.files import is_temporary
 from hopsml_flows.storage.patience import answer_limit, persistently
-from hopsml_flows.trials import Failure, State, Trial, TrialResult, commit_text, slug
+from hopsml_flows.trials import Failure, State, Trial, TrialResult, commit_text
 
 __all__ = ["Staging", "taken_over"]
 
@@ -67,6 +66,7 @@ class Staging:
         self._paths = paths
         self._trial = trial
         self._written: dict[str, tuple[int, str]] = {}
+        self._empty: list[Path] = []
         if project.local_root is not None and not local_logdir:
             self.path = project.local_root / paths.trial(trial.directory)
             self.path.mkdir(parents=True, exist_ok=True)
@@ -110,19 +110,44 @@ class Staging:
         # Known without reading it again at the commit.
         self._written[name] = (len(content), hashlib.sha256(content).hexdigest())
 
-    def attach(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Copy files that the outputs name into the trial's directory.
+    def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:
+        """Copy files and directories that the outputs name into the trial's directory.
 
-        A value that is the path of an existing local file is copied (never moved), and replaced
-        by its path relative to the project; any other string stays what it is.
+        A value that is the path of an existing local file or directory is copied (never moved),
+        and replaced by its path relative to the project; any other string stays what it is.
 
         Args:
             outputs: Output name to JSON value.
+            terms: What is known of the trial besides.
 
         Returns:
             The outputs with paths in place of files.
+
+        Raises:
+            InvalidOutputError: A directory is beyond the limits.
+            OSError: Something cannot be copied.
         """
-        return {name: self._attached(name, value) for name, value in outputs.items()}
+        attachments = Attachments(
+            self.path,
+            self._target,
+            terms or Terms(),
+            keep=lambda source: keep(source, self._paths.id, self._trial),
+            locally=self.is_local,
+            never=[self._project.local_root] if self._project.local_root else [],
+        )
+        taken = attachments.taken_in(outputs)
+        self._empty = attachments.empty
+        return taken
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the project is on a disk of this machine."""
+        return self._project.local_root is not None
+
+    @property
+    def kept(self) -> Path | None:
+        """Where files of the working directory go that are kept."""
+        return self.path / TrialFiles.KEPT
 
     def sync_also_in(self, seconds: float) -> None:
         """Bring files once more after so many seconds, since the process may end soon after."""
@@ -146,6 +171,7 @@ class Staging:
             if self._sync is not None:
                 # Of a failed trial the events of its end say that there is no more.
                 self._sync.finish(last="" if commit else TrialFiles.EVENTS_END)
+                self._make_empty_directories()
             if commit is not None:
                 path = self._target(TrialFiles.OUTPUTS)
                 persistently(
@@ -162,6 +188,14 @@ class Staging:
         if self._sync is not None:
             self._sync.stop()
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def _make_empty_directories(self) -> None:
+        """Make those of attached directories that no file brings along; object stores have none."""
+        for directory in self._empty:
+            target = self._target(directory.relative_to(self.path.resolve()).as_posix())
+            persistently(
+                partial(self._project.make_directory, target), limit=answer_limit(self._project)
+            )
 
     def _kept(self, result: TrialResult, commit: str | None, error: Exception) -> TrialResult:
         """Move the files where they stay, complete: copied to the project, the trial is done."""
@@ -220,37 +254,6 @@ class Staging:
         leave = frozenset() if self._trial.directory else OF_EXPERIMENT
         return [entry for entry in sorted(self.path.iterdir()) if entry.name not in leave]
 
-    def _attached(self, name: str, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._attached(name, item) for item in value]
-        if isinstance(value, dict):
-            return {key: self._attached(f"{name}-{key}", item) for key, item in value.items()}
-        if not isinstance(value, str) or not value or len(value) > os.pathconf("/", "PC_PATH_MAX"):
-            return value
-        try:
-            source = Path(value).resolve(strict=True)
-        except (OSError, ValueError, RuntimeError):
-            return value
-        if not source.is_file():
-            return value
-        staged = self.path.resolve()
-        if staged in source.parents:
-            inside = source.relative_to(staged).as_posix()
-            return self._target(inside)
-        target = self._place_for(source, name, Path(value).name)
-        shutil.copyfile(source, target)
-        return self._target(target.name)
-
-    def _place_for(self, source: Path, key: str, name: str) -> Path:
-        """Where to copy a file: under its name, or beside what has that name already."""
-        prefix = slug(key)
-        names = chain([name, f"{prefix}-{name}"], (f"{prefix}-{n}-{name}" for n in count(2)))
-        return next(
-            target
-            for target in (self.path / candidate for candidate in names)
-            if not is_own_file(target.name) and (not target.exists() or _same(source, target))
-        )
-
     def _files(self) -> list[Path]:
         files: list[Path] = []
         for entry in self._entries():
@@ -258,7 +261,7 @@ class Staging:
                 files += [file for file in sorted(entry.rglob("*")) if file.is_file()]
             elif entry.is_file() and entry.name != TrialFiles.OUTPUTS:
                 files.append(entry)
-        return files
+        return [file for file in files if not is_temporary(file.name)]
 
     def _commit_text(self, result: TrialResult) -> str:
         files = [self._described(file) for file in self._files()]
@@ -288,12 +291,6 @@ def taken_over(project: Project, source: str, log: Path) -> int:
             log.write_bytes(content)
         return len(content)
     return 0
-
-
-def _same(one: Path, other: Path) -> bool:
-    if not other.is_file():
-        return False
-    return one.stat().st_size == other.stat().st_size and _sha256(one) == _sha256(other)
 
 
 def _sha256(path: Path) -> str:

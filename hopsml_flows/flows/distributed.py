@@ -8,6 +8,7 @@ from hopsml_flows.flows.grouping import checked_group
 from hopsml_flows.flows.parameters import (
     ClusterParameter,
     CountParameter,
+    KeepFilesParameter,
     ProcessesParameter,
     SecondsParameter,
     TrainParameter,
@@ -40,6 +41,7 @@ def distributed(
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
+    keep_files: KeepFilesParameter = False,
 ) -> Plan:
     """Train one model in several PyTorch processes.
 
@@ -72,6 +74,9 @@ def distributed(
             a project that is not local.
         tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
             HOPSML_TENSORBOARD=false is in the environment.
+        keep_files: Keep what the first process writes in the working directory and does not
+            return: True for everything, or glob patterns such as "*.keras" or "checkpoints/**".
+            The files come into the directory files/ of the trial's, also where it fails.
 
     Returns:
         The result; it unpacks as ``path, outputs = distributed(…)``, with the
@@ -91,6 +96,7 @@ def distributed(
         progress=progress,
         sync_interval=sync_interval,
         tensorboard=tensorboard,
+        keep_files=keep_files,
     )
     group = checked_group(
         Framework.TORCH,

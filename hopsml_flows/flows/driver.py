@@ -144,12 +144,14 @@ class Driver:
             needs_metric=self._plan.needs_metric,
             local_logdir=self._plan.options.local_logdir,
             trial_timeout=self._plan.options.trial_timeout,
-            directory=os.getcwd(),
+            directory=_working_directory(),
             scratch=scratch,
             resumed=self._resumed,
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
             seed=self._plan.options.seed,
+            files=self._plan.options.files,
+            isolation=self._plan.isolation,
         )
         runs = self._runs(cluster, runner, job)
         while not self.loop.finished:
@@ -260,3 +262,11 @@ def _began(earlier: Earlier) -> dict[int, Trial]:
         for number, params in earlier.params.items()
         if (directory := earlier.directories.get(number)) is not None
     }
+
+
+def _working_directory() -> str:
+    """The driver's working directory; "" where that was removed, and trials' begin empty."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

@@ -11,6 +11,8 @@ from hopsml_flows.flows.parameters import (
     CountParameter,
     DirectionParameter,
     GridParameter,
+    IsolationParameter,
+    KeepFilesParameter,
     ProcessesParameter,
     SecondsParameter,
     TrainParameter,
@@ -44,6 +46,8 @@ def grid_search(
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
     processes_per_trial: ProcessesParameter = 1,
+    keep_files: KeepFilesParameter = False,
+    isolation: IsolationParameter = "worker",
 ) -> Plan:
     """Evaluate the training function at every combination of hyperparameter values.
 
@@ -73,6 +77,11 @@ def grid_search(
             HOPSML_TENSORBOARD=false is in the environment.
         processes_per_trial: Processes that train together as one trial, each on a worker; they
             find TensorFlow's ``TF_CONFIG`` and PyTorch's variables set.
+        keep_files: Keep what a trial writes in the working directory and does not return: True
+            for everything, or glob patterns such as "*.keras" or "checkpoints/**". The files come
+            into the directory files/ of the trial's, also where it fails.
+        isolation: "worker": trials of one worker run one after the other in a process that stays;
+            "process": each trial gets a fresh process.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = grid_search(…)``.
@@ -99,6 +108,8 @@ def grid_search(
             progress=progress,
             sync_interval=sync_interval,
             tensorboard=tensorboard,
+            keep_files=keep_files,
+            isolation=isolation,
             processes_per_trial=processes_per_trial,
         ),
         make_search=lambda *_: GridSearch(grid_dict, direction=way),

@@ -7,6 +7,8 @@ from hopsml_flows.flows.base import experiment_flow
 from hopsml_flows.flows.parameters import (
     ClusterParameter,
     CountParameter,
+    IsolationParameter,
+    KeepFilesParameter,
     PositionsParameter,
     SecondsParameter,
     TrainParameter,
@@ -36,6 +38,8 @@ def launch(
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
+    keep_files: KeepFilesParameter = False,
+    isolation: IsolationParameter = "worker",
 ) -> Plan:
     """Run the training function as an experiment: once, or once for each position of the lists.
 
@@ -62,6 +66,11 @@ def launch(
             to a project that is not local.
         tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
             HOPSML_TENSORBOARD=false is in the environment.
+        keep_files: Keep what a trial writes in the working directory and does not return: True
+            for everything, or glob patterns such as "*.keras" or "checkpoints/**". The files come
+            into the directory files/ of the trial's, also where it fails.
+        isolation: "worker": trials of one worker run one after the other in a process that stays;
+            "process": each trial gets a fresh process.
 
     Returns:
         The result; it unpacks as ``path, outputs = launch(…)``.
@@ -88,6 +97,8 @@ def launch(
             progress=progress,
             sync_interval=sync_interval,
             tensorboard=tensorboard,
+            keep_files=keep_files,
+            isolation=isolation,
         ),
         make_search=lambda *_: ListSearch(configurations),
         trials=len(configurations),

@@ -8,6 +8,7 @@ from hopsml_flows.flows.grouping import checked_group
 from hopsml_flows.flows.parameters import (
     ClusterParameter,
     CountParameter,
+    KeepFilesParameter,
     ProcessesParameter,
     SecondsParameter,
     TrainParameter,
@@ -42,6 +43,7 @@ def parameter_server(
     progress: bool = True,
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
+    keep_files: KeepFilesParameter = False,
 ) -> Plan:
     """Train one model whose variables lie on parameter servers, with workers that do not wait.
 
@@ -77,6 +79,9 @@ def parameter_server(
             a project that is not local.
         tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
             HOPSML_TENSORBOARD=false is in the environment.
+        keep_files: Keep what the chief writes in the working directory and does not return: True
+            for everything, or glob patterns such as "*.keras" or "checkpoints/**". The files come
+            into the directory files/ of the trial's, also where it fails.
 
     Returns:
         The result; it unpacks as ``path, outputs = parameter_server(…)``, with the
@@ -96,6 +101,7 @@ def parameter_server(
         progress=progress,
         sync_interval=sync_interval,
         tensorboard=tensorboard,
+        keep_files=keep_files,
     )
     group = checked_group(
         Framework.PARAMETER_SERVER,

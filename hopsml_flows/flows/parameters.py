@@ -33,7 +33,7 @@ from hopsml_flows.search import (
 from hopsml_flows.search.entries import TYPES, entries
 from hopsml_flows.search.values import as_json, typed_key
 from hopsml_flows.storage import Project, has_password
-from hopsml_flows.trials import json_value
+from hopsml_flows.trials import ISOLATIONS, json_value
 
 __all__ = [
     "BoundsParameter",
@@ -42,6 +42,8 @@ __all__ = [
     "DirectionParameter",
     "FractionParameter",
     "GridParameter",
+    "IsolationParameter",
+    "KeepFilesParameter",
     "PositionsParameter",
     "ProcessesParameter",
     "SecondsParameter",
@@ -285,6 +287,23 @@ WeightParameter = Annotated[
 
 SecondsParameter = Annotated[float, WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 """A time in seconds."""
+
+IsolationParameter = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ISOLATIONS)})]
+"""What a trial runs in; a drop-down in forms."""
+
+KeepFilesParameter = Annotated[
+    bool | str | Sequence[str],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean", "title": "all or none"},
+                {"type": "string", "title": "pattern", "minLength": 1},
+                {"type": "array", "title": "patterns", "items": {"type": "string"}},
+            ]
+        }
+    ),
+]
+"""Which files of a trial's working directory are kept."""
 
 _SECONDS = {"type": "number", "exclusiveMinimum": 0}
 ClusterParameter = Annotated[

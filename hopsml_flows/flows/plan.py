@@ -15,12 +15,13 @@ from typing import Any
 from hopsml_flows.board import switched_on
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError
-from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction
+from hopsml_flows.execution import SYNC_SECONDS, FileRules, TrainingFunction
 from hopsml_flows.flows.grouping import GroupOptions, group_of_search
 from hopsml_flows.flows.parameters import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.arguments import seconds, whole_number
 from hopsml_flows.storage import Project
+from hopsml_flows.trials import ISOLATIONS
 
 __all__ = ["Options", "Plan", "WarmStart", "checked_key"]
 
@@ -48,6 +49,8 @@ class Options:
             project that is not local.
         tensorboard: Whether a TensorBoard shows the experiment while it runs.
         group: The processes of a trial, where these are several or have their own; else None.
+        files: Which files of a trial are kept, and how many.
+        isolation: What a trial runs in, one of :data:`ISOLATIONS`.
     """
 
     name: str
@@ -65,6 +68,8 @@ class Options:
     sync_interval: float = SYNC_SECONDS
     tensorboard: bool = False
     group: GroupOptions | None = None
+    files: FileRules = field(default_factory=FileRules)
+    isolation: str = ISOLATIONS[0]
 
     @classmethod
     def checked(
@@ -84,12 +89,15 @@ class Options:
         sync_interval: object = SYNC_SECONDS,
         tensorboard: object = None,
         processes_per_trial: object = 1,
+        keep_files: object = False,
+        isolation: object = ISOLATIONS[0],
         draws: bool = False,
     ) -> Options:
         """Judge the options.
 
         They are the fields of this class; ``draws`` says whether the search draws at random: then
         it gets a seed, which is kept. ``processes_per_trial`` makes a group of each trial.
+        ``keep_files`` becomes ``files``, together with limits from the environment.
 
         Raises:
             InvalidArgumentError: One is wrong; the message names it.
@@ -119,6 +127,8 @@ class Options:
             sync_interval=seconds("sync_interval", sync_interval),
             tensorboard=switched_on(tensorboard),
             group=group_of_search(config, processes_per_trial),
+            files=FileRules.checked(keep_files),
+            isolation=_isolation(isolation),
         )
 
 
@@ -204,6 +214,11 @@ class Plan:
     def hyperparameters(self) -> dict[str, Any]:
         """What is known of each hyperparameter: its domain, or the list of its values."""
         return {name: self.domains.get(name, values) for name, values in self.space.items()}
+
+    @property
+    def isolation(self) -> str:
+        """What a trial runs in; one with its own processes always has fresh ones."""
+        return "process" if self.group else self.options.isolation
 
     @property
     def group(self) -> GroupOptions | None:
@@ -294,6 +309,13 @@ def _experiment(resume: object) -> str | None:
     if not isinstance(resume, str) or not _ID.fullmatch(resume):
         raise InvalidArgumentError("resume", resume, "must be an experiment's identifier, or None")
     return resume
+
+
+def _isolation(isolation: object) -> str:
+    if not isinstance(isolation, str) or isolation not in ISOLATIONS:
+        allowed = " or ".join(f'"{name}"' for name in ISOLATIONS)
+        raise InvalidArgumentError("isolation", isolation, f"must be {allowed}")
+    return isolation
 
 
 def _tags(tags: Any) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from hopsml_flows.flows.parameters import (
     ClusterParameter,
     CountParameter,
     DirectionParameter,
+    IsolationParameter,
+    KeepFilesParameter,
     ProcessesParameter,
     SecondsParameter,
     TrainParameter,
@@ -46,6 +48,8 @@ def random_search(
     sync_interval: SecondsParameter = SYNC_SECONDS,
     tensorboard: bool | None = None,
     processes_per_trial: ProcessesParameter = 1,
+    keep_files: KeepFilesParameter = False,
+    isolation: IsolationParameter = "worker",
 ) -> Plan:
     """Evaluate the training function at random points of a search space, none of them twice.
 
@@ -80,6 +84,11 @@ def random_search(
             HOPSML_TENSORBOARD=false is in the environment.
         processes_per_trial: Processes that train together as one trial, each on a worker; they
             find TensorFlow's ``TF_CONFIG`` and PyTorch's variables set.
+        keep_files: Keep what a trial writes in the working directory and does not return: True
+            for everything, or glob patterns such as "*.keras" or "checkpoints/**". The files come
+            into the directory files/ of the trial's, also where it fails.
+        isolation: "worker": trials of one worker run one after the other in a process that stays;
+            "process": each trial gets a fresh process.
 
     Returns:
         The result; it unpacks as ``best_dir, best_params, best_outputs = random_search(…)``.
@@ -102,6 +111,8 @@ def random_search(
         progress=progress,
         sync_interval=sync_interval,
         tensorboard=tensorboard,
+        keep_files=keep_files,
+        isolation=isolation,
         processes_per_trial=processes_per_trial,
         draws=True,
     )

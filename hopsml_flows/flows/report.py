@@ -100,12 +100,22 @@ def _output(result: ExperimentResult, shown: TrialResult, name: str) -> str:
 
 
 def _next_steps(result: ExperimentResult) -> list[str]:
-    lines = [f"Files:       {result.path}"]
+    lines = [*_warnings(result), f"Files:       {result.path}"]
     if result.best is not None and result.best.directory:
         lines.append(f"Best trial:  {result.best_dir}")
     lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
     lines.append(f"Prefect:     {_server()}{_run(result)}")
     return lines
+
+
+def _warnings(result: ExperimentResult) -> list[str]:
+    """One line for all: the first warning, and how many trials have any."""
+    warned = [trial for trial in result.trials if trial.warnings]
+    if not warned:
+        return []
+    first = warned[0]
+    trials = f"{len(warned)} of {len(result.trials)} trials have warnings"
+    return [f"Warnings:    {trials}; trial {first.number}: {first.warnings[0]}"]
 
 
 def _project() -> str:

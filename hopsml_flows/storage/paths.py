@@ -42,6 +42,7 @@ class TrialFiles:
     EVENTS_START = "events.out.tfevents.0.hparams"
     SCALARS = "events.out.tfevents.1.hopsml"
     EVENTS_END = "events.out.tfevents.9.hparams"
+    KEPT = "files"  # directory of what `keep_files` keeps of the working directory
 
 
 class GroupFiles:

@@ -78,4 +78,6 @@ def combination(result: TrialResult) -> dict[str, Any]:
     }
     if result.failure is not None:
         entry["error"] = str(result.failure)
+    if result.warnings:
+        entry["warnings"] = list(result.warnings)
     return entry

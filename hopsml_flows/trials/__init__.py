@@ -14,7 +14,7 @@ from hopsml_flows.trials.group import (
 )
 from hopsml_flows.trials.group_variables import ports_needed, variables
 from hopsml_flows.trials.loop import Counts, TrialLoop
-from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
+from hopsml_flows.trials.model import ISOLATIONS, Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
     experiment_id,
     generation_name,
@@ -41,6 +41,7 @@ from hopsml_flows.trials.warm_start import Past, Seeds, chosen
 
 __all__ = [
     "DEFAULT_KEY",
+    "ISOLATIONS",
     "Counts",
     "DeviceUsage",
     "ExperimentResult",

@@ -8,7 +8,11 @@ from typing import Any
 
 from hopsml_flows.trials.usage import DeviceUsage
 
-__all__ = ["Failure", "State", "Trial", "TrialResult"]
+__all__ = ["ISOLATIONS", "Failure", "State", "Trial", "TrialResult"]
+
+ISOLATIONS = ("worker", "process")
+"""What a trial of one process runs in: the training process of its worker, which stays from trial
+to trial, or a fresh one."""
 
 
 class State(StrEnum):
@@ -80,6 +84,8 @@ class TrialResult:
         generation: The trial's generation, or None.
         step: The last step that the function reported a metric of, or None.
         devices: What it took of its machine; None where its process was not its own.
+        warnings: What did not make it fail but may be a mistake, such as an output that looks
+            like a path and leads nowhere.
     """
 
     number: int
@@ -97,6 +103,7 @@ class TrialResult:
     generation: int | None = None
     step: int | None = None
     devices: DeviceUsage | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def without_report(cls, trial: Trial, failure: Failure) -> TrialResult:

@@ -52,6 +52,7 @@ def commit_text(
         "ended": result.ended,
         "worker": result.worker,
         "devices": result.devices.as_json() if result.devices else None,
+        "warnings": list(result.warnings),
         "files": list(files),
         **({_NOT_FINITE: paths} if paths else {}),
         **more,
@@ -96,6 +97,7 @@ def committed_result(
         worker=str(commit.get("worker") or ""),
         generation=trial.generation,
         devices=_devices(commit.get("devices")),
+        warnings=_texts(commit.get("warnings")),
     )
 
 
@@ -180,6 +182,10 @@ def _devices(value: Any) -> DeviceUsage | None:
         return DeviceUsage.from_json(value) if value else None
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
 
 
 def _object(file: str, value: Any, inside: str = "") -> dict[str, Any]:

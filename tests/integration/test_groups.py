@@ -99,7 +99,7 @@ def test_a_search_over_groups_gives_each_trial_processes_that_know_each_other(
     assert best["task"] == {"type": "chief", "index": 0}
     assert best["torch"] == ["0", "2", "0", "127.0.0.1"]
     directory = Path(result.best_dir)
-    assert best["events"] == str(directory / "logdir")
+    assert best["events"] == f"Experiments/{result.id}/{result.best.name}/logdir"
     assert "chief 0 works on 2" in (directory / "output.log").read_text()
     assert "worker 0 works on 2" in (directory / "worker_0_output.log").read_text()
     assert not _children()

@@ -26,9 +26,9 @@ def test_one_run_writes_into_the_experiment_directory(options):
     assert root == Path(options["project"]) / "Experiments" / result.id
     assert outputs["accuracy"] == [0.1, 0.9]
     assert outputs["project"] == options["project"] + "/"
-    assert outputs["logdir"] == str(root) + "!"
+    assert outputs["logdir"] == f"{root}/!"
     assert outputs["gpus"] == 0
-    assert f"hello from {root}" in (root / "output.log").read_text()
+    assert f"hello from {root}/" in (root / "output.log").read_text()
     assert json.loads((root / ".outputs.json").read_text())["accuracy"] == [0.1, 0.9]
     assert json.loads((root / "experiment.json").read_text())["experiment_type"] == "EXPERIMENT"
 
@@ -106,4 +106,4 @@ def test_local_logdir_is_brought_to_the_project_at_the_end(options):
     path, outputs = experiment.launch(train, local_logdir=True, **options)
     assert (Path(path) / "curves" / "events").read_text() == "points"
     assert not outputs["logdir"].startswith(path)
-    assert not Path(outputs["logdir"][:-1]).exists()
+    assert not Path(outputs["logdir"].removesuffix("/!")).exists()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -37,11 +38,17 @@ def test_outside_a_trial_logdir_is_a_typed_error_naming_itself():
         tensorboard.logdir()
 
 
-def test_inside_a_trial_logdir_is_the_trials_local_directory(context, tmp_path):
+def test_inside_a_trial_logdir_is_the_trials_local_directory_with_a_slash(context, tmp_path):
     with running_trial(context):
-        assert tensorboard.logdir() == str(tmp_path / "logdir")
+        assert tensorboard.logdir() == f"{tmp_path}/logdir/"
     with pytest.raises(NotInTrialError):
         tensorboard.logdir()
+
+
+def test_what_is_added_to_logdir_as_hopsmls_examples_do_lies_inside(context, tmp_path):
+    with running_trial(context):
+        Path(tensorboard.logdir() + "mnist_cnn.pt").write_bytes(b"weights")
+    assert (tmp_path / "logdir" / "mnist_cnn.pt").read_bytes() == b"weights"
 
 
 def test_the_trial_is_over_when_its_function_raises(context):

@@ -8,6 +8,7 @@ import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.experiment import Direction
 from hopsml_flows.flows.plan import Options
 from hopsml_flows.storage import Project
@@ -151,3 +152,45 @@ def test_options_are_read_into_their_types(tmp_path):
 def test_making_and_checking_a_plan_leaves_no_trace(tmp_path):
     plan_of(experiment.grid_search, training, {"rate": [1]}).checked()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "patterns"),
+    [(False, ()), (True, ("**",)), ("*.keras", ("*.keras",)), (["a", "./b/", "a"], ("a", "b"))],
+)
+def test_kept_files_are_patterns(given, patterns):
+    plan = plan_of(experiment.launch, lambda: 1, keep_files=given)
+    assert plan.options.files.keep == patterns
+
+
+SEARCHES = {
+    "launch": (experiment.launch, ({"rate": [1]},)),
+    "grid_search": (experiment.grid_search, ({"rate": [1]},)),
+    "random_search": (experiment.random_search, ({"rate": [0.1, 0.2]},)),
+    "differential_evolution": (experiment.differential_evolution, ({"rate": [0.1, 0.2]},)),
+}
+
+
+@pytest.mark.parametrize("verb", SEARCHES)
+def test_trials_share_their_workers_process_unless_each_is_to_have_its_own(verb):
+    flow, arguments = SEARCHES[verb]
+    assert plan_of(flow, training, *arguments).isolation == "worker"
+    assert plan_of(flow, training, *arguments, isolation="process").isolation == "process"
+    for wrong in ("thread", None, 1, ["worker"], np.array(["worker"])):
+        with pytest.raises(InvalidArgumentError, match='isolation: must be "worker" or "process"'):
+            plan_of(flow, training, *arguments, isolation=wrong)
+
+
+def test_trials_of_several_processes_always_have_fresh_ones():
+    grid = plan_of(experiment.grid_search, lambda rate: 1, {"rate": [1]}, processes_per_trial=2)
+    assert grid.isolation == "process"
+    training = plan_of(experiment.distributed, lambda: 1, cluster="tcp://10.0.0.1:8786")
+    assert training.isolation == "process"
+
+
+@pytest.mark.parametrize(
+    "verb", [*(flow for flow, _ in SEARCHES.values()), experiment.mirrored,
+             experiment.parameter_server, experiment.distributed],
+)  # fmt: skip
+def test_every_verb_can_keep_files(verb):
+    assert inspect.signature(verb.fn).parameters["keep_files"].default is False

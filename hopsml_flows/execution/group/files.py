@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hopsml_flows.execution.attaching import Terms
 from hopsml_flows.execution.capture import OutputLog
 from hopsml_flows.execution.group.process import Process, group_directory
 from hopsml_flows.execution.run import Job
@@ -123,7 +124,11 @@ class FollowerFiles:
         log_has = taken_over(job.project, target(process.log_name), self.log) if again else 0
         self._sync.start(log_has=log_has)
 
-    def attach(self, outputs: dict[str, Any]) -> dict[str, Any]:
+    is_local = True
+    kept: Path | None = None
+    """What is kept of working directories is the leader's."""
+
+    def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:  # noqa: ARG002
         """The outputs; nobody asks for a follower's."""
         return outputs
 
