@@ -310,8 +310,6 @@ def evaluate(
         lost = f"attempt {trial.attempt}: the worker of the attempt before was lost"
         log.note(lost, level=logging.WARNING)
     log.note(banner(place.worker, alone=place.alone, memory_limit=place.memory_limit))
-    if place.note:
-        log.note(place.note, level=logging.WARNING)
     again = trial.attempt > 1 or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
     sampling = Sampling(scalars.write)
@@ -322,6 +320,8 @@ def evaluate(
         warnings.append(text)
         log.note(text, level=logging.WARNING)
 
+    if place.note:
+        warn(place.note)
     working: WorkingDirectory | None = None
     terms = Terms(job.files, warn, params=trial.params)
     context = TrialContext(job.project, job.experiment_id, trial, staging.logdir, reporter)

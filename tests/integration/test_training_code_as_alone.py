@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
         result = experiment.grid_search(
             one, {"name": NAMES}, cluster=json.loads(how), project=sys.argv[3],
-            optimization_key="metric", progress=False,
+            optimization_key="metric", progress=False, isolation=sys.argv[4],
         )
         print(json.dumps({t.params["name"]: t.outputs.get("returned", str(t.failure))
                           for t in result.trials}))
