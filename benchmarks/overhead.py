@@ -46,6 +46,9 @@ class Contender:
 
 CONTENDERS = {
     "project": Contender("this project, whole", "project:whole", 1000, prefect=True, own=True),
+    "project-process": Contender(
+        "this project, a process per trial", "project:fresh", 100, prefect=True, own=True
+    ),
     "runner": Contender(
         "this project's runner alone", "project:runner_alone", 1000, prefect=True, own=True
     ),
@@ -59,7 +62,13 @@ CONTENDERS = {
     ),
 }
 
-RATIOS = (("runner", "dask"), ("project", "dask"), ("prefect-dask", "project"))
+RATIOS = (
+    ("runner", "dask"),
+    ("project", "dask"),
+    ("prefect-dask", "project"),
+    ("ray-tune", "project-process"),
+    ("ray-tune-reuse", "project"),
+)
 
 COLUMNS = {
     "ms_per_trial": "ms a trial",

@@ -20,7 +20,12 @@ from hopsml_flows.trials import ExperimentResult
 CLUSTER = ClusterConfig(kind="local", n_workers=2)
 
 
-def whole(window: Window, directory: Path) -> ExperimentResult:
+def fresh(window: Window, directory: Path) -> ExperimentResult:
+    """Run a grid search whose trials have a fresh process each."""
+    return whole(window, directory, isolation="process")
+
+
+def whole(window: Window, directory: Path, isolation: str = "worker") -> ExperimentResult:
     """Run a grid search as a user does; the task runner it uses is watched, not changed."""
     with _watched_runner(window):
         result = experiment.grid_search(
@@ -29,6 +34,7 @@ def whole(window: Window, directory: Path) -> ExperimentResult:
             project=str(directory / "project"),
             cluster=CLUSTER,
             progress=False,
+            isolation=isolation,
         )
     if len(result.trials) != window.trials or result.failed:
         raise RuntimeError(f"{len(result.trials)} trials, {len(result.failed)} failed")
