@@ -64,7 +64,7 @@ class Size(NamedTuple):
         ({1: PurePosixPath("a") / "b"}, {"1": "a/b"}),
         (np.array([[1.5, np.nan]]), [[1.5, "NaN"]]),
     ],
-    ids=repr,
+    ids=text_of,  # the order of a set is another one in each process
 )
 def test_the_image_of_a_value_is_strict_json_of_built_in_types(value, image):
     got = as_json(value)
@@ -171,7 +171,7 @@ def test_sets_are_the_same_text_and_name_in_every_process():
         (NAN, "0001-x=nan"),
         (np.array([1, 2]), "0001-x=_1_2"),
     ],
-    ids=repr,
+    ids=text_of,  # the order of a set is another one in each process
 )
 def test_names_are_made_of_what_is_the_same_everywhere(value, name):
     assert trial_name(1, {"x": value}) == name
@@ -201,7 +201,7 @@ def test_numbers_that_json_lacks_come_back_and_texts_that_look_so_stay():
     "path",
     [[], ["text"], ["missing"], ["curve"], ["curve", 9], ["curve", -1], ["curve", "1"], ["n"],
      ["loss", 0], [0], 5, None, ["curve", True]],
-    ids=repr,
+    ids=text_of,  # the order of a set is another one in each process
 )  # fmt: skip
 def test_a_path_that_leads_to_no_such_number_is_an_error(path):
     strict, _ = without_floats(OUTPUTS)
