@@ -42,6 +42,7 @@ def training(x):
     model = Path("saved_model/variables")
     model.mkdir(parents=True)
     (model / "weights").write_bytes(bytes([x]) * 1000)
+    Path("saved_model/assets").mkdir()
     Path("saved_model/saved_model.pb").write_bytes(b"graph")
     Path("model.keras").write_bytes(b"keras" * 500)
     Path("plots").mkdir()
@@ -69,6 +70,7 @@ def test_a_returned_directory_is_on_storage_and_what_is_missing_or_left_is_said(
         weights = bytes([trial.params["x"]]) * 1000
         assert project.read(f"{trial.outputs['absolute']}/weights") == weights
         assert project.read(f"{trial.outputs['model']}/saved_model.pb") == b"graph"
+        assert project.exists(f"{trial.outputs['model']}/assets") or storage == "s3"
         assert trial.outputs["plot"] == "plots/typo.png"
         (warning,) = trial.warnings
         assert "'plot' is plots/typo.png, and there is no such file" in warning

@@ -120,3 +120,49 @@ def names():
 @pytest.mark.parametrize("where", ["own", "fresh", "running"])
 def test_a_program_gives_in_a_trial_what_it_gives_alone(request, alone, where, name):
     assert request.getfixturevalue(where)[name] == alone[name]
+
+
+CLASSES = """
+import enum, json, sys
+from hopsml_flows import experiment
+class Opt(str, enum.Enum):
+    ADAM = "adam"
+    SGD = "sgd"
+class Level(enum.IntEnum):
+    LOW = 1
+def train(opt, level):
+    return {"metric": level, "same": opt is Opt.ADAM, "kind": type(level) is Level}
+if __name__ == "__main__":
+    for function in (train, "elsewhere:train"):
+        result = experiment.grid_search(
+            function, {"opt": [Opt.ADAM, Opt.SGD], "level": [Level.LOW]}, progress=False,
+            cluster=json.loads(sys.argv[1]), project=sys.argv[2],
+        )
+        print(json.dumps([[t.outputs.get("same"), t.outputs.get("kind"), str(t.failure)]
+                          for t in result.trials]))
+        print(json.dumps([t.params["opt"] is Opt.ADAM for t in result.trials]))
+"""
+
+OF_MODULE = """
+def train(opt, level):
+    return {"metric": level, "same": type(opt).__name__, "kind": type(level).__name__}
+"""
+
+
+@pytest.mark.parametrize("where", ["own", "running"])
+def test_values_of_the_scripts_own_classes_reach_the_function_as_they_are(
+    prefect_server, dask_address, tmp_path, where
+):
+    (tmp_path / "script.py").write_text(CLASSES)
+    (tmp_path / "elsewhere.py").write_text(OF_MODULE)
+    cluster = {"kind": "local", "n_workers": 1} if where == "own" else dask_address
+    done = subprocess.run(
+        [sys.executable, "script.py", json.dumps(cluster), str(tmp_path / "project")],
+        cwd=tmp_path, env={**os.environ, "PREFECT_API_URL": prefect_server},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    own, own_params, of_module, module_params = map(json.loads, done.stdout.splitlines())
+    assert own == [[True, True, "None"], [False, True, "None"]]
+    assert of_module == [["Opt", "Level", "None"]] * 2
+    assert own_params == module_params == [True, False]
