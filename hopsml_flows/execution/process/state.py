@@ -91,9 +91,12 @@ def _mask() -> _Undo:
 def _signals() -> _Undo:
     numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     before = {number: signal.getsignal(number) for number in numbers}
+    timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+    set_before = {timer: signal.getitimer(timer) for timer in timers}
 
     def undo() -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer, setting in set_before.items():
+            signal.setitimer(timer, *setting)
         for number, handler in before.items():
             if handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
