@@ -297,3 +297,25 @@ def test_a_driver_that_is_killed_leaves_no_process_of_a_trial(run_script, tmp_pa
     child = int(pid.read_text())
     wait_until(lambda: gone(child), 60, "the end of the trial's process")
     assert os.path.exists(tmp_path / "hopsml_project")
+
+
+@pytest.mark.parametrize("isolation", ["worker", "process"])
+def test_exit_handlers_of_training_code_run_and_nothing_is_left(
+    prefect_server, project, tmp_path, isolation
+):
+    def train(x):
+        import atexit
+        import os
+        from pathlib import Path
+
+        atexit.register(lambda: Path(where, f"{x}").write_text(str(os.getpid())))
+        return {"metric": x, "directory": os.path.dirname(os.getcwd())}
+
+    where = str(tmp_path / "exits")
+    Path(where).mkdir()
+    result = experiment.grid_search(
+        train, {"x": [1, 2]}, project=str(project), cluster=ONE, isolation=isolation, progress=False
+    )
+    assert not result.failed
+    wait_until(lambda: len(os.listdir(where)) == 2, 30, "the exit handlers")
+    assert not any(Path(trial.outputs["directory"]).exists() for trial in result.trials)

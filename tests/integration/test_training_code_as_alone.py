@@ -166,3 +166,67 @@ def test_values_of_the_scripts_own_classes_reach_the_function_as_they_are(
     assert own == [[True, True, "None"], [False, True, "None"]]
     assert of_module == [["Opt", "Level", "None"]] * 2
     assert own_params == module_params == [True, False]
+
+
+WITH_TORCH = """
+import json, sys
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class Numbers(Dataset):
+    def __len__(self): return 8
+    def __getitem__(self, index): return torch.tensor(float(index))
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+
+def together(items): return torch.stack(items)
+
+def train(method):
+    from hopsml_flows import tensorboard
+    loader = DataLoader(Numbers(), batch_size=4, num_workers=2, collate_fn=together,
+                        multiprocessing_context=method)
+    sums = [batch.sum().item() for batch in loader]
+    where = tensorboard.logdir() if "alone" not in sys.argv else ""
+    torch.save(Net(), where + "net.pt")
+    torch.save(Net().state_dict(), where + "weights.pt")
+    loaded = torch.load(where + "net.pt", weights_only=False)
+    return {"metric": sum(sums), "sums": sums, "same": type(loaded) is Net}
+
+if __name__ == "__main__":
+    from hopsml_flows import experiment
+    if "alone" in sys.argv:
+        print(json.dumps([train(method) for method in ("fork", "spawn")]))
+    else:
+        result = experiment.grid_search(
+            train, {"method": ["fork", "spawn"]}, cluster=json.loads(sys.argv[1]),
+            project=sys.argv[2], progress=False,
+        )
+        print(json.dumps([trial.outputs or str(trial.failure) for trial in result.trials]))
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("where", ["own", "running"])
+def test_data_loaders_with_workers_and_saved_modules_of_the_script(
+    prefect_server, dask_address, tmp_path, where
+):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    (tmp_path / "script.py").write_text(WITH_TORCH)
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "script.py", *arguments],
+            cwd=tmp_path, env={**os.environ, "PREFECT_API_URL": prefect_server},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    cluster = {"kind": "local", "n_workers": 1} if where == "own" else dask_address
+    project = tmp_path / "project"
+    assert run(json.dumps(cluster), str(project)) == run("alone")
+    saved = sorted(path.name for path in project.glob("Experiments/*/0001*/*.pt"))
+    assert saved == ["net.pt", "weights.pt"]  # in the directory, not beside it

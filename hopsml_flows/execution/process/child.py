@@ -50,6 +50,8 @@ def main(descriptor: int) -> None:
     _start("hopsml-answers", _send, connection, answers)
     while True:
         order = orders.get()
+        if not order:  # dismissed: it exits as a script does at its end
+            return
         answers.put(pickle.dumps(work.carry_out(pickle.loads(order), _telling(answers))))
 
 

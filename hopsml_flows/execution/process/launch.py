@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,6 +26,9 @@ __all__ = ["TrainingProcess", "overdue"]
 
 _TERMINATE_SECONDS = 1.0
 """What a process that is stopped has for an end of its own; TensorFlow lets that pass unused."""
+
+_LEAVE_SECONDS = 2.0
+"""What a process with nothing more to do has for exit handlers of training code."""
 
 _SILENT_SECONDS = 1.0
 """How long a process that has closed its socket may take to end."""
@@ -61,6 +65,8 @@ class TrainingProcess:
         self._called_at: float | None = None
         self._silent_since: float | None = None
         self._cut_off = False
+        self._lock = threading.Lock()
+        self._ended = False
         self.was_ended = False
         self.said_outside = ""
         with other:
@@ -144,12 +150,24 @@ class TrainingProcess:
             self._silent_since = time.monotonic()
         return None
 
+    def leave(self) -> None:
+        """Let it exit as a script does at its end; end it where that takes too long."""
+        with suppress(OSError):
+            self._connection.send_bytes(b"")
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LEAVE_SECONDS)
+        self.end(at_once=True)
+
     def end(self, *, at_once: bool) -> None:
         """End it where it runs, and what it has started.
 
         Args:
             at_once: It has nothing more to do.
         """
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
         self.was_ended = self._process.poll() is None and not self._cut_off
         family = descendants(self._process.pid)
         if self.was_ended and not at_once:

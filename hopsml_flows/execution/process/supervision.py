@@ -89,30 +89,34 @@ class Supervisor:
         """
         member = self._taken()
         note, self._note = self._note, ""
-        fit = False
-        end: Done | str = ""
         try:
             member.process.order(replace(order, tells_lines=lines is not None, note=note))
             end = self._watched(member, abandoned, lines)
-            fit = isinstance(end, Done) and not self._worn(member, end)
-        finally:
-            self._give_back(member, fit=fit)
+        except BaseException:
+            self._end(member, at_once=True)
+            member.remove()
+            raise
         if isinstance(end, Done):
+            self._give_back(member, end)
             if end.error is not None:
                 raise end.error
             result: TrialResult = end.value
             return result
+        self._end(member, at_once=member.at_once)
         reason = end or f"its process {member.process.how_it_ended}"
         return self._said(order.trial, member, reason, abandoned())
 
     def close(self) -> None:
         """End all processes."""
         with self._lock:
+            idle, self._idle = self._idle, []
             members, self._members = self._members, set()
-            self._idle.clear()
         for member in members:
-            member.process.end(at_once=True)
-            member.remove()
+            if member in idle:
+                member.leave()
+            else:
+                member.process.end(at_once=False)
+                member.remove()
 
     def _taken(self) -> _Member:
         with self._lock:
@@ -128,17 +132,24 @@ class Supervisor:
             self._members.add(member)
         return member
 
-    def _give_back(self, member: _Member, *, fit: bool) -> None:
-        if fit and self._job.isolation != "process":
-            with self._lock:
-                if member in self._members:  # not closed meanwhile
-                    self._idle.append(member)
-                    return
+    def _give_back(self, member: _Member, end: Done) -> None:
+        """Keep a process for the next trial, or let it go."""
+        if self._worn(member, end):
+            self._end(member, at_once=False)
+            member.remove()
+            return
+        with self._lock:
+            if self._job.isolation != "process" and member in self._members:  # not closed meanwhile
+                self._idle.append(member)
+                return
+            self._members.discard(member)
+        # The next trial need not wait for its exit.
+        threading.Thread(target=member.leave, name="hopsml-leaving").start()
+
+    def _end(self, member: _Member, *, at_once: bool) -> None:
         with self._lock:
             self._members.discard(member)
-        member.process.end(at_once=fit or member.at_once)
-        if fit:
-            member.remove()
+        member.process.end(at_once=at_once)
 
     def _worn(self, member: _Member, end: Done) -> bool:
         """Whether a process should not get another trial; the next trial's log says why."""
@@ -203,6 +214,11 @@ class _Member:
         self._home = Path(tempfile.mkdtemp(prefix="hopsml-process-", dir=job.scratch))
         work = TrialWork(job, replace(place, scratch=str(self._home)), events, str(self._home))
         self.process = TrainingProcess(work, os.environ)
+
+    def leave(self) -> None:
+        """Let the process exit by itself, and remove its temporary files."""
+        self.process.leave()
+        self.remove()
 
     def remove(self) -> None:
         """Remove its temporary files."""
