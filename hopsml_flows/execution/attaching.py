@@ -201,10 +201,11 @@ class Attachments:
         if not self._is_own(source) and tree.newest < self._terms.began - _CLOCKS_DIFFER:
             if self._is_said_back(value):
                 return value  # the data that it was to read
-            if self._terms.working is not None and "/" not in value:
+            if not value.startswith(("./", "../")):  # which asks for it
+                how = f"; return {f'./{value}'!r} to attach it" if "/" not in value else ""
                 self._terms.warn(
                     f"output {name!r} is {name_text(value)}, which is a directory that the trial "
-                    f"did not write to; return {f'./{value}'!r} to attach it"
+                    f"did not write to: it stays where it is{how}"
                 )
                 return value
         if not self._allows(tree):

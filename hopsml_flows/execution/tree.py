@@ -63,7 +63,7 @@ def tree_of(
     def enough() -> bool:
         return time.monotonic() > until and not allowed(tree)
 
-    tree.newest = root.stat().st_mtime
+    tree.newest = _changed(root.stat())
     _look(tree, root, "", (_identity(root),), storable_name, enough)
     return tree
 
@@ -95,7 +95,7 @@ def _look(
         except OSError as error:
             tree.left_out.append((inside, _reason(error)))
             continue
-        tree.newest = max(tree.newest, status.st_mtime)
+        tree.newest = max(tree.newest, _changed(status))
         if stat.S_ISREG(status.st_mode):
             tree.files[inside] = path
             tree.size += status.st_size
@@ -137,3 +137,8 @@ def _reason(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "it is a link that leads nowhere"
     return f"{type(error).__name__}: {error.strerror or error}"
+
+
+def _changed(status: os.stat_result) -> float:
+    """When a file was changed, or put there: a copy may keep the older time of its content."""
+    return max(status.st_mtime, status.st_ctime)

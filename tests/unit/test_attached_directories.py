@@ -221,20 +221,20 @@ def test_what_is_returned_beside_a_directory_beyond_the_limits_is_attached(
     assert project.read(here("plot.png")) == b"png"
 
 
-def aged(root):
-    """As if it had been written an hour ago."""
-    for path in (root, *root.rglob("*")):
-        os.utime(path, (time.time() - 3600,) * 2)
-    return root
+def begins_later(terms):
+    """As if the trial began when what is there had been written long before."""
+    terms[0].began = time.time() + 3600
 
 
 def test_a_directory_of_the_users_that_the_trial_wrote_to_is_attached(
     project, staging, work, terms, tmp_path
 ):
-    model = aged(saved_model(tmp_path))
+    model = saved_model(tmp_path)
+    begins_later(terms)
     (work / "model").symlink_to(model)
     terms[0].params = {"to": str(model)}
     (model / "variables" / "data").write_bytes(b"new weights")
+    os.utime(model / "variables" / "data", (terms[0].began + 1,) * 2)
     outputs = staging.attach({"bare": "model", "told": str(model)}, terms[0])
     assert outputs == {"bare": here("model"), "told": here("model")}
     assert project.read(here("model/variables/data")) == b"new weights"
@@ -244,11 +244,14 @@ def test_a_directory_of_the_users_that_the_trial_wrote_to_is_attached(
 def test_a_bare_name_that_is_one_of_the_users_directories_is_not_taken_for_it(
     project, staging, work, terms, tmp_path
 ):
-    data = aged(saved_model(tmp_path))
+    data = saved_model(tmp_path)
+    begins_later(terms)
     (work / "train").symlink_to(data)
-    outputs = staging.attach({"split": "train", "data": "./train"}, terms[0])
-    assert outputs == {"split": "train", "data": here("train")}
-    (warning,) = terms[1]
+    told = {"split": "train", "absolute": str(data), "data": "./train"}
+    outputs = staging.attach(told, terms[0])
+    assert outputs == {"split": "train", "data": here("train"), "absolute": str(data)}
+    absolute, warning = sorted(terms[1])
+    assert "did not write to: it stays where it is" in absolute
     assert "'split' is train, which is a directory that the trial did not write to" in warning
     assert "return './train' to attach it" in warning
 
@@ -264,7 +267,8 @@ def test_a_directory_of_the_users_beyond_the_limits_stays_where_it_is(staging, t
 def test_a_hyperparameter_that_is_said_back_is_neither_attached_nor_missed(
     staging, terms, tmp_path
 ):
-    data = aged(saved_model(tmp_path))
+    data = saved_model(tmp_path)
+    begins_later(terms)
     told = {"data": str(data), "plan": "plans/a.yaml", "place": Path(data)}
     terms[0].params = told
     outputs = {"data": str(data), "plan": "plans/a.yaml"}
