@@ -6,6 +6,7 @@ from hopsml_flows.execution.commits import Earlier, earlier_trials
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading, packed
+from hopsml_flows.execution.kept import take_kept
 from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.run import Job, Place, evaluate
 from hopsml_flows.execution.scalars import Scalars
@@ -36,5 +37,6 @@ __all__ = [
     "evaluate",
     "packed",
     "running_trial",
+    "take_kept",
     "visible_gpus",
 ]

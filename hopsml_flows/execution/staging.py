@@ -14,6 +14,7 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,22 +23,27 @@ from pathlib import Path
 from typing import Any
 
 from hopsml_flows.errors import StorageUnavailableError
-from hopsml_flows.execution.kept import keep
+from hopsml_flows.execution.kept import keep, kept_place
 from hopsml_flows.execution.sync import SYNC_SECONDS, Sync
 from hopsml_flows.storage import (
-    OF_EXPERIMENT,
     ExperimentPaths,
     Project,
     TrialFiles,
+    copied_whole,
+    has_no_room,
     is_log,
+    is_of_experiment,
     is_own_file,
 )
-from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.storage.patience import answer_limit, persistently, replaced
 from hopsml_flows.trials import DeviceUsage, Failure, State, Trial, TrialResult, slug
 
 __all__ = ["Staging", "committed", "taken_over"]
 
 _CHUNK = 1 << 20
+
+_BEGINS = frozenset({TrialFiles.HPARAMS, TrialFiles.EVENTS_START})
+"""Files that are written before the function is called."""
 
 
 def committed(project: Project, paths: ExperimentPaths, trial: Trial) -> TrialResult | None:
@@ -115,6 +121,8 @@ class Staging:
         self._paths = paths
         self._trial = trial
         self._written: dict[str, tuple[int, str]] = {}
+        self._unwritten: dict[str, bytes] = {}
+        self._elsewhere: Path | None = None
         if project.local_root is not None and not local_logdir:
             self.path = project.local_root / paths.trial(trial.directory)
             self.path.mkdir(parents=True, exist_ok=True)
@@ -152,9 +160,19 @@ class Staging:
         return self.path
 
     def write(self, name: str, data: str | bytes) -> None:
-        """Write a small file of the project's own."""
+        """Write a small file of the project's own.
+
+        Raises:
+            OSError: It cannot be written. Where only room is lacking, and the function has been
+                called, the file is remembered instead, for the commit.
+        """
         content = data.encode() if isinstance(data, str) else data
-        (self.path / name).write_bytes(content)
+        try:
+            (self.path / name).write_bytes(content)
+        except OSError as error:
+            if name in _BEGINS or not has_no_room(error):
+                raise
+            self._unwritten[name] = content
         # Known without reading it again at the commit.
         self._written[name] = (len(content), hashlib.sha256(content).hexdigest())
 
@@ -194,15 +212,18 @@ class Staging:
             if self._sync is not None:
                 # Of a failed trial the events of its end say that there is no more.
                 self._sync.finish(last="" if commit else TrialFiles.EVENTS_END)
+            self._bring_rest()
             if commit is not None:
                 path = self._target(TrialFiles.OUTPUTS)
                 persistently(
                     lambda: self._project.replace(path, commit), limit=answer_limit(self._project)
                 )
         except Exception as error:  # each file system has errors of its own
-            if self._sync is None:
-                raise
+            if self._sync is None and commit is None:  # its log says why it failed
+                return result
             return self._kept(result, commit, error)
+        if self._elsewhere is not None:
+            shutil.rmtree(self._elsewhere, ignore_errors=True)
         return result
 
     def close(self) -> None:
@@ -213,25 +234,65 @@ class Staging:
 
     def _kept(self, result: TrialResult, commit: str | None, error: Exception) -> TrialResult:
         """Move the files where they stay, complete: copied to the project, the trial is done."""
-        if commit is not None:
-            (self.path / TrialFiles.OUTPUTS).write_text(commit)
-        kept = keep(self.path, self._paths.id, self._trial)
+        content = {**self._unwritten, **({TrialFiles.OUTPUTS: commit.encode()} if commit else {})}
         where = self._project.full(self._paths.trial(self._trial.directory))
         lines = str(error).splitlines() or [""]
-        unavailable = StorageUnavailableError(
-            f"storage did not take the trial's files ({type(error).__name__}: {lines[0]}); they "
-            f"are kept on {socket.gethostname()} in {kept}: copy what is there to {where}"
-        )
+        reason = f"({type(error).__name__}: {lines[0]})"
+        if self._sync is None:  # its files lie in the project: a full disk lacks the last ones
+            kept = self._beside(content)
+            text = (
+                f"storage did not take the trial's last files {reason}; the others are in {where}"
+            )
+            advice = f"those are kept on {socket.gethostname()} in {kept}: copy what is there to it"
+        else:
+            kept = keep(self.path, self._paths.id, self._trial, place=self._elsewhere)
+            for name, data in content.items():
+                (kept / name).write_bytes(data)
+            text = f"storage did not take the trial's files {reason}"
+            advice = f"they are kept on {socket.gethostname()} in {kept}: copy what is there to "
+            advice += where
+        unavailable = StorageUnavailableError(f"{text}; {advice}, or resume the experiment there")
+        at = f"{socket.gethostname()}:{kept}"
         if result.failure is not None:
             message = f"{result.failure.message}; moreover, {unavailable}"
-            return replace(result, failure=replace(result.failure, message=message))
+            return replace(result, failure=replace(result.failure, message=message, kept=at))
         return replace(
             result,
             state=State.FAILED,
             metric=None,
             outputs={},
-            failure=Failure(StorageUnavailableError.__name__, str(unavailable)),
+            failure=Failure(StorageUnavailableError.__name__, str(unavailable), kept=at),
         )
+
+    def _bring_rest(self) -> None:
+        """Bring what found no room on this machine."""
+        for name, content in self._unwritten.items():
+            replaced(self._project, self._target(name), content)
+        for file in self._elsewhere.iterdir() if self._elsewhere else ():
+            upload = partial(self._project.upload, file, self._target(file.name))
+            limit = answer_limit(self._project, file.stat().st_size)
+            persistently(upload, limit=limit)
+
+    def _beside(self, content: Mapping[str, bytes]) -> Path:
+        """Keep small files where what found no room is kept, or in a new place."""
+        if self._elsewhere is None:
+            return kept_place(self._paths.id, self._trial, content)
+        for name, data in content.items():
+            (self._elsewhere / name).write_bytes(data)
+        return self._elsewhere
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """Copy an attached file whole, or to where it is kept if there is no room for it."""
+        try:
+            copied_whole(source, target)
+        except OSError as error:
+            if not has_no_room(error):
+                raise
+            if self._elsewhere is None:
+                content = {target.name: source}
+                self._elsewhere = kept_place(self._paths.id, self._trial, content)
+            else:
+                copied_whole(source, self._elsewhere / target.name)
 
     def _local_directory(self, scratch: str | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
@@ -245,7 +306,7 @@ class Staging:
         root = self._target("").rstrip("/")
         size = taken_over(self._project, self._target(self.log_name), self.log)
         for name in persistently(lambda: self._project.listdir(root)):
-            if name != self.log_name and (self._trial.directory or name not in OF_EXPERIMENT):
+            if name != self.log_name and (self._trial.directory or not is_of_experiment(name)):
                 with suppress(FileNotFoundError):
                     persistently(partial(self._project.remove, f"{root}/{name}", recursive=True))
         return size
@@ -265,8 +326,10 @@ class Staging:
 
     def _entries(self) -> list[Path]:
         # An experiment without trial directories keeps its record in the same place.
-        leave = frozenset() if self._trial.directory else OF_EXPERIMENT
-        return [entry for entry in sorted(self.path.iterdir()) if entry.name not in leave]
+        entries = sorted(self.path.iterdir())
+        if self._trial.directory:
+            return entries
+        return [entry for entry in entries if not is_of_experiment(entry.name)]
 
     def _attached(self, name: str, value: Any) -> Any:
         if isinstance(value, list):
@@ -286,7 +349,7 @@ class Staging:
             inside = source.relative_to(staged).as_posix()
             return self._target(inside)
         target = self._place_for(source, name, Path(value).name)
-        shutil.copyfile(source, target)
+        self._copy(source, target)
         return self._target(target.name)
 
     def _place_for(self, source: Path, key: str, name: str) -> Path:
@@ -310,8 +373,12 @@ class Staging:
 
     def _commit_text(self, result: TrialResult) -> str:
         files = [self._described(file) for file in self._files()]
+        if self._elsewhere is not None:
+            files += [self._described(file, self._elsewhere) for file in self._elsewhere.iterdir()]
         commit = {
             "schema": 1,
+            "experiment": self._paths.id,
+            "directory": self._trial.directory,
             "number": result.number,
             "attempt": result.attempt,
             "metric": result.metric,
@@ -324,8 +391,8 @@ class Staging:
         log = {"log": self._target(self.log_name)}
         return json.dumps({**log, **result.outputs, "_commit": commit})
 
-    def _described(self, file: Path) -> dict[str, Any]:
-        name = file.relative_to(self.path).as_posix()
+    def _described(self, file: Path, top: Path | None = None) -> dict[str, Any]:
+        name = file.relative_to(top or self.path).as_posix()
         size, digest = self._written.get(name) or (file.stat().st_size, _sha256(file))
         return {"name": name, "size": size, "sha256": digest}
 

@@ -18,14 +18,16 @@ from hopsml_flows.errors import (
     TrialTimeoutError,
     WorkerLostError,
 )
-from hopsml_flows.execution import Earlier, Job, argument_order, committed
+from hopsml_flows.execution import Earlier, Job, argument_order, committed, take_kept
 from hopsml_flows.execution.deadline import ENDED, GRACE_SECONDS
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.groups import GroupFuture, GroupRuns
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import generation_line
 from hopsml_flows.flows.single import SingleRuns
-from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.flows.upkeep import Upkeep
+from hopsml_flows.storage import ExperimentPaths, TrialFiles, is_of_storage
+from hopsml_flows.storage.lease import Lease
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.announcer import Announcer
 from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
@@ -47,6 +49,7 @@ class Driver:
         progress: Where it is shown.
         earlier: What the run that is resumed left.
         announcer: What tells Prefect of results.
+        lease: The lease by which this driver has the experiment.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Driver:
         progress: Progress,
         earlier: Earlier,
         announcer: Announcer,
+        lease: Lease,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -74,7 +78,9 @@ class Driver:
         self._resumed = plan.options.resume is not None
         self._waiting: list[Trial] = []
         self._trials: dict[Any, Trial] = {}
-        self._summary = Summary(plan.options.project, paths)
+        self._held: list[tuple[Trial, TrialResult | None]] = []
+        summary = Summary(plan.options.project, paths)
+        self.upkeep = Upkeep(paths.id, summary, lease, progress.note)
         self._unfinished = earlier.unfinished
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
@@ -132,22 +138,16 @@ class Driver:
             texts=self._texts,
         )
         runs = self._runs(cluster, runner, job)
+        self.upkeep.look()
         while not self.loop.finished:
-            slots = runs.slots
-            ahead = trials_ahead(slots, self._mean_seconds())
-            started = self._waiting + self.loop.start(slots, ahead)
-            self._waiting = []
-            for trial in started:
-                future = runs.submit(
-                    trial,
-                    None
-                    if trial.generation is None
-                    else generations.owner(
-                        trial.generation, self.loop.population(trial.generation)
-                    ),
-                )
-                self._trials[future.task_run_id] = trial
-            for future in runs.next_done(_TICK_SECONDS):
+            if not self.upkeep.is_paused:
+                self._settle_held()
+                self._submit(runs, generations)
+            elif self.upkeep.is_hopeless and not self._trials:
+                raise self.upkeep.interruption()
+            done = runs.next_done(_TICK_SECONDS)
+            self.upkeep.look()  # before anything is written: this process may have been stopped
+            for future in done:
                 result = self._taken(future)
                 if result is not None:
                     self._keep(result)
@@ -159,18 +159,71 @@ class Driver:
             self._announcer.stands(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
         runs.close()
-
-    def write_summary(self) -> None:
-        """Write the summary's last state."""
-        self._summary.write()
+        self.upkeep.finish_summary()
 
     def end_sessions(self) -> None:
         """Let TensorBoard show no trial as running any more; none may run now."""
-        self._sessions.stopped(self._trials.values())
+        if self.upkeep.is_ours:
+            self._sessions.stopped(self._trials.values())
+
+    def _submit(self, runs: Runs, generations: GenerationRuns) -> None:
+        """Start the trials that may start now."""
+        slots = runs.slots
+        ahead = trials_ahead(slots, self._mean_seconds())
+        started = self._waiting + self.loop.start(slots, ahead)
+        self._waiting = []
+        for trial in started:
+            future = runs.submit(
+                trial,
+                None
+                if trial.generation is None
+                else generations.owner(trial.generation, self.loop.population(trial.generation)),
+            )
+            self._trials[future.task_run_id] = trial
 
     def _keep(self, result: TrialResult) -> None:
         self.results.append(result)
-        self._summary.add(result)
+        self.upkeep.add(result)
+
+    def _hold(self, trial: Trial, result: TrialResult | None) -> bool:
+        """Wait with the judgement of a trial, if storage takes nothing now.
+
+        Args:
+            trial: The trial.
+            result: What came of it, where that could not be brought; None where it did not run.
+        """
+        self.upkeep.suspect()
+        if self.upkeep.is_paused:
+            self._held.append((trial, result))
+        return self.upkeep.is_paused
+
+    def _settle_held(self) -> None:
+        """Judge the trials that were waited with, now that storage takes files again."""
+        held, self._held = self._held, []
+        for trial, failed in held:
+            if failed is None:
+                self.loop.again(trial.number)
+                continue
+            result = self._taken_in(trial, failed)
+            self.loop.done(result)
+            self._keep(result)
+            self._announcer.took(self.loop.counts, self.loop.best, result)
+
+    def _taken_in(self, trial: Trial, failed: TrialResult) -> TrialResult:
+        """The result of a trial whose files were kept: what is on this machine is brought now."""
+        project = self._plan.options.project
+        try:
+            taken = take_kept(project, self.paths, trial.directory)
+            result = committed(project, self.paths, trial) if taken else None
+        except Exception as error:
+            if not is_of_storage(error):
+                raise
+            result = None
+        if result is None:
+            self._sessions.ended(trial, failed)
+            return failed
+        self.upkeep.released(failed)
+        return result
 
     def _runs(self, cluster: OpenCluster, runner: TrialTaskRunner, job: Job) -> Runs:
         """What submits the trials: as one process each, or as several."""
@@ -180,28 +233,52 @@ class Driver:
         return GroupRuns(self._plan.group, cluster, runner, job, shared)
 
     def _taken(self, future: TrialFuture[Any] | GroupFuture) -> TrialResult | None:
-        """Tell the loop what came of a submission; None where the trial is tried again."""
+        """Tell the loop what came of a submission; None where that is not settled yet."""
         trial = self._trials.pop(future.task_run_id)
         outcome = future.outcome()
         error = outcome.error
-        result: TrialResult | None = None
-        if isinstance(outcome.value, TrialResult):
-            result = outcome.value
-        elif isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
-            result = error.result
+        result = _reported(outcome)
+        if result is not None:
+            result = self._brought(trial, result)
         elif isinstance(error, WorkerLostError):
+            return self._lost(trial, outcome, error)
+        # Its task failed, not its function: storage may have kept it from beginning.
+        elif error is None or not is_of_storage(error) or not self._hold(trial, None):
+            result = self._silent(trial, outcome)
+        if result is not None:
+            self.loop.done(result)
+        return result
+
+    def _brought(self, trial: Trial, result: TrialResult) -> TrialResult | None:
+        """What a trial reported; None where storage did not take its files, and takes none now."""
+        self.upkeep.keeps(result)
+        if result.failure is None or result.failure.kind != StorageUnavailableError.__name__:
+            return result
+        return None if self._hold(trial, result) else self._taken_in(trial, result)
+
+    def _lost(self, trial: Trial, outcome: Outcome, error: WorkerLostError) -> TrialResult | None:
+        """What a trial committed whose worker died; None where it is tried again."""
+        try:
             result = committed(self._plan.options.project, self.paths, trial)
-            if result is None and not self._timed_out(trial, error):
-                given_up = self.loop.lost(trial.number, str(error))
-                if given_up is not None:
-                    self._sessions.ended(trial, given_up)
-                return given_up
-        silent = result is None
-        if result is None:
-            result = TrialResult.without_report(trial, self._failure(outcome))
-        if silent or (result.failure and result.failure.kind == StorageUnavailableError.__name__):
-            self._sessions.ended(trial, result)
+        except Exception as unread:
+            if not is_of_storage(unread):
+                raise
+            if self._hold(trial, None):  # tried again, it finds what it committed
+                return None
+            result = None
+        if result is None and not self._timed_out(trial, error):
+            given_up = self.loop.lost(trial.number, str(error))
+            if given_up is not None:
+                self._sessions.ended(trial, given_up)
+            return given_up
+        result = result or self._silent(trial, outcome)
         self.loop.done(result)
+        return result
+
+    def _silent(self, trial: Trial, outcome: Outcome) -> TrialResult:
+        """The failed result of a trial that could not report itself."""
+        result = TrialResult.without_report(trial, self._failure(outcome))
+        self._sessions.ended(trial, result)
         return result
 
     def _failure(self, outcome: Outcome) -> Failure:
@@ -231,3 +308,13 @@ class Driver:
     def _mean_seconds(self) -> float | None:
         recent = [result.duration for result in self.results[-20:]]
         return sum(recent) / len(recent) if recent else None
+
+
+def _reported(outcome: Outcome) -> TrialResult | None:
+    """The result that a trial reported, good or bad."""
+    if isinstance(outcome.value, TrialResult):
+        return outcome.value
+    if isinstance(outcome.error, TrialFailedError):
+        result = outcome.error.result
+        return result if isinstance(result, TrialResult) else None
+    return None

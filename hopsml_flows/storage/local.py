@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from hopsml_flows.storage.files import FileInfo, Progress, is_temporary, temporary_beside
 
-__all__ = ["LocalFiles", "copy_with_progress", "written_beside"]
+__all__ = ["LocalFiles", "copied_whole", "copy_with_progress", "written_beside"]
 
 _CHUNK = 4 << 20
 
@@ -168,6 +168,17 @@ def written_beside(target: str) -> Iterator[str]:
         with suppress(OSError):
             os.unlink(beside)
         raise
+
+
+def copied_whole(source: Path, target: Path) -> None:
+    """Copy a local file; the target appears when it is whole, and nothing stays after an error.
+
+    Args:
+        source: File to copy.
+        target: Where to.
+    """
+    with written_beside(str(target)) as beside:
+        shutil.copyfile(source, beside)
 
 
 def copy_with_progress(source: Path, target: Path, progress: Progress | None) -> None:

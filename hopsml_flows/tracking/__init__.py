@@ -12,12 +12,7 @@ from hopsml_flows.tracking.hparams import (
     trial_events,
 )
 from hopsml_flows.tracking.progress import Progress, open_progress
-from hopsml_flows.tracking.record import (
-    ExperimentRecord,
-    RecordFile,
-    process_lives,
-    this_process,
-)
+from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
 from hopsml_flows.tracking.sessions import Sessions
 from hopsml_flows.tracking.summary import Summary
 
@@ -32,9 +27,7 @@ __all__ = [
     "experiment_events",
     "find_program",
     "open_progress",
-    "process_lives",
     "start_events",
     "text_parameters",
-    "this_process",
     "trial_events",
 ]

@@ -173,6 +173,14 @@ class TrialLoop:
         self.done(result)
         return result
 
+    def again(self, number: int) -> None:
+        """Start a trial once more that storage kept from running; that costs no attempt.
+
+        Args:
+            number: The trial's number.
+        """
+        self._again.append(self._running.pop(number))
+
     def _is_best(self, direction: Direction, result: TrialResult) -> bool:
         """Whether it is the best so far; of equals the first by number, whichever ends first."""
         if result.metric is None or self.best is None or self.best.metric is None:
