@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_own_file
 from hopsml_flows.storage.patience import answer_limit, persistently, replaced
 from hopsml_flows.trials import Trial
 
@@ -191,7 +191,10 @@ def take_in(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
 
 
 def _complete(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
-    """Whether all files that a commit lists are kept, or in the project already."""
+    """Whether all files that a commit lists are kept, or in the project already.
+
+    Of files of this project's own there the size does not matter: a log may have got a last line.
+    """
     for name, size in kept.files.items():
         file = kept.place / name
         if file.is_file() and file.stat().st_size == size:
@@ -201,7 +204,7 @@ def _complete(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool
             there = persistently(partial(project.info, path), limit=answer_limit(project))
         except FileNotFoundError:
             return False
-        if there.size != size:
+        if there.size != size and not is_own_file(name):
             return False
     return True
 

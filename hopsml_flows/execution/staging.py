@@ -239,7 +239,7 @@ class Staging:
         lines = str(error).splitlines() or [""]
         reason = f"({type(error).__name__}: {lines[0]})"
         if self._sync is None:  # its files lie in the project: a full disk lacks the last ones
-            kept = self._beside(content)
+            kept = self._beside({**self._own_files(), **content})
             text = (
                 f"storage did not take the trial's last files {reason}; the others are in {where}"
             )
@@ -272,6 +272,11 @@ class Staging:
             upload = partial(self._project.upload, file, self._target(file.name))
             limit = answer_limit(self._project, file.stat().st_size)
             persistently(upload, limit=limit)
+
+    def _own_files(self) -> dict[str, bytes]:
+        """What says how the trial ended, which the driver writes as well if the trial failed."""
+        files = {name: self.path / name for name in (TrialFiles.EVENTS_END, TrialFiles.METRIC)}
+        return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
 
     def _beside(self, content: Mapping[str, bytes]) -> Path:
         """Keep small files where what found no room is kept, or in a new place."""

@@ -66,11 +66,10 @@ class Ending:
         given_up = isinstance(error, (InvalidProjectError, StorageUnavailableError))
         patience = 0 if given_up or self._tried else None
         self._tried = True
-        ours = self._upkeep.is_ours
         self._end(error)
         if error is None:
             self._upkeep.insist(lambda: self._record.save(patience=0))
-        elif ours:
+        elif self._upkeep.is_ours:
             try:
                 self._record.save(patience=patience)
             except Exception as refused:

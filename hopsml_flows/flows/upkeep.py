@@ -116,6 +116,8 @@ class Upkeep:
             ExperimentInterruptedError: Storage took it at no time.
             ExperimentTakenOverError: Another driver has taken the experiment over.
         """
+        self._lease.beat()
+        self._lease.check()
         while not self._try(write):
             now = time.monotonic()
             if self._outage.is_hopeless(now):
