@@ -12,7 +12,8 @@ a caller may want to catch as a built-in mixes that built-in in::
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
     │   ├── NotFoundError (LookupError)              no experiment or trial of that name, or several
-    │   └── InvalidReportError                       a running trial reported what is no metric
+    │   ├── InvalidReportError                       a running trial reported what is no metric
+    │   └── ExperimentRunningError                   another driver runs the experiment to resume
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
@@ -23,6 +24,8 @@ a caller may want to catch as a built-in mixes that built-in in::
     ├── UnsuitableKerasError (RuntimeError)      Keras 3 cannot train under the strategy
     ├── NotServingError (RuntimeError)           a server of a distributed trial returned too early
     ├── StorageUnavailableError (OSError)        storage did not take a trial's files; they are kept
+    │   └── ExperimentInterruptedError               nor the driver's: `resume=` goes on
+    ├── ExperimentTakenOverError (RuntimeError)  another driver took over while this one stood still
     ├── DamagedFileError (ValueError)            a file of an experiment is not what was written
     ├── NoSpaceError (OSError)                   not enough room for a copy
     ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DamagedFileError",
     "ExperimentFailedError",
+    "ExperimentInterruptedError",
+    "ExperimentRunningError",
+    "ExperimentTakenOverError",
     "FunctionNotFoundError",
     "HopsmlError",
     "HopsmlWarning",
@@ -133,6 +139,10 @@ class InvalidReportError(InvalidArgumentError):
     """A training function reported something that is no metric, or went back in its steps."""
 
 
+class ExperimentRunningError(InvalidArgumentError):
+    """The experiment to resume is run by another driver, which the message names."""
+
+
 class InvalidOutputError(HopsmlError, ValueError):
     """A training function returned something that is not a result."""
 
@@ -200,6 +210,46 @@ class DamagedFileError(HopsmlError, ValueError):
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return type(self), (self.file, self.reason)
+
+
+class ExperimentInterruptedError(StorageUnavailableError):
+    """Storage refused what the driver of an experiment writes, until the driver ended the run.
+
+    What was committed is safe, and ``resume=<experiment id>`` goes on.
+
+    Args:
+        message: Why, where the kept files lie, and how to go on.
+        experiment_id: The experiment's identifier.
+        kept: Where trials keep their files, each as ``host:directory``.
+    """
+
+    def __init__(self, message: str, experiment_id: str, kept: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.experiment_id = experiment_id
+        self.kept = kept
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (str(self), self.experiment_id, self.kept)
+
+
+class ExperimentTakenOverError(HopsmlError, RuntimeError):
+    """Another driver took the experiment over, since this one gave no sign of life for too long.
+
+    Args:
+        experiment_id: The experiment's identifier.
+        taker: Who has the experiment now.
+    """
+
+    def __init__(self, experiment_id: str, taker: str) -> None:
+        super().__init__(
+            f"{experiment_id}: this driver gave no sign of life for too long, and lost the "
+            f"experiment to {taker}; it writes nothing more"
+        )
+        self.experiment_id = experiment_id
+        self.taker = taker
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return type(self), (self.experiment_id, self.taker)
 
 
 class NoSpaceError(HopsmlError, OSError):

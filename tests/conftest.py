@@ -14,12 +14,14 @@ from tests.nvml.fixtures import (  # noqa: F401 - shared by all tests
     nvml_library,
 )
 from tests.servers.fixtures import (  # noqa: F401 - shared by all tests
+    full_disk,
     hdfs_server,
     libhdfs,
     moto_endpoint,
     prefect_services,
     process_worker,
     s3_server,
+    strict_s3_server,
 )
 
 # Before anything imports Prefect: tests must not touch the user's database or profile, nor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.tracking import ExperimentRecord, this_process
+from hopsml_flows.storage import ExperimentPaths, this_process
+from hopsml_flows.tracking import ExperimentRecord
 
 ID = "digits-20240301-120000-aaaaaa"
 

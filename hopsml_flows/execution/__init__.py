@@ -6,6 +6,7 @@ from hopsml_flows.execution.commits import Damage, Earlier, committed, earlier_t
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading
+from hopsml_flows.execution.kept import take_kept
 from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.reporter import Reporter
 from hopsml_flows.execution.rules import FileRules
@@ -41,5 +42,6 @@ __all__ = [
     "packed",
     "packed_values",
     "running_trial",
+    "take_kept",
     "visible_gpus",
 ]

@@ -69,6 +69,7 @@ class Attachments:
         into: The trial's local directory.
         path_of: From a name relative to it to the path in the project.
         terms: What is known of the trial.
+        copy: Copies a file whole, or to where it is kept if there is no room for it.
         keep: Moves a directory where nothing removes it; returns where that is.
         locally: Whether the project is on a disk of this machine.
         never: Directories that are not taken in, nor those above them.
@@ -80,6 +81,7 @@ class Attachments:
         path_of: Callable[[str], str],
         terms: Terms,
         *,
+        copy: Callable[[Path, Path], None],
         keep: Callable[[Path], Path],
         locally: bool,
         never: Iterable[Path] = (),
@@ -87,6 +89,7 @@ class Attachments:
         self._into = into.resolve()
         self._path_of = path_of
         self._terms = terms
+        self._copy_file = copy
         self._keep = keep
         self._locally = locally
         working = [terms.working] if terms.working else []
@@ -176,7 +179,7 @@ class Attachments:
         try:
             target = self._place_for(name, value, lambda place: _same(source, place))
             if not target.exists():
-                copy_whole(source, target)
+                self._copy_file(source, target)
         except PermissionError as error:  # of a file that is not the trial's own
             self._terms.warn(f"output {name!r}: {name_text(value)} cannot be read ({error})")
             return value

@@ -12,6 +12,7 @@ import hashlib
 import shutil
 import socket
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -20,21 +21,26 @@ from typing import Any
 
 from hopsml_flows.errors import StorageUnavailableError
 from hopsml_flows.execution.attaching import Attachments, Terms
-from hopsml_flows.execution.kept import keep
+from hopsml_flows.execution.copying import copy_whole
+from hopsml_flows.execution.kept import keep, kept_place
 from hopsml_flows.execution.sync import SYNC_SECONDS, Sync
 from hopsml_flows.storage import (
-    OF_EXPERIMENT,
     ExperimentPaths,
     Project,
     TrialFiles,
+    has_no_room,
+    is_of_experiment,
 )
 from hopsml_flows.storage.files import is_temporary
-from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.storage.patience import answer_limit, persistently, replaced
 from hopsml_flows.trials import Failure, State, Trial, TrialResult, commit_text
 
 __all__ = ["Staging", "taken_over"]
 
 _CHUNK = 1 << 20
+
+_BEGINS = frozenset({TrialFiles.HPARAMS, TrialFiles.EVENTS_START})
+"""Files that are written before the function is called."""
 
 
 class Staging:
@@ -67,6 +73,8 @@ class Staging:
         self._trial = trial
         self._written: dict[str, tuple[int, str]] = {}
         self._empty: list[Path] = []
+        self._unwritten: dict[str, bytes] = {}
+        self._elsewhere: Path | None = None
         if project.local_root is not None and not local_logdir:
             self.path = project.local_root / paths.trial(trial.directory)
             self.path.mkdir(parents=True, exist_ok=True)
@@ -104,9 +112,19 @@ class Staging:
         return self.path
 
     def write(self, name: str, data: str | bytes) -> None:
-        """Write a small file of the project's own."""
+        """Write a small file of the project's own.
+
+        Raises:
+            OSError: It cannot be written. Where only room is lacking, and the function has been
+                called, the file is remembered instead, for the commit.
+        """
         content = data.encode() if isinstance(data, str) else data
-        (self.path / name).write_bytes(content)
+        try:
+            (self.path / name).write_bytes(content)
+        except OSError as error:
+            if name in _BEGINS or not has_no_room(error):
+                raise
+            self._unwritten[name] = content
         # Known without reading it again at the commit.
         self._written[name] = (len(content), hashlib.sha256(content).hexdigest())
 
@@ -131,6 +149,7 @@ class Staging:
             self.path,
             self._target,
             terms or Terms(),
+            copy=self._copy,
             keep=lambda source: keep(source, self._paths.id, self._trial),
             locally=self.is_local,
             never=[self._project.local_root] if self._project.local_root else [],
@@ -172,15 +191,18 @@ class Staging:
                 # Of a failed trial the events of its end say that there is no more.
                 self._sync.finish(last="" if commit else TrialFiles.EVENTS_END)
                 self._make_empty_directories()
+            self._bring_rest()
             if commit is not None:
                 path = self._target(TrialFiles.OUTPUTS)
                 persistently(
                     lambda: self._project.replace(path, commit), limit=answer_limit(self._project)
                 )
         except Exception as error:  # each file system has errors of its own
-            if self._sync is None:
-                raise
+            if self._sync is None and commit is None:  # its log says why it failed
+                return result
             return self._kept(result, commit, error)
+        if self._elsewhere is not None:
+            shutil.rmtree(self._elsewhere, ignore_errors=True)
         return result
 
     def close(self) -> None:
@@ -199,25 +221,70 @@ class Staging:
 
     def _kept(self, result: TrialResult, commit: str | None, error: Exception) -> TrialResult:
         """Move the files where they stay, complete: copied to the project, the trial is done."""
-        if commit is not None:
-            (self.path / TrialFiles.OUTPUTS).write_text(commit)
-        kept = keep(self.path, self._paths.id, self._trial)
+        content = {**self._unwritten, **({TrialFiles.OUTPUTS: commit.encode()} if commit else {})}
         where = self._project.full(self._paths.trial(self._trial.directory))
         lines = str(error).splitlines() or [""]
-        unavailable = StorageUnavailableError(
-            f"storage did not take the trial's files ({type(error).__name__}: {lines[0]}); they "
-            f"are kept on {socket.gethostname()} in {kept}: copy what is there to {where}"
-        )
+        reason = f"({type(error).__name__}: {lines[0]})"
+        if self._sync is None:  # its files lie in the project: a full disk lacks the last ones
+            kept = self._beside({**self._own_files(), **content})
+            text = (
+                f"storage did not take the trial's last files {reason}; the others are in {where}"
+            )
+            advice = f"those are kept on {socket.gethostname()} in {kept}: copy what is there to it"
+        else:
+            kept = keep(self.path, self._paths.id, self._trial, place=self._elsewhere)
+            for name, data in content.items():
+                (kept / name).write_bytes(data)
+            text = f"storage did not take the trial's files {reason}"
+            advice = f"they are kept on {socket.gethostname()} in {kept}: copy what is there to "
+            advice += where
+        unavailable = StorageUnavailableError(f"{text}; {advice}, or resume the experiment there")
+        at = f"{socket.gethostname()}:{kept}"
         if result.failure is not None:
             message = f"{result.failure.message}; moreover, {unavailable}"
-            return replace(result, failure=replace(result.failure, message=message))
+            return replace(result, failure=replace(result.failure, message=message, kept=at))
         return replace(
             result,
             state=State.FAILED,
             metric=None,
             outputs={},
-            failure=Failure(StorageUnavailableError.__name__, str(unavailable)),
+            failure=Failure(StorageUnavailableError.__name__, str(unavailable), kept=at),
         )
+
+    def _bring_rest(self) -> None:
+        """Bring what found no room on this machine."""
+        for name, content in self._unwritten.items():
+            replaced(self._project, self._target(name), content)
+        for file in self._elsewhere.iterdir() if self._elsewhere else ():
+            upload = partial(self._project.upload, file, self._target(file.name))
+            limit = answer_limit(self._project, file.stat().st_size)
+            persistently(upload, limit=limit)
+
+    def _own_files(self) -> dict[str, bytes]:
+        """What says how the trial ended, which the driver writes as well if the trial failed."""
+        files = {name: self.path / name for name in (TrialFiles.EVENTS_END, TrialFiles.METRIC)}
+        return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
+
+    def _beside(self, content: Mapping[str, bytes]) -> Path:
+        """Keep small files where what found no room is kept, or in a new place."""
+        if self._elsewhere is None:
+            return kept_place(self._paths.id, self._trial, content)
+        for name, data in content.items():
+            (self._elsewhere / name).write_bytes(data)
+        return self._elsewhere
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """Copy an attached file whole, or to where it is kept if there is no room for it."""
+        try:
+            copy_whole(source, target)
+        except OSError as error:
+            if not has_no_room(error):
+                raise
+            if self._elsewhere is None:
+                content = {target.name: source}
+                self._elsewhere = kept_place(self._paths.id, self._trial, content)
+            else:
+                copy_whole(source, self._elsewhere / target.name)
 
     def _local_directory(self, scratch: str | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
@@ -231,7 +298,7 @@ class Staging:
         root = self._target("").rstrip("/")
         size = taken_over(self._project, self._target(self.log_name), self.log)
         for name in persistently(lambda: self._project.listdir(root)):
-            if name != self.log_name and (self._trial.directory or name not in OF_EXPERIMENT):
+            if name != self.log_name and (self._trial.directory or not is_of_experiment(name)):
                 with suppress(FileNotFoundError):
                     persistently(partial(self._project.remove, f"{root}/{name}", recursive=True))
         return size
@@ -251,8 +318,10 @@ class Staging:
 
     def _entries(self) -> list[Path]:
         # An experiment without trial directories keeps its record in the same place.
-        leave = frozenset() if self._trial.directory else OF_EXPERIMENT
-        return [entry for entry in sorted(self.path.iterdir()) if entry.name not in leave]
+        entries = sorted(self.path.iterdir())
+        if self._trial.directory:
+            return entries
+        return [entry for entry in entries if not is_of_experiment(entry.name)]
 
     def _files(self) -> list[Path]:
         files: list[Path] = []
@@ -265,10 +334,18 @@ class Staging:
 
     def _commit_text(self, result: TrialResult) -> str:
         files = [self._described(file) for file in self._files()]
-        return commit_text(result, log=self._target(self.log_name), files=files)
+        if self._elsewhere is not None:
+            files += [self._described(file, self._elsewhere) for file in self._elsewhere.iterdir()]
+        return commit_text(
+            result,
+            log=self._target(self.log_name),
+            files=files,
+            experiment=self._paths.id,
+            directory=self._trial.directory,
+        )
 
-    def _described(self, file: Path) -> dict[str, Any]:
-        name = file.relative_to(self.path).as_posix()
+    def _described(self, file: Path, top: Path | None = None) -> dict[str, Any]:
+        name = file.relative_to(top or self.path).as_posix()
         size, digest = self._written.get(name) or (file.stat().st_size, _sha256(file))
         return {"name": name, "size": size, "sha256": digest}
 

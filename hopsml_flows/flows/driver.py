@@ -21,14 +21,23 @@ from hopsml_flows.errors import (
     TrialFailedError,
     WorkerLostError,
 )
-from hopsml_flows.execution import Damage, Earlier, Job, argument_order, committed
+from hopsml_flows.execution import (
+    Damage,
+    Earlier,
+    Job,
+    argument_order,
+    committed,
+    take_kept,
+)
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.groups import GroupFuture, GroupRuns
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.report import generation_line
 from hopsml_flows.flows.single import SingleRuns
+from hopsml_flows.flows.upkeep import Upkeep
 from hopsml_flows.search.values import image_key
-from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.storage import ExperimentPaths, TrialFiles, is_of_storage
+from hopsml_flows.storage.lease import Lease
 from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.announcer import Announcer
@@ -51,6 +60,7 @@ class Driver:
         progress: Where it is shown.
         earlier: What the run that is resumed left.
         announcer: What tells Prefect of results.
+        lease: The lease by which this driver has the experiment.
     """
 
     def __init__(
@@ -60,6 +70,7 @@ class Driver:
         progress: Progress,
         earlier: Earlier,
         announcer: Announcer,
+        lease: Lease,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -79,7 +90,9 @@ class Driver:
         self._resumed = plan.options.resume is not None
         self._waiting: list[Trial] = []
         self._trials: dict[Any, Trial] = {}
-        self._summary = Summary(plan.options.project, paths)
+        self._held: list[tuple[Trial, TrialResult | None]] = []
+        summary = Summary(plan.options.project, paths)
+        self.upkeep = Upkeep(paths.id, summary, lease, progress.note)
         self._unfinished = list(earlier.unfinished)
         self.damaged = list(earlier.damaged)
         self._texts = text_parameters(plan.hyperparameters)
@@ -115,7 +128,7 @@ class Driver:
                 else:
                     self.loop.done(result)
                     self.results.append(result)
-                    self._summary.add(result, later=True)
+                    self.upkeep.add(result)
                     self._announcer.earlier(self.loop.counts, self.loop.best, result)
             self.loop.generations()  # those were reported then
 
@@ -154,22 +167,16 @@ class Driver:
             isolation=self._plan.isolation,
         )
         runs = self._runs(cluster, runner, job)
+        self.upkeep.look()
         while not self.loop.finished:
-            slots = runs.slots
-            ahead = trials_ahead(slots, self._mean_seconds())
-            started = self._waiting + self.loop.start(slots, ahead)
-            self._waiting = []
-            for trial in started:
-                future = runs.submit(
-                    trial,
-                    None
-                    if trial.generation is None
-                    else generations.owner(
-                        trial.generation, self.loop.population(trial.generation)
-                    ),
-                )
-                self._trials[future.task_run_id] = trial
-            for future in runs.next_done(_TICK_SECONDS):
+            if not self.upkeep.is_paused:
+                self._settle_held()
+                self._submit(runs, generations)
+            elif self.upkeep.is_hopeless and not self._trials:
+                raise self.upkeep.interruption()
+            done = runs.next_done(_TICK_SECONDS)
+            self.upkeep.look()  # before anything is written: this process may have been stopped
+            for future in done:
                 result = self._taken(future)
                 if result is not None:
                     self._keep(result)
@@ -181,14 +188,27 @@ class Driver:
             self._announcer.stands(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
         runs.close()
-
-    def write_summary(self) -> None:
-        """Write the summary's last state."""
-        self._summary.write()
+        self.upkeep.finish_summary()
 
     def end_sessions(self) -> None:
         """Let TensorBoard show no trial as running any more; none may run now."""
-        self._sessions.stopped(self._trials.values())
+        if self.upkeep.is_ours:
+            self._sessions.stopped(self._trials.values())
+
+    def _submit(self, runs: Runs, generations: GenerationRuns) -> None:
+        """Start the trials that may start now."""
+        slots = runs.slots
+        ahead = trials_ahead(slots, self._mean_seconds())
+        started = self._waiting + self.loop.start(slots, ahead)
+        self._waiting = []
+        for trial in started:
+            future = runs.submit(
+                trial,
+                None
+                if trial.generation is None
+                else generations.owner(trial.generation, self.loop.population(trial.generation)),
+            )
+            self._trials[future.task_run_id] = trial
 
     def _earlier_result(self, trial: Trial) -> TrialResult | None:
         """What came of a trial in the run that is resumed, with the search's own values."""
@@ -209,7 +229,47 @@ class Driver:
 
     def _keep(self, result: TrialResult) -> None:
         self.results.append(result)
-        self._summary.add(result)
+        self.upkeep.add(result)
+
+    def _hold(self, trial: Trial, result: TrialResult | None) -> bool:
+        """Wait with the judgement of a trial, if storage takes nothing now.
+
+        Args:
+            trial: The trial.
+            result: What came of it, where that could not be brought; None where it did not run.
+        """
+        self.upkeep.suspect()
+        if self.upkeep.is_paused:
+            self._held.append((trial, result))
+        return self.upkeep.is_paused
+
+    def _settle_held(self) -> None:
+        """Judge the trials that were waited with, now that storage takes files again."""
+        held, self._held = self._held, []
+        for trial, failed in held:
+            if failed is None:
+                self.loop.again(trial.number)
+                continue
+            result = self._taken_in(trial, failed)
+            self.loop.done(result)
+            self._keep(result)
+            self._announcer.took(self.loop.counts, self.loop.best, result)
+
+    def _taken_in(self, trial: Trial, failed: TrialResult) -> TrialResult:
+        """The result of a trial whose files were kept: what is on this machine is brought now."""
+        project = self._plan.options.project
+        try:
+            taken = take_kept(project, self.paths, trial.directory)
+            result = committed(project, self.paths, trial) if taken else None
+        except Exception as error:
+            if not is_of_storage(error):
+                raise
+            result = None
+        if result is None:
+            self._sessions.ended(trial, failed)
+            return failed
+        self.upkeep.released(failed)
+        return result
 
     def _runs(self, cluster: OpenCluster, runner: TrialTaskRunner, job: Job) -> Runs:
         """What submits the trials: as one process each, or as several."""
@@ -220,28 +280,53 @@ class Driver:
         return GroupRuns(self._plan.group, cluster, runner, job, shared)
 
     def _taken(self, future: TrialFuture[Any] | GroupFuture) -> TrialResult | None:
-        """Tell the loop what came of a submission; None where the trial is tried again."""
+        """Tell the loop what came of a submission; None where that is not settled yet."""
         trial = self._trials.pop(future.task_run_id)
         outcome = future.outcome()
         error = outcome.error
-        result: TrialResult | None = None
-        if isinstance(outcome.value, TrialResult):
-            result = replace(outcome.value, params=trial.params)
-        elif isinstance(error, TrialFailedError) and isinstance(error.result, TrialResult):
-            result = replace(error.result, params=trial.params)
+        result = _reported(outcome)
+        if result is not None:
+            if not result.worker:  # a process that was ended has told TensorBoard nothing
+                self._sessions.ended(trial, result)
+            result = self._brought(trial, replace(result, params=trial.params))
         elif isinstance(error, WorkerLostError):
+            return self._lost(trial, error)
+        # Its task failed, not its function: storage may have kept it from beginning.
+        elif error is None or not is_of_storage(error) or not self._hold(trial, None):
+            result = self._silent(trial, outcome)
+        if result is not None:
+            self.loop.done(result)
+        return result
+
+    def _brought(self, trial: Trial, result: TrialResult) -> TrialResult | None:
+        """What a trial reported; None where storage did not take its files, and takes none now."""
+        self.upkeep.keeps(result)
+        if result.failure is None or result.failure.kind != StorageUnavailableError.__name__:
+            return result
+        return None if self._hold(trial, result) else self._taken_in(trial, result)
+
+    def _lost(self, trial: Trial, error: WorkerLostError) -> TrialResult | None:
+        """What a trial committed whose worker died; None where it is tried again."""
+        try:
             result = committed(self._plan.options.project, self.paths, trial)
-            if result is None:
-                given_up = self.loop.lost(trial.number, str(error))
-                if given_up is not None:
-                    self._sessions.ended(trial, given_up)
-                return given_up
+        except Exception as unread:
+            if not is_of_storage(unread):
+                raise
+            if self._hold(trial, None):  # tried again, it finds what it committed
+                return None
+            result = None
         if result is None:
-            result = TrialResult.without_report(trial, _failure(outcome))
-        silent = not result.worker  # a process that was ended has told TensorBoard nothing
-        if silent or (result.failure and result.failure.kind == StorageUnavailableError.__name__):
-            self._sessions.ended(trial, result)
+            given_up = self.loop.lost(trial.number, str(error))
+            if given_up is not None:
+                self._sessions.ended(trial, given_up)
+            return given_up
         self.loop.done(result)
+        return result
+
+    def _silent(self, trial: Trial, outcome: Outcome) -> TrialResult:
+        """The failed result of a trial that could not report itself."""
+        result = TrialResult.without_report(trial, _failure(outcome))
+        self._sessions.ended(trial, result)
         return result
 
     def _mean_seconds(self) -> float | None:
@@ -270,3 +355,13 @@ def _working_directory() -> str:
         return os.getcwd()
     except FileNotFoundError:
         return ""
+
+
+def _reported(outcome: Outcome) -> TrialResult | None:
+    """The result that a trial reported, good or bad."""
+    if isinstance(outcome.value, TrialResult):
+        return outcome.value
+    if isinstance(outcome.error, TrialFailedError):
+        result = outcome.error.result
+        return result if isinstance(result, TrialResult) else None
+    return None

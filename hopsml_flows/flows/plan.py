@@ -271,7 +271,7 @@ class Plan:
         else:
             record = earlier_record(project, self.options.resume)
             plan = resumable(self, record)
-            check_is_over(record)
+            check_is_over(project, record)
         check_reachable(self.options.cluster, project)
         group = self.group
         if group is not None and group.fills_cluster:

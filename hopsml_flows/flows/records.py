@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from prefect.context import FlowRunContext
 
-from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.errors import InvalidProjectError, StorageUnavailableError
 from hopsml_flows.flows.plan import Plan
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.flows.upkeep import Upkeep
+from hopsml_flows.storage import ExperimentPaths, is_of_storage, this_process
 from hopsml_flows.storage.patience import replaced
 from hopsml_flows.tracking import (
     ExperimentRecord,
@@ -14,11 +17,12 @@ from hopsml_flows.tracking import (
     environment_text,
     experiment_events,
     find_program,
-    this_process,
 )
 from hopsml_flows.trials import DEFAULT_KEY, State, TrialLoop, json_value
 
-__all__ = ["Ending", "record_file", "write_start"]
+__all__ = ["Ending", "record_file", "unwritable", "write_start"]
+
+_logger = logging.getLogger(__name__)
 
 
 class Ending:
@@ -28,20 +32,23 @@ class Ending:
         record: The record.
         paths: The experiment's paths.
         loop: What knows how the experiment stands.
+        upkeep: What knows whether this driver may write.
     """
 
-    def __init__(self, record: RecordFile, paths: ExperimentPaths, loop: TrialLoop) -> None:
+    def __init__(
+        self, record: RecordFile, paths: ExperimentPaths, loop: TrialLoop, upkeep: Upkeep
+    ) -> None:
         self._record = record
         self._paths = paths
         self._loop = loop
-        self._written = False
+        self._upkeep = upkeep
+        self._tried = self._written = False
 
     def __enter__(self) -> Ending:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        # Where the project cannot be written there is no record either.
-        if not self._written and not isinstance(error, InvalidProjectError):
+        if not self._written:
             self.write(error)
 
     def write(self, error: BaseException | None) -> None:
@@ -49,8 +56,30 @@ class Ending:
 
         Args:
             error: What ended the run, or None where it came to its own end.
+
+        Raises:
+            ExperimentInterruptedError: The run came to its own end, and storage took no record of
+                that. After another error a record that is not taken is only logged.
+            ExperimentTakenOverError: The same, and another driver has the experiment.
         """
+        # A second try, or one after a long wait, is to be short.
+        given_up = isinstance(error, (InvalidProjectError, StorageUnavailableError))
+        patience = 0 if given_up or self._tried else None
+        self._tried = True
+        self._end(error)
+        if error is None:
+            self._upkeep.insist(lambda: self._record.save(patience=0))
+        elif self._upkeep.is_ours:
+            try:
+                self._record.save(patience=patience)
+            except Exception as refused:
+                if not is_of_storage(refused):
+                    raise
+                _logger.warning("the end of %s was not written (%s)", self._paths.id, refused)
+                return  # tried once more when all else has ended
         self._written = True
+
+    def _end(self, error: BaseException | None) -> None:
         counts, best = self._loop.counts, self._loop.best
         reason = self._loop.failure
         state = State.FINISHED if reason is None else State.FAILED
@@ -58,7 +87,7 @@ class Ending:
             # Ctrl-C, SIGTERM and Prefect's Cancel are no Exceptions.
             state = State.FAILED if isinstance(error, Exception) else State.KILLED
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        self._record.finish(
+        self._record.end(
             state,
             metric=best.metric if best else None,
             best_trial=best.name if best else None,
@@ -125,32 +154,54 @@ def record_file(
             origin=earlier.origin if earlier else origin,
             tensorboard=tensorboard,
             tags=options.tags or (earlier.tags if earlier else ()),
-            driver=this_process(),
+            driver={**this_process(), "leased": True},
         ),
         seconds_before=(earlier.duration or 0.0) if earlier else 0.0,
     )
 
 
 def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
-    """Make the directory and write the record first; then what is versioned with it."""
+    """Write the record first, and then what is versioned with it.
+
+    Args:
+        plan: The experiment.
+        paths: Its paths; its directory exists.
+        record: Its record.
+
+    Raises:
+        InvalidProjectError: The project does not take them.
+    """
     project = plan.options.project
     try:
-        project.make_directory(paths.root)
         record.write()
-    except OSError as error:
-        raise InvalidProjectError(
-            "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
-        ) from error
-    texts: dict[str, bytes | str] = {paths.environment: environment_text()}
-    program = find_program(plan.train.source_file)
-    if program is not None:
-        content, suffix = program
-        texts[paths.program(suffix)] = content
-        record.write(program=paths.program(suffix))
-    if plan.own_directory:
-        texts[paths.events] = experiment_events(
-            plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
-        )
-    for path, text in texts.items():
-        replaced(project, path, text)
-    record.write(environment=paths.environment)
+        texts: dict[str, bytes | str] = {paths.environment: environment_text()}
+        program = find_program(plan.train.source_file)
+        if program is not None:
+            content, suffix = program
+            texts[paths.program(suffix)] = content
+            record.write(program=paths.program(suffix))
+        if plan.own_directory:
+            texts[paths.events] = experiment_events(
+                plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
+            )
+        for path, text in texts.items():
+            replaced(project, path, text)
+        record.write(environment=paths.environment)
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise unwritable(plan, error) from error
+
+
+def unwritable(plan: Plan, error: Exception) -> InvalidProjectError:
+    """The error of an experiment that cannot begin, since its project takes nothing.
+
+    Args:
+        plan: The experiment.
+        error: What storage raised.
+    """
+    return InvalidProjectError(
+        "project",
+        plan.options.project.url,
+        f"cannot be written ({type(error).__name__}: {error})",
+    )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError
 from hopsml_flows.execution import Earlier
 from hopsml_flows.flows.warm import kept_warm
 from hopsml_flows.search.values import FILE_LEVELS
-from hopsml_flows.tracking import ExperimentRecord, process_lives
+from hopsml_flows.storage import ExperimentPaths, Project, process_lives
+from hopsml_flows.storage.lease import check_free
+from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State, json_value
 
 if TYPE_CHECKING:
@@ -20,16 +23,25 @@ if TYPE_CHECKING:
 __all__ = ["check_budget", "check_is_over", "resumable"]
 
 
-def check_is_over(record: ExperimentRecord) -> None:
-    """Refuse to go on with an experiment that is still running.
+def check_is_over(project: Project, record: ExperimentRecord) -> None:
+    """Refuse to go on with an experiment that certainly runs on this machine. Waits for nothing.
+
+    Who goes on is decided later, by the lease.
+
+    Args:
+        project: Where the experiment lies.
+        record: Its record.
 
     Raises:
-        InvalidArgumentError: Its driver lives.
+        ExperimentRunningError: Its driver lives.
     """
-    if record.state is State.RUNNING and process_lives(record.driver):
-        raise InvalidArgumentError(
-            "resume", record.id, f"is still running (process {record.driver['pid']})"
-        )
+    driver = record.driver
+    if driver.get("leased"):
+        check_free(project, ExperimentPaths(record.id))
+    # A driver of an older version. One of this process is over, or it could not resume it.
+    elif record.state is State.RUNNING and process_lives(driver) and driver["pid"] != os.getpid():
+        where = f"process {driver['pid']} on {driver['host']}"
+        raise ExperimentRunningError("resume", record.id, f"is still running ({where})")
 
 
 def resumable(plan: Plan, record: ExperimentRecord) -> Plan:

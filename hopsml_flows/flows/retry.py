@@ -21,7 +21,7 @@ from hopsml_flows.errors import DamagedFileError, HopsmlWarning, InvalidArgument
 from hopsml_flows.flows.resume import check_is_over, resumable
 from hopsml_flows.storage import EXPERIMENTS, Project
 from hopsml_flows.storage.reading import names_in
-from hopsml_flows.tracking import ExperimentRecord, read_record, this_process
+from hopsml_flows.tracking import ExperimentRecord, read_record
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -81,7 +81,7 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
         attempt: Which attempt this is.
 
     Raises:
-        InvalidArgumentError: The process of an earlier attempt is at work.
+        ExperimentRunningError: The process of an earlier attempt is at work.
         StorageUnavailableError: Storage does not say whether there is such an experiment.
     """
     if plan.options.resume is not None or attempt.number == 1 or attempt.origin is None:
@@ -91,8 +91,7 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
     if record is None:
         logger.info("Attempt %s: the ones before it began no experiment", attempt.number)
         return plan
-    if record.driver != this_process():
-        check_is_over(record)
+    check_is_over(plan.options.project, record)
     try:
         plan = resumable(plan, record)
     except InvalidArgumentError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -13,20 +13,21 @@ from prefect.logging import get_run_logger
 from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning
-from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed
+from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.flows.dead_runs import declare_crashed
 from hopsml_flows.flows.driver import Driver
 from hopsml_flows.flows.earlier import earlier_record
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.pictured import draw_pictures
 from hopsml_flows.flows.plan import Plan
-from hopsml_flows.flows.records import Ending, record_file, write_start
+from hopsml_flows.flows.records import Ending, record_file, unwritable, write_start
 from hopsml_flows.flows.report import print_report
 from hopsml_flows.flows.resume import check_budget
 from hopsml_flows.flows.retry import Attempt, gone_on
 from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.flows.shown import ShownExperiment
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.storage import ExperimentPaths, is_of_storage
+from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress
 from hopsml_flows.tracking.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
@@ -46,48 +47,46 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
 
     Raises:
         ExperimentFailedError: All trials failed.
+        ExperimentRunningError: Another driver runs the experiment to resume.
+        ExperimentInterruptedError: Storage takes nothing any more; `resume` goes on.
+        ExperimentTakenOverError: Another driver took the experiment over.
     """
     plan = gone_on(plan, attempt)
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
-    earlier: ExperimentRecord | None = None
-    dead: str | None = None
-    left = Earlier({}, {})
-    if plan.options.resume is not None:
-        paths = ExperimentPaths(plan.options.resume)
-        earlier = earlier_record(plan.options.project, paths.id)
-        left = earlier_trials(plan.options.project, paths, needs_metric=plan.needs_metric)
-        check_budget(plan, left)
-        dead = earlier.flow_run_id if earlier.state is State.RUNNING else None
-    else:
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        paths = ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
+    paths = _paths_of(plan, attempt)
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
+    progress = open_progress(show=plan.options.progress)
     with ExitStack() as stack:
+        # From before the first look at what there is until after the last write.
+        lease = stack.enter_context(_leased(plan, paths, progress.note))
+        earlier, left = _left(plan, paths, progress.note)
+        dead = earlier.flow_run_id if earlier and earlier.state is State.RUNNING else None
         shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
-        progress = open_progress(show=plan.options.progress)
         announcer = Announcer(
             record,
             directory=plan.options.project.full(paths.root),
             direction=plan.direction,
             tensorboard=shown.url,
         )
-        driver = Driver(plan, paths, progress, left, announcer)
+        driver = Driver(plan, paths, progress, left, announcer, lease)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)
         # From the record's first word on: a run may be stopped at any time.
-        with Ending(record, paths, driver.loop) as ending:
+        with Ending(record, paths, driver.loop, driver.upkeep) as ending:
             write_start(plan, paths, record)
             if dead is not None and dead != record.record.flow_run_id:
                 declare_crashed(dead, f"flow run {record.record.flow_run_id}")
             driver.forget_damaged()
             driver.forget_sessions()
             shown.start(progress)  # it keeps the first status that it reads of a trial
-            if not driver.loop.finished:
+            if driver.loop.finished:
+                driver.upkeep.finish_summary()
+                ending.write(None)
+            else:
                 _run_trials(plan, driver, function, ending)
-            driver.write_summary()
         announcer.show(draw_pictures(plan, paths, driver.results))
     failure = driver.loop.failure
     result = ExperimentResult(
@@ -121,6 +120,52 @@ def _warn_of_damage(damaged: Sequence[Damage]) -> None:
         warnings.warn(HopsmlWarning(text), stacklevel=3)
 
 
+def _paths_of(plan: Plan, attempt: Attempt) -> ExperimentPaths:
+    """The paths of the experiment to go on with, or of a new one."""
+    if plan.options.resume is not None:
+        return ExperimentPaths(plan.options.resume)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
+
+
+def _leased(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]) -> Lease:
+    """The lease of the experiment, whose directory is made.
+
+    Raises:
+        ExperimentRunningError: Another driver has it.
+        InvalidProjectError: The project cannot be written.
+    """
+    project = plan.options.project
+    try:
+        project.make_directory(paths.root)
+        return take_lease(project, paths, note, new=plan.options.resume is None)
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise unwritable(plan, error) from error
+
+
+def _left(
+    plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]
+) -> tuple[ExperimentRecord | None, Earlier]:
+    """What earlier runs of the experiment left; trials that are kept here are brought first."""
+    if plan.options.resume is None:
+        return None, Earlier({}, {})
+    project = plan.options.project
+    try:
+        taken = take_kept(project, paths)
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise unwritable(plan, error) from error
+    if taken:
+        note(f"{len(taken)} trials were kept on this machine, and are in the project now")
+    earlier = earlier_record(project, paths.id)
+    left = earlier_trials(project, paths, needs_metric=plan.needs_metric)
+    check_budget(plan, left)
+    return earlier, left
+
+
 def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> None:
     with ExitStack() as stack:
         stack.callback(driver.end_sessions)  # when no worker writes any more
@@ -149,7 +194,6 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
                 driver.run(function, cluster, runner, generations, scratch)
         except BaseException as error:
             ending.write(error)
+            driver.upkeep.last_words()
             raise
-        finally:
-            driver.write_summary()
         ending.write(None)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from hopsml_flows.board import HOST_VARIABLE, Board, Shown, host
-from hopsml_flows.errors import HopsmlWarning
+from hopsml_flows.errors import ExperimentTakenOverError, HopsmlWarning
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.storage.patience import answer_limit, within
@@ -62,7 +62,8 @@ class ShownExperiment:
     ) -> None:
         if self._board is not None:
             self._board.close()
-            self._withdraw()
+            if not isinstance(error, ExperimentTakenOverError):  # it would be the other driver's
+                self._withdraw()
 
     def start(self, progress: Progress) -> None:
         """Start it, which goes on in the background; the experiment's directory exists.

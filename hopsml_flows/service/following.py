@@ -18,9 +18,9 @@ from hopsml_flows.service.finding import TrialDirectory, find_trial, trial_direc
 from hopsml_flows.service.log_reader import LogReader
 from hopsml_flows.service.parallel import REQUESTS, in_parallel
 from hopsml_flows.service.processes import logs_in_order, process_name
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, process_lives
 from hopsml_flows.storage.patience import answer_limit, persistently
-from hopsml_flows.tracking import ExperimentRecord, process_lives, read_record
+from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.trials import State
 
 __all__ = ["Lines", "Pause", "follow_trial", "follow_trials", "read_logs"]

@@ -1,6 +1,7 @@
 """Where experiments lie: the project root on any fsspec storage, and every path in it."""
 
 from hopsml_flows.storage.files import FileInfo, Progress
+from hopsml_flows.storage.identity import process_lives, this_process
 from hopsml_flows.storage.marker import remove_marker, sees_marker, write_marker
 from hopsml_flows.storage.paths import (
     EXPERIMENTS,
@@ -11,6 +12,7 @@ from hopsml_flows.storage.paths import (
     GroupFiles,
     TrialFiles,
     is_log,
+    is_of_experiment,
     is_own_file,
     process_log,
     process_of_log,
@@ -24,7 +26,7 @@ from hopsml_flows.storage.project import (
     default_project,
     has_password,
 )
-from hopsml_flows.storage.transient import is_transient
+from hopsml_flows.storage.transient import has_no_room, is_of_storage, is_transient
 
 __all__ = [
     "DEFAULT_PROJECT",
@@ -41,14 +43,19 @@ __all__ = [
     "TrialFiles",
     "block_name",
     "default_project",
+    "has_no_room",
     "has_password",
     "is_log",
+    "is_of_experiment",
+    "is_of_storage",
     "is_own_file",
     "is_transient",
+    "process_lives",
     "process_log",
     "process_of_log",
     "remove_marker",
     "scalars_file",
     "sees_marker",
+    "this_process",
     "write_marker",
 ]

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.implementations.arrow import HadoopFileSystem
@@ -238,10 +239,14 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         claim = f"{directory}/.hopsml-{name}.claim.tmp"
         mine = temporary_beside(path)
         token = mine.rpartition("/")[2]
-        self.fs.create_dir(f"{mine}/{token}", recursive=True)
         try:
+            began, then = self._touched(mine, token)
             while not self._renamed(mine, claim, token):
-                self._drop_abandoned(claim)
+                waited = time.monotonic() - began
+                # By the cluster's clock alone: this machine's may say something else.
+                self._drop_abandoned(claim, then + waited)
+                if waited > _CLAIM_SECONDS / 3:  # after a long wait the claim is not to look old
+                    began, then = self._touched(mine, uuid4().hex)
                 time.sleep(0.05)
         except BaseException:
             with suppress(OSError):
@@ -251,6 +256,11 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
             yield
         finally:
             self.fs.delete_dir(claim)
+
+    def _touched(self, directory: str, name: str) -> tuple[float, float]:
+        """Make a directory in another one; this machine's and the cluster's time of that."""
+        self.fs.create_dir(f"{directory}/{name}", recursive=True)
+        return time.monotonic(), self.info(directory)["mtime"].timestamp()
 
     def _renamed(self, mine: str, claim: str, token: str) -> bool:
         with suppress(OSError):
@@ -263,9 +273,9 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
             self.fs.move(inside, mine)
         return False
 
-    def _drop_abandoned(self, claim: str) -> None:
+    def _drop_abandoned(self, claim: str, now: float) -> None:
         try:
-            age = time.time() - self.info(claim)["mtime"].timestamp()
+            age = now - self.info(claim)["mtime"].timestamp()
         except FileNotFoundError:
             return
         if age > _CLAIM_SECONDS:

@@ -17,7 +17,9 @@ __all__ = [
     "GroupFiles",
     "TrialFiles",
     "is_log",
+    "is_of_experiment",
     "is_own_file",
+    "lease_number",
     "process_log",
     "process_of_log",
     "scalars_file",
@@ -63,6 +65,7 @@ class ExperimentFiles:
     PROGRAM = "program.py"
     NOTEBOOK = "program.ipynb"
     TENSORBOARD = "TensorBoard.task0"  # as in HopsML: there while a TensorBoard runs
+    LEASE = ".lease"  # with a number behind it; there while a driver runs
     # Long names: training functions like to write a progress.png of their own.
     PROGRESS_PICTURE = "experiment-progress.png"
     POPULATION_PICTURE = "experiment-population.png"
@@ -77,6 +80,29 @@ OF_EXPERIMENT = _names(ExperimentFiles)
 """Files that an experiment without trial directories has beside its trial's."""
 
 _OWN = _names(TrialFiles) | OF_EXPERIMENT
+
+
+_LEASE_FILE = re.compile(rf"{re.escape(ExperimentFiles.LEASE)}\.([0-9]+)(\.beat)?")
+
+
+def lease_number(name: str, *, beats: bool = True) -> int | None:
+    """The number of the lease that a file belongs to; None where it belongs to none.
+
+    Args:
+        name: The file's name in an experiment's directory.
+        beats: Whether a lease's beat counts as well.
+    """
+    found = _LEASE_FILE.fullmatch(name)
+    return int(found[1]) if found and (beats or not found[2]) else None
+
+
+def is_of_experiment(name: str) -> bool:
+    """Whether a name in an experiment's directory is one of the experiment's own files.
+
+    Args:
+        name: The file's name.
+    """
+    return name in OF_EXPERIMENT or name.startswith(f"{ExperimentFiles.LEASE}.")
 
 
 def scalars_file(began: float | None = None) -> str:
@@ -118,7 +144,8 @@ def is_log(name: str) -> bool:
 
 def is_own_file(name: str) -> bool:
     """Whether a file name in a trial's directory is one of the project's own."""
-    return name in _OWN or name.startswith(f"{TrialFiles.SCALARS}.") or is_log(name)
+    own = name in _OWN or is_of_experiment(name) or is_log(name)
+    return own or name.startswith(f"{TrialFiles.SCALARS}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +187,30 @@ class ExperimentPaths:
     def tensorboard(self) -> str:
         """Holds the URL of the TensorBoard that shows the experiment, while there is one."""
         return f"{self.root}/{ExperimentFiles.TENSORBOARD}"
+
+    def lease(self, number: int) -> str:
+        """The lease of the driver that runs the experiment.
+
+        Args:
+            number: From 1; each takeover has the next.
+        """
+        return f"{self.root}/{ExperimentFiles.LEASE}.{number}"
+
+    def beat(self, number: int) -> str:
+        """What a lease's holder rewrites now and then.
+
+        Args:
+            number: The lease's number.
+        """
+        return f"{self.lease(number)}.beat"
+
+    def lease_probe(self, token: str) -> str:
+        """A file that is there for a moment, to learn what time the storage has.
+
+        Args:
+            token: Differs from that of other probes.
+        """
+        return f"{self.root}/{ExperimentFiles.LEASE}.{token}.probe"
 
     def program(self, suffix: str) -> str:
         """The versioned program.

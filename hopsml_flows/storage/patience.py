@@ -71,16 +71,19 @@ def answer_limit(project: Project, size: int = 0) -> float | None:
     return None if project.local_root is not None else ANSWER_SECONDS + size / _SLOWEST
 
 
-def replaced(project: Project, path: str, data: bytes | str) -> None:
+def replaced(
+    project: Project, path: str, data: bytes | str, *, patience: float | None = None
+) -> None:
     """Write a file whole, as :meth:`Project.replace` does, and again while storage is away.
 
     Args:
         project: The project.
         path: The file, relative to its root.
         data: The content.
+        patience: As of :func:`persistently`; 0 for one try.
     """
     limit = answer_limit(project, len(data))
-    persistently(lambda: project.replace(path, data), limit=limit)
+    persistently(lambda: project.replace(path, data), patience=patience, limit=limit)
 
 
 def within(seconds: float | None, action: Callable[[], T]) -> T:

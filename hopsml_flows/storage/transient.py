@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping
 
-__all__ = ["is_transient"]
+__all__ = ["has_no_room", "is_of_storage", "is_transient"]
 
 # What a second try meets again.
 _PERMANENT = (
@@ -39,6 +39,9 @@ _PERMANENT_NAMES = (
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _NETWORK_PACKAGES = ("requests", "urllib3", "aiohttp", "botocore", "aiobotocore")
+_STORAGE_PACKAGES = (*_NETWORK_PACKAGES, "pyarrow", "gcsfs", "adlfs", "azure", "google")
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def is_transient(error: BaseException) -> bool:
@@ -60,6 +63,25 @@ def is_transient(error: BaseException) -> bool:
             return False
         return not any(name in str(error) for name in _PERMANENT_NAMES)
     return type(error).__module__.partition(".")[0] in _NETWORK_PACKAGES
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Whether an error came from a storage, for now or for good, rather than from a mistake.
+
+    Args:
+        error: What an operation of a project raised.
+    """
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or package in _STORAGE_PACKAGES
+
+
+def has_no_room(error: BaseException) -> bool:
+    """Whether a disk is full, or a quota used up.
+
+    Args:
+        error: What a local write raised.
+    """
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -13,12 +13,7 @@ from hopsml_flows.tracking.hparams import (
 )
 from hopsml_flows.tracking.progress import Progress, open_progress
 from hopsml_flows.tracking.read_record import read_record
-from hopsml_flows.tracking.record import (
-    ExperimentRecord,
-    RecordFile,
-    process_lives,
-    this_process,
-)
+from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
 from hopsml_flows.tracking.sessions import Sessions
 from hopsml_flows.tracking.summary import Summary
 
@@ -33,10 +28,8 @@ __all__ = [
     "experiment_events",
     "find_program",
     "open_progress",
-    "process_lives",
     "read_record",
     "start_events",
     "text_parameters",
-    "this_process",
     "trial_events",
 ]

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import socket
 import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-import psutil
 
 from hopsml_flows.search.values import FILE_LEVELS
 from hopsml_flows.storage.patience import replaced
@@ -24,16 +20,7 @@ from hopsml_flows.trials import State, json_value
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project
 
-__all__ = [
-    "SCHEMA",
-    "ExperimentRecord",
-    "RecordFile",
-    "current_user",
-    "process_lives",
-    "this_process",
-]
-
-_CLOCK_SECONDS = 2.0
+__all__ = ["SCHEMA", "ExperimentRecord", "RecordFile", "current_user"]
 
 SCHEMA = 1
 """Version of the record's layout."""
@@ -75,7 +62,8 @@ class ExperimentRecord:
         model: Linked model, or None.
         error: Why it failed, or None.
         notice: Why it ended before its budget was spent though it finished, or None.
-        driver: The process that runs it, as :func:`this_process` describes it.
+        driver: The process that runs it, as ``storage.this_process`` describes it, and with
+            ``leased`` where a lease says whether it runs.
         schema: Version of this layout.
     """
 
@@ -188,13 +176,25 @@ class RecordFile:
     def write(self, **changes: Any) -> None:
         """Change fields and replace the file."""
         self.record = replace(self.record, **changes)
-        replaced(self._project, self._paths.record, self.record.to_json())
+        self.save()
+
+    def save(self, *, patience: float | None = None) -> None:
+        """Replace the file.
+
+        Args:
+            patience: Seconds to try again while storage is away; None for the usual.
+        """
+        replaced(self._project, self._paths.record, self.record.to_json(), patience=patience)
 
     def finish(self, state: State, **changes: Any) -> None:
         """Write the end: state, time and duration."""
-        self.write(
-            state=state, end=_now(), duration=round(time.monotonic() - self._began, 3), **changes
-        )
+        self.end(state, **changes)
+        self.save()
+
+    def end(self, state: State, **changes: Any) -> None:
+        """Take in the end, state, time and duration, without writing it."""
+        duration = round(time.monotonic() - self._began, 3)
+        self.record = replace(self.record, state=state, end=_now(), duration=duration, **changes)
 
 
 def current_user() -> str:
@@ -203,38 +203,6 @@ def current_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers
         return "unknown"
-
-
-def this_process() -> dict[str, Any]:
-    """This process, so that it can be told from a later one of the same number."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "created": psutil.Process().create_time(),
-    }
-
-
-def process_lives(process: dict[str, Any]) -> bool | None:
-    """Whether a process that :func:`this_process` described still runs.
-
-    Args:
-        process: Its description.
-
-    Returns:
-        None where that cannot be known: it runs on another machine.
-    """
-    if process.get("host") != socket.gethostname():
-        return None
-    pid, created = process.get("pid"), process.get("created")
-    if not isinstance(pid, int) or not isinstance(created, (int, float)):
-        return False
-    try:
-        found = psutil.Process(pid)
-        # The time is counted from the boot time, which the clock's corrections move.
-        same = abs(found.create_time() - created) < _CLOCK_SECONDS
-        return same and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, ValueError):
-        return False
 
 
 def _now() -> str:

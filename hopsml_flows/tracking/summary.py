@@ -40,25 +40,34 @@ class Summary:
         self._due = 0.0
         self._written = -1
 
-    def add(self, result: TrialResult, *, later: bool = False) -> None:
-        """Take in a result, and write if it is time.
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write."""
+        return self._written != len(self._lines) and time.monotonic() >= self._due
+
+    def add(self, result: TrialResult, *, write: bool = True) -> None:
+        """Take in a result.
 
         Args:
             result: The result.
-            later: Do not write now.
+            write: Write if it is time.
         """
         self._lines.append((result.number, json.dumps(combination(result), allow_nan=False)))
-        if not later and time.monotonic() >= self._due:
+        if write and self.is_due:
             self.write()
 
-    def write(self) -> None:
-        """Write all results so far, in the trials' order."""
+    def write(self, *, patience: float | None = None) -> None:
+        """Write all results so far, in the trials' order.
+
+        Args:
+            patience: Seconds to try again while storage is away; None for the usual.
+        """
         if self._written == len(self._lines):
             return
         began = time.monotonic()
         body = ",\n".join(line for _, line in sorted(self._lines))
         content = f'{{"combinations": [\n{body}\n]}}\n'
-        replaced(self._project, self._paths.summary, content)
+        replaced(self._project, self._paths.summary, content, patience=patience)
         self._written = len(self._lines)
         now = time.monotonic()
         self._due = now + max(_MIN_SECONDS, (now - began) / _SHARE)

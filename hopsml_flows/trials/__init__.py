@@ -24,6 +24,7 @@ from hopsml_flows.trials.naming import (
     stamp_of,
     trial_name,
 )
+from hopsml_flows.trials.outage import Outage
 from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value, output_tag
 from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.placement import Seat, WorkerFacts, placed
@@ -54,6 +55,7 @@ __all__ = [
     "MeanPeak",
     "Member",
     "Order",
+    "Outage",
     "Past",
     "Phase",
     "ProcessEnd",

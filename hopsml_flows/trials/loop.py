@@ -192,6 +192,14 @@ class TrialLoop:
         self.done(result)
         return result
 
+    def again(self, number: int) -> None:
+        """Start a trial once more that storage kept from running; that costs no attempt.
+
+        Args:
+            number: The trial's number.
+        """
+        self._again.append(self._running.pop(number))
+
     def _quoted(self, gave_up: GaveUp) -> str:
         """A reason, and the first failure that it means."""
         first = self._first_failures.get(gave_up.generation, self.first_failure)

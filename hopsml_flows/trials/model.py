@@ -53,11 +53,13 @@ class Failure:
         kind: Name of the exception's type.
         message: Its message.
         traceback: Formatted traceback, or "".
+        kept: Where the trial's files are, as ``host:directory``, if storage did not take them.
     """
 
     kind: str
     message: str
     traceback: str = ""
+    kept: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}" if self.message else self.kind

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -224,6 +225,43 @@ def test_of_several_that_create_a_file_at_once_one_succeeds(project):
         created = [name for name in pool.map(create, range(6)) if name]
     assert len(created) == 1
     assert project.read("a/file") == created[0].encode()
+
+
+def _create_in_turn(project, name, start, rounds, won):
+    start.wait(120)
+    for number in range(rounds):
+        with suppress(FileExistsError):
+            project.create(f"a/{number}", name)
+            won.put((number, name))
+
+
+def test_of_many_threads_of_many_processes_one_creates_a_file(shared_project):
+    """As drivers on several machines do that resume one experiment at once."""
+    shared_project.make_directory("a")
+    context = multiprocessing.get_context("spawn")
+    start, won, rounds = context.Event(), context.Queue(), 5
+    processes = [
+        context.Process(target=_create_in_threads, args=(shared_project, n, start, rounds, won))
+        for n in range(3)
+    ]
+    for process in processes:
+        process.start()
+    start.set()
+    created = [won.get(timeout=240) for _ in range(rounds)]
+    for process in processes:
+        process.join(240)
+        assert process.exitcode == 0
+    assert won.empty()
+    assert sorted(number for number, _ in created) == list(range(rounds))
+    for number, name in created:
+        assert shared_project.read(f"a/{number}") == name.encode()
+    assert shared_project.listdir("a") == [str(number) for number in range(rounds)]
+
+
+def _create_in_threads(project, process, start, rounds, won, threads=4):
+    with ThreadPoolExecutor(threads) as pool:
+        names = [f"{process}-{thread}" for thread in range(threads)]
+        list(pool.map(lambda name: _create_in_turn(project, name, start, rounds, won), names))
 
 
 def test_files_are_opened_for_reading_writing_and_appending(project):

@@ -12,6 +12,7 @@ import pytest
 from tests.servers import fetch, s3
 from tests.servers.hdfs import HdfsServer
 from tests.servers.prefect import PrefectServer
+from tests.servers.small_disk import small_disk
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +59,31 @@ def s3_server(tmp_path_factory):
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def strict_s3_server(tmp_path_factory):
+    """SeaweedFS of the test's own, whose credentials it may revoke."""
+    try:
+        program = fetch.weed()
+    except fetch.MissingError as error:
+        pytest.skip(f"no S3: {error}")
+    server = s3.S3Server(tmp_path_factory.mktemp("strict-s3"), program)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def full_disk(tmp_path_factory):
+    """A file system of 4 MB, which the test may fill."""
+    try:
+        with small_disk(tmp_path_factory.mktemp("small") / "disk") as disk:
+            yield disk
+    except fetch.MissingError as error:
+        pytest.skip(f"no small disk: {error}")
 
 
 @pytest.fixture(scope="session")

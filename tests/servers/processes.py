@@ -88,6 +88,10 @@ class Process:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self, *, kill: bool = False) -> None:
         """End it; by force if asked to, or if it takes longer than 10 s."""
         if self.running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -43,13 +44,7 @@ class S3Server:
         ports = free_ports(8)
         self._port = ports[0]
         (self._directory / "data").mkdir(parents=True, exist_ok=True)
-        users = self._directory / "s3.json"
-        identity = {
-            "name": "tests",
-            "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
-            "actions": ["Admin", "Read", "Write", "List"],
-        }
-        users.write_text(json.dumps({"identities": [identity]}))
+        users = self._write_users(KEY)
         names = ("s3.port.grpc", "master.port", "master.port.grpc", "volume.port")
         names += ("volume.port.grpc", "filer.port", "filer.port.grpc")
         self._process = Process(
@@ -76,6 +71,41 @@ class S3Server:
         )
         wait_until(self._serves, 60, f"start of SeaweedFS ({self._process.log})")
         make_bucket(self.endpoint)
+
+    def revoke(self) -> None:
+        """Refuse the credentials from now on, as when a token has expired."""
+        self._let_in("somebody-else")
+        wait_until(lambda: not self._lets_in(), 30, "the end of the credentials")
+
+    def restore(self) -> None:
+        """Take the credentials again."""
+        self._let_in(KEY)
+        wait_until(self._lets_in, 30, "the return of the credentials")
+
+    def _let_in(self, key: str) -> None:
+        assert self._process is not None
+        self._write_users(key)
+        self._process.send(signal.SIGHUP)  # it reads the file again
+
+    def _lets_in(self) -> bool:
+        import s3fs
+
+        fs = s3fs.S3FileSystem(**options(self.endpoint), skip_instance_cache=True)
+        try:
+            fs.call_s3("list_objects_v2", Bucket=BUCKET, MaxKeys=1)
+        except PermissionError:
+            return False
+        return True
+
+    def _write_users(self, key: str) -> Path:
+        users = self._directory / "s3.json"
+        identity = {
+            "name": "tests",
+            "credentials": [{"accessKey": key, "secretKey": SECRET}],
+            "actions": ["Admin", "Read", "Write", "List"],
+        }
+        users.write_text(json.dumps({"identities": [identity]}))
+        return users
 
     def stop(self) -> None:
         if self._process is not None:

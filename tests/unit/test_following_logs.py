@@ -14,7 +14,7 @@ from hopsml_flows.service.following import (
     follow_trials,
     read_logs,
 )
-from hopsml_flows.tracking import this_process
+from hopsml_flows.storage import this_process
 from hopsml_flows.trials import State
 from tests.written import ID, WrittenExperiment
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.tracking import ExperimentRecord, RecordFile, process_lives, this_process
+from hopsml_flows.storage import ExperimentPaths, process_lives, this_process
+from hopsml_flows.tracking import ExperimentRecord, RecordFile
 from hopsml_flows.tracking.record import SCHEMA, current_user
 from hopsml_flows.trials import State
 
@@ -150,7 +150,7 @@ def test_this_process_lives():
 
 def test_a_process_that_has_ended_does_not_live():
     code = (
-        "import json; from hopsml_flows.tracking import this_process; "
+        "import json; from hopsml_flows.storage import this_process; "
         "print(json.dumps(this_process()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

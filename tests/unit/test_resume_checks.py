@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+from contextlib import ExitStack
 
+import psutil
 import pytest
 
 from hopsml_flows import experiment
@@ -13,8 +16,9 @@ from hopsml_flows.execution import Earlier
 from hopsml_flows.flows.driver import Driver
 from hopsml_flows.flows.records import record_file
 from hopsml_flows.search import DifferentialEvolution, SearchSpace
-from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.tracking import open_progress, this_process
+from hopsml_flows.storage import ExperimentPaths, this_process
+from hopsml_flows.storage.lease import take_lease
+from hopsml_flows.tracking import open_progress
 from hopsml_flows.trials import State, TrialResult
 
 PATHS = ExperimentPaths("digits-1")
@@ -79,8 +83,25 @@ def test_an_experiment_that_has_ended_can_be_resumed_with_its_own_seed(there, ev
 
 
 def test_an_experiment_that_is_running_cannot_be_resumed(there, evolution):
-    there(state="RUNNING", driver=this_process())
-    refused(evolution(resume="digits-1"), r"resume: is still running \(process \d+\)")
+    parent = psutil.Process(os.getppid())
+    driver = {**this_process(), "pid": parent.pid, "created": parent.create_time()}
+    there(state="RUNNING", driver=driver)
+    refused(evolution(resume="digits-1"), rf"resume: is still running \(process {parent.pid} on ")
+
+
+def test_an_experiment_whose_lease_is_held_cannot_be_resumed_whatever_its_record_says(
+    there, evolution, project
+):
+    there(state="FAILED", driver={**this_process(), "leased": True})
+    with take_lease(project, PATHS, pytest.fail):
+        refused(evolution(resume="digits-1"), rf"resume: .*\(process {os.getpid()} on ")
+    assert evolution(resume="digits-1").checked().options.seed == 7
+
+
+def test_a_driver_of_this_process_that_is_over_is_no_hindrance(there, evolution):
+    """Storage refused its record's end, and the user goes on in the same notebook."""
+    there(state="RUNNING", driver={**this_process(), "leased": True})
+    assert evolution(resume="digits-1").checked().options.seed == 7
 
 
 def test_an_experiment_whose_driver_is_elsewhere_or_unknown_can_be_resumed(there, evolution):
@@ -254,12 +275,15 @@ def earlier_of(search, count, failed=()):
 
 @pytest.fixture
 def driver(evolution, project):
-    def make(left, **options):
-        project.make_directory(PATHS.root)
-        plan = evolution(resume="digits-1", **options)
-        return Driver(plan, PATHS, open_progress(show=False), left, Deaf())
+    with ExitStack() as stack:
 
-    return make
+        def make(left, **options):
+            project.make_directory(PATHS.root)
+            plan = evolution(resume="digits-1", **options)
+            lease = stack.enter_context(take_lease(project, PATHS, pytest.fail))
+            return Driver(plan, PATHS, open_progress(show=False), left, Deaf(), lease)
+
+        yield make
 
 
 def fresh(**options):

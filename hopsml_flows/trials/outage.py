@@ -1,0 +1,59 @@
+"""How long a driver puts up with a storage that takes nothing: pure, fed with times."""
+
+from __future__ import annotations
+
+__all__ = ["Outage"]
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 8.0
+
+
+class Outage:
+    """A time in which storage refuses what a driver writes, or does not answer.
+
+    Args:
+        patience: Seconds after which there is no more hope.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._since: float | None = None
+        self._next = 0.0
+        self._pause = _FIRST_PAUSE
+        self.error: Exception | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether storage took nothing when it was tried last."""
+        return self._since is not None
+
+    def failed(self, error: Exception, now: float) -> bool:
+        """Take in that a write failed.
+
+        Args:
+            error: What storage raised.
+            now: The time of a clock that only goes forward.
+
+        Returns:
+            Whether the outage begins with it.
+        """
+        self.error = error
+        self._next = now + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        if self._since is not None:
+            return False
+        self._since = now
+        return True
+
+    def worked(self) -> None:
+        """Take in that storage took all there was to write."""
+        self._since = None
+        self._pause = _FIRST_PAUSE
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to try again."""
+        return self.is_on and now >= self._next
+
+    def is_hopeless(self, now: float) -> bool:
+        """Whether the patience is used up."""
+        return self._since is not None and now - self._since >= self._patience
