@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["Tree", "tree_of"]
 
-_LONGEST_LOOK = 10.0
+_LONGEST_LOOK = 3.0
 """Seconds to look through a directory that is beyond the limits, to tell how large it is."""
 
 _DEEPEST = 200

@@ -41,12 +41,15 @@ def process_lives(process: Mapping[str, Any]) -> bool | None:
     # Two containers may have one name. Descriptions of older versions have no machine.
     if process.get("machine", _machine()) != _machine():
         return None
+    pid, created = process.get("pid"), process.get("created")
+    if not isinstance(pid, int) or not isinstance(created, (int, float)):
+        return False
     try:
-        found = psutil.Process(process["pid"])
+        found = psutil.Process(pid)
         # The time is counted from the boot time, which the clock's corrections move.
-        same = abs(found.create_time() - process["created"]) < _CLOCK_SECONDS
+        same = abs(found.create_time() - created) < _CLOCK_SECONDS
         return same and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, KeyError):
+    except (psutil.NoSuchProcess, ValueError):
         return False
 
 

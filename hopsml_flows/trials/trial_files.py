@@ -148,10 +148,12 @@ def loaded(file: str, content: str | bytes) -> Any:
         value = json.loads(content)
         json_value("it", value, levels=FILE_LEVELS)
     except (RecursionError, InvalidOutputError):
-        raise DamagedFileError(file, "is nested too deep") from None
+        pass  # its traceback has hundreds of frames: what pickles errors with theirs would fail
     except ValueError as error:
         raise DamagedFileError(file, f"is no JSON ({error})") from error
-    return value
+    else:
+        return value
+    raise DamagedFileError(file, "is nested too deep")
 
 
 def _past(entry: Any) -> Past | bool | None:

@@ -131,7 +131,7 @@ def plan_of(verb, *arguments, **options):
 
 
 def driver_of(plan, left):
-    return Driver(plan, PATHS, open_progress(show=False), left, Deaf())
+    return Driver(plan, PATHS, open_progress(show=False), left, Deaf(), None)
 
 
 def begun(loop):

@@ -234,7 +234,7 @@ def test_results_of_other_hyperparameters_are_not_taken_for_a_trials(project):
     }
     left = Earlier(params, results, directories={n: f"{n:04d}-x" for n in params})
     plan = grid_of(project, {"a": [(1, 2), 4, 3]}, resume="digits-1")
-    made = Driver(plan, PATHS, open_progress(show=False), left, Deaf())
+    made = Driver(plan, PATHS, open_progress(show=False), left, Deaf(), None)
     made.replay()
     assert [(r.number, r.params, r.name) for r in made.results] == [
         (1, {"a": (1, 2)}, "0001-x"),
