@@ -18,6 +18,8 @@ from uuid import UUID
 
 import distributed
 
+from hopsml_flows.errors import WorkerLostError
+
 __all__ = ["awaiting_beginning", "begin", "clear_beginnings", "has_begun"]
 
 _ANSWER_SECONDS = 30.0
@@ -68,7 +70,12 @@ def awaiting_beginning(function: Callable[..., Any]) -> Callable[..., Any]:
     def called(*args: Any, **kwargs: Any) -> Any:
         beginning = _current.get()
         if beginning is not None:
-            beginning.result(_ANSWER_SECONDS)
+            try:
+                beginning.result(_ANSWER_SECONDS)
+            except (OSError, TimeoutError) as error:
+                raise WorkerLostError(
+                    f"the scheduler did not keep that the task begins ({type(error).__name__})"
+                ) from error
         return function(*args, **kwargs)
 
     return called

@@ -131,9 +131,9 @@ class Share(distributed.WorkerPlugin):
         sys.setswitchinterval(SWITCH_SECONDS)
         _shared.put(self._key, self._data)
 
-    def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
-        """Forget the object."""
-        _shared.drop(self._key)
+    async def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
+        """Forget the object; what it has to end may take seconds, which Dask's loop must not."""
+        await asyncio.to_thread(_shared.drop, self._key)
 
 
 class _Shared:

@@ -18,9 +18,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_own_file
 from hopsml_flows.storage.patience import answer_limit, persistently, replaced
 from hopsml_flows.trials import Trial
+from hopsml_flows.trials.trial_files import loaded
 
 __all__ = [
     "KEPT_VARIABLE",
@@ -174,7 +176,7 @@ def take_in(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
     """
     outputs = paths.trial(kept.directory, TrialFiles.OUTPUTS)
     limit = partial(answer_limit, project)
-    if not persistently(partial(project.exists, outputs), limit=limit()):
+    if not _is_done(project, outputs):
         if not _complete(project, paths, kept):
             return False
         for file in sorted(kept.place.rglob("*")):
@@ -188,6 +190,16 @@ def take_in(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
     with suppress(OSError):  # others of the experiment are kept beside
         kept.place.parent.rmdir()
     return True
+
+
+def _is_done(project: Project, outputs: str) -> bool:
+    """Whether the project has a trial's commit; a damaged one is replaced by the kept one."""
+    try:
+        content = persistently(partial(project.read, outputs), limit=answer_limit(project))
+        value = loaded(outputs, content)
+    except (FileNotFoundError, DamagedFileError):
+        return False
+    return isinstance(value, dict) and isinstance(value.get("_commit"), dict)
 
 
 def _complete(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:

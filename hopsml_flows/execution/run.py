@@ -31,6 +31,7 @@ from hopsml_flows.execution.rules import FileRules
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.sync import SYNC_SECONDS
+from hopsml_flows.execution.timers import disarm_timers
 from hopsml_flows.execution.workdir import WorkingDirectory, own_working_directory
 from hopsml_flows.storage import ExperimentPaths, Project, scalars_file
 from hopsml_flows.trials import (
@@ -310,7 +311,7 @@ def evaluate(
         lost = f"attempt {trial.attempt}: the worker of the attempt before was lost"
         log.note(lost, level=logging.WARNING)
     log.note(banner(place.worker, alone=place.alone, memory_limit=place.memory_limit))
-    again = trial.attempt > 1 or job.resumed
+    again = trial.may_have_begun or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
     sampling = Sampling(scalars.write)
     reporter = Reporter(scalars, log, job.optimization_key)
@@ -346,6 +347,8 @@ def evaluate(
                     alone=place.alone,
                 )
             finally:
+                if place.alone:
+                    disarm_timers()
                 place.called()
             outputs, metric = checked_outputs(
                 returned, key=job.optimization_key, required=job.needs_metric

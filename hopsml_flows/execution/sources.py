@@ -74,4 +74,6 @@ class SourceFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         """Run a module's source, once tracebacks can show it."""
         found = self._modules[module.__name__]
         show_source(found.file, found.source)
-        exec(compile(found.source, found.file, "exec"), vars(module))
+        # Without what this module imports from the future.
+        code = compile(found.source, found.file, "exec", dont_inherit=True)
+        exec(code, vars(module))

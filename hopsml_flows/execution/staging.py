@@ -79,7 +79,7 @@ class Staging:
             self.path = project.local_root / paths.trial(trial.directory)
             self.path.mkdir(parents=True, exist_ok=True)
             self._sync: Sync | None = None
-            if trial.attempt > 1 or resumed:
+            if trial.may_have_begun or resumed:
                 self._clear()
             return
         self.path = self._local_directory(scratch)
@@ -92,7 +92,7 @@ class Staging:
             only_log=local_logdir,
         )
         try:
-            again = trial.attempt > 1 or resumed
+            again = trial.may_have_begun or resumed
             self._sync.start(log_has=self._take_over() if again else 0)
         except BaseException:
             self.close()

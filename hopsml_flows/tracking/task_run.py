@@ -54,7 +54,8 @@ class TaskRunSurroundings:
         self._stack = ExitStack()
         os.environ.update(self._settings)  # put back with the rest of the environment
         if _MODULE in sys.modules:
-            self._enter_context()
+            with suppress(Exception):  # a logger less is no reason to fail
+                self._enter_context()
         else:
             finder = _AfterImport(self._enter_context)
             sys.meta_path.insert(0, finder)
@@ -63,7 +64,9 @@ class TaskRunSurroundings:
 
     def __exit__(self, *_: object) -> None:
         if self._stack is not None:
-            self._stack.close()
+            # Imported in a coroutine or a thread, Prefect's context is that one's, and is gone.
+            with suppress(Exception):
+                self._stack.close()
 
     def _enter_context(self) -> None:
         from prefect.client.schemas.objects import TaskRun

@@ -198,7 +198,7 @@ class TrialLoop:
         Args:
             number: The trial's number.
         """
-        self._again.append(self._running.pop(number))
+        self._again.append(replace(self._running.pop(number), interrupted=True))
 
     def _quoted(self, gave_up: GaveUp) -> str:
         """A reason, and the first failure that it means."""

@@ -35,6 +35,7 @@ class Trial:
         attempt: From 1; above 1 after a worker was lost.
         directory: Directory relative to the experiment's; "" is the experiment's own.
         generation: The generation it belongs to, from 0, or None.
+        interrupted: Whether storage interrupted it, so that it runs again as the same attempt.
     """
 
     number: int
@@ -43,6 +44,12 @@ class Trial:
     attempt: int = 1
     directory: str = ""
     generation: int | None = None
+    interrupted: bool = False
+
+    @property
+    def may_have_begun(self) -> bool:
+        """Whether files of an earlier run of it in this experiment may be there."""
+        return self.attempt > 1 or self.interrupted
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
         TrialFailedError: It failed; the exception carries the result.
     """
     order: Order = pickle.loads(packed)  # from this run's own driver
-    if order.trial.attempt > 1 or job.resumed:
+    if order.trial.may_have_begun or job.resumed:
         done = committed(job.project, job.paths, order.trial)
         if done is not None:
             return done

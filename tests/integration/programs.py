@@ -214,6 +214,40 @@ def file_of_main():
     return [os.path.basename(__file__) == "script.py", __name__]
 
 
+def annotations_of_a_module():
+    import programs_of_a_module
+
+    return programs_of_a_module.OfModule.__annotations__["rate"].__name__
+
+
+def prefect_in_a_coroutine():
+    async def imports():
+        from prefect.context import TaskRunContext
+
+        return TaskRunContext.__name__
+
+    return asyncio.run(imports())
+
+
+def own_logger():
+    logger = logging.getLogger("of_the_script")
+    logger.addHandler(logging.FileHandler("own.log"))
+    return len(logger.handlers)
+
+
+def leaves_an_alarm():
+    def fail(*_):
+        raise RuntimeError("alarm")
+
+    signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, 1000)
+    return "armed"
+
+
+def has_no_alarm():
+    return signal.getitimer(signal.ITIMER_REAL)[0]
+
+
 PROGRAMS = {
     "process by fork": lambda: process("fork"),
     "process by spawn": lambda: process("spawn"),
@@ -226,6 +260,12 @@ PROGRAMS = {
     "pickles by name": pickles_by_name,
     "joblib": joblib_dumps,
     "class of a module": class_of_a_module,
+    "annotations of a module": annotations_of_a_module,
+    "prefect in a coroutine": prefect_in_a_coroutine,
+    "own logger": own_logger,
+    "own logger again": own_logger,
+    "leaves an alarm": leaves_an_alarm,
+    "has no alarm": has_no_alarm,
     "source": source,
     "source of a module": source_of_a_module,
     "traceback": traceback_has_lines,

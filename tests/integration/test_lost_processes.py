@@ -89,7 +89,7 @@ def test_on_a_running_cluster_retries_are_the_experiments_and_not_dasks(
 
     diary = str(tmp_path / "diary")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     ) as cluster:
         allowed = cluster.scheduler.allowed_failures
         assert allowed > retries
@@ -319,3 +319,38 @@ def test_exit_handlers_of_training_code_run_and_nothing_is_left(
     assert not result.failed
     wait_until(lambda: len(os.listdir(where)) == 2, 30, "the exit handlers")
     assert not any(Path(trial.outputs["directory"]).exists() for trial in result.trials)
+
+
+def test_a_process_without_a_trial_for_long_leaves_a_users_worker(prefect_server, project):
+    """As where a driver was killed: nothing tells its processes on a running cluster to go."""
+
+    def shorter():
+        from hopsml_flows.execution.process import supervision
+
+        supervision.IDLE_SECONDS = 1.0
+
+    def train(x):
+        import os
+        import time
+        from pathlib import Path
+
+        if x == 1:
+            Path(first).write_text(str(os.getpid()))
+        deadline = time.monotonic() + 60
+        while x == 2 and time.monotonic() < deadline:  # while the other worker has nothing to do
+            if Path(first).exists() and not psutil.pid_exists(int(Path(first).read_text())):
+                return 2
+            time.sleep(0.1)
+        return x if x == 1 else -1
+
+    first = str(project.parent / "first")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        with distributed.Client(cluster, set_as_default=False) as client:
+            client.run(shorter)
+        result = experiment.grid_search(
+            train, {"x": [1, 2]}, project=str(project), cluster=cluster.scheduler_address,
+            progress=False,
+        )  # fmt: skip
+    assert [trial.metric for trial in result.trials] == [1.0, 2.0]

@@ -45,7 +45,7 @@ def script(tmp_path_factory):
     path = directory / "script.py"
     path.write_text(PROGRAMS.read_text() + RUN)
     (directory / "programs_of_a_module.py").write_text(
-        "class OfModule:\n    pass\n\n\ndef with_source():\n    return 1\n"
+        "class OfModule:\n    rate: float = 1.0\n\n\ndef with_source():\n    return 1\n"
     )
     return path
 
@@ -103,7 +103,7 @@ CLUSTER = """
 import sys
 import distributed
 if __name__ == "__main__":
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as c:
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as c:
         print(c.scheduler_address, flush=True)
         sys.stdin.read()
 """

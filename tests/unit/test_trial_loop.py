@@ -218,3 +218,13 @@ def test_a_search_that_ends_early_ends_the_loop():
         loop.done(finished(trial, 1.0))
     assert len(started) == 2
     assert loop.finished
+
+
+def test_a_trial_that_storage_interrupted_runs_again_as_the_same_attempt_and_says_so():
+    loop, _ = loop_of(1)
+    (trial,) = loop.start(1)
+    assert not trial.may_have_begun
+    loop.again(trial.number)
+    (again,) = loop.start(1)
+    assert (again.number, again.attempt, again.may_have_begun) == (1, 1, True)
+    assert again.directory == trial.directory

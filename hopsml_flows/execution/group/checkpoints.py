@@ -45,7 +45,7 @@ def shared_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
     with _locked(shared / "lock"):
         # Once a machine and attempt: the first process to come does it for all.
         done = shared / f"attempt-{process.group}"
-        if (trial.attempt > 1 or job.resumed) and not done.exists():
+        if (trial.may_have_begun or job.resumed) and not done.exists():
             # What lies here is newest where it was written; on several machines all must begin
             # with the same.
             if process.several_hosts or not path.exists():

@@ -120,7 +120,7 @@ class FollowerFiles:
             seconds=job.sync_interval,
             only_log=job.local_logdir,
         )
-        again = trial.attempt > 1 or job.resumed
+        again = trial.may_have_begun or job.resumed
         log_has = taken_over(job.project, target(process.log_name), self.log) if again else 0
         self._sync.start(log_has=log_has)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pickle
 import signal
@@ -22,13 +23,18 @@ from hopsml_flows.execution.process.child import descendants, kill
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Ready, Work
 from hopsml_flows.trials import Failure
 
-__all__ = ["TrainingProcess", "overdue"]
+__all__ = ["LEAVE_SECONDS", "TrainingProcess", "overdue"]
+
+_logger = logging.getLogger(__name__)
 
 _TERMINATE_SECONDS = 1.0
 """What a process that is stopped has for an end of its own; TensorFlow lets that pass unused."""
 
-_LEAVE_SECONDS = 2.0
+LEAVE_SECONDS = 8.0
 """What a process with nothing more to do has for exit handlers of training code."""
+
+_KILLED_SECONDS = 10.0
+"""What a killed process has to be gone; one that waits for a dead disk or driver is not."""
 
 _SILENT_SECONDS = 1.0
 """How long a process that has closed its socket may take to end."""
@@ -152,10 +158,26 @@ class TrainingProcess:
 
     def leave(self) -> None:
         """Let it exit as a script does at its end; end it where that takes too long."""
+        self.dismiss()
+        self.await_exit(time.monotonic() + LEAVE_SECONDS)
+
+    def dismiss(self) -> None:
+        """Tell it to exit as a script does at its end."""
         with suppress(OSError):
             self._connection.send_bytes(b"")
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LEAVE_SECONDS)
+
+    def await_exit(self, until: float) -> None:
+        """Wait for the exit of a process that was dismissed, and end it after that.
+
+        Args:
+            until: The last moment, on the clock of ``time.monotonic``.
+        """
+        try:
+            self._process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _logger.warning(
+                "exit handlers of training code took more than %g s and were ended", LEAVE_SECONDS
+            )
         self.end(at_once=True)
 
     def end(self, *, at_once: bool) -> None:
@@ -175,7 +197,8 @@ class TrainingProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_TERMINATE_SECONDS)
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILLED_SECONDS)
         kill(family)
         self._connection.close()
         with self._output as output:
@@ -187,7 +210,8 @@ class TrainingProcess:
         """How it ended, as the end of a sentence; once :meth:`end` was called."""
         if self._cut_off:
             return "closed the descriptor by which it talks to its worker, and was ended"
-        return _described_end(self._process.wait())
+        code = self._process.poll()
+        return "was killed and does not end" if code is None else _described_end(code)
 
     def _send(self, message: object) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it is over, which will be noticed

@@ -143,14 +143,28 @@ def _logging() -> _Undo:
         manager.disable = disabled
         for name, logger in _loggers():
             kept = before.get(name)
-            if kept is None:  # a module that was imported meanwhile has it
+            if kept is None:
                 logger.disabled = False
+                if not _is_of_module(name):  # the trial's own: its handlers write to its log
+                    _without_handlers(logger)
             elif _of_logger(logger) != kept:
                 level, logger.propagate, logger.disabled, handlers, filters = kept
                 logger.setLevel(level)
                 logger.handlers[:], logger.filters[:] = handlers, filters
 
     return undo
+
+
+def _is_of_module(logger: str) -> bool:
+    """Whether a logger is that of an imported module, which configures it once."""
+    return logger in sys.modules and logger != "__main__"
+
+
+def _without_handlers(logger: logging.Logger) -> None:
+    for handler in logger.handlers[:]:
+        logger.removeHandler(handler)
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
 
 
 def _loggers() -> list[tuple[str, logging.Logger]]:

@@ -7,16 +7,16 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hopsml_flows.execution.capture import OutputLog
 from hopsml_flows.execution.carrying import EventMakers
-from hopsml_flows.execution.process.launch import TrainingProcess, overdue
+from hopsml_flows.execution.process.launch import LEAVE_SECONDS, TrainingProcess, overdue
 from hopsml_flows.execution.process.memory import MemoryWatch
-from hopsml_flows.execution.process.messages import Done
+from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.process.work import Order, TrialWork
 from hopsml_flows.execution.run import Job, Place
 from hopsml_flows.storage import TrialFiles
@@ -27,6 +27,12 @@ __all__ = ["Lost", "Supervisor"]
 
 _LOOK_SECONDS = 0.1
 """How often the worker looks whether its driver still waits."""
+
+_READY_SECONDS = 300.0
+"""How long a process may take to load what it needs before it trains."""
+
+IDLE_SECONDS = 300.0
+"""How long a process waits for a trial; its driver may be gone, and it holds memory and a GPU."""
 
 _MEMORY_SECONDS = 0.5
 """How often it looks at the memory of a process that trains."""
@@ -66,6 +72,7 @@ class Supervisor:
         self._idle: list[_Member] = []
         self._members: set[_Member] = set()
         self._note = ""
+        self._reaper: threading.Timer | None = None
 
     def run(
         self,
@@ -111,12 +118,12 @@ class Supervisor:
         with self._lock:
             idle, self._idle = self._idle, []
             members, self._members = self._members, set()
-        for member in members:
-            if member in idle:
-                member.leave()
-            else:
-                member.process.end(at_once=False)
-                member.remove()
+            if self._reaper is not None:
+                self._reaper.cancel()
+        _leave_together(idle)
+        for member in members - set(idle):
+            member.process.end(at_once=False)
+            member.remove()
 
     def _taken(self) -> _Member:
         with self._lock:
@@ -140,11 +147,32 @@ class Supervisor:
             return
         with self._lock:
             if self._job.isolation != "process" and member in self._members:  # not closed meanwhile
+                member.idle_since = time.monotonic()
                 self._idle.append(member)
+                if self._reaper is None:
+                    self._watch_idle()
                 return
             self._members.discard(member)
         # The next trial need not wait for its exit.
         threading.Thread(target=member.leave, name="hopsml-leaving").start()
+
+    def _watch_idle(self) -> None:
+        """Look again later for processes that nothing needs; called with the lock."""
+        self._reaper = threading.Timer(IDLE_SECONDS, self._reap)
+        self._reaper.daemon = True
+        self._reaper.start()
+
+    def _reap(self) -> None:
+        """Let processes leave that had no trial for long; the next trial gets a fresh one."""
+        with self._lock:
+            oldest = time.monotonic() - IDLE_SECONDS
+            due = [member for member in self._idle if member.idle_since <= oldest]
+            self._idle = [member for member in self._idle if member not in due]
+            self._members.difference_update(due)
+            self._reaper = None
+            if self._idle:
+                self._watch_idle()
+        _leave_together(due)
 
     def _end(self, member: _Member, *, at_once: bool) -> None:
         with self._lock:
@@ -171,6 +199,10 @@ class Supervisor:
             told = process.told(_LOOK_SECONDS, lines)
             if isinstance(told, Done):
                 return told
+            if isinstance(told, Ready):
+                member.is_ready = True
+            elif not member.is_ready and time.monotonic() - member.began > _READY_SECONDS:
+                return f"its process did not load what it needs within {_READY_SECONDS:g} s"
             if process.is_over:
                 told = process.told(0.0, lines)  # its last answer may have come just before
                 return told if isinstance(told, Done) else ""
@@ -204,6 +236,17 @@ class Supervisor:
         return Lost(reason, abandoned=was_abandoned)
 
 
+def _leave_together(members: Iterable[_Member]) -> None:
+    """Let processes exit by themselves, at the same time, and remove their temporary files."""
+    until = time.monotonic() + LEAVE_SECONDS
+    leaving = list(members)
+    for member in leaving:
+        member.process.dismiss()
+    for member in leaving:
+        member.process.await_exit(until)
+        member.remove()
+
+
 class _Member:
     """A process of a worker, and the directory for its temporary files."""
 
@@ -211,9 +254,15 @@ class _Member:
         self._job = job
         self.timed_out = False
         self.at_once = False
+        self.is_ready = False
+        self.began = self.idle_since = time.monotonic()
         self._home = Path(tempfile.mkdtemp(prefix="hopsml-process-", dir=job.scratch))
         work = TrialWork(job, replace(place, scratch=str(self._home)), events, str(self._home))
-        self.process = TrainingProcess(work, os.environ)
+        try:
+            self.process = TrainingProcess(work, os.environ)
+        except BaseException:
+            self.remove()
+            raise
 
     def leave(self) -> None:
         """Let the process exit by itself, and remove its temporary files."""

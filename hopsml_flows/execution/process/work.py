@@ -17,7 +17,7 @@ from hopsml_flows.execution.process.state import put_back, seeded, short_of_desc
 from hopsml_flows.execution.run import Job, Place
 from hopsml_flows.execution.staging import Staging
 from hopsml_flows.storage import TrialFiles
-from hopsml_flows.trials import Trial
+from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["Order", "TrialWork"]
 
@@ -87,6 +87,7 @@ class TrialWork:
             called=lambda: tell(Called()),
             values=values,
         )
+        result: TrialResult | None = None
         try:
             with put_back() as left, order.around or nullcontext():
                 seeded(job.trial_seed(trial.number))
@@ -101,7 +102,11 @@ class TrialWork:
                 )
                 result = carried_out(job, trial, staging, place, self.events, sink)
         except Exception as error:  # of storage: each file system has errors of its own
-            return Done(error=_sendable(error), unfit="the project's own code failed in it")
+            unfit = f"hopsml-flows itself failed ({type(error).__name__}: {error})"
+            if result is None:
+                return Done(error=_sendable(error), unfit=unfit)
+            # It is committed: what failed after that costs the process, and not the trial.
+            return Done(replace(result, params={}), unfit=unfit)
         # The driver knows the hyperparameters; here they may be of classes that only it has.
         unfit = "; ".join(left) or short_of_descriptors()
         return Done(replace(result, params={}), unfit=unfit)
