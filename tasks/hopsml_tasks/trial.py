@@ -43,7 +43,9 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
         TrialFailedError: It failed; the exception carries the result.
     """
     order: Order = pickle.loads(packed)  # from this run's own driver
-    if order.trial.may_have_begun or job.resumed:
+    # Where storage is remote, it is asked in any case: one that refuses is found out before hours
+    # of training.
+    if order.trial.may_have_begun or job.resumed or job.project.local_root is None:
         done = committed(job.project, job.paths, order.trial)
         if done is not None:
             return done

@@ -81,9 +81,18 @@ def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> 
     except (EOFError, OSError):
         pass
     finally:
-        kill(descendants(os.getpid()))
         work.leave()
+        # With those of its group at once: training code that saw a child of its own end first would
+        # go on, and its trial might count as done.
+        kill([process for process in descendants(os.getpid()) if not _is_in_group(process)])
         os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _is_in_group(process: psutil.Process) -> bool:
+    try:
+        return os.getpgid(process.pid) == os.getpgrp()
+    except ProcessLookupError:
+        return True
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -69,7 +69,10 @@ class Work(Protocol):
         """Load what orders will need; the first order is not waited for."""
 
     def leave(self) -> None:
-        """Remove temporary files; the worker that would do so has gone, and the process ends."""
+        """Have temporary files removed: the worker that would do so has gone.
+
+        The process ends right after; what it does in its main thread must not notice.
+        """
 
     def carry_out(self, order: Any, tell: Tell) -> Done:
         """Carry an order out, in the main thread.

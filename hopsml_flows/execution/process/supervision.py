@@ -109,7 +109,8 @@ class Supervisor:
                 raise end.error
             result: TrialResult = end.value
             return result
-        self._end(member, at_once=member.at_once)
+        # With no time for an end of its own: what returned in that might count as done.
+        self._end(member, at_once=True)
         reason = end or f"its process {member.process.how_it_ended}"
         return self._said(order.trial, member, reason, abandoned())
 
@@ -122,7 +123,7 @@ class Supervisor:
                 self._reaper.cancel()
         _leave_together(idle)
         for member in members - set(idle):
-            member.process.end(at_once=False)
+            member.process.end(at_once=True)
             member.remove()
 
     def _taken(self) -> _Member:
@@ -214,7 +215,6 @@ class Supervisor:
             if time.monotonic() > look_at_memory:
                 look_at_memory = time.monotonic() + _MEMORY_SECONDS
                 if too_much := self._memory.too_much(process.pid):
-                    member.at_once = True
                     return (
                         f"its process was ended: {too_much}; give trials more memory, or fewer "
                         "workers"
@@ -253,7 +253,6 @@ class _Member:
     def __init__(self, job: Job, place: Place, events: EventMakers) -> None:
         self._job = job
         self.timed_out = False
-        self.at_once = False
         self.is_ready = False
         self.began = self.idle_since = time.monotonic()
         self._home = Path(tempfile.mkdtemp(prefix="hopsml-process-", dir=job.scratch))

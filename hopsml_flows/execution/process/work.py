@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import shutil
+import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -63,8 +63,8 @@ class TrialWork:
         self.events.start(self.job, Trial(0, "", {}))
 
     def leave(self) -> None:
-        """Remove the process's directory."""
-        shutil.rmtree(self.home, ignore_errors=True)
+        """Have the process's directory removed, by a process that outlives this one."""
+        subprocess.Popen(["rm", "-rf", "--", self.home], start_new_session=True)
 
     def carry_out(self, order: Order, tell: Tell) -> Done:
         """Run a trial.
