@@ -81,10 +81,11 @@ def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> 
     except (EOFError, OSError):
         pass
     finally:
+        started = descendants(os.getpid())
         work.leave()
         # With those of its group at once: training code that saw a child of its own end first would
         # go on, and its trial might count as done.
-        kill([process for process in descendants(os.getpid()) if not _is_in_group(process)])
+        kill([process for process in started if not _is_in_group(process)])
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
