@@ -23,6 +23,7 @@ from contextlib import suppress
 
 from hopsml_flows.board.settings import LOOPBACK
 from hopsml_flows.board.shown import Shown
+from hopsml_flows.execution.here import standing_directory
 
 __all__ = ["Board"]
 
@@ -138,6 +139,7 @@ class Board:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                cwd=standing_directory(),
                 pass_fds=[descriptor],
                 process_group=0,  # Ctrl-C belongs to this process, which ends it in its time
                 env={**os.environ, "TMPDIR": scratch, "CUDA_VISIBLE_DEVICES": ""},

@@ -25,6 +25,7 @@ import distributed
 from hopsml_flows.cluster import kubernetes, slurm
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.extras import cluster_class
+from hopsml_flows.cluster.machine import memory_share, room_for_workers
 from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
@@ -332,31 +333,25 @@ def _worker_count(
     config: ClusterConfig, shares: _Shares | None, trials: int | None, group: GroupSize | None
 ) -> int:
     if group is not None:
-        room, each = _cores(), group.processes
+        room, each = room_for_workers(), group.processes
         if group.use_gpus and (gpus := len(visible_gpus())):
             room, each = gpus, group.computing
         fitting = max(1, room // max(1, each)) * group.processes
         wanted = config.n_workers or fitting
         return wanted if trials is None else min(wanted, trials * group.processes)
-    most = config.n_workers or (len(shares.devices) if shares else _cores())
+    most = config.n_workers or (len(shares.devices) if shares else room_for_workers())
     return max(1, most if trials is None else min(most, trials))
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this platform
-        return os.cpu_count() or 1
 
 
 @contextmanager
 def _started(
     config: ClusterConfig, workers: int, shares: _Shares | None, group: GroupSize | None
 ) -> Iterator[Any]:
+    limit = config.memory_limit
     arguments: dict[str, Any] = {
         "n_workers": workers,
         "threads_per_worker": 1,
-        "memory_limit": config.memory_limit,
+        "memory_limit": memory_share(workers) if limit == "auto" else limit,
         # Any free port, and no dashboard: it would take a second to import. Dask's default port
         # can be had by one cluster a machine.
         "dashboard_address": "127.0.0.1:0",

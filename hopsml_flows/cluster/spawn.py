@@ -8,10 +8,13 @@ Workers need nothing of it: what is defined in ``__main__`` travels by value.
 from __future__ import annotations
 
 import multiprocessing.spawn
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from hopsml_flows.execution.here import here, standing_directory
 
 __all__ = ["without_main_module"]
 
@@ -50,8 +53,28 @@ def without_main_module() -> Iterator[None]:
 def _prepared(name: str) -> dict[str, Any]:
     original = _original
     assert original is not None
-    data = original(name)
+    try:
+        data = original(name)
+    except FileNotFoundError:
+        if here() is not None:
+            raise
+        data = _without_directory(name)
     if name.startswith(_DASK_PROCESS):
         data.pop("init_main_from_path", None)
         data.pop("init_main_from_name", None)
     return data
+
+
+def _without_directory(name: str) -> dict[str, Any]:
+    """What a child is told by a process whose working directory was removed.
+
+    The standard library asks for that directory, and tells the child to change there.
+    """
+    return {
+        "authkey": multiprocessing.current_process().authkey,
+        "name": name,
+        "sys_path": list(sys.path),
+        "sys_argv": sys.argv,
+        "dir": standing_directory(),
+        "start_method": multiprocessing.get_start_method(),
+    }

@@ -235,8 +235,8 @@ def _import_string(function: Callable[..., Any]) -> str:
     if file and (module == "__main__" or module.startswith(_LOADED)):
         try:
             place = str(Path(file).absolute().relative_to(Path.cwd()))
-        except ValueError:
-            place = str(Path(file).absolute())
+        except (ValueError, FileNotFoundError):  # elsewhere, or the working directory was removed
+            place = file
         return f"{place}:{name}"
     return f"{module}:{name}"
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hopsml_flows.execution.here import here
 from hopsml_flows.execution.sizes import name_text
 from hopsml_flows.storage.patience import within
 
@@ -65,7 +66,7 @@ def own_working_directory(like: str, scratch: str | None = None) -> Iterator[Wor
     Yields:
         The new working directory.
     """
-    before = _current()
+    before = here()
     if scratch is None:
         own = WorkingDirectory(Path(tempfile.mkdtemp(prefix="hopsml-trial-")), like)
     else:
@@ -254,13 +255,6 @@ def _kept(scratch: str, like: str) -> WorkingDirectory:
         _mirrors.clear()  # one experiment after the other
         _mirrors[key] = WorkingDirectory(Path(scratch) / f"worker-{os.getpid()}", like)
     return _mirrors[key]
-
-
-def _current() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:  # it was removed
-        return None
 
 
 def _go_back(before: str | None) -> None:

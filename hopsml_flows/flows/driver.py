@@ -5,7 +5,6 @@ What is decided is decided by the search and the trial loop, which are pure; her
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -29,6 +28,7 @@ from hopsml_flows.execution import (
     committed,
     take_kept,
 )
+from hopsml_flows.execution.here import here
 from hopsml_flows.flows.generation import GenerationRuns
 from hopsml_flows.flows.groups import GroupFuture, GroupRuns
 from hopsml_flows.flows.plan import Plan
@@ -157,7 +157,7 @@ class Driver:
             needs_metric=self._plan.needs_metric,
             local_logdir=self._plan.options.local_logdir,
             trial_timeout=self._plan.options.trial_timeout,
-            directory=_working_directory(),
+            directory=here() or "",  # without one, that of trials begins empty
             scratch=scratch,
             resumed=self._resumed,
             sync_interval=self._plan.options.sync_interval,
@@ -347,14 +347,6 @@ def _began(earlier: Earlier) -> dict[int, Trial]:
         for number, params in earlier.params.items()
         if (directory := earlier.directories.get(number)) is not None
     }
-
-
-def _working_directory() -> str:
-    """The driver's working directory; "" where that was removed, and trials' begin empty."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return ""
 
 
 def _reported(outcome: Outcome) -> TrialResult | None:

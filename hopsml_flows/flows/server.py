@@ -30,6 +30,7 @@ from prefect.settings import (
 
 from hopsml_flows.cluster.remote import flush
 from hopsml_flows.errors import PrefectServerError
+from hopsml_flows.execution.here import standing_directory
 
 __all__ = ["check_answers", "embedded_server", "server_is_embedded"]
 
@@ -150,6 +151,7 @@ def _started(listener: socket.socket, url: str, output: IO[bytes]) -> subprocess
         stdout=output,
         stderr=subprocess.STDOUT,
         pass_fds=[listener.fileno()],
+        cwd=standing_directory(),
         # Ctrl-C belongs to the driver, which still has to report the run's end to this server.
         process_group=0,
         env={

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.deadline import GRACE_SECONDS
+from hopsml_flows.execution.here import standing_directory
 from hopsml_flows.execution.process.child import descendants, kill
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Ready, Work
 from hopsml_flows.trials import Failure
@@ -82,6 +83,7 @@ class TrainingProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._output,
+                cwd=standing_directory(),
                 pass_fds=[other.fileno()],
                 # A group of its own: data loaders and the like end with it, and Ctrl-C does not
                 # reach it.
