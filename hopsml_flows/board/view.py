@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 from hopsml_flows.board import hparams
 from hopsml_flows.board.shown import Shown
 from hopsml_flows.storage import FileInfo, TrialFiles
-from hopsml_flows.storage.patience import answer_limit, within
+from hopsml_flows.storage.patience import answer_limit
+from hopsml_flows.storage.within import within
 
 __all__ = ["View"]
 

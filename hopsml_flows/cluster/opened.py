@@ -10,11 +10,9 @@ import functools
 import logging
 import os
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +28,12 @@ from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
+from hopsml_flows.cluster.timed_start import started_within
 from hopsml_flows.cluster.visible import check_visible
 from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.storage import Project
+from hopsml_flows.storage.within import within
 
 __all__ = [
     "OpenCluster",
@@ -200,7 +200,7 @@ def open_cluster(
         cluster = stack.enter_context(_started(config, workers, shares, group))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
         client.register_plugin(IgnoreInterrupts())
-        client.wait_for_workers(workers, timeout=config.start_timeout)
+        _await_workers(client, workers, config)
         _unmark_this_process()
         if group is None:
             _give_back_idle(cluster, workers, config)
@@ -229,7 +229,10 @@ def _opened_elsewhere(
 
 
 def _await_workers(
-    client: distributed.Client, count: int, config: ClusterConfig, refused: Sequence[BaseException]
+    client: distributed.Client,
+    count: int,
+    config: ClusterConfig,
+    refused: Sequence[BaseException] = (),
 ) -> None:
     """Wait for the workers without which nothing can begin; others may come later."""
     deadline = time.monotonic() + config.start_timeout
@@ -241,10 +244,13 @@ def _await_workers(
                 f"{there} of {count} workers were there within {config.start_timeout:g} s (the "
                 f"cluster's start_timeout); {_WHERE_TO_LOOK[config.kind]}"
             )
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
 _WHERE_TO_LOOK = {
+    "auto": "they end before they can say more",
+    "local": "they end before they can say more",
+    "cuda": "they end before they can say more",
     "slurm": "the queue or the jobs' logs (squeue; the option log_directory) say why",
     "kubernetes": "the pods say why (kubectl describe pods, kubectl logs)",
 }
@@ -367,7 +373,7 @@ def _started(
         kind = distributed.LocalCluster
         if visible_gpus() and not (group and group.use_gpus):  # asked for trials on the CPU
             arguments["env"] = {"CUDA_VISIBLE_DEVICES": ""}
-    cluster = kind(**{**arguments, **config.options})
+    cluster = started_within(config.start_timeout, kind, {**arguments, **config.options})
     try:
         yield cluster
     finally:
@@ -403,25 +409,15 @@ def _connect(config: ClusterConfig) -> distributed.Client:
 def _probe(address: str) -> None:
     """Ask the scheduler who it is.
 
-    Dask's client waits without limit for a peer that accepts a connection and says nothing; the
-    thread is a daemon, so that even then nobody waits for it.
+    Dask's client waits without limit for a peer that accepts a connection and says nothing.
     """
-    answer: Future[None] = Future()
 
     async def ask() -> None:
         async with distributed.core.rpc(address) as scheduler:
             await scheduler.identity()
 
-    def run() -> None:
-        try:
-            asyncio.run(asyncio.wait_for(ask(), CONNECT_SECONDS))
-            answer.set_result(None)
-        except BaseException as error:  # handed to the caller
-            answer.set_exception(error)
-
-    threading.Thread(target=run, name="hopsml-probe", daemon=True).start()
     try:
-        answer.result(CONNECT_SECONDS)
+        within(CONNECT_SECONDS, lambda: asyncio.run(asyncio.wait_for(ask(), CONNECT_SECONDS)))
     except (OSError, TimeoutError, ValueError) as error:
         raise InvalidClusterError(
             "cluster",

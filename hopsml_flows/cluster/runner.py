@@ -36,6 +36,7 @@ from hopsml_flows.cluster.orphans import end_orphans
 from hopsml_flows.cluster.remote import Call, Outcome, Share, SharedRef, flush_worker, perform
 from hopsml_flows.cluster.states import FinalState, StateBook
 from hopsml_flows.errors import ResourceUnavailableError, WorkerLostError
+from hopsml_flows.storage.within import within
 
 __all__ = ["Owner", "TrialTaskRunner"]
 
@@ -468,7 +469,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                     known.future.wait()
                     self._note(known.future, known.future.outcome())
             hurry = interrupted or not self._book.server_answers()
-            client.run(flush_worker, 2.0 if hurry else FLUSH_SECONDS, on_error="ignore")
+            seconds = 2.0 if hurry else FLUSH_SECONDS
+            # Dask waits without limit for a worker whose process was stopped.
+            within(
+                seconds + FLUSH_SECONDS,
+                lambda: client.run(flush_worker, seconds, on_error="ignore"),
+                "a worker",
+            )
             if not self.cluster.owned:
                 self._clear_beginnings()
                 for key in list(self._shared):

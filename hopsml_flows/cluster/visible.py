@@ -7,12 +7,16 @@ from contextlib import suppress
 
 import distributed
 
-from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.errors import InvalidProjectError, ResourceUnavailableError
 from hopsml_flows.storage import Project, remove_marker, sees_marker, write_marker
+from hopsml_flows.storage.within import within
 
 __all__ = ["check_visible"]
 
 _LOOK_SECONDS = 12
+
+_ANSWER_SECONDS = 60
+"""Longest wait for all workers; Dask waits without limit for one whose process was stopped."""
 
 
 def check_visible(client: distributed.Client, project: Project) -> None:
@@ -24,6 +28,7 @@ def check_visible(client: distributed.Client, project: Project) -> None:
 
     Raises:
         InvalidProjectError: It cannot be written, or a worker does not see it.
+        ResourceUnavailableError: A worker does not answer.
     """
     was_there = project.exists("")
     try:
@@ -33,7 +38,13 @@ def check_visible(client: distributed.Client, project: Project) -> None:
             "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
         ) from error
     try:
-        answers = client.run(_look, project, path, content, on_error="return")
+        answers = within(
+            _ANSWER_SECONDS,
+            lambda: client.run(_look, project, path, content, on_error="return"),
+            "a worker",
+        )
+    except TimeoutError as error:
+        raise ResourceUnavailableError(f"{error}: its process hangs, or its machine") from error
     finally:
         remove_marker(project, path)
     blind = {worker: answer for worker, answer in answers.items() if answer is not None}

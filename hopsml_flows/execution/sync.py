@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 
 from hopsml_flows.storage import Project, TrialFiles, is_log, is_own_file
-from hopsml_flows.storage.patience import PATIENCE_SECONDS, answer_limit, persistently, within
+from hopsml_flows.storage.patience import PATIENCE_SECONDS, answer_limit, persistently
+from hopsml_flows.storage.within import within
 
 __all__ = ["SYNC_SECONDS", "Sync"]
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from hopsml_flows.execution.here import here
 from hopsml_flows.execution.sizes import name_text
-from hopsml_flows.storage.patience import within
+from hopsml_flows.storage.within import within
 
 __all__ = ["WorkingDirectory", "own_working_directory"]
 

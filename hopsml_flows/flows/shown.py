@@ -15,7 +15,8 @@ from hopsml_flows.board import HOST_VARIABLE, Board, Shown, host
 from hopsml_flows.errors import ExperimentTakenOverError, HopsmlWarning
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.storage.patience import answer_limit, within
+from hopsml_flows.storage.patience import answer_limit
+from hopsml_flows.storage.within import within
 from hopsml_flows.tracking import Progress
 
 __all__ = ["ShownExperiment"]

@@ -6,15 +6,15 @@ hangs counts as one that failed: Hops' libhdfs does when a DataNode dies under a
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from hopsml_flows.storage.project import Project
 from hopsml_flows.storage.transient import is_transient
+from hopsml_flows.storage.within import within
 
-__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replaced", "within"]
+__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replaced"]
 
 PATIENCE_SECONDS = 90.0
 """How long storage may stay away before what needs it fails."""
@@ -84,34 +84,3 @@ def replaced(
     """
     limit = answer_limit(project, len(data))
     persistently(lambda: project.replace(path, data), patience=patience, limit=limit)
-
-
-def within(seconds: float | None, action: Callable[[], T]) -> T:
-    """Do something, and give it up when it takes too long.
-
-    Args:
-        seconds: How long it may take; None for as long as it does.
-        action: What to do. Given up, it goes on in a thread of its own as long as it hangs.
-
-    Raises:
-        TimeoutError: It took too long.
-    """
-    if seconds is None:
-        return action()
-    returned: list[T] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            returned.append(action())
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, name="hopsml-request", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError(f"storage did not answer within {seconds:.0f} s")
-    if raised:
-        raise raised[0]
-    return returned[0]

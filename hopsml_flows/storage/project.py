@@ -19,6 +19,7 @@ from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.storage.files import FileInfo, Files, Progress
 from hopsml_flows.storage.local import LocalFiles, written_beside
 from hopsml_flows.storage.matching import matching
+from hopsml_flows.storage.within import within
 
 __all__ = [
     "DEFAULT_PROJECT",
@@ -393,7 +394,7 @@ class Project:
             if self._local is not None:
                 self._store.check_writable()
             else:
-                _within(ANSWER_SECONDS, lambda: self._store.check_writable())
+                within(ANSWER_SECONDS, lambda: self._store.check_writable())
         except InvalidProjectError:
             raise
         except Exception as error:  # each file system has errors of its own
@@ -518,22 +519,3 @@ def _texts(options: Any) -> Iterator[str]:
     elif isinstance(options, Mapping):
         for value in options.values():
             yield from _texts(value)
-
-
-def _within(seconds: float, call: Any) -> None:
-    """Call, and give up waiting after a time: some clients try for minutes, out of reach."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as error:  # handed to the caller
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="hopsml-storage-check", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError(f"no answer within {seconds} s")
-    if errors:
-        raise errors[0]

@@ -111,3 +111,19 @@ def test_a_script_without_a_guard_is_not_run_again_in_the_child(tmp_path):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert (done.returncode, done.stdout.split()) == (0, ["started", "child"]), done.stderr
+
+
+def test_without_a_working_directory_a_worker_is_told_what_it_needs(tmp_path, monkeypatch):
+    with without_main_module():
+        whole = multiprocessing.spawn.get_preparation_data(DASK)
+        place = tmp_path / "place"
+        place.mkdir()
+        monkeypatch.chdir(place)
+        place.rmdir()
+        worker = multiprocessing.spawn.get_preparation_data(DASK)
+    # Which directory was the first one is left out, and whether multiprocessing logs.
+    assert set(whole) - set(worker) <= {"orig_dir", "log_to_stderr", "log_level"}
+    assert worker["dir"] == os.sep
+    assert {k: worker[k] for k in ("authkey", "name", "sys_argv", "start_method")} == {
+        k: whole[k] for k in ("authkey", "name", "sys_argv", "start_method")
+    }
