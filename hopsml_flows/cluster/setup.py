@@ -12,7 +12,7 @@ __all__ = ["IgnoreInterrupts", "show_first_gpu_only"]
 
 
 class IgnoreInterrupts(distributed.WorkerPlugin):
-    """Keeps Ctrl-C, which the terminal sends to every process, from killing the workers.
+    """Keeps what a terminal sends to every process from killing the workers: Ctrl-C, its end.
 
     The driver gets it too, and stops them in its own way.
     """
@@ -20,9 +20,10 @@ class IgnoreInterrupts(distributed.WorkerPlugin):
     name = "hopsml-ignore-interrupts"
 
     def setup(self, worker: distributed.Worker) -> None:
-        """Ignore SIGINT, unless the worker is a part of the driver's process."""
+        """Ignore SIGINT and SIGHUP, unless the worker is a part of the driver's process."""
         if worker.nanny is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def show_first_gpu_only(worker: distributed.Worker) -> None:

@@ -28,6 +28,7 @@ from hopsml_flows.errors import HopsmlWarning
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.block import block_reference, loaded_project
 from hopsml_flows.flows.deployable import HOME, DeployableFlow
+from hopsml_flows.flows.hangup import ended_by_hangup
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.trials import ExperimentResult
 
@@ -106,6 +107,7 @@ class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
             stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller())))
             results: list[ExperimentResult] = []
             stack.callback(_results.reset, _results.set(results))
+            stack.enter_context(ended_by_hangup())
             call = cast("Callable[..., Any]", super().__call__)  # its overloads fit no pass-through
             try:
                 result = call(return_state=return_state, wait_for=wait_for, **arguments)

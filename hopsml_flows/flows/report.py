@@ -8,11 +8,11 @@ from typing import Any
 
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
-from rich.console import Console
 from rich.table import Table
 
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.server import server_is_embedded
+from hopsml_flows.tracking.console import open_console
 from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 
 __all__ = ["generation_line", "print_report"]
@@ -27,7 +27,7 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         plan: What was run.
         result: What came of it.
     """
-    console = Console()
+    console = open_console()
     console.print(_table(plan, result))
     failed = len(result.failed)
     console.print(

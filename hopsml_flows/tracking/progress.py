@@ -17,6 +17,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hopsml_flows.tracking.console import open_console, printing
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -70,7 +72,8 @@ class Progress(ABC):
         now = time.monotonic()
         if force or now - self._drawn >= self._interval:
             self._drawn = now
-            self._draw(counts, best, now - self._began)
+            with printing():
+                self._draw(counts, best, now - self._began)
 
     def note(self, text: str) -> None:
         """Print a line that stays.
@@ -78,7 +81,8 @@ class Progress(ABC):
         Args:
             text: The line.
         """
-        print(text, flush=True)
+        with printing():
+            print(text, flush=True)
 
     @abstractmethod
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
@@ -112,12 +116,14 @@ class _LiveLine(Progress):
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Progress:
-        self._live.start()
+        with printing():
+            self._live.start()
         return self
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
-        self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        with printing():
+            self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         row = Table.grid(padding=(0, 1))
@@ -128,7 +134,8 @@ class _LiveLine(Progress):
         self._live.update(row, refresh=True)
 
     def _close(self) -> None:
-        self._live.stop()
+        with printing():
+            self._live.stop()
 
 
 def open_progress(*, show: bool) -> Progress:
@@ -139,7 +146,7 @@ def open_progress(*, show: bool) -> Progress:
     """
     if not show:
         return _Silent()
-    console = Console(file=sys.stdout)
+    console = open_console(sys.stdout)
     return _LiveLine(console) if console.is_terminal and not console.is_jupyter else _Plain()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -256,8 +257,17 @@ experiment.grid_search(train, {"x": [0, 1, 2, 3]}, name="long",
 """
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "ctrl-c"])
-@pytest.mark.parametrize("server", ["embedded", "running"])
+@pytest.mark.parametrize(
+    ("server", "stop"),
+    [
+        ("embedded", "sigterm"),
+        ("embedded", "ctrl-c"),
+        ("running", "sigterm"),
+        ("running", "ctrl-c"),
+        ("running", "terminal closed"),
+        ("running", "connection lost"),
+    ],
+)
 def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     prefect_server, tmp_path, stop, server
 ):
@@ -270,30 +280,42 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     }
     if server == "running":
         environment["PREFECT_API_URL"] = prefect_server
+    terminal, theirs = os.openpty()
+    in_terminal = stop == "terminal closed"
     driver = subprocess.Popen(
-        [sys.executable, str(script)],
+        # setsid --ctty: the terminal is the driver's controlling one, whose end it is told.
+        [*(["setsid", "--ctty"] if in_terminal else []), sys.executable, str(script)],
         cwd=tmp_path,
         env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdin=theirs,
+        stdout=theirs if in_terminal else subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        process_group=0,
+        process_group=None if in_terminal else 0,
     )
+    os.close(theirs)
     try:
         deadline = time.monotonic() + 120
         while len(list(tmp_path.glob("started-*"))) < 2 and time.monotonic() < deadline:
             assert driver.poll() is None, driver.stdout.read()
+            if in_terminal and select.select([terminal], [], [], 0)[0]:
+                os.read(terminal, 65536)
             time.sleep(0.1)
         family = psutil.Process(driver.pid).children(recursive=True)
         assert len(family) >= 4  # two workers and what their trials started
         assert any("hopsml_flows.board.child" in process.cmdline() for process in family)
-        if stop is signal.SIGINT:
-            os.killpg(driver.pid, stop)  # as a terminal does
+        if stop == "ctrl-c":
+            os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+        elif stop == "connection lost":
+            os.killpg(driver.pid, signal.SIGHUP)  # as a shell does
+        elif stop == "sigterm":
+            driver.send_signal(signal.SIGTERM)
         else:
-            driver.send_signal(stop)
+            os.close(terminal)
         output, _ = driver.communicate(timeout=90)
     finally:
+        if not in_terminal:
+            os.close(terminal)
         if driver.poll() is None:
             os.killpg(driver.pid, signal.SIGKILL)
     assert driver.returncode != 0

@@ -37,7 +37,6 @@ def config(**more):
 
 def where(x):
     import os
-    import time
 
     import psutil
     from dask import config
@@ -75,7 +74,6 @@ def test_trials_run_in_jobs_and_the_jobs_end_with_the_experiment(prefect_server,
 def ends_its_job(x, jobs):
     import os
     import signal
-    import time
     from pathlib import Path
 
     group = os.getpgid(os.getppid())
@@ -101,12 +99,10 @@ def test_a_job_that_is_killed_costs_one_attempt_and_is_submitted_again(
 
 def test_a_job_that_slurm_refuses_is_an_error_at_once(prefect_server, project, slurm):
     (slurm.bin / "sbatch").write_text("#!/bin/sh\necho 'invalid partition' >&2\nexit 1\n")
-    began = time.monotonic()
     with pytest.raises(ResourceUnavailableError, match="invalid partition"):
         experiment.grid_search(
             product, {"x": [1]}, project=str(project), cluster=config(), progress=False
         )
-    assert time.monotonic() - began < 60
 
 
 def test_jobs_that_never_start_are_given_up_after_the_start_timeout(
