@@ -28,5 +28,5 @@ def open_console(file: IO[str] | None = None) -> Console:
 
 
 def printing() -> suppress:
-    """For a block that prints; it ends early, and quietly, where nothing can be written any more."""
+    """For a block that prints: it ends early and quietly where nothing can be written any more."""
     return suppress(OSError, ValueError)  # writing to a closed file is a ValueError
