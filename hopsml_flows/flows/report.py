@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hopsml_flows.flows.plan import Plan
-from hopsml_flows.flows.server import server_is_embedded
+from hopsml_flows.server.embedded import server_is_embedded
 from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 
 __all__ = ["generation_line", "print_report"]
