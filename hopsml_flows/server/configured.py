@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import ssl
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -14,7 +13,7 @@ import httpx
 from packaging.version import InvalidVersion, Version
 from prefect.settings import PREFECT_CLOUD_API_URL, get_current_settings
 
-from hopsml_flows.errors import HopsmlWarning, PrefectServerError
+from hopsml_flows.errors import PrefectServerError
 from hopsml_flows.storage import proxy_variables
 
 __all__ = ["LOWEST", "check_configured", "is_too_old", "served_by"]
@@ -42,38 +41,29 @@ _BUSY = (
 
 
 @contextmanager
-def served_by(url: str, *, stacklevel: int = 4) -> Iterator[None]:
-    """Use a configured server for the block; one that is too old is said, and what it refuses.
+def served_by(url: str) -> Iterator[None]:
+    """Use a configured server for the block.
+
+    Prefect's client says itself where a server is older. What such a server then refuses is an
+    error that says so too.
 
     Args:
         url: Its API URL.
-        stacklevel: Of the warning that an old server gives.
 
     Raises:
         PrefectServerError: It cannot be used, or it is too old and refused a request.
     """
     version = check_configured(url)
-    if not is_too_old(version):
-        yield
-        return
-    old = (
-        f"the Prefect server {_without_password(url)} has version {version}, older than {LOWEST}, "
-        "the oldest one that is tested"
-    )
-    warnings.warn(
-        HopsmlWarning(f"{old}: it may lack what it is told, such as task runs; update it"),
-        stacklevel=stacklevel,
-    )
     try:
         yield
     except httpx.HTTPStatusError as error:
-        if error.response.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
+        not_understood = error.response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+        if not (not_understood and is_too_old(version)):
             raise
-        request = f"{error.request.method} {error.request.url.path}"
-        failure = PrefectServerError(f"{old}, and does not understand {request}; update it")
-    else:
-        return
-    raise failure
+        raise PrefectServerError(
+            f"the Prefect server {_without_password(url)} has version {version}, which is too old "
+            f"for {error.request.method} {error.request.url.path}; update it to {LOWEST} or newer"
+        ) from None
 
 
 def is_too_old(version: str | None) -> bool:
