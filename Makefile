@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(HOME)/.cache/uv
 
-.PHONY: demo test test-fast test-newest test-lowest servers lint lock clean
+.PHONY: demo test test-fast test-newest test-lowest test-beside-hopsworks servers lint lock clean
 
 demo: $(VENV)/.demo  ## set everything up and run the main job
 	$(BIN)/python examples/digits_grid.py
@@ -34,6 +34,15 @@ test-newest test-lowest: $(VENV)/.dev servers  ## the tests with the newest, or 
 	$(BIN)/uv pip install --quiet --python $(VENV)-$(@:test-%=%) --resolution $(RESOLUTION) \
 	  --editable '.[dev]'
 	$(VENV)-$(@:test-%=%)/bin/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+# Hopsworks' SDK pins versions of what this project needs too. Whether both can be installed together
+# is resolved, from the package index, for each Python version that both support.
+test-beside-hopsworks: $(VENV)/.uv  ## resolve this project together with Hopsworks' SDK
+	for version in 3.11 3.12 3.13; do \
+	  echo 'hopsworks[python]==5.2.1' | $(BIN)/uv pip compile --quiet --no-annotate --no-header \
+	    --python-version $$version --extra tensorflow pyproject.toml - | \
+	    grep -E '^(dask|fsspec|hopsworks|prefect|s3fs|tensorflow)==' || exit 1; \
+	done
 
 servers: $(VENV)/.dev  ## fetch what the tests' HDFS, S3 and browser are made of; needs Java 17 and Maven
 	$(BIN)/python -m tests.servers.fetch

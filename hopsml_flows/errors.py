@@ -31,7 +31,7 @@ a caller may want to catch as a built-in mixes that built-in in::
     ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
     ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
-    ├── PrefectServerError (RuntimeError)        the embedded Prefect server did not come up
+    ├── PrefectServerError (RuntimeError)        a Prefect server does not start, or is none
     └── TensorBoardError (RuntimeError)          a TensorBoard that somebody waits for does not run
 
     HopsmlWarning (UserWarning)
@@ -281,7 +281,7 @@ class NotInTrialError(HopsmlError, RuntimeError):
 
 
 class PrefectServerError(HopsmlError, RuntimeError):
-    """The embedded Prefect server did not start in time."""
+    """The embedded Prefect server cannot start, or the configured one cannot be used."""
 
 
 class TensorBoardError(HopsmlError, RuntimeError):

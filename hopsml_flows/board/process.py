@@ -24,6 +24,7 @@ from contextlib import suppress
 from hopsml_flows.board.settings import LOOPBACK
 from hopsml_flows.board.shown import Shown
 from hopsml_flows.execution.here import standing_directory
+from hopsml_flows.storage import reach_loopback_directly
 
 __all__ = ["Board"]
 
@@ -133,6 +134,7 @@ class Board:
             if self._closing.is_set():
                 return None
             descriptor = self._listener.fileno()
+            reach_loopback_directly()  # TensorBoard asks its data server by gRPC
             self._process = process = subprocess.Popen(
                 # -P: a tensorboard.py in the working directory is not meant.
                 [sys.executable, "-P", "-m", "hopsml_flows.board.child"],

@@ -23,7 +23,7 @@ def opened(text: str | None) -> Project:
         project = Project(text)
     else:
         from hopsml_flows.flows.block import block_reference, loaded_project
-        from hopsml_flows.flows.server import embedded_server
+        from hopsml_flows.server.embedded import embedded_server
 
         with embedded_server():
             project = loaded_project(block_reference(text) or "")

@@ -30,6 +30,7 @@ from prefect.utilities.collections import visit_collection
 from hopsml_flows.cluster.beginnings import awaiting_beginning, begin
 from hopsml_flows.cluster.setup import show_first_gpu_only
 from hopsml_flows.errors import WorkerLostError
+from hopsml_flows.storage import reach_loopback_directly
 
 SWITCH_SECONDS = 0.0005
 """How long a thread of a worker may keep the interpreter while others wait for it."""
@@ -124,6 +125,7 @@ class Share(distributed.WorkerPlugin):
 
     def setup(self, worker: distributed.Worker) -> None:
         """Take the object in; it is unpickled when first used."""
+        reach_loopback_directly()
         show_first_gpu_only(worker)
         # Prefect sends events from threads beside the task's. With Python's default of 5 ms each
         # system call of the task may wait so long to get the interpreter back: measured, that

@@ -157,7 +157,7 @@ def experiment_flow(plan: Callable[P, Plan]) -> ExperimentFlow[P]:
 
 def _enter_server(stack: ExitStack) -> None:
     # Imports Prefect's server client.
-    from hopsml_flows.flows.server import embedded_server
+    from hopsml_flows.server.embedded import embedded_server
 
     stack.enter_context(embedded_server())
 

@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_UI_URL
 from rich.table import Table
 
 from hopsml_flows.flows.plan import Plan
-from hopsml_flows.flows.server import server_is_embedded
+from hopsml_flows.server.embedded import server_is_embedded
 from hopsml_flows.tracking.console import open_console
 from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 

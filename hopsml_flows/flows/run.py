@@ -24,9 +24,9 @@ from hopsml_flows.flows.records import Ending, record_file, unwritable, write_st
 from hopsml_flows.flows.report import print_report
 from hopsml_flows.flows.resume import check_budget
 from hopsml_flows.flows.retry import Attempt, gone_on
-from hopsml_flows.flows.server import server_is_embedded
 from hopsml_flows.flows.shown import ShownExperiment
-from hopsml_flows.storage import ExperimentPaths, is_of_storage
+from hopsml_flows.server.embedded import server_is_embedded
+from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
 from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress
 from hopsml_flows.tracking.announcer import Announcer
@@ -52,6 +52,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         ExperimentInterruptedError: Storage takes nothing any more; `resume` goes on.
         ExperimentTakenOverError: Another driver took the experiment over.
     """
+    reach_loopback_directly()
     plan = gone_on(plan, attempt)
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)

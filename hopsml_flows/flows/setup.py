@@ -24,7 +24,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings
 
 from hopsml_flows.errors import InvalidArgumentError, PrefectServerError
 from hopsml_flows.flows.block import HopsFSProject, loaded_block
-from hopsml_flows.flows.server import check_answers
+from hopsml_flows.server.configured import LOWEST, check_configured, is_too_old
 from hopsml_flows.storage import Project
 
 __all__ = ["AUTOMATION", "Change", "Done", "Wish", "set_up"]
@@ -138,7 +138,8 @@ def set_up(wish: Wish) -> Iterator[Done]:
         What it has now.
 
     Raises:
-        PrefectServerError: None is configured, or it does not answer, or refuses something.
+        PrefectServerError: None is configured, or it does not answer, or is too old, or
+            refuses something.
     """
     url = PREFECT_API_URL.value()
     if not url:
@@ -146,8 +147,15 @@ def set_up(wish: Wish) -> Iterator[Done]:
             "no Prefect server is configured: set PREFECT_API_URL, for instance to "
             "http://127.0.0.1:4200/api after `prefect server start`"
         )
-    check_answers(url)
+    version = check_configured(url)
+    if is_too_old(version):
+        raise PrefectServerError(
+            f"the Prefect server {url} has version {version}, which is too old: nothing was "
+            f"changed; update it to {LOWEST} or newer (pip install --upgrade prefect, then "
+            "`prefect server start` again)"
+        )
     with _refusals(url), get_client(sync_client=True) as client:
+        client.read_automations_by_name(AUTOMATION)  # refused before anything is written
         yield _block_type(client)
         if wish.project is not None:
             yield _block(wish.block, Project(wish.project).url)

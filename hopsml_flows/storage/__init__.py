@@ -26,11 +26,17 @@ from hopsml_flows.storage.project import (
     default_project,
     has_password,
 )
+from hopsml_flows.storage.proxies import (
+    LOOPBACK_HOSTS,
+    proxy_variables,
+    reach_loopback_directly,
+)
 from hopsml_flows.storage.transient import has_no_room, is_of_storage, is_transient
 
 __all__ = [
     "DEFAULT_PROJECT",
     "EXPERIMENTS",
+    "LOOPBACK_HOSTS",
     "MODELS",
     "OF_EXPERIMENT",
     "PROJECT_VARIABLE",
@@ -53,6 +59,8 @@ __all__ = [
     "process_lives",
     "process_log",
     "process_of_log",
+    "proxy_variables",
+    "reach_loopback_directly",
     "remove_marker",
     "scalars_file",
     "sees_marker",

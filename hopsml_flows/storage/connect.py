@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hopsml_flows.storage.files import Files
+from hopsml_flows.storage.proxies import reach_loopback_directly
 
 __all__ = ["check_protocol", "connected", "environment_of"]
 
@@ -55,6 +56,8 @@ def connected(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
             say.
     """
     from hopsml_flows.storage.remote import ObjectFiles, RemoteFiles
+
+    reach_loopback_directly()
 
     if protocol in _OWN:
         fs, root = _own(protocol, url, options)

@@ -28,6 +28,7 @@ from uuid import uuid4
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.implementations.arrow import HadoopFileSystem
+from fsspec.spec import AbstractFileSystem
 
 from hopsml_flows.storage.files import temporary_beside
 
@@ -142,8 +143,11 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
     ) -> bytes:
         """Read a file, or a part; a whole file is of one version."""
         if start is not None or end is not None:
-            # From 0 on, fsspec would seek in a file that it opens as one that cannot.
-            part: bytes = super().cat_file(path, start, end, seekable=True, **kwargs)
+            # Not that of fsspec's class for Arrow: older ones read the whole file, and from 0 on it
+            # would seek in a file that it opens as one that cannot.
+            part: bytes = AbstractFileSystem.cat_file(
+                self, path, start, end, seekable=True, **kwargs
+            )
             return part
 
         def read() -> tuple[bytes, int]:

@@ -417,13 +417,13 @@ def test_a_server_that_never_comes_back_costs_no_result(project):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from hopsml_flows.errors import HopsmlWarning
-    from hopsml_flows.flows.server import embedded_server
+    from hopsml_flows.server.embedded import embedded_server
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}), embedded_server() as url:
         servers = [
             process
             for process in psutil.Process().children()
-            if "prefect.server.api.server" in " ".join(process.cmdline())
+            if "hopsml_flows.server.child" in " ".join(process.cmdline())
         ]
         assert url is not None
 

@@ -192,7 +192,7 @@ def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
     [
         (None, "no Prefect server is configured: set PREFECT_API_URL"),
         ("http://127.0.0.1:1/api", "does not answer: http://127.0.0.1:1/api"),
-        ("{ui}/nowhere", "/nowhere refused"),
+        ("{ui}/nowhere", "/nowhere answers, but is no Prefect API"),
     ],
     ids=["missing", "away", "refuses"],
 )
