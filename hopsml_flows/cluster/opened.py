@@ -19,12 +19,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import dask
 import distributed
 
 from hopsml_flows.cluster import kubernetes, slurm
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.extras import cluster_class
+from hopsml_flows.cluster.held import (
+    held_config,
+    held_level,
+    held_search_path,
+    held_spawn_environment,
+)
 from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
@@ -192,9 +197,12 @@ def open_cluster(
         stack.callback(end_orphans, mark)
         stack.enter_context(_quiet())
         stack.enter_context(without_main_module())
-        stack.enter_context(dask.config.set(SETTINGS))
+        stack.enter_context(held_config(SETTINGS))
+        stack.enter_context(held_spawn_environment())
         # Dask's own look at GPUs ends the start of a worker where NVML is there and broken.
-        stack.enter_context(dask.config.set({"distributed.diagnostics.nvml": shares is not None}))
+        stack.enter_context(held_config({"distributed.diagnostics.nvml": shares is not None}))
+        # Not "environ", which a worker sets after its start: its forked children would lack it.
+        stack.enter_context(held_config({f"distributed.nanny.pre-spawn-environ.{MARK}": mark}))
         _unmark_this_process()
         cluster = stack.enter_context(_started(config, workers, shares, group))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
@@ -212,7 +220,7 @@ def _opened_elsewhere(
 ) -> OpenCluster:
     """A cluster whose workers are started by Slurm or Kubernetes."""
     stack.enter_context(_quiet())
-    stack.enter_context(dask.config.set(SETTINGS))
+    stack.enter_context(held_config(SETTINGS))
     refused: list[BaseException] = []
     if config.kind == "slurm":
         cluster, refused = stack.enter_context(slurm.started(config, workers))
@@ -272,15 +280,12 @@ def _give_back_idle(cluster: Any, workers: int, config: ClusterConfig) -> None:
 
 @functools.cache
 def _mark_of_this_process() -> str:
-    """The mark of the worker processes that this process starts, set before they start.
+    """The mark of the worker processes that this process starts.
 
     It is one for all clusters of the process, since Dask reads it from its global configuration
-    whenever it starts a worker: what is ended by it must have lost its worker first.
+    whenever it makes a nanny: what is ended by it must have lost its worker first.
     """
-    mark = uuid.uuid4().hex
-    # Not "environ", which a worker sets after its start: its forked children would lack it.
-    dask.config.set({f"distributed.nanny.pre-spawn-environ.{MARK}": mark})
-    return mark
+    return uuid.uuid4().hex
 
 
 def _unmark_this_process() -> None:
@@ -315,17 +320,17 @@ def _gpu_shares(config: ClusterConfig) -> _Shares | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's notes about its own processes out of the user's terminal; errors pass."""
+    """Keep Dask's notes about its own processes out of the user's terminal; errors pass.
+
+    Nothing of it is left when the last of several clusters has ended.
+    """
     # The scheduler calls the death of a worker an error; the project says what came of it.
-    levels = {"distributed": logging.ERROR, "distributed.scheduler": logging.CRITICAL}
-    before = {name: logging.getLogger(name).level for name in levels}
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    try:
+    with (
+        held_search_path(),
+        held_level("distributed", logging.ERROR),
+        held_level("distributed.scheduler", logging.CRITICAL),
+    ):
         yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
 
 
 def _worker_count(
