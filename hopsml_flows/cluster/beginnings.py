@@ -18,6 +18,7 @@ from uuid import UUID
 
 import distributed
 
+from hopsml_flows.cluster.deaths import seen_beginning
 from hopsml_flows.errors import WorkerLostError
 
 __all__ = ["awaiting_beginning", "begin", "clear_beginnings", "has_begun"]
@@ -52,6 +53,7 @@ def begin(task_run_id: UUID, *, once: bool) -> Future[bool]:
         await worker.scheduler.event_set(name=name)
         return True
 
+    seen_beginning(worker, task_run_id)
     beginning = asyncio.run_coroutine_threadsafe(mark(), worker.loop.asyncio_loop)
     _current.set(beginning)
     return beginning

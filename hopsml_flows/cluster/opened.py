@@ -30,6 +30,7 @@ from hopsml_flows.cluster.held import (
     held_search_path,
     held_spawn_environment,
 )
+from hopsml_flows.cluster.nanny import OwnNanny
 from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
@@ -361,13 +362,16 @@ def _started(
     arguments: dict[str, Any] = {
         "n_workers": workers,
         "threads_per_worker": 1,
-        "memory_limit": config.memory_limit,
         # Any free port, and no dashboard: it would take a second to import. Dask's default port
         # can be had by one cluster a machine.
         "dashboard_address": "127.0.0.1:0",
         "scheduler_kwargs": {"dashboard": "dashboard_address" in config.options},
         "silence_logs": logging.ERROR,
     }
+    if config.memory_limit != "auto":  # by default each has an equal share of the machine's
+        arguments["memory_limit"] = config.memory_limit
+    if config.options.get("processes", True) and not config.options.get("log_spilling"):
+        arguments["worker_class"] = OwnNanny
     if shares is not None:
         arguments["CUDA_VISIBLE_DEVICES"] = shares.devices
         arguments["resources"] = {GPU: 1 / shares.per_gpu}

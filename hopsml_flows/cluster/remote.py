@@ -12,11 +12,12 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import cloudpickle
@@ -32,6 +33,8 @@ from hopsml_flows.cluster.beginnings import awaiting_beginning, begin
 from hopsml_flows.cluster.held import held_level, held_switch_interval
 from hopsml_flows.cluster.setup import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
+
+R = TypeVar("R")
 
 SWITCH_SECONDS = 0.0005
 """How long a thread of a worker may keep the interpreter while others wait for it."""
@@ -62,6 +65,8 @@ class Outcome:
         error: What it raised, where it did not.
         worker: Address of the worker it ran on, or "".
         reported: Whether Prefect's engine has told the server.
+        started: When it began, seconds since the epoch; 0 where that is not known.
+        ended: When it ended.
     """
 
     type: str
@@ -71,6 +76,8 @@ class Outcome:
     error: BaseException | None = None
     worker: str = ""
     reported: bool = True
+    started: float = 0.0
+    ended: float = 0.0
 
     @classmethod
     def of(cls, state: State[Any]) -> Outcome:
@@ -194,7 +201,7 @@ class _Hydrated:
         self._context = contextvars.copy_context()
         self._context.run(self._enter, serialized)
 
-    def run(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return self._context.copy().run(function, *args, **kwargs)
 
     def close(self) -> None:
@@ -255,7 +262,9 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
     Returns:
         The final state.
     """
-    return _shared.context(call.context).run(_perform, call, parameters, wait_for)  # type: ignore[no-any-return]
+    started = time.time()
+    outcome = _shared.context(call.context).run(_perform, call, parameters, wait_for)
+    return replace(outcome, started=started, ended=time.time())
 
 
 def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:

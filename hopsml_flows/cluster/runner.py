@@ -11,7 +11,7 @@ import queue
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from prefect.utilities.engine import collect_task_run_inputs_sync
 
 from hopsml_flows.cluster.beginnings import clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
+from hopsml_flows.cluster.deaths import Death, why_died
 from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.opened import OpenCluster, open_cluster
@@ -76,12 +77,13 @@ class _Loss:
 
     Args:
         future: The task run.
-        again: What :meth:`TrialTaskRunner._start` takes to submit it once more.
+        again: What :meth:`TrialTaskRunner._start` takes to submit it once more; None where it may
+            run on that worker alone.
         worker: Address of the worker.
     """
 
     future: TrialFuture[Any]
-    again: tuple[tuple[Any, ...], str, dict[str, float]]
+    again: tuple[tuple[Any, ...], str, dict[str, float]] | None
     worker: str
 
 
@@ -321,10 +323,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 return
             again = (arguments, f"{future.name}-{uuid.uuid4()}", resources)
             error = computed.exception() if computed.status == "error" else None
-            if isinstance(error, KilledWorker) and worker is not None:
-                self._crash(future, f"the worker process {worker} died")
-            elif isinstance(error, KilledWorker):
-                self._losses.add(_Loss(future, again, error.last_worker.address))
+            if isinstance(error, KilledWorker):
+                may_move = again if worker is None else None
+                self._losses.add(_Loss(future, may_move, error.last_worker.address))
             else:  # the scheduler went away, or cancelled it
                 self._crash(future, f"the task was lost ({computed.status}: {error})")
 
@@ -332,28 +333,50 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     def _judge(self, losses: list[_Loss]) -> None:
         """Make the tasks that a dead worker ran pay, and start those that waited elsewhere."""
-        began = []
+        began: list[tuple[_Loss, str]] = []
         for loss in losses:
             loss.future.losses += 1
-            message = f"the worker process {loss.worker} died"
             try:
-                if has_begun(self.cluster.client, loss.future.task_run_id):
-                    began.append((loss.future, message))
+                if loss.again is None or has_begun(self.cluster.client, loss.future.task_run_id):
+                    began.append((loss, ""))
                 elif loss.future.losses > _MOST_LOSSES:
-                    message = f"{message}, as did {_MOST_LOSSES} others that it waited on"
-                    began.append((loss.future, message))
+                    began.append((loss, f"; so did {_MOST_LOSSES} others that it waited on"))
                 else:
                     self._start(loss.future, *loss.again, None)
             except OSError as error:
-                began.append((loss.future, f"{message}, and the scheduler is gone ({error})"))
+                began.append((loss, f", and the scheduler is gone ({error})"))
         if self.cluster.mark is not None:
             end_orphans(self.cluster.mark)
-        for future, message in began:
-            self._crash(future, message)
+        for loss, more in began:
+            death = Death(f"the worker process {loss.worker} died")
+            with suppress(OSError):  # the scheduler is gone
+                death = self.death_of(loss.worker, loss.future.task_run_id)
+            self._crash(loss.future, death.reason + more, began=death.began)
 
-    def _crash(self, future: TrialFuture[Any], message: str) -> None:
+    def death_of(self, worker: str, task_run_id: uuid.UUID | None = None) -> Death:
+        """Why a worker died, which may take a few seconds to find out.
+
+        Args:
+            worker: Its address.
+            task_run_id: A task run that it may have begun.
+
+        Raises:
+            OSError: The scheduler is gone.
+        """
+        here = self.cluster.mark is not None
+        return why_died(self.cluster.client, worker, task_run_id, owned=here)
+
+    def _crash(self, future: TrialFuture[Any], message: str, *, began: float = 0.0) -> None:
         error = WorkerLostError(message)
-        outcome = Outcome("CRASHED", "Crashed", message, error=error, reported=False)
+        outcome = Outcome(
+            "CRASHED",
+            "Crashed",
+            message,
+            error=error,
+            reported=False,
+            started=began,
+            ended=time.time() if began else 0.0,
+        )
         self._note(future, outcome)
         self._done.put(future)
         future.settle(outcome)
