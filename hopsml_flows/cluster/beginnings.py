@@ -50,10 +50,10 @@ def begin(task_run_id: UUID, *, once: bool) -> Future[bool]:
     async def mark() -> bool:
         if once and await worker.scheduler.event_is_set(name=name):
             return False
+        seen_beginning(worker, task_run_id)
         await worker.scheduler.event_set(name=name)
         return True
 
-    seen_beginning(worker, task_run_id)
     beginning = asyncio.run_coroutine_threadsafe(mark(), worker.loop.asyncio_loop)
     _current.set(beginning)
     return beginning

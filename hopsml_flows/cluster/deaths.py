@@ -76,33 +76,42 @@ def seen_beginning(worker: Any, task_run_id: UUID) -> None:
 
 
 def why_died(
-    client: distributed.Client, worker: str, task_run_id: UUID | None = None, *, owned: bool
+    client: distributed.Client,
+    worker: str | None,
+    task_run_id: UUID | None = None,
+    *,
+    owned: bool,
 ) -> Death:
     """Find out why a worker died; takes as long as its nanny needs to know.
 
     Args:
         client: A client of the cluster.
-        worker: Address of the worker.
+        worker: Address of the worker; None for the one that began the task run.
         task_run_id: A task run that it may have begun.
         owned: Whether the worker's nanny is in this process.
 
     Raises:
         OSError: The scheduler is gone.
     """
-    entries = [entry for _, entry in client.get_events(_TOPIC) if entry["worker"] == worker]
-    began = max((e["time"] for e in entries if e["task_run"] == str(task_run_id)), default=0.0)
+    entries: list[dict[str, Any]] = [entry for _, entry in client.get_events(_TOPIC)]
+    own = [entry for entry in entries if entry["task_run"] == str(task_run_id)]
+    if worker is None:
+        if not own:
+            return Death("the worker process that began it died")
+        worker = str(own[-1]["worker"])
+    began = max((entry["time"] for entry in own if entry["worker"] == worker), default=0.0)
+    entry = next((e for e in reversed(entries) if e["worker"] == worker), None)
+    has_nanny = entry is None or entry["nanny"]
     deadline = time.monotonic() + (_OWN_SECONDS if owned else _OTHERS_SECONDS)
-    how = None
-    while (how := _how(client, worker, entries[-1] if entries else None)) is None:
-        if time.monotonic() > deadline or (entries and not entries[-1]["nanny"]):
-            break
-        time.sleep(_PAUSE_SECONDS)
-    if how is None:
-        how = (
-            "it has no nanny that would know more"
-            if entries and not entries[-1]["nanny"]
-            else "its nanny does not say how; the machine, the job or the pod may have ended"
-        )
+    while (how := _how(client, worker, entry)) is None:
+        if not has_nanny:
+            how = "it has no nanny that would know more"
+        elif time.monotonic() > deadline:
+            how = "its nanny does not say how; the machine, the job or the pod may have ended"
+        else:
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        break
     return Death(f"the worker process {worker} died: {how}", began)
 
 

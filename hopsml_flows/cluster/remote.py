@@ -79,6 +79,11 @@ class Outcome:
     started: float = 0.0
     ended: float = 0.0
 
+    @property
+    def is_of_dead_worker(self) -> bool:
+        """Whether a worker refused it, since another one had begun it and died."""
+        return not self.reported and isinstance(self.error, WorkerLostError) and not self.worker
+
     @classmethod
     def of(cls, state: State[Any]) -> Outcome:
         """The outcome that a final state stands for, on the worker that runs this."""

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import cloudpickle
@@ -258,7 +259,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         once = not self.cluster.owned
         call = Call(owner.context, self._task(task), task_run_id, inputs, once)
         number = next(self._numbers)
-        future = TrialFuture[R](task_run_id, name or task.name, number)
+        explain = partial(self._explained, task_run_id)
+        future = TrialFuture[R](task_run_id, name or task.name, number, explain)
         self._outstanding[task_run_id] = _Outstanding(future, task, owner)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
         key = f"{task.name}-{task_run_id}"
@@ -290,7 +292,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             outcomes = self.cluster.client.gather([d for _, d in computed], errors="skip")
             if len(outcomes) == len(computed):
                 for (future, _), outcome in zip(computed, outcomes, strict=True):
-                    future.settle(outcome)
+                    future.settle(future.explain(outcome))
         for future in ready:
             self._note(future, future.outcome())
         return ready
@@ -353,11 +355,21 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 death = self.death_of(loss.worker, loss.future.task_run_id)
             self._crash(loss.future, death.reason + more, began=death.began)
 
-    def death_of(self, worker: str, task_run_id: uuid.UUID | None = None) -> Death:
+    def _explained(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
+        """An outcome with the reason, where Dask submitted again what a dead worker had begun."""
+        if not outcome.is_of_dead_worker:
+            return outcome
+        try:
+            death = self.death_of(None, task_run_id)
+        except OSError:  # the scheduler is gone
+            return outcome
+        return _crashed(death)
+
+    def death_of(self, worker: str | None, task_run_id: uuid.UUID | None = None) -> Death:
         """Why a worker died, which may take a few seconds to find out.
 
         Args:
-            worker: Its address.
+            worker: Its address; None for the one that began the task run.
             task_run_id: A task run that it may have begun.
 
         Raises:
@@ -367,16 +379,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return why_died(self.cluster.client, worker, task_run_id, owned=here)
 
     def _crash(self, future: TrialFuture[Any], message: str, *, began: float = 0.0) -> None:
-        error = WorkerLostError(message)
-        outcome = Outcome(
-            "CRASHED",
-            "Crashed",
-            message,
-            error=error,
-            reported=False,
-            started=began,
-            ended=time.time() if began else 0.0,
-        )
+        outcome = _crashed(Death(message, began))
         self._note(future, outcome)
         self._done.put(future)
         future.settle(outcome)
@@ -517,6 +520,19 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     def _settings(self) -> tuple[Any, ...]:
         return self._given, self._inherit_tags, self._console_logs, self._wait_for_server
+
+
+def _crashed(death: Death) -> Outcome:
+    """The outcome of a task run whose worker died."""
+    return Outcome(
+        "CRASHED",
+        "Crashed",
+        death.reason,
+        error=WorkerLostError(death.reason),
+        reported=False,
+        started=death.began,
+        ended=time.time() if death.began else 0.0,
+    )
 
 
 def _inputs(
