@@ -32,6 +32,7 @@ from hopsml_flows.cluster.held import (
 )
 from hopsml_flows.cluster.nanny import OwnNanny
 from hopsml_flows.cluster.orphans import MARK, end_orphans
+from hopsml_flows.cluster.own import check_own
 from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
@@ -129,8 +130,8 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
     Raises:
         InvalidProjectError: Workers of a running cluster do not see the project.
         InvalidClusterError: The scheduler, or the Kubernetes API server, does not answer within
-            10 s; Slurm's commands are not there; "cuda" where there is no GPU; or what a kind
-            needs is not installed.
+            10 s; Slurm's commands are not there; "cuda" where there is no GPU; what a kind needs
+            is not installed; or an option is none that the kind takes.
     """
     if config.kind == "address":
         with _connect(config) as client:
@@ -138,11 +139,14 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
     elif config.kind == "cuda":
         if not visible_gpus():
             raise InvalidClusterError("cluster", "cuda", "needs an NVIDIA GPU, and NVML finds none")
-        _cuda_cluster_class()
+        check_own(config, _cuda_cluster_class())
     elif config.kind == "slurm":
         slurm.check(config)
     elif config.kind == "kubernetes":
         kubernetes.check(config)
+    else:
+        cuda = _gpu_shares(config) is not None
+        check_own(config, _cuda_cluster_class() if cuda else distributed.LocalCluster)
 
 
 def count_workers(config: ClusterConfig) -> int:
@@ -381,7 +385,15 @@ def _started(
         kind = distributed.LocalCluster
         if visible_gpus() and not (group and group.use_gpus):  # asked for trials on the CPU
             arguments["env"] = {"CUDA_VISIBLE_DEVICES": ""}
-    cluster = kind(**{**arguments, **config.options})
+    try:
+        cluster = kind(**{**arguments, **config.options})
+    except Exception as error:
+        if not config.options:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise InvalidClusterError(
+            "cluster.options", dict(config.options), f"must be what Dask can start with ({reason})"
+        ) from error
     try:
         yield cluster
     finally:
