@@ -18,6 +18,7 @@ from uuid import UUID
 
 import distributed
 
+from hopsml_flows.cluster.deaths import seen_beginning
 from hopsml_flows.errors import WorkerLostError
 
 __all__ = ["awaiting_beginning", "begin", "clear_beginnings", "has_begun"]
@@ -49,6 +50,7 @@ def begin(task_run_id: UUID, *, once: bool) -> Future[bool]:
     async def mark() -> bool:
         if once and await worker.scheduler.event_is_set(name=name):
             return False
+        seen_beginning(worker, task_run_id)
         await worker.scheduler.event_set(name=name)
         return True
 

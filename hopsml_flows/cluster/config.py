@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from os import PathLike, fspath
 from typing import Any
 
 import yaml
 
-from hopsml_flows.errors import InvalidClusterError
+from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
+from hopsml_flows.search.arguments import seconds, whole_number
+from hopsml_flows.search.values import plain
 
 __all__ = ["KINDS", "LEAST_MEMORY", "ClusterConfig", "GroupSize"]
 
@@ -30,8 +32,15 @@ LEAST_MEMORY = 320 << 20
 
 _SUFFIXES = (".yaml", ".yml")
 
+MOST_WORKERS = 100_000
+"""So many are no slip of the finger; each is a process."""
+
+LEAST_SHARE = 0.001
+MOST_GPUS = 1000.0
+"""GPUs of a trial, at least and at most."""
+
 _ADDRESS = re.compile(
-    r"^(tcp|tls|ucx|ucxx|ws|wss)://[^\s/:]+:\d+$|^(tcp|tls)://\[[0-9a-fA-F:]+\]:\d+$"
+    r"^(tcp|tls|ucx|ucxx|ws|wss)://[^\s/:]+:(\d+)$|^(tcp|tls)://\[[0-9a-fA-F:]+\]:(\d+)$"
 )
 
 
@@ -47,7 +56,8 @@ class ClusterConfig:
         n_workers: Worker processes, one thread each; default one a core or a GPU, and never more
             than there are trials. "slurm" and "kubernetes" have no default.
         memory_limit: Memory of a worker and of the process that trains for it, as Dask writes it
-            ("4GiB", "auto", or None for no limit); at least 320 MiB. A process that holds more
+            ("4GiB", 0.5 of the machine's, "auto" for an equal share of it, or None for no limit);
+            at least 320 MiB. A process that holds more
             than 95% with its worker is ended, which costs its trial an attempt; one that holds
             more than 80% between two trials is replaced.
         idle_timeout: Seconds after which an idle worker is given back; None keeps all.
@@ -58,7 +68,8 @@ class ClusterConfig:
             number asks for so much of the workers' Dask resource "GPU"; the default asks nothing.
             Workers of "slurm" and "kubernetes" have as much of it as a trial asks for; that they
             get the GPUs themselves is said in their options.
-        options: Further keyword arguments of the Dask cluster class.
+        options: Further keyword arguments of the Dask cluster class; names and values that it does
+            not take are refused before anything is made.
 
     Raises:
         InvalidClusterError: A field is wrong; the message names it.
@@ -67,7 +78,7 @@ class ClusterConfig:
     kind: str = "auto"
     address: str | None = None
     n_workers: int | None = None
-    memory_limit: str | None = "auto"
+    memory_limit: str | float | None = "auto"
     idle_timeout: float | None = 60.0
     start_timeout: float = 60.0
     gpus_per_trial: float | None = None
@@ -77,22 +88,25 @@ class ClusterConfig:
         self._check_kind()
         self._check_size()
         for name in ("idle_timeout", "start_timeout"):
-            seconds = getattr(self, name)
-            if seconds is None and name == "idle_timeout":
+            given = getattr(self, name)
+            if given is None and name == "idle_timeout":
                 continue
-            if (
-                isinstance(seconds, bool)
-                or not isinstance(seconds, (int, float))
-                or not math.isfinite(seconds)
-                or seconds <= 0
-            ):
-                raise InvalidClusterError(
-                    f"cluster.{name}", seconds, "must be a positive number of seconds"
-                )
+            with _of_cluster():
+                object.__setattr__(self, name, seconds(f"cluster.{name}", given))
         self._check_memory()
         self._check_gpus()
-        if not isinstance(self.options, Mapping):
-            raise InvalidClusterError("cluster.options", self.options, "must be a dict")
+        self._check_options()
+
+    def _check_options(self) -> None:
+        options: Any = self.options
+        if not isinstance(options, Mapping):
+            raise InvalidClusterError("cluster.options", options, "must be a dict")
+        if not all(isinstance(name, str) for name in options):
+            raise InvalidClusterError("cluster.options", options, "must be a dict with names")
+        if options and self.kind == "address":
+            raise InvalidClusterError(
+                "cluster.options", options, "must be empty for a cluster that runs already"
+            )
 
     def _check_kind(self) -> None:
         if self.kind not in KINDS:
@@ -101,7 +115,9 @@ class ClusterConfig:
             if self.kind == "address":
                 raise InvalidClusterError("cluster", None, "kind 'address' needs an address")
             return
-        if not isinstance(self.address, str) or not _ADDRESS.match(self.address):
+        found = _ADDRESS.match(self.address) if isinstance(self.address, str) else None
+        port = int((found[2] or found[4])[:6]) if found else 0
+        if not 1 <= port <= 65535:
             raise InvalidClusterError("cluster", self.address, "must be like tcp://host:8786")
         if self.kind not in ("auto", "address"):
             raise InvalidClusterError(
@@ -115,12 +131,10 @@ class ClusterConfig:
             raise InvalidClusterError(
                 "cluster.n_workers", None, f"must be given for a cluster of kind {self.kind!r}"
             )
-        if workers is not None and (
-            isinstance(workers, bool) or not isinstance(workers, int) or workers < 1
-        ):
-            raise InvalidClusterError(
-                "cluster.n_workers", workers, "must be an integer of at least 1"
-            )
+        if workers is not None:
+            with _of_cluster():
+                count = whole_number("cluster.n_workers", workers, least=1, most=MOST_WORKERS)
+            object.__setattr__(self, "n_workers", count)
 
     def _check_memory(self) -> None:
         limit: Any = self.memory_limit
@@ -128,21 +142,32 @@ class ClusterConfig:
             return
         from dask.utils import parse_bytes  # takes a moment, which the usual case need not wait for
 
-        expected = f"must be at least {LEAST_MEMORY >> 20} MiB, like '4GiB', or 'auto', or None"
+        least = f"{LEAST_MEMORY >> 20} MiB"
+        expected = f"must be at least {least}, like '4GiB', or 'auto', or None for no limit"
         try:
-            size = parse_bytes(limit)
-        except (ValueError, TypeError, AttributeError) as error:
+            if isinstance(limit, (bool, bytes)):
+                raise TypeError
+            share = _share(limit)
+            size = _machine_memory() * share if share else parse_bytes(limit)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise InvalidClusterError("cluster.memory_limit", limit, expected) from error
-        is_share = isinstance(limit, float) and 0 < limit <= 1  # of the machine's, as in Dask
-        if size < LEAST_MEMORY and size != 0 and not is_share:
+        if size == 0:  # as Dask writes that there is none
+            object.__setattr__(self, "memory_limit", None)
+        elif size < LEAST_MEMORY:
             raise InvalidClusterError("cluster.memory_limit", limit, expected)
 
     def _check_gpus(self) -> None:
-        share = self.gpus_per_trial
-        if share is None:
+        if self.gpus_per_trial is None:
             return
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1e6:
-            raise InvalidClusterError("cluster.gpus_per_trial", share, "must be a number from 0")
+        share: Any = plain(self.gpus_per_trial)
+        is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
+        if not is_number or not (share == 0 or LEAST_SHARE <= share <= MOST_GPUS):
+            raise InvalidClusterError(
+                "cluster.gpus_per_trial",
+                share,
+                f"must be 0, or a number from {LEAST_SHARE:g} to {MOST_GPUS:g}",
+            )
+        object.__setattr__(self, "gpus_per_trial", share)
         if self.kind == "cuda" and share == 0:
             raise InvalidClusterError(
                 "cluster.gpus_per_trial", share, "must be above 0 on a cluster of kind 'cuda'"
@@ -230,6 +255,30 @@ class ClusterConfig:
             "must be 'auto', 'local', 'cuda', an address like tcp://host:8786, the path of a YAML "
             "file, or a ClusterConfig",
         )
+
+
+@contextmanager
+def _of_cluster() -> Iterator[None]:
+    """Errors of arguments in the block are errors of the cluster."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        raise InvalidClusterError(error.argument, error.value, error.allowed) from None
+
+
+def _share(limit: Any) -> float | None:
+    """The share of the machine's memory that a limit means, as in Dask; None where it is a size."""
+    try:
+        number = float(limit)
+    except (ValueError, TypeError):
+        return None
+    return number if 0 < number <= 1 else None
+
+
+def _machine_memory() -> int:
+    from distributed.system import MEMORY_LIMIT
+
+    return int(MEMORY_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ __all__ = ["TrialFuture"]
 R = TypeVar("R")
 
 
+def _as_it_is(outcome: Outcome) -> Outcome:
+    return outcome
+
+
 class TrialFuture(PrefectTaskRunFuture[R]):
     """Handle of a submitted task run.
 
@@ -28,13 +32,21 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         task_run_id: The task run.
         name: What the task run is called in messages.
         number: Position in the order of submission, from 0: a worker starts the lowest first.
+        explain: Finds out more of an outcome that says only that a worker died.
 
     Attributes:
         losses: Workers that died with it, whether it had begun or not.
     """
 
-    def __init__(self, task_run_id: uuid.UUID, name: str, number: int) -> None:
+    def __init__(
+        self,
+        task_run_id: uuid.UUID,
+        name: str,
+        number: int,
+        explain: Callable[[Outcome], Outcome] = _as_it_is,
+    ) -> None:
         super().__init__(task_run_id)
+        self.explain = explain
         self.name = name
         self.number = number
         self.losses = 0
@@ -100,7 +112,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         if outcome is None:
             assert future is not None
             try:
-                outcome = future.result()
+                outcome = self.explain(future.result())
             except Exception as error:
                 # The worker died with the result, and so did the one that Dask ran it on again.
                 lost = WorkerLostError(f"the result was lost with its worker ({error})")

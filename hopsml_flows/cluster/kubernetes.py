@@ -87,7 +87,7 @@ def arguments(config: ClusterConfig, workers: int) -> dict[str, Any]:
     command = options.pop("worker_command", None) or ["dask-worker"]
     command = command.split() if isinstance(command, str) else list(command)
     command += ["--nthreads", "1", "--nworkers", "1"]
-    command += ["--memory-limit", config.memory_limit or "0"]
+    command += ["--memory-limit", str(config.memory_limit or 0)]
     if config.gpus_per_trial:
         command += ["--resources", f"{GPU}={config.gpus_per_trial:g}"]
     given = options.pop("env", None) or {}

@@ -17,14 +17,21 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import dask
 import distributed
 
 from hopsml_flows.cluster import kubernetes, slurm
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.extras import cluster_class
+from hopsml_flows.cluster.held import (
+    held_config,
+    held_level,
+    held_search_path,
+    held_spawn_environment,
+)
 from hopsml_flows.cluster.machine import memory_share, room_for_workers
+from hopsml_flows.cluster.nanny import OwnNanny
 from hopsml_flows.cluster.orphans import MARK, end_orphans
+from hopsml_flows.cluster.own import check_own
 from hopsml_flows.cluster.settings import GPU, SETTINGS
 from hopsml_flows.cluster.setup import IgnoreInterrupts
 from hopsml_flows.cluster.spawn import without_main_module
@@ -124,8 +131,8 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
     Raises:
         InvalidProjectError: Workers of a running cluster do not see the project.
         InvalidClusterError: The scheduler, or the Kubernetes API server, does not answer within
-            10 s; Slurm's commands are not there; "cuda" where there is no GPU; or what a kind
-            needs is not installed.
+            10 s; Slurm's commands are not there; "cuda" where there is no GPU; what a kind needs
+            is not installed; or an option is none that the kind takes.
     """
     if config.kind == "address":
         with _connect(config) as client:
@@ -133,11 +140,14 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
     elif config.kind == "cuda":
         if not visible_gpus():
             raise InvalidClusterError("cluster", "cuda", "needs an NVIDIA GPU, and NVML finds none")
-        _cuda_cluster_class()
+        check_own(config, _cuda_cluster_class())
     elif config.kind == "slurm":
         slurm.check(config)
     elif config.kind == "kubernetes":
         kubernetes.check(config)
+    else:
+        cuda = _gpu_shares(config) is not None
+        check_own(config, _cuda_cluster_class() if cuda else distributed.LocalCluster)
 
 
 def count_workers(config: ClusterConfig) -> int:
@@ -193,9 +203,12 @@ def open_cluster(
         stack.callback(end_orphans, mark)
         stack.enter_context(_quiet())
         stack.enter_context(without_main_module())
-        stack.enter_context(dask.config.set(SETTINGS))
+        stack.enter_context(held_config(SETTINGS))
+        stack.enter_context(held_spawn_environment())
         # Dask's own look at GPUs ends the start of a worker where NVML is there and broken.
-        stack.enter_context(dask.config.set({"distributed.diagnostics.nvml": shares is not None}))
+        stack.enter_context(held_config({"distributed.diagnostics.nvml": shares is not None}))
+        # Not "environ", which a worker sets after its start: its forked children would lack it.
+        stack.enter_context(held_config({f"distributed.nanny.pre-spawn-environ.{MARK}": mark}))
         _unmark_this_process()
         cluster = stack.enter_context(_started(config, workers, shares, group))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
@@ -213,7 +226,7 @@ def _opened_elsewhere(
 ) -> OpenCluster:
     """A cluster whose workers are started by Slurm or Kubernetes."""
     stack.enter_context(_quiet())
-    stack.enter_context(dask.config.set(SETTINGS))
+    stack.enter_context(held_config(SETTINGS))
     refused: list[BaseException] = []
     if config.kind == "slurm":
         cluster, refused = stack.enter_context(slurm.started(config, workers))
@@ -279,15 +292,12 @@ def _give_back_idle(cluster: Any, workers: int, config: ClusterConfig) -> None:
 
 @functools.cache
 def _mark_of_this_process() -> str:
-    """The mark of the worker processes that this process starts, set before they start.
+    """The mark of the worker processes that this process starts.
 
     It is one for all clusters of the process, since Dask reads it from its global configuration
-    whenever it starts a worker: what is ended by it must have lost its worker first.
+    whenever it makes a nanny: what is ended by it must have lost its worker first.
     """
-    mark = uuid.uuid4().hex
-    # Not "environ", which a worker sets after its start: its forked children would lack it.
-    dask.config.set({f"distributed.nanny.pre-spawn-environ.{MARK}": mark})
-    return mark
+    return uuid.uuid4().hex
 
 
 def _unmark_this_process() -> None:
@@ -322,17 +332,17 @@ def _gpu_shares(config: ClusterConfig) -> _Shares | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's notes about its own processes out of the user's terminal; errors pass."""
+    """Keep Dask's notes about its own processes out of the user's terminal; errors pass.
+
+    Nothing of it is left when the last of several clusters has ended.
+    """
     # The scheduler calls the death of a worker an error; the project says what came of it.
-    levels = {"distributed": logging.ERROR, "distributed.scheduler": logging.CRITICAL}
-    before = {name: logging.getLogger(name).level for name in levels}
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    try:
+    with (
+        held_search_path(),
+        held_level("distributed", logging.ERROR),
+        held_level("distributed.scheduler", logging.CRITICAL),
+    ):
         yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
 
 
 def _worker_count(
@@ -364,6 +374,8 @@ def _started(
         "scheduler_kwargs": {"dashboard": "dashboard_address" in config.options},
         "silence_logs": logging.ERROR,
     }
+    if config.options.get("processes", True) and not config.options.get("log_spilling"):
+        arguments["worker_class"] = OwnNanny
     if shares is not None:
         arguments["CUDA_VISIBLE_DEVICES"] = shares.devices
         arguments["resources"] = {GPU: 1 / shares.per_gpu}
@@ -373,7 +385,17 @@ def _started(
         kind = distributed.LocalCluster
         if visible_gpus() and not (group and group.use_gpus):  # asked for trials on the CPU
             arguments["env"] = {"CUDA_VISIBLE_DEVICES": ""}
-    cluster = started_within(config.start_timeout, kind, {**arguments, **config.options})
+    try:
+        cluster = started_within(config.start_timeout, kind, {**arguments, **config.options})
+    except HopsmlError:
+        raise
+    except Exception as error:
+        if not config.options:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise InvalidClusterError(
+            "cluster.options", dict(config.options), f"must be what Dask can start with ({reason})"
+        ) from error
     try:
         yield cluster
     finally:

@@ -12,7 +12,7 @@ __all__ = ["check_options"]
 
 
 def check_options(options: Mapping[str, Any], *kinds: type) -> None:
-    """Refuse options that no constructor takes.
+    """Refuse options that no constructor takes, and names that are no names.
 
     Classes of clusters take any keyword, hand on what they do not know, and leave a half of a
     cluster behind where nobody knows it.
@@ -32,7 +32,7 @@ def check_options(options: Mapping[str, Any], *kinds: type) -> None:
         for parameter in inspect.signature(vars(parent)["__init__"]).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     }
-    unknown = sorted(set(options) - known)
+    unknown = sorted(map(str, set(options) - known))
     if unknown:
         raise InvalidClusterError(
             "cluster.options",

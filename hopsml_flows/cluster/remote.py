@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import sys
 import threading
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any, cast
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import cloudpickle
@@ -28,9 +30,12 @@ from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.collections import visit_collection
 
 from hopsml_flows.cluster.beginnings import awaiting_beginning, begin
-from hopsml_flows.cluster.setup import show_first_gpu_only
+from hopsml_flows.cluster.held import held_level, held_switch_interval
+from hopsml_flows.cluster.setup import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
 from hopsml_flows.storage import reach_loopback_directly
+
+R = TypeVar("R")
 
 SWITCH_SECONDS = 0.0005
 """How long a thread of a worker may keep the interpreter while others wait for it."""
@@ -61,6 +66,8 @@ class Outcome:
         error: What it raised, where it did not.
         worker: Address of the worker it ran on, or "".
         reported: Whether Prefect's engine has told the server.
+        started: When it began, seconds since the epoch; 0 where that is not known.
+        ended: When it ended.
     """
 
     type: str
@@ -70,6 +77,13 @@ class Outcome:
     error: BaseException | None = None
     worker: str = ""
     reported: bool = True
+    started: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def is_of_dead_worker(self) -> bool:
+        """Whether a worker refused it, since another one had begun it and died."""
+        return not self.reported and isinstance(self.error, WorkerLostError) and not self.worker
 
     @classmethod
     def of(cls, state: State[Any]) -> Outcome:
@@ -122,20 +136,25 @@ class Share(distributed.WorkerPlugin):
         self.name = f"hopsml-share-{key}"
         self._key = key
         self._data = data
+        self._held: ExitStack | None = None
 
     def setup(self, worker: distributed.Worker) -> None:
         """Take the object in; it is unpickled when first used."""
         reach_loopback_directly()
-        show_first_gpu_only(worker)
+        # The worker may be a user's, who has other work for it afterwards.
+        self._held = ExitStack()
+        self._held.enter_context(first_gpu_only(worker))
         # Prefect sends events from threads beside the task's. With Python's default of 5 ms each
         # system call of the task may wait so long to get the interpreter back: measured, that
         # doubles what a short task costs.
-        sys.setswitchinterval(SWITCH_SECONDS)
+        self._held.enter_context(held_switch_interval(SWITCH_SECONDS))
         _shared.put(self._key, self._data)
 
     async def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
         """Forget the object; what it has to end may take seconds, which Dask's loop must not."""
         await asyncio.to_thread(_shared.drop, self._key)
+        if self._held is not None:
+            self._held.close()
 
 
 class _Shared:
@@ -189,7 +208,7 @@ class _Hydrated:
         self._context = contextvars.copy_context()
         self._context.run(self._enter, serialized)
 
-    def run(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         return self._context.copy().run(function, *args, **kwargs)
 
     def close(self) -> None:
@@ -199,21 +218,35 @@ class _Hydrated:
         console_logs = serialized.pop("console_logs", True)
         self._stack.enter_context(hydrated_context(serialized))
         if not console_logs:
-            _silence_consoles()
+            self._stack.enter_context(_silent_consoles())
         # Without one, Prefect's engine opens a client, and its TLS context, for every task.
         self._stack.enter_context(SyncClientContext.get_or_create())
 
 
-def _silence_consoles() -> None:
-    """Take Prefect's console handlers off; its handlers for the server stay."""
-    for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs"):
-        logger = logging.getLogger(name)
-        for handler in logger.handlers[:]:
-            if isinstance(handler, PrefectConsoleHandler):
-                logger.removeHandler(handler)
-    logging.getLogger("prefect.task_runs").addFilter(_worth_sending)
-    for name in ("httpx", "httpcore", "websockets"):  # Prefect's traffic is no output of a trial
-        logging.getLogger(name).setLevel(logging.WARNING)
+@contextmanager
+def _silent_consoles() -> Iterator[None]:
+    """Keep Prefect's console handlers quiet; its handlers for the server go on."""
+    loggers = [
+        logging.getLogger(name)
+        for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs")
+    ]
+    consoles = [h for log in loggers for h in log.handlers if isinstance(h, PrefectConsoleHandler)]
+    # Objects of their own: others in this process may need the same for longer.
+    nothing, worth_sending = partial(_nothing), partial(_worth_sending)
+    task_runs = logging.getLogger("prefect.task_runs")
+    with ExitStack() as stack:
+        for console in consoles:
+            console.addFilter(nothing)
+            stack.callback(console.removeFilter, nothing)
+        task_runs.addFilter(worth_sending)
+        stack.callback(task_runs.removeFilter, worth_sending)
+        for name in ("httpx", "httpcore", "websockets"):  # Prefect's traffic is no trial's output
+            stack.enter_context(held_level(name, logging.WARNING))
+        yield
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _worth_sending(record: logging.LogRecord) -> bool:
@@ -236,7 +269,9 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
     Returns:
         The final state.
     """
-    return _shared.context(call.context).run(_perform, call, parameters, wait_for)  # type: ignore[no-any-return]
+    started = time.time()
+    outcome = _shared.context(call.context).run(_perform, call, parameters, wait_for)
+    return replace(outcome, started=started, ended=time.time())
 
 
 def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:

@@ -11,8 +11,9 @@ import queue
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import cloudpickle
@@ -29,6 +30,7 @@ from prefect.utilities.engine import collect_task_run_inputs_sync
 
 from hopsml_flows.cluster.beginnings import clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
+from hopsml_flows.cluster.deaths import Death, why_died
 from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.opened import OpenCluster, open_cluster
@@ -77,12 +79,13 @@ class _Loss:
 
     Args:
         future: The task run.
-        again: What :meth:`TrialTaskRunner._start` takes to submit it once more.
+        again: What :meth:`TrialTaskRunner._start` takes to submit it once more; None where it may
+            run on that worker alone.
         worker: Address of the worker.
     """
 
     future: TrialFuture[Any]
-    again: tuple[tuple[Any, ...], str, dict[str, float]]
+    again: tuple[tuple[Any, ...], str, dict[str, float]] | None
     worker: str
 
 
@@ -257,7 +260,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         once = not self.cluster.owned
         call = Call(owner.context, self._task(task), task_run_id, inputs, once)
         number = next(self._numbers)
-        future = TrialFuture[R](task_run_id, name or task.name, number)
+        explain = partial(self._explained, task_run_id)
+        future = TrialFuture[R](task_run_id, name or task.name, number, explain)
         self._outstanding[task_run_id] = _Outstanding(future, task, owner)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
         key = f"{task.name}-{task_run_id}"
@@ -289,7 +293,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             outcomes = self.cluster.client.gather([d for _, d in computed], errors="skip")
             if len(outcomes) == len(computed):
                 for (future, _), outcome in zip(computed, outcomes, strict=True):
-                    future.settle(outcome)
+                    future.settle(future.explain(outcome))
         for future in ready:
             self._note(future, future.outcome())
         return ready
@@ -322,10 +326,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 return
             again = (arguments, f"{future.name}-{uuid.uuid4()}", resources)
             error = computed.exception() if computed.status == "error" else None
-            if isinstance(error, KilledWorker) and worker is not None:
-                self._crash(future, f"the worker process {worker} died")
-            elif isinstance(error, KilledWorker):
-                self._losses.add(_Loss(future, again, error.last_worker.address))
+            if isinstance(error, KilledWorker):
+                may_move = again if worker is None else None
+                self._losses.add(_Loss(future, may_move, error.last_worker.address))
             else:  # the scheduler went away, or cancelled it
                 self._crash(future, f"the task was lost ({computed.status}: {error})")
 
@@ -333,28 +336,51 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     def _judge(self, losses: list[_Loss]) -> None:
         """Make the tasks that a dead worker ran pay, and start those that waited elsewhere."""
-        began = []
+        began: list[tuple[_Loss, str]] = []
         for loss in losses:
             loss.future.losses += 1
-            message = f"the worker process {loss.worker} died"
             try:
-                if has_begun(self.cluster.client, loss.future.task_run_id):
-                    began.append((loss.future, message))
+                if loss.again is None or has_begun(self.cluster.client, loss.future.task_run_id):
+                    began.append((loss, ""))
                 elif loss.future.losses > _MOST_LOSSES:
-                    message = f"{message}, as did {_MOST_LOSSES} others that it waited on"
-                    began.append((loss.future, message))
+                    began.append((loss, f"; so did {_MOST_LOSSES} others that it waited on"))
                 else:
                     self._start(loss.future, *loss.again, None)
             except OSError as error:
-                began.append((loss.future, f"{message}, and the scheduler is gone ({error})"))
+                began.append((loss, f", and the scheduler is gone ({error})"))
         if self.cluster.mark is not None:
             end_orphans(self.cluster.mark)
-        for future, message in began:
-            self._crash(future, message)
+        for loss, more in began:
+            death = Death(f"the worker process {loss.worker} died")
+            with suppress(OSError):  # the scheduler is gone
+                death = self.death_of(loss.worker, loss.future.task_run_id)
+            self._crash(loss.future, death.reason + more, began=death.began)
 
-    def _crash(self, future: TrialFuture[Any], message: str) -> None:
-        error = WorkerLostError(message)
-        outcome = Outcome("CRASHED", "Crashed", message, error=error, reported=False)
+    def _explained(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
+        """An outcome with the reason, where Dask submitted again what a dead worker had begun."""
+        if not outcome.is_of_dead_worker:
+            return outcome
+        try:
+            death = self.death_of(None, task_run_id)
+        except OSError:  # the scheduler is gone
+            return outcome
+        return _crashed(death)
+
+    def death_of(self, worker: str | None, task_run_id: uuid.UUID | None = None) -> Death:
+        """Why a worker died, which may take a few seconds to find out.
+
+        Args:
+            worker: Its address; None for the one that began the task run.
+            task_run_id: A task run that it may have begun.
+
+        Raises:
+            OSError: The scheduler is gone.
+        """
+        here = self.cluster.mark is not None
+        return why_died(self.cluster.client, worker, task_run_id, owned=here)
+
+    def _crash(self, future: TrialFuture[Any], message: str, *, began: float = 0.0) -> None:
+        outcome = _crashed(Death(message, began))
         self._note(future, outcome)
         self._done.put(future)
         future.settle(outcome)
@@ -501,6 +527,19 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     def _settings(self) -> tuple[Any, ...]:
         return self._given, self._inherit_tags, self._console_logs, self._wait_for_server
+
+
+def _crashed(death: Death) -> Outcome:
+    """The outcome of a task run whose worker died."""
+    return Outcome(
+        "CRASHED",
+        "Crashed",
+        death.reason,
+        error=WorkerLostError(death.reason),
+        reported=False,
+        started=death.began,
+        ended=time.time() if death.began else 0.0,
+    )
 
 
 def _inputs(

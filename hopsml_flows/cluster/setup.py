@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import distributed
 
-__all__ = ["IgnoreInterrupts", "show_first_gpu_only"]
+from hopsml_flows.cluster.held import held_variable
+
+__all__ = ["IgnoreInterrupts", "first_gpu_only"]
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class IgnoreInterrupts(distributed.WorkerPlugin):
@@ -26,17 +32,24 @@ class IgnoreInterrupts(distributed.WorkerPlugin):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def show_first_gpu_only(worker: distributed.Worker) -> None:
-    """On a dask-cuda worker, hide all GPUs but its own from the frameworks.
+@contextmanager
+def first_gpu_only(worker: distributed.Worker) -> Iterator[None]:
+    """On a dask-cuda worker, hide all GPUs but its own from the frameworks, for the block.
 
     dask-cuda rotates the list of devices so that the first one is the worker's, and leaves the
     others visible; TensorFlow would take memory on all of them. Has no effect on a framework that
     has looked already.
+
+    Args:
+        worker: The worker.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    visible = os.environ.get(_VISIBLE, "")
     of_dask_cuda = any(
         type(plugin).__module__.partition(".")[0] == "dask_cuda"
         for plugin in worker.plugins.values()
     )
-    if of_dask_cuda and "," in visible:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
+    if of_dask_cuda and visible:
+        with held_variable(_VISIBLE, visible.partition(",")[0]):
+            yield
+    else:
+        yield

@@ -16,12 +16,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import distributed
+from dask.utils import parse_bytes
 from tornado.ioloop import PeriodicCallback
 
 from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.cluster.options import check_options
 from hopsml_flows.cluster.settings import GPU, as_environment
-from hopsml_flows.errors import InvalidClusterError
+from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
+from hopsml_flows.search.arguments import whole_number
 
 if TYPE_CHECKING:
     from hopsml_flows.cluster.config import ClusterConfig
@@ -33,6 +35,9 @@ LOOK_SECONDS = 15.0
 
 CLOSE_SECONDS = 30
 """Longest wait for the jobs to be cancelled."""
+
+_MOST_CORES = 100_000
+"""More cores or workers in one job are a slip of the finger."""
 
 _COMMANDS = ("sbatch", "scancel", "squeue")
 
@@ -69,12 +74,13 @@ def arguments(config: ClusterConfig) -> dict[str, Any]:
         raise InvalidClusterError(
             "cluster.options", dict(config.options), "must have 'memory', of one job"
         )
-    processes = options.pop("processes", 1)
-    cores = options.pop("cores", processes)
+    _check_memory(options["memory"])
+    processes = _count("processes", options.pop("processes", 1))
+    cores = _count("cores", options.pop("cores", processes))
     exports = [f"export {name}={shlex.quote(text)}" for name, text in as_environment().items()]
     extra = list(options.pop("worker_extra_args", None) or ())
     if config.memory_limit != "auto":
-        extra += ["--memory-limit", config.memory_limit or "0"]
+        extra += ["--memory-limit", str(config.memory_limit or 0)]
     if config.gpus_per_trial:
         extra += ["--resources", f"{GPU}={config.gpus_per_trial:g}"]
     return {
@@ -91,6 +97,24 @@ def arguments(config: ClusterConfig) -> dict[str, Any]:
             **(options.get("scheduler_options") or {}),
         },
     }
+
+
+def _count(option: str, value: object) -> int:
+    try:
+        return whole_number(f"cluster.options[{option!r}]", value, least=1, most=_MOST_CORES)
+    except InvalidArgumentError as error:
+        raise InvalidClusterError(error.argument, error.value, error.allowed) from None
+
+
+def _check_memory(memory: Any) -> None:
+    try:
+        is_size = not isinstance(memory, bool) and parse_bytes(memory) > 0
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        is_size = False
+    if not is_size:
+        raise InvalidClusterError(
+            "cluster.options['memory']", memory, "must be the memory of a job, like '32GiB'"
+        )
 
 
 @contextmanager

@@ -20,49 +20,57 @@ __all__ = ["without_main_module"]
 
 _DASK_PROCESS = "Dask Worker process"
 
+_Prepare = Callable[[str], dict[str, Any]]
+
 _lock = threading.Lock()
 _users = 0
-_original: Callable[[str], dict[str, Any]] | None = None
+_replaced: tuple[_Prepare, _Prepare] | None = None
 
 
 @contextmanager
 def without_main_module() -> Iterator[None]:
     """Keep Dask's worker processes from importing the main script, while the block runs.
 
-    It covers restarts too: a worker that died is spawned again by its nanny in this process.
+    It covers restarts too: a worker that died is spawned again by its nanny in this process. What
+    the user has put there meanwhile stays.
 
     ``get_preparation_data`` is an undocumented function of the standard library and the only
     place where this is decided; ``tests/unit/test_spawn.py`` fails when it changes.
     """
-    global _users, _original
+    global _users, _replaced
+    spawn: Any = multiprocessing.spawn  # typed as a function that nobody replaces
     with _lock:
         _users += 1
         if _users == 1:
-            _original = multiprocessing.spawn.get_preparation_data
-            multiprocessing.spawn.get_preparation_data = _prepared
+            original = spawn.get_preparation_data
+            _replaced = original, _without_main(original)
+            spawn.get_preparation_data = _replaced[1]
     try:
         yield
     finally:
         with _lock:
             _users -= 1
-            if _users == 0 and _original is not None:
-                multiprocessing.spawn.get_preparation_data = _original  # type: ignore[assignment]
-                _original = None
+            if _users == 0 and _replaced is not None:
+                original, ours = _replaced
+                _replaced = None
+                if spawn.get_preparation_data is ours:
+                    spawn.get_preparation_data = original
 
 
-def _prepared(name: str) -> dict[str, Any]:
-    original = _original
-    assert original is not None
-    try:
-        data = original(name)
-    except FileNotFoundError:
-        if here() is not None:
-            raise
-        data = _without_directory(name)
-    if name.startswith(_DASK_PROCESS):
-        data.pop("init_main_from_path", None)
-        data.pop("init_main_from_name", None)
-    return data
+def _without_main(original: _Prepare) -> _Prepare:
+    def prepared(name: str) -> dict[str, Any]:
+        try:
+            data = original(name)
+        except FileNotFoundError:
+            if here() is not None:
+                raise
+            data = _without_directory(name)
+        if _users and name.startswith(_DASK_PROCESS):
+            data.pop("init_main_from_path", None)
+            data.pop("init_main_from_name", None)
+        return data
+
+    return prepared
 
 
 def _without_directory(name: str) -> dict[str, Any]:

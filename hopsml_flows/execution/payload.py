@@ -17,6 +17,7 @@ import os
 import pickle
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -267,6 +268,9 @@ def _extras(known: Mapping[str, Any]) -> tuple[dict[str, bytes], dict[str, str]]
 _CONSTANTS = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
 
 
+_registering = threading.RLock()
+
+
 class _Bounded(io.BytesIO):
     """A file that refuses to become large."""
 
@@ -278,23 +282,27 @@ class _Bounded(io.BytesIO):
 
 @contextmanager
 def _by_value(*, users_modules: bool) -> Iterator[None]:
-    """Let cloudpickle take modules by value that the workers may lack."""
-    # Those that the user registered stay registered; aliases of a module are left out.
-    registered = cloudpickle.list_registry_pickle_by_value()
-    modules = [
-        module
-        for name, module in list(sys.modules.items())
-        if name == getattr(module, "__name__", None)
-        and name not in registered
-        and (is_loaded_from_file(name) or (users_modules and _is_users(name, module)))
-    ]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
+    """Let cloudpickle take modules by value that the workers may lack.
+
+    One thread at a time: another experiment's modules would be taken for the user's.
+    """
+    with _registering:
+        # Those that the user registered stay registered; aliases of a module are left out.
+        registered = cloudpickle.list_registry_pickle_by_value()
+        modules = [
+            module
+            for name, module in list(sys.modules.items())
+            if name == getattr(module, "__name__", None)
+            and name not in registered
+            and (is_loaded_from_file(name) or (users_modules and _is_users(name, module)))
+        ]
         for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 _INSTALLED = tuple(

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar, cast
 from hopsml_flows.execution.attaching import Terms
 from hopsml_flows.execution.capture import LineSink, OutputLog, captured
 from hopsml_flows.execution.context import TrialContext, running_trial
+from hopsml_flows.execution.crash import stacks_on_crash
 from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
 from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.hints import hint_for
@@ -333,6 +334,7 @@ def evaluate(
         stack.enter_context(running_trial(context))
         stack.callback(scalars.close)
         if place.alone:
+            stack.enter_context(stacks_on_crash(log))
             working = stack.enter_context(_working_directory(job, place, terms, log))
         if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)

@@ -290,7 +290,7 @@ class Driver:
                 self._sessions.ended(trial, result)
             result = self._brought(trial, replace(result, params=trial.params))
         elif isinstance(error, WorkerLostError):
-            return self._lost(trial, error)
+            return self._lost(trial, error, outcome)
         # Its task failed, not its function: storage may have kept it from beginning.
         elif error is None or not is_of_storage(error) or not self._hold(trial, None):
             result = self._silent(trial, outcome)
@@ -305,7 +305,7 @@ class Driver:
             return result
         return None if self._hold(trial, result) else self._taken_in(trial, result)
 
-    def _lost(self, trial: Trial, error: WorkerLostError) -> TrialResult | None:
+    def _lost(self, trial: Trial, error: WorkerLostError, outcome: Outcome) -> TrialResult | None:
         """What a trial committed whose worker died; None where it is tried again."""
         try:
             result = committed(self._plan.options.project, self.paths, trial)
@@ -316,7 +316,9 @@ class Driver:
                 return None
             result = None
         if result is None:
-            given_up = self.loop.lost(trial.number, str(error))
+            given_up = self.loop.lost(
+                trial.number, str(error), started=outcome.started, ended=outcome.ended
+            )
             if given_up is not None:
                 self._sessions.ended(trial, given_up)
             return given_up
@@ -325,7 +327,9 @@ class Driver:
 
     def _silent(self, trial: Trial, outcome: Outcome) -> TrialResult:
         """The failed result of a trial that could not report itself."""
-        result = TrialResult.without_report(trial, _failure(outcome))
+        result = TrialResult.without_report(
+            trial, _failure(outcome), started=outcome.started, ended=outcome.ended
+        )
         self._sessions.ended(trial, result)
         return result
 

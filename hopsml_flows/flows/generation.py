@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefect import Task, flow
@@ -168,13 +169,15 @@ def _quiet_consoles() -> Iterator[None]:
     """Keep Prefect's three lines about each generation's run off the console; the UI has them."""
     loggers = [logging.getLogger(name) for name in ("", "prefect", "prefect.flow_runs")]
     consoles = [h for log in loggers for h in log.handlers if isinstance(h, PrefectConsoleHandler)]
+    # An object of its own: a handler has the same filter once, and another search may need it yet.
+    quiet = partial(_is_no_generation)
     for console in consoles:
-        console.addFilter(_is_no_generation)
+        console.addFilter(quiet)
     try:
         yield
     finally:
         for console in consoles:
-            console.removeFilter(_is_no_generation)
+            console.removeFilter(quiet)
 
 
 def _is_no_generation(record: logging.LogRecord) -> bool:

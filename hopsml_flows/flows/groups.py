@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ class _Group:
     phases: dict[Member, Phase] = field(default_factory=dict)
     reports: dict[Member, ProcessEnd] = field(default_factory=dict)
     stops_until: float | None = None
+    began: float = field(default_factory=time.time)
 
     @property
     def open_seats(self) -> dict[str, Member]:
@@ -292,7 +294,10 @@ class GroupRuns:
         # Dask would wait for a worker of that very address to come back.
         for worker in self._seating.gone(group.open_seats):
             member = group.open_seats[worker]
-            group.report(member, ProcessEnd(Phase.DIED, reason=f"its worker {worker} died"))
+            reason = f"its worker {worker} died"
+            with suppress(OSError):  # the scheduler is gone
+                reason = self._runner.death_of(worker).reason
+            group.report(member, ProcessEnd(Phase.DIED, reason=reason))
             group.give_up(member)
         if group.stops_until is not None:
             if now > group.stops_until:
@@ -318,10 +323,19 @@ class GroupRuns:
             return Outcome("COMPLETED", "Completed", value=verdict.result)
         if verdict.failure is None:
             lost = WorkerLostError(verdict.lost or "")
-            return Outcome("CRASHED", "Crashed", str(lost), error=lost)
+            return Outcome(
+                "CRASHED",
+                "Crashed",
+                str(lost),
+                error=lost,
+                started=group.began,
+                ended=time.time(),
+            )
         leader = group.reports.get(self._options.shape.leader)
         said = leader.result if leader and leader.phase is Phase.FAILED else None
-        result = said or TrialResult.without_report(trial, verdict.failure)
+        result = said or TrialResult.without_report(
+            trial, verdict.failure, started=group.began, ended=time.time()
+        )
         result = replace(result, failure=verdict.failure)
         error = TrialFailedError(str(verdict.failure), result)
         return Outcome("FAILED", "Failed", str(error), error=error)

@@ -8,6 +8,7 @@ that the user put into a ``Categorical``), never a NumPy scalar.
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -315,12 +316,15 @@ def _domain(argument: str, bounds: object) -> Domain:
     return _renamed(argument, lambda: Float(low, high))
 
 
+_catching = threading.Lock()
+
 _KINDS: dict[str, type[Domain]] = {"float": Float, "int": Int, "categorical": Categorical}
 
 
 def _renamed(argument: str, build: Any) -> Domain:
     """Build a domain; errors and warnings name the hyperparameter rather than the field."""
-    with warnings.catch_warnings(record=True) as caught:
+    # One thread at a time: each would put back the filters that it found.
+    with _catching, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             domain: Domain = build()

@@ -6,12 +6,14 @@ Nothing here decides anything; a display that fails to draw never stops an exper
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -107,15 +109,32 @@ class _Plain(Progress):
         print(_line(counts, best, elapsed), flush=True)
 
 
+_redirecting = threading.Lock()
+"""Held by the one line of the process that stands in for its streams."""
+
+
 class _LiveLine(Progress):
     """One line with a bar that is redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._interval = _LIVE_SECONDS
+        self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._redirects = False
 
     def __enter__(self) -> Progress:
+        # What the driver prints appears above the line, by way of the streams, which are one for
+        # the process: the line of an experiment that is not alone in it leaves them.
+        self._redirects = _redirecting.acquire(blocking=False)
+        if not self._redirects:
+            self._live = Live(
+                console=self._console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
         with printing():
             self._live.start()
         return self
@@ -134,8 +153,16 @@ class _LiveLine(Progress):
         self._live.update(row, refresh=True)
 
     def _close(self) -> None:
+        streams = sys.stdout, sys.stderr
         with printing():
             self._live.stop()
+        if self._redirects:
+            # It puts back what it found; what the user has put there meanwhile is the user's.
+            if not isinstance(streams[0], FileProxy):
+                sys.stdout = streams[0]
+            if not isinstance(streams[1], FileProxy):
+                sys.stderr = streams[1]
+            _redirecting.release()
 
 
 def open_progress(*, show: bool) -> Progress:

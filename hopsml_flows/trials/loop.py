@@ -173,12 +173,16 @@ class TrialLoop:
         else:
             self._optimizer.tell(result.number, failure=str(result.failure or "no metric"))
 
-    def lost(self, number: int, reason: str) -> TrialResult | None:
+    def lost(
+        self, number: int, reason: str, *, started: float = 0.0, ended: float = 0.0
+    ) -> TrialResult | None:
         """Take in that a trial's worker died.
 
         Args:
             number: The trial's number.
             reason: What is known of the death.
+            started: When the attempt began, seconds since the epoch; 0 where that is not known.
+            ended: When it ended.
 
         Returns:
             None where the trial will be tried again; its failed result where it will not.
@@ -188,7 +192,8 @@ class TrialLoop:
             del self._running[number]
             self._again.append(replace(trial, attempt=trial.attempt + 1))
             return None
-        result = TrialResult.without_report(trial, Failure("WorkerLostError", reason))
+        failure = Failure("WorkerLostError", reason)
+        result = TrialResult.without_report(trial, failure, started=started, ended=ended)
         self.done(result)
         return result
 

@@ -115,12 +115,16 @@ class TrialResult:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def without_report(cls, trial: Trial, failure: Failure) -> TrialResult:
+    def without_report(
+        cls, trial: Trial, failure: Failure, *, started: float = 0.0, ended: float = 0.0
+    ) -> TrialResult:
         """The failed result of a trial that could not report itself.
 
         Args:
             trial: The trial.
             failure: Why.
+            started: When it began, seconds since the epoch; 0 where it did not.
+            ended: When it ended.
         """
         return cls(
             number=trial.number,
@@ -129,6 +133,8 @@ class TrialResult:
             state=State.FAILED,
             directory=trial.directory,
             attempt=trial.attempt,
+            started=started,
+            ended=ended,
             failure=failure,
             generation=trial.generation,
         )

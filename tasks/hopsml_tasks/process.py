@@ -48,6 +48,7 @@ def process(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the ru
         EventMakers(trial_events, end_events),
         abandoned=abandoned(worker),
         lines=task_run_sender(),
+        memory_limit=worker.memory_manager.memory_limit,
     )
     if report.phase is Phase.STOPPED:
         return Cancelled(message=report.reason)

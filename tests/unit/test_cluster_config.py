@@ -84,10 +84,10 @@ def test_a_trial_gets_a_gpu_a_share_of_one_or_none(share):
 @pytest.mark.parametrize(
     ("fields", "allowed"),
     [
-        ({"gpus_per_trial": -1}, "must be a number from 0"),
-        ({"gpus_per_trial": float("nan")}, "must be a number from 0"),
-        ({"gpus_per_trial": "half"}, "must be a number from 0"),
-        ({"gpus_per_trial": True}, "must be a number from 0"),
+        ({"gpus_per_trial": -1}, "must be 0, or a number from 0.001"),
+        ({"gpus_per_trial": float("nan")}, "must be 0, or a number from 0.001"),
+        ({"gpus_per_trial": "half"}, "must be 0, or a number from 0.001"),
+        ({"gpus_per_trial": True}, "must be 0, or a number from 0.001"),
         ({"gpus_per_trial": 0.4}, "1 divided by a whole number"),
         ({"gpus_per_trial": 2}, "1 divided by a whole number"),
         ({"kind": "cuda", "gpus_per_trial": 0}, "must be above 0"),

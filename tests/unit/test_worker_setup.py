@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from hopsml_flows.cluster.setup import show_first_gpu_only
+from hopsml_flows.cluster.setup import first_gpu_only
 
 
 class Worker:
@@ -24,11 +24,12 @@ def plugin(module):
 )
 def test_a_dask_cuda_worker_shows_the_frameworks_its_own_gpu_only(monkeypatch, visible, left):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    show_first_gpu_only(Worker(plugin("distributed.plugin"), plugin("dask_cuda.plugins")))
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == left
+    with first_gpu_only(Worker(plugin("distributed.plugin"), plugin("dask_cuda.plugins"))):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == left
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible  # the worker may be a user's
 
 
 def test_other_workers_keep_what_they_were_given(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2,0")
-    show_first_gpu_only(Worker(plugin("distributed.plugin")))
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,2,0"
+    with first_gpu_only(Worker(plugin("distributed.plugin"))):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,2,0"

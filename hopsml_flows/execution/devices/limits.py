@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MemoryLimit", "cpu_quota", "memory_limit"]
+__all__ = ["MemoryLimit", "cpu_quota", "memory_kills", "memory_limit"]
 
 _UNLIMITED = 1 << 62
 """Version 1 writes a number near 2**63 where there is no limit."""
@@ -45,6 +45,24 @@ def memory_limit(root: Path = Path("/")) -> MemoryLimit | None:
     return MemoryLimit(
         total=min(limit.total for limit in found), free=min(limit.free for limit in found)
     )
+
+
+def memory_kills(root: Path = Path("/")) -> int:
+    """How many processes the system has ended here because a limit of memory was reached.
+
+    Args:
+        root: Where the file system begins.
+    """
+    found = [0]
+    for directory, version in _groups(root, "memory"):
+        for line in _text(directory / _EVENTS[version]).splitlines():
+            key, _, value = line.partition(" ")
+            if key == "oom_kill" and value.strip().isdigit():
+                found.append(int(value))
+    return max(found)
+
+
+_EVENTS = {1: "memory.oom_control", 2: "memory.events"}
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:

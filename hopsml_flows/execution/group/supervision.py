@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,6 +15,7 @@ from hopsml_flows.execution.group.process import Process
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.group.work import MemberWork
 from hopsml_flows.execution.process.launch import TrainingProcess, overdue
+from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.run import Job
 from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
@@ -33,6 +35,7 @@ def supervised(
     *,
     abandoned: Callable[[], bool],
     lines: Callable[[int, str], None] | None = None,
+    memory_limit: int | None = None,
 ) -> ProcessEnd:
     """Run one process of a group on the worker's seat, until it or its group is over.
 
@@ -44,6 +47,7 @@ def supervised(
         events: Makes the trial's event files.
         abandoned: Says whether nobody waits for the process any more.
         lines: Gets levels and messages of its log, besides the file; or None.
+        memory_limit: Bytes that the worker and the process may hold, or None.
 
     Returns:
         How it ended.
@@ -62,15 +66,23 @@ def supervised(
             # The process may have another idea of it.
             temporary=job.scratch or tempfile.gettempdir(),
         )
+        began = time.time()
+        memory = MemoryWatch(memory_limit, os.getpid())
         # It loads what it needs while the others arrive.
         child = TrainingProcess(work, _environment(process))
+        too_much = ""
         try:
             never_began = _waited(child, process, seat, abandoned)
-            report = never_began or _watched(child, work, seat, abandoned, lines)
+            report = never_began or _watched(child, work, seat, abandoned, lines, memory, began)
+            if isinstance(report, str):
+                too_much, report = report, None
         finally:
-            child.end(at_once=seat.phase is not Phase.RUNNING)
+            child.end(at_once=seat.phase is not Phase.RUNNING or bool(too_much))
         if report is None:
-            report = _unreported(child, work, seat, abandoned)
+            known = memory.known(child.pid)
+            reason = too_much or f"its process {child.how_it_ended(known)}"
+            stopped = child.was_ended and not too_much
+            report = _unreported(child, work, seat, abandoned, reason, stopped=stopped)
         tidied(job, trial, process)
         return report
     finally:
@@ -104,9 +116,15 @@ def _watched(
     seat: HeldSeat,
     abandoned: Callable[[], bool],
     lines: Callable[[int, str], None] | None,
-) -> ProcessEnd | None:
-    """Watch the process until it is to be ended; None where it has not said how it went."""
+    memory: MemoryWatch,
+    began: float,
+) -> ProcessEnd | str | None:
+    """Watch the process until it is to be ended.
+
+    None where it has not said how it went; a text where it holds too much memory.
+    """
     report: ProcessEnd | None = None
+    look_at_memory = time.monotonic()
     while seat.state is not SeatState.STOP and not abandoned():
         if report is not None:  # others may need what it serves
             seat.wait(_LOOK_SECONDS)
@@ -123,21 +141,33 @@ def _watched(
         elif child.is_overdue(work.job.trial_timeout):
             seat.phase = Phase.FAILED
             failure = overdue(work.job.trial_timeout)
-            return ProcessEnd(Phase.FAILED, TrialResult.without_report(work.trial, failure))
+            result = TrialResult.without_report(
+                work.trial, failure, started=began, ended=time.time()
+            )
+            return ProcessEnd(Phase.FAILED, result)
+        elif time.monotonic() > look_at_memory:
+            look_at_memory = time.monotonic() + MEMORY_SECONDS
+            if too_much := memory.too_much(child.pid):
+                return f"its process was ended: {too_much}; {MORE_MEMORY}"
     return report
 
 
 def _unreported(
-    child: TrainingProcess, work: MemberWork, seat: HeldSeat, abandoned: Callable[[], bool]
+    child: TrainingProcess,
+    work: MemberWork,
+    seat: HeldSeat,
+    abandoned: Callable[[], bool],
+    reason: str,
+    *,
+    stopped: bool,
 ) -> ProcessEnd:
     job, trial, process = work.job, work.trial, work.process
-    if child.was_ended:
+    if stopped:
         reason = "the driver is gone" if abandoned() else "stopped with its group"
         with suppress(Exception):  # each file system has errors of its own
             last_words(job, trial, process, f"{process.member} was ended: {reason}")
         return ProcessEnd(Phase.STOPPED, reason=reason)
     seat.phase = Phase.DIED
-    reason = f"its process {child.how_it_ended}"
     words = f"{process.member}: {reason}"
     if said := child.said_outside:
         words += f", having said, outside of its training:\n{said}"

@@ -21,6 +21,7 @@ from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.deadline import GRACE_SECONDS
 from hopsml_flows.execution.here import standing_directory
 from hopsml_flows.execution.process.child import descendants, kill
+from hopsml_flows.execution.process.ending import described_end
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Ready, Work
 from hopsml_flows.trials import Failure
 
@@ -207,13 +208,18 @@ class TrainingProcess:
             output.seek(max(0, output.seek(0, os.SEEK_END) - _SAID_BYTES))
             self.said_outside = output.read().decode(errors="replace").strip()
 
-    @property
-    def how_it_ended(self) -> str:
-        """How it ended, as the end of a sentence; once :meth:`end` was called."""
+    def how_it_ended(self, memory: str = "") -> str:
+        """How it ended, as the end of a sentence; once :meth:`end` was called.
+
+        Args:
+            memory: What is known of its memory, as a part of a sentence.
+        """
         if self._cut_off:
             return "closed the descriptor by which it talks to its worker, and was ended"
         code = self._process.poll()
-        return "was killed and does not end" if code is None else _described_end(code)
+        if code is None:
+            return "was killed and does not end"
+        return described_end(code, memory=memory, stack=self._called_at is not None)
 
     def _send(self, message: object) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it is over, which will be noticed
@@ -232,15 +238,6 @@ def overdue(limit: float | None) -> Failure:
     """
     message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
     return Failure(TrialTimeoutError.__name__, message)
-
-
-def _described_end(code: int) -> str:
-    """How a process ended: its exit code, or a signal's number below zero."""
-    if code >= 0:
-        return f"exited with code {code}"
-    with suppress(ValueError):
-        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
-    return f"was ended by signal {-code}"
 
 
 def _search_path(environment: Mapping[str, str]) -> str:

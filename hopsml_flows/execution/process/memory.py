@@ -6,11 +6,19 @@ same marks: Dask pauses a worker at 80% of its limit and ends it at 95%.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
-__all__ = ["MemoryWatch", "resident"]
+from hopsml_flows.execution.devices.limits import memory_kills, memory_limit
+
+__all__ = ["MEMORY_SECONDS", "MORE_MEMORY", "MemoryWatch", "mib", "resident"]
+
+MEMORY_SECONDS = 0.5
+"""How often a worker looks at the memory of a process that trains."""
+
+MORE_MEMORY = "give trials more memory, or fewer workers"
+"""What to do where memory runs out."""
 
 RETIRE_SHARE = 0.8
 """A process that holds more of the limit between two trials is replaced by a fresh one."""
@@ -27,9 +35,9 @@ def resident(pid: int) -> int:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MemoryWatch:
-    """The memory that one training process may hold beside its worker.
+    """The memory that training processes may hold, each beside its worker.
 
     Args:
         limit: Bytes for both, or None for no limit.
@@ -38,6 +46,35 @@ class MemoryWatch:
 
     limit: int | None
     worker: int
+    _seen: dict[int, int] = field(default_factory=dict)
+    _kills: int = field(default_factory=memory_kills)
+
+    def look(self, pid: int) -> None:
+        """Remember how much a process holds, for when it has ended.
+
+        Args:
+            pid: The process.
+        """
+        if held := resident(pid):
+            self._seen[pid] = held
+
+    def known(self, pid: int) -> str:
+        """What is known of the memory of a process that has ended, as a part of a sentence.
+
+        Args:
+            pid: The process; what is known is forgotten.
+        """
+        held = self._seen.pop(pid, None)
+        parts = [] if held is None else [f"it held {mib(held)} when it was last looked at"]
+        if self.limit is not None:
+            parts.append(f"memory_limit is {mib(self.limit)}")
+        container = memory_limit()
+        if container is not None:
+            parts.append(f"the container's limit is {mib(container.total)}")
+        if (kills := memory_kills()) > self._kills:
+            self._kills = kills
+            parts.append("which was reached" if container else "the system ran out of memory")
+        return ", ".join(parts)
 
     def too_much(self, pid: int) -> str:
         """Why a process that trains must end; "" where it need not.
@@ -56,16 +93,22 @@ class MemoryWatch:
         return self._beyond(pid, RETIRE_SHARE)
 
     def _beyond(self, pid: int, share: float) -> str:
+        self.look(pid)
         if self.limit is None:
             return ""
         own, others = resident(pid), resident(self.worker)
         if own + others <= share * self.limit:
             return ""
         return (
-            f"it held {_mib(own)} and its worker {_mib(others)}, together more than {share:.0%} of "
-            f"memory_limit ({_mib(self.limit)})"
+            f"it held {mib(own)} and its worker {mib(others)}, together more than {share:.0%} of "
+            f"memory_limit ({mib(self.limit)})"
         )
 
 
-def _mib(size: int) -> str:
+def mib(size: int) -> str:
+    """A size in words.
+
+    Args:
+        size: Bytes.
+    """
     return f"{size / (1 << 20):,.0f} MiB"

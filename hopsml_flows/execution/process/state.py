@@ -8,6 +8,7 @@ libraries and on GPUs: for that each trial can have a fresh process.
 
 from __future__ import annotations
 
+import faulthandler
 import locale
 import logging
 import os
@@ -104,6 +105,19 @@ def _signals() -> _Undo:
     return undo
 
 
+def _faults() -> _Undo:
+    """Signals at which training code has stacks written, of which ``signal`` knows nothing."""
+    numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+
+    def undo() -> None:
+        faulthandler.cancel_dump_traceback_later()
+        for number in numbers:
+            with suppress(ValueError, RuntimeError):  # those of faults are enabled, not registered
+                faulthandler.unregister(number)
+
+    return undo
+
+
 def _limits() -> _Undo:
     kinds = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
     before = {kind: resource.getrlimit(kind) for kind in kinds}
@@ -195,6 +209,7 @@ _REMEMBERED: tuple[Callable[[], _Undo], ...] = (
     _environment,
     _interpreter,
     _mask,
+    _faults,
     _signals,
     _limits,
     _sockets,

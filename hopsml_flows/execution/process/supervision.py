@@ -15,7 +15,7 @@ from pathlib import Path
 from hopsml_flows.execution.capture import OutputLog
 from hopsml_flows.execution.carrying import EventMakers
 from hopsml_flows.execution.process.launch import LEAVE_SECONDS, TrainingProcess, overdue
-from hopsml_flows.execution.process.memory import MemoryWatch
+from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.process.work import Order, TrialWork
 from hopsml_flows.execution.run import Job, Place
@@ -33,9 +33,6 @@ _READY_SECONDS = 300.0
 
 IDLE_SECONDS = 300.0
 """How long a process waits for a trial; its driver may be gone, and it holds memory and a GPU."""
-
-_MEMORY_SECONDS = 0.5
-"""How often it looks at the memory of a process that trains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +92,7 @@ class Supervisor:
             Exception: What the project's own code raised, such as an error of storage.
         """
         member = self._taken()
+        began = time.time()
         note, self._note = self._note, ""
         try:
             member.process.order(replace(order, tells_lines=lines is not None, note=note))
@@ -111,8 +109,9 @@ class Supervisor:
             return result
         # With no time for an end of its own: what returned in that might count as done.
         self._end(member, at_once=True)
-        reason = end or f"its process {member.process.how_it_ended}"
-        return self._said(order.trial, member, reason, abandoned())
+        memory = self._memory.known(member.process.pid)
+        reason = end or f"its process {member.process.how_it_ended(memory)}"
+        return self._said(order.trial, member, reason, abandoned(), began)
 
     def close(self) -> None:
         """End all processes."""
@@ -195,7 +194,7 @@ class Supervisor:
     ) -> Done | str:
         """Wait for the process; what it said, or why it was ended, or "" where it ended itself."""
         process, limit = member.process, self._job.trial_timeout
-        look_at_memory = time.monotonic() + _MEMORY_SECONDS
+        look_at_memory = time.monotonic() + MEMORY_SECONDS
         while True:
             told = process.told(_LOOK_SECONDS, lines)
             if isinstance(told, Done):
@@ -213,15 +212,12 @@ class Supervisor:
                 member.timed_out = True
                 return overdue(limit).message
             if time.monotonic() > look_at_memory:
-                look_at_memory = time.monotonic() + _MEMORY_SECONDS
+                look_at_memory = time.monotonic() + MEMORY_SECONDS
                 if too_much := self._memory.too_much(process.pid):
-                    return (
-                        f"its process was ended: {too_much}; give trials more memory, or fewer "
-                        "workers"
-                    )
+                    return f"its process was ended: {too_much}; {MORE_MEMORY}"
 
     def _said(
-        self, trial: Trial, member: _Member, reason: str, was_abandoned: bool
+        self, trial: Trial, member: _Member, reason: str, was_abandoned: bool, began: float
     ) -> TrialResult | Lost:
         """What came of a trial whose process is gone; its log says so, too."""
         if outside := member.process.said_outside:
@@ -232,7 +228,8 @@ class Supervisor:
             member.last_words(trial, reason_and_more)
         member.remove()
         if member.timed_out:
-            return TrialResult.without_report(trial, overdue(self._job.trial_timeout))
+            failure = overdue(self._job.trial_timeout)
+            return TrialResult.without_report(trial, failure, started=began, ended=time.time())
         return Lost(reason, abandoned=was_abandoned)
 
 

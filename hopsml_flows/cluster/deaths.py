@@ -1,0 +1,153 @@
+"""Why a worker died, and when the trial that it ran had begun: what Dask knows of it.
+
+Workers of this package's own clusters have nannies in this process. On clusters that others
+started, the nanny's log is asked, which says how a process ended, and the scheduler's events, among
+which is the nanny's note that it ended a worker for its memory. Nothing is installed there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import distributed
+
+from hopsml_flows.cluster.nanny import exit_code
+from hopsml_flows.execution.process.ending import described_end
+from hopsml_flows.execution.process.memory import MORE_MEMORY, mib
+
+__all__ = ["Death", "seen_beginning", "why_died"]
+
+_TOPIC = "hopsml-beginnings"
+"""Topic of the scheduler's events under which workers say what they begin; Dask bounds its size."""
+
+_MEMORY_TOPIC = "worker-restart-memory"
+"""Dask's own, of nannies that end a worker that holds too much."""
+
+_OWN_SECONDS = 3.0
+_OTHERS_SECONDS = 8.0
+"""How long the nanny may take; that of a user's worker answers when there is a worker again."""
+
+_PAUSE_SECONDS = 0.1
+_LOG_LINES = 200
+_ENDED = re.compile(
+    r"Worker process (?P<pid>\d+) (?:was killed by signal (?P<signal>\d+)"
+    r"|exited with status (?P<status>\d+)|was killed by unknown signal)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What is known of the death of a worker.
+
+    Args:
+        reason: How it died, as a sentence without an end.
+        began: When it began the task run that was asked about, seconds since the epoch; 0 where
+            that is not known.
+    """
+
+    reason: str
+    began: float = 0.0
+
+
+def seen_beginning(worker: Any, task_run_id: UUID) -> None:
+    """Say that a worker begins a task run, where that is found when the worker has gone.
+
+    Args:
+        worker: The worker.
+        task_run_id: The task run.
+    """
+    worker.log_event(
+        _TOPIC,
+        {
+            "task_run": str(task_run_id),
+            "worker": worker.address,
+            "pid": os.getpid(),
+            "time": time.time(),
+            "nanny": worker.nanny is not None,
+            "memory_limit": worker.memory_manager.memory_limit,
+        },
+    )
+
+
+def why_died(
+    client: distributed.Client,
+    worker: str | None,
+    task_run_id: UUID | None = None,
+    *,
+    owned: bool,
+) -> Death:
+    """Find out why a worker died; takes as long as its nanny needs to know.
+
+    Args:
+        client: A client of the cluster.
+        worker: Address of the worker; None for the one that began the task run.
+        task_run_id: A task run that it may have begun.
+        owned: Whether the worker's nanny is in this process.
+
+    Raises:
+        OSError: The scheduler is gone.
+    """
+    entries: list[dict[str, Any]] = [entry for _, entry in client.get_events(_TOPIC)]
+    own = [entry for entry in entries if entry["task_run"] == str(task_run_id)]
+    if worker is None:
+        if not own:
+            return Death("the worker process that began it died")
+        worker = str(own[-1]["worker"])
+    began = max((entry["time"] for entry in own if entry["worker"] == worker), default=0.0)
+    entry = next((e for e in reversed(entries) if e["worker"] == worker), None)
+    has_nanny = entry is None or entry["nanny"]
+    deadline = time.monotonic() + (_OWN_SECONDS if owned else _OTHERS_SECONDS)
+    while (how := _how(client, worker, entry)) is None:
+        if not has_nanny:
+            how = "it has no nanny that would know more"
+        elif time.monotonic() > deadline:
+            how = "its nanny does not say how; the machine, the job or the pod may have ended"
+        else:
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        break
+    return Death(f"the worker process {worker} died: {how}", began)
+
+
+def _how(client: distributed.Client, worker: str, entry: dict[str, Any] | None) -> str | None:
+    code = exit_code(worker)
+    if code is not None:
+        return f"it {described_end(code)}"
+    for _, event in reversed(client.get_events(_MEMORY_TOPIC)):
+        if event["worker"] == worker:
+            limit = entry and entry["memory_limit"]
+            of = f" of its memory limit ({mib(limit)})" if limit else " of its memory limit"
+            return (
+                f"Dask's nanny ended it: it held {mib(event['rss'])}, more than the share{of} that "
+                f"is allowed (distributed.worker.memory.terminate); {MORE_MEMORY}"
+            )
+    return None if entry is None else _from_logs(client, entry)
+
+
+def _from_logs(client: distributed.Client, entry: dict[str, Any]) -> str | None:
+    """How a worker ended, in the words of its nanny's log."""
+    logs: dict[str, Any] = {}
+    with suppress(OSError, KeyError, TypeError):  # another worker is just going
+        logs = client.get_worker_logs(n=_LOG_LINES, nanny=True)
+    for lines in logs.values():
+        for _, text in lines if isinstance(lines, (list, tuple)) else ():
+            found = _ENDED.search(text)
+            if found is None or int(found["pid"]) != entry["pid"]:
+                continue
+            if found["signal"]:
+                return f"it {described_end(-int(found['signal']), memory=_limit(entry))}"
+            if found["status"]:
+                return f"it {described_end(int(found['status']))}"
+            return "it was ended by a signal that its nanny did not see"
+    return None
+
+
+def _limit(entry: dict[str, Any]) -> str:
+    limit = entry["memory_limit"]
+    return f"memory_limit is {mib(limit)}" if limit else ""

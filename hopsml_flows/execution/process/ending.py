@@ -1,0 +1,60 @@
+"""How a process ended, in words: the exit code or the signal by name, and what to do about it."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+
+from hopsml_flows.execution.process.memory import MORE_MEMORY
+
+__all__ = ["described_end"]
+
+_NATIVE = "a fault in native code"
+_OUTSIDE = "something outside of the experiment asked it to end, such as a batch system's limit"
+_HINTS = {
+    "SIGKILL": "the system ends processes so when memory runs out",
+    "SIGSEGV": _NATIVE,
+    "SIGBUS": f"{_NATIVE}, or a full /dev/shm or disk under a mapped file",
+    "SIGILL": f"{_NATIVE}, or code built for another processor",
+    "SIGFPE": _NATIVE,
+    "SIGABRT": "native code gave up",
+    "SIGTERM": _OUTSIDE,
+    "SIGINT": _OUTSIDE,
+    "SIGHUP": _OUTSIDE,
+    "SIGXCPU": "it used up its limit of CPU time (ulimit -t)",
+    "SIGXFSZ": "it wrote a file beyond its limit of file size (ulimit -f)",
+    "SIGSYS": "it made a system call that a sandbox forbids",
+    "SIGALRM": "an alarm that was set had no handler",
+}
+
+
+def described_end(code: int, *, memory: str = "", stack: bool = False) -> str:
+    """How a process ended, as the end of a sentence.
+
+    Args:
+        code: Its exit code, or a signal's number below zero.
+        memory: What is known of its memory, as a part of a sentence; "" for nothing.
+        stack: Whether a log has its Python stack, where native code fails.
+    """
+    if code >= 0:
+        return f"exited with code {code}{_of_exit(code)}"
+    name = ""
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+    text = f"was ended by signal {-code}{f' ({name})' if name else ''}"
+    hint = _HINTS.get(name, "")
+    if name == "SIGKILL":
+        known = f"{memory}; " if memory else ""
+        return f"{text}: {hint}; {known}{MORE_MEMORY}"
+    if stack and (hint.startswith(_NATIVE) or name == "SIGABRT"):
+        return f"{text}: {hint}; its Python stack is at the end of the trial's log"
+    return f"{text}: {hint}" if hint else text
+
+
+def _of_exit(code: int) -> str:
+    if code == 0:
+        return " before its work was done, by os._exit or exit() of a library"
+    if 128 < code < 160:  # as shells and containers write it
+        with suppress(ValueError):
+            return f", which stands for signal {code - 128} ({signal.Signals(code - 128).name})"
+    return ", by os._exit or exit() of a library"
