@@ -101,7 +101,7 @@ def test_a_wrong_argument_is_refused_by_name_and_value(argument, values):
         ({"mutation": 2, "crossover": 0}, 30),
         ({"mutation": 1e-300, "crossover": 1}, 30),
         ({"mutation": np.float32(0.5), "generations": np.int64(2), "population": np.int8(4)}, 12),
-        ({"tol": 0, "patience": 1, "seed": 2**64}, None),
+        ({"tol": 0, "patience": 1, "seed": 2**63 - 1}, None),
         ({"strategy": "rand1bin", "updating": "immediate", "direction": "min"}, 30),
         ({"strategy": Strategy.BEST1BIN, "updating": Updating.DEFERRED}, 30),
     ],
