@@ -1,4 +1,4 @@
-"""The program of the embedded Prefect server's process: ``python -P -m hopsml_flows.server.child``.
+"""The program of the embedded Prefect server's process.
 
 It brings the database up to date, then serves on the socket that it inherited, until it is told to
 stop or its parent is gone. What it is doing goes to the parent line by line (:mod:`.news`).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -32,7 +31,6 @@ def main(listener: int, news: int, *, migrating: bool) -> None:
         news: Descriptor of the pipe to the parent.
         migrating: Whether the database is brought up to date first.
     """
-    os.nice(10)  # trials come first: the server may lag behind
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         import uvicorn
@@ -48,6 +46,8 @@ def main(listener: int, news: int, *, migrating: bool) -> None:
     except Exception as error:
         send(news, Failure("start", _in_one_line(error)))
         raise
+    # From now on trials come first: the server may lag behind. Before, the driver waits for it.
+    os.nice(10)
     uvicorn.run(app, fd=listener, log_level="error", lifespan="on", timeout_graceful_shutdown=5)
 
 
@@ -81,7 +81,3 @@ def _last_line(traceback: str) -> str:
     """The line of a traceback that names the error; details may follow it."""
     unindented = [line for line in traceback.splitlines() if line[:1].isalpha() and ": " in line]
     return unindented[-1] if unindented else traceback.strip()[-200:]
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), migrating=sys.argv[3] == "migrate")

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import prefect
@@ -50,6 +51,15 @@ _MIGRATE_VARIABLES = (
     "PREFECT_SERVER_DATABASE_MIGRATE_ON_START",
     "PREFECT_API_DATABASE_MIGRATE_ON_START",
 )
+
+# Last, so that nothing is shadowed: a script may have put this package on its own path only.
+_PROGRAM = """
+import sys
+sys.path.append(sys.argv.pop(1))
+from hopsml_flows.server.child import main
+main(int(sys.argv[1]), int(sys.argv[2]), migrating=sys.argv[3] == "migrate")
+"""
+_PACKAGES = str(Path(__file__).parents[2])
 
 _logger = logging.getLogger(__name__)
 
@@ -136,7 +146,7 @@ class ServerProcess:
         return subprocess.Popen(
             # -P: a uvicorn.py in the working directory is not meant.
             [
-                *(sys.executable, "-P", "-m", "hopsml_flows.server.child"),
+                *(sys.executable, "-P", "-c", _PROGRAM, _PACKAGES),
                 *(str(listener.fileno()), str(news), migrate),
             ],
             stdin=subprocess.PIPE,

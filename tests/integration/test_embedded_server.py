@@ -147,7 +147,7 @@ def test_a_server_that_is_too_slow_is_an_error_and_is_stopped():
     ):
         pass
     children = psutil.Process().children()
-    assert not any("hopsml_flows.server.child" in c.cmdline() for c in children)
+    assert not any("hopsml_flows.server.child" in " ".join(c.cmdline()) for c in children)
 
 
 def test_a_server_that_cannot_start_is_an_error_with_its_output():

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import hopsml_flows
+import hopsml_tasks
+
 SERVE = """
 from hopsml_flows.errors import PrefectServerError
 from hopsml_flows.server.embedded import embedded_server
@@ -111,3 +114,19 @@ def test_modules_in_the_working_directory_are_not_the_servers(tmp_path, serve):
     for name in ("uvicorn", "alembic", "docket"):
         Path(tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')")
     assert serve(tmp_path / "home") == "SERVES\n"
+
+
+def test_a_package_that_only_the_script_found_is_found_by_its_server(tmp_path):
+    packages = str(Path(hopsml_flows.__file__).parents[1])
+    tasks = str(Path(hopsml_tasks.__file__).parents[1])
+    code = f"import sys; sys.path += [{packages!r}, {tasks!r}]\n{SERVE}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PREFECT_HOME": str(tmp_path / "home"), "PYTHONPATH": ""},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.stdout == "SERVES\n", done.stderr
