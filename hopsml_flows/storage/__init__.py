@@ -24,7 +24,6 @@ from hopsml_flows.storage.project import (
     Project,
     block_name,
     default_project,
-    has_password,
 )
 from hopsml_flows.storage.proxies import (
     LOOPBACK_HOSTS,
@@ -50,7 +49,6 @@ __all__ = [
     "block_name",
     "default_project",
     "has_no_room",
-    "has_password",
     "is_log",
     "is_of_experiment",
     "is_of_storage",
