@@ -516,7 +516,8 @@ def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str,
     if not found:
         return url, options
     strict = _USER_AND_PASSWORD.search(url)
-    if (strict and strict.end() != found.end()) or re.search("[?#]", found[2]):
+    parameters = strict is None and has_secret(f"s3://host/{found[2]}")
+    if (strict and strict.end() != found.end()) or parameters or re.search("[?#]", found[2]):
         # Where the password ends is anybody's guess.
         raise InvalidProjectError(
             "project", url, "must have its password percent-encoded, or in storage_options"
