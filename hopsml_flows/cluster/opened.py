@@ -39,6 +39,7 @@ from hopsml_flows.cluster.timed_start import started_within
 from hopsml_flows.cluster.visible import check_visible
 from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
+from hopsml_flows.execution.credentials import Lent, receive
 from hopsml_flows.storage import Project
 from hopsml_flows.storage.within import within
 
@@ -104,6 +105,15 @@ class OpenCluster:
                 "the Dask scheduler is gone; what is done is kept, and another call with resume= "
                 "goes on from there"
             ) from error
+
+    def lend(self, lent: Lent) -> None:
+        """Give temporary credentials to the workers there are; trials bring them to others.
+
+        Args:
+            lent: The credentials.
+        """
+        with suppress(OSError):  # the scheduler is gone, which is said elsewhere
+            self.client.run(receive, lent, on_error="ignore")
 
     @property
     def worker_count(self) -> int:

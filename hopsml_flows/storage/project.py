@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.redaction import has_secret, redacted, redacted_url
+from hopsml_flows.storage.connect import credentials_stamp
 from hopsml_flows.storage.files import FileInfo, Files, Progress
 from hopsml_flows.storage.local import LocalFiles, written_beside
 from hopsml_flows.storage.matching import matching
@@ -135,6 +136,7 @@ class Project:
         self._options = options
         self._lock = threading.Lock()
         self._files: Files | None = None
+        self._stamp: tuple[str | None, ...] = ()
         self._local: Path | None = None
         if not found or protocol in ("file", "local"):
             self._protocol = "file"
@@ -417,11 +419,15 @@ class Project:
 
     @property
     def _store(self) -> Files:
-        if self._files is None:
+        # Temporary credentials are renewed in the environment, and connections keep what they had.
+        stamp = credentials_stamp(self._protocol, self._options)
+        files = self._files
+        if files is None or stamp != self._stamp:
             with self._lock:
-                if self._files is None:
-                    self._files = self._connected()
-        return self._files
+                if self._files is None or stamp != self._stamp:
+                    self._files, self._stamp = self._connected(), stamp
+                files = self._files
+        return files
 
     def _connected(self) -> Files:
         from hopsml_flows.storage.connect import connected

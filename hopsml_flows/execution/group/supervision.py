@@ -14,6 +14,7 @@ from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.process import Process
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.group.work import MemberWork
+from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.process.launch import TrainingProcess, overdue
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
@@ -131,6 +132,7 @@ def _watched(
             continue
         is_over = child.is_over  # its last answer may have come just before
         told = child.told(0.0 if is_over else _LOOK_SECONDS, lines)
+        child.lend(received())
         if isinstance(told, Done):
             result: TrialResult = told.value
             phase = Phase.FINISHED if result.succeeded else Phase.FAILED
