@@ -32,6 +32,7 @@ built-in mixes that built-in in::
     ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
     ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
+    ├── CredentialsError (PermissionError)       AWS gives no temporary credentials
     ├── PrefectServerError (RuntimeError)        a Prefect server does not start, or is none
     └── TensorBoardError (RuntimeError)          a TensorBoard that somebody waits for does not run
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "CredentialsError",
     "DamagedFileError",
     "ExperimentFailedError",
     "ExperimentInterruptedError",
@@ -295,6 +297,10 @@ class ExperimentFailedError(HopsmlError, RuntimeError):
 
 class NotInTrialError(HopsmlError, RuntimeError):
     """A helper that belongs to a running trial was called outside of one."""
+
+
+class CredentialsError(HopsmlError, PermissionError):
+    """AWS gives no temporary credentials: no identity to ask with, a refusal, or no answer."""
 
 
 class PrefectServerError(HopsmlError, RuntimeError):

@@ -170,6 +170,24 @@ def count_workers(config: ClusterConfig) -> int:
         return len(client.scheduler_info(n_workers=-1)["workers"])
 
 
+def count_most_workers(cluster: object) -> int:
+    """How many workers an experiment's cluster has at most, without starting any.
+
+    Args:
+        cluster: What the experiment would be given.
+
+    Raises:
+        InvalidClusterError: It is none, or its scheduler does not answer.
+    """
+    config = ClusterConfig.parse(cluster)
+    if config.kind == "address":
+        return count_workers(config)
+    if config.n_workers is not None:
+        return config.n_workers
+    gpus = len(visible_gpus()) if config.kind in ("auto", "cuda") else 0
+    return gpus or room_for_workers()
+
+
 @contextmanager
 def open_cluster(
     config: ClusterConfig,

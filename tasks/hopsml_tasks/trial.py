@@ -13,11 +13,11 @@ from prefect.states import Cancelled, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, committed
+from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.run_logs import task_run_lines, task_run_sender
-from hopsml_flows.execution.credentials import receive
 from hopsml_flows.tracking.task_run import TaskRunSurroundings
 from hopsml_flows.trials import TrialResult
 from hopsml_tasks.abandoned import abandoned

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hopsml_flows.execution.carrying import EventMakers
+from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.group.files import last_words, tidied
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.process import Process
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.group.work import MemberWork
-from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.process.launch import TrainingProcess, overdue
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
