@@ -129,7 +129,7 @@ def test_wrong_arguments_are_refused_before_aws_is_asked(arguments, named):
 def test_an_sts_that_does_not_answer_is_a_credentials_error(sts, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(CredentialsError, match="127.0.0.1:9"):
+    with pytest.raises(CredentialsError, match=r"127\.0\.0\.1:9"):
         credentials_provider.assume_role(ROLE)
     assert os.environ["AWS_ACCESS_KEY_ID"] == s3.KEY
 
