@@ -62,6 +62,7 @@ def test_trials_on_every_worker_have_the_roles_credentials(
     result = experiment.launch(
         reads_s3,
         {"endpoint": [sts, sts], "path": [f"{URL}-1", f"{URL}-2"]},
+        metric_key="metric",
         project=str(project),
         cluster=cluster,
         progress=False,
@@ -78,6 +79,7 @@ def test_a_trial_that_lasts_longer_gets_renewed_credentials(
     result = experiment.launch(
         sees_a_renewal,
         {"first": ["a"]},
+        metric_key="metric",
         project=str(project),
         cluster=dask_address,
         progress=False,
@@ -89,13 +91,18 @@ def test_processes_of_a_distributed_trial_have_the_roles_credentials(
     sts, prefect_server, dask_address, project
 ):
     found = credentials_provider.assume_role(ROLE)
-    result = experiment.distributed(
-        _token, num_workers=2, project=str(project), cluster=dask_address, progress=False
+    result = experiment.grid_search(
+        has_token,
+        {"x": [1]},
+        processes_per_trial=2,
+        project=str(project),
+        cluster=dask_address,
+        progress=False,
     )
     assert result.outputs["token"] == found["sessionToken"]
 
 
-def _token():
+def has_token(x):
     import os
 
     return {"metric": 1.0, "token": os.environ["AWS_SESSION_TOKEN"]}
