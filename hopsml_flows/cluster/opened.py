@@ -12,7 +12,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ from hopsml_flows.cluster.timed_start import started_within
 from hopsml_flows.cluster.visible import check_visible
 from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
-from hopsml_flows.execution.credentials import Lent, receive
+from hopsml_flows.execution.credentials import Lent, listening, receive, take_back
 from hopsml_flows.storage import Project
 from hopsml_flows.storage.within import within
 
@@ -106,14 +106,26 @@ class OpenCluster:
                 "goes on from there"
             ) from error
 
-    def lend(self, lent: Lent) -> None:
-        """Give temporary credentials to the workers there are; trials bring them to others.
+    @contextmanager
+    def lending(self) -> Iterator[None]:
+        """Give temporary credentials to the workers there are, for the block; renewed ones too.
 
-        Args:
-            lent: The credentials.
+        Trials bring them to workers that come later. What others started and use is left as it was.
         """
+        lent: list[Lent] = []
+        try:
+            with listening(lent.append), listening(self._lend):
+                yield
+        finally:
+            if lent and not self.owned:
+                self._tell(take_back)
+
+    def _lend(self, lent: Lent) -> None:
+        self._tell(receive, lent)
+
+    def _tell(self, function: Callable[..., None], *args: object) -> None:
         with suppress(OSError):  # the scheduler is gone, which is said elsewhere
-            self.client.run(receive, lent, on_error="ignore")
+            self.client.run(function, *args, on_error="ignore")
 
     @property
     def worker_count(self) -> int:

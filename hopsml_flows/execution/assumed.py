@@ -92,7 +92,7 @@ class AssumedRole:
             "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
             "AWS_SESSION_TOKEN": found["SessionToken"],
         }
-        return Lent(variables, found["Expiration"].timestamp())
+        return Lent(variables, time.time(), found["Expiration"].timestamp())
 
     def _renew(self, lent: Lent) -> None:
         """Renew credentials until the program uses others."""

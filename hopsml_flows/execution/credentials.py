@@ -25,6 +25,7 @@ __all__ = [
     "published",
     "receive",
     "received",
+    "take_back",
 ]
 
 
@@ -34,10 +35,12 @@ class Lent:
 
     Args:
         variables: Environment variables that hold them.
-        until: When they expire, in seconds since 1970.
+        since: When the driver got them, in seconds since 1970.
+        until: When they expire.
     """
 
     variables: Mapping[str, str]
+    since: float
     until: float
 
     def __repr__(self) -> str:
@@ -52,6 +55,7 @@ class Lent:
 _lock = threading.Lock()
 _published: Lent | None = None
 _received: Lent | None = None
+_before: dict[str, str | None] = {}
 _listeners: list[Callable[[Lent], None]] = []
 
 
@@ -104,10 +108,26 @@ def receive(lent: Lent | None) -> None:
     if lent is None:
         return
     with _lock:
-        if _received is not None and _received.until > lent.until:
+        if _received is None:
+            _before.update({name: os.environ.get(name) for name in lent.variables})
+        elif _received.since > lent.since:
             return
         _received = lent
-    os.environ.update(lent.variables)
+        os.environ.update(lent.variables)
+
+
+def take_back() -> None:
+    """Forget what the driver sent, and set the variables as they were before it came."""
+    global _received
+    with _lock:
+        if _received is not None and _received.are_set:
+            for name, value in _before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        _before.clear()
+        _received = None
 
 
 def received() -> Lent | None:
@@ -127,7 +147,9 @@ def encoded(lent: Lent) -> bytes:
     Args:
         lent: The credentials.
     """
-    return json.dumps({"variables": dict(lent.variables), "until": lent.until}).encode()
+    return json.dumps(
+        {"variables": dict(lent.variables), "times": (lent.since, lent.until)}
+    ).encode()
 
 
 def decoded(message: bytes) -> Lent | None:
@@ -139,4 +161,4 @@ def decoded(message: bytes) -> Lent | None:
     if not message.startswith(b"{"):  # pickles begin otherwise
         return None
     found: dict[str, Any] = json.loads(message)
-    return Lent(found["variables"], found["until"])
+    return Lent(found["variables"], *found["times"])

@@ -14,7 +14,6 @@ from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
-from hopsml_flows.execution.credentials import listening
 from hopsml_flows.flows.dead_runs import declare_crashed
 from hopsml_flows.flows.driver import Driver
 from hopsml_flows.flows.earlier import earlier_record
@@ -182,7 +181,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         cluster = stack.enter_context(
             open_cluster(options.cluster, trials=plan.trials, group=size, project=options.project)
         )
-        stack.enter_context(listening(cluster.lend))
+        stack.enter_context(cluster.lending())
         stack.enter_context(driver.progress)
         runner = stack.enter_context(
             TrialTaskRunner(

@@ -146,10 +146,15 @@ def test_without_an_identity_the_error_says_what_to_set(sts, monkeypatch, tmp_pa
 
 def test_older_credentials_do_not_replace_newer_ones(sts):
     now = time.time()
-    credentials.receive(credentials.Lent({"AWS_SESSION_TOKEN": "newer"}, now + 100))
-    credentials.receive(credentials.Lent({"AWS_SESSION_TOKEN": "older"}, now))
+    newer = credentials.Lent({"AWS_SESSION_TOKEN": "newer"}, now, now + 100)
+    older = credentials.Lent({"AWS_SESSION_TOKEN": "older"}, now - 1, now + 1000)
+    credentials.receive(newer)
+    credentials.receive(older)
     credentials.receive(None)
     assert os.environ["AWS_SESSION_TOKEN"] == "newer"
     again = credentials.decoded(credentials.encoded(credentials.received()))
     assert again == credentials.received()
     assert credentials.decoded(b"\x80pickle") is None
+    credentials.take_back()
+    assert "AWS_SESSION_TOKEN" not in os.environ
+    assert credentials.received() is None
