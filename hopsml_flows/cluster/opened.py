@@ -47,6 +47,7 @@ __all__ = [
     "OpenCluster",
     "check_reachable",
     "close_local_cluster",
+    "count_most_workers",
     "count_workers",
     "open_cluster",
 ]

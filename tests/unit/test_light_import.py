@@ -37,8 +37,15 @@ def test_what_a_training_function_imports_brings_neither_prefect_nor_dask():
 
 @pytest.mark.parametrize(
     "name",
-    ["constants", "credentials_provider", "featurestore", "numpy_helper", "pandas_helper"]
-    + ["serving", "util"],
+    [
+        "constants",
+        "credentials_provider",
+        "featurestore",
+        "numpy_helper",
+        "pandas_helper",
+        "serving",
+        "util",
+    ],
 )
 def test_helper_modules_of_hopsml_import_nothing_heavy(name):
     loaded = imported_by(f"from hopsml_flows import {name}")
