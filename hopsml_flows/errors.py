@@ -1,7 +1,8 @@
 """Every error this project raises on purpose, and its one warning.
 
-The module imports nothing of the project, so that every layer may raise from it. An error that
-a caller may want to catch as a built-in mixes that built-in in::
+The module is below all others but ``redaction``, so that every layer may raise from it. What looks
+like a secret of a URL is struck out of every message. An error that a caller may want to catch as a
+built-in mixes that built-in in::
 
     HopsmlError
     ├── InvalidArgumentError (ValueError)        a caller's argument is wrong; it had no effect
@@ -31,6 +32,7 @@ a caller may want to catch as a built-in mixes that built-in in::
     ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
     ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
+    ├── CredentialsError (PermissionError)       AWS gives no temporary credentials
     ├── PrefectServerError (RuntimeError)        a Prefect server does not start, or is none
     └── TensorBoardError (RuntimeError)          a TensorBoard that somebody waits for does not run
 
@@ -41,10 +43,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.redaction import redacted, shown_value
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "CredentialsError",
     "DamagedFileError",
     "ExperimentFailedError",
     "ExperimentInterruptedError",
@@ -80,11 +85,25 @@ __all__ = [
 
 
 class HopsmlError(Exception):
-    """Base of every error raised on purpose."""
+    """Base of every error raised on purpose.
+
+    Args:
+        *args: As of any exception. Secrets in URLs are struck out of texts.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*map(_without_secrets, args))
 
 
 class HopsmlWarning(UserWarning):
-    """Something was mended or left out that the caller should know of."""
+    """Something was mended or left out that the caller should know of.
+
+    Args:
+        *args: As of any exception. Secrets in URLs are struck out of texts.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*map(_without_secrets, args))
 
 
 class InvalidArgumentError(HopsmlError, ValueError):
@@ -280,6 +299,10 @@ class NotInTrialError(HopsmlError, RuntimeError):
     """A helper that belongs to a running trial was called outside of one."""
 
 
+class CredentialsError(HopsmlError, PermissionError):
+    """AWS gives no temporary credentials: no identity to ask with, a refusal, or no answer."""
+
+
 class PrefectServerError(HopsmlError, RuntimeError):
     """The embedded Prefect server cannot start, or the configured one cannot be used."""
 
@@ -303,9 +326,13 @@ def _rebuilt(
     return kind(argument, value, allowed)
 
 
+def _without_secrets(argument: object) -> object:
+    return redacted(argument) if isinstance(argument, str) else argument
+
+
 def _shortened(value: object, limit: int = 200) -> str:
     try:
-        text = repr(value)
+        text = shown_value(value)
     except Exception as error:  # a broken __repr__ must not hide what is being reported
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     return text if len(text) <= limit else f"{text[:limit]}… ({type(value).__name__})"

@@ -17,6 +17,7 @@ from hopsml_flows.flows import (
     parameter_server,
     random_search,
 )
+from hopsml_flows.flows.former import evolutionary_search
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult
 
@@ -28,6 +29,7 @@ __all__ = [
     "collective_all_reduce",
     "differential_evolution",
     "distributed",
+    "evolutionary_search",
     "grid_search",
     "launch",
     "mirrored",

@@ -14,6 +14,7 @@ from tests.nvml.fixtures import (  # noqa: F401 - shared by all tests
     nvml_library,
 )
 from tests.servers.fixtures import (  # noqa: F401 - shared by all tests
+    discreet_endpoint,
     full_disk,
     hdfs_server,
     libhdfs,

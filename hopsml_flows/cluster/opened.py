@@ -12,7 +12,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,7 @@ from hopsml_flows.cluster.timed_start import started_within
 from hopsml_flows.cluster.visible import check_visible
 from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
+from hopsml_flows.execution.credentials import Lent, listening, receive, take_back
 from hopsml_flows.storage import Project
 from hopsml_flows.storage.within import within
 
@@ -46,6 +47,7 @@ __all__ = [
     "OpenCluster",
     "check_reachable",
     "close_local_cluster",
+    "count_most_workers",
     "count_workers",
     "open_cluster",
 ]
@@ -105,6 +107,27 @@ class OpenCluster:
                 "goes on from there"
             ) from error
 
+    @contextmanager
+    def lending(self) -> Iterator[None]:
+        """Give temporary credentials to the workers there are, for the block; renewed ones too.
+
+        Trials bring them to workers that come later. What others started and use is left as it was.
+        """
+        lent: list[Lent] = []
+        try:
+            with listening(lent.append), listening(self._lend):
+                yield
+        finally:
+            if lent and not self.owned:
+                self._tell(take_back)
+
+    def _lend(self, lent: Lent) -> None:
+        self._tell(receive, lent)
+
+    def _tell(self, function: Callable[..., None], *args: object) -> None:
+        with suppress(OSError):  # the scheduler is gone, which is said elsewhere
+            self.client.run(function, *args, on_error="ignore")
+
     @property
     def worker_count(self) -> int:
         """Workers there are now, or that it may grow to."""
@@ -158,6 +181,24 @@ def count_workers(config: ClusterConfig) -> int:
     """
     with _connect(config) as client:
         return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def count_most_workers(cluster: object) -> int:
+    """How many workers an experiment's cluster has at most, without starting any.
+
+    Args:
+        cluster: What the experiment would be given.
+
+    Raises:
+        InvalidClusterError: It is none, or its scheduler does not answer.
+    """
+    config = ClusterConfig.parse(cluster)
+    if config.kind == "address":
+        return count_workers(config)
+    if config.n_workers is not None:
+        return config.n_workers
+    gpus = len(visible_gpus()) if config.kind in ("auto", "cuda") else 0
+    return gpus or room_for_workers()
 
 
 @contextmanager

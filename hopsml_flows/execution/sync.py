@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hopsml_flows.redaction import redacted
 from hopsml_flows.storage import Project, TrialFiles, is_log, is_own_file
 from hopsml_flows.storage.patience import PATIENCE_SECONDS, answer_limit, persistently
 from hopsml_flows.storage.within import within
@@ -263,7 +264,7 @@ class _Rounds:
                 _logger.warning(
                     "storage did not take a running trial's files, which is tried again (%s: %s)",
                     type(error).__name__,
-                    error,
+                    redacted(str(error)),
                 )
             else:
                 self._planned(sync, failed=False)

@@ -28,6 +28,7 @@ from hopsml_flows.errors import HopsmlWarning
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.block import block_reference, loaded_project
 from hopsml_flows.flows.deployable import HOME, DeployableFlow
+from hopsml_flows.flows.former import renamed
 from hopsml_flows.flows.hangup import ended_by_hangup
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.trials import ExperimentResult
@@ -92,7 +93,9 @@ class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
             ExperimentFailedError: All trials failed.
         """
         check_not_loading()
-        bound = inspect.signature(self._plan).bind(*args, **kwargs)
+        signature = inspect.signature(self._plan)
+        given = renamed(self._plan.__name__, args, kwargs, list(signature.parameters))
+        bound = signature.bind(*args, **given)
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
             if reference:  # the block is on the server

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.storage import Project, block_name, default_project
@@ -34,6 +34,9 @@ class HopsFSProject(Block):
             HopsFSProject(url="s3://bucket/demo", storage_options={"key": …}).save("demo")
             experiment.grid_search(train, grid, project="block:demo")
     """
+
+    # pydantic's errors would show what a refused URL holds.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _block_type_name = "HopsFS Project"
     _block_type_slug = _SLUG

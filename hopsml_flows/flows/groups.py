@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.cluster.remote import Outcome
 from hopsml_flows.cluster.seating import Seating
 from hopsml_flows.errors import TooFewWorkersError, TrialFailedError, WorkerLostError
+from hopsml_flows.execution.credentials import published
 from hopsml_flows.execution.group import Begin, Process
 from hopsml_flows.flows.grouping import GroupOptions
 from hopsml_flows.trials import (
@@ -267,7 +268,7 @@ class GroupRuns:
                 member=member,
                 shape=shape,
                 several_hosts=len(set(hosts.values())) > 1,
-                environment=self._options.environment,
+                environment={**_lent(), **self._options.environment},
             )
             name = f"{waiting.trial.name}/{member}" if self._options.several else str(member)
             packed = pickle.dumps((waiting.trial, process))
@@ -354,3 +355,9 @@ def _report(trial: Trial, outcome: Outcome) -> ProcessEnd:
         return ProcessEnd(Phase.STOPPED, reason=outcome.message or "")
     failure = Failure(type(error).__name__, str(error))
     return ProcessEnd(Phase.FAILED, TrialResult.without_report(trial, failure))
+
+
+def _lent() -> dict[str, str]:
+    """Environment variables of temporary credentials."""
+    lent = published()
+    return dict(lent.variables) if lent is not None else {}

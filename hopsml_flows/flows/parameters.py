@@ -22,6 +22,7 @@ from pydantic import WithJsonSchema
 from hopsml_flows.cluster import KINDS, ClusterConfig
 from hopsml_flows.errors import InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.redaction import has_secret
 from hopsml_flows.search import (
     Categorical,
     Direction,
@@ -32,7 +33,7 @@ from hopsml_flows.search import (
 )
 from hopsml_flows.search.entries import TYPES, entries
 from hopsml_flows.search.values import as_json, typed_key
-from hopsml_flows.storage import Project, has_password
+from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS, json_value
 
 __all__ = [
@@ -126,10 +127,10 @@ def _project(name: str, value: str | PathLike[str] | Project) -> str:
     if isinstance(value, Project):
         return value.url
     text = fspath(value)
-    if has_password(text):
+    if has_secret(text):
         raise InvalidProjectError(
             name,
-            Project(text).url,
+            text,
             "must have no password where it is stored; save a HopsFSProject",
         )
     return text

@@ -9,6 +9,7 @@ from prefect.context import FlowRunContext
 from hopsml_flows.errors import InvalidProjectError, StorageUnavailableError
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.flows.upkeep import Upkeep
+from hopsml_flows.redaction import redacted
 from hopsml_flows.storage import ExperimentPaths, is_of_storage, this_process
 from hopsml_flows.storage.patience import replaced
 from hopsml_flows.tracking import (
@@ -75,7 +76,8 @@ class Ending:
             except Exception as refused:
                 if not is_of_storage(refused):
                     raise
-                _logger.warning("the end of %s was not written (%s)", self._paths.id, refused)
+                said = redacted(str(refused))
+                _logger.warning("the end of %s was not written (%s)", self._paths.id, said)
                 return  # tried once more when all else has ended
         self._written = True
 
@@ -86,7 +88,9 @@ class Ending:
         if error is not None:
             # Ctrl-C, SIGTERM and Prefect's Cancel are no Exceptions.
             state = State.FAILED if isinstance(error, Exception) else State.KILLED
-            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            reason = type(error).__name__
+            if said := redacted(str(error)):
+                reason = f"{reason}: {said}"
         self._record.end(
             state,
             metric=best.metric if best else None,

@@ -181,6 +181,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         cluster = stack.enter_context(
             open_cluster(options.cluster, trials=plan.trials, group=size, project=options.project)
         )
+        stack.enter_context(cluster.lending())
         stack.enter_context(driver.progress)
         runner = stack.enter_context(
             TrialTaskRunner(

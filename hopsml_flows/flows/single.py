@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.execution import packed_values
+from hopsml_flows.execution.credentials import published
 from hopsml_flows.execution.process import Order
 from hopsml_flows.trials import json_value
 from hopsml_tasks import trial as trial_task
@@ -55,7 +56,7 @@ class SingleRuns:
         # Workers may lack the classes of the values themselves.
         image = json.loads(json.dumps(json_value("parameters", trial.params)))
         shown = replace(trial, params=image)
-        order = Order(shown, packed_values(trial.params, by_value=self._by_value))
+        order = Order(shown, packed_values(trial.params, by_value=self._by_value), lent=published())
         parameters = {"job": self._job, "name": trial.name, "packed": pickle.dumps(order)}
         return self._runner.submit(trial_task, parameters, name=trial.name, owner=owner)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from hopsml_flows.errors import ExperimentInterruptedError
+from hopsml_flows.redaction import redacted
 from hopsml_flows.storage import is_of_storage, patience
 from hopsml_flows.storage.lease import BEAT_SECONDS, Lease
 from hopsml_flows.tracking import Summary
@@ -138,7 +139,9 @@ class Upkeep:
         try:
             self._write_summary()
         except Exception as error:  # what ended the run is the news
-            _logger.warning("the summary of %s was not written (%s)", self._id, error)
+            _logger.warning(
+                "the summary of %s was not written (%s)", self._id, redacted(str(error))
+            )
         if self._kept:
             places = _listed(self._kept)
             _logger.warning("%s: trials keep their files in %s", self._id, places)
@@ -184,8 +187,9 @@ class Upkeep:
 
     def _failed(self, error: Exception) -> None:
         if self._outage.failed(error, time.monotonic()):
+            said = f"{type(error).__name__}: {redacted(str(error))}"
             self._note(
-                f"storage does not take what the driver writes ({type(error).__name__}: {error}): "
+                f"storage does not take what the driver writes ({said}): "
                 f"no trial is started; after {patience.PATIENCE_SECONDS:g} s the experiment ends "
                 "when its running trials have"
             )

@@ -20,6 +20,16 @@ from hopsml_flows.hdfs.about import (
 )
 from hopsml_flows.hdfs.changing import chmod, chown, cp, delete, mkdir, move, rename, rmr
 from hopsml_flows.hdfs.content import dump, load, open_file
+from hopsml_flows.hdfs.former import (
+    add_module,
+    copy_from_project,
+    copy_to_project,
+    get_plain_path,
+    get_webhdfs_host,
+    get_webhdfs_port,
+    is_tls_enabled,
+    log,
+)
 from hopsml_flows.hdfs.localized import local_path, local_paths
 from hopsml_flows.hdfs.looking import access, exists, glob, isdir, isfile, ls, lsl, stat
 from hopsml_flows.hdfs.status import StatResult
@@ -29,24 +39,32 @@ __all__ = [
     "StatResult",
     "abs_path",
     "access",
+    "add_module",
     "capacity",
     "chmod",
     "chown",
     "close",
+    "copy_from_project",
     "copy_to_hdfs",
     "copy_to_local",
+    "copy_to_project",
     "cp",
     "delete",
     "dump",
     "exists",
     "get",
     "get_fs",
+    "get_plain_path",
+    "get_webhdfs_host",
+    "get_webhdfs_port",
     "glob",
+    "is_tls_enabled",
     "isdir",
     "isfile",
     "load",
     "local_path",
     "local_paths",
+    "log",
     "ls",
     "lsl",
     "mkdir",

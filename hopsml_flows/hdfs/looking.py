@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from fnmatch import fnmatchcase
 from typing import Any
 from uuid import uuid4
@@ -130,18 +131,19 @@ def glob(hdfs_path: AnyPath, recursive: bool = False, project: str | None = None
     return [place.project.full(name) for name in matching]
 
 
-def access(hdfs_path: AnyPath, mode: int, project: str | None = None) -> bool:
+def access(hdfs_path: AnyPath, mode: int | str, project: str | None = None) -> bool:
     """Whether something can be read or written, as ``os.access`` tells.
 
     Storage that is not local is asked by trying: reading a byte, writing an empty file beside.
 
     Args:
         hdfs_path: What.
-        mode: ``os.F_OK``, or a sum of ``os.R_OK``, ``os.W_OK`` and ``os.X_OK``.
+        mode: ``os.F_OK``, or a sum of ``os.R_OK``, ``os.W_OK`` and ``os.X_OK``; also a mode of
+            files, as HopsML's programs write it: ``0o755``, ``755`` or ``"755"``. Of that counts
+            what it allows to anyone.
         project: Name of another project.
     """
-    if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= 7:
-        raise InvalidArgumentError("mode", mode, "must be os.F_OK, or of os.R_OK, W_OK and X_OK")
+    mode = _of_caller(mode)
     place = place_of(hdfs_path, project)
     if place.project.local_root is not None:
         return os.access(place.full, mode)
@@ -160,6 +162,30 @@ def access(hdfs_path: AnyPath, mode: int, project: str | None = None) -> bool:
             return False
         raise
     return True
+
+
+# As octal numbers these would be odd; they are what the digits say.
+_WRITTEN_AS_DIGITS = frozenset({400, 440, 444, 500})
+
+
+def _of_caller(mode: object) -> int:
+    """What of reading, writing and executing a mode is about."""
+    bits = -1
+    if isinstance(mode, str) and re.fullmatch("(0o?)?[0-7]{1,4}", mode):
+        bits = int(mode.removeprefix("0o"), 8)
+    elif isinstance(mode, int) and not isinstance(mode, bool):
+        # 777 is written for 0o777, and greater than it.
+        digits = str(mode)
+        as_digits = mode > 0o777 or mode in _WRITTEN_AS_DIGITS
+        if as_digits and re.fullmatch("[0-7]{3,4}", digits):
+            bits = int(digits, 8)
+        elif not as_digits:
+            bits = mode
+    if not 0 <= bits <= 0o7777:
+        raise InvalidArgumentError(
+            "mode", mode, "must be os.F_OK, a sum of os.R_OK, W_OK and X_OK, or like 0o755"
+        )
+    return (bits | bits >> 3 | bits >> 6) & 7
 
 
 def info_of(place: Place) -> FileInfo | None:

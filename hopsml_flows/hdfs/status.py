@@ -32,6 +32,11 @@ class StatResult:
         group: Name of its group.
         replication: Copies that HDFS keeps of each block.
         st_blksize: Bytes of a block of HDFS.
+        uid: Number of the owner, where the project is local.
+        gid: Number of the group, where the project is local.
+        st_ino: Number of the file on its device; 0 where the storage has none.
+        st_dev: Number of the device; 0 where the storage has none.
+        st_nlink: Names that it has.
     """
 
     name: str
@@ -44,6 +49,31 @@ class StatResult:
     group: str | None = None
     replication: int | None = None
     st_blksize: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    st_ino: int = 0
+    st_dev: int = 0
+    st_nlink: int = 1
+
+    @property
+    def st_uid(self) -> int | str | None:
+        """Who it belongs to: a number where the project is local, elsewhere a name."""
+        return self.owner if self.uid is None else self.uid
+
+    @property
+    def st_gid(self) -> int | str | None:
+        """Its group: a number where the project is local, elsewhere a name."""
+        return self.group if self.gid is None else self.gid
+
+    @property
+    def st_ctime(self) -> float | None:
+        """When it was last written: storages tell no other change."""
+        return self.st_mtime
+
+    @property
+    def st_blocks(self) -> int:
+        """Its size in blocks of 512 bytes, as ``os.stat`` counts them."""
+        return -(-self.st_size // 512)
 
     @property
     def st_mode(self) -> int:
@@ -101,6 +131,11 @@ def _local(path: str) -> dict[str, Any]:
         "permissions": stat_module.S_IMODE(found.st_mode),
         "owner": owner,
         "group": group,
+        "uid": found.st_uid,
+        "gid": found.st_gid,
+        "st_ino": found.st_ino,
+        "st_dev": found.st_dev,
+        "st_nlink": found.st_nlink,
     }
 
 
@@ -112,4 +147,5 @@ def _webhdfs(info: dict[str, Any]) -> dict[str, Any]:
         "group": info["group"],
         "replication": info["replication"],
         "st_blksize": info["blockSize"],
+        "st_ino": info.get("fileId", 0),
     }

@@ -7,6 +7,7 @@ from hopsml_flows.storage.paths import (
     EXPERIMENTS,
     MODELS,
     OF_EXPERIMENT,
+    TRAINING_DATASETS_SUFFIX,
     ExperimentFiles,
     ExperimentPaths,
     GroupFiles,
@@ -14,9 +15,12 @@ from hopsml_flows.storage.paths import (
     is_log,
     is_of_experiment,
     is_own_file,
+    model_version,
     process_log,
     process_of_log,
     scalars_file,
+    training_dataset,
+    training_datasets,
 )
 from hopsml_flows.storage.project import (
     DEFAULT_PROJECT,
@@ -24,7 +28,6 @@ from hopsml_flows.storage.project import (
     Project,
     block_name,
     default_project,
-    has_password,
 )
 from hopsml_flows.storage.proxies import (
     LOOPBACK_HOSTS,
@@ -40,6 +43,7 @@ __all__ = [
     "MODELS",
     "OF_EXPERIMENT",
     "PROJECT_VARIABLE",
+    "TRAINING_DATASETS_SUFFIX",
     "ExperimentFiles",
     "ExperimentPaths",
     "FileInfo",
@@ -50,12 +54,12 @@ __all__ = [
     "block_name",
     "default_project",
     "has_no_room",
-    "has_password",
     "is_log",
     "is_of_experiment",
     "is_of_storage",
     "is_own_file",
     "is_transient",
+    "model_version",
     "process_lives",
     "process_log",
     "process_of_log",
@@ -65,5 +69,7 @@ __all__ = [
     "scalars_file",
     "sees_marker",
     "this_process",
+    "training_dataset",
+    "training_datasets",
     "write_marker",
 ]

@@ -13,11 +13,12 @@ from typing import Any
 from hopsml_flows.storage.files import Files
 from hopsml_flows.storage.proxies import reach_loopback_directly
 
-__all__ = ["check_protocol", "connected", "environment_of"]
+__all__ = ["check_protocol", "connected", "credentials_stamp", "environment_of"]
 
 # A PUT of these stores is one atomic request; a rename there is a copy and a deletion.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
 _S3 = frozenset({"s3", "s3a"})
+_S3_CREDENTIALS = frozenset({"key", "secret", "token", "anon", "profile", "session"})
 
 # Protocols whose file systems are classes of this package.
 _OWN = frozenset({"hopsfs", "hdfs", "webhdfs"})
@@ -92,6 +93,18 @@ def _own(protocol: str, url: str, options: Mapping[str, Any]) -> tuple[Any, str]
     kind = HopsFileSystem if protocol == "hopsfs" else HdfsFileSystem
     # Said in full: fsspec keeps instances by their arguments, whatever the environment says.
     return kind(**settings(arguments)), path_of(url)
+
+
+def credentials_stamp(protocol: str, options: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """What changes when the environment has other credentials for a storage.
+
+    Args:
+        protocol: The storage's protocol.
+        options: Arguments of the file system.
+    """
+    if protocol not in _S3 or not options.keys().isdisjoint(_S3_CREDENTIALS):
+        return ()
+    return tuple(map(os.environ.get, ("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN")))
 
 
 def environment_of(protocol: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from types import TracebackType
 from uuid import uuid4
 
 from hopsml_flows.errors import ExperimentRunningError, ExperimentTakenOverError
+from hopsml_flows.redaction import redacted
 from hopsml_flows.storage.identity import process_lives, this_process
 from hopsml_flows.storage.lease_rules import Holder, Life, Watch, first_look
 from hopsml_flows.storage.paths import ExperimentPaths, lease_number
@@ -127,7 +128,7 @@ class Lease:
                 _logger.warning(
                     "storage does not take the driver's sign of life (%s: %s)",
                     type(self.refused).__name__,
-                    self.refused,
+                    redacted(str(self.refused)),
                 )
             warned = self.refused is not None
 

@@ -12,6 +12,7 @@ __all__ = [
     "EXPERIMENTS",
     "MODELS",
     "OF_EXPERIMENT",
+    "TRAINING_DATASETS_SUFFIX",
     "ExperimentFiles",
     "ExperimentPaths",
     "GroupFiles",
@@ -20,9 +21,12 @@ __all__ = [
     "is_of_experiment",
     "is_own_file",
     "lease_number",
+    "model_version",
     "process_log",
     "process_of_log",
     "scalars_file",
+    "training_dataset",
+    "training_datasets",
 ]
 
 EXPERIMENTS = "Experiments"
@@ -30,6 +34,39 @@ EXPERIMENTS = "Experiments"
 
 MODELS = "Models"
 """Directory of a project that holds its exported models."""
+
+TRAINING_DATASETS_SUFFIX = "_Training_Datasets"
+"""Ends the name of a project's directory of training datasets, on Hopsworks."""
+
+
+def training_datasets(project: str) -> str:
+    """A project's directory of training datasets.
+
+    Args:
+        project: The project's name.
+    """
+    return f"{project}{TRAINING_DATASETS_SUFFIX}"
+
+
+def training_dataset(project: str, name: str, version: int) -> str:
+    """The directory of one version of a training dataset.
+
+    Args:
+        project: The project's name.
+        name: The dataset's name.
+        version: From 1.
+    """
+    return f"{training_datasets(project)}/{name}_{version}"
+
+
+def model_version(name: str, version: int) -> str:
+    """The directory of one version of a model.
+
+    Args:
+        name: The model's name.
+        version: From 1.
+    """
+    return f"{MODELS}/{name}/{version}"
 
 
 class TrialFiles:

@@ -16,6 +16,8 @@ from typing import IO, Any
 from urllib.parse import unquote
 
 from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.redaction import has_secret, redacted, redacted_url
+from hopsml_flows.storage.connect import credentials_stamp
 from hopsml_flows.storage.files import FileInfo, Files, Progress
 from hopsml_flows.storage.local import LocalFiles, written_beside
 from hopsml_flows.storage.matching import matching
@@ -27,7 +29,6 @@ __all__ = [
     "Project",
     "block_name",
     "default_project",
-    "has_password",
 ]
 
 PROJECT_VARIABLE = "HOPSML_PROJECT"
@@ -50,8 +51,24 @@ _READ_ONLY = frozenset({"data", "git", "github", "http", "https", "jlab", "jupyt
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)([^/@:?#]*):([^/?#]*)@")
 
-# What may be one in a URL that is not well-formed either.
-_PASSWORD = re.compile(r"(:/{1,2}[^/@:]*):[^/@]*@")
+# A password whose slash should have been escaped, as AWS' secrets often have one.
+# Digits and a slash after the colon are a port, except on S3; an ARN is no user.
+_UNESCAPED = re.compile(
+    r"(?:(?<=^s3://)|(?<=^s3a://)|(?<=://)(?![^/@:?#]*:\d{1,5}[/?#]))(?!arn:)([^/@:?#]*):(.*)@",
+    re.DOTALL,
+)
+
+# What a URL's query says, by protocol, as an argument of the file system.
+_OF_QUERY: Mapping[str, Mapping[str, str]] = {
+    "hopsfs": {"replication": "replication"},
+    "hdfs": {"replication": "replication"},
+    "webhdfs": {
+        "delegation": "token",
+        "token": "token",
+        "password": "password",
+        "user.name": "user",
+    },
+}
 
 
 def default_project() -> str:
@@ -109,9 +126,8 @@ class Project:
             raise InvalidProjectError("storage_options", kind, "must be a dict")
         text = os.fspath(url)
         text, options = _without_password(text, dict(storage_options or {}))
-        given = given if text == url else text
         if isinstance(given, str):
-            given = _PASSWORD.sub(r"\1:***@", given)
+            given = redacted_url(text)
         if "\0" in text:
             raise InvalidProjectError("project", given, "must not contain NUL")
         protocol, found, rest = text.partition("://")
@@ -120,6 +136,7 @@ class Project:
         self._options = options
         self._lock = threading.Lock()
         self._files: Files | None = None
+        self._stamp: tuple[str | None, ...] = ()
         self._local: Path | None = None
         if not found or protocol in ("file", "local"):
             self._protocol = "file"
@@ -398,15 +415,19 @@ class Project:
         except InvalidProjectError:
             raise
         except Exception as error:  # each file system has errors of its own
-            raise self._unusable(error) from error
+            raise self._unusable(error) from self._cause(error)
 
     @property
     def _store(self) -> Files:
-        if self._files is None:
+        # Temporary credentials are renewed in the environment, and connections keep what they had.
+        stamp = credentials_stamp(self._protocol, self._options)
+        files = self._files
+        if files is None or stamp != self._stamp:
             with self._lock:
-                if self._files is None:
-                    self._files = self._connected()
-        return self._files
+                if self._files is None or stamp != self._stamp:
+                    self._files, self._stamp = self._connected(), stamp
+                files = self._files
+        return files
 
     def _connected(self) -> Files:
         from hopsml_flows.storage.connect import connected
@@ -416,7 +437,7 @@ class Project:
         except InvalidProjectError:
             raise
         except Exception as error:
-            raise self._unusable(error) from error
+            raise self._unusable(error) from self._cause(error)
 
     def _check_free(self, target: str, overwrite: bool) -> None:
         try:
@@ -436,15 +457,31 @@ class Project:
             if text.endswith(("is not a directory", "is not writable")):
                 return InvalidProjectError("project", self._url, text)
         lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
-        reason = f"cannot be reached ({type(error).__name__}: {self._without_secrets(lines[0])})"
+        reason = f"cannot be reached ({type(error).__name__}: {self.without_secrets(lines[0])})"
         return InvalidProjectError("project", self._url, reason)
 
-    def _without_secrets(self, text: str) -> str:
-        """A file system's message with the values of the options struck out."""
+    def without_secrets(self, text: str) -> str:
+        """A file system's message, with secrets of URLs and values of the options struck out.
+
+        Args:
+            text: The message.
+        """
         for value in _texts(self._options):
             if len(value) > 3:
                 text = text.replace(value, "***")
-        return _USER_AND_PASSWORD.sub(r"\1:***@", text)
+        return redacted(text)
+
+    def _cause(self, error: BaseException) -> BaseException | None:
+        """An error to be chained, unless a traceback would show secrets of its own with it."""
+        seen: set[int] = set()
+        each: BaseException | None = error
+        while each is not None and id(each) not in seen:
+            seen.add(id(each))
+            text = str(each)
+            if self.without_secrets(text) != text:
+                return None
+            each = each.__cause__ or each.__context__
+        return error
 
 
 def _rebuilt(url: str, options: dict[str, Any], environment: Mapping[str, str]) -> Project:
@@ -479,37 +516,44 @@ def _check_protocol(given: object, protocol: str) -> None:
         ) from error
 
 
-def has_password(url: str) -> bool:
-    """Whether a URL has a password in it.
-
-    Args:
-        url: An fsspec URL.
-    """
-    return _USER_AND_PASSWORD.search(url) is not None
-
-
 def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Move a URL's password to the options, where nobody prints it."""
-    found = _USER_AND_PASSWORD.search(url)
+    """Move a URL's password to the options, where it is not printed."""
+    found = _UNESCAPED.search(url)
     if not found:
         return url, options
+    strict = _USER_AND_PASSWORD.search(url)
+    parameters = strict is None and has_secret(f"s3://host/{found[2]}")
+    if (strict and strict.end() != found.end()) or parameters or re.search("[?#]", found[2]):
+        # Where the password ends is anybody's guess.
+        raise InvalidProjectError(
+            "project", url, "must have its password percent-encoded, or in storage_options"
+        )
     user, password = unquote(found[1]), unquote(found[2])
+    before, after = url[: found.start()], url[found.end() :]
     if url.startswith(("s3:", "s3a:")):  # fsspec would look for a bucket of that name
-        return _USER_AND_PASSWORD.sub("", url), {"key": user, "secret": password, **options}
-    return _USER_AND_PASSWORD.sub(r"\1@", url), {"password": password, **options}
+        return before + after, {"key": user, "secret": password, **options}
+    return f"{before}{found[1]}@{after}", {"password": password, **options}
 
 
 def _without_query(
     given: object, protocol: str, url: str, options: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Move the query of an HDFS URL to the options: paths are added at the URL's end."""
+    """Move a URL's query to the options: paths are added at the URL's end, and URLs are shown."""
+    known = _OF_QUERY.get(protocol, {})
     address, found, query = url.partition("?")
-    if not found or protocol not in ("hopsfs", "hdfs"):
-        return url, options
-    name, _, value = query.partition("=")
-    if name != "replication" or not value.isdecimal():
-        raise InvalidProjectError("project", given, "may have no query but replication=N")
-    return address, {"replication": int(value), **options}
+    pairs = [pair.partition("=") for pair in query.split("&")] if found else []
+    if protocol in ("hopsfs", "hdfs"):
+        if any(name != "replication" or not value.isdecimal() for name, _, value in pairs):
+            raise InvalidProjectError("project", given, "may have no query but replication=N")
+        url, options = address, {**{name: int(value) for name, _, value in pairs}, **options}
+    elif pairs and all(name in known and value for name, _, value in pairs):
+        moved = {known[name]: unquote(value) for name, _, value in pairs}
+        url, options = address, {**moved, **options}
+    if has_secret(url):
+        raise InvalidProjectError(
+            "project", given, "may have no such query; storage_options take passwords and tokens"
+        )
+    return url, options
 
 
 def _texts(options: Any) -> Iterator[str]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import IO, Any
 from urllib.parse import urlsplit
 
+from hopsml_flows.storage.files import FileInfo
 from hopsml_flows.storage.hopsfs import check_port
 from hopsml_flows.storage.remote import ObjectFiles
 
@@ -32,10 +33,16 @@ _MOST_A_REQUEST = 1000
 
 
 class S3Files(ObjectFiles):
-    """Files of an S3 bucket."""
+    """Files of an S3 bucket, or below a prefix of it.
+
+    A policy may allow no more than one prefix, ``home/alice/*``. Then whoever asks for the bucket,
+    for ``home/alice`` without a slash, or for anything above it is refused. AWS also answers
+    "forbidden" rather than "not found" for an object that does not exist, since it does not tell
+    what exists to those who may not list the whole bucket. Listings below the prefix tell.
+    """
 
     def check_writable(self) -> None:
-        """Ask for the bucket with the credentials there are; s3fs takes no answer for an empty one.
+        """List the root with the credentials there are; s3fs takes no answer for an empty bucket.
 
         Raises:
             OSError: There is no such bucket, it is not to be used, or nobody answers.
@@ -44,8 +51,80 @@ class S3Files(ObjectFiles):
         if endpoint:  # s3fs tries again and again where nobody listens
             parts = urlsplit(endpoint)
             check_port(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        bucket, _, prefix = self._root.partition("/")
-        self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        self._lists("")
+
+    def info(self, path: str) -> FileInfo:
+        """Describe a file or directory."""
+        if not path:  # not asked for as an object, nor as a bucket: both may be forbidden
+            if not self._lists("") and "/" in self._root:
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory", self._root)
+            return FileInfo("", 0, is_directory=True, modified=None)
+        try:
+            return super().info(path)
+        except PermissionError:
+            if self._is_directory_behind_refusal(path):
+                return FileInfo(path, 0, is_directory=True, modified=None)
+            raise
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or directory."""
+        try:
+            self.info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Content of a file, or a part of it."""
+        with self._missing_is_not_forbidden(path):
+            return super().read(path, start, stop)
+
+    def open(self, path: str, mode: str) -> IO[Any]:
+        """Open a file; text is UTF-8."""
+        with self._missing_is_not_forbidden(path):
+            return super().open(path, mode)
+
+    def walk_files(self, path: str) -> Iterator[FileInfo]:
+        """All files below a directory, from one listing."""
+        # Before the first file: s3fs asks for the directory as an object where it lists nothing.
+        try:
+            with self._missing_is_not_forbidden(path):
+                files = list(super().walk_files(path))
+        except FileNotFoundError:
+            return
+        yield from files
+
+    @contextmanager
+    def _missing_is_not_forbidden(self, path: str) -> Iterator[None]:
+        """Say of a file that does not exist that it does not, where S3 says "forbidden"."""
+        try:
+            yield
+        except PermissionError:
+            self.info(path)
+            raise
+
+    def _is_directory_behind_refusal(self, path: str) -> bool:
+        """Whether a path that S3 refuses to describe is a directory; False for an object.
+
+        Raises:
+            FileNotFoundError: It is neither.
+            PermissionError: It may not be listed either.
+        """
+        if self._lists(path):
+            return True
+        bucket, _, key = self._at(path).partition("/")
+        with suppress(PermissionError):  # at the policy's prefix only what is below may be listed
+            found = self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
+            if any(each["Key"] == key for each in found.get("Contents", [])):
+                return False
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+    def _lists(self, path: str) -> bool:
+        """Whether there is anything below a directory, or in the bucket."""
+        bucket, _, key = self._at(path).partition("/")
+        prefix = f"{key}/" if key else ""
+        found = self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return bool(found.get("Contents"))
 
     def append(self, path: str, content: bytes) -> None:
         """Write the whole file anew; the server copies what is large itself."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hopsml_flows.redaction import redacted
 from hopsml_flows.trials.usage import DeviceUsage
 
 __all__ = ["ISOLATIONS", "Failure", "State", "Trial", "TrialResult"]
@@ -61,12 +62,18 @@ class Failure:
         message: Its message.
         traceback: Formatted traceback, or "".
         kept: Where the trial's files are, as ``host:directory``, if storage did not take them.
+
+    Secrets of URLs are struck out: libraries quote URLs in their messages.
     """
 
     kind: str
     message: str
     traceback: str = ""
     kept: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "traceback"):  # frozen, but not before it is made
+            object.__setattr__(self, name, redacted(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}" if self.message else self.kind

@@ -13,6 +13,7 @@ from prefect.states import Cancelled, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, committed
+from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
@@ -43,6 +44,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
         TrialFailedError: It failed; the exception carries the result.
     """
     order: Order = pickle.loads(packed)  # from this run's own driver
+    receive(order.lent)
     # Where storage is remote, it is asked in any case: one that refuses is found out before hours
     # of training.
     if order.trial.may_have_begun or job.resumed or job.project.local_root is None:

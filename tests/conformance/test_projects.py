@@ -39,6 +39,12 @@ def _s3(request):
     return Project(s3.new_url(), s3.options(request.getfixturevalue("s3_server").endpoint))
 
 
+def _s3_prefix(request):
+    """A prefix that is all an S3 policy allows, on a server that is as discreet as AWS."""
+    endpoint = request.getfixturevalue("discreet_endpoint")
+    return Project(s3.new_home(), s3.options(endpoint, s3.POLICY_KEY))
+
+
 def _moto(request):
     return Project(s3.new_url(), s3.options(request.getfixturevalue("moto_endpoint")))
 
@@ -49,6 +55,7 @@ STORAGES = {
     "hopsfs": _hopsfs,
     "webhdfs": _webhdfs,
     "s3": _s3,
+    "s3-prefix": _s3_prefix,
     "moto": _moto,
 }
 

@@ -10,6 +10,7 @@ import os
 import pytest
 
 from tests.servers import fetch, s3
+from tests.servers.discreet import DiscreetProxy
 from tests.servers.hdfs import HdfsServer
 from tests.servers.prefect import PrefectServer
 from tests.servers.small_disk import small_disk
@@ -59,6 +60,17 @@ def s3_server(tmp_path_factory):
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def discreet_endpoint(s3_server):
+    """URL of SeaweedFS behind a proxy that says "forbidden" for "not found", as AWS may."""
+    proxy = DiscreetProxy(s3_server.endpoint)
+    proxy.start()
+    try:
+        yield proxy.endpoint
+    finally:
+        proxy.stop()
 
 
 @pytest.fixture

@@ -16,9 +16,12 @@ from tests.waiting import wait_until
 BUCKET = "projects"
 KEY, SECRET = "hopsml-tests", "a-secret-of-the-tests"
 
+ACTIONS_KEY, POLICY_KEY = "one-who-has-actions", "one-who-has-a-policy"
+"""Users who may use what is below ``home/<name>/``, and see nothing of the rest of the bucket."""
+
 
 class S3Server:
-    """SeaweedFS with one bucket and one user.
+    """SeaweedFS with one bucket, a user who may do everything, and two who have a home.
 
     Args:
         directory: Its data and logs.
@@ -104,7 +107,8 @@ class S3Server:
             "credentials": [{"accessKey": key, "secretKey": SECRET}],
             "actions": ["Admin", "Read", "Write", "List"],
         }
-        users.write_text(json.dumps({"identities": [identity]}))
+        identities = [identity, _WITH_ACTIONS, _WITH_POLICY]
+        users.write_text(json.dumps({"identities": identities, "policies": [_POLICY]}))
         return users
 
     def stop(self) -> None:
@@ -124,19 +128,19 @@ class S3Server:
         return True
 
 
-def environment(endpoint: str) -> dict[str, str]:
+def environment(endpoint: str, key: str = KEY) -> dict[str, str]:
     return {
-        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": endpoint,
     }
 
 
-def options(endpoint: str) -> dict[str, object]:
+def options(endpoint: str, key: str = KEY) -> dict[str, object]:
     """The same as storage options."""
     client = {"region_name": "us-east-1"}
-    return {"key": KEY, "secret": SECRET, "endpoint_url": endpoint, "client_kwargs": client}
+    return {"key": key, "secret": SECRET, "endpoint_url": endpoint, "client_kwargs": client}
 
 
 def make_bucket(endpoint: str, name: str = BUCKET) -> None:
@@ -159,3 +163,39 @@ def _made(fs, name: str) -> bool:
 def new_url() -> str:
     """URL of a project that does not exist yet."""
     return f"s3://{BUCKET}/{uuid4().hex[:12]}/project"
+
+
+def new_home() -> str:
+    """URL of a project at a prefix that the users with a home may use."""
+    return f"s3://{BUCKET}/home/{uuid4().hex[:12]}"
+
+
+# No policy allows "home/<name>" without a slash, nor anything above it.
+_HOME = f"{BUCKET}/home/*/*"
+_WITH_ACTIONS: dict[str, object] = {
+    "name": "actions",
+    "credentials": [{"accessKey": ACTIONS_KEY, "secretKey": SECRET}],
+    "actions": [f"{action}:{_HOME}" for action in ("Read", "Write", "List", "Tagging")],
+}
+_WITH_POLICY: dict[str, object] = {
+    "name": "policy",
+    "credentials": [{"accessKey": POLICY_KEY, "secretKey": SECRET}],
+    "policyNames": ["home"],
+}
+_STATEMENTS = [
+    {
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{BUCKET}"],
+        "Condition": {"StringLike": {"s3:prefix": ["home/*/*"]}},
+    },
+    {
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        "Resource": [f"arn:aws:s3:::{_HOME}"],
+    },
+]
+_POLICY: dict[str, object] = {
+    "name": "home",
+    "content": json.dumps({"Version": "2012-10-17", "Statement": _STATEMENTS}),
+}

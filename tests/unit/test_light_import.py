@@ -35,6 +35,23 @@ def test_what_a_training_function_imports_brings_neither_prefect_nor_dask():
     assert loaded.isdisjoint(HEAVY)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "constants",
+        "credentials_provider",
+        "featurestore",
+        "numpy_helper",
+        "pandas_helper",
+        "serving",
+        "util",
+    ],
+)
+def test_helper_modules_of_hopsml_import_nothing_heavy(name):
+    loaded = imported_by(f"from hopsml_flows import {name}")
+    assert loaded.isdisjoint({*HEAVY, "botocore"})
+
+
 def test_the_verbs_do_not_bring_tensorflow_or_pandas():
     loaded = imported_by("from hopsml_flows import experiment\nexperiment.grid_search")
     assert "prefect" in loaded

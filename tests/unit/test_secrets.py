@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import traceback
 
 import pytest
 
@@ -22,6 +23,13 @@ SECRET = "s3cr3t-value"
         ),
         (f"s3://KEY:{SECRET}@bucket/x", "s3://bucket/x", {"key": "KEY", "secret": SECRET}),
         (f"s3://KEY:{SECRET}%2F@bucket/x", "s3://bucket/x", {"key": "KEY", "secret": SECRET + "/"}),
+        (f"s3://KEY:1/{SECRET}@bucket/x", "s3://bucket/x", {"key": "KEY", "secret": f"1/{SECRET}"}),
+        (f"webhdfs://h:1/x?delegation={SECRET}", "webhdfs://h:1/x", {"token": SECRET}),
+        (
+            f"webhdfs://h:1/x?token={SECRET}&user.name=me",
+            "webhdfs://h:1/x",
+            {"token": SECRET, "user": "me"},
+        ),
     ],
 )
 def test_a_password_of_the_url_becomes_an_option_that_nobody_prints(url, shown, options):
@@ -51,7 +59,17 @@ def test_the_environment_that_a_storage_needs_is_pickled_and_does_not_overrule(m
 
 
 @pytest.mark.parametrize(
-    "url", [f"nonsense://me:{SECRET}@host/x", f"s3:/me:{SECRET}@x", f"s3://:{SECRET}@/"]
+    "url",
+    [
+        f"nonsense://me:{SECRET}@host/x",
+        f"s3:/me:{SECRET}@x",
+        f"s3://:{SECRET}@/",
+        f"s3://KEY:{SECRET}@bucket/x@y",
+        f"s3://bucket/x?token={SECRET}",
+        f"abfs://container@account/x?sv=1&sig={SECRET}",
+        f"hopsfs://h:1/x?replication=1&token={SECRET}",
+        f"webhdfs://h:1/x?nonsense={SECRET}",
+    ],
 )
 def test_errors_do_not_show_a_password(url):
     with pytest.raises(InvalidProjectError) as caught:
@@ -73,6 +91,18 @@ def test_an_unreachable_storage_is_named_without_its_token():
     while error is not None:
         assert SECRET not in str(error)
         error = error.__cause__
+
+
+def test_a_cause_that_quotes_a_secret_is_not_chained(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(f"GET http://h/x?sig={SECRET} failed") from ValueError(SECRET)
+
+    monkeypatch.setattr("hopsml_flows.storage.connect.connected", refuse)
+    with pytest.raises(InvalidProjectError, match="cannot be reached") as caught:
+        Project("s3://bucket/x").check_writable()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "http://h/x?sig=***" in shown
+    assert SECRET not in shown
 
 
 def test_what_is_stored_of_an_url_is_the_url_unless_it_has_a_password():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hopsml_flows.execution.carrying import EventMakers
+from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.group.files import last_words, tidied
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.process import Process
@@ -131,6 +132,7 @@ def _watched(
             continue
         is_over = child.is_over  # its last answer may have come just before
         told = child.told(0.0 if is_over else _LOOK_SECONDS, lines)
+        child.lend(received())
         if isinstance(told, Done):
             result: TrialResult = told.value
             phase = Phase.FINISHED if result.succeeded else Phase.FAILED

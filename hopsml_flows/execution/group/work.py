@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, replace
 
 from hopsml_flows.execution.carrying import EventMakers, carried_out
+from hopsml_flows.execution.credentials import apply_received
 from hopsml_flows.execution.excerpt import Excerpt
 from hopsml_flows.execution.group.checkpoints import shared_checkpoints
 from hopsml_flows.execution.group.files import FollowerFiles, LeaderStaging, working_place
@@ -66,6 +67,7 @@ class MemberWork:
             tell: Tells the worker of its progress.
         """
         os.environ.update(order)
+        apply_received()  # credentials may have been renewed since the group was formed
         return Done(self._result(tell))
 
     def _result(self, tell: Tell) -> TrialResult:

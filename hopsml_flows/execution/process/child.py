@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from hopsml_flows.execution.credentials import apply_received, decoded, receive
 from hopsml_flows.execution.process.messages import Ready, Work
 
 __all__ = ["descendants", "kill", "main"]
@@ -52,6 +53,7 @@ def main(descriptor: int) -> None:
         order = orders.get()
         if not order:  # dismissed: it exits as a script does at its end
             return
+        apply_received()
         answers.put(pickle.dumps(work.carry_out(pickle.loads(order), _telling(answers))))
 
 
@@ -77,7 +79,12 @@ def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> 
     """Take orders; end this process, and all that it started, when the other end is closed."""
     try:
         while True:
-            orders.put(connection.recv_bytes())
+            message = connection.recv_bytes()
+            lent = decoded(message)
+            if lent is None:
+                orders.put(message)
+            else:
+                receive(lent)
     except (EOFError, OSError):
         pass
     finally:

@@ -18,6 +18,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from hopsml_flows.errors import TrialTimeoutError
+from hopsml_flows.execution.credentials import Lent, encoded
 from hopsml_flows.execution.deadline import GRACE_SECONDS
 from hopsml_flows.execution.here import standing_directory
 from hopsml_flows.execution.process.child import descendants, kill
@@ -73,6 +74,7 @@ class TrainingProcess:
         self._called_at: float | None = None
         self._silent_since: float | None = None
         self._cut_off = False
+        self._lent: Lent | None = None
         self._lock = threading.Lock()
         self._ended = False
         self.was_ended = False
@@ -96,6 +98,17 @@ class TrainingProcess:
     def pid(self) -> int:
         """Its process identifier."""
         return self._process.pid
+
+    def lend(self, lent: Lent | None) -> None:
+        """Give it temporary credentials, if it does not have them.
+
+        Args:
+            lent: The credentials; None for nothing.
+        """
+        if lent is not None and lent is not self._lent:
+            self._lent = lent
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._connection.send_bytes(encoded(lent))
 
     def order(self, order: object) -> None:
         """Send an order.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hopsml_flows.execution.capture import OutputLog
 from hopsml_flows.execution.carrying import EventMakers
+from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.process.launch import LEAVE_SECONDS, TrainingProcess, overdue
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
@@ -95,6 +96,7 @@ class Supervisor:
         began = time.time()
         note, self._note = self._note, ""
         try:
+            member.process.lend(received())
             member.process.order(replace(order, tells_lines=lines is not None, note=note))
             end = self._watched(member, abandoned, lines)
         except BaseException:
@@ -197,6 +199,7 @@ class Supervisor:
         look_at_memory = time.monotonic() + MEMORY_SECONDS
         while True:
             told = process.told(_LOOK_SECONDS, lines)
+            process.lend(received())
             if isinstance(told, Done):
                 return told
             if isinstance(told, Ready):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hopsml_flows.execution.carrying import EventMakers, carried_out
+from hopsml_flows.execution.credentials import Lent
 from hopsml_flows.execution.excerpt import Excerpt
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
 from hopsml_flows.execution.process.state import put_back, seeded, short_of_descriptors
@@ -32,6 +33,7 @@ class Order:
         around: Entered around the trial, in the process that runs it.
         tells_lines: Whether lines of its log are to be told, besides its result.
         note: What its log should say first, or "".
+        lent: Temporary credentials for it, or None.
     """
 
     trial: Trial
@@ -39,6 +41,7 @@ class Order:
     around: AbstractContextManager[Any] | None = None
     tells_lines: bool = False
     note: str = ""
+    lent: Lent | None = None
 
 
 @dataclass(frozen=True, slots=True)

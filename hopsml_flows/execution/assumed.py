@@ -1,0 +1,146 @@
+"""A role of AWS that a driver has assumed: asking for it, and renewing it while the driver runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+from hopsml_flows.errors import CredentialsError
+from hopsml_flows.execution.credentials import Lent, publish, published
+from hopsml_flows.redaction import redacted
+
+__all__ = ["AssumedRole", "Credentials"]
+
+_logger = logging.getLogger(__name__)
+
+SHARE_OF_LIFE = 0.75
+"""Credentials are renewed when this share of the time that they hold is over."""
+
+RETRY_SECONDS = 30.0
+"""Pause before a renewal that failed is tried again."""
+
+_NAMES = {
+    "accessKeyId": "AWS_ACCESS_KEY_ID",
+    "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
+    "sessionToken": "AWS_SESSION_TOKEN",
+}
+
+
+class Credentials(dict[str, str]):
+    """Temporary credentials by HopsML's names; ``repr`` shows no secret."""
+
+    def __repr__(self) -> str:
+        return f"Credentials(accessKeyId={self['accessKeyId']!r}, …)"
+
+
+class AssumedRole:
+    """A role, and the identity that may assume it.
+
+    Args:
+        role: The role's ARN.
+        session: Name of the session.
+        seconds: How long credentials hold.
+
+    Raises:
+        CredentialsError: There is no identity to ask with.
+    """
+
+    def __init__(self, role: str, session: str, seconds: int) -> None:
+        self._request = {
+            "RoleArn": role,
+            "RoleSessionName": session,
+            "DurationSeconds": seconds,
+        }
+        self._identity = _identity()
+
+    def used(self) -> Credentials:
+        """Get credentials, use them, and renew them from now on.
+
+        Raises:
+            CredentialsError: AWS refuses, or does not answer.
+        """
+        global _assumed
+        lent = self._asked()
+        _assumed = self
+        publish(lent)
+        threading.Thread(
+            target=self._renew, args=(lent,), name="hopsml-credentials", daemon=True
+        ).start()
+        return Credentials({name: lent.variables[variable] for name, variable in _NAMES.items()})
+
+    @property
+    def identity(self) -> Any:
+        """The botocore session with which the role is assumed."""
+        return self._identity
+
+    def _asked(self) -> Lent:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        role = self._request["RoleArn"]
+        try:
+            client = self._identity.create_client("sts", region_name=_region())
+            found = client.assume_role(**self._request)["Credentials"]
+        except (BotoCoreError, ClientError) as error:
+            raise CredentialsError(
+                f"{role} cannot be assumed ({type(error).__name__}: {redacted(str(error))})"
+            ) from error
+        variables = {
+            "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": found["SessionToken"],
+        }
+        return Lent(variables, time.time(), found["Expiration"].timestamp())
+
+    def _renew(self, lent: Lent) -> None:
+        """Renew credentials until the program uses others."""
+        began = time.time()
+        warned = False
+        while True:
+            # In steps: a machine that slept wakes up with credentials that are about to expire.
+            due = began + SHARE_OF_LIFE * (lent.until - began)
+            while (left := due - time.time()) > 0:
+                time.sleep(min(left, 5.0))
+            if not (self is _assumed and lent.are_set):
+                return
+            try:
+                lent = self._asked()
+            except Exception as error:  # tried again until they have expired, and after that
+                if not warned:
+                    _logger.warning("AWS credentials were not renewed yet: %s", error)
+                warned = True
+                time.sleep(RETRY_SECONDS)
+                continue
+            began, warned = time.time(), False
+            publish(lent)
+
+
+_assumed: AssumedRole | None = None
+
+
+def _identity() -> Any:
+    """A botocore session with the identity that the program had before it assumed a role.
+
+    A role is not assumed by itself again: AWS would refuse it, or let the chain live for an hour.
+    """
+    if _assumed is not None and published() is not None:
+        return _assumed.identity
+    import botocore.session
+
+    session = botocore.session.Session()
+    # It keeps what it finds now; the environment has other credentials soon.
+    found = session.get_credentials()
+    if found is None:
+        raise CredentialsError(
+            "there are no AWS credentials to assume a role with: set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+    return session
+
+
+def _region() -> str:
+    # botocore does not read the first, which AWS' other tools do.
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION")
+    return next(filter(None, map(os.environ.get, names)), "us-east-1")

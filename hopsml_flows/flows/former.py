@@ -1,0 +1,90 @@
+"""Calls as HopsML's programs make them: names that arguments had, and calls that ended."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from hopsml_flows.errors import (
+    HopsmlWarning,
+    InvalidArgumentError,
+    InvalidFunctionError,
+    UnsupportedOperationError,
+)
+
+__all__ = ["evolutionary_search", "renamed"]
+
+# Names of all of HopsML's releases, in the order of how new they are.
+_TRAIN = ("train_fn", "map_fun", "objective_function")
+_GRID = {"grid_search": ("args_dict", "grid_dict")}
+_RENAMED = {"popsize": "population"}
+_IGNORED = {
+    "versioned_resources": "the program and its environment are versioned anyway; files that "
+    "training functions read stay in the project",
+    "cleanup_generations": "generations are kept, since they are the experiment's record",
+}
+
+
+def renamed(
+    verb: str, args: Sequence[Any], given: Mapping[str, Any], known: Sequence[str]
+) -> dict[str, Any]:
+    """A verb's arguments by the names that it has now.
+
+    Args:
+        verb: Name of the verb.
+        args: Its arguments by position.
+        given: Its arguments by name.
+        known: Names that it has now.
+
+    Raises:
+        InvalidArgumentError: An argument is given under two names, or as a first release had it.
+    """
+    if len(args) > 1 and _is_spark(args[0]) and callable(args[1]):
+        raise InvalidFunctionError(
+            "train", args[0], f"comes first, without a Spark session: write {verb}(train, …)"
+        )
+    now: dict[str, Any] = {}
+    taken = set(known[: len(args)])
+    for name, value in given.items():
+        if name in _IGNORED and name not in known:
+            _warn_ignored(verb, name, value)
+            continue
+        own = name if name in known else _own(verb, name, known)
+        if own in now or (own in taken and own != name):
+            raise InvalidArgumentError(name, value, f"is another name of {own}, which is given too")
+        now[own] = value
+    return now
+
+
+def evolutionary_search(*_: object, **__: object) -> NoReturn:
+    """HopsML's differential evolution of the first releases, which had other arguments.
+
+    Raises:
+        UnsupportedOperationError: Always; says what to write.
+    """
+    raise UnsupportedOperationError(
+        "experiment.evolutionary_search is now experiment.differential_evolution(train, "
+        "boundary_dict, direction=…, generations=…, population=…): write population for popsize, "
+        "and leave the Spark session out"
+    )
+
+
+def _own(verb: str, name: str, known: Sequence[str]) -> str:
+    if name in _TRAIN:
+        return "train"
+    former, own = _GRID.get(verb, ("", ""))
+    if name == former:
+        return own
+    renamed_to = _RENAMED.get(name)
+    return renamed_to if renamed_to in known and renamed_to is not None else name
+
+
+def _is_spark(value: object) -> bool:
+    return not callable(value) and not isinstance(value, str)
+
+
+def _warn_ignored(verb: str, name: str, value: object) -> None:
+    if value:
+        said = f"{name} of experiment.{verb} has no effect: {_IGNORED[name]}"
+        warnings.warn(HopsmlWarning(said), stacklevel=4)

@@ -1,0 +1,170 @@
+"""Pandas data frames as files of the project, named as in ``hops.pandas_helper``.
+
+Paths are those of ``hopsml_flows.hdfs``. A file is read whole, from a copy on this machine where
+the project is not local, and appears when it is written whole; its name's ending decides about
+compression, as in pandas. Pandas is no dependency of this package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.errors import MissingPackageError
+from hopsml_flows.hdfs.localized import local_path
+from hopsml_flows.hdfs.places import AnyPath, place_of
+from hopsml_flows.storage.patience import persistently
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "read_csv",
+    "read_excel",
+    "read_hdf",
+    "read_json",
+    "read_parquet",
+    "write_csv",
+    "write_excel",
+    "write_hdf",
+    "write_json",
+    "write_parquet",
+]
+
+
+def read_csv(hdfs_filename: AnyPath, **kwds: Any) -> Any:
+    """Read a CSV file.
+
+    Args:
+        hdfs_filename: The file.
+        **kwds: As of ``pandas.read_csv``.
+
+    Returns:
+        A ``pandas.DataFrame``; with ``chunksize`` an iterator of them.
+
+    Raises:
+        MissingPackageError: Pandas is not installed.
+        FileNotFoundError: There is no such file.
+    """
+    return _read("read_csv", hdfs_filename, kwds)
+
+
+def read_parquet(hdfs_filename: AnyPath, **kwds: Any) -> Any:
+    """Read a Parquet file.
+
+    Args:
+        hdfs_filename: The file.
+        **kwds: As of ``pandas.read_parquet``.
+    """
+    return _read("read_parquet", hdfs_filename, kwds)
+
+
+def read_json(hdfs_filename: AnyPath, **kwds: Any) -> Any:
+    """Read a JSON file.
+
+    Args:
+        hdfs_filename: The file.
+        **kwds: As of ``pandas.read_json``.
+    """
+    return _read("read_json", hdfs_filename, kwds)
+
+
+def read_hdf(hdfs_filename: AnyPath, **kwds: Any) -> Any:
+    """Read an HDF5 file; needs PyTables.
+
+    Args:
+        hdfs_filename: The file.
+        **kwds: As of ``pandas.read_hdf``.
+    """
+    return _read("read_hdf", hdfs_filename, kwds)
+
+
+def read_excel(hdfs_filename: AnyPath, **kwds: Any) -> Any:
+    """Read an Excel file; needs openpyxl or another engine of pandas.
+
+    Args:
+        hdfs_filename: The file.
+        **kwds: As of ``pandas.read_excel``.
+    """
+    return _read("read_excel", hdfs_filename, kwds)
+
+
+def write_csv(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
+    """Write a CSV file, over one that is there.
+
+    Args:
+        hdfs_filename: The file; its directory is made.
+        dataframe: What to write.
+        **kwds: As of ``DataFrame.to_csv``.
+    """
+    _write(hdfs_filename, lambda path: dataframe.to_csv(path, **kwds))
+
+
+def write_parquet(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
+    """Write a Parquet file, over one that is there.
+
+    Args:
+        hdfs_filename: The file; its directory is made.
+        dataframe: What to write.
+        **kwds: As of ``DataFrame.to_parquet``.
+    """
+    _write(hdfs_filename, lambda path: dataframe.to_parquet(path, **kwds))
+
+
+def write_json(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
+    """Write a JSON file, over one that is there.
+
+    Args:
+        hdfs_filename: The file; its directory is made.
+        dataframe: What to write.
+        **kwds: As of ``DataFrame.to_json``.
+    """
+    _write(hdfs_filename, lambda path: dataframe.to_json(path, **kwds))
+
+
+def write_hdf(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
+    """Write an HDF5 file, over one that is there; needs PyTables.
+
+    Args:
+        hdfs_filename: The file; its directory is made.
+        dataframe: What to write.
+        **kwds: As of ``DataFrame.to_hdf``, such as ``key``.
+    """
+    _write(hdfs_filename, lambda path: dataframe.to_hdf(path, **kwds))
+
+
+def write_excel(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
+    """Write an Excel file, over one that is there; needs openpyxl or another engine of pandas.
+
+    Args:
+        hdfs_filename: The file; its directory is made.
+        dataframe: What to write.
+        **kwds: As of ``DataFrame.to_excel``.
+    """
+    _write(hdfs_filename, lambda path: dataframe.to_excel(path, **kwds))
+
+
+def _write(hdfs_filename: AnyPath, write: Callable[[str], object]) -> None:
+    place = place_of(hdfs_filename, argument="hdfs_filename")
+    with tempfile.TemporaryDirectory(prefix="hopsml-frame-") as directory:
+        local = Path(directory) / os.path.basename(place.name)
+        write(str(local))
+        persistently(lambda: place.project.upload(local, place.path))
+
+
+def _read(function: str, hdfs_filename: AnyPath, arguments: dict[str, Any]) -> Any:
+    read: Callable[..., Any] = getattr(_pandas(function), function)
+    return read(local_path(hdfs_filename), **arguments)
+
+
+def _pandas(function: str) -> Any:
+    try:
+        return importlib.import_module("pandas")
+    except ImportError as error:
+        raise MissingPackageError(
+            f"pandas_helper.{function} needs pandas, which is not installed (pip install pandas)"
+        ) from error
