@@ -1,7 +1,7 @@
 """Every error this project raises on purpose, and its one warning.
 
-The module imports nothing of the project, so that every layer may raise from it. An error that
-a caller may want to catch as a built-in mixes that built-in in::
+The module imports nothing of the project but how text is written, so that every layer may raise
+from it. An error that a caller may want to catch as a built-in mixes that built-in in::
 
     HopsmlError
     ├── InvalidArgumentError (ValueError)        a caller's argument is wrong; it had no effect
@@ -40,6 +40,8 @@ a caller may want to catch as a built-in mixes that built-in in::
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +82,10 @@ __all__ = [
 
 
 class HopsmlError(Exception):
-    """Base of every error raised on purpose."""
+    """Base of every error raised on purpose; its message can be written anywhere."""
+
+    def __str__(self) -> str:
+        return readable(super().__str__())
 
 
 class HopsmlWarning(UserWarning):

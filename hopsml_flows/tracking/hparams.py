@@ -155,6 +155,8 @@ def _info(name: str, known: Values) -> Any:
     from tensorboard.plugins.hparams import api_pb2
 
     info = api_pb2.HParamInfo(name=name, differs=True)
+    if isinstance(known, (Float, Int)) and known.cardinality == 1:
+        known = [known.low]  # TensorBoard makes no slider of an interval without length
     if isinstance(known, (Float, Int)):
         info.type = api_pb2.DATA_TYPE_FLOAT64
         info.domain_interval.min_value = known.low
