@@ -25,14 +25,14 @@ __all__ = ["TrialTable", "value_text"]
 _MOST_ROWS = 20
 _MOST_OUTPUTS = 6
 _LONGEST = 40
-_NUMBER = 12
-"""Columns of the longest number, ``-1.23457e-05``."""
+_NUMBER = 13
+"""Columns of the longest number, ``-1.23457e-100``."""
 
 _STATE = 8
 """Columns of FINISHED; a reason needs more."""
 
 _LONGEST_STATE = 60
-_CUTS = ((_LONGEST, _LONGEST), (24, 16), (16, 12), (_NUMBER, 10), (_NUMBER, 4))
+_CUTS = ((_LONGEST, _LONGEST), (24, 16), (16, 13), (_NUMBER, 10), (_NUMBER, 4))
 """How long values and names of columns may be, the better first."""
 
 _FRAME = 3
