@@ -1,8 +1,8 @@
 """Every error this project raises on purpose, and its one warning.
 
-The module is below all others but ``redaction``, so that every layer may raise from it. What looks
-like a secret of a URL is struck out of every message. An error that a caller may want to catch as a
-built-in mixes that built-in in::
+The module is below all others but ``redaction`` and ``text``, so that every layer may raise from
+it. What looks like a secret of a URL is struck out of every message, and every message can be
+written anywhere. An error that a caller may want to catch as a built-in mixes that built-in in::
 
     HopsmlError
     ├── InvalidArgumentError (ValueError)        a caller's argument is wrong; it had no effect
@@ -44,6 +44,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.redaction import redacted, shown_value
+from hopsml_flows.text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ __all__ = [
 
 
 class HopsmlError(Exception):
-    """Base of every error raised on purpose.
+    """Base of every error raised on purpose; its message can be written anywhere.
 
     Args:
         *args: As of any exception. Secrets in URLs are struck out of texts.
@@ -93,6 +94,9 @@ class HopsmlError(Exception):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*map(_without_secrets, args))
+
+    def __str__(self) -> str:
+        return readable(super().__str__())
 
 
 class HopsmlWarning(UserWarning):

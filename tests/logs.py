@@ -22,3 +22,9 @@ def printed(log: str) -> list[str]:
     assert _BANNER.fullmatch(texts[0]), f"no banner: {texts[0]!r}"
     gpus = list(takewhile(lambda text: text.startswith("GPUs: "), texts[1:2]))
     return texts[1 + len(gpus) :]
+
+
+def without_log(outputs):
+    """What a training function returned, of outputs that have the path of the trial's log."""
+    assert outputs["log"].endswith("output.log")
+    return {name: value for name, value in outputs.items() if name != "log"}

@@ -8,6 +8,7 @@ from hopsml_flows.board import settings
 from hopsml_flows.board.process import Board
 from hopsml_flows.board.shown import Shown
 from hopsml_flows.errors import InvalidArgumentError, TensorBoardError
+from hopsml_flows.text import one_line
 
 __all__ = ["serve"]
 
@@ -33,7 +34,7 @@ def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> 
     board = _listening(shown, host or settings.host(), port, reasons)
     try:
         board.start()
-        print(f"TensorBoard of {shown.title}: {board.url} (Ctrl-C ends it)", flush=True)
+        print(f"TensorBoard of {one_line(shown.title)}: {board.url} (Ctrl-C ends it)", flush=True)
         board.wait()
     except KeyboardInterrupt:
         return

@@ -6,6 +6,7 @@ and none needs the flow that runs it.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Its arguments; those of the process where None.
     """
+    _write_everything()
     try:
         app(arguments)
     except HopsmlError as error:
@@ -40,6 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # who read the output has seen enough
         _leave_output()
         sys.exit(141)
+
+
+def _write_everything() -> None:
+    """Have what the terminal's encoding lacks, such as a name that is no UTF-8, escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave_output() -> None:

@@ -24,11 +24,12 @@ from hopsml_flows.service.following import (
     follow_trials,
     read_logs,
 )
+from hopsml_flows.text import readable
 
 __all__ = ["logs"]
 
-_REDRAWN = re.compile(r"[^\n]*\r(?=[^\r\n])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_REDRAWN = re.compile(r"[^\n]*\r(?=[^\r\n])")
 
 
 def logs(
@@ -76,7 +77,7 @@ def _show(events: Iterable[Lines | str | Pause], *, numbered: bool) -> None:
             _wait(event.seconds)
         elif isinstance(event, str):
             out.flush()
-            print(f"hopsml: {event}", file=sys.stderr, flush=True)
+            print(f"hopsml: {readable(event)}", file=sys.stderr, flush=True)
         else:
             text = _for_terminal(event.text) if terminal else event.text
             out.write(_prefixed(text, _prefix(event, numbered=numbered)))

@@ -20,7 +20,6 @@ import fcntl
 import io
 import logging
 import os
-import re
 import sys
 import tempfile
 import threading
@@ -30,6 +29,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
+
+from hopsml_flows.text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,6 @@ _REDRAW_SECONDS = 1.0
 _LONGEST_LINE = 1 << 16
 _FREE_BYTES = 1 << 20
 _PUNCH_HOLE = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, linux/falloc.h
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _Decoder = codecs.getincrementaldecoder("utf-8")
 
 
@@ -70,7 +70,8 @@ class LineSink(Protocol):
 class OutputLog:
     r"""A log file whose lines carry the time they were begun.
 
-    Text is split into lines per source, so that two streams never share a line. A line that a
+    Text is split into lines per source, so that two streams never share a line. What is to be read
+    of a line is written, without colours, titles and links of terminals. A line that a
     progress bar redraws (``\r``) is written at most once a second, and as it was at its end.
 
     Args:
@@ -189,9 +190,7 @@ def _shown(line: str) -> str:
     """What is seen of a line once all of it was printed."""
     if "\r" in line:
         line = next((t for t in reversed(line.split("\r")) if t.strip("\b ")), "")
-    if "\x1b" in line:
-        line = _COLOUR.sub("", line)
-    return line.strip("\b").rstrip()
+    return readable(line.strip("\b")).rstrip()
 
 
 _log: ContextVar[OutputLog | None] = ContextVar("hopsml_output", default=None)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_log
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.storage.reading import content_of, names_in
 from hopsml_flows.trials import (
     Trial,
@@ -178,9 +178,4 @@ def _committed(
     content = content_of(project, file)
     if content is None:
         return None
-    result = committed_result(project.full(file), content, trial, needs_metric=needs_metric)
-    log = result.outputs.get("log")
-    name = str(log).rpartition("/")[2]
-    if is_log(name) and log == paths.trial(trial.directory, name):
-        del result.outputs["log"]
-    return result
+    return committed_result(project.full(file), content, trial, needs_metric=needs_metric)

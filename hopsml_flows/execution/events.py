@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from hopsml_flows.text import unicode_text
+
 __all__ = ["beginning", "record", "restart", "scalar"]
 
 
@@ -58,7 +60,7 @@ def scalar(tag: str, value: float, wall_time: float, step: int) -> bytes:
     """
     from tensorboard.compat.proto import summary_pb2
 
-    point = summary_pb2.Summary.Value(tag=tag, simple_value=value)
+    point = summary_pb2.Summary.Value(tag=unicode_text(tag), simple_value=value)
     return record(summary_pb2.Summary(value=[point]), wall_time, step)
 
 

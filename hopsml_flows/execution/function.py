@@ -25,6 +25,7 @@ from hopsml_flows.errors import FunctionNotFoundError, InvalidFunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+from hopsml_flows.text import unicode_text
 
 __all__ = ["TrainingFunction", "check_not_loading", "is_loaded_from_file"]
 
@@ -59,7 +60,7 @@ class TrainingFunction(str):
         else:
             function = _function_of(train)
             text = _import_string(function)
-        self = super().__new__(cls, text)
+        self = super().__new__(cls, unicode_text(text))  # its file may lie in any directory
         self.callable = function
         return self
 

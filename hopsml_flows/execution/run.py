@@ -35,6 +35,7 @@ from hopsml_flows.execution.sync import SYNC_SECONDS
 from hopsml_flows.execution.timers import disarm_timers
 from hopsml_flows.execution.workdir import WorkingDirectory, own_working_directory
 from hopsml_flows.storage import ExperimentPaths, Project, scalars_file
+from hopsml_flows.text import readable
 from hopsml_flows.trials import (
     ISOLATIONS,
     Failure,
@@ -319,6 +320,7 @@ def evaluate(
     warnings: list[str] = []
 
     def warn(text: str) -> None:
+        text = readable(text)
         warnings.append(text)
         log.note(text, level=logging.WARNING)
 
@@ -353,7 +355,7 @@ def evaluate(
                     disarm_timers()
                 place.called()
             outputs, metric = checked_outputs(
-                returned, key=job.optimization_key, required=job.needs_metric
+                returned, key=job.optimization_key, required=job.needs_metric, warn=warn
             )
             outputs = staging.attach(outputs, terms)
         except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end

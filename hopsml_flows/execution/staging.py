@@ -33,7 +33,7 @@ from hopsml_flows.storage import (
 )
 from hopsml_flows.storage.files import is_temporary
 from hopsml_flows.storage.patience import answer_limit, persistently, replaced
-from hopsml_flows.trials import Failure, State, Trial, TrialResult, commit_text
+from hopsml_flows.trials import LOG, Failure, State, Trial, TrialResult, commit_text
 
 __all__ = ["Staging", "taken_over"]
 
@@ -180,9 +180,12 @@ class Staging:
             result: What came of the trial.
 
         Returns:
-            The same, or a failure where storage did not take the files: they are kept then, and
-            the failure says where.
+            The same, with the path of its log among the outputs; or a failure where storage did not
+            take the files: they are kept then, and the failure says where.
         """
+        if result.succeeded and LOG not in result.outputs:
+            outputs = {**result.outputs, LOG: self._target(self.log_name)}
+            result = replace(result, outputs=outputs)
         if result.succeeded and result.metric is not None:
             self.write(TrialFiles.METRIC, repr(result.metric))
         commit = self._commit_text(result) if result.succeeded else None
@@ -338,7 +341,6 @@ class Staging:
             files += [self._described(file, self._elsewhere) for file in self._elsewhere.iterdir()]
         return commit_text(
             result,
-            log=self._target(self.log_name),
             files=files,
             experiment=self._paths.id,
             directory=self._trial.directory,

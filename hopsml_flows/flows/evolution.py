@@ -80,7 +80,7 @@ def differential_evolution(
         train: The training function: a callable, a Prefect task, or an import string
             ("package.module:name" or "path/file.py:name").
         boundary_dict: Hyperparameter name to [low, high], a list of strings, Float, Int or
-            Categorical; two ints are an inclusive integer range.
+            Categorical; two ints are an inclusive integer range, one value in a list is fixed.
         direction: Direction.MAX or Direction.MIN.
         generations: Generations after the first one, which is number 0.
         population: Trials in a generation; at least 4.

@@ -19,6 +19,7 @@ from hopsml_flows.flows.parameters import (
 )
 from hopsml_flows.flows.plan import Options, Plan, checked_key
 from hopsml_flows.search import Categorical, Direction, GridSearch
+from hopsml_flows.search.quoted import warn_of_unread
 from hopsml_flows.search.values import image_key
 from hopsml_flows.trials import DEFAULT_KEY
 
@@ -90,6 +91,7 @@ def grid_search(
     way = Direction.parse(direction)
     search = GridSearch(grid_dict, direction=way)
     check_names(function.callable, list(grid_dict), argument="grid_dict")
+    warn_of_unread("grid_dict", search.grid)
     return Plan(
         verb="grid_search",
         experiment_type="PARALLEL_EXPERIMENTS",

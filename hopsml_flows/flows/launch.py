@@ -15,6 +15,7 @@ from hopsml_flows.flows.parameters import (
 )
 from hopsml_flows.flows.plan import Options, Plan, checked_key
 from hopsml_flows.search import ListSearch, value_lists, zipped
+from hopsml_flows.search.quoted import warn_of_unread
 
 __all__ = ["launch"]
 
@@ -78,6 +79,8 @@ def launch(
     function = TrainingFunction(train)
     configurations = [{}] if args_dict is None else zipped(args_dict)
     check_names(function.callable, configurations[0], argument="args_dict")
+    space = {} if args_dict is None else value_lists("args_dict", args_dict)
+    warn_of_unread("args_dict", space)
     key = None if metric_key is None else checked_key(metric_key, argument="metric_key")
     return Plan(
         verb="launch",
@@ -106,5 +109,5 @@ def launch(
         optimization_key=key,
         needs_metric=False,
         own_directory=args_dict is not None,
-        space=value_lists("args_dict", args_dict) if args_dict else {},
+        space=space,
     )

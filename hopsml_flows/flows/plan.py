@@ -20,6 +20,7 @@ from hopsml_flows.flows.grouping import GroupOptions, group_of_search
 from hopsml_flows.flows.parameters import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.search.arguments import seconds, whole_number
+from hopsml_flows.search.values import WRITABLE, is_writable
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS
 
@@ -234,11 +235,17 @@ class Plan:
 
         Args:
             given: The verb's arguments as its caller wrote them.
+
+        Raises:
+            InvalidArgumentError: One has text that the Prefect server cannot take.
         """
         spaces = {"boundary_dict": self.domains} if "boundary_dict" in given else {}
         kept = stored({**given, **spaces, "train": self.train})
         if given.get("project") is not None:
             kept["project"] = self.options.project.url
+        for name, value in kept.items():
+            if not is_writable(value):
+                raise InvalidArgumentError(name, given.get(name), f"must be {WRITABLE}")
         return kept
 
     def checked(self) -> Plan:

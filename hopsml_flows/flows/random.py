@@ -57,7 +57,7 @@ def random_search(
         train: The training function: a callable, a Prefect task, or an import string
             ("package.module:name" or "path/file.py:name").
         boundary_dict: Hyperparameter name to [low, high], a list of strings, Float, Int or
-            Categorical; two ints are an inclusive integer range.
+            Categorical; two ints are an inclusive integer range, one value in a list is fixed.
         direction: Direction.MAX or Direction.MIN.
         samples: Number of points.
         name: Name of the experiment.

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from datetime import timedelta
 from typing import Any
 
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
-from rich.table import Table
+from rich.console import Console
 
 from hopsml_flows.flows.plan import Plan
+from hopsml_flows.flows.table import TrialTable, value_text
 from hopsml_flows.server.embedded import server_is_embedded
-from hopsml_flows.tracking.console import open_console
-from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
+from hopsml_flows.text import fitting, number_text, readable, say
+from hopsml_flows.trials import ExperimentResult, Generation
 
 __all__ = ["generation_line", "print_report"]
-
-_MAX_ROWS = 20
 
 
 def print_report(plan: Plan, result: ExperimentResult) -> None:
@@ -27,28 +27,36 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         plan: What was run.
         result: What came of it.
     """
-    console = open_console()
-    console.print(_table(plan, result))
+    console = Console()
+    title = f"{plan.verb}: trials of {plan.options.name}"
+    table, notes = TrialTable(title, result.trials, result.best, fitting).drawn(console.width)
+    if console.is_jupyter:
+        console.print(table)
+    else:
+        with console.capture() as drawn:
+            console.print(table)
+        say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
+    for line in (*notes, *_outcome(plan, result), *_next_steps(result)):
+        say(readable(line))
+
+
+def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
     failed = len(result.failed)
-    console.print(
-        f"Finished Experiment {result.id}: {result.state.value}, "
-        f"{len(result.trials) - failed} of {len(result.trials)} trials succeeded, "
-        f"total time {timedelta(seconds=round(result.duration))}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if result.best is not None and plan.direction is not None:
+    succeeded = f"{len(result.trials) - failed} of {len(result.trials)} trials succeeded"
+    lines = [
+        f"Finished Experiment {result.id}: {result.state.value}, {succeeded}, total time "
+        + str(timedelta(seconds=round(result.duration)))
+    ]
+    if result.best is not None and result.best.metric is not None and plan.direction is not None:
         metrics = [r.metric for r in result.trials if r.metric is not None]
         worst = min(metrics) if plan.direction.value == "MAX" else max(metrics)
-        console.print(
-            f"BEST  {plan.optimization_key} {result.best.metric:.6g} with "
-            f"{_pairs(result.best.params)}\n"
-            f"WORST {plan.optimization_key} {worst:.6g}, AVERAGE {sum(metrics) / len(metrics):.6g}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for line in _next_steps(result):
-        console.print(line, highlight=False, soft_wrap=True)
+        average = math.fsum(metric / len(metrics) for metric in metrics)
+        best = f"BEST  {plan.optimization_key} {number_text(result.best.metric)}"
+        lines += [
+            f"{best} with {_pairs(result.best.params)}",
+            f"WORST {plan.optimization_key} {number_text(worst)}, AVERAGE {number_text(average)}",
+        ]
+    return lines
 
 
 def generation_line(over: Generation) -> str:
@@ -59,44 +67,13 @@ def generation_line(over: Generation) -> str:
     """
     parts = [f"Generation {over.number}"]
     if over.average is not None:
-        parts.append(f"average metric {over.average:.6g}")
-    if over.best is not None:
-        parts.append(f"best metric {over.best.metric:.6g}")
+        parts.append(f"average metric {number_text(over.average)}")
+    if over.best is not None and over.best.metric is not None:
+        parts.append(f"best metric {number_text(over.best.metric)}")
         parts.append(f"best parameters {_pairs(over.best.params)}")
     if over.failed:
         parts.append(f"{over.failed} of {len(over.results)} trials failed")
     return " | ".join(parts)
-
-
-def _table(plan: Plan, result: ExperimentResult) -> Table:
-    names = list(result.trials[0].params) if result.trials else []
-    outputs = list(dict.fromkeys(name for r in result.trials for name in r.outputs))[:6]
-    table = Table(title=f"{plan.verb}: trials of {plan.options.name}", title_justify="left")
-    table.add_column("#", justify="right")
-    for name in [*names, *outputs]:
-        table.add_column(name, justify="right", no_wrap=True, overflow="ellipsis")
-    table.add_column("time", justify="right")
-    table.add_column("state")
-    for shown in result.trials[:_MAX_ROWS]:
-        table.add_row(
-            str(shown.number),
-            *(_text(shown.params[name]) for name in names),
-            *(_output(result, shown, name) for name in outputs),
-            f"{shown.duration:.1f} s",
-            _state(shown),
-            style="bold" if shown is result.best else None,
-        )
-    if len(result.trials) > _MAX_ROWS:
-        table.caption = f"and {len(result.trials) - _MAX_ROWS} more: see .summary.json"
-    return table
-
-
-def _output(result: ExperimentResult, shown: TrialResult, name: str) -> str:
-    value = shown.outputs.get(name, "")
-    inside = f"/{result.id}/"
-    if isinstance(value, str) and inside in value:  # an attached file
-        value = value.rsplit("/", 1)[-1]
-    return _text(value)
 
 
 def _next_steps(result: ExperimentResult) -> list[str]:
@@ -136,17 +113,5 @@ def _run(result: ExperimentResult) -> str:
     return f"/runs/flow-run/{result.flow_run_id}" if result.flow_run_id else ""
 
 
-def _state(result: TrialResult) -> str:
-    if result.failure is None:
-        return result.state.value
-    reason = f"FAILED {result.failure}"
-    return reason if len(reason) <= 60 else f"{reason[:59]}…"
-
-
 def _pairs(params: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={_text(value)}" for name, value in params.items())
-
-
-def _text(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return ", ".join(f"{name}={value_text(value)}" for name, value in params.items())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hopsml_flows.errors import InvalidArgumentError, NotInTrialError
 from hopsml_flows.execution import current_trial
 from hopsml_flows.storage import Project
+from hopsml_flows.text import is_unicode
 
 __all__ = ["AnyPath", "Place", "current_project", "named_project", "place_of", "shared_root"]
 
@@ -98,6 +99,13 @@ def place_of(path: AnyPath, project: str | None = None, *, argument: str = "hdfs
     text = os.fsdecode(path)
     if "\0" in text:
         raise InvalidArgumentError(argument, path, "must not contain NUL")
+    place = _place(text, path, project, argument)
+    if place.project.local_root is None and not is_unicode(place.path):
+        raise InvalidArgumentError(argument, path, "must be UTF-8, as all names there are")
+    return place
+
+
+def _place(text: str, path: AnyPath, project: str | None, argument: str) -> Place:
     root = named_project(project)
     inside = _inside(text, root)
     if inside is None:

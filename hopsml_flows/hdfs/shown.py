@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hopsml_flows.text import fitting, one_line, say
+
 if TYPE_CHECKING:
     from hopsml_flows.storage import Progress
 
@@ -61,16 +63,16 @@ def shown(what: str, total: int) -> Iterator[_Sum | None]:
         return
     if not sys.stdout.isatty():
         began = time.monotonic()
-        print(f"Copying {what} ({readable(total)})", flush=True)
+        say(f"Copying {what} ({readable(total)})")
         yield _Sum(total, _lines())
-        print(f"Copied {what} in {time.monotonic() - began:.1f} s", flush=True)
+        say(f"Copied {what} in {time.monotonic() - began:.1f} s")
         return
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Bar(*columns, TransferSpeedColumn()) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(fitting(one_line(what)), total=total)
         yield _Sum(total, lambda done, _: bar.update(task, completed=done))
 
 
@@ -92,6 +94,6 @@ def _lines() -> Progress:
         now = time.monotonic()
         if now - last >= _LINE_SECONDS:
             last = now
-            print(f"{done / total:4.0%} of {readable(total)}", flush=True)
+            say(f"{done / total:4.0%} of {readable(total)}")
 
     return told

@@ -1,8 +1,8 @@
 """A search space as the unit cube, for algorithms that do arithmetic on configurations.
 
-Every parameter is one coordinate in [0, 1]: log scales become linear, integers and categories
-cells whose centre stands for all of the cell, so that no value is favoured by rounding and two
-vectors of one configuration are equal. Pure.
+Every parameter that is searched is one coordinate in [0, 1]: log scales become linear, integers
+and categories cells whose centre stands for all of the cell, so that no value is favoured by
+rounding and two vectors of one configuration are equal. Pure.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ class UnitCube:
     """Configurations of a space as vectors of [0, 1]^d, and back.
 
     Args:
-        space: The space of d parameters.
+        space: The space, of d parameters that have more than one value.
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        self._names = list(space)
-        self._domains: list[Domain] = [space[name] for name in space]
+        self._space = space
+        self._names = [name for name, domain in space.items() if domain.cardinality != 1]
+        self._domains: list[Domain] = [space[name] for name in self._names]
+        self._fixed = {
+            name: domain.choices[0] if isinstance(domain, Categorical) else domain.low
+            for name, domain in space.items()
+            if domain.cardinality == 1
+        }
         self.size = len(self._names)
-        """Number of coordinates, d."""
+        """Number of coordinates, d; 0 where all values are fixed."""
         self.categories = np.array(
-            [len(d.choices) if isinstance(d, Categorical) else 0 for d in self._domains]
+            [len(d.choices) if isinstance(d, Categorical) else 0 for d in self._domains], dtype=int
         )
         """Number of choices of each coordinate; 0 where it is a number. Shape (d,)."""
 
@@ -45,10 +51,16 @@ class UnitCube:
         Args:
             vector: Shape (d,), in [0, 1].
         """
-        return {
+        values = {
             name: _value(domain, x)
             for name, domain, x in zip(self._names, self._domains, vector.tolist(), strict=True)
         }
+        return self._ordered(values) if self._fixed else values
+
+    def _ordered(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Searched and fixed values, in the space's order."""
+        every = {**values, **self._fixed}
+        return {name: every[name] for name in self._space}
 
     def vector(self, params: Mapping[str, Any]) -> Vector:
         """The vector of a configuration. Shape (d,).
@@ -60,7 +72,7 @@ class UnitCube:
             _place(domain, params[name])
             for name, domain in zip(self._names, self._domains, strict=True)
         ]
-        vector: Vector = np.clip(np.array(places), 0.0, 1.0)
+        vector: Vector = np.clip(np.array(places, dtype=float), 0.0, 1.0)
         return vector
 
     def snapped(self, vectors: Vector) -> Vector:

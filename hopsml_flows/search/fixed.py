@@ -9,7 +9,7 @@ from typing import Any
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.base import BaseSearch
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.values import is_jsonable, plain
+from hopsml_flows.search.values import check_name, check_value, plain
 
 __all__ = ["GridSearch", "ListSearch", "value_lists", "zipped"]
 
@@ -119,8 +119,7 @@ def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, 
         raise InvalidSpaceError(argument, lists, "must name at least one hyperparameter")
     checked: dict[str, list[Any]] = {}
     for name, values in lists.items():
-        if not isinstance(name, str):
-            raise InvalidSpaceError(argument, name, "hyperparameter names must be strings")
+        check_name(argument, name)
         tolist = getattr(values, "tolist", None)  # a NumPy array or a pandas column
         listed = tolist() if callable(tolist) else values
         if isinstance(listed, (range, tuple)):
@@ -129,10 +128,8 @@ def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, 
             raise InvalidSpaceError(f"{argument}[{name!r}]", values, "must be a list of values")
         if not listed:
             raise InvalidSpaceError(f"{argument}[{name!r}]", values, "must not be empty")
+        where = f"{argument}[{name!r}]"
         for value in listed:
-            if not is_jsonable(value):
-                raise InvalidSpaceError(
-                    f"{argument}[{name!r}]", value, "must hold values that JSON can hold"
-                )
+            check_value(where, value)
         checked[name] = [plain(value) for value in listed]
     return checked

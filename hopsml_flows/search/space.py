@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hopsml_flows.errors import HopsmlWarning, InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
-from hopsml_flows.search.values import image_key, is_jsonable, plain, typed_key
+from hopsml_flows.search.quoted import YAML, number_in, text_choice_complaint
+from hopsml_flows.search.values import (
+    check_name,
+    check_value,
+    image_key,
+    is_jsonable,
+    plain,
+    typed_key,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +43,11 @@ class Float:
         high: Largest value.
         log: Draw uniformly in the logarithm; needs ``low > 0``.
 
+    Equal bounds fix the value: the parameter is passed, and not searched.
+
     Raises:
-        InvalidSpaceError: Bounds that are not finite numbers, or equal, or further apart than a
-            float can say, or not positive with ``log``. Reversed bounds are sorted, with a
-            warning.
+        InvalidSpaceError: Bounds that are not finite numbers, or further apart than a float can
+            say, or not positive with ``log``. Reversed bounds are sorted, with a warning.
     """
 
     low: float
@@ -47,6 +56,10 @@ class Float:
 
     def __post_init__(self) -> None:
         low, high = _ordered(_real("low", self.low), _real("high", self.high))
+        if low == high and plain(self.low) != plain(self.high):
+            raise InvalidSpaceError(
+                "bounds", [self.low, self.high], "must differ as floats, or be equal to fix a value"
+            )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         if not math.isfinite(high - low):
@@ -56,8 +69,8 @@ class Float:
 
     @property
     def cardinality(self) -> int | None:
-        """Number of different values; None for a continuum."""
-        return None
+        """Number of different values: 1 for a fixed one, None for a continuum."""
+        return 1 if self.low == self.high else None
 
     def sample(self, rng: np.random.Generator) -> float:
         """Draw one value uniformly (in the logarithm, if ``log``)."""
@@ -89,9 +102,11 @@ class Int:
         high: Largest value.
         log: Draw so that every octave is as likely; needs ``low >= 1``.
 
+    Equal bounds fix the value: the parameter is passed, and not searched.
+
     Raises:
-        InvalidSpaceError: Bounds that are not integers of 64 bits, or equal, or not positive with
-            ``log``. Reversed bounds are sorted, with a warning.
+        InvalidSpaceError: Bounds that are not integers of 64 bits, or not positive with ``log``.
+            Reversed bounds are sorted, with a warning.
     """
 
     low: int
@@ -136,10 +151,10 @@ class Categorical:
     """One of a list of values that have no order.
 
     Args:
-        choices: At least two different values, of any type that JSON knows.
+        choices: Different values, of any type that JSON knows; a single one is a fixed value.
 
     Raises:
-        InvalidSpaceError: Fewer than two different values, not a list, or a value that JSON
+        InvalidSpaceError: No values, a value twice, not a list, or a value that JSON or UTF-8
             cannot hold.
     """
 
@@ -150,11 +165,14 @@ class Categorical:
             raise InvalidSpaceError("choices", choices, "must be a list of values")
         values = tuple(plain(choice) for choice in choices)
         for value in values:
-            if not is_jsonable(value):
-                raise InvalidSpaceError("choices", value, "must be values that JSON can hold")
+            check_value("choices", value)
+        if not values:
+            raise InvalidSpaceError("choices", choices, "must hold at least one value")
         # True == 1 == 1.0, but they are different choices.
-        if len({typed_key(value) for value in values}) < max(2, len(values)):
-            raise InvalidSpaceError("choices", choices, "must be at least two different values")
+        if len({typed_key(value) for value in values}) < len(values):
+            raise InvalidSpaceError(
+                "choices", choices, "must be different values (a single one fixes it)"
+            )
         # A tuple and a list of the same are one in the record, and could not be told apart again.
         if len({image_key(value) for value in values}) < len(values):
             raise InvalidSpaceError("choices", choices, "must be different values in JSON too")
@@ -199,7 +217,8 @@ class SearchSpace(Mapping[str, Domain]):
     Args:
         domains: Name to a domain, or to bounds as HopsML writes them: two ints are an inclusive
             integer range, two numbers with a float among them a real interval, a list of strings
-            or booleans a choice. Or as data, which forms and YAML have: entries such as
+            or booleans a choice. A list of one value, and equal bounds, fix the value. Or as data,
+            which forms and YAML have: entries such as
             ``{"type": "float", "low": 0.001, "high": 1.0, "log": True}``, by name or as a list
             with a "name" in each.
 
@@ -224,8 +243,7 @@ class SearchSpace(Mapping[str, Domain]):
             raise InvalidSpaceError(argument, domains, "must name at least one hyperparameter")
         self._domains: dict[str, Domain] = {}
         for name, bounds in domains.items():
-            if not isinstance(name, str):
-                raise InvalidSpaceError(argument, name, "hyperparameter names must be strings")
+            check_name(argument, name)
             self._domains[name] = _domain(f"{argument}[{name!r}]", bounds)
 
     def __getitem__(self, name: str) -> Domain:
@@ -297,26 +315,40 @@ def _domain(argument: str, bounds: object) -> Domain:
     bounds = tolist() if callable(tolist) else bounds
     if isinstance(bounds, (str, bytes)) or not isinstance(bounds, Sequence):
         raise InvalidSpaceError(
-            argument, bounds, "must be [low, high], a list of strings, Float, Int or Categorical"
+            argument,
+            bounds,
+            "must be [low, high], a list of strings, Float, Int or Categorical; "
+            "to fix a value, write a list of that one value",
         )
     values = [plain(value) for value in bounds]
     if all(isinstance(value, (str, bool)) for value in values) and values:
-        return _renamed(argument, lambda: Categorical(values))
-    if len(values) != 2:
-        raise InvalidSpaceError(
-            argument, bounds, "must have exactly two bounds, [low, high] (or be Categorical([…]))"
-        )
+        return _renamed(argument, lambda: _texts(values))
     if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
         raise InvalidSpaceError(
             argument, bounds, "must be two numbers [low, high], or a list of strings"
         )
-    low, high = values
+    if len(values) not in (1, 2):
+        raise InvalidSpaceError(
+            argument,
+            bounds,
+            "must have exactly two bounds, [low, high], or one value to fix it "
+            "(or be Categorical([…]))",
+        )
+    low, high = values[0], values[-1]
     if isinstance(low, int) and isinstance(high, int):
         return _renamed(argument, lambda: Int(low, high))
     return _renamed(argument, lambda: Float(low, high))
 
 
+def _texts(values: list[Any]) -> Categorical:
+    """A choice of texts; with a warning where all of them are numbers in quotes."""
+    if (complaint := text_choice_complaint(values)) is not None:
+        warnings.warn(HopsmlWarning(complaint), stacklevel=2)
+    return Categorical(values)
+
+
 _catching = threading.Lock()
+
 
 _KINDS: dict[str, type[Domain]] = {"float": Float, "int": Int, "categorical": Categorical}
 
@@ -338,7 +370,7 @@ def _renamed(argument: str, build: Any) -> Domain:
 def _real(argument: str, value: object) -> float:
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidSpaceError(argument, value, "must be a number")
+        raise InvalidSpaceError(argument, value, f"must be a number{_unquoted(value)}")
     try:
         number = float(value)
     except OverflowError:
@@ -351,15 +383,18 @@ def _real(argument: str, value: object) -> float:
 def _integer(argument: str, value: object) -> int:
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidSpaceError(argument, value, "must be an integer")
+        raise InvalidSpaceError(argument, value, f"must be an integer{_unquoted(value)}")
     if not -(2**63) <= value < 2**63:  # what the generator can draw
         raise InvalidSpaceError(argument, value, "must fit in 64 bits")
     return value
 
 
+def _unquoted(value: object) -> str:
+    number = number_in(value)
+    return "" if number is None else f", such as {number!r} without quotes {YAML}"
+
+
 def _ordered(low: N, high: N) -> tuple[N, N]:
-    if low == high:
-        raise InvalidSpaceError("bounds", [low, high], "must differ")
     if low > high:
         warnings.warn(
             HopsmlWarning(f"reversed bounds [{low}, {high}] were sorted to [{high}, {low}]"),

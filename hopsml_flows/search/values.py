@@ -11,21 +11,29 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from numbers import Real
 from os import PathLike, fspath
 from typing import Any
 
-from hopsml_flows.errors import InvalidOutputError
+from hopsml_flows.errors import InvalidOutputError, InvalidSpaceError
+from hopsml_flows.text import is_unicode, text_repr
 
 __all__ = [
     "FILE_LEVELS",
     "NOT_FINITE",
+    "WRITABLE",
     "as_json",
+    "check_name",
+    "check_value",
     "configuration_key",
     "image_key",
     "is_finite",
     "is_jsonable",
+    "is_writable",
     "json_value",
     "plain",
+    "single_number",
     "text_of",
     "typed_key",
     "with_floats",
@@ -34,6 +42,9 @@ __all__ = [
 
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """What JSON lacks, by the text that stands for it."""
+
+WRITABLE = "text that UTF-8 can hold, without lone surrogates"
+"""What text must be that the Prefect server gets, as the end of a sentence."""
 
 _SCALARS = frozenset({type(None), bool, int, float, str})
 _MOST_BITS = 14_000
@@ -62,6 +73,40 @@ def plain(value: Any) -> Any:
     return float(held) if getattr(getattr(held, "dtype", None), "kind", "") == "f" else held
 
 
+def single_number(value: Any) -> int | float | None:
+    """The one number that something is or holds, or None where it holds none, several, or a bool.
+
+    Args:
+        value: A number, a scalar or an array of one element of any numerical library; a list
+            holds values of its own, and is no number however short.
+    """
+    held = _held(value)
+    if isinstance(held, bool):
+        return None
+    if isinstance(held, int):
+        return int.__int__(held)
+    if not isinstance(held, (Real, Decimal)):
+        return None
+    try:
+        return float(held)
+    except OverflowError:  # a fraction beyond all floats
+        return None
+
+
+def _held(value: Any) -> Any:
+    """What an array or a tensor of one element holds; anything else as it is."""
+    try:
+        held = plain(value)
+        if isinstance(value, type) or isinstance(held, (str, Real)):
+            return held
+        if not callable(getattr(held, "item", None)) and callable(getattr(held, "numpy", None)):
+            held = held.numpy()  # TensorFlow's
+        item = getattr(held, "item", None)
+        return plain(item()) if callable(item) else held
+    except Exception:  # several elements, or none; each library has an error of its own
+        return value
+
+
 def is_jsonable(value: Any) -> bool:
     """Whether JSON can hold a hyperparameter's value, arrays and paths turned into lists and text.
 
@@ -73,6 +118,47 @@ def is_jsonable(value: Any) -> bool:
     except Exception:  # the value's own conversion is a library's, or the user's
         return False
     return True
+
+
+def is_writable(value: Any) -> bool:
+    """Whether UTF-8 can hold all texts in a value, as the Prefect server and TensorBoard need it.
+
+    Args:
+        value: JSON values, or what :func:`is_jsonable` accepts.
+    """
+    return is_unicode(json.dumps(as_json(value), ensure_ascii=False))
+
+
+def check_value(argument: str, value: Any) -> None:
+    """Judge a value that a hyperparameter may have.
+
+    Args:
+        argument: What to call it in an error.
+        value: Anything.
+
+    Raises:
+        InvalidSpaceError: JSON or UTF-8 cannot hold it.
+    """
+    if not is_jsonable(value):
+        raise InvalidSpaceError(argument, value, "must hold values that JSON can hold")
+    if not is_writable(value):
+        raise InvalidSpaceError(argument, value, f"must hold {WRITABLE}")
+
+
+def check_name(argument: str, name: object) -> None:
+    """Judge the name of a hyperparameter.
+
+    Args:
+        argument: What has the name.
+        name: Anything.
+
+    Raises:
+        InvalidSpaceError: It is no string, or none that UTF-8 can hold.
+    """
+    if not isinstance(name, str):
+        raise InvalidSpaceError(argument, name, "hyperparameter names must be strings")
+    if not is_unicode(name):
+        raise InvalidSpaceError(argument, name, f"hyperparameter names must be {WRITABLE}")
 
 
 def as_json(value: Any) -> Any:
@@ -299,5 +385,4 @@ def is_finite(number: float) -> bool:
 
 
 def _kind(value: object) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 80 else text[:80] + '…'}"
+    return f"{type(value).__name__} {text_repr(value, 81)}"

@@ -34,8 +34,8 @@ def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
     Returns:
         Shape (count, size).
     """
-    best: Vector = np.zeros((0, size))
-    if count == 0:
+    best: Vector = np.zeros((count, size))
+    if count == 0 or size == 0:
         return best
     farthest = -1.0
     for _ in range(_DESIGNS if count * count * size <= _MANY else 1):

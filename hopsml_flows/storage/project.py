@@ -22,6 +22,7 @@ from hopsml_flows.storage.files import FileInfo, Files, Progress
 from hopsml_flows.storage.local import LocalFiles, written_beside
 from hopsml_flows.storage.matching import matching
 from hopsml_flows.storage.within import within
+from hopsml_flows.text import is_unicode
 
 __all__ = [
     "DEFAULT_PROJECT",
@@ -131,6 +132,8 @@ class Project:
         if "\0" in text:
             raise InvalidProjectError("project", given, "must not contain NUL")
         protocol, found, rest = text.partition("://")
+        if found and protocol not in ("file", "local") and not is_unicode(text):
+            raise InvalidProjectError("project", given, "must be UTF-8, as all names there are")
         if (found and not protocol) or _ONE_SLASH.match(text):
             raise InvalidProjectError("project", given, "must be like protocol://path")
         self._options = options

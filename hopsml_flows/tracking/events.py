@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.events import emit_event
 
+from hopsml_flows.text import readable
 from hopsml_flows.tracking.overview import as_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class EventSender:
     """
 
     def __init__(self, directory: str, tensorboard: str | None) -> None:
-        self._directory = directory
+        self._directory = readable(directory)
         self._tensorboard = tensorboard
 
     def trial_failed(self, record: ExperimentRecord, result: TrialResult) -> None:
@@ -139,7 +140,7 @@ def _experiment(record: ExperimentRecord, directory: str) -> dict[str, Any]:
         "experiment": record.id,
         "name": as_text(record.name),
         "function": record.function,
-        "project": record.project,
+        "project": readable(record.project),
         "directory": directory,
         "direction": record.direction,
         "optimization_key": record.optimization_key,

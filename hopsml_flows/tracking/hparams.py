@@ -14,6 +14,7 @@ from typing import Any
 from hopsml_flows.execution import Job, events
 from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
 from hopsml_flows.search.values import is_finite, text_of
+from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, output_tag
 
 __all__ = ["end_events", "experiment_events", "start_events", "text_parameters", "trial_events"]
@@ -84,7 +85,7 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
         elif kind is float:
             start.hparams[name].number_value = value
         else:
-            start.hparams[name].string_value = text_of(value)
+            start.hparams[name].string_value = unicode_text(text_of(value))
     data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
     return _records([_summary(metadata.SESSION_START_INFO_TAG, data)], now)
 
@@ -115,7 +116,7 @@ def end_events(result: TrialResult) -> bytes:
     ended = result.ended or time.time()
     # TensorBoard keeps single precision; what it cannot hold is left to .outputs.json.
     numbers = {
-        name: float(value)
+        unicode_text(name): float(value)
         for name, value in result.outputs.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
     }
@@ -155,6 +156,8 @@ def _info(name: str, known: Values) -> Any:
     from tensorboard.plugins.hparams import api_pb2
 
     info = api_pb2.HParamInfo(name=name, differs=True)
+    if isinstance(known, (Float, Int)) and known.cardinality == 1:
+        known = [known.low]  # TensorBoard makes no slider of an interval without length
     if isinstance(known, (Float, Int)):
         info.type = api_pb2.DATA_TYPE_FLOAT64
         info.domain_interval.min_value = known.low

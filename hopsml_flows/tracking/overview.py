@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage import ExperimentFiles
+from hopsml_flows.text import number_text, readable
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def as_text(value: Any, most: int = _CELL) -> str:
         value: Anything.
         most: So many characters.
     """
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = number_text(value) if isinstance(value, float) else readable(str(value))
     text = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in text)).strip()
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
@@ -176,7 +177,7 @@ def _facts(standing: Standing) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = []
     if best is not None and best.metric is not None:
         key = record.optimization_key or "metric"
-        facts.append((f"best {key}", f"{best.metric:.6g} ({record.direction})"))
+        facts.append((f"best {key}", f"{number_text(best.metric)} ({record.direction})"))
     facts.append(("trials", f"{done}, {counts.failed} failed, {counts.running} running"))
     if record.duration is not None:
         facts.append(("time", timedelta(seconds=round(record.duration))))

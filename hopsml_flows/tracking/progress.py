@@ -10,7 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.file_proxy import FileProxy
@@ -19,6 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hopsml_flows.text import fitting, number_text, readable, say
 from hopsml_flows.tracking.console import open_console, printing
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ class Progress(ABC):
         Args:
             text: The line.
         """
-        with printing():
-            print(text, flush=True)
+        say(readable(text))
 
     @abstractmethod
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
@@ -106,7 +106,7 @@ class _Plain(Progress):
     """One line now and then, for logs and pipes."""
 
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
-        print(_line(counts, best, elapsed), flush=True)
+        say(_line(counts, best, elapsed))
 
 
 _redirecting = threading.Lock()
@@ -141,15 +141,18 @@ class _LiveLine(Progress):
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
+        console = self._live.console
+        shown = fitting(readable(text), console.file)
         with printing():
-            self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            console.print(shown, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         row = Table.grid(padding=(0, 1))
         bar = ProgressBar(
             total=counts.total or None, completed=counts.done, width=24, pulse=counts.total is None
         )
-        row.add_row(bar, Text(_line(counts, best, elapsed), no_wrap=True, overflow="ellipsis"))
+        line = fitting(_line(counts, best, elapsed), self._live.console.file)
+        row.add_row(bar, Text(line, no_wrap=True, overflow=_cut(self._live.console)))
         self._live.update(row, refresh=True)
 
     def _close(self) -> None:
@@ -184,12 +187,17 @@ def _line(counts: Counts, best: TrialResult | None, elapsed: float) -> str:
         f"{counts.failed} failed",
     ]
     if best is not None and best.metric is not None:
-        parts.append(f"best {best.metric:.6g} ({best.name})")
+        parts.append(f"best {number_text(best.metric)} ({best.name})")
     parts.append(f"{_clock(elapsed)} elapsed")
     left = time_left(counts, elapsed)
     if left is not None and counts.done != counts.total:
         parts.append(f"{_clock(left)} left")
     return " · ".join(parts)
+
+
+def _cut(console: Console) -> Literal["ellipsis", "crop"]:
+    """How a line that is too long is cut, in what the console can write."""
+    return "ellipsis" if fitting("…", console.file) == "…" else "crop"
 
 
 def _clock(seconds: float) -> str:

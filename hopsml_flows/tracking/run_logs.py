@@ -15,6 +15,7 @@ from prefect.logging.handlers import APILogHandler, APILogWorker
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED
 
 from hopsml_flows.execution.excerpt import Excerpt
+from hopsml_flows.text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,8 @@ def task_run_sender() -> Callable[[int, str], None] | None:
 def _shown(level: int, message: str) -> str:
     """A message without what Prefect shows beside it; those of a run's own logger as they are."""
     bare = message.removeprefix(f"{logging.getLevelName(level)} ")
-    return bare.removeprefix("prefect.task_runs: ")
+    # One that the server cannot take would cost all those that are sent together with it.
+    return readable(bare.removeprefix("prefect.task_runs: "))
 
 
 class _Workers:

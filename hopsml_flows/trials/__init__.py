@@ -25,7 +25,7 @@ from hopsml_flows.trials.naming import (
     trial_name,
 )
 from hopsml_flows.trials.outage import Outage
-from hopsml_flows.trials.outputs import DEFAULT_KEY, checked_outputs, json_value, output_tag
+from hopsml_flows.trials.outputs import DEFAULT_KEY, LOG, checked_outputs, json_value, output_tag
 from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.placement import Seat, WorkerFacts, placed
 from hopsml_flows.trials.rate import Rate
@@ -43,6 +43,7 @@ from hopsml_flows.trials.warm_start import Past, Seeds, chosen
 __all__ = [
     "DEFAULT_KEY",
     "ISOLATIONS",
+    "LOG",
     "Counts",
     "DeviceUsage",
     "ExperimentResult",

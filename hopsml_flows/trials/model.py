@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from hopsml_flows.redaction import redacted
+from hopsml_flows.text import readable
 from hopsml_flows.trials.usage import DeviceUsage
 
 __all__ = ["ISOLATIONS", "Failure", "State", "Trial", "TrialResult"]
@@ -63,7 +64,9 @@ class Failure:
         traceback: Formatted traceback, or "".
         kept: Where the trial's files are, as ``host:directory``, if storage did not take them.
 
-    Secrets of URLs are struck out: libraries quote URLs in their messages.
+    All of it is the user's text, and goes to logs, terminals and the Prefect server: it is kept as
+    what is to be read of it. Secrets of URLs are struck out: libraries quote URLs in their
+    messages.
     """
 
     kind: str
@@ -72,8 +75,8 @@ class Failure:
     kept: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("message", "traceback"):  # frozen, but not before it is made
-            object.__setattr__(self, name, redacted(getattr(self, name)))
+        for name in ("kind", "message", "traceback"):  # frozen, but not before it is made
+            object.__setattr__(self, name, readable(redacted(getattr(self, name))))
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}" if self.message else self.kind
@@ -90,7 +93,8 @@ class TrialResult:
         state: FINISHED or FAILED.
         metric: The optimized number, or None.
         outputs: What the function returned, as JSON values, numbers that are not finite among
-            them; files as paths relative to the project.
+            them; files as paths relative to the project, and under "log" that of the log, unless
+            the function returned something of that name.
         directory: The trial's directory relative to the experiment's.
         attempt: Which attempt this was.
         started: Start, seconds since the epoch.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 
 from hopsml_flows.errors import InvalidReportError
-from hopsml_flows.search.values import plain
+from hopsml_flows.search.values import single_number
 
 __all__ = ["Report", "Reports", "as_number"]
 
@@ -58,10 +57,10 @@ class Reports:
         previous = -1 if self.last is None else self.last.step
         if step is None:
             return previous + 1
-        number = _held(step)
+        number = single_number(step)
         if isinstance(number, float) and number.is_integer():
             number = int(number)
-        if isinstance(number, bool) or not isinstance(number, int):
+        if not isinstance(number, int):
             raise InvalidReportError("step", step, "must be a whole number")
         if not 0 <= number <= LARGEST_STEP:
             raise InvalidReportError("step", step, f"must be from 0 to {LARGEST_STEP}")
@@ -78,11 +77,9 @@ def as_number(value: object) -> float | None:
     Args:
         value: A number, a NumPy scalar, a tensor of one element, or anything else.
     """
-    number = _held(value)
-    if isinstance(number, bool) or not isinstance(number, Real):
-        return None
+    number = single_number(value)
     try:
-        return float(number)
+        return None if number is None else float(number)
     except OverflowError:
         return None
 
@@ -92,13 +89,3 @@ def _metric(metric: object) -> float:
     if number is None:
         raise InvalidReportError("metric", metric, "must be a number that fits in a float")
     return number
-
-
-def _held(value: object) -> object:
-    """The Python number in an array or tensor of one element; anything else as it is."""
-    try:
-        held = plain(value)
-        item = getattr(held, "item", None)
-        return item() if callable(item) else held
-    except Exception:  # several elements, or none; each library has an error of its own
-        return value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from hopsml_flows.search import Direction
 from hopsml_flows.trials.model import State, TrialResult
@@ -21,12 +21,12 @@ _ONE_TRIAL = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentResult:
+class ExperimentResult(Sequence[Any]):
     """An experiment that is over.
 
-    It unpacks as HopsML's return values do: ``path, outputs = launch(…)``, as the verbs for
-    distributed training, and
-    ``best_dir, best_params, best_outputs = grid_search(…)``.
+    It is also the tuple that the verb returned in HopsML: ``path, outputs`` of ``launch`` and the
+    verbs for distributed training, ``best_dir, best_params, best_outputs`` of the searches. It
+    unpacks, and has items, slices (as tuples) and a length, as that tuple has.
 
     Args:
         id: The experiment's identifier.
@@ -50,10 +50,21 @@ class ExperimentResult:
     duration: float
     flow_run_id: str | None = None
 
-    def __iter__(self) -> Iterator[Any]:
+    def as_tuple(self) -> tuple[Any, ...]:
+        """What HopsML returned: ``path, outputs``, or ``best_dir, best_params, best_outputs``."""
         if self.function in _ONE_TRIAL:
-            return iter((self.path, self.outputs))
-        return iter((self.best_dir, self.best_params, self.outputs))
+            return self.path, self.outputs
+        return self.best_dir, self.best_params, self.outputs
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Any, ...]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        return self.as_tuple()[index]
+
+    def __len__(self) -> int:
+        return len(self.as_tuple())
 
     @property
     def best_dir(self) -> str | None:

@@ -31,14 +31,11 @@ _NOT_FINITE = "not_finite"
 """Key of the commit: paths of outputs that are numbers which JSON lacks."""
 
 
-def commit_text(
-    result: TrialResult, *, log: str, files: Sequence[Mapping[str, Any]], **more: Any
-) -> str:
+def commit_text(result: TrialResult, *, files: Sequence[Mapping[str, Any]], **more: Any) -> str:
     """Content of ``.outputs.json``, strict JSON.
 
     Args:
         result: The result of a trial that succeeded.
-        log: Path of its log, relative to the project.
         files: The trial's files: name, size, sha256.
         **more: Further entries of the commit, as JSON values.
     """
@@ -57,7 +54,7 @@ def commit_text(
         **({_NOT_FINITE: paths} if paths else {}),
         **more,
     }
-    return json.dumps({"log": log, **outputs, RESERVED: commit}, allow_nan=False)
+    return json.dumps({**outputs, RESERVED: commit}, allow_nan=False)
 
 
 def committed_result(
@@ -68,8 +65,7 @@ def committed_result(
     Args:
         file: What to call the file in an error.
         content: Content of ``.outputs.json``.
-        trial: The trial; the result has its name and its parameters. The path of its log is
-            among the outputs.
+        trial: The trial; the result has its name and its parameters.
         needs_metric: Whether a trial without a metric is not done.
 
     Raises:

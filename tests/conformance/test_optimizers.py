@@ -30,6 +30,9 @@ from hopsml_flows.search import (
 )
 
 SPACE = SearchSpace({"rate": Float(1e-4, 1e-1, log=True), "units": [2, 9], "opt": ["sgd", "adam"]})
+FIXED = SearchSpace(
+    {"opt": ["adam"], "rate": Float(1e-4, 1e-1, log=True), "units": [3, 3], "decay": [0.1, 0.1]}
+)
 FINITE = SearchSpace({"units": [1, 4], "opt": ["sgd", "adam"]})
 
 
@@ -63,6 +66,10 @@ OPTIMIZERS = {
     "differential evolution, immediate, over a whole finite space": functools.partial(
         evolution, FINITE, generations=9, updating="immediate"
     ),
+    "random with fixed values": lambda direction, seed: RandomSearch(
+        FIXED, samples=12, direction=direction, seed=seed
+    ),
+    "differential evolution with fixed values": functools.partial(evolution, FIXED),
 }
 
 

@@ -56,7 +56,11 @@ def test_result_unpacks_as_hopsml_returned_it(searched):
     result, project = searched
     best_dir, best_params, best_outputs = result
     assert best_params == {"learning_rate": 0.0001, "dropout": 0.45}
-    assert best_outputs == {"accuracy": 1.0 - 0.0001 - 0.045, "loss": 0.0001}
+    assert best_outputs == {
+        "accuracy": 1.0 - 0.0001 - 0.045,
+        "loss": 0.0001,
+        "log": f"Experiments/{result.id}/{result.best.directory}/output.log",
+    }
     assert (
         Path(best_dir)
         == project / "Experiments" / result.id / "0005-learning_rate=0.0001-dropout=0.45"
@@ -95,10 +99,8 @@ def test_trial_files_hold_parameters_outputs_metric_and_prints(searched):
     outputs = json.loads((directory / ".outputs.json").read_text())
     commit = outputs.pop("_commit")
     assert json.loads((directory / ".hparams.json").read_text()) == result.best_params
-    assert outputs == {
-        **result.outputs,
-        "log": f"Experiments/{result.id}/{directory.name}/output.log",
-    }
+    assert outputs == result.outputs
+    assert outputs["log"] == f"Experiments/{result.id}/{directory.name}/output.log"
     assert float((directory / ".metric").read_text()) == result.best_metric
     assert commit["attempt"] == 1
     sizes = {file["name"]: file["size"] for file in commit["files"]}

@@ -331,7 +331,8 @@ def test_on_remote_storage_a_training_goes_on_from_the_checkpoint_that_was_broug
     failed = caught.value.result
     assert not list(Path(tempfile.gettempdir()).glob(f"hopsml-group-{failed.id}-*"))
     result = experiment.mirrored(train, evaluator=True, num_workers=1, resume=failed.id, **remote)
-    assert result.outputs == {"metric": 7}
+    log = f"Experiments/{failed.id}/chief_0_output.log"
+    assert result.outputs == {"metric": 7, "log": log}
     project = Project(result.path)
     assert b"finds False" in project.read("chief_0_output.log")
     for log in ("chief_0_output.log", "evaluator_0_output.log"):

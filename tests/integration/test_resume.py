@@ -13,6 +13,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import HopsmlWarning, StorageUnavailableError
 from hopsml_flows.search import Categorical
 from hopsml_flows.storage import Project
+from tests.logs import without_log
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_outputs_that_are_not_finite_are_floats_in_python_and_text_in_strict_jso
     first = experiment.grid_search(train, {"x": [1, 2]}, **options)
     again = experiment.grid_search(train, {"x": [1, 2]}, resume=first.id, **options)
     for result in (first, again):
-        assert repr(result.trials[0].outputs) == (
+        assert repr(without_log(result.trials[0].outputs)) == (
             "{'metric': 1, 'loss': nan, 'curve': [1.0, -inf], 'said': 'NaN'}"
         )
         table = result.to_pandas()
@@ -168,7 +169,7 @@ def test_a_damaged_launch_without_hyperparameters_is_run_again(options):
     Path(first.path, ".outputs.json").write_text("null")
     with pytest.warns(HopsmlWarning, match="holds nothing, no object"):
         again = experiment.launch(train, resume=first.id, **options)
-    assert again.outputs == {"metric": 5}
+    assert without_log(again.outputs) == {"metric": 5}
 
 
 def test_a_record_is_left_alone_as_long_as_it_is_not_known_what_to_do(options, monkeypatch):

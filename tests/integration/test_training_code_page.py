@@ -21,6 +21,12 @@ def example(run_script):
     return run
 
 
+def test_what_json_cannot_hold_is_kept_as_text(example):
+    printed = example("What a training function returns")
+    assert """0.2 [2, "b'raw'"]""" in printed
+    assert "outputs['model'] is object <object object at" in printed
+
+
 def test_returned_files_and_directories_are_in_the_project(example):
     printed = example("Return files and directories")
     assert re.search(r"^Experiments/no-name-[^/]+/0002-units=2/saved_model$", printed, re.MULTILINE)

@@ -32,7 +32,7 @@ RESULT = TrialResult(
     directory="generation.0/0003-x=1", attempt=2, started=10.0, ended=12.5, worker="tcp://w:1",
     generation=0, devices=DeviceUsage(1, MeanPeak(1.0, 2.0), MeanPeak(3.0, 4.0)),
 )  # fmt: skip
-TEXT = commit_text(RESULT, log="log", files=[])
+TEXT = commit_text(RESULT, files=[])
 
 
 def shortly(content):
@@ -55,17 +55,12 @@ def changed(*path, to):
     return json.dumps(content)
 
 
-def without_log(result):
-    assert result.outputs.pop("log") == "log"
-    return result
-
-
 def test_a_commit_is_strict_json_and_comes_back_as_it_was():
     def refuse(name):
         raise AssertionError(f"{name} is no JSON")
 
     json.loads(TEXT, parse_constant=refuse)
-    got = without_log(committed_result("f", TEXT, TRIAL))
+    got = committed_result("f", TEXT, TRIAL)
     assert repr(got) == repr(RESULT)
     assert got.params is TRIAL.params
 

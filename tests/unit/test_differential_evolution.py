@@ -1057,3 +1057,40 @@ def test_a_saved_state_has_what_was_recalled(updating):
     proposals = carry_out(again, one_number)
     assert proposals == carry_out(search, one_number)
     assert proposals[5].params == {"x": 0.75}
+
+
+# Fixed values
+
+FIXED = {"loss": ["mse"], "layers": [3, 3], "decay": [0.1, 0.1], "eps": Float(1e-8, 1e-8, log=True)}
+VALUES = {"loss": "mse", "layers": 3, "decay": 0.1, "eps": 1e-8}
+
+
+@STRATEGIES
+@UPDATINGS
+def test_fixed_values_change_nothing_in_how_the_others_are_searched(strategy, updating):
+    settings = {
+        "generations": 5, "population": 6, "direction": "min", "seed": 3,
+        "strategy": strategy, "updating": updating,
+    }  # fmt: skip
+    alone = DifferentialEvolution(MIXED, **settings)
+    beside = DifferentialEvolution(SearchSpace({**FIXED, **MIXED}), **settings)
+    searched = [p.params for p in carry_out(alone, bowl)]
+    with_fixed = [p.params for p in carry_out(beside, bowl)]
+    assert with_fixed == [{**VALUES, **params} for params in searched]
+
+
+@STRATEGIES
+@UPDATINGS
+def test_where_all_values_are_fixed_there_is_one_evaluation(strategy, updating):
+    search = DifferentialEvolution(SearchSpace(FIXED), strategy=strategy, updating=updating)
+    assert search.total == 1
+    assert [p.params for p in carry_out(search, lambda params: 0.5)] == [VALUES]
+    assert search.best.value == 0.5
+
+
+def test_a_fixed_value_may_be_given_to_begin_with_and_no_other():
+    space = SearchSpace({"x": [0.0, 1.0], "layers": [3, 3]})
+    search = DifferentialEvolution(space, initial=[{"x": 0.5, "layers": 3}])
+    assert search.ask(1)[0].params == {"x": 0.5, "layers": 3}
+    with pytest.raises(InvalidArgumentError, match=r"initial\[0\]\['layers'\]"):
+        DifferentialEvolution(space, initial=[{"x": 0.5, "layers": 4}])

@@ -63,9 +63,9 @@ def ran(storage, trial, metric):
             generation=trial.generation,
             devices=USAGE,
         )
-    staging.commit(result)
+    committed = staging.commit(result)
     staging.close()
-    return result
+    return committed
 
 
 def test_an_experiment_that_has_not_begun_has_no_trials(storage):

@@ -163,3 +163,23 @@ def test_a_choice_that_is_no_number_has_a_place():
         assert vector == pytest.approx([(place + 0.5) / 3])
         assert cube.params(vector)["x"] is choice
     assert cube.vector({"x": float("nan")}) == pytest.approx([0.5])
+
+
+def test_fixed_values_have_no_coordinate_and_are_in_every_configuration():
+    space = SearchSpace(
+        {"a": Float(0.1, 0.1), "x": [0.0, 1.0], "b": Int(3, 3, log=True), "c": Categorical(["d"])}
+    )
+    cube = UnitCube(space)
+    assert (cube.size, cube.categories.tolist()) == (1, [0])
+    params = cube.params(np.array([0.25]))
+    assert params == {"a": 0.1, "x": 0.25, "b": 3, "c": "d"}
+    assert list(params) == list(space)
+    assert cube.vector(params).tolist() == [0.25]
+
+
+def test_a_space_of_fixed_values_alone_has_a_cube_without_coordinates():
+    cube = UnitCube(SearchSpace({"a": [0.1], "b": [3, 3]}))
+    assert cube.size == 0
+    assert cube.params(np.zeros(0)) == {"a": 0.1, "b": 3}
+    assert cube.vector({"a": 0.1, "b": 3}).shape == (0,)
+    assert cube.snapped(np.zeros((4, 0))).shape == (4, 0)

@@ -121,7 +121,6 @@ def test_a_failures_cause_is_in_its_traceback(run):
         (None, "returned NoneType None; it must return a number"),
         ({"a": 1, "b": 2}, "lacks the optimization key 'metric'; it has ['a', 'b']"),
         ({"metric": "0.9"}, "must be a number"),
-        ({"metric": 1, "x": b"raw"}, "outputs['x'] is bytes"),
     ],
 )
 def test_a_useless_return_value_is_a_failure_saying_what_was_expected(run, returned, reason):
@@ -185,7 +184,27 @@ def test_another_attempt_says_so_in_its_log(run):
 def test_a_single_run_needs_no_metric(run):
     result, _ = run(lambda: None, key=None, needs_metric=False)
     assert result.state is State.FINISHED
-    assert (result.outputs, result.metric) == ({}, None)
+    assert (result.outputs, result.metric) == ({"metric": None}, None)
+
+
+def test_an_output_that_json_cannot_hold_costs_no_trial_and_is_a_warning(run):
+    result, log = run(lambda: {"metric": 0.5, "raw": b"\xff", "name": "caf\udce9"})
+    assert result.state is State.FINISHED
+    assert result.metric == 0.5
+    assert result.outputs == {"metric": 0.5, "raw": "b'\\xff'", "name": "caf\udce9"}
+    [warning] = result.warnings
+    assert warning.startswith("outputs['raw'] is bytes b'\\xff'; it must be")
+    assert warning in log
+
+
+def test_what_an_exception_says_can_be_written_anywhere(run):
+    def training():
+        raise ValueError("caf\udce9 \x1b[31mred\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x07 nul\0")
+
+    result, log = run(training)
+    assert result.failure.message == r"caf\udce9 red link nul\x00"
+    assert r"ValueError: caf\udce9 red link nul\x00" in result.failure.traceback
+    assert r"ValueError: caf\udce9 red link nul\x00" in log
 
 
 def test_a_job_pickles_without_the_unpacked_function(run, project):

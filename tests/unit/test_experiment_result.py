@@ -35,6 +35,31 @@ def test_a_launch_unpacks_into_its_directory_and_its_one_trials_outputs():
     assert outputs == {"metric": 0.5}
 
 
+def test_a_result_is_the_tuple_that_hopsml_returned():
+    searched = result()
+    path, params, outputs = searched
+    assert (searched[0], searched[1], searched[2]) == (path, params, outputs)
+    assert (searched[-1], searched[-3]) == (outputs, path)
+    assert searched[1:] == (params, outputs)
+    assert searched[::-1] == (outputs, params, path)
+    assert len(searched) == 3
+    assert [*reversed(searched)] == [outputs, params, path]
+    assert params in searched
+    assert searched.index(path) == 0
+    for function in ("launch", "mirrored", "collective_all_reduce", "parameter_server"):
+        one = result(function, trials=(GOOD,))
+        assert tuple(one) == one[:] == (one.path, {"metric": 0.5})
+        assert (len(one), one[1], one[-2]) == (2, {"metric": 0.5}, one.path)
+        with pytest.raises(IndexError):
+            one[2]
+    with pytest.raises(IndexError):
+        searched[3]
+    with pytest.raises(TypeError):
+        searched["path"]
+    assert len(result(best=None)) == 3  # a failed search is no empty one
+    assert result(best=None)
+
+
 def test_a_launch_of_several_trials_or_without_outputs_has_none():
     assert result("launch").outputs is None
     silent = dataclasses.replace(GOOD, outputs={})

@@ -136,7 +136,7 @@ def test_what_a_follower_returns_is_its_own_affair(run, project):
     ended_when(has_finished)
     report = run(lambda: object(), FOLLOWER)
     assert report.phase is Phase.FINISHED
-    assert report.result.outputs == {}
+    assert report.result.outputs == {"metric": None}
     directory = project.local_root / "Experiments" / "groups-1"
     assert (directory / "worker_0_output.log").exists()
     assert not (directory / ".outputs.json").exists()

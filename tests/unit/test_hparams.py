@@ -113,10 +113,13 @@ def test_domains_are_typed_intervals_and_lists(experiment):
             "bias": Categorical([True, False]),
             "dropout": [0.5, 0, 0.25, 0.5],
             "kind": ["one"],
+            "fixed": Float(0.1, 0.1),
+            "layers": Int(3, 3),
+            "loss": Categorical(["mse"]),
         }
     )
     infos = {info.name: info for info in found.hparam_infos}
-    assert list(infos) == ["rate", "units", "opt", "bias", "dropout", "kind"]
+    assert list(infos)[:6] == ["rate", "units", "opt", "bias", "dropout", "kind"]
     for name, low, high in (("rate", 0.001, 0.5), ("units", 2, 9)):
         interval = infos[name].domain_interval
         assert (interval.min_value, interval.max_value) == (low, high)
@@ -126,7 +129,18 @@ def test_domains_are_typed_intervals_and_lists(experiment):
     assert values_of(infos["bias"]) == [False, True]
     assert values_of(infos["dropout"]) == [0, 0.25, 0.5]
     assert values_of(infos["kind"]) == ["one"]
-    assert {name for name, info in infos.items() if not info.differs} == {"kind"}
+    # TensorBoard makes no slider of an interval without length.
+    assert [values_of(infos[name]) for name in ("fixed", "layers", "loss")] == [[0.1], [3], ["mse"]]
+    same = {name for name, info in infos.items() if not info.differs}
+    assert same == {"kind", "fixed", "layers", "loss"}
+
+
+def test_names_of_outputs_that_utf_8_cannot_hold_are_escaped(told):
+    result = TrialResult(
+        1, "0001", {}, State.FINISHED, 0.5, {"metric": 0.5, "size of caf\udce9": 2}
+    )
+    points, _ = told(end_events(result))
+    assert set(points) == {"outputs/metric", r"outputs/size of caf\udce9"}
 
 
 @pytest.mark.parametrize(

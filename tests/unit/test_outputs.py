@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import math
 from collections import OrderedDict
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,12 @@ from hopsml_flows.errors import InvalidOutputError
 from hopsml_flows.trials import checked_outputs, json_value
 
 NAN, INF = math.nan, math.inf
+
+
+@pytest.fixture
+def warnings():
+    """Takes the warnings of a trial."""
+    return []
 
 
 @pytest.mark.parametrize(
@@ -114,11 +122,18 @@ def test_a_single_value_that_is_not_finite_stays_a_float_among_others():
 
 
 @pytest.mark.parametrize(
-    "returned", [{"metric": 1, 1: "a", "1": "b"}, {"metric": 1, "x": {1: 0, "1": 0}}]
+    ("returned", "outputs"),
+    [
+        ({"metric": 1, 1: "a", "1": "b"}, {"metric": 1, "1": "a", "1_": "b"}),
+        ({"metric": 1, "x": {1: 0, "1": 2}}, {"metric": 1, "x": {"1": 0, "1_": 2}}),
+        ({"metric": 1, "_commit": 2}, {"metric": 1, "_commit_": 2}),
+    ],
 )
-def test_keys_that_json_cannot_tell_apart_are_refused(returned):
-    with pytest.raises(InvalidOutputError, match="two keys that JSON writes as '1'"):
-        checked_outputs(returned, key="metric", required=True)
+def test_outputs_whose_keys_clash_are_all_kept_with_a_warning(returned, outputs, warnings):
+    found, metric = checked_outputs(returned, key="metric", required=True, warn=warnings.append)
+    assert (found, metric) == (outputs, 1.0)
+    [warning] = warnings
+    assert "kept as" in warning
 
 
 @pytest.mark.parametrize("value", ["0.9", "high", True, np.bool_(True), None, [0.9], {"x": 1}])
@@ -129,7 +144,7 @@ def test_a_metric_that_is_no_number_is_refused(value):
 
 @pytest.mark.parametrize(
     "returned",
-    [None, "0.9", True, [0.9], (0.9, 1), np.array([0.9]), object(), b"x"],
+    [None, "0.9", True, [0.9], (0.9, 1), np.array([0.9, 1]), np.array([True]), object(), b"x"],
     ids=lambda value: type(value).__name__,
 )
 def test_a_search_needs_a_number_or_a_dict(returned):
@@ -140,7 +155,7 @@ def test_a_search_needs_a_number_or_a_dict(returned):
 @pytest.mark.parametrize(
     ("returned", "outputs", "metric"),
     [
-        (None, {}, None),
+        (None, {"metric": None}, None),  # as in HopsML
         ({}, {}, None),
         ("done", {"metric": "done"}, None),
         ([0.1, 0.2], {"metric": [0.1, 0.2]}, None),
@@ -157,11 +172,6 @@ def test_a_single_run_may_return_anything_json_holds(returned, outputs, metric):
 def test_a_single_run_that_names_a_key_must_return_it():
     with pytest.raises(InvalidOutputError, match="lacks"):
         checked_outputs({"a": 1, "b": 2}, key="c", required=False)
-
-
-def test_the_projects_own_key_is_refused():
-    with pytest.raises(InvalidOutputError, match="reserved"):
-        checked_outputs({"metric": 1, "_commit": 2}, key="metric", required=True)
 
 
 class Tensor:
@@ -210,11 +220,158 @@ def test_values_become_what_json_knows(value, expected):
     assert json.loads(json.dumps(got, allow_nan=False)) == expected
 
 
+class Rude:
+    """Raises whatever is done with it."""
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    __str__ = tolist = __repr__
+
+
+CYCLE: list = []
+CYCLE.append(CYCLE)
+
+
 @pytest.mark.parametrize(
-    "value",
-    [object(), len, b"bytes", 1j, np.complex128(1j), np.array([object()]), np.datetime64("2026")],
+    ("value", "text"),
+    [
+        (object(), "<object object at"),
+        (len, "<built-in function len>"),
+        (b"bytes", "b'bytes'"),
+        (1j, "1j"),
+        (np.complex128(1j), "np.complex128(1j)"),
+        (np.array([object()]), "array([<object"),
+        (np.datetime64("2026"), "np.datetime64('2026')"),
+        (Decimal("0.1"), "Decimal('0.1')"),
+        (Rude(), "<Rude, whose repr raised RuntimeError>"),
+        (10**5000, "1000000"),
+        (b"x\x1b[31m", "b'x"),
+    ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_json_cannot_hold_is_refused_saying_where(value):
-    with pytest.raises(InvalidOutputError, match=r"outputs\['x'\]"):
-        checked_outputs({"metric": 1, "x": {"deep": [value]}}, key="metric", required=True)
+@pytest.mark.parametrize("required", [True, False])
+def test_of_an_output_that_json_cannot_hold_the_text_is_kept(value, text, required, warnings):
+    returned = {"metric": 0.5, "x": {"deep": [1, value]}, "y": 2}
+    if isinstance(value, int):
+        text = "<int, whose repr raised ValueError>"  # Python writes no integer of so many digits
+    outputs, metric = checked_outputs(
+        returned, key="metric", required=required, warn=warnings.append
+    )
+    assert metric == 0.5
+    assert outputs["x"]["deep"][0] == 1
+    assert outputs["x"]["deep"][1].startswith(text)
+    assert outputs["y"] == 2
+    json.dumps(outputs, allow_nan=False)
+    [warning] = warnings
+    assert "outputs['x']['deep'][1]" in warning
+    assert "text is kept" in warning
+
+
+def test_a_value_that_holds_itself_is_cut_where_it_is_deep(warnings):
+    outputs, metric = checked_outputs(
+        {"metric": 1, "x": CYCLE}, key="metric", required=True, warn=warnings.append
+    )
+    assert metric == 1.0
+    json.dumps(outputs)
+    assert len(warnings) == 1
+
+
+def test_of_many_values_that_json_cannot_hold_a_few_are_named(warnings):
+    values = [object() for _ in range(1000)]
+    outputs, _ = checked_outputs(
+        {"metric": 1, "x": values}, key="metric", required=True, warn=warnings.append
+    )
+    assert all(text.startswith("<object") for text in outputs["x"])
+    assert len(warnings) == 11
+    assert warnings[-1].startswith("990 more")
+
+
+def test_what_a_single_run_returns_and_json_cannot_hold_is_kept_as_text(warnings):
+    outputs, metric = checked_outputs(object(), key=None, required=False, warn=warnings.append)
+    assert outputs["metric"].startswith("<object object at")
+    assert metric is None
+    assert len(warnings) == 1
+
+
+def test_a_metric_that_json_cannot_hold_is_refused_with_its_own_type():
+    with pytest.raises(InvalidOutputError, match=r"'metric' is Rude <Rude, .*must be a number"):
+        checked_outputs({"metric": Rude(), "y": 1}, key="metric", required=True)
+
+
+class Torch:
+    """The shape of a PyTorch tensor of one element that needs a gradient."""
+
+    def __init__(self, ndim):
+        self.ndim = ndim
+
+    def item(self):
+        return 0.5
+
+    def numpy(self):
+        raise RuntimeError("call detach() first")
+
+
+class OneEagerTensor:
+    """The shape of TensorFlow's of one element."""
+
+    ndim = 2
+
+    def numpy(self):
+        return np.array([[0.5]], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array(0.5),
+        np.array([0.5]),
+        np.array([[0.5]], dtype=np.float16),
+        np.array([0.5], dtype=np.longdouble),
+        pd.Series([0.5]),
+        Torch(0),
+        Torch(1),
+        OneEagerTensor(),
+        Decimal("0.5"),
+        Fraction(1, 2),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("required", [True, False])
+def test_an_array_of_one_element_is_a_metric(value, required):
+    for returned in (value, {"metric": value, "y": 1}, {"metric": value}):
+        outputs, metric = checked_outputs(returned, key="metric", required=required)
+        assert metric == outputs["metric"] == 0.5
+        assert type(outputs["metric"]) is type(metric) is float
+    assert checked_outputs({"loss": value}, key=None, required=False) == ({"loss": 0.5}, 0.5)
+
+
+def test_scalars_and_arrays_of_one_element_of_real_libraries_are_metrics():
+    import jax.numpy as jnp
+    import tensorflow as tf
+
+    for value in (
+        tf.constant(0.5),
+        tf.constant([0.5]),
+        tf.Variable(0.5),
+        tf.Variable([[0.5]]),
+        jnp.array(0.5),
+        jnp.array([0.5]),
+    ):
+        for returned in (value, {"metric": value}, {"metric": value, "y": value}):
+            outputs, metric = checked_outputs(returned, key="metric", required=True)
+            assert metric == outputs["metric"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "value", [np.array([]), np.array(["0.5"]), np.array([True]), np.array([1j]), pd.Series([0, 1])]
+)
+def test_an_array_that_holds_no_single_number_is_no_metric(value):
+    for returned in (value, {"metric": value, "y": 1}):
+        with pytest.raises(InvalidOutputError, match=r"must (be|return) a number"):
+            checked_outputs(returned, key="metric", required=True)
+
+
+def test_other_arrays_of_one_element_stay_lists():
+    outputs, _ = checked_outputs({"metric": 1, "x": np.array([2])}, key="metric", required=True)
+    assert outputs == {"metric": 1, "x": [2]}

@@ -412,8 +412,13 @@ ODD_SPACES = {
         "größe": Int(1, 3),
         "$x^{$": Categorical(["$\\frac{", "é"]),
     },
-    "text": {"a\nb\tc\x00": Categorical(["", "\n", "\ud800", "a$b$c", "%s{}\\"]), "": Float(0, 1)},
+    "text": {
+        "a\nb\tc\x00": Categorical(["", "\n", "\x1b[31m", "a$b$c", "%s{}\\"]),
+        "": Float(0, 1),
+    },
     "types": {"t": Categorical([True, 1, 1.0, "1", None, [1, 2], {"a": math.nan}])},
+    "fixed": {"x": Float(0.5, 0.5, log=True), "n": Int(3, 3), "c": Categorical(["a"])},
+    "fixed beside others": {"x": Float(0, 1), "y": Float(0.0, 0.0), "n": Int(-3, -3)},
     "many choices": {"c": Categorical([f"choice {n}" for n in range(300)])},
     "many": {f"p{n}": Float(0, 1) if n % 2 else Categorical(["a", "b"]) for n in range(20)},
 }
