@@ -139,6 +139,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._wait_for_server = wait_for_server
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
+        self._takes_together = False
         self._owner: Owner | None = None
         self._shared: set[str] = set()
         self._tasks: dict[int, tuple[Task[Any, Any], str]] = {}
@@ -256,8 +257,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         waited = list(wait_for) if wait_for else None
         inputs = _inputs(parameters, waited, dependencies) or None
         owner = owner or self._first_owner()
-        # The project's own clusters submit nothing again by themselves.
-        once = not self.cluster.owned
+        # The project's own clusters submit nothing again that runs; but Dask computes a result
+        # again that is lost with its worker, before it was taken.
+        once = not self.cluster.owned or not self._takes_together
         call = Call(owner.context, self._task(task), task_run_id, inputs, once)
         number = next(self._numbers)
         explain = partial(self._explained, task_run_id)
@@ -279,6 +281,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         Returns:
             The futures, in the order they were done; empty when the time is up.
         """
+        self._takes_together = True
         try:
             ready = [self._done.get(timeout=timeout)]
         except queue.Empty:
@@ -321,8 +324,10 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
         def done(computed: distributed.Future[Outcome]) -> None:
             if computed.status == "finished":
-                self._done.put(future)
                 future.mark_ready()
+                if not self._takes_together:
+                    future.outcome()  # at once, whenever the flow asks for it
+                self._done.put(future)
                 return
             again = (arguments, f"{future.name}-{uuid.uuid4()}", resources)
             error = computed.exception() if computed.status == "error" else None

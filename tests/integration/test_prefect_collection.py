@@ -69,7 +69,7 @@ def test_a_prefect_server_that_starts_knows_the_block_of_projects(installed):
     said = run(
         installed,
         "import os, subprocess, sys, httpx\n"
-        "from hopsml_flows.flows.server import embedded_server\n"
+        "from hopsml_flows.server import embedded_server\n"
         "with embedded_server() as url:\n"
         "    known = httpx.get(f'{url}/block_types/slug/hopsfs-project')\n"
         "    print('STATUS', known.status_code)\n"
