@@ -179,7 +179,7 @@ def _of_caller(mode: object) -> int:
         as_digits = mode > 0o777 or mode in _WRITTEN_AS_DIGITS
         if as_digits and re.fullmatch("[0-7]{3,4}", digits):
             bits = int(digits, 8)
-        elif not as_digits:
+        elif mode < 8 or 0o77 < mode <= 0o777:  # between them no mode has all its digits
             bits = mode
     if not 0 <= bits <= 0o7777:
         raise InvalidArgumentError(

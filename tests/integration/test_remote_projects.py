@@ -200,4 +200,4 @@ def test_a_server_that_does_not_answer_is_an_error_at_start(
         url = "s3://bucket/project"
     message = refused(url)
     assert url in message
-    assert "no answer within 4 s" in message
+    assert "did not answer within 4 s" in message

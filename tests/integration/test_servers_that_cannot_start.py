@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,11 @@ def test_a_file_in_place_of_the_home_is_named(tmp_path, serve):
 def test_a_home_that_belongs_to_another_user_is_named(tmp_path, serve):
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv, to become another user")
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.is_relative_to(tempfile.gettempdir()) and directory != Path(
+            tempfile.gettempdir()
+        ):
+            directory.chmod(0o755)
     home = tmp_path / "home"
     home.mkdir(0o755)
     said = serve(home, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")

@@ -75,8 +75,10 @@ def test_a_deployment_keeps_a_function_that_only_its_worker_has():
 
 
 def test_a_deployment_refuses_bounds_that_are_none_and_passwords():
-    with pytest.raises(InvalidSpaceError, match=r"^boundary_dict\['rate'\]: must differ"):
-        experiment.random_search.to_deployment("x", parameters={"boundary_dict": {"rate": [1, 1]}})
+    with pytest.raises(InvalidSpaceError, match=r"^boundary_dict\['rate'\]: must have exactly two"):
+        experiment.random_search.to_deployment(
+            "x", parameters={"boundary_dict": {"rate": [1, 2, 3]}}
+        )
     with pytest.raises(InvalidProjectError, match="password") as caught:
         experiment.launch.to_deployment("x", parameters={"project": "s3://me:secret@bucket/demo"})
     assert "secret" not in str(caught.value)

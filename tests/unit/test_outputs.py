@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections import OrderedDict
 from decimal import Decimal
 from fractions import Fraction
@@ -346,21 +349,36 @@ def test_an_array_of_one_element_is_a_metric(value, required):
     assert checked_outputs({"loss": value}, key=None, required=False) == ({"loss": 0.5}, 0.5)
 
 
-def test_scalars_and_arrays_of_one_element_of_real_libraries_are_metrics():
-    import jax.numpy as jnp
-    import tensorflow as tf
+REAL_LIBRARIES = """
+import jax.numpy as jnp
+import tensorflow as tf
+from hopsml_flows.trials import checked_outputs
 
-    for value in (
-        tf.constant(0.5),
-        tf.constant([0.5]),
-        tf.Variable(0.5),
-        tf.Variable([[0.5]]),
-        jnp.array(0.5),
-        jnp.array([0.5]),
-    ):
-        for returned in (value, {"metric": value}, {"metric": value, "y": value}):
-            outputs, metric = checked_outputs(returned, key="metric", required=True)
-            assert metric == outputs["metric"] == 0.5
+for value in (
+    tf.constant(0.5),
+    tf.constant([0.5]),
+    tf.Variable(0.5),
+    tf.Variable([[0.5]]),
+    jnp.array(0.5),
+    jnp.array([0.5]),
+):
+    for returned in (value, {"metric": value}, {"metric": value, "y": value}):
+        outputs, metric = checked_outputs(returned, key="metric", required=True)
+        assert metric == outputs["metric"] == 0.5, value
+print("all are metrics")
+"""
+
+
+def test_scalars_and_arrays_of_one_element_of_real_libraries_are_metrics():
+    # In a process of its own: after JAX is imported, a process must not fork any more.
+    done = subprocess.run(
+        [sys.executable, "-c", REAL_LIBRARIES],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout == "all are metrics\n", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from uuid import uuid4
 
 import fsspec
@@ -306,7 +307,8 @@ def test_the_commit_comes_last(faulty):
     for name in ("output.log", ".hparams.json", EVENTS, "image.png"):
         (staging.path / name).write_text(name)
     Faulty.asked.clear()
-    assert staging.commit(finished()) == finished()
+    logged = {**finished().outputs, "log": here("output.log")}
+    assert staging.commit(finished()) == replace(finished(), outputs=logged)
     staging.close()
     names = faulty.listdir(here("").rstrip("/"))
     assert sorted(names) == sorted(
