@@ -194,7 +194,7 @@ def test_it_is_gone_when_its_driver_is_killed(shown, tmp_path):
         driver.send_signal(signal.SIGKILL)
         driver.wait(10)
         assert left(served) == []
-        assert is_free(url)
+        assert eventually(lambda: is_free(url), bool)
         assert list(scratch.iterdir()) == []
     finally:
         if driver.poll() is None:
