@@ -55,6 +55,6 @@ def test_helper_modules_of_hopsml_import_nothing_heavy(name):
 def test_the_verbs_do_not_bring_tensorflow_or_pandas():
     loaded = imported_by("from hopsml_flows import experiment\nexperiment.grid_search")
     assert "prefect" in loaded
-    # Prefect before 3.8.8 imports pandas where it is installed.
+    # Prefect before 3.8.5 imports pandas where it is installed.
     loaded -= imported_by("from prefect import Flow, task")
     assert loaded.isdisjoint({"tensorflow", "pandas", "pyarrow"})
