@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from hopsml_flows.errors import InvalidArgumentError, UnsupportedOperationError
 from hopsml_flows.execution.assumed import AssumedRole, Credentials
+from hopsml_flows.search.arguments import whole_number
 
 __all__ = ["assume_role", "get_role", "get_roles"]
 
@@ -54,13 +55,7 @@ def assume_role(
     session = f"hopsml-{uuid4().hex[:12]}" if role_session_name is None else role_session_name
     if not isinstance(session, str) or not 2 <= len(session.strip()) <= 64:
         raise InvalidArgumentError("role_session_name", session, "must have 2 to 64 characters")
-    seconds = duration_seconds
-    if isinstance(seconds, bool) or not isinstance(seconds, int):
-        raise InvalidArgumentError("duration_seconds", seconds, "must be a whole number")
-    if not _SHORTEST <= seconds <= _LONGEST:
-        raise InvalidArgumentError(
-            "duration_seconds", seconds, f"must be from {_SHORTEST} to {_LONGEST}"
-        )
+    seconds = whole_number("duration_seconds", duration_seconds, least=_SHORTEST, most=_LONGEST)
     return AssumedRole(role, session.strip(), seconds).used()
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
 from hopsml_flows.hdfs.places import Place, current_project, named_project
-from hopsml_flows.storage import training_dataset, training_datasets
+from hopsml_flows.search.arguments import whole_number
+from hopsml_flows.storage import training_dataset as dataset_directory
+from hopsml_flows.storage import training_datasets
 from hopsml_flows.storage.patience import persistently
 from hopsml_flows.unavailable import SDK, unavailable
 
@@ -44,15 +46,14 @@ def get_training_dataset_path(
     Raises:
         NotFoundError: There is no such dataset.
     """
-    name, version = training_dataset, training_dataset_version
+    name = training_dataset
+    version = whole_number("training_dataset_version", training_dataset_version, least=1)
     if not isinstance(name, str) or not name or "/" in name:
         raise InvalidArgumentError("training_dataset", name, "must be the name of a dataset")
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise InvalidArgumentError("training_dataset_version", version, "must be from 1")
     project = current_project()
     if featurestore is not None and featurestore.lower() != project_featurestore():
         project = named_project(featurestore.removesuffix(_SUFFIX))
-    place = Place(project, _path(project.name, name, version))
+    place = Place(project, dataset_directory(project.name, name, version))
     entries = persistently(lambda: project.listdir(place.path))
     if not entries:
         above = training_datasets(project.name)
@@ -65,10 +66,6 @@ def get_training_dataset_path(
     # Spark writes a directory of the dataset's name, others a file.
     ours = [entry for entry in entries if entry == name or entry.startswith(f"{name}.")]
     return place.below(ours[0]).full if len(ours) == 1 else place.full
-
-
-def _path(project: str, name: str, version: int) -> str:
-    return training_dataset(project, name, version)
 
 
 __getattr__ = unavailable(

@@ -6,14 +6,12 @@ on this machine. Nothing is unpickled unless the caller passes ``allow_pickle=Tr
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from hopsml_flows.errors import UnsupportedOperationError
 from hopsml_flows.hdfs.localized import local_path
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.hdfs.transfer import written
 
 __all__ = ["fromfile", "fromregex", "genfromtxt", "load", "loadtxt", "memmap", "save"]
 
@@ -101,10 +99,7 @@ def save(hdfs_filename: AnyPath, data: Any) -> None:
     place = place_of(hdfs_filename, argument="hdfs_filename")
     if not place.path.endswith(".npy"):
         place = Place(place.project, f"{place.path}.npy")
-    with tempfile.TemporaryDirectory(prefix="hopsml-array-") as directory:
-        local = Path(directory) / "array.npy"
-        _numpy().save(local, data)
-        persistently(lambda: place.project.upload(local, place.path))
+    written(place, lambda local: _numpy().save(local, data))
 
 
 def _numpy() -> Any:

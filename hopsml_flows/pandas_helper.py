@@ -8,16 +8,13 @@ compression, as in pandas. Pandas is no dependency of this package.
 from __future__ import annotations
 
 import importlib
-import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import MissingPackageError
 from hopsml_flows.hdfs.localized import local_path
 from hopsml_flows.hdfs.places import AnyPath, place_of
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.hdfs.transfer import written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,10 +147,7 @@ def write_excel(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) ->
 
 def _write(hdfs_filename: AnyPath, write: Callable[[str], object]) -> None:
     place = place_of(hdfs_filename, argument="hdfs_filename")
-    with tempfile.TemporaryDirectory(prefix="hopsml-frame-") as directory:
-        local = Path(directory) / os.path.basename(place.name)
-        write(str(local))
-        persistently(lambda: place.project.upload(local, place.path))
+    written(place, lambda local: write(str(local)))
 
 
 def _read(function: str, hdfs_filename: AnyPath, arguments: dict[str, Any]) -> Any:

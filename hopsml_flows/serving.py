@@ -9,7 +9,8 @@ from pathlib import Path
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.hdfs.looking import info_of
 from hopsml_flows.hdfs.places import AnyPath, Place, current_project, place_of
-from hopsml_flows.storage import model_version
+from hopsml_flows.search.arguments import whole_number
+from hopsml_flows.storage import model_version as version_directory
 from hopsml_flows.storage.patience import persistently
 from hopsml_flows.unavailable import unavailable
 
@@ -35,13 +36,11 @@ def export(
         FileNotFoundError: There is no such file or directory.
         FileExistsError: The version exists, and ``overwrite`` is false.
     """
-    version = model_version
+    version = whole_number("model_version", model_version, least=1)
     if not isinstance(model_name, str) or not model_name.strip(". ") or "/" in model_name:
         raise InvalidArgumentError("model_name", model_name, "must be a name without slashes")
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise InvalidArgumentError("model_version", version, "must be a whole number from 1")
     project = current_project()
-    target = Place(project, _directory(model_name, version))
+    target = Place(project, version_directory(model_name, version))
     local = Path(os.fsdecode(model_path))
     source = None if local.exists() else place_of(model_path, argument="model_path")
     if source is not None and info_of(source) is None:
@@ -53,10 +52,6 @@ def export(
     else:
         _copy(source, target)
     return target.full
-
-
-def _directory(name: str, version: int) -> str:
-    return model_version(name, version)
 
 
 def _bring(local: Path, target: Place) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from hopsml_flows.execution import Reporter, Scalars, TrialContext
+from hopsml_flows.execution import Reporter, Scalars, TrialContext, running_trial
 from hopsml_flows.execution.capture import OutputLog
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial
@@ -21,3 +21,14 @@ def context_of(project, logdir, *, number=1, key=None):
     finally:
         scalars.close()
         log.close()
+
+
+@contextmanager
+def trial_on(project, directory, monkeypatch):
+    """A trial that runs on a project, in an empty working directory and with an empty cache."""
+    work = directory / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HOPSML_CACHE", str(directory / "cache"))
+    with context_of(project, directory / "logdir") as context, running_trial(context):
+        yield

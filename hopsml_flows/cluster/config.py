@@ -15,7 +15,7 @@ from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
 from hopsml_flows.search.arguments import seconds, whole_number
 from hopsml_flows.search.values import plain
 
-__all__ = ["KINDS", "LEAST_MEMORY", "ClusterConfig", "GroupSize"]
+__all__ = ["KINDS", "LEAST_MEMORY", "ClusterConfig", "GroupSize", "of_cluster"]
 
 KINDS = ("auto", "local", "cuda", "address", "slurm", "kubernetes")
 """Kinds of cluster: chosen by what the machine has, CPU processes, one process a GPU, running,
@@ -57,9 +57,8 @@ class ClusterConfig:
             than there are trials. "slurm" and "kubernetes" have no default.
         memory_limit: Memory of a worker and of the process that trains for it, as Dask writes it
             ("4GiB", 0.5 of the machine's, "auto" for an equal share of it, or None for no limit);
-            at least 320 MiB. A process that holds more
-            than 95% with its worker is ended, which costs its trial an attempt; one that holds
-            more than 80% between two trials is replaced.
+            at least 320 MiB. A process that holds more than 95% with its worker is ended, which
+            costs its trial an attempt; one that holds more than 80% between two trials is replaced.
         idle_timeout: Seconds after which an idle worker is given back; None keeps all.
         start_timeout: Seconds that workers get to start; for "slurm" and "kubernetes" the first
             one, which may have to wait in a queue.
@@ -91,7 +90,7 @@ class ClusterConfig:
             given = getattr(self, name)
             if given is None and name == "idle_timeout":
                 continue
-            with _of_cluster():
+            with of_cluster():
                 object.__setattr__(self, name, seconds(f"cluster.{name}", given))
         self._check_memory()
         self._check_gpus()
@@ -132,7 +131,7 @@ class ClusterConfig:
                 "cluster.n_workers", None, f"must be given for a cluster of kind {self.kind!r}"
             )
         if workers is not None:
-            with _of_cluster():
+            with of_cluster():
                 count = whole_number("cluster.n_workers", workers, least=1, most=MOST_WORKERS)
             object.__setattr__(self, "n_workers", count)
 
@@ -258,7 +257,7 @@ class ClusterConfig:
 
 
 @contextmanager
-def _of_cluster() -> Iterator[None]:
+def of_cluster() -> Iterator[None]:
     """Errors of arguments in the block are errors of the cluster."""
     try:
         yield

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -88,7 +88,7 @@ class Held(Generic[T]):
 
     @property
     def _is_changed(self) -> bool:
-        """Whether it is not what was written here last; nothing was, if nobody holds it."""
+        """Whether it is not what was written here last; without a user, nothing was."""
         return not self._written or self._read() != self._written[0]
 
     def _set(self, value: T) -> None:
@@ -109,36 +109,32 @@ def held_config(settings: Mapping[str, object]) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def held_level(logger: str, level: int) -> Iterator[None]:
+def held_level(logger: str, level: int) -> AbstractContextManager[None]:
     """Hold the level of a logger.
 
     Args:
         logger: Its name.
         level: The level.
     """
-    with _level(logger).at(level):
-        yield
+    return _level(logger).at(level)
 
 
-@contextmanager
-def held_variable(name: str, value: str) -> Iterator[None]:
+def held_variable(name: str, value: str) -> AbstractContextManager[None]:
     """Hold an environment variable of this process.
 
     Args:
         name: Its name.
         value: Its value.
     """
-    with _variable(name).at(value):
-        yield
+    return _variable(name).at(value)
 
 
 @contextmanager
 def held_spawn_environment() -> Iterator[None]:
     """Hold what nannies write into the environment of their own process, and leave there.
 
-    Numerical libraries that are loaded later, and programs that are started later, would have one
-    thread for ever.
+    Numerical libraries that are loaded later, and programs that are started later, would keep one
+    thread.
     """
     found: Mapping[str, object] = dask.config.get("distributed.nanny.pre-spawn-environ")
     # Dask's own rules: what is set already wins, and hashes are the same in all workers.
@@ -173,15 +169,13 @@ def held_search_path() -> Iterator[None]:
                 sys.path[:] = [entry for entry in sys.path if entry not in left]
 
 
-@contextmanager
-def held_switch_interval(seconds: float) -> Iterator[None]:
+def held_switch_interval(seconds: float) -> AbstractContextManager[None]:
     """Hold the time for which a thread may keep the interpreter while others wait for it.
 
     Args:
         seconds: The time.
     """
-    with _switch_interval.at(seconds):
-        yield
+    return _switch_interval.at(seconds)
 
 
 @cache

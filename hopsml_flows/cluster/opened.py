@@ -20,6 +20,7 @@ from typing import Any
 import distributed
 
 from hopsml_flows.cluster import kubernetes, slurm
+from hopsml_flows.cluster.asking import on_all_workers
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.cluster.held import (
@@ -60,6 +61,9 @@ NOTICE_SECONDS = 2
 
 CONNECT_SECONDS = 10
 """Longest wait for a running scheduler to answer."""
+
+_TELL_SECONDS = 30.0
+"""Longest wait for workers that are told something, whether they hear it or not."""
 
 _logger = logging.getLogger(__name__)
 
@@ -125,8 +129,9 @@ class OpenCluster:
         self._tell(receive, lent)
 
     def _tell(self, function: Callable[..., None], *args: object) -> None:
-        with suppress(OSError):  # the scheduler is gone, which is said elsewhere
-            self.client.run(function, *args, on_error="ignore")
+        # The scheduler is gone or a worker hangs (TimeoutError), which is said elsewhere.
+        with suppress(OSError):
+            on_all_workers(self.client, _TELL_SECONDS, function, *args)
 
     @property
     def worker_count(self) -> int:
@@ -296,15 +301,13 @@ def _await_workers(
         if time.monotonic() > deadline:
             raise ResourceUnavailableError(
                 f"{there} of {count} workers were there within {config.start_timeout:g} s (the "
-                f"cluster's start_timeout); {_WHERE_TO_LOOK[config.kind]}"
+                f"cluster's start_timeout); {_WHERE_TO_LOOK.get(config.kind, _HERE)}"
             )
         time.sleep(0.1)
 
 
+_HERE = "they end before they can say more"
 _WHERE_TO_LOOK = {
-    "auto": "they end before they can say more",
-    "local": "they end before they can say more",
-    "cuda": "they end before they can say more",
     "slurm": "the queue or the jobs' logs (squeue; the option log_directory) say why",
     "kubernetes": "the pods say why (kubectl describe pods, kubectl logs)",
 }

@@ -28,6 +28,7 @@ from prefect.tasks import Task
 from prefect.utilities.collections import visit_collection
 from prefect.utilities.engine import collect_task_run_inputs_sync
 
+from hopsml_flows.cluster.asking import on_all_workers
 from hopsml_flows.cluster.beginnings import clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.deaths import Death, why_died
@@ -38,7 +39,6 @@ from hopsml_flows.cluster.orphans import end_orphans
 from hopsml_flows.cluster.remote import Call, Outcome, Share, SharedRef, flush_worker, perform
 from hopsml_flows.cluster.states import FinalState, StateBook
 from hopsml_flows.errors import ResourceUnavailableError, WorkerLostError
-from hopsml_flows.storage.within import within
 
 __all__ = ["Owner", "TrialTaskRunner"]
 
@@ -501,12 +501,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                     self._note(known.future, known.future.outcome())
             hurry = interrupted or not self._book.server_answers()
             seconds = 2.0 if hurry else FLUSH_SECONDS
-            # Dask waits without limit for a worker whose process was stopped.
-            within(
-                seconds + FLUSH_SECONDS,
-                lambda: client.run(flush_worker, seconds, on_error="ignore"),
-                "a worker",
-            )
+            on_all_workers(client, seconds + FLUSH_SECONDS, flush_worker, seconds)
             if not self.cluster.owned:
                 self._clear_beginnings()
                 for key in list(self._shared):

@@ -19,10 +19,11 @@ import distributed
 from dask.utils import parse_bytes
 from tornado.ioloop import PeriodicCallback
 
+from hopsml_flows.cluster.config import of_cluster
 from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.cluster.options import check_options
 from hopsml_flows.cluster.settings import GPU, as_environment
-from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
+from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.search.arguments import whole_number
 
 if TYPE_CHECKING:
@@ -100,10 +101,8 @@ def arguments(config: ClusterConfig) -> dict[str, Any]:
 
 
 def _count(option: str, value: object) -> int:
-    try:
+    with of_cluster():
         return whole_number(f"cluster.options[{option!r}]", value, least=1, most=_MOST_CORES)
-    except InvalidArgumentError as error:
-        raise InvalidClusterError(error.argument, error.value, error.allowed) from None
 
 
 def _check_memory(memory: Any) -> None:

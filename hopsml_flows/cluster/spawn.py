@@ -38,7 +38,7 @@ def without_main_module() -> Iterator[None]:
     place where this is decided; ``tests/unit/test_spawn.py`` fails when it changes.
     """
     global _users, _replaced
-    spawn: Any = multiprocessing.spawn  # typed as a function that nobody replaces
+    spawn: Any = multiprocessing.spawn  # typed as a function that is never replaced
     with _lock:
         _users += 1
         if _users == 1:

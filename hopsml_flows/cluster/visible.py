@@ -7,16 +7,16 @@ from contextlib import suppress
 
 import distributed
 
+from hopsml_flows.cluster.asking import on_all_workers
 from hopsml_flows.errors import InvalidProjectError, ResourceUnavailableError
 from hopsml_flows.storage import Project, remove_marker, sees_marker, write_marker
-from hopsml_flows.storage.within import within
 
 __all__ = ["check_visible"]
 
 _LOOK_SECONDS = 12
 
 _ANSWER_SECONDS = 60
-"""Longest wait for all workers; Dask waits without limit for one whose process was stopped."""
+"""Longest wait for all workers."""
 
 
 def check_visible(client: distributed.Client, project: Project) -> None:
@@ -38,10 +38,8 @@ def check_visible(client: distributed.Client, project: Project) -> None:
             "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
         ) from error
     try:
-        answers = within(
-            _ANSWER_SECONDS,
-            lambda: client.run(_look, project, path, content, on_error="return"),
-            "a worker",
+        answers = on_all_workers(
+            client, _ANSWER_SECONDS, _look, project, path, content, on_error="return"
         )
     except TimeoutError as error:
         raise ResourceUnavailableError(f"{error}: its process hangs, or its machine") from error

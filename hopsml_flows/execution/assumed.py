@@ -10,7 +10,6 @@ from typing import Any
 
 from hopsml_flows.errors import CredentialsError
 from hopsml_flows.execution.credentials import Lent, publish, published
-from hopsml_flows.redaction import redacted
 
 __all__ = ["AssumedRole", "Credentials"]
 
@@ -22,6 +21,7 @@ SHARE_OF_LIFE = 0.75
 RETRY_SECONDS = 30.0
 """Pause before a renewal that failed is tried again."""
 
+# By HopsML's names; AWS' answer has them with a capital letter.
 _NAMES = {
     "accessKeyId": "AWS_ACCESS_KEY_ID",
     "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
@@ -44,6 +44,9 @@ class AssumedRole:
         session: Name of the session.
         seconds: How long credentials hold.
 
+    Attributes:
+        identity: The botocore session with which the role is assumed.
+
     Raises:
         CredentialsError: There is no identity to ask with.
     """
@@ -54,7 +57,7 @@ class AssumedRole:
             "RoleSessionName": session,
             "DurationSeconds": seconds,
         }
-        self._identity = _identity()
+        self.identity = _identity()
 
     def used(self) -> Credentials:
         """Get credentials, use them, and renew them from now on.
@@ -71,26 +74,19 @@ class AssumedRole:
         ).start()
         return Credentials({name: lent.variables[variable] for name, variable in _NAMES.items()})
 
-    @property
-    def identity(self) -> Any:
-        """The botocore session with which the role is assumed."""
-        return self._identity
-
     def _asked(self) -> Lent:
         from botocore.exceptions import BotoCoreError, ClientError
 
         role = self._request["RoleArn"]
         try:
-            client = self._identity.create_client("sts", region_name=_region())
+            client = self.identity.create_client("sts", region_name=_region())
             found = client.assume_role(**self._request)["Credentials"]
         except (BotoCoreError, ClientError) as error:
             raise CredentialsError(
-                f"{role} cannot be assumed ({type(error).__name__}: {redacted(str(error))})"
+                f"{role} cannot be assumed ({type(error).__name__}: {error})"
             ) from error
         variables = {
-            "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": found["SessionToken"],
+            variable: found[name[0].upper() + name[1:]] for name, variable in _NAMES.items()
         }
         return Lent(variables, time.time(), found["Expiration"].timestamp())
 

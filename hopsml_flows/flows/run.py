@@ -30,7 +30,6 @@ from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_
 from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress
 from hopsml_flows.tracking.announcer import Announcer
-from hopsml_flows.tracking.console import printing
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
 
 __all__ = ["run"]
@@ -107,8 +106,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         get_run_logger().warning(said)
         warnings.warn(HopsmlWarning(said), stacklevel=2)
     if plan.options.progress:
-        with printing():
-            print_report(plan, result)
+        print_report(plan, result)
     first = driver.loop.first_failure
     if result.state is State.FAILED and first is not None:
         log = plan.options.project.full(paths.trial(first.directory))

@@ -145,10 +145,12 @@ class TrialTable:
     def _parameter(self, name: str) -> _Column:
         keys = {_key(trial.params.get(name)) for trial in self.trials}
         alike = len(keys) == 1 and len(self.trials) > 1
-        column = self._column(
-            name, lambda trial: value_text(trial.params.get(name, "")), 4 if alike else 1
+        return self._column(
+            name,
+            lambda trial: value_text(trial.params.get(name, "")),
+            4 if alike else 1,
+            alike=alike,
         )
-        return _Column(column.name, column.cells, column.rank, alike)
 
     def _output(self, name: str, rank: int) -> _Column:
         def text(trial: TrialResult) -> str:
@@ -160,10 +162,16 @@ class TrialTable:
         return self._column(name, text, rank)
 
     def _column(
-        self, name: str, text: Callable[[TrialResult], str], rank: int, *, right: bool = True
+        self,
+        name: str,
+        text: Callable[[TrialResult], str],
+        rank: int,
+        *,
+        alike: bool = False,
+        right: bool = True,
     ) -> _Column:
         cells = tuple(self.fitting(text(trial)) for trial in self._rows)
-        return _Column(self.fitting(one_line(name)), cells, rank, right=right)
+        return _Column(self.fitting(one_line(name)), cells, rank, alike, right)
 
     def _table(self, columns: Sequence[_Column], widths: Sequence[int], box: Box | None) -> Table:
         dots = self.fitting("…")

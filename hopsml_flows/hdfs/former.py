@@ -35,21 +35,8 @@ def log(string: object) -> None:
     print(string, flush=True)
 
 
-def copy_to_project(
-    local_path: AnyPath,
-    relative_hdfs_path: AnyPath,
-    overwrite: bool = False,
-    project: str | None = None,
-) -> None:
-    """HopsML's older name of :func:`copy_to_hdfs`.
-
-    Args:
-        local_path: The local file or directory.
-        relative_hdfs_path: The directory that takes it in.
-        overwrite: Replace what is there.
-        project: Name of another project.
-    """
-    copy_to_hdfs(local_path, relative_hdfs_path, overwrite=overwrite, project=project)
+copy_to_project = copy_to_hdfs
+"""HopsML's older name of :func:`copy_to_hdfs`."""
 
 
 def copy_from_project(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from hopsml_flows.hdfs.places import AnyPath, Place, place_of
 from hopsml_flows.hdfs.shown import shown
 from hopsml_flows.storage.patience import persistently
 
-__all__ = ["copy_to_hdfs", "copy_to_local"]
+__all__ = ["copy_to_hdfs", "copy_to_local", "written"]
 
 
 def copy_to_hdfs(
@@ -121,6 +123,19 @@ def copy_to_local(
         for copy, key in zip(wanted, keys, strict=True):
             _Known(copy.place.full, key).note(copy.target)
     return str(target)
+
+
+def written(place: Place, write: Callable[[Path], object]) -> None:
+    """Write a file of the project with a library that writes local paths only.
+
+    Args:
+        place: The file; it appears when it is written whole, over one that is there.
+        write: Writes it to a local path, whose name ends as the file's does.
+    """
+    with tempfile.TemporaryDirectory(prefix="hopsml-written-") as directory:
+        local = Path(directory) / place.name
+        write(local)
+        persistently(lambda: place.project.upload(local, place.path))
 
 
 def _target(source: Path, path: AnyPath, project: str | None, *, overwrite: bool) -> Place:

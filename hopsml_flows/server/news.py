@@ -24,7 +24,7 @@ class Failure:
     """Why the process cannot serve.
 
     Args:
-        kind: ``"newer database"``, or ``"start"`` for everything else.
+        kind: ``"newer database"``, or ``"start"`` for all other reasons.
         detail: The unknown revision, or the error in one line.
     """
 

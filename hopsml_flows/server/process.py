@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -177,7 +176,7 @@ class ServerProcess:
             return PrefectServerError(_newer(failure))
         return PrefectServerError(
             f"the embedded Prefect server could not start, and exited with code {code}: "
-            f"{_masked(failure.detail)} (its database: {shown_database()}){self._tail()}"
+            f"{failure.detail} (its database: {shown_database()}){self._tail()}"
         )
 
     def _late(self, phase: Phase, limit: float) -> PrefectServerError:
@@ -190,7 +189,7 @@ class ServerProcess:
         """The end of what the process printed."""
         self._output.seek(0)
         text = self._output.read().decode(errors="replace").strip()
-        return f"\n{_masked(text[-2000:])}" if text else ""
+        return f"\n{text[-2000:]}" if text else ""
 
 
 def _doing(phase: Phase) -> str:
@@ -209,8 +208,3 @@ def _newer(failure: Failure) -> str:
         f"{failure.detail}; update Prefect in this environment (pip install --upgrade prefect), "
         "or set PREFECT_HOME to a directory that only this environment uses"
     )
-
-
-def _masked(text: str) -> str:
-    """Without passwords of URLs."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)

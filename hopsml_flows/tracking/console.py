@@ -1,4 +1,4 @@
-"""Printing where somebody may have stopped reading: a closed terminal, the left side of ``head``.
+"""Printing where nothing may be read any more: a closed terminal, the left side of ``head``.
 
 An experiment goes on without its display.
 """

@@ -75,8 +75,7 @@ class Progress(ABC):
         now = time.monotonic()
         if force or now - self._drawn >= self._interval:
             self._drawn = now
-            with printing():
-                self._draw(counts, best, now - self._began)
+            self._draw(counts, best, now - self._began)
 
     def note(self, text: str) -> None:
         """Print a line that stays.
@@ -120,40 +119,39 @@ class _LiveLine(Progress):
         super().__init__()
         self._interval = _LIVE_SECONDS
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
         self._redirects = False
+        self._live: Live
 
     def __enter__(self) -> Progress:
         # What the driver prints appears above the line, by way of the streams, which are one for
         # the process: the line of an experiment that is not alone in it leaves them.
         self._redirects = _redirecting.acquire(blocking=False)
-        if not self._redirects:
-            self._live = Live(
-                console=self._console,
-                auto_refresh=False,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=self._redirects,
+            redirect_stderr=self._redirects,
+        )
         with printing():
             self._live.start()
         return self
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
-        console = self._live.console
-        shown = fitting(readable(text), console.file)
+        shown = fitting(readable(text), self._console.file)
         with printing():
-            console.print(shown, highlight=False, markup=False, emoji=False, soft_wrap=True)
+            self._console.print(shown, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         row = Table.grid(padding=(0, 1))
         bar = ProgressBar(
             total=counts.total or None, completed=counts.done, width=24, pulse=counts.total is None
         )
-        line = fitting(_line(counts, best, elapsed), self._live.console.file)
-        row.add_row(bar, Text(line, no_wrap=True, overflow=_cut(self._live.console)))
-        self._live.update(row, refresh=True)
+        line = fitting(_line(counts, best, elapsed), self._console.file)
+        row.add_row(bar, Text(line, no_wrap=True, overflow=_cut(self._console)))
+        with printing():
+            self._live.update(row, refresh=True)
 
     def _close(self) -> None:
         streams = sys.stdout, sys.stderr

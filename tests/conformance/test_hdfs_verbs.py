@@ -10,22 +10,17 @@ import pytest
 
 from hopsml_flows import hdfs
 from hopsml_flows.errors import InvalidArgumentError, NoSpaceError, UnsupportedOperationError
-from hopsml_flows.execution import running_trial
 from hopsml_flows.hdfs import fetching
 from hopsml_flows.storage import Project, handle
 from tests.conformance.test_projects import STORAGES
-from tests.running import context_of
+from tests.running import trial_on
 
 
 @pytest.fixture(params=STORAGES)
 def project(request, tmp_path, monkeypatch):
     """A project that a trial runs in: so its storage options hold for the verbs too."""
     project = STORAGES[request.param](request)
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    monkeypatch.setenv("HOPSML_CACHE", str(tmp_path / "cache"))
-    with context_of(project, tmp_path / "logdir") as context, running_trial(context):
+    with trial_on(project, tmp_path, monkeypatch):
         yield project
 
 

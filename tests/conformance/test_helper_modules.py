@@ -24,19 +24,14 @@ from hopsml_flows.errors import (
     NotFoundError,
     UnsupportedOperationError,
 )
-from hopsml_flows.execution import running_trial
 from tests.conformance.test_projects import STORAGES
-from tests.running import context_of
+from tests.running import trial_on
 
 
 @pytest.fixture(params=["local", "webhdfs", "s3"])
 def project(request, tmp_path, monkeypatch):
     project = STORAGES[request.param](request)
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    monkeypatch.setenv("HOPSML_CACHE", str(tmp_path / "cache"))
-    with context_of(project, tmp_path / "logdir") as context, running_trial(context):
+    with trial_on(project, tmp_path, monkeypatch):
         yield project
 
 

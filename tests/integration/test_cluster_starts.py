@@ -74,7 +74,7 @@ from hopsml_flows import experiment
 
 def train(x):
     import os, shutil, signal
-    if os.path.isdir(directory):  # with it, the worker that has to be started anew
+    if os.path.isdir(directory):  # and the worker, which must start once more
         shutil.rmtree(directory)
         os.kill(os.getppid(), signal.SIGKILL)
     return x
