@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning, InvalidArgumentError
@@ -21,6 +22,7 @@ from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
 from tests import events
 from tests.logs import without_log
 from tests.servers.prefect import Client, artifacts, task_runs
+from tests.waiting import eventually
 
 BOUNDS = {"rate": Float(1e-4, 1.0, log=True), "units": [2, 9], "act": ["relu", "tanh", "elu"]}
 
@@ -38,11 +40,20 @@ def directories(result):
 
 
 def subflows(api, flow_run_id):
-    """Generation subflow runs of an experiment's flow run, by number."""
-    with Client(api) as client:
-        runs = client.found(
-            "flow_runs", {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run_id]}}}
-        )
+    """Generation subflow runs of an experiment's flow run, by number, once all have ended.
+
+    An experiment waits a limited time for them; a server that is slow ends them later.
+    """
+
+    def read():
+        with Client(api) as client:
+            return client.found(
+                "flow_runs", {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run_id]}}}
+            )
+
+    runs = eventually(
+        read, lambda runs: all(StateType(run["state_type"]) in TERMINAL_STATES for run in runs)
+    )
     return sorted(runs, key=lambda run: run["parameters"]["number"])
 
 

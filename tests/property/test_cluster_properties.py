@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hopsml_flows.cluster import ClusterConfig
@@ -47,6 +48,8 @@ def _takes_time(duration):
 
 
 @given(FIELDS)
+@example({"memory_limit": "1"})
+@example({"memory_limit": "4GiB"})
 @settings(max_examples=500, deadline=None)
 def test_a_cluster_is_refused_by_name_or_can_be_used(fields):
     try:
@@ -62,9 +65,11 @@ def test_a_cluster_is_refused_by_name_or_can_be_used(fields):
         assert 1 <= round(1 / config.gpus_per_trial) <= 1000 or config.gpus_per_trial > 1
     if config.memory_limit not in (None, "auto"):
         from dask.system import CPU_COUNT
-        from distributed.worker_memory import logger, parse_memory_limit
+        from distributed.worker_memory import parse_memory_limit
 
-        limit = parse_memory_limit(config.memory_limit, 1, CPU_COUNT, logger=logger)
+        limit = parse_memory_limit(
+            config.memory_limit, 1, CPU_COUNT, logger=logging.getLogger(__name__)
+        )
         assert limit >= LEAST_MEMORY
     assert ClusterConfig.parse(config.as_dict()) == config
 
