@@ -23,8 +23,9 @@ _USERINFO = re.compile(
     r"(?:s3a?:/*|(?!s3a?:)[A-Za-z][A-Za-z0-9+.-]*:/+(?![^/@:?#]*:\d{1,5}(?:[/?#]|$)))[^/@:?#]*(:.*@)",
     re.DOTALL,
 )
-_WITHOUT_SCHEME = re.compile(r"[^/@:?#]*(:.*@)", re.DOTALL)
-_URL = re.compile(rf"{_SCHEME}\S*")
+_WITHOUT_SCHEME = re.compile(r"/*[^/@:?#]*(:.*@)", re.DOTALL)
+# The last two are URLs whose slashes, or whose scheme, the writer forgot.
+_URL = re.compile(rf"{_SCHEME}\S*|\bs3a?:\S*@\S*|(?<![\w:/])//[^/\s:@]*:[^\s@]*@\S*")
 
 # A query, a fragment or the parameters of a path; the signs may be escaped.
 _OPENING = re.compile(r"[?#;]|%3[fFbB]|%23")
@@ -60,7 +61,7 @@ def redacted(text: str) -> str:
     Args:
         text: The text, such as an error's message.
     """
-    if ":/" not in text:
+    if ":" not in text or ("/" not in text and "@" not in text):
         return text
     return _URL.sub(lambda found: _struck(found[0], in_text=True), text)
 

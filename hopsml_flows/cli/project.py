@@ -22,10 +22,8 @@ def opened(text: str | None) -> Project:
     if block_name(text) is None:
         project = Project(text)
     else:
-        from hopsml_flows.flows.block import block_reference, loaded_project
-        from hopsml_flows.server.embedded import embedded_server
+        from hopsml_flows.flows.block import opened_project
 
-        with embedded_server():
-            project = loaded_project(block_reference(text) or "")
+        project = opened_project(text)
     project.check_reachable()
     return project

@@ -31,6 +31,7 @@ from hopsml_flows.cluster.held import (
 )
 from hopsml_flows.cluster.machine import memory_share, room_for_workers
 from hopsml_flows.cluster.nanny import OwnNanny
+from hopsml_flows.cluster.options import cause_of
 from hopsml_flows.cluster.orphans import MARK, end_orphans
 from hopsml_flows.cluster.own import check_own
 from hopsml_flows.cluster.settings import GPU, SETTINGS
@@ -436,9 +437,10 @@ def _started(
     except Exception as error:
         if not config.options:
             raise
-        reason = f"{type(error).__name__}: {error}"
         raise InvalidClusterError(
-            "cluster.options", dict(config.options), f"must be what Dask can start with ({reason})"
+            "cluster.options",
+            dict(config.options),
+            f"must be what Dask can start with ({cause_of(error)})",
         ) from error
     try:
         yield cluster

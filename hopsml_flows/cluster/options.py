@@ -8,7 +8,7 @@ from typing import Any
 
 from hopsml_flows.errors import InvalidClusterError
 
-__all__ = ["check_options"]
+__all__ = ["cause_of", "check_options"]
 
 
 def check_options(options: Mapping[str, Any], *kinds: type) -> None:
@@ -39,3 +39,16 @@ def check_options(options: Mapping[str, Any], *kinds: type) -> None:
             unknown,
             f"must be arguments of {kinds[0].__name__}, which are {sorted(known - {'self'})}",
         )
+
+
+def cause_of(error: BaseException) -> str:
+    """What made Dask fail: it wraps errors in ones that say only which part did not start.
+
+    Args:
+        error: What Dask raised.
+    """
+    seen = {id(error)}
+    while (cause := error.__cause__) is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        error = cause
+    return f"{type(error).__name__}: {error}"

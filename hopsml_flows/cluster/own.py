@@ -6,18 +6,21 @@ is started in this process without any worker, which takes a few hundredths of a
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import distributed
+from dask.utils import parse_timedelta
 
 from hopsml_flows.cluster.held import held_level, held_search_path
-from hopsml_flows.cluster.options import check_options
+from hopsml_flows.cluster.options import cause_of, check_options
 from hopsml_flows.errors import InvalidClusterError
 
 if TYPE_CHECKING:
@@ -85,9 +88,10 @@ def _try_scheduler(options: Mapping[str, Any]) -> None:
         try:
             cluster = _Tried(**{"threads_per_worker": 1, **tried, **fixed})  # type: ignore[no-untyped-call]
         except Exception as error:  # each of Dask's servers has errors of its own
-            reason = f"{type(error).__name__}: {error}"
             raise InvalidClusterError(
-                "cluster.options", dict(options), f"must be what Dask can start with ({reason})"
+                "cluster.options",
+                dict(options),
+                f"must be what Dask can start with ({cause_of(error)})",
             ) from error
         with suppress(Exception):
             cluster.close(timeout=_CLOSE_SECONDS)
@@ -118,15 +122,62 @@ def _is_of_numbers(value: Any) -> bool:
 
 
 def _can_be_made(value: Any) -> bool:
-    """Whether a directory is there and can be written, or can be made."""
+    """Whether a directory is there and can be written, or can be made.
+
+    It is tried: a directory such as /proc/x is one that root may write and cannot.
+    """
     try:
         path = Path(value).absolute()
         if "\0" in str(path):
             return False
         while not path.exists() and path != path.parent:
             path = path.parent
-        return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
-    except (TypeError, ValueError, OSError):  # no path, or too long a one
+        os.rmdir(tempfile.mkdtemp(prefix="hopsml-", dir=path))
+    except (TypeError, ValueError, OSError):  # no path, too long a one, or not to be written
+        return False
+    return True
+
+
+def _is_address(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, str):
+        return False
+    port = value.rpartition(":")[2]
+    return port.isdecimal() and int(port) <= 65535
+
+
+def _is_duration(value: Any) -> bool:
+    try:
+        found = parse_timedelta(value)
+    except (ValueError, TypeError, KeyError):  # each of Dask's own
+        return False
+    return found is None or 0 <= found < float("inf")
+
+
+def _is_level(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.upper() in logging.getLevelNamesMapping()
+    return value is None or isinstance(value, int)
+
+
+def _can_be_loaded(value: Any) -> bool:
+    """Whether Dask's worker processes find what they are to load first."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)):
+        return names is None
+    return all(isinstance(name, str) and _is_found(name) for name in names)
+
+
+def _is_found(name: str) -> bool:
+    # Dask takes a URL, a file, a module, or the text of one.
+    if name.startswith(("http://", "https://")) or " " in name:
+        return True
+    if name.endswith(".py"):
+        return Path(name).is_file()
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # a part before a dot, or no name
         return False
 
 
@@ -141,8 +192,14 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, type),
         "must be a class of Dask's workers or nannies",
     ),
-    "dashboard_address": (
-        lambda value: value is None or isinstance(value, str),
-        "must be an address like ':8787', or None",
+    "dashboard_address": (_is_address, "must be an address like ':8787', or None"),
+    "silence_logs": (_is_level, "must be a level of logging such as 'ERROR', or False"),
+    "death_timeout": (_is_duration, "must be a time such as '60s', or None"),
+    "lifetime": (_is_duration, "must be a time such as '1 hour', or None"),
+    "lifetime_stagger": (_is_duration, "must be a time such as '5 minutes', or None"),
+    "nthreads": (_is_whole(1, 1024), "must be an integer of at least 1"),
+    "preload": (
+        _can_be_loaded,
+        "must be a module, a Python file, or a URL, or a list of them; this process finds no other",
     ),
 }

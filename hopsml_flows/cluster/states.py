@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from enum import Enum
@@ -24,7 +23,7 @@ from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 
 from hopsml_flows.cluster.remote import flush
-from hopsml_flows.errors import HopsmlWarning
+from hopsml_flows.warned import warn
 
 __all__ = ["FinalState", "StateBook"]
 
@@ -190,12 +189,9 @@ class StateBook:
             pause = min(0.5, pause * 1.5)
 
     def _warn(self, reason: str) -> None:
-        warnings.warn(
-            HopsmlWarning(
-                f"the Prefect server does not answer ({reason}): it may show task runs of this "
-                "flow run as unfinished; their results are on storage"
-            ),
-            stacklevel=2,
+        warn(
+            f"the Prefect server does not answer ({reason}): it may show task runs of this "
+            "flow run as unfinished; their results are on storage"
         )
 
     def _count(self, client: SyncPrefectClient) -> int | None:

@@ -81,7 +81,11 @@ class AssumedRole:
         try:
             client = self.identity.create_client("sts", region_name=_region())
             found = client.assume_role(**self._request)["Credentials"]
-        except (BotoCoreError, ClientError) as error:
+        except (
+            BotoCoreError,
+            ClientError,
+            ValueError,
+        ) as error:  # the last: of a malformed endpoint
             raise CredentialsError(
                 f"{role} cannot be assumed ({type(error).__name__}: {error})"
             ) from error
@@ -124,10 +128,16 @@ def _identity() -> Any:
     if _assumed is not None and published() is not None:
         return _assumed.identity
     import botocore.session
+    from botocore.exceptions import BotoCoreError
 
     session = botocore.session.Session()
-    # It keeps what it finds now; the environment has other credentials soon.
-    found = session.get_credentials()
+    try:
+        # It keeps what it finds now; the environment has other credentials soon.
+        found = session.get_credentials()
+    except (BotoCoreError, ValueError) as error:  # such as a profile that does not exist
+        raise CredentialsError(
+            f"no AWS credentials to assume a role with ({type(error).__name__}: {error})"
+        ) from error
     if found is None:
         raise CredentialsError(
             "there are no AWS credentials to assume a role with: set AWS_ACCESS_KEY_ID and "

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -24,7 +23,6 @@ from prefect import Flow
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 
-from hopsml_flows.errors import HopsmlWarning
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.block import block_reference, loaded_project
 from hopsml_flows.flows.deployable import HOME, DeployableFlow
@@ -32,6 +30,7 @@ from hopsml_flows.flows.former import renamed
 from hopsml_flows.flows.hangup import ended_by_hangup
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.warned import warn
 
 __all__ = ["ExperimentFlow", "experiment_flow"]
 
@@ -181,12 +180,9 @@ def _loaded(reference: str | None) -> dict[str, Any]:
 
 
 def _warn_unrecorded(error: Exception) -> None:
-    warnings.warn(
-        HopsmlWarning(
-            "the experiment is finished and on storage, but the Prefect server could not record "
-            f"the end of its flow run ({type(error).__name__}: {error})"
-        ),
-        stacklevel=4,
+    warn(
+        "the experiment is finished and on storage, but the Prefect server could not record "
+        f"the end of its flow run ({type(error).__name__}: {error})"
     )
 
 

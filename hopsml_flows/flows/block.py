@@ -89,6 +89,26 @@ def loaded_project(reference: str) -> Project:
         ) from error
 
 
+def opened_project(text: str | None) -> Project:
+    """The project of a local path, a URL or a saved block.
+
+    Args:
+        text: Which; None for the default project. Only for a block is a Prefect server asked.
+
+    Raises:
+        InvalidProjectError: It is none of these.
+        PrefectServerError: There is no server to ask.
+    """
+    reference = block_reference(text)
+    if reference is None:
+        return Project(text)
+    # Imports Prefect's server client.
+    from hopsml_flows.server.embedded import embedded_server
+
+    with embedded_server():
+        return loaded_project(reference)
+
+
 def loaded_block(name: str) -> HopsFSProject:
     """A saved block.
 

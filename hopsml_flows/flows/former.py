@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from hopsml_flows.errors import (
-    HopsmlWarning,
     InvalidArgumentError,
     InvalidFunctionError,
     UnsupportedOperationError,
 )
+from hopsml_flows.warned import warn
 
 __all__ = ["evolutionary_search", "renamed"]
 
@@ -87,4 +86,4 @@ def _is_spark(value: object) -> bool:
 def _warn_ignored(verb: str, name: str, value: object) -> None:
     if value:
         said = f"{name} of experiment.{verb} has no effect: {_IGNORED[name]}"
-        warnings.warn(HopsmlWarning(said), stacklevel=4)
+        warn(said)

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
-from hopsml_flows.errors import DamagedFileError, HopsmlWarning, InvalidArgumentError
+from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.flows.resume import check_is_over, resumable
 from hopsml_flows.storage import EXPERIMENTS, Project
 from hopsml_flows.storage.reading import names_in
 from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.warned import warn
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -96,12 +96,9 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
         plan = resumable(plan, record)
     except InvalidArgumentError as error:
         # The code that a deployment points to was changed meanwhile.
-        warnings.warn(
-            HopsmlWarning(
-                f"attempt {attempt.number} begins a new experiment: {record.id}, which an earlier "
-                f"one began, {error.allowed}"
-            ),
-            stacklevel=2,
+        warn(
+            f"attempt {attempt.number} begins a new experiment: {record.id}, which an earlier "
+            f"one began, {error.allowed}"
         )
         return plan
     logger.info("Attempt %s goes on with experiment %s", attempt.number, record.id)
@@ -124,7 +121,7 @@ def started_by(project: Project, attempt: Attempt) -> ExperimentRecord | None:
             record = read_record(project, name)
         except DamagedFileError as error:
             text = f"attempt {attempt.number} cannot go on with {name}: {error}"
-            warnings.warn(HopsmlWarning(text), stacklevel=2)
+            warn(text)
             continue
         # None is there of an attempt that ended before it wrote one.
         if record is not None and record.origin == attempt.origin:

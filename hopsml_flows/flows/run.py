@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from hopsml_flows.cluster.opened import open_cluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
-from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning
+from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.flows.dead_runs import declare_crashed
 from hopsml_flows.flows.driver import Driver
@@ -31,6 +30,7 @@ from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress
 from hopsml_flows.tracking.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
+from hopsml_flows.warned import warn
 
 __all__ = ["run"]
 
@@ -104,7 +104,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
     if (early := driver.loop.notice) is not None:
         said = f"{paths.id} ended before its budget was spent: {early}"
         get_run_logger().warning(said)
-        warnings.warn(HopsmlWarning(said), stacklevel=2)
+        warn(said)
     if plan.options.progress:
         print_report(plan, result)
     first = driver.loop.first_failure
@@ -118,7 +118,7 @@ def _warn_of_damage(damaged: Sequence[Damage]) -> None:
     for damage in damaged:
         text = f"a trial that was done is run again: {damage.error}"
         get_run_logger().warning(text)
-        warnings.warn(HopsmlWarning(text), stacklevel=3)
+        warn(text)
 
 
 def _paths_of(plan: Plan, attempt: Attempt) -> ExperimentPaths:

@@ -6,18 +6,18 @@ run.
 
 from __future__ import annotations
 
-import warnings
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
 from hopsml_flows.board import HOST_VARIABLE, Board, Shown, host
-from hopsml_flows.errors import ExperimentTakenOverError, HopsmlWarning
+from hopsml_flows.errors import ExperimentTakenOverError
 from hopsml_flows.flows.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.storage.patience import answer_limit
 from hopsml_flows.storage.within import within
 from hopsml_flows.tracking import Progress
+from hopsml_flows.warned import warn
 
 __all__ = ["ShownExperiment"]
 
@@ -90,4 +90,4 @@ class ShownExperiment:
 
 
 def _warn(reason: str) -> None:
-    warnings.warn(HopsmlWarning(f"TensorBoard: {reason}"), stacklevel=4)
+    warn(f"TensorBoard: {reason}")

@@ -6,12 +6,11 @@ are is decided in :mod:`hopsml_flows.trials.warm_start`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.errors import DamagedFileError, HopsmlWarning, InvalidArgumentError
+from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.execution import argument_defaults
 from hopsml_flows.flows.earlier import earlier_record
 from hopsml_flows.search import SearchSpace
@@ -31,6 +30,7 @@ from hopsml_flows.trials import (
     slug,
     stamp_of,
 )
+from hopsml_flows.warned import warn
 
 if TYPE_CHECKING:
     from hopsml_flows.flows.plan import Plan
@@ -76,7 +76,7 @@ def warmed(plan: Plan) -> Plan:
         if wish.source != LAST:
             text = f"cannot be used: {error}"
             raise InvalidArgumentError("warm_start", wish.source, text) from error
-        warnings.warn(HopsmlWarning(f"begins with no seeds of {record.id}: {error}"), stacklevel=2)
+        warn(f"begins with no seeds of {record.id}: {error}")
         past = []
     if not past and wish.source != LAST:
         raise InvalidArgumentError("warm_start", wish.source, "has no finished trial")
@@ -89,7 +89,7 @@ def warmed(plan: Plan) -> Plan:
         taken=wish.taken,
     )
     for text in _complaints(record, seeds):
-        warnings.warn(HopsmlWarning(text), stacklevel=2)
+        warn(text)
     notices = (*plan.notices, *_complaints(record, seeds), _said(record, seeds, wish.most))
     settings = _with(plan, record, seeds)
     return replace(plan, first=seeds.configurations, notices=notices, settings=settings)
@@ -139,7 +139,7 @@ def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
         try:
             record = read_record(options.project, name)
         except DamagedFileError as error:
-            warnings.warn(HopsmlWarning(f"begins with no seeds of {name}: {error}"), stacklevel=2)
+            warn(f"begins with no seeds of {name}: {error}")
             continue
         if record is None:  # it is only being made
             continue
@@ -147,7 +147,7 @@ def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
             continue
         if reason := _another_aim(plan, record):
             text = f"begins with no seeds: {record.id}, the last experiment of its name, {reason}"
-            warnings.warn(HopsmlWarning(text), stacklevel=2)
+            warn(text)
             return None, text
         return record, ""
     among = f" among its last {_MOST_READ}" if len(names) > _MOST_READ else ""
@@ -187,7 +187,7 @@ def _past(project: Project, name: str) -> list[Past]:
     past, unreadable = past_trials(project.full(path), content)
     if unreadable:
         text = f"{project.full(path)} has {unreadable} entries that cannot be read: left out"
-        warnings.warn(HopsmlWarning(text), stacklevel=3)
+        warn(text)
     return past
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import posixpath
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hopsml_flows.errors import InvalidArgumentError, NotInTrialError
 from hopsml_flows.execution import current_trial
-from hopsml_flows.storage import Project
+from hopsml_flows.storage import Project, block_name, default_project
 from hopsml_flows.text import is_unicode
 
 __all__ = ["AnyPath", "Place", "current_project", "named_project", "place_of", "shared_root"]
@@ -53,11 +54,26 @@ class Place:
 
 
 def current_project() -> Project:
-    """The running trial's project, or the default one where no trial runs."""
+    """The running trial's project, or the default one where no trial runs.
+
+    Raises:
+        InvalidProjectError: The default project is none.
+        PrefectServerError: The default project is a saved block, and no Prefect server answers.
+    """
     try:
         return current_trial().project
     except NotInTrialError:
-        return Project()
+        name = default_project()
+        return Project() if block_name(name) is None else _of_block(name)
+
+
+@lru_cache
+def _of_block(name: str) -> Project:
+    """The project of a saved block; a Prefect server is asked for it once."""
+    # Only a default project that is a block needs Prefect here.
+    from hopsml_flows.flows.block import opened_project
+
+    return opened_project(name)
 
 
 def named_project(name: str | None) -> Project:

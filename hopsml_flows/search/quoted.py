@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 
-from hopsml_flows.errors import HopsmlWarning
+from hopsml_flows.warned import warn
 
 __all__ = ["YAML", "number_in", "text_choice_complaint", "warn_of_unread"]
 
@@ -42,9 +41,14 @@ def text_choice_complaint(values: Sequence[object]) -> str | None:
         values: The choices.
     """
     numbers = [number for value in values if (number := number_in(value)) is not None]
-    if len(values) < 2 or len(numbers) < len(values):
+    if not values or len(numbers) < len(values):
         return None
-    if len(values) == 2:
+    if len(values) == 1:
+        # "32" may well be a name; "1e-3" is hardly meant as one.
+        if not _is_unread(values[0]):
+            return None
+        instead = f"for a fixed number write {numbers!r} {YAML}"
+    elif len(values) == 2:
         instead = f"for the interval between two numbers write {numbers!r} {YAML}"
     else:
         instead = f"for numbers write Categorical({numbers!r}) {YAML}"
@@ -64,12 +68,13 @@ def warn_of_unread(argument: str, lists: Mapping[str, Sequence[object]]) -> None
         lists: Hyperparameter name to its values.
     """
     for name, values in lists.items():
-        if values and all(isinstance(v, str) and _UNREAD.fullmatch(v.strip()) for v in values):
+        if values and all(map(_is_unread, values)):
             numbers = [number_in(value) for value in values]
-            warnings.warn(
-                HopsmlWarning(
-                    f"{argument}[{name!r}]: {values!r} are texts, and the training function gets "
-                    f"texts: for numbers write {numbers!r} {YAML}"
-                ),
-                stacklevel=3,
+            warn(
+                f"{argument}[{name!r}]: {values!r} are texts, and the training function gets "
+                f"texts: for numbers write {numbers!r} {YAML}"
             )
+
+
+def _is_unread(value: object) -> bool:
+    return isinstance(value, str) and _UNREAD.fullmatch(value.strip()) is not None

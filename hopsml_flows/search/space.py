@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hopsml_flows.errors import HopsmlWarning, InvalidSpaceError
+from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
 from hopsml_flows.search.quoted import YAML, number_in, text_choice_complaint
 from hopsml_flows.search.values import (
@@ -25,6 +25,7 @@ from hopsml_flows.search.values import (
     plain,
     typed_key,
 )
+from hopsml_flows.warned import warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -343,7 +344,7 @@ def _domain(argument: str, bounds: object) -> Domain:
 def _texts(values: list[Any]) -> Categorical:
     """A choice of texts; with a warning where all of them are numbers in quotes."""
     if (complaint := text_choice_complaint(values)) is not None:
-        warnings.warn(HopsmlWarning(complaint), stacklevel=2)
+        warn(complaint)
     return Categorical(values)
 
 
@@ -363,7 +364,7 @@ def _renamed(argument: str, build: Any) -> Domain:
         except InvalidSpaceError as error:
             raise InvalidSpaceError(argument, error.value, error.allowed) from None
     for warning in caught:
-        warnings.warn(HopsmlWarning(f"{argument}: {warning.message}"), stacklevel=5)
+        warn(f"{argument}: {warning.message}")
     return domain
 
 
@@ -396,9 +397,6 @@ def _unquoted(value: object) -> str:
 
 def _ordered(low: N, high: N) -> tuple[N, N]:
     if low > high:
-        warnings.warn(
-            HopsmlWarning(f"reversed bounds [{low}, {high}] were sorted to [{high}, {low}]"),
-            stacklevel=5,
-        )
+        warn(f"reversed bounds [{low}, {high}] were sorted to [{high}, {low}]")
         return high, low
     return low, high

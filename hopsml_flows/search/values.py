@@ -17,7 +17,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from hopsml_flows.errors import InvalidOutputError, InvalidSpaceError
-from hopsml_flows.text import is_unicode, text_repr
+from hopsml_flows.text import is_unicode, one_line, text_repr
 
 __all__ = [
     "FILE_LEVELS",
@@ -61,9 +61,10 @@ def plain(value: Any) -> Any:
     """A NumPy, TensorFlow, PyTorch or JAX scalar as the Python number it holds.
 
     Args:
-        value: Anything; what is no zero-dimensional array comes back as it is.
+        value: Anything; what is no zero-dimensional array, or one whose value is masked, comes back
+            as it is.
     """
-    if getattr(value, "ndim", None) != 0:
+    if getattr(value, "ndim", None) != 0 or _is_masked(value):
         return value
     if not callable(getattr(value, "item", None)) and callable(getattr(value, "numpy", None)):
         value = value.numpy()  # a TensorFlow tensor has no item()
@@ -97,7 +98,7 @@ def _held(value: Any) -> Any:
     """What an array or a tensor of one element holds; anything else as it is."""
     try:
         held = plain(value)
-        if isinstance(value, type) or isinstance(held, (str, Real)):
+        if isinstance(value, type) or isinstance(held, (str, Real)) or _is_masked(held):
             return held
         if not callable(getattr(held, "item", None)) and callable(getattr(held, "numpy", None)):
             held = held.numpy()  # TensorFlow's
@@ -105,6 +106,12 @@ def _held(value: Any) -> Any:
         return plain(item()) if callable(item) else held
     except Exception:  # several elements, or none; each library has an error of its own
         return value
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether something is a masked array of NumPy's with a value that is missing."""
+    mask: Any = getattr(value, "mask", None)
+    return getattr(mask, "dtype", None) is not None and bool(mask.any())
 
 
 def is_jsonable(value: Any) -> bool:
@@ -385,4 +392,4 @@ def is_finite(number: float) -> bool:
 
 
 def _kind(value: object) -> str:
-    return f"{type(value).__name__} {text_repr(value, 81)}"
+    return f"{type(value).__name__} {one_line(text_repr(value, 81))}"

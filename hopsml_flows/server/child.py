@@ -18,7 +18,6 @@ from hopsml_flows.server.news import Failure, Phase, send
 __all__ = ["main"]
 
 _STDIN = 0
-_FAILED = 3
 
 _Message = MutableMapping[str, Any]
 

@@ -14,9 +14,10 @@ from packaging.version import InvalidVersion, Version
 from prefect.settings import PREFECT_CLOUD_API_URL, get_current_settings
 
 from hopsml_flows.errors import PrefectServerError
+from hopsml_flows.redaction import redacted_url
 from hopsml_flows.storage import proxy_variables
 
-__all__ = ["LOWEST", "check_configured", "is_too_old", "served_by"]
+__all__ = ["LOWEST", "check_configured", "check_proxies", "is_too_old", "served_by"]
 
 LOWEST = "3.8"
 """The lowest version of a server that all of this package works with: that of its own Prefect."""
@@ -102,16 +103,33 @@ def check_configured(url: str) -> str | None:
     raise failure
 
 
+def check_proxies() -> None:
+    """Refuse proxy variables that no client of a Prefect server can be made with.
+
+    Raises:
+        PrefectServerError: One has another scheme, or is no URL; the message names the variable.
+    """
+    for name, text in proxy_variables().items():
+        try:
+            httpx.Proxy(text if "://" in text else f"http://{text}")
+        except (ValueError, httpx.InvalidURL):
+            # Not chained: httpx's message shows the URL.
+            raise PrefectServerError(
+                f"{name}: must be a proxy like http://host:port or socks5://host:port; got "
+                f"{redacted_url(text)!r}"
+            ) from None
+
+
 def _version(client: httpx.Client, url: str, shown: str) -> str | None:
     in_cloud = url.startswith(str(PREFECT_CLOUD_API_URL.value()))
     answer = _answer(client, f"{url}/health" if in_cloud else f"{url}{_VERSION}")
     if answer.status_code in _NO_ENTRY:
-        raise PrefectServerError(_refused(shown, answer))
+        raise PrefectServerError(f"{_refused(shown, answer)}{_through_proxy(url)}")
     if in_cloud:
         return None
     if (version := _told_version(answer)) is not None:
         return version
-    raise PrefectServerError(_no_prefect(client, url, shown, answer))
+    raise PrefectServerError(f"{_no_prefect(client, url, shown, answer)}{_through_proxy(url)}")
 
 
 def _answer(client: httpx.Client, url: str) -> httpx.Response:
@@ -164,6 +182,11 @@ def _described(answer: httpx.Response) -> str:
 
 
 def _refused(shown: str, answer: httpx.Response) -> str:
+    if answer.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return (
+            f"PREFECT_API_URL: {shown} is behind a proxy that wants credentials: "
+            f"{_described(answer)}; write them into the proxy's URL (http://user:password@host:port)"
+        )
     settings = get_current_settings().api
     given = [
         name
@@ -186,12 +209,20 @@ def _refused(shown: str, answer: httpx.Response) -> str:
 def _silent(url: str, shown: str, error: Exception) -> PrefectServerError:
     why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     text = f"the Prefect server that PREFECT_API_URL names does not answer: {shown} ({why})"
-    if proxy := _proxy_for(url):
-        text += (
-            f"; it was asked for through the proxy of {proxy}: where it needs none, add its host "
-            "to NO_PROXY"
-        )
-    return PrefectServerError(f"{text}; start it, or unset PREFECT_API_URL for an embedded one")
+    return PrefectServerError(
+        f"{text}{_through_proxy(url)}; start it, or unset PREFECT_API_URL for an embedded one"
+    )
+
+
+def _through_proxy(url: str) -> str:
+    """Says that a URL was asked for through a proxy; nothing where it was not."""
+    proxy = _proxy_for(url)
+    if proxy is None:
+        return ""
+    return (
+        f"; it was asked for through the proxy of {proxy}, which may have answered in its place: "
+        "where it needs none, add its host to NO_PROXY"
+    )
 
 
 def _proxy_for(url: str) -> str | None:

@@ -16,7 +16,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from hopsml_flows.cluster.remote import flush
-from hopsml_flows.server.configured import served_by
+from hopsml_flows.server.configured import check_proxies, served_by
 from hopsml_flows.server.process import ServerProcess
 from hopsml_flows.storage import reach_loopback_directly
 
@@ -42,12 +42,13 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
 
     Raises:
         PrefectServerError: It cannot start, or did not answer in time; or the configured one does
-            not answer as a Prefect server does.
+            not answer as a Prefect server does; or a proxy variable is malformed.
     """
     reach_loopback_directly()
     if FlowRunContext.get() is not None:
         yield None
         return
+    check_proxies()
     if configured := PREFECT_API_URL.value():
         with served_by(configured):
             yield None

@@ -44,8 +44,13 @@ _BLOCK_PREFIXES = ("block:", "hopsfs-project/")
 ANSWER_SECONDS = 12
 """Longest wait for a storage to answer when an experiment starts."""
 
-# A protocol with one slash would pass as a local path and quietly keep everything here.
-_ONE_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")
+# A protocol with one slash, or a storage's with none, would pass as a local path and quietly keep
+# everything here.
+_NO_SLASHES = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)"
+    r"|(?:abfss?|adl|azure?|file|ftp|gcs|gs|hdfs|hopsfs|https?|memory|oci|oss|s3[an]?|sftp|ssh|webhdfs)"
+    r"(?::(?!//)|//)"
+)
 
 # Protocols that fsspec only reads from.
 _READ_ONLY = frozenset({"data", "git", "github", "http", "https", "jlab", "jupyter", "reference"})
@@ -74,13 +79,19 @@ _OF_QUERY: Mapping[str, Mapping[str, str]] = {
 
 def default_project() -> str:
     """The project's URL where the caller names none: ``HOPSML_PROJECT``, Hopsworks', or local."""
+    return _default()[1]
+
+
+def _default() -> tuple[str, str]:
+    """What names the default project, for errors, and its URL."""
     if url := os.environ.get(PROJECT_VARIABLE):
-        return url
+        return PROJECT_VARIABLE, url
     authority = os.environ.get("LIBHDFS_DEFAULT_FS")
     name = os.environ.get("HOPSWORKS_PROJECT_NAME")
     if authority and name:
-        return f"hopsfs://{authority}/Projects/{name}"
-    return DEFAULT_PROJECT
+        url = f"hopsfs://{authority}/Projects/{name}"
+        return "LIBHDFS_DEFAULT_FS and HOPSWORKS_PROJECT_NAME", url
+    return "project", DEFAULT_PROJECT
 
 
 def block_name(project: object) -> str | None:
@@ -116,43 +127,45 @@ class Project:
         url: str | os.PathLike[str] | None = None,
         storage_options: Any = None,
     ) -> None:
-        given = url
+        argument = "project"
         if url is None:
-            url = default_project()
+            argument, url = _default()
+        given = redacted_url(url) if isinstance(url, str) else url
         if not isinstance(url, (str, os.PathLike)) or not os.fspath(url).strip():
-            raise InvalidProjectError("project", given, "must be a URL or a local path")
+            raise InvalidProjectError(argument, given, "must be a URL or a local path")
         if storage_options is not None and not isinstance(storage_options, Mapping):
             # Not the value: it may hold a secret.
             kind = type(storage_options).__name__
             raise InvalidProjectError("storage_options", kind, "must be a dict")
         text = os.fspath(url)
-        text, options = _without_password(text, dict(storage_options or {}))
-        if isinstance(given, str):
+        # A local path with what looks like a secret is a URL whose protocol was forgotten.
+        if _NO_SLASHES.match(text) or ("://" not in text and has_secret(text)):
+            raise InvalidProjectError(argument, given, "must be like protocol://path")
+        if block_name(text) is not None:
+            raise InvalidProjectError(argument, given, "must be a URL or a path, not a saved block")
+        text, options = _without_password(argument, text, dict(storage_options or {}))
+        if isinstance(url, str):
             given = redacted_url(text)
-        if "\0" in text:
-            raise InvalidProjectError("project", given, "must not contain NUL")
         protocol, found, rest = text.partition("://")
-        if found and protocol not in ("file", "local") and not is_unicode(text):
-            raise InvalidProjectError("project", given, "must be UTF-8, as all names there are")
-        if (found and not protocol) or _ONE_SLASH.match(text):
-            raise InvalidProjectError("project", given, "must be like protocol://path")
+        is_local = not found or protocol in ("file", "local")
+        _check_form(argument, given, text, is_local=is_local)
         self._options = options
         self._lock = threading.Lock()
         self._files: Files | None = None
         self._stamp: tuple[str | None, ...] = ()
         self._local: Path | None = None
-        if not found or protocol in ("file", "local"):
+        if is_local:
             self._protocol = "file"
-            self._local = _local_path(given, rest if found else text)
+            self._local = _local_path(argument, given, rest if found else text)
             self._url = str(self._local)
             self._files = LocalFiles(self._local)
             return
         if not rest.strip("/") and protocol != "memory":
-            raise InvalidProjectError("project", given, "lacks a path after the protocol")
+            raise InvalidProjectError(argument, given, "lacks a path after the protocol")
         self._protocol = protocol
-        text, self._options = _without_query(given, protocol, text, options)
+        text, self._options = _without_query(argument, given, protocol, text, options)
         self._url = text.rstrip("/") if rest.strip("/") else f"{protocol}://"
-        _check_protocol(given, protocol)
+        _check_protocol(argument, given, protocol)
 
     def __reduce__(self) -> tuple[Any, ...]:
         from hopsml_flows.storage.connect import environment_of
@@ -497,29 +510,40 @@ def _rebuilt(url: str, options: dict[str, Any], environment: Mapping[str, str]) 
     return Project(url, options or None)
 
 
-def _local_path(given: object, path: str) -> Path:
+def _check_form(argument: str, given: object, text: str, *, is_local: bool) -> None:
+    if "\0" in text:
+        raise InvalidProjectError(argument, given, "must not contain NUL")
+    if text.startswith("://"):
+        raise InvalidProjectError(argument, given, "must be like protocol://path")
+    if not is_local and not is_unicode(text):
+        raise InvalidProjectError(argument, given, "must be UTF-8, as all names there are")
+
+
+def _local_path(argument: str, given: object, path: str) -> Path:
     if not path:
-        raise InvalidProjectError("project", given, "lacks a path")
+        raise InvalidProjectError(argument, given, "lacks a path")
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:  # ~somebody, and there is no such user
-        raise InvalidProjectError("project", given, str(error)) from error
+        raise InvalidProjectError(argument, given, str(error)) from error
 
 
-def _check_protocol(given: object, protocol: str) -> None:
+def _check_protocol(argument: str, given: object, protocol: str) -> None:
     from hopsml_flows.storage.connect import check_protocol
 
     try:
         check_protocol(protocol)
     except ValueError as error:
-        raise InvalidProjectError("project", given, str(error)) from error
+        raise InvalidProjectError(argument, given, str(error)) from error
     except ImportError as error:
         raise InvalidProjectError(
-            "project", given, f"needs a package that is not installed ({error})"
+            argument, given, f"needs a package that is not installed ({error})"
         ) from error
 
 
-def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _without_password(
+    argument: str, url: str, options: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
     """Move a URL's password to the options, where it is not printed."""
     found = _UNESCAPED.search(url)
     if not found:
@@ -529,7 +553,7 @@ def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str,
     if (strict and strict.end() != found.end()) or parameters or re.search("[?#]", found[2]):
         # Where the password ends is anybody's guess.
         raise InvalidProjectError(
-            "project", url, "must have its password percent-encoded, or in storage_options"
+            argument, url, "must have its password percent-encoded, or in storage_options"
         )
     user, password = unquote(found[1]), unquote(found[2])
     before, after = url[: found.start()], url[found.end() :]
@@ -539,7 +563,7 @@ def _without_password(url: str, options: dict[str, Any]) -> tuple[str, dict[str,
 
 
 def _without_query(
-    given: object, protocol: str, url: str, options: dict[str, Any]
+    argument: str, given: object, protocol: str, url: str, options: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """Move a URL's query to the options: paths are added at the URL's end, and URLs are shown."""
     known = _OF_QUERY.get(protocol, {})
@@ -547,14 +571,14 @@ def _without_query(
     pairs = [pair.partition("=") for pair in query.split("&")] if found else []
     if protocol in ("hopsfs", "hdfs"):
         if any(name != "replication" or not value.isdecimal() for name, _, value in pairs):
-            raise InvalidProjectError("project", given, "may have no query but replication=N")
+            raise InvalidProjectError(argument, given, "may have no query but replication=N")
         url, options = address, {**{name: int(value) for name, _, value in pairs}, **options}
     elif pairs and all(name in known and value for name, _, value in pairs):
         moved = {known[name]: unquote(value) for name, _, value in pairs}
         url, options = address, {**moved, **options}
     if has_secret(url):
         raise InvalidProjectError(
-            "project", given, "may have no such query; storage_options take passwords and tokens"
+            argument, given, "may have no such query; storage_options take passwords and tokens"
         )
     return url, options
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from hopsml_flows.errors import InvalidOutputError
 from hopsml_flows.search.values import as_json, is_finite, json_value, plain, single_number
-from hopsml_flows.text import text_repr
+from hopsml_flows.text import one_line, text_repr
 
 __all__ = ["DEFAULT_KEY", "LOG", "checked_outputs", "json_value", "output_tag"]
 
@@ -196,8 +196,8 @@ def _finite(key: str, value: float) -> float:
 
 
 def _kind(value: object) -> str:
-    return f"{type(value).__name__} {text_repr(value, 81)}"
+    return f"{type(value).__name__} {one_line(text_repr(value, 81))}"
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {text_repr(error, 200)}"
+    return f"{type(error).__name__}: {one_line(text_repr(error, 200))}"

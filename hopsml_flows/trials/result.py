@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from hopsml_flows.search import Direction
+from hopsml_flows.text import unicode_text
 from hopsml_flows.trials.model import State, TrialResult
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class ExperimentResult(Sequence[Any]):
     def to_pandas(self) -> pd.DataFrame:
         """The trials as a table: number, parameters, outputs, metric, state, seconds, error.
 
-        Columns of parameters are named ``params.<name>``, of outputs ``outputs.<name>``.
+        Columns of parameters are named ``params.<name>``, of outputs ``outputs.<name>``. Text that
+        is not Unicode is escaped, since pandas cannot hold it.
 
         Raises:
             ImportError: pandas is not installed.
@@ -111,8 +113,8 @@ class ExperimentResult(Sequence[Any]):
             [
                 {
                     "number": result.number,
-                    **{f"params.{name}": value for name, value in result.params.items()},
-                    **{f"outputs.{name}": value for name, value in result.outputs.items()},
+                    **_columns("params", result.params),
+                    **_columns("outputs", result.outputs),
                     "metric": result.metric,
                     "state": result.state.value,
                     "seconds": result.duration,
@@ -122,3 +124,10 @@ class ExperimentResult(Sequence[Any]):
                 for result in self.trials
             ]
         )
+
+
+def _columns(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        unicode_text(f"{kind}.{name}"): unicode_text(value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }

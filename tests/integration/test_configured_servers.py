@@ -209,3 +209,35 @@ def test_a_server_that_is_new_enough_gives_no_warning(prefect_services, recwarn)
     with temporary_settings({PREFECT_API_URL: prefect_services.api_url}), embedded_server() as url:
         assert url is None
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (403, "refuses this client"),
+        (404, "is no Prefect API"),
+        (407, "is behind a proxy that wants credentials"),
+    ],
+)
+def test_an_answer_that_may_be_a_proxys_names_the_proxy(monkeypatch, status, says):
+    with web_server({"*": (status, {"Content-Type": "text/html"}, b"denied")}) as (proxy, asked):
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        text = refused("http://prefect.invalid/api")
+    assert says in text
+    assert "through the proxy of HTTP_PROXY" in text
+    assert "NO_PROXY" in text
+    assert asked
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "http_proxy"])
+@pytest.mark.parametrize("value", ["nonsense://", "socks4://user:hidden@host", "http://[::1"])
+def test_a_malformed_proxy_is_refused_by_its_variable(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(PrefectServerError, match=f"^{variable}: must be a proxy like") as raised:
+        experiment.launch(lambda: 1)
+    assert "hidden" not in str(raised.value)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from hopsml_flows import experiment
+from hopsml_flows import experiment, hdfs
 from hopsml_flows.cli.project import opened
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.experiment import HopsFSProject
@@ -32,6 +32,22 @@ def test_the_default_project_may_be_a_block(prefect_server, dask_address, projec
     monkeypatch.setenv("HOPSML_PROJECT", "block:default-demo")
     result = experiment.launch(product, {"x": [2]}, cluster=dask_address, progress=False)
     assert result.path.startswith(str(project / "Experiments"))
+
+
+def test_a_default_project_that_is_a_block_is_that_of_file_operations_too(
+    prefect_server, project, tmp_path, monkeypatch
+):
+    name = f"files-{uuid4().hex[:8]}"
+    HopsFSProject(url=str(project)).save(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOPSML_PROJECT", f"block:{name}")
+    assert hdfs.project_path() == f"{project}/"
+    hdfs.dump("x", "Resources/a.txt")
+    assert (project / "Resources" / "a.txt").read_text() == "x"
+    assert not list(tmp_path.glob("block:*"))
+    monkeypatch.setenv("HOPSML_PROJECT", "block:nobody")
+    with pytest.raises(InvalidProjectError, match=r"saved block.*block:nobody"):
+        hdfs.project_path()
 
 
 def test_the_commands_know_saved_blocks(prefect_server, project):

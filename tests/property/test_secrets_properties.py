@@ -44,6 +44,8 @@ def urls(draw, around=texts):
     written = draw(spellings(secret))
     if draw(st.integers(0, 9)) == 0:  # a URL in a URL
         return f"https://host:80/x?to={protocol}://me:{written}@host/x"
+    if draw(st.integers(0, 9)) == 0:  # its slashes, or its scheme, are missing
+        return f"{draw(st.sampled_from(['s3:', 's3a:', '//']))}me:{written}@host/x"
     slashes = draw(st.sampled_from(["://", "://", "://", ":/"]))
     if draw(st.booleans()):
         return f"{protocol}{slashes}{draw(st.sampled_from(['me', '', 'KEY']))}:{written}@host/x/y"

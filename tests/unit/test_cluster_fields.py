@@ -71,6 +71,17 @@ def grid(tmp_path, **fields):
         ("options", {"resources": {"GPU": "many"}}),
         ("options", {"local_directory": "/dev/null/nowhere"}),
         ("options", {"local_directory": "a\0b"}),
+        ("options", {"local_directory": "/proc/x"}),
+        ("options", {"dashboard_address": "x:y"}),
+        ("options", {"dashboard_address": 8787}),
+        ("options", {"silence_logs": "zzz"}),
+        ("options", {"nthreads": "x"}),
+        ("options", {"preload": "no_such_module"}),
+        ("options", {"preload": ["json", "no.such.module"]}),
+        ("options", {"preload": "no_such_file.py"}),
+        ("options", {"preload": 5}),
+        ("options", {"death_timeout": "abc"}),
+        ("options", {"lifetime": "abc"}),
         ("options", {"threads_per_worker": 0}),
         ("options", {"processes": "yes"}),
         ("options", {"worker_class": "Nanny"}),
@@ -87,6 +98,18 @@ def test_a_wrong_field_is_refused_by_name_before_anything_is_made(tmp_path, capf
     assert len(str(caught.value)) < 3000
     said = "".join(capfd.readouterr())
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [({"host": "999.1.1.1"}, "999.1.1.1"), ({"protocol": "nonsense"}, "nonsense")],
+)
+def test_an_error_of_dask_says_what_caused_it(tmp_path, options, cause):
+    with pytest.raises(InvalidClusterError, match=r"^cluster\.options: ") as caught:
+        grid(tmp_path, options=options)
+    reason = str(caught.value).partition("; got")[0]
+    assert "failed to start" not in reason
+    assert cause in reason or "gaierror" in reason
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,21 @@ def test_an_sts_that_does_not_answer_is_a_credentials_error(sts, monkeypatch):
     assert os.environ["AWS_ACCESS_KEY_ID"] == s3.KEY
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("AWS_PROFILE", "nope", "nope"),
+        ("AWS_ENDPOINT_URL_STS", "notaurl", "notaurl"),
+    ],
+)
+def test_what_the_environment_says_wrongly_is_a_credentials_error(
+    sts, monkeypatch, variable, value, says
+):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(CredentialsError, match=says):
+        credentials_provider.assume_role(ROLE)
+
+
 def test_without_an_identity_the_error_says_what_to_set(sts, monkeypatch, tmp_path):
     for name in VARIABLES[:2]:
         monkeypatch.delenv(name)

@@ -92,6 +92,12 @@ def test_the_table_has_parameters_outputs_and_errors():
     assert table["error"][1] == "ValueError: no"
 
 
+def test_the_table_takes_text_that_is_not_unicode():
+    odd = dataclasses.replace(GOOD, outputs={"metric": 0.5, "caf\udce9": "a\udce9"})
+    table = result(trials=(odd, BAD)).to_pandas()
+    assert table["outputs.caf\\udce9"][0] == "a\\udce9"
+
+
 @pytest.mark.parametrize(
     "value", [result(), GOOD, BAD, Trial(1, "0001", {"x": 1}), Failure("E", "m", "t")], ids=repr
 )

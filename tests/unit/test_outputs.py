@@ -393,3 +393,23 @@ def test_an_array_that_holds_no_single_number_is_no_metric(value):
 def test_other_arrays_of_one_element_stay_lists():
     outputs, _ = checked_outputs({"metric": 1, "x": np.array([2])}, key="metric", required=True)
     assert outputs == {"metric": 1, "x": [2]}
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [np.ma.masked, np.ma.array(0.5, mask=True), np.ma.array([0.5], mask=[True])],
+    ids=["constant", "scalar", "array"],
+)
+def test_a_masked_metric_is_no_number(missing):
+    with pytest.raises(InvalidOutputError, match="the metric 'accuracy' is Masked"):
+        checked_outputs({"accuracy": missing}, key="accuracy", required=True)
+    assert checked_outputs(np.ma.array(0.5, mask=False), key=None, required=True)[1] == 0.5
+
+
+def test_the_warning_of_an_output_of_many_lines_has_one_line(warnings):
+    frame = pd.DataFrame({"a": [1, 2]})
+    checked_outputs(
+        {"metric": 1, "frame": frame}, key="metric", required=True, warn=warnings.append
+    )
+    assert len(warnings) == 1
+    assert "\n" not in warnings[0]

@@ -88,6 +88,12 @@ def test_a_project_stays_where_it_was_when_the_working_directory_changes(tmp_pat
         "s3:///",
         "s3:/bucket/x",
         "file:/data",
+        "s3:bucket/x",
+        "s3:",
+        "s3//bucket/x",
+        "block:demo",
+        "hopsfs:namenode:8020/x",
+        "file:data",
         "~no-such-user-here/x",
     ],
     ids=repr,
@@ -97,6 +103,24 @@ def test_a_malformed_url_is_refused_and_nothing_is_made(tmp_path, url):
         Project(url)
     assert caught.value.value == url
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["  ", "s3://", "foo://bar/x", "~no-such-user-here/x", "s3:bucket"])
+def test_an_error_names_the_variable_that_names_the_project(monkeypatch, url):
+    monkeypatch.setenv("HOPSML_PROJECT", url)
+    with pytest.raises(InvalidProjectError, match=r"^HOPSML_PROJECT: ") as caught:
+        Project()
+    assert str(caught.value).endswith(f"; got {url!r}")
+
+
+@pytest.mark.parametrize(
+    "url", ["s3:KEY:HIDESEC@bucket/x", "//KEY:HIDESEC@bucket/x", "KEY:HIDESEC@bucket/x"]
+)
+def test_secrets_behind_a_protocol_that_is_incomplete_are_not_shown(monkeypatch, url):
+    monkeypatch.setenv("HOPSML_PROJECT", url)
+    with pytest.raises(InvalidProjectError, match=r"^HOPSML_PROJECT: must be like") as caught:
+        Project()
+    assert "HIDESEC" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -347,6 +347,7 @@ def test_equal_bounds_and_a_single_choice_fix_a_value(bounds, domain, value):
         (["0.1", "0.5"], "[0.1, 0.5]"),
         (["1", "10"], "[1, 10]"),
         (["1e-3", "1e-2", "1e-1"], "Categorical([0.001, 0.01, 0.1])"),
+        (["1e-3"], "[0.001]"),
     ],
 )
 def test_numbers_in_quotes_are_a_choice_with_a_warning_that_says_what_to_write(bounds, instead):
@@ -360,13 +361,19 @@ def test_numbers_in_quotes_are_a_choice_with_a_warning_that_says_what_to_write(b
     assert f"Categorical({bounds!r})" in text
 
 
+def test_a_warning_points_at_the_line_that_made_the_space():
+    with pytest.warns(HopsmlWarning) as caught:
+        SearchSpace({"rate": ["1e-3", "1e-1"], "units": [8, 2]})
+    assert [warning.filename for warning in caught] == [__file__] * 2
+
+
 @pytest.mark.parametrize(
     "bounds",
     [
         Categorical(["1e-3", "1e-1"]),
         {"type": "categorical", "choices": ["1e-3", "1e-1"]},
         ["1e-3", "auto"],
-        ["1e-3"],
+        ["32"],
         ["nan", "inf"],
         [True, False],
     ],
