@@ -24,7 +24,7 @@ from hopsml_flows.experiment import ClusterConfig
 from tests import events
 from tests.servers.prefect import answers, task_runs
 from tests.servers.processes import free_ports, gone, left
-from tests.waiting import wait_until
+from tests.waiting import eventually, wait_until
 
 from .training import product
 
@@ -56,6 +56,8 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
         def told(what):
             line = os.open(Path(diary), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(line, f"{what} {x}\n".encode())
+            if what == "start":
+                os.write(line, f"worker {os.getppid()}\n".encode())
             os.close(line)
 
         # The file that marks a finished trial; only a kill before it may cost another attempt.
@@ -69,17 +71,33 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
     others = {worker.pid for worker in _workers(os.getpid())}  # of the cluster that tests share
     over = threading.Event()
 
+    def any_worker(choose):
+        workers = [w.pid for w in _workers(os.getpid()) if w.pid not in {*kills, *others}]
+        return choose.choice(workers) if workers else None
+
+    def worker_that_trains():
+        """Of the trial that began last, as soon as it begins."""
+
+        def newest():
+            told = Path(diary).read_text().splitlines()
+            workers = [int(line.split()[1]) for line in told if line.startswith("worker")]
+            return len(workers), (workers or [0])[-1]
+
+        seen, _ = newest()
+        count, worker = eventually(newest, lambda now: now[0] > seen or over.is_set(), pause=0.02)
+        return worker if count > seen and worker not in kills else None
+
     def murder():
         choose = random.Random(5)
         while not Path(diary).exists() and not over.is_set():
             time.sleep(0.1)
         while len(kills) < 10 and not over.is_set():
             time.sleep(1.1)
-            workers = [w for w in _workers(os.getpid()) if w.pid not in {*kills, *others}]
-            if workers:
-                victim = choose.choice(workers)
-                os.kill(victim.pid, signal.SIGKILL)
-                kills.append(victim.pid)
+            # One that may only have started, and one that surely costs a trial an attempt.
+            victim = any_worker(choose) if len(kills) % 2 else worker_that_trains()
+            if victim is not None:
+                os.kill(victim, signal.SIGKILL)
+                kills.append(victim)
 
     thread = threading.Thread(target=murder)
     thread.start()

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from hopsml_flows.execution.credentials import apply_received, decoded, receive
-from hopsml_flows.execution.process.messages import Ready, Work
+from hopsml_flows.execution.process.messages import Calling, Ready, Work
 
 __all__ = ["descendants", "kill", "main"]
 
@@ -46,7 +46,7 @@ def main(descriptor: int) -> None:
         return
     orders: SimpleQueue[bytes] = SimpleQueue()
     # What asks a trial to stop interrupts the main thread anywhere, in the middle of a message too.
-    answers: SimpleQueue[bytes] = SimpleQueue()
+    answers: SimpleQueue[_Answer] = SimpleQueue()
     _start("hopsml-orders", _receive, connection, orders, work)
     _start("hopsml-answers", _send, connection, answers)
     while True:
@@ -54,12 +54,30 @@ def main(descriptor: int) -> None:
         if not order:  # dismissed: it exits as a script does at its end
             return
         apply_received()
-        answers.put(pickle.dumps(work.carry_out(pickle.loads(order), _telling(answers))))
+        done = work.carry_out(pickle.loads(order), _telling(answers))
+        answers.put(_Answer(pickle.dumps(done)))
 
 
-def _telling(answers: SimpleQueue[bytes]) -> Callable[[Any], None]:
+class _Answer:
+    """What is to be sent.
+
+    Args:
+        content: The message.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.is_sent = threading.Event()
+
+
+def _telling(answers: SimpleQueue[_Answer]) -> Callable[[Any], None]:
     def tell(message: Any) -> None:
-        answers.put(pickle.dumps(message))
+        answer = _Answer(pickle.dumps(message))
+        answers.put(answer)
+        if isinstance(message, Calling):
+            # The worker's clock begins with it. The training function may stop this process, or
+            # keep the interpreter's lock, before any other thread runs.
+            answer.is_sent.wait()
 
     return tell
 
@@ -68,11 +86,13 @@ def _start(name: str, target: Callable[..., None], *args: Any) -> None:
     threading.Thread(target=target, args=args, name=name, daemon=True).start()
 
 
-def _send(connection: Connection, answers: SimpleQueue[bytes]) -> None:
+def _send(connection: Connection, answers: SimpleQueue[_Answer]) -> None:
     """Send what is to be told, in its order."""
     with suppress(OSError):  # the worker is gone: this process is about to end
         while True:
-            connection.send_bytes(answers.get())
+            answer = answers.get()
+            connection.send_bytes(answer.content)
+            answer.is_sent.set()
 
 
 def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> None:
