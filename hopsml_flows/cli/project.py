@@ -22,8 +22,8 @@ def opened(text: str | None) -> Project:
     if block_name(text) is None:
         project = Project(text)
     else:
-        from hopsml_flows.flows.block import opened_project
+        from hopsml_flows.flows.block import saved_project
 
-        project = opened_project(text)
+        project = saved_project(text)
     project.check_reachable()
     return project

@@ -29,7 +29,7 @@ from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.utilities.collections import visit_collection
 
-from hopsml_flows.cluster.beginnings import awaiting_beginning, begin
+from hopsml_flows.cluster.beginnings import begin
 from hopsml_flows.cluster.held import held_level, held_switch_interval
 from hopsml_flows.cluster.setup import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
@@ -113,15 +113,12 @@ class Call:
         task: Key of the shared task.
         task_run_id: Identifier of the task run.
         dependencies: Task inputs, as Prefect's engine wants them.
-        once: Whether the scheduler may submit the task again after its worker died, in spite of
-            the caller: then it is executed only if it has not begun before.
     """
 
     context: str
     task: str
     task_run_id: UUID
     dependencies: dict[str, set[Any]] | None
-    once: bool = False
 
 
 class Share(distributed.WorkerPlugin):
@@ -183,15 +180,6 @@ class _Shared:
             if key not in self._objects:
                 self._objects[key] = cloudpickle.loads(self._pickled[key])
             return self._objects[key]
-
-    def task(self, key: str) -> Any:
-        """A shared task, whose function waits until the scheduler knows that it begins."""
-        with self._lock:
-            known = key in self._objects
-            task = self.get(key)
-            if not known:
-                task.fn = awaiting_beginning(task.fn)
-            return task
 
     def context(self, key: str) -> _Hydrated:
         with self._lock:
@@ -275,11 +263,10 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
 
 
 def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
-    beginning = begin(call.task_run_id, once=call.once)
-    if call.once and not beginning.result():
+    if not begin(call.task_run_id):
         lost = WorkerLostError("the worker process that began it died")
         return Outcome("CRASHED", "Crashed", str(lost), error=lost, reported=False)
-    task = _shared.task(call.task)
+    task = _shared.get(call.task)
     arguments: dict[str, Any] = {
         "task": task,
         "task_run_id": call.task_run_id,

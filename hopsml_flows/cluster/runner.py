@@ -257,10 +257,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         waited = list(wait_for) if wait_for else None
         inputs = _inputs(parameters, waited, dependencies) or None
         owner = owner or self._first_owner()
-        # The project's own clusters submit nothing again that runs; but Dask computes a result
-        # again that is lost with its worker, before it was taken.
-        once = not self.cluster.owned or not self._takes_together
-        call = Call(owner.context, self._task(task), task_run_id, inputs, once)
+        call = Call(owner.context, self._task(task), task_run_id, inputs)
         number = next(self._numbers)
         explain = partial(self._explained, task_run_id)
         future = TrialFuture[R](task_run_id, name or task.name, number, explain)

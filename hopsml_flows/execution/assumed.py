@@ -81,11 +81,8 @@ class AssumedRole:
         try:
             client = self.identity.create_client("sts", region_name=_region())
             found = client.assume_role(**self._request)["Credentials"]
-        except (
-            BotoCoreError,
-            ClientError,
-            ValueError,
-        ) as error:  # the last: of a malformed endpoint
+        # A malformed endpoint is a ValueError.
+        except (BotoCoreError, ClientError, ValueError) as error:
             raise CredentialsError(
                 f"{role} cannot be assumed ({type(error).__name__}: {error})"
             ) from error

@@ -89,24 +89,21 @@ def loaded_project(reference: str) -> Project:
         ) from error
 
 
-def opened_project(text: str | None) -> Project:
-    """The project of a local path, a URL or a saved block.
+def saved_project(text: str | None) -> Project:
+    """The project of a saved block, for code that has no Prefect server yet.
 
     Args:
-        text: Which; None for the default project. Only for a block is a Prefect server asked.
+        text: Which block; None for the default project, which is one.
 
     Raises:
-        InvalidProjectError: It is none of these.
+        InvalidProjectError: There is no block of that name.
         PrefectServerError: There is no server to ask.
     """
-    reference = block_reference(text)
-    if reference is None:
-        return Project(text)
     # Imports Prefect's server client.
     from hopsml_flows.server.embedded import embedded_server
 
     with embedded_server():
-        return loaded_project(reference)
+        return loaded_project(block_reference(text) or "")
 
 
 def loaded_block(name: str) -> HopsFSProject:

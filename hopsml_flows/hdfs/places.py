@@ -71,9 +71,9 @@ def current_project() -> Project:
 def _of_block(name: str) -> Project:
     """The project of a saved block; a Prefect server is asked for it once."""
     # Only a default project that is a block needs Prefect here.
-    from hopsml_flows.flows.block import opened_project
+    from hopsml_flows.flows.block import saved_project
 
-    return opened_project(name)
+    return saved_project(name)
 
 
 def named_project(name: str | None) -> Project:

@@ -46,8 +46,8 @@ ANSWER_SECONDS = 12
 
 # A protocol with one slash, or a storage's with none, would pass as a local path and quietly keep
 # everything here.
-_NO_SLASHES = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)"
+_NO_PROTOCOL = re.compile(
+    r"://|[A-Za-z][A-Za-z0-9+.-]+:/(?!/)"
     r"|(?:abfss?|adl|azure?|file|ftp|gcs|gs|hdfs|hopsfs|https?|memory|oci|oss|s3[an]?|sftp|ssh|webhdfs)"
     r"(?::(?!//)|//)"
 )
@@ -139,7 +139,7 @@ class Project:
             raise InvalidProjectError("storage_options", kind, "must be a dict")
         text = os.fspath(url)
         # A local path with what looks like a secret is a URL whose protocol was forgotten.
-        if _NO_SLASHES.match(text) or ("://" not in text and has_secret(text)):
+        if _NO_PROTOCOL.match(text) or ("://" not in text and has_secret(text)):
             raise InvalidProjectError(argument, given, "must be like protocol://path")
         if block_name(text) is not None:
             raise InvalidProjectError(argument, given, "must be a URL or a path, not a saved block")
@@ -513,8 +513,6 @@ def _rebuilt(url: str, options: dict[str, Any], environment: Mapping[str, str]) 
 def _check_form(argument: str, given: object, text: str, *, is_local: bool) -> None:
     if "\0" in text:
         raise InvalidProjectError(argument, given, "must not contain NUL")
-    if text.startswith("://"):
-        raise InvalidProjectError(argument, given, "must be like protocol://path")
     if not is_local and not is_unicode(text):
         raise InvalidProjectError(argument, given, "must be UTF-8, as all names there are")
 

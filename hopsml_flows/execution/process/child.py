@@ -46,7 +46,7 @@ def main(descriptor: int) -> None:
         return
     orders: SimpleQueue[bytes] = SimpleQueue()
     # What asks a trial to stop interrupts the main thread anywhere, in the middle of a message too.
-    answers: SimpleQueue[_Answer] = SimpleQueue()
+    answers: SimpleQueue[bytes | threading.Event] = SimpleQueue()
     _start("hopsml-orders", _receive, connection, orders, work)
     _start("hopsml-answers", _send, connection, answers)
     while True:
@@ -54,30 +54,18 @@ def main(descriptor: int) -> None:
         if not order:  # dismissed: it exits as a script does at its end
             return
         apply_received()
-        done = work.carry_out(pickle.loads(order), _telling(answers))
-        answers.put(_Answer(pickle.dumps(done)))
+        answers.put(pickle.dumps(work.carry_out(pickle.loads(order), _telling(answers))))
 
 
-class _Answer:
-    """What is to be sent.
-
-    Args:
-        content: The message.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        self.is_sent = threading.Event()
-
-
-def _telling(answers: SimpleQueue[_Answer]) -> Callable[[Any], None]:
+def _telling(answers: SimpleQueue[bytes | threading.Event]) -> Callable[[Any], None]:
     def tell(message: Any) -> None:
-        answer = _Answer(pickle.dumps(message))
-        answers.put(answer)
+        answers.put(pickle.dumps(message))
         if isinstance(message, Calling):
             # The worker's clock begins with it. The training function may stop this process, or
             # keep the interpreter's lock, before any other thread runs.
-            answer.is_sent.wait()
+            is_sent = threading.Event()
+            answers.put(is_sent)
+            is_sent.wait()
 
     return tell
 
@@ -86,13 +74,15 @@ def _start(name: str, target: Callable[..., None], *args: Any) -> None:
     threading.Thread(target=target, args=args, name=name, daemon=True).start()
 
 
-def _send(connection: Connection, answers: SimpleQueue[_Answer]) -> None:
-    """Send what is to be told, in its order."""
+def _send(connection: Connection, answers: SimpleQueue[bytes | threading.Event]) -> None:
+    """Send what is to be told, in its order; an event says that all before it is sent."""
     with suppress(OSError):  # the worker is gone: this process is about to end
         while True:
             answer = answers.get()
-            connection.send_bytes(answer.content)
-            answer.is_sent.set()
+            if isinstance(answer, threading.Event):
+                answer.set()
+            else:
+                connection.send_bytes(answer)
 
 
 def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> None:
