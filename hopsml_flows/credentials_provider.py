@@ -10,8 +10,8 @@ import os
 from uuid import uuid4
 
 from hopsml_flows.errors import InvalidArgumentError, UnsupportedOperationError
-from hopsml_flows.execution.assumed import AssumedRole, Credentials
-from hopsml_flows.search.arguments import whole_number
+from hopsml_flows.execution.assumed_role import AssumedRole, Credentials
+from hopsml_flows.values.arguments import whole_number
 
 __all__ = ["assume_role", "get_role", "get_roles"]
 

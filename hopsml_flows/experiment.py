@@ -17,7 +17,7 @@ from hopsml_flows.flows import (
     parameter_server,
     random_search,
 )
-from hopsml_flows.flows.former import evolutionary_search
+from hopsml_flows.flows.former_calls import evolutionary_search
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
 from hopsml_flows.hdfs.places import Place, current_project, named_project
-from hopsml_flows.search.arguments import whole_number
 from hopsml_flows.storage import training_dataset as dataset_directory
 from hopsml_flows.storage import training_datasets
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.storage.retries import persistently
 from hopsml_flows.unavailable import SDK, unavailable
+from hopsml_flows.values.arguments import whole_number
 
 __all__ = ["get_training_dataset_path", "project_featurestore", "project_training_datasets"]
 

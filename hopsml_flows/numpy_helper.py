@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hopsml_flows.errors import UnsupportedOperationError
-from hopsml_flows.hdfs.localized import local_path
+from hopsml_flows.hdfs.local_paths import local_path
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
 from hopsml_flows.hdfs.transfer import written
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import MissingPackageError
-from hopsml_flows.hdfs.localized import local_path
+from hopsml_flows.hdfs.local_paths import local_path
 from hopsml_flows.hdfs.places import AnyPath, place_of
 from hopsml_flows.hdfs.transfer import written
 

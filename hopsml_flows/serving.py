@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.hdfs.looking import info_of
+from hopsml_flows.hdfs.lookup import info_of
 from hopsml_flows.hdfs.places import AnyPath, Place, current_project, place_of
-from hopsml_flows.search.arguments import whole_number
 from hopsml_flows.storage import model_version as version_directory
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.storage.retries import persistently
 from hopsml_flows.unavailable import unavailable
+from hopsml_flows.values.arguments import whole_number
 
 __all__ = ["export"]
 

@@ -41,7 +41,7 @@ def num_executors(cluster: str | ClusterConfig | Mapping[str, Any] = "auto") -> 
         InvalidClusterError: It is none, or its scheduler does not answer.
     """
     # It imports Dask, which a training function's import of this module does not need.
-    from hopsml_flows.cluster.opened import count_most_workers
+    from hopsml_flows.cluster.open_cluster import count_most_workers
 
     return count_most_workers(cluster)
 

@@ -55,7 +55,7 @@ def board_processes():
             line = " ".join(process.cmdline())
         except psutil.NoSuchProcess:
             continue
-        if "hopsml_flows.board.child" in line or "tensorboard_data_server" in line:
+        if "hopsml_flows.board.tensorboard_program" in line or "tensorboard_data_server" in line:
             found.append(process)
     return found
 

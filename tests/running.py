@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from hopsml_flows.execution import Reporter, Scalars, TrialContext, running_trial
-from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.output.streams import OutputLog
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial
 

@@ -6,8 +6,8 @@ of it, is decided elsewhere.
 """
 
 from hopsml_flows.board.foreground import serve
-from hopsml_flows.board.process import Board
+from hopsml_flows.board.scope import Shown
 from hopsml_flows.board.settings import HOST_VARIABLE, SWITCH_VARIABLE, host, switched_on
-from hopsml_flows.board.shown import Shown
+from hopsml_flows.board.tensorboard_process import Board
 
 __all__ = ["HOST_VARIABLE", "SWITCH_VARIABLE", "Board", "Shown", "host", "serve", "switched_on"]

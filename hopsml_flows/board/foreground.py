@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 from hopsml_flows.board import settings
-from hopsml_flows.board.process import Board
-from hopsml_flows.board.shown import Shown
+from hopsml_flows.board.scope import Shown
+from hopsml_flows.board.tensorboard_process import Board
 from hopsml_flows.errors import InvalidArgumentError, TensorBoardError
 from hopsml_flows.text import one_line
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hopsml_flows.board.running import with_running
+from hopsml_flows.board.running_trials import with_running
 
 __all__ = ["plugins_while_running"]
 

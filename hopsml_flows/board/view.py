@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hopsml_flows.board import hparams
-from hopsml_flows.board.shown import Shown
+from hopsml_flows.board import combined_hparams as hparams
+from hopsml_flows.board.scope import Shown
 from hopsml_flows.storage import FileInfo, TrialFiles
-from hopsml_flows.storage.patience import answer_limit
-from hopsml_flows.storage.within import within
+from hopsml_flows.storage.retries import answer_limit
+from hopsml_flows.storage.time_limit import within
 
 __all__ = ["View"]
 

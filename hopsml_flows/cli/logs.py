@@ -14,10 +14,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from hopsml_flows.cli.project import opened
+from hopsml_flows.cli.project_option import opened
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.service import find_experiment, find_trial, trial_directories
-from hopsml_flows.service.following import (
+from hopsml_flows.service.logs.follower import (
     Lines,
     Pause,
     follow_trial,

@@ -39,7 +39,7 @@ def setup_prefect(
             new automation three times PREFECT_FLOWS_HEARTBEAT_FREQUENCY (180 s).
     """
     # Imports Prefect.
-    from hopsml_flows.flows.setup import Wish, heartbeat_seconds, set_up
+    from hopsml_flows.server.setup import Wish, heartbeat_seconds, set_up
 
     limits = dict(_pair(text) for text in limit)
     try:

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hopsml_flows.board import Shown, serve
-from hopsml_flows.cli.project import opened
+from hopsml_flows.cli.project_option import opened
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
 from hopsml_flows.service import LAST, experiments, find_experiment, trial_directories
 

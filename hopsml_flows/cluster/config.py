@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
-from hopsml_flows.search.arguments import seconds, whole_number
-from hopsml_flows.search.values import plain
+from hopsml_flows.values.arguments import seconds, whole_number
+from hopsml_flows.values.plain import plain
 
 __all__ = ["KINDS", "LEAST_MEMORY", "ClusterConfig", "GroupSize", "of_cluster"]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import distributed
 from prefect.futures import PrefectFuture, PrefectTaskRunFuture
 
-from hopsml_flows.cluster.remote import Outcome
+from hopsml_flows.cluster.worker import Outcome
 from hopsml_flows.errors import WorkerLostError
 
 __all__ = ["TrialFuture"]

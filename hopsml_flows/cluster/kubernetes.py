@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.cluster.class_arguments import check_options
+from hopsml_flows.cluster.dask_settings import GPU, as_environment
 from hopsml_flows.cluster.extras import cluster_class
-from hopsml_flows.cluster.options import check_options
-from hopsml_flows.cluster.settings import GPU, as_environment
 from hopsml_flows.errors import InvalidClusterError
 
 if TYPE_CHECKING:

@@ -28,16 +28,16 @@ from prefect.tasks import Task
 from prefect.utilities.collections import visit_collection
 from prefect.utilities.engine import collect_task_run_inputs_sync
 
-from hopsml_flows.cluster.asking import on_all_workers
-from hopsml_flows.cluster.beginnings import clear_beginnings, has_begun
+from hopsml_flows.cluster.begin_marks import clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.deaths import Death, why_died
 from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
-from hopsml_flows.cluster.opened import OpenCluster, open_cluster
+from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
 from hopsml_flows.cluster.orphans import end_orphans
-from hopsml_flows.cluster.remote import Call, Outcome, Share, SharedRef, flush_worker, perform
-from hopsml_flows.cluster.states import FinalState, StateBook
+from hopsml_flows.cluster.state_book import FinalState, StateBook
+from hopsml_flows.cluster.worker import Call, Outcome, Share, SharedRef, flush_worker, perform
+from hopsml_flows.cluster.worker_calls import on_all_workers
 from hopsml_flows.errors import ResourceUnavailableError, WorkerLostError
 
 __all__ = ["Owner", "TrialTaskRunner"]

@@ -19,12 +19,12 @@ import distributed
 from dask.utils import parse_bytes
 from tornado.ioloop import PeriodicCallback
 
+from hopsml_flows.cluster.class_arguments import check_options
 from hopsml_flows.cluster.config import of_cluster
+from hopsml_flows.cluster.dask_settings import GPU, as_environment
 from hopsml_flows.cluster.extras import cluster_class
-from hopsml_flows.cluster.options import check_options
-from hopsml_flows.cluster.settings import GPU, as_environment
 from hopsml_flows.errors import InvalidClusterError
-from hopsml_flows.search.arguments import whole_number
+from hopsml_flows.values.arguments import whole_number
 
 if TYPE_CHECKING:
     from hopsml_flows.cluster.config import ClusterConfig

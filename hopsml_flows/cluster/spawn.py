@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hopsml_flows.execution.here import here, standing_directory
+from hopsml_flows.execution.current_directory import here, standing_directory
 
 __all__ = ["without_main_module"]
 

@@ -1,20 +1,20 @@
 """One trial on a worker: its function, its context, its output, its files."""
 
-from hopsml_flows.execution.capture import LineSink
-from hopsml_flows.execution.carrying import EventMakers, carried_out
-from hopsml_flows.execution.commits import Damage, Earlier, committed, earlier_trials
+from hopsml_flows.execution.call import Job, Place, evaluate
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
+from hopsml_flows.execution.files.commits import Damage, Earlier, committed, earlier_trials
+from hopsml_flows.execution.files.keep_rules import FileRules
+from hopsml_flows.execution.files.kept_files import take_kept
+from hopsml_flows.execution.files.staging import Staging
+from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading
-from hopsml_flows.execution.kept import take_kept
+from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.execution.payload import packed, packed_values
-from hopsml_flows.execution.reporter import Reporter
-from hopsml_flows.execution.rules import FileRules
-from hopsml_flows.execution.run import Job, Place, evaluate
+from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
-from hopsml_flows.execution.staging import Staging
-from hopsml_flows.execution.sync import SYNC_SECONDS
+from hopsml_flows.execution.trial_run import EventMakers, carried_out
 
 __all__ = [
     "SYNC_SECONDS",

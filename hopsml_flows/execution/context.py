@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hopsml_flows.errors import NotInTrialError
-from hopsml_flows.execution.reporter import Reporter
+from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import Trial
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.output.streams import OutputLog
 
 __all__ = ["stacks_on_crash"]
 

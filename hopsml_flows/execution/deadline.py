@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hopsml_flows.errors import TrialTimeoutError
-from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.output.streams import OutputLog
 
 __all__ = ["ASKED", "GRACE_SECONDS", "limited"]
 

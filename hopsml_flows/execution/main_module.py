@@ -5,8 +5,8 @@ pickles them where it uses multiprocessing, ``torch.save`` or joblib; so the pro
 needs a ``__main__`` with the script's names and its file.
 
 Processes that training code starts by "spawn" or "forkserver" would run the script once more, and
-with it the experiment. They run :mod:`hopsml_flows.execution.process.spawned` instead, which makes
-the same names again from the packed function.
+with it the experiment. They run :mod:`hopsml_flows.execution.process.spawned_main` instead, which
+makes the same names again from the packed function.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["PAYLOAD_VARIABLE", "install", "install_main"]
 PAYLOAD_VARIABLE = "HOPSML_TRAINING_FUNCTION"
 """Environment variable that names the file of the packed function, for spawned processes."""
 
-_SPAWNED = "hopsml_flows.execution.process.spawned"
+_SPAWNED = "hopsml_flows.execution.process.spawned_main"
 
 
 def install_main(

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from hopsml_flows.execution import events
+from hopsml_flows.execution import event_records as events
 from hopsml_flows.trials import Rate
 
 __all__ = ["Scalars"]

@@ -1,13 +1,13 @@
 """One Prefect flow a kind of experiment, and what they share."""
 
-from hopsml_flows.flows.block import HopsFSProject
+from hopsml_flows.flows.differential_evolution import differential_evolution
 from hopsml_flows.flows.distributed import distributed
-from hopsml_flows.flows.evolution import differential_evolution
-from hopsml_flows.flows.grid import grid_search
+from hopsml_flows.flows.grid_search import grid_search
 from hopsml_flows.flows.launch import launch
 from hopsml_flows.flows.mirrored import collective_all_reduce, mirrored
 from hopsml_flows.flows.parameter_server import parameter_server
-from hopsml_flows.flows.random import random_search
+from hopsml_flows.flows.random_search import random_search
+from hopsml_flows.server.project_block import HopsFSProject
 
 __all__ = [
     "HopsFSProject",

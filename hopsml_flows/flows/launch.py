@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
-from hopsml_flows.flows.base import experiment_flow
-from hopsml_flows.flows.parameters import (
+from hopsml_flows.flows.experiment_flow import experiment_flow
+from hopsml_flows.plan.plan import Options, Plan, checked_key
+from hopsml_flows.plan.run_form import (
     ClusterParameter,
     CountParameter,
     IsolationParameter,
@@ -13,9 +14,8 @@ from hopsml_flows.flows.parameters import (
     SecondsParameter,
     TrainParameter,
 )
-from hopsml_flows.flows.plan import Options, Plan, checked_key
 from hopsml_flows.search import ListSearch, value_lists, zipped
-from hopsml_flows.search.quoted import warn_of_unread
+from hopsml_flows.search.quoted_numbers import warn_of_unread
 
 __all__ = ["launch"]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hopsml_flows.execution import SYNC_SECONDS
-from hopsml_flows.flows.base import experiment_flow
-from hopsml_flows.flows.grouping import checked_group
-from hopsml_flows.flows.parameters import (
+from hopsml_flows.flows.experiment_flow import experiment_flow
+from hopsml_flows.plan.distributed_training import training_plan
+from hopsml_flows.plan.group_options import checked_group
+from hopsml_flows.plan.plan import Options, Plan
+from hopsml_flows.plan.run_form import (
     ClusterParameter,
     CountParameter,
     KeepFilesParameter,
@@ -13,8 +15,6 @@ from hopsml_flows.flows.parameters import (
     SecondsParameter,
     TrainParameter,
 )
-from hopsml_flows.flows.plan import Options, Plan
-from hopsml_flows.flows.training import training_plan
 from hopsml_flows.trials import Framework
 
 __all__ = ["collective_all_reduce", "mirrored"]

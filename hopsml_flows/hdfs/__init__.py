@@ -7,7 +7,21 @@ what a storage has no notion of an ``UnsupportedOperationError``; the rest are P
 such as ``FileNotFoundError``.
 """
 
-from hopsml_flows.hdfs.about import (
+from hopsml_flows.hdfs.changes import chmod, chown, cp, delete, mkdir, move, rename, rmr
+from hopsml_flows.hdfs.content import dump, load, open_file
+from hopsml_flows.hdfs.former_verbs import (
+    add_module,
+    copy_from_project,
+    copy_to_project,
+    get_plain_path,
+    get_webhdfs_host,
+    get_webhdfs_port,
+    is_tls_enabled,
+    log,
+)
+from hopsml_flows.hdfs.local_paths import local_path, local_paths
+from hopsml_flows.hdfs.lookup import access, exists, glob, isdir, isfile, ls, lsl, stat
+from hopsml_flows.hdfs.project_info import (
     abs_path,
     capacity,
     close,
@@ -18,20 +32,6 @@ from hopsml_flows.hdfs.about import (
     project_path,
     project_user,
 )
-from hopsml_flows.hdfs.changing import chmod, chown, cp, delete, mkdir, move, rename, rmr
-from hopsml_flows.hdfs.content import dump, load, open_file
-from hopsml_flows.hdfs.former import (
-    add_module,
-    copy_from_project,
-    copy_to_project,
-    get_plain_path,
-    get_webhdfs_host,
-    get_webhdfs_port,
-    is_tls_enabled,
-    log,
-)
-from hopsml_flows.hdfs.localized import local_path, local_paths
-from hopsml_flows.hdfs.looking import access, exists, glob, isdir, isfile, ls, lsl, stat
 from hopsml_flows.hdfs.status import StatResult
 from hopsml_flows.hdfs.transfer import copy_to_hdfs, copy_to_local
 

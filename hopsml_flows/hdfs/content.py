@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.hdfs.places import AnyPath, place_of
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.storage.retries import persistently
 
 __all__ = ["dump", "load", "open_file"]
 

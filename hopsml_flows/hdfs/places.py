@@ -71,7 +71,7 @@ def current_project() -> Project:
 def _of_block(name: str) -> Project:
     """The project of a saved block; a Prefect server is asked for it once."""
     # Only a default project that is a block needs Prefect here.
-    from hopsml_flows.flows.block import saved_project
+    from hopsml_flows.server.project_block import saved_project
 
     return saved_project(name)
 

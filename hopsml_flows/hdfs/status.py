@@ -12,7 +12,7 @@ from typing import Any
 
 from hopsml_flows.hdfs.places import Place
 from hopsml_flows.storage import FileInfo
-from hopsml_flows.storage.handle import file_system
+from hopsml_flows.storage.content_version import file_system
 
 __all__ = ["StatResult", "status_of"]
 

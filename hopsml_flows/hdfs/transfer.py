@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hopsml_flows.hdfs.fetching import (
+from hopsml_flows.hdfs.copy_progress import shown
+from hopsml_flows.hdfs.downloads import (
     PARALLEL,
     Copy,
     cache_directory,
@@ -25,8 +26,7 @@ from hopsml_flows.hdfs.fetching import (
     version_of,
 )
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
-from hopsml_flows.hdfs.shown import shown
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.storage.retries import persistently
 
 __all__ = ["copy_to_hdfs", "copy_to_local", "written"]
 

@@ -4,12 +4,12 @@ Nothing here knows of files, clocks, Prefect or Dask.
 """
 
 from hopsml_flows.search.base import BaseSearch, Evaluation, GaveUp, Optimizer, Proposal
-from hopsml_flows.search.differential_evolution import DifferentialEvolution
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.fixed import GridSearch, ListSearch, value_lists, zipped
+from hopsml_flows.search.enumeration import GridSearch, ListSearch, value_lists, zipped
+from hopsml_flows.search.evolution.differential_evolution import DifferentialEvolution
+from hopsml_flows.search.evolution.strategies import Strategy, Updating
 from hopsml_flows.search.random import RandomSearch
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
-from hopsml_flows.search.strategies import Strategy, Updating
 
 __all__ = [
     "BaseSearch",

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.values import as_json, image_key, plain
+from hopsml_flows.values.plain import as_json, image_key, plain
 
 __all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal"]
 

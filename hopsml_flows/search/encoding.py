@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
-from hopsml_flows.search.values import plain
+from hopsml_flows.values.plain import plain
 
 __all__ = ["UnitCube", "Vector"]
 

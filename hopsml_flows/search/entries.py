@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import InvalidSpaceError
-from hopsml_flows.search.values import as_json
+from hopsml_flows.values.plain import as_json
 
 if TYPE_CHECKING:
     from hopsml_flows.search.space import SearchSpace

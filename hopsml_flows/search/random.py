@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.search.arguments import whole_number
 from hopsml_flows.search.base import BaseSearch
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.points import checked_points
+from hopsml_flows.search.initial_points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
-from hopsml_flows.search.values import plain
+from hopsml_flows.values.arguments import whole_number
+from hopsml_flows.values.plain import plain
 
 __all__ = ["RandomSearch"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
-from hopsml_flows.search.values import configuration_key
+from hopsml_flows.values.plain import configuration_key
 
 __all__ = ["Seen"]
 

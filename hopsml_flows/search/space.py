@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
-from hopsml_flows.search.quoted import YAML, number_in, text_choice_complaint
-from hopsml_flows.search.values import (
+from hopsml_flows.search.quoted_numbers import YAML, number_in, text_choice_complaint
+from hopsml_flows.values.plain import (
     check_name,
     check_value,
     image_key,

@@ -3,7 +3,7 @@
 Neither the flow that runs an experiment nor a Prefect server is needed, and nothing is changed.
 """
 
-from hopsml_flows.service.finding import (
+from hopsml_flows.service.experiment_finder import (
     LAST,
     TrialDirectory,
     find_experiment,

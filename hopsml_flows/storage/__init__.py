@@ -1,7 +1,7 @@
 """Where experiments lie: the project root on any fsspec storage, and every path in it."""
 
-from hopsml_flows.storage.files import FileInfo, Progress
 from hopsml_flows.storage.identity import process_lives, this_process
+from hopsml_flows.storage.interface import FileInfo, Progress
 from hopsml_flows.storage.marker import remove_marker, sees_marker, write_marker
 from hopsml_flows.storage.paths import (
     EXPERIMENTS,

@@ -30,7 +30,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.implementations.arrow import HadoopFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from hopsml_flows.storage.files import temporary_beside
+from hopsml_flows.storage.interface import temporary_beside
 
 __all__ = ["HdfsFileSystem", "HopsFileSystem", "check_port", "path_of", "settings", "url_arguments"]
 

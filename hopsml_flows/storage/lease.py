@@ -29,9 +29,9 @@ from hopsml_flows.redaction import redacted
 from hopsml_flows.storage.identity import process_lives, this_process
 from hopsml_flows.storage.lease_rules import Holder, Life, Watch, first_look
 from hopsml_flows.storage.paths import ExperimentPaths, lease_number
-from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.storage.project import Project
-from hopsml_flows.storage.within import within
+from hopsml_flows.storage.retries import answer_limit, persistently
+from hopsml_flows.storage.time_limit import within
 
 __all__ = ["BEAT_SECONDS", "Lease", "check_free", "take_lease"]
 

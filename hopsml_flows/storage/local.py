@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from hopsml_flows.storage.files import FileInfo, Progress, is_temporary, temporary_beside
+from hopsml_flows.storage.interface import FileInfo, Progress, is_temporary, temporary_beside
 
 __all__ = ["LocalFiles", "copy_with_progress", "written_beside"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import uuid4
 
-from hopsml_flows.storage.files import temporary_beside
+from hopsml_flows.storage.interface import temporary_beside
 from hopsml_flows.storage.project import Project
 
 __all__ = ["remove_marker", "sees_marker", "write_marker"]

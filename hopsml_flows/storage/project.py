@@ -17,11 +17,11 @@ from urllib.parse import unquote
 
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.redaction import has_secret, redacted, redacted_url
-from hopsml_flows.storage.connect import credentials_stamp
-from hopsml_flows.storage.files import FileInfo, Files, Progress
+from hopsml_flows.storage.connection import credentials_stamp
+from hopsml_flows.storage.globs import matching
+from hopsml_flows.storage.interface import FileInfo, Files, Progress
 from hopsml_flows.storage.local import LocalFiles, written_beside
-from hopsml_flows.storage.matching import matching
-from hopsml_flows.storage.within import within
+from hopsml_flows.storage.time_limit import within
 from hopsml_flows.text import is_unicode
 
 __all__ = [
@@ -168,7 +168,7 @@ class Project:
         _check_protocol(argument, given, protocol)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from hopsml_flows.storage.connect import environment_of
+        from hopsml_flows.storage.connection import environment_of
 
         return _rebuilt, (self._url, self._options, environment_of(self._protocol))
 
@@ -446,7 +446,7 @@ class Project:
         return files
 
     def _connected(self) -> Files:
-        from hopsml_flows.storage.connect import connected
+        from hopsml_flows.storage.connection import connected
 
         try:
             return connected(self._protocol, self._url, self._options)
@@ -527,7 +527,7 @@ def _local_path(argument: str, given: object, path: str) -> Path:
 
 
 def _check_protocol(argument: str, given: object, protocol: str) -> None:
-    from hopsml_flows.storage.connect import check_protocol
+    from hopsml_flows.storage.connection import check_protocol
 
     try:
         check_protocol(protocol)

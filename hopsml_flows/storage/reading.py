@@ -7,8 +7,8 @@ it is only said where storage says so. What may pass is waited out; a refusal is
 from __future__ import annotations
 
 from hopsml_flows.errors import StorageUnavailableError
-from hopsml_flows.storage.patience import answer_limit, persistently
 from hopsml_flows.storage.project import Project
+from hopsml_flows.storage.retries import answer_limit, persistently
 
 __all__ = ["content_of", "names_in"]
 

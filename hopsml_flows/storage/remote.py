@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from fsspec.callbacks import Callback
 
-from hopsml_flows.storage.files import FileInfo, Progress, is_temporary, temporary_beside
+from hopsml_flows.storage.interface import FileInfo, Progress, is_temporary, temporary_beside
 
 __all__ = ["ObjectFiles", "RemoteFiles"]
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from hopsml_flows.storage.files import FileInfo
 from hopsml_flows.storage.hopsfs import check_port
+from hopsml_flows.storage.interface import FileInfo
 from hopsml_flows.storage.remote import ObjectFiles
 
 __all__ = ["S3Files", "s3_options"]

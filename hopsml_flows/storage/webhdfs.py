@@ -19,8 +19,8 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.implementations.webhdfs import WebHDFS
 from fsspec.spec import AbstractBufferedFile
 
-from hopsml_flows.storage.files import temporary_beside
 from hopsml_flows.storage.hopsfs import path_of
+from hopsml_flows.storage.interface import temporary_beside
 
 __all__ = ["WebHdfsFileSystem"]
 

@@ -11,10 +11,10 @@ from hopsml_flows.tracking.hparams import (
     text_parameters,
     trial_events,
 )
+from hopsml_flows.tracking.hparams_sessions import Sessions
 from hopsml_flows.tracking.progress import Progress, open_progress
-from hopsml_flows.tracking.read_record import read_record
 from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
-from hopsml_flows.tracking.sessions import Sessions
+from hopsml_flows.tracking.record_reader import read_record
 from hopsml_flows.tracking.summary import Summary
 
 __all__ = [

@@ -11,11 +11,12 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from hopsml_flows.execution import Job, events
+from hopsml_flows.execution import Job
+from hopsml_flows.execution import event_records as events
 from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
-from hopsml_flows.search.values import is_finite, text_of
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, output_tag
+from hopsml_flows.values.plain import is_finite, text_of
 
 __all__ = ["end_events", "experiment_events", "start_events", "text_parameters", "trial_events"]
 

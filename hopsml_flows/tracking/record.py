@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.search.values import FILE_LEVELS
-from hopsml_flows.storage.patience import replaced
+from hopsml_flows.storage.retries import replaced
 from hopsml_flows.trials import State, json_value
+from hopsml_flows.values.plain import FILE_LEVELS
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project

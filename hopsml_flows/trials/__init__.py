@@ -1,7 +1,8 @@
 """Trials: what they are, how they are named, and the loop that decides which runs next. Pure."""
 
+from hopsml_flows.trials.best_configurations import Past, Seeds, chosen
 from hopsml_flows.trials.generations import Generation
-from hopsml_flows.trials.group import (
+from hopsml_flows.trials.group.gang import (
     Framework,
     Gang,
     GroupShape,
@@ -12,7 +13,8 @@ from hopsml_flows.trials.group import (
     Role,
     Verdict,
 )
-from hopsml_flows.trials.group_variables import ports_needed, variables
+from hopsml_flows.trials.group.placement import Seat, WorkerFacts, placed
+from hopsml_flows.trials.group.variables import ports_needed, variables
 from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.model import ISOLATIONS, Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
@@ -27,7 +29,6 @@ from hopsml_flows.trials.naming import (
 from hopsml_flows.trials.outage import Outage
 from hopsml_flows.trials.outputs import DEFAULT_KEY, LOG, checked_outputs, json_value, output_tag
 from hopsml_flows.trials.pace import trials_ahead
-from hopsml_flows.trials.placement import Seat, WorkerFacts, placed
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult
@@ -38,7 +39,6 @@ from hopsml_flows.trials.trial_files import (
     stored_params,
 )
 from hopsml_flows.trials.usage import DeviceUsage, GpuUsage, MeanPeak
-from hopsml_flows.trials.warm_start import Past, Seeds, chosen
 
 __all__ = [
     "DEFAULT_KEY",

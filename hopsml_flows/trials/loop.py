@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.search import GaveUp
-from hopsml_flows.search.values import image_key
 from hopsml_flows.trials.generations import Generation, Generations
 from hopsml_flows.trials.model import Failure, Trial, TrialResult
 from hopsml_flows.trials.naming import generation_name, trial_name
+from hopsml_flows.values.plain import image_key
 
 if TYPE_CHECKING:
     from hopsml_flows.search import Direction, Optimizer, Proposal

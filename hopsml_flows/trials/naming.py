@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hopsml_flows.search.values import as_json, is_jsonable
+from hopsml_flows.values.plain import as_json, is_jsonable
 
 __all__ = [
     "experiment_id",

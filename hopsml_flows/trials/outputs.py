@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hopsml_flows.errors import InvalidOutputError
-from hopsml_flows.search.values import as_json, is_finite, json_value, plain, single_number
 from hopsml_flows.text import one_line, text_repr
+from hopsml_flows.values.plain import as_json, is_finite, json_value, plain, single_number
 
 __all__ = ["DEFAULT_KEY", "LOG", "checked_outputs", "json_value", "output_tag"]
 

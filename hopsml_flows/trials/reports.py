@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hopsml_flows.errors import InvalidReportError
-from hopsml_flows.search.values import single_number
+from hopsml_flows.values.plain import single_number
 
 __all__ = ["Report", "Reports", "as_number"]
 

@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError, InvalidOutputError
-from hopsml_flows.search.values import (
+from hopsml_flows.trials.best_configurations import Past
+from hopsml_flows.trials.model import State, Trial, TrialResult
+from hopsml_flows.trials.outputs import RESERVED
+from hopsml_flows.trials.usage import DeviceUsage
+from hopsml_flows.values.plain import (
     FILE_LEVELS,
     is_finite,
     json_value,
     with_floats,
     without_floats,
 )
-from hopsml_flows.trials.model import State, Trial, TrialResult
-from hopsml_flows.trials.outputs import RESERVED
-from hopsml_flows.trials.usage import DeviceUsage
-from hopsml_flows.trials.warm_start import Past
 
 __all__ = ["commit_text", "committed_result", "loaded", "past_trials", "stored_params"]
 

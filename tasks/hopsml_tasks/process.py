@@ -14,7 +14,7 @@ from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import EventMakers, Job
 from hopsml_flows.execution.group import Process, supervised
 from hopsml_flows.tracking import end_events, trial_events
-from hopsml_flows.tracking.run_logs import task_run_sender
+from hopsml_flows.tracking.prefect.task_logs import task_run_sender
 from hopsml_flows.trials import Phase, Trial
 from hopsml_tasks.abandoned import abandoned
 

@@ -17,8 +17,8 @@ from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
-from hopsml_flows.tracking.run_logs import task_run_lines, task_run_sender
-from hopsml_flows.tracking.task_run import TaskRunSurroundings
+from hopsml_flows.tracking.prefect.task_logs import task_run_lines, task_run_sender
+from hopsml_flows.tracking.prefect.task_run import TaskRunSurroundings
 from hopsml_flows.trials import TrialResult
 from hopsml_tasks.abandoned import abandoned
 

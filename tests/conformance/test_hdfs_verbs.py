@@ -10,8 +10,9 @@ import pytest
 
 from hopsml_flows import hdfs
 from hopsml_flows.errors import InvalidArgumentError, NoSpaceError, UnsupportedOperationError
-from hopsml_flows.hdfs import fetching
-from hopsml_flows.storage import Project, handle
+from hopsml_flows.hdfs import downloads as fetching
+from hopsml_flows.storage import Project
+from hopsml_flows.storage import content_version as handle
 from tests.conformance.test_projects import STORAGES
 from tests.running import trial_on
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hopsml_flows.cluster.opened import close_local_cluster
+from hopsml_flows.cluster.open_cluster import close_local_cluster
 from tests.servers import s3
 from tests.servers.prefect import task_runs
 

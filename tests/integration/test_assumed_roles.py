@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hopsml_flows import credentials_provider, experiment
-from hopsml_flows.execution import assumed, credentials
+from hopsml_flows.execution import assumed_role as assumed
+from hopsml_flows.execution import credentials
 from tests.servers import s3
 
 ROLE = "arn:aws:iam::123456789012:role/analyst"

@@ -102,7 +102,7 @@ def test_one_that_dies_is_followed_by_another_on_the_same_url(shown):
             page.runs()
         before = board_processes()
         assert len(before) == 2  # and its data server
-        for which in ("hopsml_flows.board.child", "tensorboard_data_server"):
+        for which in ("hopsml_flows.board.tensorboard_program", "tensorboard_data_server"):
             [process] = [p for p in board_processes() if which in " ".join(p.cmdline())]
             process.kill()
             psutil.wait_procs(before, timeout=10)

@@ -10,9 +10,9 @@ import distributed
 import psutil
 import pytest
 
-from hopsml_flows.cluster import visible
+from hopsml_flows.cluster import project_visibility as visible
 from hopsml_flows.cluster.config import ClusterConfig
-from hopsml_flows.cluster.opened import open_cluster
+from hopsml_flows.cluster.open_cluster import open_cluster
 from hopsml_flows.errors import ResourceUnavailableError
 from hopsml_flows.storage import Project
 from tests.waiting import wait_until

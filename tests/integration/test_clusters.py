@@ -16,8 +16,8 @@ import pytest
 from distributed.core import Status
 
 from hopsml_flows import experiment
-from hopsml_flows.cluster import opened
-from hopsml_flows.cluster.opened import close_local_cluster, open_cluster
+from hopsml_flows.cluster import open_cluster as opened
+from hopsml_flows.cluster.open_cluster import close_local_cluster, open_cluster
 from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig

@@ -25,7 +25,7 @@ from hopsml_flows import experiment
 def servers():
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        if "hopsml_flows.server.child" in " ".join(process.info["cmdline"] or []):
+        if "hopsml_flows.server.embedded_program" in " ".join(process.info["cmdline"] or []):
             with contextlib.suppress(psutil.Error):  # another test's, which has just ended
                 if process.environ().get("PREFECT_HOME") == os.environ["PREFECT_HOME"]:
                     found.append(process.pid)
@@ -138,7 +138,7 @@ def test_program_is_versioned_with_the_experiment(embedded):
 def test_a_server_that_is_too_slow_is_an_error_and_is_stopped():
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from hopsml_flows.server.embedded import embedded_server
+    from hopsml_flows.server.embedded_server import embedded_server
 
     with (
         temporary_settings(restore_defaults={PREFECT_API_URL}),
@@ -147,7 +147,9 @@ def test_a_server_that_is_too_slow_is_an_error_and_is_stopped():
     ):
         pass
     children = psutil.Process().children()
-    assert not any("hopsml_flows.server.child" in " ".join(c.cmdline()) for c in children)
+    assert not any(
+        "hopsml_flows.server.embedded_program" in " ".join(c.cmdline()) for c in children
+    )
 
 
 def test_a_server_that_cannot_start_is_an_error_with_its_output():
@@ -157,7 +159,7 @@ def test_a_server_that_cannot_start_is_an_error_with_its_output():
         temporary_settings,
     )
 
-    from hopsml_flows.server.embedded import embedded_server
+    from hopsml_flows.server.embedded_server import embedded_server
 
     with (
         temporary_settings(

@@ -321,7 +321,9 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
             time.sleep(0.1)
         family = psutil.Process(driver.pid).children(recursive=True)
         assert len(family) >= 4  # two workers and what their trials started
-        assert any("hopsml_flows.board.child" in process.cmdline() for process in family)
+        assert any(
+            "hopsml_flows.board.tensorboard_program" in process.cmdline() for process in family
+        )
         if stop == "ctrl-c":
             os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
         elif stop == "connection lost":
@@ -435,13 +437,13 @@ def test_a_server_that_never_comes_back_costs_no_result(project):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from hopsml_flows.errors import HopsmlWarning
-    from hopsml_flows.server.embedded import embedded_server
+    from hopsml_flows.server.embedded_server import embedded_server
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}), embedded_server() as url:
         servers = [
             process
             for process in psutil.Process().children()
-            if "hopsml_flows.server.child" in " ".join(process.cmdline())
+            if "hopsml_flows.server.embedded_program" in " ".join(process.cmdline())
         ]
         assert url is not None
 

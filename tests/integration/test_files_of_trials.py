@@ -10,8 +10,8 @@ import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.execution.kept import KEPT_VARIABLE
-from hopsml_flows.execution.rules import FILES_VARIABLE
+from hopsml_flows.execution.files.keep_rules import FILES_VARIABLE
+from hopsml_flows.execution.files.kept_files import KEPT_VARIABLE
 from hopsml_flows.experiment import ClusterConfig
 from hopsml_flows.storage import Project
 

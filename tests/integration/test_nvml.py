@@ -113,7 +113,7 @@ def test_where_nvml_is_broken_there_are_no_gpus_and_a_cluster_starts_all_the_sam
     code = """
 import os
 from hopsml_flows import devices
-from hopsml_flows.cluster.opened import open_cluster
+from hopsml_flows.cluster.open_cluster import open_cluster
 from hopsml_flows.experiment import ClusterConfig
 print(devices.get_num_gpus(), devices.gpus())
 with open_cluster(ClusterConfig(n_workers=1)) as cluster:

@@ -75,7 +75,7 @@ def test_a_prefect_server_that_starts_knows_the_block_of_projects(installed):
         "    print('STATUS', known.status_code)\n"
         "    env = {**os.environ, 'PREFECT_API_URL': url}\n"
         "    for words in (['block', 'type', 'ls'],\n"
-        "                  ['block', 'register', '-m', 'hopsml_flows.flows.block']):\n"
+        "                  ['block', 'register', '-m', 'hopsml_flows.server.project_block']):\n"
         "        done = subprocess.run([sys.executable, '-m', 'prefect', *words], env=env,\n"
         "                              capture_output=True, text=True)\n"
         "        print('RC', done.returncode, done.stdout, done.stderr)\n",

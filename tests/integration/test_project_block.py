@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 
 from hopsml_flows import experiment, hdfs
-from hopsml_flows.cli.project import opened
+from hopsml_flows.cli.project_option import opened
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.experiment import HopsFSProject
-from hopsml_flows.flows.block import loaded_project
+from hopsml_flows.server.project_block import loaded_project
 
 from .training import product
 

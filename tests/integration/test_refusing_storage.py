@@ -18,7 +18,8 @@ from hopsml_flows.errors import (
     StorageUnavailableError,
 )
 from hopsml_flows.experiment import ClusterConfig
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, patience
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage import retries as patience
 from tests import events
 from tests.servers import s3
 from tests.waiting import wait_until

@@ -10,8 +10,8 @@ from prefect.client.orchestration import get_client
 from prefect.states import Running
 
 from hopsml_flows import experiment
+from hopsml_flows.driver import record_keeping as records
 from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning, StorageUnavailableError
-from hopsml_flows.flows import records
 from hopsml_flows.storage import Project, this_process
 
 from .training import product

@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hopsml_flows.cli import main
 from hopsml_flows.experiment import HopsFSProject
-from hopsml_flows.flows.setup import AUTOMATION, Wish, set_up
+from hopsml_flows.server.setup import AUTOMATION, Wish, set_up
 from tests.servers.prefect import Client, flow_run
 from tests.waiting import wait_until
 

@@ -13,7 +13,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.experiment import ClusterConfig
 from hopsml_flows.storage import Project, TrialFiles
-from hopsml_flows.storage.patience import persistently
+from hopsml_flows.storage.retries import persistently
 
 ONE = ClusterConfig(kind="local", n_workers=1)
 TWO = ClusterConfig(kind="local", n_workers=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hopsml_flows import experiment
-from hopsml_flows.execution.excerpt import AT_ONCE, LINES_A_SECOND
+from hopsml_flows.execution.output.excerpt import AT_ONCE, LINES_A_SECOND
 
 LINES = 100_000
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.cluster.config import LEAST_MEMORY, MOST_WORKERS
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
-from hopsml_flows.search.arguments import LARGEST, seconds, whole_number
+from hopsml_flows.values.arguments import LARGEST, seconds, whole_number
 
 WILD = st.one_of(
     st.none(),

@@ -22,7 +22,7 @@ from hopsml_flows.search import (
     Strategy,
     Updating,
 )
-from hopsml_flows.search.values import as_json
+from hopsml_flows.values.plain import as_json
 
 seeds = st.integers(0, 2**32)
 finite = st.floats(allow_nan=False, allow_infinity=False)

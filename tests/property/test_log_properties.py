@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.output.streams import OutputLog
 
 # What has no meaning of its own for a terminal.
 text = st.text(st.characters(exclude_categories=("Cc", "Cs"))).map(str.rstrip)

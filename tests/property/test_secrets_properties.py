@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from hopsml_flows.errors import HopsmlWarning, InvalidProjectError, StorageUnavailableError
 from hopsml_flows.experiment import HopsFSProject
-from hopsml_flows.flows.parameters import stored
+from hopsml_flows.plan.run_form import stored
 from hopsml_flows.redaction import redacted, redacted_url, shown_value
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import Failure

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from hopsml_flows.errors import InvalidOutputError
 from hopsml_flows.search import Direction, ListSearch
-from hopsml_flows.search.values import without_floats
 from hopsml_flows.trials import (
     Failure,
     State,
@@ -19,6 +18,7 @@ from hopsml_flows.trials import (
     slug,
     trial_name,
 )
+from hopsml_flows.values.plain import without_floats
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -21,15 +21,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hopsml_flows import experiment
+from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, earlier_trials
-from hopsml_flows.flows.driver import Driver
-from hopsml_flows.flows.records import record_file
 from hopsml_flows.search import Categorical
-from hopsml_flows.search.values import image_key, is_jsonable
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking import end_events, open_progress, trial_events
 from hopsml_flows.trials import State
+from hopsml_flows.values.plain import image_key, is_jsonable
 
 PATHS = ExperimentPaths("values-1")
 

@@ -12,8 +12,8 @@ from hopsml_flows.search import (
     RandomSearch,
     SearchSpace,
 )
-from hopsml_flows.search.values import configuration_key
 from hopsml_flows.trials import Past, chosen
+from hopsml_flows.values.plain import configuration_key
 
 DOMAINS = {
     "rate": Float(0.0, 1.0),

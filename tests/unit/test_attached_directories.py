@@ -13,8 +13,8 @@ import pytest
 
 from hopsml_flows.errors import InvalidOutputError
 from hopsml_flows.execution import FileRules, Staging
-from hopsml_flows.execution.attaching import Terms
-from hopsml_flows.execution.kept import KEPT_VARIABLE
+from hopsml_flows.execution.files.attachments import Terms
+from hopsml_flows.execution.files.kept_files import KEPT_VARIABLE
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.trials import State, Trial, TrialResult
 
@@ -324,7 +324,7 @@ def test_a_copy_that_fails_leaves_nothing_of_the_directory(staging, work, terms,
         if len(content) > limit:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hopsml_flows.execution.copying.shutil.copyfile", full)
+    monkeypatch.setattr("hopsml_flows.execution.files.copies.shutil.copyfile", full)
     with pytest.raises(OSError, match="No space"):
         staging.attach({"model": "saved_model"}, terms[0])
     assert list(staging.path.iterdir()) == []

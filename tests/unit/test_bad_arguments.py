@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from hopsml_flows import experiment
-from hopsml_flows.cluster import opened
+from hopsml_flows.cluster import open_cluster as opened
 from hopsml_flows.errors import (
     FunctionNotFoundError,
     InvalidArgumentError,

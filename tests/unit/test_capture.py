@@ -12,7 +12,7 @@ import pytest
 PROLOGUE = """
 import ctypes, logging, os, subprocess, sys, threading, time, warnings
 from pathlib import Path
-from hopsml_flows.execution.capture import OutputLog, captured
+from hopsml_flows.execution.output.streams import OutputLog, captured
 libc = ctypes.CDLL(None)
 """
 

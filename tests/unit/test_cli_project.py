@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from hopsml_flows.cli.project import opened
+from hopsml_flows.cli.project_option import opened
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.storage import block_name
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from hopsml_flows.cluster import ClusterConfig, kubernetes, slurm
-from hopsml_flows.cluster.opened import check_reachable
-from hopsml_flows.cluster.settings import SETTINGS, as_environment
+from hopsml_flows.cluster.dask_settings import SETTINGS, as_environment
+from hopsml_flows.cluster.open_cluster import check_reachable
 from hopsml_flows.errors import InvalidClusterError
 from hopsml_flows.execution import visible_gpus
 

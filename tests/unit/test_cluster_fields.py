@@ -12,7 +12,7 @@ import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig, kubernetes, slurm
-from hopsml_flows.cluster.opened import check_reachable
+from hopsml_flows.cluster.open_cluster import check_reachable
 from hopsml_flows.errors import HopsmlError, InvalidArgumentError, InvalidClusterError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.storage import Project
@@ -142,7 +142,7 @@ def test_options_that_no_kind_knows_are_refused_for_each_kind(
 
 def test_options_of_dask_cuda_are_compared_with_its_class():
     dask_cuda = pytest.importorskip("dask_cuda")
-    from hopsml_flows.cluster.own import check_own
+    from hopsml_flows.cluster.local_options import check_own
 
     with pytest.raises(InvalidClusterError, match="must be arguments of LocalCUDACluster"):
         check_own(ClusterConfig("cuda", options={"nonsense": 1}), dask_cuda.LocalCUDACluster)

@@ -14,7 +14,8 @@ from hopsml_flows.errors import (
     InvalidArgumentError,
     UnsupportedOperationError,
 )
-from hopsml_flows.execution import assumed, credentials
+from hopsml_flows.execution import assumed_role as assumed
+from hopsml_flows.execution import credentials
 from hopsml_flows.storage import Project
 from tests.servers import s3
 from tests.waiting import wait_until

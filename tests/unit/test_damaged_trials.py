@@ -10,7 +10,8 @@ import pytest
 
 from hopsml_flows.errors import DamagedFileError, StorageUnavailableError
 from hopsml_flows.execution import Staging, committed, earlier_trials
-from hopsml_flows.storage import ExperimentPaths, TrialFiles, patience
+from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.storage import retries as patience
 from hopsml_flows.trials import (
     DeviceUsage,
     MeanPeak,

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from hopsml_flows.errors import TrialTimeoutError
-from hopsml_flows.execution.capture import OutputLog
 from hopsml_flows.execution.deadline import limited
+from hopsml_flows.execution.output.streams import OutputLog
 from tests.waiting import wait_until
 
 
@@ -61,7 +61,7 @@ import faulthandler, sys, time
 from pathlib import Path
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution import deadline
-from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.output.streams import OutputLog
 deadline.GRACE_SECONDS = 30
 armed, ever = [], []
 arm, disarm = faulthandler.dump_traceback_later, faulthandler.cancel_dump_traceback_later
@@ -94,7 +94,7 @@ DEAF = """
 import ctypes, sys
 from pathlib import Path
 from hopsml_flows.execution import deadline
-from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.output.streams import OutputLog
 deadline.GRACE_SECONDS = 0.5
 log = OutputLog(Path(sys.argv[1]))
 deadline.limited(lambda: ctypes.PyDLL(None).sleep(1000), 0.1, log, alone=True)

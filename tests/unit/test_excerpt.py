@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from hopsml_flows.execution import excerpt
-from hopsml_flows.execution.capture import OutputLog
-from hopsml_flows.execution.excerpt import AT_ONCE, LINES_A_SECOND, Excerpt
+from hopsml_flows.execution.output import excerpt
+from hopsml_flows.execution.output.excerpt import AT_ONCE, LINES_A_SECOND, Excerpt
+from hopsml_flows.execution.output.streams import OutputLog
 from hopsml_flows.trials import Rate
 
 FILE = "/project/output.log"

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from hopsml_flows.tracking import ExperimentRecord, events
-from hopsml_flows.tracking.events import EventSender
+from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.tracking.prefect import events
+from hopsml_flows.tracking.prefect.events import EventSender
 from hopsml_flows.trials import Failure, State, TrialResult
 
 RECORD = ExperimentRecord(

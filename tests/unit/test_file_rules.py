@@ -5,8 +5,8 @@ import pytest
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import FileRules
-from hopsml_flows.execution.rules import BYTES_VARIABLE, FILES_VARIABLE
-from hopsml_flows.execution.sizes import name_text, size_of, size_text
+from hopsml_flows.execution.files.keep_rules import BYTES_VARIABLE, FILES_VARIABLE
+from hopsml_flows.execution.files.sizes import name_text, size_of, size_text
 
 
 @pytest.mark.parametrize(

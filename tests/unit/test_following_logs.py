@@ -7,7 +7,7 @@ import pytest
 
 from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service import trial_directories
-from hopsml_flows.service.following import (
+from hopsml_flows.service.logs.follower import (
     Lines,
     Pause,
     follow_trial,
@@ -46,7 +46,7 @@ def seen(events):
 
 
 def test_all_that_there_is_is_read_in_the_order_of_the_trials(ran, monkeypatch):
-    monkeypatch.setattr("hopsml_flows.service.following._AHEAD", 2)
+    monkeypatch.setattr("hopsml_flows.service.logs.follower._AHEAD", 2)
     for number in (3, 1, 2, 12, 5):
         ran.log(f"{number:04d}-x={number}", f"one {number}\ntwo {number}\n")
     ran.project.make_directory(ran.paths.trial("0004-x=4"))
@@ -118,7 +118,7 @@ def test_an_end_that_is_written_just_before_its_process_goes_is_believed(ran, mo
         ran.write(state=State.FINISHED)
         return False
 
-    monkeypatch.setattr("hopsml_flows.service.following.process_lives", lives)
+    monkeypatch.setattr("hopsml_flows.service.logs.follower.process_lives", lives)
     assert seen(follow_trials(ran.project, ran.paths)) == [FINISHED, "end"]
 
 
@@ -242,7 +242,7 @@ def test_a_pause_lasts_longer_where_looking_takes_long(ran, monkeypatch):
         return really(path, start, stop)
 
     ran.log("0001-x=1", "one\n")
-    monkeypatch.setattr("hopsml_flows.service.following.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("hopsml_flows.service.logs.follower.time.monotonic", lambda: now[0])
     quick = next(e for e in follow_trials(ran.project, ran.paths) if isinstance(e, Pause))
     monkeypatch.setattr(ran.project, "read", read)
     slow = next(e for e in follow_trials(ran.project, ran.paths) if isinstance(e, Pause))

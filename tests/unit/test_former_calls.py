@@ -13,7 +13,7 @@ from hopsml_flows.errors import (
     InvalidFunctionError,
     UnsupportedOperationError,
 )
-from hopsml_flows.flows.former import renamed
+from hopsml_flows.flows.former_calls import renamed
 
 KNOWN = ["train", "grid_dict", "direction", "name"]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from hopsml_flows.flows.report import generation_line
+from hopsml_flows.driver.report import generation_line
 from hopsml_flows.search import DifferentialEvolution, Direction, Float, RandomSearch, SearchSpace
 from hopsml_flows.trials import Failure, Generation, State, Trial, TrialLoop, TrialResult
 from hopsml_flows.trials.generations import Generations

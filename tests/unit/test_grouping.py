@@ -5,8 +5,8 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError, SignatureMismatchError
-from hopsml_flows.flows import grouping
-from hopsml_flows.flows.grouping import checked_group, group_of_search
+from hopsml_flows.plan import group_options as grouping
+from hopsml_flows.plan.group_options import checked_group, group_of_search
 from hopsml_flows.trials import Framework
 
 LOCAL = ClusterConfig(kind="local")

@@ -7,7 +7,7 @@ import pytest
 
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.storage import Project
-from hopsml_flows.storage.connect import environment_of
+from hopsml_flows.storage.connection import environment_of
 from hopsml_flows.storage.hopsfs import HopsFileSystem, path_of, settings, url_arguments
 
 VARIABLES = (

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hopsml_flows.cluster.held import (
+from hopsml_flows.cluster.process_settings import (
     Held,
     held_config,
     held_level,

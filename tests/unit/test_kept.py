@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from hopsml_flows.execution import Staging, committed, take_kept
-from hopsml_flows.execution.kept import keep, kept_trials
+from hopsml_flows.execution.files.kept_files import keep, kept_trials
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.trials import State, Trial, TrialResult
 

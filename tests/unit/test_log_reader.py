@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hopsml_flows.service import log_reader
-from hopsml_flows.service.log_reader import LogReader
+from hopsml_flows.service.logs import reader as log_reader
+from hopsml_flows.service.logs.reader import LogReader
 
 LOG = "output.log"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hopsml_flows.execution.pathlike import looks_like_path
+from hopsml_flows.execution.files.path_texts import looks_like_path
 
 
 def nothing(_):

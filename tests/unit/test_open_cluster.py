@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hopsml_flows.cluster import opened
+from hopsml_flows.cluster import open_cluster as opened
 from hopsml_flows.errors import NoSpaceError, ResourceUnavailableError
 
 

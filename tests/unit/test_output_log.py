@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hopsml_flows.execution.capture import OutputLog
+from hopsml_flows.execution.output.streams import OutputLog
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z( |$)")
 

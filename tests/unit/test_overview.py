@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from hopsml_flows.search import Direction
 from hopsml_flows.tracking import ExperimentRecord
-from hopsml_flows.tracking.overview import Standing, fitted, page, table_note, trial_rows
+from hopsml_flows.tracking.prefect.markdown import Standing, fitted, page, table_note, trial_rows
 from hopsml_flows.trials import Counts, Failure, State, TrialResult
 
 

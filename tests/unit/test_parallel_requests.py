@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hopsml_flows.service.parallel import in_parallel
+from hopsml_flows.storage.parallel_requests import in_parallel
 
 
 @pytest.mark.parametrize("threads", [1, 3, 50])
@@ -37,7 +37,7 @@ def test_an_error_is_raised_and_the_rest_is_not_begun(threads):
 def test_a_request_that_hangs_does_not_keep_the_process():
     code = """
 import os, signal, threading, time
-from hopsml_flows.service.parallel import in_parallel
+from hopsml_flows.storage.parallel_requests import in_parallel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 def interrupt():
     time.sleep(0.3)

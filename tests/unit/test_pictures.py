@@ -24,7 +24,6 @@ from PIL import Image
 from hopsml_flows.search import Categorical, Direction, Float, Int
 from hopsml_flows.storage import OF_EXPERIMENT, ExperimentFiles, ExperimentPaths
 from hopsml_flows.tracking.pictures import (
-    artifact,
     by_generation,
     parallel_coordinates,
     pictures,
@@ -32,9 +31,9 @@ from hopsml_flows.tracking.pictures import (
 )
 from hopsml_flows.tracking.pictures.canvas import BEST, MEAN, label, render, shortened
 from hopsml_flows.tracking.pictures.data import Population
-from hopsml_flows.tracking.pictures.parallel import parallel_figure
+from hopsml_flows.tracking.pictures.metric_progress import progress_figure
+from hopsml_flows.tracking.pictures.parallel_coordinates import parallel_figure
 from hopsml_flows.tracking.pictures.population import population_figure
-from hopsml_flows.tracking.pictures.progress import progress_figure
 from hopsml_flows.tracking.pictures.scales import (
     ChoiceScale,
     NumberScale,
@@ -42,6 +41,7 @@ from hopsml_flows.tracking.pictures.scales import (
     parameter_scale,
     short_number,
 )
+from hopsml_flows.tracking.prefect import picture_artifact as artifact
 from hopsml_flows.trials import State, TrialResult
 
 SPACE = {

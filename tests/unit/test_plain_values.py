@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hopsml_flows.search.values import plain
+from hopsml_flows.values.plain import plain
 
 
 @pytest.mark.parametrize(

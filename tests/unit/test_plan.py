@@ -10,7 +10,7 @@ from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.experiment import Direction
-from hopsml_flows.flows.plan import Options
+from hopsml_flows.plan.plan import Options
 from hopsml_flows.storage import Project
 
 

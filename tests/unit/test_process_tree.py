@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from hopsml_flows.execution.devices.processes import ProcessTree
+from hopsml_flows.execution.devices.process_usage import ProcessTree
 
 BUSY = """
 import sys, time

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from hopsml_flows.hdfs import shown as shown_module
-from hopsml_flows.hdfs.shown import readable, shown
+from hopsml_flows.hdfs import copy_progress as shown_module
+from hopsml_flows.hdfs.copy_progress import readable, shown
 
 
 @pytest.mark.parametrize(

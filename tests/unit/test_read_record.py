@@ -12,10 +12,11 @@ from hopsml_flows.errors import (
     InvalidArgumentError,
     StorageUnavailableError,
 )
-from hopsml_flows.flows.earlier import earlier_record
-from hopsml_flows.flows.retry import Attempt, started_by
-from hopsml_flows.service.finding import find_experiment
-from hopsml_flows.storage import ExperimentPaths, Project, patience
+from hopsml_flows.plan.earlier_record import earlier_record
+from hopsml_flows.plan.retry import Attempt, started_by
+from hopsml_flows.service.experiment_finder import find_experiment
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.storage import retries as patience
 from hopsml_flows.tracking import ExperimentRecord, read_record
 
 ATTEMPT = Attempt("origin-1", 2)

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import Earlier
-from hopsml_flows.flows.driver import Driver
-from hopsml_flows.flows.records import record_file
 from hopsml_flows.search import DifferentialEvolution, SearchSpace
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.storage.lease import take_lease

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-from hopsml_flows.board.running import with_running
+from hopsml_flows.board.running_trials import with_running
 
 
 def _content(**message):

@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from hopsml_flows.errors import InvalidProjectError
-from hopsml_flows.flows.parameters import stored
+from hopsml_flows.plan.run_form import stored
 from hopsml_flows.storage import Project
 
 SECRET = "s3cr3t-value"
@@ -97,7 +97,7 @@ def test_a_cause_that_quotes_a_secret_is_not_chained(monkeypatch):
     def refuse(*_, **__):
         raise OSError(f"GET http://h/x?sig={SECRET} failed") from ValueError(SECRET)
 
-    monkeypatch.setattr("hopsml_flows.storage.connect.connected", refuse)
+    monkeypatch.setattr("hopsml_flows.storage.connection.connected", refuse)
     with pytest.raises(InvalidProjectError, match="cannot be reached") as caught:
         Project("s3://bucket/x").check_writable()
     shown = "".join(traceback.format_exception(caught.value))

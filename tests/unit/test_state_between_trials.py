@@ -18,7 +18,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from hopsml_flows.execution.process.state import SEED_VARIABLE, put_back, seeded
+from hopsml_flows.execution.process.clean_state import SEED_VARIABLE, put_back, seeded
 
 HANDLED = []
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_put_back_is_said():
     """A hard limit that was lowered; in a process of its own, without the right to raise it."""
     code = """
         import json, os, resource
-        from hopsml_flows.execution.process.state import put_back
+        from hopsml_flows.execution.process.clean_state import put_back
         if os.getuid() == 0:
             os.setgid(65534), os.setuid(65534)
         with put_back() as left:

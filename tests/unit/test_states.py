@@ -9,7 +9,7 @@ import pytest
 from prefect import task
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from hopsml_flows.cluster import states
+from hopsml_flows.cluster import state_book as states
 from hopsml_flows.errors import HopsmlWarning
 
 

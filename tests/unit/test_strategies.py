@@ -5,7 +5,7 @@ import pytest
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Strategy, Updating
-from hopsml_flows.search.strategies import Pool, donors
+from hopsml_flows.search.evolution.strategies import Pool, donors
 
 
 @pytest.mark.parametrize("kind", [Strategy, Updating])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hopsml_flows.search.memory import Success, SuccessHistory
+from hopsml_flows.search.evolution.success_history import Success, SuccessHistory
 
 
 def draws(memory, count=400, seed=1):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hopsml_flows.search.surrogate import Surrogate
+from hopsml_flows.search.evolution.surrogate import Surrogate
 
 NUMBERS = np.zeros(3, dtype=int)
 

@@ -13,9 +13,10 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from hopsml_flows.execution import Job, Place, Staging, committed, evaluate, packed
-from hopsml_flows.execution import sync as sync_module
-from hopsml_flows.execution.sync import WHOLE_UP_TO, Sync
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, patience
+from hopsml_flows.execution.files import sync as sync_module
+from hopsml_flows.execution.files.sync import WHOLE_UP_TO, Sync
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage import retries as patience
 from hopsml_flows.trials import Failure, State, Trial, TrialResult
 from tests.waiting import wait_until
 

@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from hopsml_flows.flows.table import TrialTable
+from hopsml_flows.driver.trial_table import TrialTable
 from hopsml_flows.text import fitting
 from hopsml_flows.trials import Failure, State, TrialResult
 

@@ -16,7 +16,8 @@ import pytest
 
 from hopsml_flows.errors import InvalidOutputError, InvalidSpaceError
 from hopsml_flows.search import Categorical, GridSearch
-from hopsml_flows.search.values import (
+from hopsml_flows.trials import trial_name
+from hopsml_flows.values.plain import (
     as_json,
     configuration_key,
     image_key,
@@ -27,7 +28,6 @@ from hopsml_flows.search.values import (
     with_floats,
     without_floats,
 )
-from hopsml_flows.trials import trial_name
 
 NAN, INF = math.nan, math.inf
 
@@ -144,7 +144,7 @@ def test_equal_values_have_one_key_whatever_the_order_they_were_made_in():
 
 def test_sets_are_the_same_text_and_name_in_every_process():
     code = (
-        "from hopsml_flows.search.values import as_json, text_of, typed_key\n"
+        "from hopsml_flows.values.plain import as_json, text_of, typed_key\n"
         "from hopsml_flows.trials import trial_name\n"
         "v = {'relu', 'tanh', 'elu', 'gelu', 'silu'}\n"
         "print(trial_name(1, {'act': v}), as_json([v]), text_of((v,)), typed_key(v))"

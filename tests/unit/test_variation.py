@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hopsml_flows.search.variation import bounced, crossed, latin_hypercube, mutated_categories
+from hopsml_flows.search.evolution.variation import (
+    bounced,
+    crossed,
+    latin_hypercube,
+    mutated_categories,
+)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hopsml_flows.execution.devices.visible import Chosen, chosen
+from hopsml_flows.execution.devices.visible_gpus import Chosen, chosen
 
 FOUR = ["GPU-aa11", "GPU-aa22", "GPU-bb33", "GPU-cc44"]
 

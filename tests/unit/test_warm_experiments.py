@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError, StorageUnavailableError
-from hopsml_flows.flows.records import record_file
-from hopsml_flows.flows.resume import resumable
+from hopsml_flows.plan.resume import resumable
 from hopsml_flows.search import Categorical
-from hopsml_flows.storage import ExperimentPaths, Project, patience
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.storage import retries as patience
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State
 

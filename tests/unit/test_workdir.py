@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hopsml_flows.execution import workdir
-from hopsml_flows.execution.workdir import own_working_directory
+from hopsml_flows.execution.files import working_directory as workdir
+from hopsml_flows.execution.files.working_directory import own_working_directory
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_what_the_user_changes_is_there_for_the_next_trial(original, scratch):
 
 
 def test_large_files_are_linked_rather_than_copied(original, monkeypatch):
-    monkeypatch.setattr("hopsml_flows.execution.workdir.LARGEST_COPY", 10)
+    monkeypatch.setattr("hopsml_flows.execution.files.working_directory.LARGEST_COPY", 10)
     (original / "large.bin").write_bytes(bytes(11))
     with own_working_directory(str(original)):
         assert Path("large.bin").is_symlink()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from hopsml_flows.cluster.setup import first_gpu_only
+from hopsml_flows.cluster.worker_plugins import first_gpu_only
 
 
 class Worker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from hopsml_flows.execution.devices import nvml
-from hopsml_flows.execution.devices.visible import Chosen, chosen
+from hopsml_flows.execution.devices.visible_gpus import Chosen, chosen
 
 __all__ = ["VARIABLE", "gpus", "visible_devices", "visible_gpus"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from hopsml_flows.execution.devices.limits import cpu_quota, memory_limit
-from hopsml_flows.execution.devices.processes import ProcessTree
+from hopsml_flows.execution.devices.process_usage import ProcessTree
 
 __all__ = ["Cpu", "Memory", "cores", "cpu", "memory", "total_memory"]
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from hopsml_flows.execution.devices import nvml
 from hopsml_flows.execution.devices.gpus import VARIABLE, visible_devices
 from hopsml_flows.execution.devices.meter import Meter, Sample
-from hopsml_flows.execution.devices.processes import ProcessTree
+from hopsml_flows.execution.devices.process_usage import ProcessTree
 from hopsml_flows.trials import DeviceUsage
 
 __all__ = ["FIRST_SECONDS", "SAMPLE_SECONDS", "Sampling"]

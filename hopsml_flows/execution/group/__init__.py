@@ -1,9 +1,9 @@
 """One process of a distributed trial on a worker: its seat, its own process, its files."""
 
 from hopsml_flows.execution.group.guarded import check_packages
-from hopsml_flows.execution.group.process import Process, current_process, group_directory
+from hopsml_flows.execution.group.member import Process, current_process, group_directory
+from hopsml_flows.execution.group.member_supervision import supervised
 from hopsml_flows.execution.group.seats import Begin, SeatState, View, own_seats, removed
-from hopsml_flows.execution.group.supervision import supervised
 
 __all__ = [
     "Begin",

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from hopsml_flows.errors import MissingPackageError, UnsuitableKerasError
-from hopsml_flows.execution.group.process import Process
+from hopsml_flows.execution.group.member import Process
 from hopsml_flows.trials import Framework, GroupShape
 
 __all__ = ["KERAS_VARIABLE", "check_packages", "guarded", "lacks"]

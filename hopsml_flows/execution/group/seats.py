@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from hopsml_flows.execution.devices import visible_gpus
-from hopsml_flows.execution.group.process import group_directory
+from hopsml_flows.execution.group.member import group_directory
 from hopsml_flows.trials import Phase
 
 __all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "removed"]

@@ -12,16 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hopsml_flows.execution.capture import OutputLog
-from hopsml_flows.execution.carrying import EventMakers
+from hopsml_flows.execution.call import Job, Place
 from hopsml_flows.execution.credentials import received
-from hopsml_flows.execution.process.launch import LEAVE_SECONDS, TrainingProcess, overdue
+from hopsml_flows.execution.output.streams import OutputLog
+from hopsml_flows.execution.process.handle import LEAVE_SECONDS, TrainingProcess, overdue
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.process.work import Order, TrialWork
-from hopsml_flows.execution.run import Job, Place
+from hopsml_flows.execution.trial_run import EventMakers
 from hopsml_flows.storage import TrialFiles
-from hopsml_flows.storage.patience import answer_limit, persistently
+from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["Lost", "Supervisor"]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hopsml_flows.execution.carrying import EventMakers, carried_out
+from hopsml_flows.execution.call import Job, Place
 from hopsml_flows.execution.credentials import Lent
-from hopsml_flows.execution.excerpt import Excerpt
+from hopsml_flows.execution.files.staging import Staging
+from hopsml_flows.execution.output.excerpt import Excerpt
+from hopsml_flows.execution.process.clean_state import put_back, seeded, short_of_descriptors
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
-from hopsml_flows.execution.process.state import put_back, seeded, short_of_descriptors
-from hopsml_flows.execution.run import Job, Place
-from hopsml_flows.execution.staging import Staging
+from hopsml_flows.execution.trial_run import EventMakers, carried_out
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from hopsml_flows.storage import ExperimentFiles
 from hopsml_flows.tracking.pictures.canvas import render
 from hopsml_flows.tracking.pictures.data import Population
-from hopsml_flows.tracking.pictures.parallel import parallel_figure
+from hopsml_flows.tracking.pictures.metric_progress import progress_figure
+from hopsml_flows.tracking.pictures.parallel_coordinates import parallel_figure
 from hopsml_flows.tracking.pictures.population import population_figure
-from hopsml_flows.tracking.pictures.progress import progress_figure
 
 if TYPE_CHECKING:
     from hopsml_flows.search import Direction, Domain

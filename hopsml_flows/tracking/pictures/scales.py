@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hopsml_flows.search import Categorical, Direction, Domain, Int
-from hopsml_flows.search.values import image_key, is_jsonable
+from hopsml_flows.values.plain import image_key, is_jsonable
 
 __all__ = [
     "ChoiceScale",

@@ -1,0 +1,111 @@
+"""One description of hyperparameters and metrics for several experiments side by side.
+
+TensorBoard reads one description, of any experiment that it meets first, and shows no column that
+is not in it; so the experiments' own are read, joined, and shown in their place. No I/O.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hopsml_flows.execution import event_records as events
+
+__all__ = ["described", "joined"]
+
+_HEADER = struct.Struct("<QI")
+_CHECKSUM_BYTES = 4
+
+
+def described(content: bytes) -> Any | None:
+    """The description in an event file.
+
+    Args:
+        content: The file's content.
+
+    Returns:
+        A message of TensorBoard's type ``Experiment``, or None where the file describes none.
+    """
+    from tensorboard.compat.proto import event_pb2
+    from tensorboard.plugins.hparams import metadata
+
+    for record in _records(content):
+        for value in event_pb2.Event.FromString(record).summary.value:
+            if value.tag == metadata.EXPERIMENT_TAG:
+                data = value.metadata.plugin_data.content
+                return metadata.parse_experiment_plugin_data(data)
+    return None
+
+
+def joined(descriptions: Iterable[Any]) -> bytes:
+    """The content of an event file that describes several experiments as one.
+
+    A hyperparameter that several have has all their values: the longest of their intervals, or
+    the values of all. Where their types differ it has no domain, and is text.
+
+    Args:
+        descriptions: Theirs.
+    """
+    from tensorboard.compat.proto import summary_pb2
+    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+    parameters: dict[str, Any] = {}
+    metrics: dict[tuple[str, str], Any] = {}
+    for description in descriptions:
+        for info in description.hparam_infos:
+            known = parameters.get(info.name)
+            parameters[info.name] = info if known is None else _widened(known, info)
+        for metric in description.metric_infos:
+            metrics.setdefault((metric.name.group, metric.name.tag), metric)
+    whole = api_pb2.Experiment(
+        hparam_infos=parameters.values(), metric_infos=metrics.values(), time_created_secs=0
+    )
+    data = plugin_data_pb2.HParamsPluginData(experiment=whole)
+    value = summary_pb2.Summary.Value(
+        tag=metadata.EXPERIMENT_TAG,
+        metadata=metadata.create_summary_metadata(data),
+        tensor=metadata.NULL_TENSOR,
+    )
+    now = time.time()
+    return events.beginning(now) + events.record(summary_pb2.Summary(value=[value]), now)
+
+
+def _widened(one: Any, other: Any) -> Any:
+    from tensorboard.plugins.hparams import api_pb2
+
+    whole = api_pb2.HParamInfo(name=one.name, display_name=one.display_name, type=one.type)
+    if one.type != other.type:
+        whole.type = api_pb2.DATA_TYPE_STRING
+        return whole
+    kinds = {info.WhichOneof("domain") for info in (one, other)}
+    if kinds == {"domain_discrete"}:
+        # Messages cannot be hashed.
+        values = {repr(v): v for info in (one, other) for v in info.domain_discrete.values}
+        whole.domain_discrete.values.extend(values.values())
+    elif kinds <= {"domain_discrete", "domain_interval"}:
+        numbers = [number for info in (one, other) for number in _numbers(info)]
+        whole.domain_interval.min_value = min(numbers)
+        whole.domain_interval.max_value = max(numbers)
+    return whole
+
+
+def _numbers(info: Any) -> Iterator[float]:
+    """The ends of an interval, or the values there are."""
+    if info.WhichOneof("domain") == "domain_interval":
+        yield from (info.domain_interval.min_value, info.domain_interval.max_value)
+    else:
+        yield from (value.number_value for value in info.domain_discrete.values)
+
+
+def _records(content: bytes) -> Iterator[bytes]:
+    """The records of an event file, without a look at their checksums."""
+    start = 0
+    while start < len(content):
+        if len(content) - start < _HEADER.size:
+            return  # it is just being written
+        length, _ = _HEADER.unpack_from(content, start)
+        start += _HEADER.size
+        yield content[start : start + length]
+        start += length + _CHECKSUM_BYTES

@@ -1,0 +1,494 @@
+"""Opening the cluster of one flow run, and closing it again.
+
+The only place that starts Dask clusters. The flow that opens a cluster owns it; subflows use it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import distributed
+
+from hopsml_flows.cluster import kubernetes, slurm
+from hopsml_flows.cluster.class_arguments import cause_of
+from hopsml_flows.cluster.config import ClusterConfig, GroupSize
+from hopsml_flows.cluster.dask_settings import GPU, SETTINGS
+from hopsml_flows.cluster.extras import cluster_class
+from hopsml_flows.cluster.local_options import check_own
+from hopsml_flows.cluster.machine import memory_share, room_for_workers
+from hopsml_flows.cluster.nanny import OwnNanny
+from hopsml_flows.cluster.orphans import MARK, end_orphans
+from hopsml_flows.cluster.process_settings import (
+    held_config,
+    held_level,
+    held_search_path,
+    held_spawn_environment,
+)
+from hopsml_flows.cluster.project_visibility import check_visible
+from hopsml_flows.cluster.spawn import without_main_module
+from hopsml_flows.cluster.timed_start import started_within
+from hopsml_flows.cluster.worker_calls import on_all_workers
+from hopsml_flows.cluster.worker_plugins import IgnoreInterrupts
+from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
+from hopsml_flows.execution import visible_gpus
+from hopsml_flows.execution.credentials import Lent, listening, receive, take_back
+from hopsml_flows.storage import Project
+from hopsml_flows.storage.time_limit import within
+
+__all__ = [
+    "OpenCluster",
+    "check_reachable",
+    "close_local_cluster",
+    "count_most_workers",
+    "count_workers",
+    "open_cluster",
+]
+
+CLOSE_SECONDS = 10
+"""Longest wait for a cluster to end by itself."""
+
+NOTICE_SECONDS = 2
+"""How long a client may take to notice that its scheduler has gone."""
+
+CONNECT_SECONDS = 10
+"""Longest wait for a running scheduler to answer."""
+
+_TELL_SECONDS = 30.0
+"""Longest wait for workers that are told something, whether they hear it or not."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCluster:
+    """A running cluster.
+
+    Args:
+        client: A client of it that nobody else uses.
+        owned: Whether it ends with the flow run.
+        most: Workers it may grow to, or None where that is not ours to say.
+        resources: Dask resources that each trial asks for.
+        mark: What processes of its workers carry in their environment, or None.
+    """
+
+    client: distributed.Client
+    owned: bool
+    most: int | None
+    resources: Mapping[str, float]
+    mark: str | None
+
+    @property
+    def slots(self) -> int:
+        """Trials that can run at once: worker threads now, or those it may grow to; at least 1."""
+        if self.most is not None:
+            return self.most
+        threads: int = sum(self.client.nthreads().values())
+        return max(1, threads)
+
+    @contextmanager
+    def telling_its_end(self) -> Iterator[None]:
+        """Say plainly that the scheduler has gone, where a call of Dask's says it in its own words.
+
+        Raises:
+            ResourceUnavailableError: It has.
+        """
+        try:
+            yield
+        except OSError as error:  # Dask's own, or that of a connection
+            if isinstance(error, HopsmlError) or _still_connected(self.client):
+                raise
+            raise ResourceUnavailableError(
+                "the Dask scheduler is gone; what is done is kept, and another call with resume= "
+                "goes on from there"
+            ) from error
+
+    @contextmanager
+    def lending(self) -> Iterator[None]:
+        """Give temporary credentials to the workers there are, for the block; renewed ones too.
+
+        Trials bring them to workers that come later. What others started and use is left as it was.
+        """
+        lent: list[Lent] = []
+        try:
+            with listening(lent.append), listening(self._lend):
+                yield
+        finally:
+            if lent and not self.owned:
+                self._tell(take_back)
+
+    def _lend(self, lent: Lent) -> None:
+        self._tell(receive, lent)
+
+    def _tell(self, function: Callable[..., None], *args: object) -> None:
+        # The scheduler is gone or a worker hangs (TimeoutError), which is said elsewhere.
+        with suppress(OSError):
+            on_all_workers(self.client, _TELL_SECONDS, function, *args)
+
+    @property
+    def worker_count(self) -> int:
+        """Workers there are now, or that it may grow to."""
+        return len(self.client.nthreads()) if self.most is None else self.most
+
+
+def _still_connected(client: distributed.Client) -> bool:
+    """Whether the scheduler is there; a call may fail a moment before the client notices."""
+    end = time.monotonic() + NOTICE_SECONDS
+    while client.status == "running":
+        if time.monotonic() > end:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def check_reachable(config: ClusterConfig, project: Project) -> None:
+    """Find out whether the cluster can be had, without starting anything.
+
+    Args:
+        config: Which one.
+        project: What the workers of a running cluster must see.
+
+    Raises:
+        InvalidProjectError: Workers of a running cluster do not see the project.
+        InvalidClusterError: The scheduler, or the Kubernetes API server, does not answer within
+            10 s; Slurm's commands are not there; "cuda" where there is no GPU; what a kind needs
+            is not installed; or an option is none that the kind takes.
+    """
+    if config.kind == "address":
+        with _connect(config) as client:
+            check_visible(client, project)
+    elif config.kind == "cuda":
+        if not visible_gpus():
+            raise InvalidClusterError("cluster", "cuda", "needs an NVIDIA GPU, and NVML finds none")
+        check_own(config, _cuda_cluster_class())
+    elif config.kind == "slurm":
+        slurm.check(config)
+    elif config.kind == "kubernetes":
+        kubernetes.check(config)
+    else:
+        cuda = _gpu_shares(config) is not None
+        check_own(config, _cuda_cluster_class() if cuda else distributed.LocalCluster)
+
+
+def count_workers(config: ClusterConfig) -> int:
+    """How many workers a running cluster has now.
+
+    Raises:
+        InvalidClusterError: Its scheduler does not answer within 10 s.
+    """
+    with _connect(config) as client:
+        return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def count_most_workers(cluster: object) -> int:
+    """How many workers an experiment's cluster has at most, without starting any.
+
+    Args:
+        cluster: What the experiment would be given.
+
+    Raises:
+        InvalidClusterError: It is none, or its scheduler does not answer.
+    """
+    config = ClusterConfig.parse(cluster)
+    if config.kind == "address":
+        return count_workers(config)
+    if config.n_workers is not None:
+        return config.n_workers
+    gpus = len(visible_gpus()) if config.kind in ("auto", "cuda") else 0
+    return gpus or room_for_workers()
+
+
+@contextmanager
+def open_cluster(
+    config: ClusterConfig,
+    *,
+    trials: int | None = None,
+    group: GroupSize | None = None,
+    project: Project | None = None,
+) -> Iterator[OpenCluster]:
+    """Start or join a cluster; what was started is stopped at the end.
+
+    Args:
+        config: Which one.
+        trials: Trials there will be; no more workers than that are started.
+        group: The processes of a trial, where these are several or have their own: the workers
+            then only look after them, and all see all GPUs.
+        project: What workers that are started elsewhere must see.
+
+    Raises:
+        InvalidClusterError: As :func:`check_reachable`.
+        InvalidProjectError: Workers that were started elsewhere do not see the project.
+        ResourceUnavailableError: None was started within the configuration's ``start_timeout``.
+    """
+    with ExitStack() as stack:
+        if config.kind in ("slurm", "kubernetes"):
+            workers = _worker_count(config, None, trials, group)
+            opened = _opened_elsewhere(stack, config, workers, group)
+            if project is not None:
+                check_visible(opened.client, project)
+            yield opened
+            return
+        if config.kind == "address":
+            client = _connect(config)
+            stack.callback(client.close)
+            share = config.gpus_per_trial
+            resources = {GPU: share} if share else {}
+            yield OpenCluster(client, owned=False, most=None, resources=resources, mark=None)
+            return
+        shares = None if group else _gpu_shares(config)
+        workers = _worker_count(config, shares, trials, group)
+        mark = _mark_of_this_process()
+        stack.callback(end_orphans, mark)
+        stack.enter_context(_quiet())
+        stack.enter_context(without_main_module())
+        stack.enter_context(held_config(SETTINGS))
+        stack.enter_context(held_spawn_environment())
+        # Dask's own look at GPUs ends the start of a worker where NVML is there and broken.
+        stack.enter_context(held_config({"distributed.diagnostics.nvml": shares is not None}))
+        # Not "environ", which a worker sets after its start: its forked children would lack it.
+        stack.enter_context(held_config({f"distributed.nanny.pre-spawn-environ.{MARK}": mark}))
+        _unmark_this_process()
+        cluster = stack.enter_context(_started(config, workers, shares, group))
+        client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
+        client.register_plugin(IgnoreInterrupts())
+        _await_workers(client, workers, config)
+        _unmark_this_process()
+        if group is None:
+            _give_back_idle(cluster, workers, config)
+        resources = {GPU: 1 / shares.per_gpu} if shares else {}
+        yield OpenCluster(client, owned=True, most=workers, resources=resources, mark=mark)
+
+
+def _opened_elsewhere(
+    stack: ExitStack, config: ClusterConfig, workers: int, group: GroupSize | None
+) -> OpenCluster:
+    """A cluster whose workers are started by Slurm or Kubernetes."""
+    stack.enter_context(_quiet())
+    stack.enter_context(held_config(SETTINGS))
+    refused: list[BaseException] = []
+    if config.kind == "slurm":
+        cluster, refused = stack.enter_context(slurm.started(config, workers))
+    else:
+        cluster = stack.enter_context(kubernetes.started(config, workers))
+    client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
+    _await_workers(client, group.processes if group else 1, config, refused)
+    if group is None:
+        _give_back_idle(cluster, workers, config)
+    share = None if group else config.gpus_per_trial
+    resources = {GPU: share} if share else {}
+    return OpenCluster(client, owned=True, most=workers, resources=resources, mark=None)
+
+
+def _await_workers(
+    client: distributed.Client,
+    count: int,
+    config: ClusterConfig,
+    refused: Sequence[BaseException] = (),
+) -> None:
+    """Wait for the workers without which nothing can begin; others may come later."""
+    deadline = time.monotonic() + config.start_timeout
+    while (there := len(client.nthreads())) < count:
+        if refused:
+            raise ResourceUnavailableError(f"Slurm refused a job: {refused[0]}") from refused[0]
+        if time.monotonic() > deadline:
+            raise ResourceUnavailableError(
+                f"{there} of {count} workers were there within {config.start_timeout:g} s (the "
+                f"cluster's start_timeout); {_WHERE_TO_LOOK.get(config.kind, _HERE)}"
+            )
+        time.sleep(0.1)
+
+
+_HERE = "they end before they can say more"
+_WHERE_TO_LOOK = {
+    "slurm": "the queue or the jobs' logs (squeue; the option log_directory) say why",
+    "kubernetes": "the pods say why (kubectl describe pods, kubectl logs)",
+}
+
+
+def _give_back_idle(cluster: Any, workers: int, config: ClusterConfig) -> None:
+    """Let idle workers go, and come again; where that is wished.
+
+    Not where groups run: they choose their workers, of which Dask's idea of what is needed knows
+    nothing.
+    """
+    if config.idle_timeout is None:
+        return
+    if config.kind == "kubernetes":  # the operator does it, with a timeout of its own
+        cluster.adapt(minimum=0, maximum=workers)
+        return
+    cluster.adapt(
+        minimum=0,
+        maximum=workers,
+        interval="1s",
+        wait_count=max(1, round(config.idle_timeout)),
+        # A trial counts as work for one worker, however short Dask guesses it to be.
+        target_duration="1ms",
+    )
+
+
+@functools.cache
+def _mark_of_this_process() -> str:
+    """The mark of the worker processes that this process starts.
+
+    It is one for all clusters of the process, since Dask reads it from its global configuration
+    whenever it makes a nanny: what is ended by it must have lost its worker first.
+    """
+    return uuid.uuid4().hex
+
+
+def _unmark_this_process() -> None:
+    """Take the mark out of this process's environment.
+
+    Before a start, since one that was inherited from another driver would win over the
+    configuration; and after it, since Dask leaves it there and what else this process starts is no
+    worker's.
+    """
+    os.environ.pop(MARK, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """The GPUs of this machine, each cut into so many equal shares."""
+
+    gpus: list[str]
+    per_gpu: int
+
+    @property
+    def devices(self) -> list[str]:
+        """One entry a worker process."""
+        return [gpu for _ in range(self.per_gpu) for gpu in self.gpus]
+
+
+def _gpu_shares(config: ClusterConfig) -> _Shares | None:
+    gpus = visible_gpus()
+    if config.kind == "local" or config.gpus_per_trial == 0 or not gpus:
+        return None
+    return _Shares(gpus, round(1 / (config.gpus_per_trial or 1)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's notes about its own processes out of the user's terminal; errors pass.
+
+    Nothing of it is left when the last of several clusters has ended.
+    """
+    # The scheduler calls the death of a worker an error; the project says what came of it.
+    with (
+        held_search_path(),
+        held_level("distributed", logging.ERROR),
+        held_level("distributed.scheduler", logging.CRITICAL),
+    ):
+        yield
+
+
+def _worker_count(
+    config: ClusterConfig, shares: _Shares | None, trials: int | None, group: GroupSize | None
+) -> int:
+    if group is not None:
+        room, each = room_for_workers(), group.processes
+        if group.use_gpus and (gpus := len(visible_gpus())):
+            room, each = gpus, group.computing
+        fitting = max(1, room // max(1, each)) * group.processes
+        wanted = config.n_workers or fitting
+        return wanted if trials is None else min(wanted, trials * group.processes)
+    most = config.n_workers or (len(shares.devices) if shares else room_for_workers())
+    return max(1, most if trials is None else min(most, trials))
+
+
+@contextmanager
+def _started(
+    config: ClusterConfig, workers: int, shares: _Shares | None, group: GroupSize | None
+) -> Iterator[Any]:
+    limit = config.memory_limit
+    arguments: dict[str, Any] = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "memory_limit": memory_share(workers) if limit == "auto" else limit,
+        # Any free port, and no dashboard: it would take a second to import. Dask's default port
+        # can be had by one cluster a machine.
+        "dashboard_address": "127.0.0.1:0",
+        "scheduler_kwargs": {"dashboard": "dashboard_address" in config.options},
+        "silence_logs": logging.ERROR,
+    }
+    if config.options.get("processes", True) and not config.options.get("log_spilling"):
+        arguments["worker_class"] = OwnNanny
+    if shares is not None:
+        arguments["CUDA_VISIBLE_DEVICES"] = shares.devices
+        arguments["resources"] = {GPU: 1 / shares.per_gpu}
+        kind = _cuda_cluster_class()
+    else:
+        arguments["processes"] = True
+        kind = distributed.LocalCluster
+        if visible_gpus() and not (group and group.use_gpus):  # asked for trials on the CPU
+            arguments["env"] = {"CUDA_VISIBLE_DEVICES": ""}
+    try:
+        cluster = started_within(config.start_timeout, kind, {**arguments, **config.options})
+    except HopsmlError:
+        raise
+    except Exception as error:
+        if not config.options:
+            raise
+        raise InvalidClusterError(
+            "cluster.options",
+            dict(config.options),
+            f"must be what Dask can start with ({cause_of(error)})",
+        ) from error
+    try:
+        yield cluster
+    finally:
+        close_local_cluster(cluster)
+
+
+def close_local_cluster(cluster: Any) -> None:
+    """Close a cluster of this machine; end by force what does not end.
+
+    A worker that dies before its nanny has heard of its start leaves two coroutines of the nanny
+    reading one queue. The older one may take the message that the next process is up and drop it:
+    the nanny then waits for it without limit, and so does who closes the nanny.
+    """
+    try:
+        cluster.close(timeout=CLOSE_SECONDS)
+    except TimeoutError:
+        for nanny in list(cluster.workers.values()):
+            # Its event loop may let go of the process meanwhile.
+            with suppress(ProcessLookupError, AttributeError, ValueError):
+                if (pid := nanny.pid) is not None:
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _cuda_cluster_class() -> Any:
+    return cluster_class("cuda", "dask_cuda", "LocalCUDACluster", extra="gpu")
+
+
+def _connect(config: ClusterConfig) -> distributed.Client:
+    _probe(str(config.address))
+    return distributed.Client(config.address, timeout=CONNECT_SECONDS, set_as_default=False)
+
+
+def _probe(address: str) -> None:
+    """Ask the scheduler who it is.
+
+    Dask's client waits without limit for a peer that accepts a connection and says nothing.
+    """
+
+    async def ask() -> None:
+        async with distributed.core.rpc(address) as scheduler:
+            await scheduler.identity()
+
+    try:
+        within(CONNECT_SECONDS, lambda: asyncio.run(asyncio.wait_for(ask(), CONNECT_SECONDS)))
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InvalidClusterError(
+            "cluster",
+            address,
+            f"no scheduler answered there within {CONNECT_SECONDS} s ({type(error).__name__})",
+        ) from error

@@ -1,0 +1,233 @@
+"""Telling the Prefect server from the driver what workers could not tell it.
+
+Workers send the states of task runs as events, in the background. Those of a worker that died are
+gone with it, and a server that was away missed some. The driver knows every outcome: at the end it
+asks the server what it has, and sends what is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State, StateDetails, StateType, TaskRun
+from prefect.states import Pending
+from prefect.tasks import Task
+from prefect.utilities.engine import emit_task_run_state_change_event
+
+from hopsml_flows.cluster.worker import flush
+from hopsml_flows.warned import warn
+
+__all__ = ["FinalState", "StateBook"]
+
+_PAGE = 200
+_FLUSH_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0
+_BUSY_SECONDS = 30.0  # a server that has just taken in a lot can be silent for long
+_STALLED_SECONDS = 5.0  # a server that has recorded nothing new for so long counts as done
+_HURRIED_SECONDS = 3.0
+_FINAL = [
+    state.value
+    for state in StateType
+    if state.name in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+]
+_logger = logging.getLogger(__name__)
+
+
+class _Wait(Enum):
+    """How waiting for the server's count ended."""
+
+    COMPLETE = "all are there"
+    GROWING = "it is still recording"
+    STALLED = "nothing more comes, or the count tells nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """How a task run ended, in few bytes.
+
+    Args:
+        name: The task run's name.
+        type: Prefect's state type.
+        state_name: The state's name.
+        message: Its message.
+        flow_run_id: The flow run it belongs to; None outside of one.
+    """
+
+    name: str
+    type: str
+    state_name: str
+    message: str | None
+    flow_run_id: UUID | None
+
+
+class StateBook:
+    """Remembers how the task runs of a flow run, and of its subflows, ended; tells the server.
+
+    Those outside of a flow run are not recorded.
+    """
+
+    def __init__(self) -> None:
+        # Settings are found in the context; threads of Dask's have another one, in which Prefect
+        # would start a server of its own.
+        self._context = copy_context()
+        self._contexts: dict[UUID | None, Context] = {}
+        self._sent_by_driver = False
+        self._finals: dict[UUID, FinalState] = {}
+        self._tasks: dict[UUID, Task[Any, Any]] = {}
+        self._recorded: dict[UUID, UUID] = {}  # task run to flow run
+
+    def enter(self, flow_run_id: UUID) -> None:
+        """Take in that the current context is that flow run's: its events are sent from there."""
+        self._contexts[flow_run_id] = copy_context()
+
+    def note(self, task_run_id: UUID, task: Task[Any, Any], final: FinalState) -> None:
+        """Remember how a task run ended."""
+        self._finals[task_run_id] = final
+        self._tasks[task_run_id] = task
+        if final.flow_run_id is not None:
+            self._recorded[task_run_id] = final.flow_run_id
+
+    def send(self, task_run_id: UUID) -> None:
+        """Send a task run's final state to the server, in the background."""
+        self._sent_by_driver = True
+        task, final = self._tasks[task_run_id], self._finals[task_run_id]
+        details = StateDetails(task_run_id=task_run_id, flow_run_id=final.flow_run_id)
+        before: State[Any] = Pending(state_details=details)
+        state: State[Any] = State(
+            type=StateType(final.type),
+            name=final.state_name,
+            message=final.message,
+            state_details=details,
+        )
+        run = TaskRun(
+            id=task_run_id,
+            name=final.name,
+            flow_run_id=final.flow_run_id,
+            task_key=task.task_key,
+            dynamic_key=str(task_run_id),
+            task_version=task.version,
+            expected_start_time=before.timestamp,
+            end_time=state.timestamp,
+            state_id=state.id,
+            state_type=state.type,
+            state_name=state.name,
+            state=state,
+        )
+        # The server takes the flow run from what the event is related to, that is, the context.
+        context = self._contexts.get(final.flow_run_id, self._context)
+        context.copy().run(emit_task_run_state_change_event, run, before, state)
+
+    def server_answers(self) -> bool:
+        """Whether the server answers within 10 s; Prefect's own client would try much longer."""
+        with get_client(sync_client=True) as client:
+            return _why_silent(client, _ANSWER_SECONDS) is None
+
+    def settle(self, *, patience_seconds: float | None, hurry: bool) -> None:
+        """Wait until the server has all final states; send what it lacks when nothing more comes.
+
+        Where no worker was lost, everything was handed to the server, and one that is still
+        recording after a while can be left to it.
+
+        Args:
+            patience_seconds: That while; None waits as long as the server makes progress.
+            hurry: Somebody waits for the end, such as a supervisor that will kill this process:
+                a server that is silent, or records nothing new, is given up sooner.
+        """
+        if not self._recorded:
+            return
+        flush(timeout=_FLUSH_SECONDS)
+        answer_seconds = _ANSWER_SECONDS if hurry else _BUSY_SECONDS
+        stalled_seconds = _HURRIED_SECONDS if hurry else _STALLED_SECONDS
+        with get_client(sync_client=True) as client:
+            if (reason := _why_silent(client, answer_seconds)) is not None:
+                self._warn(reason)
+                return
+            patience = None if self._sent_by_driver else patience_seconds
+            if self._wait(client, stalled_seconds, patience) is not _Wait.STALLED:
+                return
+            try:
+                missing = self._missing(client)
+            except (httpx.HTTPError, ValueError) as error:
+                self._warn(type(error).__name__)
+                return
+            for task_run_id in missing:
+                self.send(task_run_id)
+            flush(timeout=_FLUSH_SECONDS)
+            if missing:
+                self._wait(client, stalled_seconds, patience)
+
+    def _wait(
+        self, client: SyncPrefectClient, stalled_seconds: float, patience_seconds: float | None
+    ) -> _Wait:
+        """Wait while the server's count of final task runs grows."""
+        began = changed = time.monotonic()
+        seen = -1
+        pause = 0.05
+        while True:
+            now = time.monotonic()
+            count = self._count(client)
+            if count is not None and count == len(self._recorded):
+                return _Wait.COMPLETE
+            if count is not None and count > len(self._recorded):
+                # Other task runs of these flow runs are among them: look closely.
+                return _Wait.STALLED
+            if count is not None and count != seen:
+                seen, changed = count, now
+            if now - changed > stalled_seconds:
+                return _Wait.STALLED
+            if patience_seconds is not None and now - began > patience_seconds:
+                return _Wait.GROWING
+            time.sleep(pause)
+            pause = min(0.5, pause * 1.5)
+
+    def _warn(self, reason: str) -> None:
+        warn(
+            f"the Prefect server does not answer ({reason}): it may show task runs of this "
+            "flow run as unfinished; their results are on storage"
+        )
+
+    def _count(self, client: SyncPrefectClient) -> int | None:
+        body = {**self._filter(), "task_runs": {"state": {"type": {"any_": _FINAL}}}}
+        try:
+            return int(client.request("POST", "/task_runs/count", json=body).json())
+        except (httpx.HTTPError, ValueError) as error:
+            _logger.debug("the server did not count: %s", error)
+            return None
+
+    def _missing(self, client: SyncPrefectClient) -> list[UUID]:
+        """Task runs that the server does not show in a final state."""
+        final: set[UUID] = set()
+        offset = 0
+        while page := self._page(client, offset):
+            final |= {UUID(run["id"]) for run in page if run["state_type"] in _FINAL}
+            offset += len(page)
+        return [task_run_id for task_run_id in self._recorded if task_run_id not in final]
+
+    def _page(self, client: SyncPrefectClient, offset: int) -> list[dict[str, Any]]:
+        body = {**self._filter(), "limit": _PAGE, "offset": offset, "sort": "ID_DESC"}
+        page: list[dict[str, Any]] = client.request("POST", "/task_runs/filter", json=body).json()
+        return page
+
+    def _filter(self) -> dict[str, Any]:
+        flow_runs = {str(flow_run_id) for flow_run_id in self._recorded.values()}
+        return {"flow_runs": {"id": {"any_": sorted(flow_runs)}}}
+
+
+def _why_silent(client: SyncPrefectClient, seconds: float) -> str | None:
+    """Why the server does not answer; None if it does."""
+    try:
+        httpx.get(f"{str(client.api_url).rstrip('/')}/health", timeout=seconds)
+    except httpx.TimeoutException:
+        return f"nothing came within {seconds:g} s"
+    except httpx.TransportError as error:
+        refused = isinstance(error, httpx.ConnectError) and "refused" in str(error)
+        return "it refuses connections" if refused else f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,341 @@
+"""What runs on a Dask worker for :class:`~hopsml_flows.cluster.TrialTaskRunner`.
+
+Rebuilding Prefect's context costs a worker some 140 ms, running a task in it some 5: so the
+context of a flow run is entered once a process, and each task runs in a copy of it. What tasks
+share (their code, the training function) also comes once a process, through a worker plugin that
+Dask hands to workers that join later as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import cloudpickle
+import distributed
+from prefect.client.schemas.objects import State, StateType
+from prefect.context import FlowRunContext, SyncClientContext, hydrated_context
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in __all__
+from prefect.task_engine import run_task_async, run_task_sync
+from prefect.utilities.collections import visit_collection
+
+from hopsml_flows.cluster.begin_marks import begin
+from hopsml_flows.cluster.process_settings import held_level, held_switch_interval
+from hopsml_flows.cluster.worker_plugins import first_gpu_only
+from hopsml_flows.errors import WorkerLostError
+from hopsml_flows.storage import reach_loopback_directly
+
+R = TypeVar("R")
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread of a worker may keep the interpreter while others wait for it."""
+
+__all__ = ["Call", "Outcome", "Share", "SharedRef", "flush", "flush_worker", "perform"]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRef:
+    """Stands in a task's parameters for an object that was shared before.
+
+    Args:
+        key: The name it was shared under.
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The final state of a task run, in few bytes.
+
+    Args:
+        type: Prefect's state type.
+        name: The state's name.
+        message: Its message.
+        value: What the task returned, where it completed.
+        error: What it raised, where it did not.
+        worker: Address of the worker it ran on, or "".
+        reported: Whether Prefect's engine has told the server.
+        started: When it began, seconds since the epoch; 0 where that is not known.
+        ended: When it ended.
+    """
+
+    type: str
+    name: str
+    message: str | None = None
+    value: Any = None
+    error: BaseException | None = None
+    worker: str = ""
+    reported: bool = True
+    started: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def is_of_dead_worker(self) -> bool:
+        """Whether a worker refused it, since another one had begun it and died."""
+        return not self.reported and isinstance(self.error, WorkerLostError) and not self.worker
+
+    @classmethod
+    def of(cls, state: State[Any]) -> Outcome:
+        """The outcome that a final state stands for, on the worker that runs this."""
+        data = state.data
+        if isinstance(data, ResultRecord):
+            data = data.result
+        error = data if isinstance(data, BaseException) else None
+        value = None if error is not None else data
+        if error is not None:
+            error = _sendable(error)
+        worker = distributed.get_worker().address
+        return cls(state.type.value, state.name or "", state.message, value, error, worker)
+
+    def state(self) -> State[Any]:
+        """The outcome as a Prefect state."""
+        data = self.error if self.error is not None else self.value
+        return State(type=StateType(self.type), name=self.name, message=self.message, data=data)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One task run to perform.
+
+    Args:
+        context: Key of the shared Prefect context.
+        task: Key of the shared task.
+        task_run_id: Identifier of the task run.
+        dependencies: Task inputs, as Prefect's engine wants them.
+    """
+
+    context: str
+    task: str
+    task_run_id: UUID
+    dependencies: dict[str, set[Any]] | None
+
+
+class Share(distributed.WorkerPlugin):
+    """Puts an object into every worker process, now and later.
+
+    Args:
+        key: Name to find it under.
+        data: The pickled object.
+    """
+
+    def __init__(self, key: str, data: bytes) -> None:
+        self.name = f"hopsml-share-{key}"
+        self._key = key
+        self._data = data
+        self._held: ExitStack | None = None
+
+    def setup(self, worker: distributed.Worker) -> None:
+        """Take the object in; it is unpickled when first used."""
+        reach_loopback_directly()
+        # The worker may be a user's, who has other work for it afterwards.
+        self._held = ExitStack()
+        self._held.enter_context(first_gpu_only(worker))
+        # Prefect sends events from threads beside the task's. With Python's default of 5 ms each
+        # system call of the task may wait so long to get the interpreter back: measured, that
+        # doubles what a short task costs.
+        self._held.enter_context(held_switch_interval(SWITCH_SECONDS))
+        _shared.put(self._key, self._data)
+
+    async def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
+        """Forget the object; what it has to end may take seconds, which Dask's loop must not."""
+        await asyncio.to_thread(_shared.drop, self._key)
+        if self._held is not None:
+            self._held.close()
+
+
+class _Shared:
+    """Objects of this process by key, unpickled once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pickled: dict[str, bytes] = {}
+        self._objects: dict[str, Any] = {}
+        self._contexts: dict[str, _Hydrated] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._lock:
+            self._pickled[key] = data
+
+    def drop(self, key: str) -> None:
+        with self._lock:
+            self._pickled.pop(key, None)
+            known = self._objects.pop(key, None), self._contexts.pop(key, None)
+        for shared in known:
+            if callable(close := getattr(shared, "close", None)):
+                close()
+
+    def get(self, key: str) -> Any:
+        with self._lock:
+            if key not in self._objects:
+                self._objects[key] = cloudpickle.loads(self._pickled[key])
+            return self._objects[key]
+
+    def context(self, key: str) -> _Hydrated:
+        with self._lock:
+            if key not in self._contexts:
+                self._contexts[key] = _Hydrated(cloudpickle.loads(self._pickled[key]))
+            return self._contexts[key]
+
+
+class _Hydrated:
+    """Prefect's context of a flow run, entered once; tasks run in copies of it."""
+
+    def __init__(self, serialized: dict[str, Any]) -> None:
+        self._stack = ExitStack()
+        self._context = contextvars.copy_context()
+        self._context.run(self._enter, serialized)
+
+    def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        return self._context.copy().run(function, *args, **kwargs)
+
+    def close(self) -> None:
+        self._context.run(self._stack.close)
+
+    def _enter(self, serialized: dict[str, Any]) -> None:
+        console_logs = serialized.pop("console_logs", True)
+        self._stack.enter_context(hydrated_context(serialized))
+        if not console_logs:
+            self._stack.enter_context(_silent_consoles())
+        # Without one, Prefect's engine opens a client, and its TLS context, for every task.
+        self._stack.enter_context(SyncClientContext.get_or_create())
+
+
+@contextmanager
+def _silent_consoles() -> Iterator[None]:
+    """Keep Prefect's console handlers quiet; its handlers for the server go on."""
+    loggers = [
+        logging.getLogger(name)
+        for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs")
+    ]
+    consoles = [h for log in loggers for h in log.handlers if isinstance(h, PrefectConsoleHandler)]
+    # Objects of their own: others in this process may need the same for longer.
+    nothing, worth_sending = partial(_nothing), partial(_worth_sending)
+    task_runs = logging.getLogger("prefect.task_runs")
+    with ExitStack() as stack:
+        for console in consoles:
+            console.addFilter(nothing)
+            stack.callback(console.removeFilter, nothing)
+        task_runs.addFilter(worth_sending)
+        stack.callback(task_runs.removeFilter, worth_sending)
+        for name in ("httpx", "httpcore", "websockets"):  # Prefect's traffic is no trial's output
+            stack.enter_context(held_level(name, logging.WARNING))
+        yield
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
+
+
+def _worth_sending(record: logging.LogRecord) -> bool:
+    """Whether a log line says more than the task run's state does."""
+    return not record.getMessage().startswith("Finished in state Completed")
+
+
+_shared = _Shared()
+
+
+def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
+    """Run a task with Prefect's own engine; called by Dask on a worker.
+
+    Args:
+        call: What to run.
+        parameters: The task's parameters; shared objects and earlier outcomes among them are
+            put in their place.
+        wait_for: Outcomes the task waits for.
+
+    Returns:
+        The final state.
+    """
+    started = time.time()
+    outcome = _shared.context(call.context).run(_perform, call, parameters, wait_for)
+    return replace(outcome, started=started, ended=time.time())
+
+
+def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
+    if not begin(call.task_run_id):
+        lost = WorkerLostError("the worker process that began it died")
+        return Outcome("CRASHED", "Crashed", str(lost), error=lost, reported=False)
+    task = _shared.get(call.task)
+    arguments: dict[str, Any] = {
+        "task": task,
+        "task_run_id": call.task_run_id,
+        "parameters": {name: _placed(value) for name, value in parameters.items()},
+        "wait_for": [_placed(value) for value in wait_for] if wait_for else None,
+        "return_type": "state",
+        "dependencies": call.dependencies,
+        "context": None,  # entered already
+    }
+    try:
+        if task.isasync:
+            state = asyncio.run(run_task_async(**arguments))
+        else:
+            state = run_task_sync(**arguments)
+    except Exception as error:  # the engine itself failed: the task run must not hang
+        return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
+    finally:
+        # Prefect remembers every result of the flow run here, for tasks submitted in this process.
+        context = FlowRunContext.get()
+        if context is not None:
+            context.run_results.clear()
+    return Outcome.of(cast("State[Any]", state))
+
+
+def _placed(value: Any) -> Any:
+    if isinstance(value, SharedRef):
+        return _shared.get(value.key)
+    if isinstance(value, (str, int, float, bool, bytes, type(None))):
+        return value
+
+    def place(inner: Any) -> Any:
+        return inner.state() if isinstance(inner, Outcome) else inner
+
+    return visit_collection(value, visit_fn=place, return_data=True)
+
+
+def _sendable(error: BaseException) -> BaseException:
+    try:
+        cloudpickle.loads(cloudpickle.dumps(error))
+    except Exception:  # exceptions of users pickle in all the ways there are to fail
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def flush(timeout: float) -> None:
+    """Push out the events and logs that this process still holds for the Prefect server.
+
+    Args:
+        timeout: Longest wait in seconds.
+    """
+    # In a thread of its own: in one with an event loop (a notebook's) Prefect would hand back
+    # coroutines for that loop instead.
+    thread = threading.Thread(target=_drain, args=(timeout,), name="hopsml-flush")
+    thread.start()
+    thread.join()
+
+
+async def flush_worker(timeout: float) -> None:
+    """As :func:`flush`, for Dask to call on a worker, whose event loop must not wait.
+
+    Args:
+        timeout: Longest wait in seconds.
+    """
+    await asyncio.to_thread(_drain, timeout)
+
+
+def _drain(timeout: float) -> None:
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    EventsWorker.drain_all(timeout=timeout, at_exit=False)
+    APILogWorker.drain_all(timeout=timeout, at_exit=False)

@@ -1,0 +1,55 @@
+"""What a worker process is prepared with before it runs tasks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import distributed
+
+from hopsml_flows.cluster.process_settings import held_variable
+
+__all__ = ["IgnoreInterrupts", "first_gpu_only"]
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+class IgnoreInterrupts(distributed.WorkerPlugin):
+    """Keeps what a terminal sends to every process from killing the workers: Ctrl-C, its end.
+
+    The driver gets it too, and stops them in its own way.
+    """
+
+    name = "hopsml-ignore-interrupts"
+
+    def setup(self, worker: distributed.Worker) -> None:
+        """Ignore SIGINT and SIGHUP, unless the worker is a part of the driver's process."""
+        if worker.nanny is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+@contextmanager
+def first_gpu_only(worker: distributed.Worker) -> Iterator[None]:
+    """On a dask-cuda worker, hide all GPUs but its own from the frameworks, for the block.
+
+    dask-cuda rotates the list of devices so that the first one is the worker's, and leaves the
+    others visible; TensorFlow would take memory on all of them. Has no effect on a framework that
+    has looked already.
+
+    Args:
+        worker: The worker.
+    """
+    visible = os.environ.get(_VISIBLE, "")
+    of_dask_cuda = any(
+        type(plugin).__module__.partition(".")[0] == "dask_cuda"
+        for plugin in worker.plugins.values()
+    )
+    if of_dask_cuda and visible:
+        with held_variable(_VISIBLE, visible.partition(",")[0]):
+            yield
+    else:
+        yield

@@ -1,0 +1,211 @@
+"""The record's beginning and its end on storage, whichever way an experiment ends."""
+
+from __future__ import annotations
+
+import logging
+
+from prefect.context import FlowRunContext
+
+from hopsml_flows.driver.upkeep import Upkeep
+from hopsml_flows.errors import InvalidProjectError, StorageUnavailableError
+from hopsml_flows.plan.plan import Plan
+from hopsml_flows.redaction import redacted
+from hopsml_flows.storage import ExperimentPaths, is_of_storage, this_process
+from hopsml_flows.storage.retries import replaced
+from hopsml_flows.tracking import (
+    ExperimentRecord,
+    RecordFile,
+    environment_text,
+    experiment_events,
+    find_program,
+)
+from hopsml_flows.trials import DEFAULT_KEY, State, TrialLoop, json_value
+
+__all__ = ["Ending", "record_file", "unwritable", "write_start"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Ending:
+    """Writes the record's end, whichever way the run ends.
+
+    Args:
+        record: The record.
+        paths: The experiment's paths.
+        loop: What knows how the experiment stands.
+        upkeep: What knows whether this driver may write.
+    """
+
+    def __init__(
+        self, record: RecordFile, paths: ExperimentPaths, loop: TrialLoop, upkeep: Upkeep
+    ) -> None:
+        self._record = record
+        self._paths = paths
+        self._loop = loop
+        self._upkeep = upkeep
+        self._tried = self._written = False
+
+    def __enter__(self) -> Ending:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not self._written:
+            self.write(error)
+
+    def write(self, error: BaseException | None) -> None:
+        """Write the end.
+
+        Args:
+            error: What ended the run, or None where it came to its own end.
+
+        Raises:
+            ExperimentInterruptedError: The run came to its own end, and storage took no record of
+                that. After another error a record that is not taken is only logged.
+            ExperimentTakenOverError: The same, and another driver has the experiment.
+        """
+        # A second try, or one after a long wait, is to be short.
+        given_up = isinstance(error, (InvalidProjectError, StorageUnavailableError))
+        patience = 0 if given_up or self._tried else None
+        self._tried = True
+        self._end(error)
+        if error is None:
+            self._upkeep.insist(lambda: self._record.save(patience=0))
+        elif self._upkeep.is_ours:
+            try:
+                self._record.save(patience=patience)
+            except Exception as refused:
+                if not is_of_storage(refused):
+                    raise
+                said = redacted(str(refused))
+                _logger.warning("the end of %s was not written (%s)", self._paths.id, said)
+                return  # tried once more when all else has ended
+        self._written = True
+
+    def _end(self, error: BaseException | None) -> None:
+        counts, best = self._loop.counts, self._loop.best
+        reason = self._loop.failure
+        state = State.FINISHED if reason is None else State.FAILED
+        if error is not None:
+            # Ctrl-C, SIGTERM and Prefect's Cancel are no Exceptions.
+            state = State.FAILED if isinstance(error, Exception) else State.KILLED
+            reason = type(error).__name__
+            if said := redacted(str(error)):
+                reason = f"{reason}: {said}"
+        self._record.end(
+            state,
+            metric=best.metric if best else None,
+            best_trial=best.name if best else None,
+            best_dir=self._paths.trial(best.directory) if best else None,
+            trials_succeeded=counts.succeeded,
+            trials_failed=counts.failed,
+            tensorboard=None,  # it ends with the experiment
+            error=reason,
+            notice=None if error is not None else self._loop.notice,
+        )
+
+
+def record_file(
+    plan: Plan,
+    paths: ExperimentPaths,
+    earlier: ExperimentRecord | None = None,
+    *,
+    origin: str | None = None,
+    tensorboard: str | None = None,
+) -> RecordFile:
+    """The record of an experiment that begins, or goes on.
+
+    Args:
+        plan: What is run.
+        paths: Where.
+        earlier: The record of the run that is resumed, or None.
+        origin: What stays the same when Prefect runs this run again, or None.
+        tensorboard: URL of the TensorBoard that will show it, or None.
+    """
+    options = plan.options
+    run_context = FlowRunContext.get()
+    flow_run = run_context.flow_run if run_context else None
+    return RecordFile(
+        options.project,
+        paths,
+        ExperimentRecord(
+            id=paths.id,
+            # The directory bears the first run's name.
+            name=earlier.name if earlier else options.name,
+            project=options.project.name,
+            function=plan.verb,
+            experiment_type=plan.experiment_type,
+            train=str(plan.train),
+            description=options.description or (earlier.description if earlier else None),
+            direction=plan.direction.value if plan.direction else None,
+            optimization_key=plan.optimization_key,
+            search_space=json_value("search_space", plan.space),
+            options={
+                "seed": options.seed,
+                "retries": options.retries,
+                "trial_timeout": options.trial_timeout,
+                "local_logdir": options.local_logdir,
+                "keep_files": list(options.files.keep),
+                "isolation": plan.isolation,
+                "cluster": options.cluster.address or options.cluster.kind,
+                **plan.settings,
+                **(plan.group.shape.counts if plan.group else {}),
+            },
+            start=earlier.start if earlier else "",
+            model=earlier.model if earlier else None,
+            trials_total=plan.trials,
+            flow_run_id=str(flow_run.id) if flow_run else None,
+            # Its identifier ends with digits made of the first run's.
+            origin=earlier.origin if earlier else origin,
+            tensorboard=tensorboard,
+            tags=options.tags or (earlier.tags if earlier else ()),
+            driver={**this_process(), "leased": True},
+        ),
+        seconds_before=(earlier.duration or 0.0) if earlier else 0.0,
+    )
+
+
+def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
+    """Write the record first, and then what is versioned with it.
+
+    Args:
+        plan: The experiment.
+        paths: Its paths; its directory exists.
+        record: Its record.
+
+    Raises:
+        InvalidProjectError: The project does not take them.
+    """
+    project = plan.options.project
+    try:
+        record.write()
+        texts: dict[str, bytes | str] = {paths.environment: environment_text()}
+        program = find_program(plan.train.source_file)
+        if program is not None:
+            content, suffix = program
+            texts[paths.program(suffix)] = content
+            record.write(program=paths.program(suffix))
+        if plan.own_directory:
+            texts[paths.events] = experiment_events(
+                plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
+            )
+        for path, text in texts.items():
+            replaced(project, path, text)
+        record.write(environment=paths.environment)
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise unwritable(plan, error) from error
+
+
+def unwritable(plan: Plan, error: Exception) -> InvalidProjectError:
+    """The error of an experiment that cannot begin, since its project takes nothing.
+
+    Args:
+        plan: The experiment.
+        error: What storage raised.
+    """
+    return InvalidProjectError(
+        "project",
+        plan.options.project.url,
+        f"cannot be written ({type(error).__name__}: {error})",
+    )

@@ -1,0 +1,117 @@
+"""What is printed when an experiment is over: the trials, the best one, where to look next."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from datetime import timedelta
+from typing import Any
+
+from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_UI_URL
+from rich.console import Console
+
+from hopsml_flows.driver.trial_table import TrialTable, value_text
+from hopsml_flows.plan.plan import Plan
+from hopsml_flows.server.embedded_server import server_is_embedded
+from hopsml_flows.text import fitting, number_text, readable, say
+from hopsml_flows.trials import ExperimentResult, Generation
+
+__all__ = ["generation_line", "print_report"]
+
+
+def print_report(plan: Plan, result: ExperimentResult) -> None:
+    """Print the end of an experiment.
+
+    Args:
+        plan: What was run.
+        result: What came of it.
+    """
+    console = Console()
+    title = f"{plan.verb}: trials of {plan.options.name}"
+    table, notes = TrialTable(title, result.trials, result.best, fitting).drawn(console.width)
+    if console.is_jupyter:
+        console.print(table)
+    else:
+        with console.capture() as drawn:
+            console.print(table)
+        say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
+    for line in (*notes, *_outcome(plan, result), *_next_steps(result)):
+        say(readable(line))
+
+
+def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
+    failed = len(result.failed)
+    succeeded = f"{len(result.trials) - failed} of {len(result.trials)} trials succeeded"
+    lines = [
+        f"Finished Experiment {result.id}: {result.state.value}, {succeeded}, total time "
+        + str(timedelta(seconds=round(result.duration)))
+    ]
+    if result.best is not None and result.best.metric is not None and plan.direction is not None:
+        metrics = [r.metric for r in result.trials if r.metric is not None]
+        worst = min(metrics) if plan.direction.value == "MAX" else max(metrics)
+        average = math.fsum(metric / len(metrics) for metric in metrics)
+        best = f"BEST  {plan.optimization_key} {number_text(result.best.metric)}"
+        lines += [
+            f"{best} with {_pairs(result.best.params)}",
+            f"WORST {plan.optimization_key} {number_text(worst)}, AVERAGE {number_text(average)}",
+        ]
+    return lines
+
+
+def generation_line(over: Generation) -> str:
+    """What is said of a generation that is over: average metric, best so far, its parameters.
+
+    Args:
+        over: The generation.
+    """
+    parts = [f"Generation {over.number}"]
+    if over.average is not None:
+        parts.append(f"average metric {number_text(over.average)}")
+    if over.best is not None and over.best.metric is not None:
+        parts.append(f"best metric {number_text(over.best.metric)}")
+        parts.append(f"best parameters {_pairs(over.best.params)}")
+    if over.failed:
+        parts.append(f"{over.failed} of {len(over.results)} trials failed")
+    return " | ".join(parts)
+
+
+def _next_steps(result: ExperimentResult) -> list[str]:
+    lines = [*_warnings(result), f"Files:       {result.path}"]
+    if result.best is not None and result.best.directory:
+        lines.append(f"Best trial:  {result.best_dir}")
+    lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
+    lines.append(f"Prefect:     {_server()}{_run(result)}")
+    return lines
+
+
+def _warnings(result: ExperimentResult) -> list[str]:
+    """One line for all: the first warning, and how many trials have any."""
+    warned = [trial for trial in result.trials if trial.warnings]
+    if not warned:
+        return []
+    first = warned[0]
+    trials = f"{len(warned)} of {len(result.trials)} trials have warnings"
+    return [f"Warnings:    {trials}; trial {first.number}: {first.warnings[0]}"]
+
+
+def _project() -> str:
+    """The option that names the project as the verb was told it, if it was."""
+    context = FlowRunContext.get()
+    project = (context.parameters or {}).get("project") if context else None
+    return f" --project {shlex.quote(str(project))}" if project else ""
+
+
+def _server() -> str:
+    """Where the flow run is seen: an embedded server is gone by then, its database is not."""
+    if server_is_embedded():
+        return "prefect server start, then http://127.0.0.1:4200"
+    return str(PREFECT_UI_URL.value()).rstrip("/")
+
+
+def _run(result: ExperimentResult) -> str:
+    return f"/runs/flow-run/{result.flow_run_id}" if result.flow_run_id else ""
+
+
+def _pairs(params: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value_text(value)}" for name, value in params.items())

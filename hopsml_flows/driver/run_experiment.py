@@ -1,0 +1,201 @@
+"""Carrying out a plan inside a Prefect flow run: directory, record, cluster, trials, report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from prefect.logging import get_run_logger
+
+from hopsml_flows.cluster.open_cluster import open_cluster
+from hopsml_flows.cluster.runner import TrialTaskRunner
+from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.generation_subflows import GenerationRuns
+from hopsml_flows.driver.live_tensorboard import ShownExperiment
+from hopsml_flows.driver.picture_files import draw_pictures
+from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
+from hopsml_flows.driver.report import print_report
+from hopsml_flows.errors import ExperimentFailedError
+from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
+from hopsml_flows.plan.earlier_record import earlier_record
+from hopsml_flows.plan.plan import Plan
+from hopsml_flows.plan.resume import check_budget
+from hopsml_flows.plan.retry import Attempt, gone_on
+from hopsml_flows.server.dead_runs import declare_crashed
+from hopsml_flows.server.embedded_server import server_is_embedded
+from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
+from hopsml_flows.storage.lease import Lease, take_lease
+from hopsml_flows.tracking import ExperimentRecord, open_progress
+from hopsml_flows.tracking.prefect.announcer import Announcer
+from hopsml_flows.trials import ExperimentResult, State, experiment_id
+from hopsml_flows.warned import warn
+
+__all__ = ["run"]
+
+
+def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
+    """Run an experiment to its end.
+
+    Args:
+        plan: The checked experiment.
+        attempt: Which attempt of Prefect's this is; another one goes on with its experiment.
+
+    Returns:
+        Its result.
+
+    Raises:
+        ExperimentFailedError: All trials failed.
+        ExperimentRunningError: Another driver runs the experiment to resume.
+        ExperimentInterruptedError: Storage takes nothing any more; `resume` goes on.
+        ExperimentTakenOverError: Another driver took the experiment over.
+    """
+    reach_loopback_directly()
+    plan = gone_on(plan, attempt)
+    for notice in plan.notices:
+        get_run_logger().info("Experiment %s %s", plan.options.name, notice)
+    paths = _paths_of(plan, attempt)
+    function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
+    progress = open_progress(show=plan.options.progress)
+    with ExitStack() as stack:
+        # From before the first look at what there is until after the last write.
+        lease = stack.enter_context(_leased(plan, paths, progress.note))
+        earlier, left = _left(plan, paths, progress.note)
+        dead = earlier.flow_run_id if earlier and earlier.state is State.RUNNING else None
+        shown = stack.enter_context(ShownExperiment(plan, paths))
+        record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
+        announcer = Announcer(
+            record,
+            directory=plan.options.project.full(paths.root),
+            direction=plan.direction,
+            tensorboard=shown.url,
+        )
+        driver = Driver(plan, paths, progress, left, announcer, lease)
+        stack.enter_context(announcer)
+        driver.replay()  # before anything of the experiment is changed
+        _warn_of_damage(driver.damaged)
+        # From the record's first word on: a run may be stopped at any time.
+        with Ending(record, paths, driver.loop, driver.upkeep) as ending:
+            write_start(plan, paths, record)
+            if dead is not None and dead != record.record.flow_run_id:
+                declare_crashed(dead, f"flow run {record.record.flow_run_id}")
+            driver.forget_damaged()
+            driver.forget_sessions()
+            shown.start(progress)  # it keeps the first status that it reads of a trial
+            if driver.loop.finished:
+                driver.upkeep.finish_summary()
+                ending.write(None)
+            else:
+                _run_trials(plan, driver, function, ending)
+        announcer.show(draw_pictures(plan, paths, driver.results))
+    failure = driver.loop.failure
+    result = ExperimentResult(
+        id=paths.id,
+        function=plan.verb,
+        path=plan.options.project.full(paths.root),
+        state=record.record.state,
+        direction=plan.direction,
+        best=driver.loop.best,
+        trials=tuple(sorted(driver.results, key=lambda trial: trial.number)),
+        duration=record.record.duration or 0.0,
+        flow_run_id=record.record.flow_run_id,
+    )
+    if (early := driver.loop.notice) is not None:
+        said = f"{paths.id} ended before its budget was spent: {early}"
+        get_run_logger().warning(said)
+        warn(said)
+    if plan.options.progress:
+        print_report(plan, result)
+    first = driver.loop.first_failure
+    if result.state is State.FAILED and first is not None:
+        log = plan.options.project.full(paths.trial(first.directory))
+        raise ExperimentFailedError(f"{result.id}: {failure} (log: {log})", result)
+    return result
+
+
+def _warn_of_damage(damaged: Sequence[Damage]) -> None:
+    for damage in damaged:
+        text = f"a trial that was done is run again: {damage.error}"
+        get_run_logger().warning(text)
+        warn(text)
+
+
+def _paths_of(plan: Plan, attempt: Attempt) -> ExperimentPaths:
+    """The paths of the experiment to go on with, or of a new one."""
+    if plan.options.resume is not None:
+        return ExperimentPaths(plan.options.resume)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
+
+
+def _leased(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]) -> Lease:
+    """The lease of the experiment, whose directory is made.
+
+    Raises:
+        ExperimentRunningError: Another driver has it.
+        InvalidProjectError: The project cannot be written.
+    """
+    project = plan.options.project
+    try:
+        project.make_directory(paths.root)
+        return take_lease(project, paths, note, new=plan.options.resume is None)
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise unwritable(plan, error) from error
+
+
+def _left(
+    plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]
+) -> tuple[ExperimentRecord | None, Earlier]:
+    """What earlier runs of the experiment left; trials that are kept here are brought first."""
+    if plan.options.resume is None:
+        return None, Earlier({}, {})
+    project = plan.options.project
+    try:
+        taken = take_kept(project, paths)
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        raise unwritable(plan, error) from error
+    if taken:
+        note(f"{len(taken)} trials were kept on this machine, and are in the project now")
+    earlier = earlier_record(project, paths.id)
+    left = earlier_trials(project, paths, needs_metric=plan.needs_metric)
+    check_budget(plan, left)
+    return earlier, left
+
+
+def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> None:
+    with ExitStack() as stack:
+        stack.callback(driver.end_sessions)  # when no worker writes any more
+        scratch = None
+        if not plan.options.cluster.elsewhere:
+            # Removed by this process: a worker that is killed cleans up nothing.
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
+        size = plan.group.size if plan.group else None
+        options = plan.options
+        cluster = stack.enter_context(
+            open_cluster(options.cluster, trials=plan.trials, group=size, project=options.project)
+        )
+        stack.enter_context(cluster.lending())
+        stack.enter_context(driver.progress)
+        runner = stack.enter_context(
+            TrialTaskRunner(
+                cluster,
+                inherit_tags=False,
+                console_logs=False,
+                wait_for_server=server_is_embedded(),
+            )
+        )
+        generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
+        # The end is written at once, either way: closing runner and cluster may take a while.
+        try:
+            with cluster.telling_its_end():
+                driver.run(function, cluster, runner, generations, scratch)
+        except BaseException as error:
+            ending.write(error)
+            driver.upkeep.last_words()
+            raise
+        ending.write(None)

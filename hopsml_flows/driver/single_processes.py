@@ -1,0 +1,72 @@
+"""Trials of one process: each is one task run."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.execution import packed_values
+from hopsml_flows.execution.credentials import published
+from hopsml_flows.execution.process import Order
+from hopsml_flows.trials import json_value
+from hopsml_tasks import trial as trial_task
+
+if TYPE_CHECKING:
+    from hopsml_flows.cluster.futures import TrialFuture
+    from hopsml_flows.cluster.open_cluster import OpenCluster
+    from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
+    from hopsml_flows.cluster.worker import SharedRef
+    from hopsml_flows.trials import Trial
+
+__all__ = ["SingleRuns"]
+
+
+class SingleRuns:
+    """Submits trials that are one process each.
+
+    Args:
+        cluster: Where they run.
+        runner: What submits them.
+        job: What they share.
+        by_value: Whether workers may lack the user's modules.
+    """
+
+    def __init__(
+        self, cluster: OpenCluster, runner: TrialTaskRunner, job: SharedRef, *, by_value: bool
+    ) -> None:
+        self._cluster = cluster
+        self._runner = runner
+        self._job = job
+        self._by_value = by_value
+
+    @property
+    def slots(self) -> int:
+        """Trials that can run at once."""
+        return self._cluster.slots
+
+    def submit(self, trial: Trial, owner: Owner | None) -> TrialFuture[Any]:
+        """Start a trial.
+
+        Args:
+            trial: The trial.
+            owner: The flow run that it belongs to; None for the experiment's.
+        """
+        # Workers may lack the classes of the values themselves.
+        image = json.loads(json.dumps(json_value("parameters", trial.params)))
+        shown = replace(trial, params=image)
+        order = Order(shown, packed_values(trial.params, by_value=self._by_value), lent=published())
+        parameters = {"job": self._job, "name": trial.name, "packed": pickle.dumps(order)}
+        return self._runner.submit(trial_task, parameters, name=trial.name, owner=owner)
+
+    def next_done(self, timeout: float) -> list[TrialFuture[Any]]:
+        """Wait until a trial is done; take all that are.
+
+        Args:
+            timeout: Longest wait in seconds.
+        """
+        return self._runner.next_done(timeout)
+
+    def close(self) -> None:
+        """Nothing is left behind."""

@@ -1,0 +1,223 @@
+"""The files of one process of a distributed trial.
+
+The leader's are the trial's: its staging is that of a trial, and its commit makes the trial done.
+Of the others the log is kept, and the evaluator's event files.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hopsml_flows.execution.call import Job
+from hopsml_flows.execution.files.attachments import Terms
+from hopsml_flows.execution.files.staging import Staging, taken_over
+from hopsml_flows.execution.files.sync import Sync
+from hopsml_flows.execution.group.member import Process, group_directory
+from hopsml_flows.execution.output.streams import OutputLog
+from hopsml_flows.storage import GroupFiles, is_log
+from hopsml_flows.storage.retries import answer_limit, persistently
+from hopsml_flows.trials import Trial, TrialResult
+
+__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidied", "working_place"]
+
+_UNKEPT = "unkept"
+"""Directory of a follower's scalars, and of events that only the leader's count for."""
+
+_WORKING = "working"
+"""Directory of a process's working directory: it is ended before it could remove that."""
+
+
+class LeaderStaging(Staging):
+    """The staging of a distributed trial, in its leader.
+
+    Nothing that an earlier attempt left is removed: training goes on from its checkpoints, and its
+    events are the first part of the curves.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The leader.
+    """
+
+    def __init__(self, job: Job, trial: Trial, process: Process) -> None:
+        self.log_name = process.log_name
+        self._place = _written_in(job, trial, process)
+        super().__init__(
+            job.project,
+            job.paths,
+            trial,
+            local_logdir=job.local_logdir,
+            scratch=job.scratch,
+            resumed=job.resumed,
+            sync_interval=job.sync_interval,
+        )
+        self.logdir.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def logdir(self) -> Path:
+        """The local directory for the leader's event files."""
+        return self.path / GroupFiles.LOGDIR
+
+    def close(self) -> None:
+        """Bring nothing more by itself; what is local stays for a next attempt."""
+        if self._sync is not None:
+            self._sync.stop()
+
+    def _local_directory(self, scratch: str | None) -> Path:  # noqa: ARG002 - shared by attempts
+        self._place.mkdir(parents=True, exist_ok=True)
+        return self._place
+
+    def _take_over(self) -> int:
+        return taken_over(self._project, self._target(self.log_name), self.log)
+
+    def _clear(self) -> None:
+        """Keep everything."""
+
+    def _entries(self) -> list[Path]:
+        # The other processes write their logs beside, longer than this one looks.
+        entries = super()._entries()
+        return [entry for entry in entries if entry.name == self.log_name or not is_log(entry.name)]
+
+
+class FollowerFiles:
+    """The files of a process that does not lead.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+    """
+
+    def __init__(self, job: Job, trial: Trial, process: Process) -> None:
+        place = _written_in(job, trial, process)
+        place.mkdir(parents=True, exist_ok=True)
+        self.log = place / process.log_name
+        self.path = _own_directory(job, trial, process) / _UNKEPT
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        kept = process.evaluates
+        self.logdir = place / GroupFiles.EVALUATOR_LOGDIR if kept else self.path / GroupFiles.LOGDIR
+        self.logdir.mkdir(parents=True, exist_ok=True)
+        self._sync: Sync | None = None
+        if not job.is_staged:
+            return
+
+        def target(name: str) -> str:
+            return job.paths.trial(trial.directory, name)
+
+        def files() -> list[Path]:
+            events = [file for file in self.logdir.rglob("*") if file.is_file()] if kept else []
+            return [file for file in (self.log, *events) if file.exists()]
+
+        self._sync = Sync(
+            job.project,
+            place,
+            target,
+            files,
+            seconds=job.sync_interval,
+            only_log=job.local_logdir,
+        )
+        again = trial.may_have_begun or job.resumed
+        log_has = taken_over(job.project, target(process.log_name), self.log) if again else 0
+        self._sync.start(log_has=log_has)
+
+    is_local = True
+    kept: Path | None = None
+    """What is kept of working directories is the leader's."""
+
+    def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """The outputs; nobody asks for a follower's."""
+        return outputs
+
+    def sync_also_in(self, seconds: float) -> None:
+        """Bring files once more after so many seconds."""
+        if self._sync is not None:
+            self._sync.also_in(seconds)
+
+    def commit(self, result: TrialResult) -> TrialResult:
+        """Bring the log, and the evaluator's events, to the project.
+
+        Args:
+            result: What came of the process.
+        """
+        if self._sync is not None:
+            self._sync.finish()
+        return result
+
+    def close(self) -> None:
+        """Bring nothing more by itself, and remove what nobody wants."""
+        if self._sync is not None:
+            self._sync.stop()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def last_words(job: Job, trial: Trial, process: Process, text: str) -> None:
+    """Write into the log of a process that has ended without a word, and bring it.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+        text: What is known of its end.
+    """
+    path = _written_in(job, trial, process) / process.log_name
+    if not path.parent.exists():
+        return
+    log = OutputLog(path)
+    log.note(text)
+    log.close()
+    if job.is_staged:
+        target = job.paths.trial(trial.directory, process.log_name)
+        content = path.read_bytes()
+        limit = answer_limit(job.project, len(content))
+        persistently(lambda: job.project.replace(target, content), limit=limit)
+
+
+def tidied(job: Job, trial: Trial, process: Process) -> None:
+    """Remove what nobody wants of a process that has ended, even where its driver is gone.
+
+    What a next attempt may go on with stays.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+    """
+    own = _own_directory(job, trial, process)
+    for name in (_UNKEPT, _WORKING):
+        shutil.rmtree(own / name, ignore_errors=True)
+    for directory in (own, own.parent):
+        with suppress(OSError):  # there is something in it, or it is gone
+            directory.rmdir()
+
+
+def working_place(job: Job, trial: Trial, process: Process) -> Path:
+    """The directory that a process's working directory is made in; it exists.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+    """
+    place = _own_directory(job, trial, process) / _WORKING
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _own_directory(job: Job, trial: Trial, process: Process) -> Path:
+    shared = group_directory(job.scratch, job.experiment_id, trial.number)
+    return shared / str(process.member)
+
+
+def _written_in(job: Job, trial: Trial, process: Process) -> Path:
+    """The local directory that a process's files are written in."""
+    if not job.is_staged:
+        assert job.project.local_root is not None
+        return job.project.local_root / job.paths.trial(trial.directory)
+    if process.leads:
+        shared = group_directory(job.scratch, job.experiment_id, trial.number)
+        return shared / GroupFiles.STAGED
+    return _own_directory(job, trial, process)

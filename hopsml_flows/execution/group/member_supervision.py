@@ -1,0 +1,196 @@
+"""Starting the process that trains, watching it, and ending it: a worker's part in a group."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from hopsml_flows.execution.call import Job
+from hopsml_flows.execution.credentials import received
+from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
+from hopsml_flows.execution.group.member import Process
+from hopsml_flows.execution.group.member_files import last_words, tidied
+from hopsml_flows.execution.group.member_work import MemberWork
+from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
+from hopsml_flows.execution.process.handle import TrainingProcess, overdue
+from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
+from hopsml_flows.execution.process.messages import Done, Ready
+from hopsml_flows.execution.trial_run import EventMakers
+from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
+
+__all__ = ["supervised"]
+
+_LOOK_SECONDS = 0.1
+"""How often a seat's orders are looked for while the process runs."""
+
+
+def supervised(
+    job: Job,
+    trial: Trial,
+    process: Process,
+    worker: str,
+    events: EventMakers,
+    *,
+    abandoned: Callable[[], bool],
+    lines: Callable[[int, str], None] | None = None,
+    memory_limit: int | None = None,
+) -> ProcessEnd:
+    """Run one process of a group on the worker's seat, until it or its group is over.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: The process.
+        worker: Address of the worker.
+        events: Makes the trial's event files.
+        abandoned: Says whether nobody waits for the process any more.
+        lines: Gets levels and messages of its log, besides the file; or None.
+        memory_limit: Bytes that the worker and the process may hold, or None.
+
+    Returns:
+        How it ended.
+    """
+    seat = own_seats.take(worker, process.group)
+    if seat is None:
+        return ProcessEnd(Phase.STOPPED, reason="the group did not wait for this worker")
+    try:
+        work = MemberWork(
+            job,
+            trial,
+            process,
+            worker,
+            events,
+            tells_lines=lines is not None,
+            # The process may have another idea of it.
+            temporary=job.scratch or tempfile.gettempdir(),
+        )
+        began = time.time()
+        memory = MemoryWatch(memory_limit, os.getpid())
+        # It loads what it needs while the others arrive.
+        child = TrainingProcess(work, _environment(process))
+        too_much = ""
+        try:
+            never_began = _waited(child, process, seat, abandoned)
+            report = never_began or _watched(child, work, seat, abandoned, lines, memory, began)
+            if isinstance(report, str):
+                too_much, report = report, None
+        finally:
+            child.end(at_once=seat.phase is not Phase.RUNNING or bool(too_much))
+        if report is None:
+            known = memory.known(child.pid)
+            reason = too_much or f"its process {child.how_it_ended(known)}"
+            stopped = child.was_ended and not too_much
+            report = _unreported(child, work, seat, abandoned, reason, stopped=stopped)
+        tidied(job, trial, process)
+        return report
+    finally:
+        own_seats.leave(worker, process.group)
+
+
+def _waited(
+    child: TrainingProcess, process: Process, seat: HeldSeat, abandoned: Callable[[], bool]
+) -> ProcessEnd | None:
+    """Wait until the group begins, and let the process begin; what came of it where it did not."""
+    while seat.state is SeatState.WAIT:
+        if abandoned():
+            return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
+        if child.is_over:
+            seat.phase = Phase.DIED
+            return None
+        if seat.phase is Phase.ARRIVED:
+            seat.wait(_LOOK_SECONDS)
+        elif isinstance(child.told(_LOOK_SECONDS, None), Ready):
+            seat.phase = Phase.ARRIVED
+    if seat.state is SeatState.STOP or seat.begin is None:
+        return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
+    seat.phase = Phase.RUNNING
+    child.order(_variables(process, seat.begin))
+    return None
+
+
+def _watched(
+    child: TrainingProcess,
+    work: MemberWork,
+    seat: HeldSeat,
+    abandoned: Callable[[], bool],
+    lines: Callable[[int, str], None] | None,
+    memory: MemoryWatch,
+    began: float,
+) -> ProcessEnd | str | None:
+    """Watch the process until it is to be ended.
+
+    None where it has not said how it went; a text where it holds too much memory.
+    """
+    report: ProcessEnd | None = None
+    look_at_memory = time.monotonic()
+    while seat.state is not SeatState.STOP and not abandoned():
+        if report is not None:  # others may need what it serves
+            seat.wait(_LOOK_SECONDS)
+            continue
+        is_over = child.is_over  # its last answer may have come just before
+        told = child.told(0.0 if is_over else _LOOK_SECONDS, lines)
+        child.lend(received())
+        if isinstance(told, Done):
+            result: TrialResult = told.value
+            phase = Phase.FINISHED if result.succeeded else Phase.FAILED
+            report = ProcessEnd(phase, result)
+            seat.phase = phase
+        elif is_over:
+            return None
+        elif child.is_overdue(work.job.trial_timeout):
+            seat.phase = Phase.FAILED
+            failure = overdue(work.job.trial_timeout)
+            result = TrialResult.without_report(
+                work.trial, failure, started=began, ended=time.time()
+            )
+            return ProcessEnd(Phase.FAILED, result)
+        elif time.monotonic() > look_at_memory:
+            look_at_memory = time.monotonic() + MEMORY_SECONDS
+            if too_much := memory.too_much(child.pid):
+                return f"its process was ended: {too_much}; {MORE_MEMORY}"
+    return report
+
+
+def _unreported(
+    child: TrainingProcess,
+    work: MemberWork,
+    seat: HeldSeat,
+    abandoned: Callable[[], bool],
+    reason: str,
+    *,
+    stopped: bool,
+) -> ProcessEnd:
+    job, trial, process = work.job, work.trial, work.process
+    if stopped:
+        reason = "the driver is gone" if abandoned() else "stopped with its group"
+        with suppress(Exception):  # each file system has errors of its own
+            last_words(job, trial, process, f"{process.member} was ended: {reason}")
+        return ProcessEnd(Phase.STOPPED, reason=reason)
+    seat.phase = Phase.DIED
+    words = f"{process.member}: {reason}"
+    if said := child.said_outside:
+        words += f", having said, outside of its training:\n{said}"
+    with suppress(Exception):
+        last_words(job, trial, process, words)
+    return ProcessEnd(Phase.DIED, reason=reason)
+
+
+def _environment(process: Process) -> dict[str, str]:
+    """The variables that the process starts with: some are read before any line of Python."""
+    environment = dict(os.environ)
+    environment.pop("TF_CONFIG", None)  # of whatever the worker itself was started by
+    if process.shape.needs_legacy_keras and not lacks("tf_keras"):
+        environment.setdefault(KERAS_VARIABLE, "1")
+    return {**environment, **process.environment}
+
+
+def _variables(process: Process, begin: Begin) -> dict[str, str]:
+    """The variables that make it one of its group, which are known when all are there."""
+    return {
+        "CUDA_VISIBLE_DEVICES": ",".join(begin.gpus),
+        **begin.variables,
+        **process.environment,
+    }

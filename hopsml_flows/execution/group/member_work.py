@@ -1,0 +1,94 @@
+"""What a process does for a group: it trains as one of its members, once.
+
+It loads what it needs while the other members arrive, and begins when it is told the variables that
+make it one of them. After its training it lives on until it is ended, since others may still need
+what it serves (the chief's coordination, PyTorch's store).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from hopsml_flows.execution.call import Job, Place, evaluate
+from hopsml_flows.execution.credentials import apply_received
+from hopsml_flows.execution.group.checkpoints import shared_checkpoints
+from hopsml_flows.execution.group.guarded import guarded
+from hopsml_flows.execution.group.member import (
+    Process,
+    group_directory,
+    make_private,
+    run_as,
+)
+from hopsml_flows.execution.group.member_files import FollowerFiles, LeaderStaging, working_place
+from hopsml_flows.execution.output.excerpt import Excerpt
+from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
+from hopsml_flows.execution.trial_run import EventMakers, carried_out
+from hopsml_flows.trials import Trial, TrialResult
+
+__all__ = ["MemberWork"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberWork:
+    """The training of one member of a group.
+
+    Args:
+        job: What the experiment's trials share.
+        trial: The trial.
+        process: Which process of the trial's group this is.
+        worker: Address of the Dask worker.
+        events: Makes the trial's event files.
+        temporary: Directory for temporary files, of which the worker removes those of the group.
+        tells_lines: Whether it is to tell lines of its log, besides its result.
+    """
+
+    job: Job
+    trial: Trial
+    process: Process
+    worker: str
+    events: EventMakers
+    temporary: str
+    tells_lines: bool = False
+
+    def prepare(self) -> None:
+        """Import what event files need."""
+        if self.process.leads:
+            self.events.start(self.job, self.trial)
+
+    def leave(self) -> None:
+        """Leave everything: the next attempt may go on with it."""
+
+    def carry_out(self, order: dict[str, str], tell: Tell) -> Done:
+        """Train.
+
+        Args:
+            order: Environment variables that make the process a member of its group.
+            tell: Tells the worker of its progress.
+        """
+        os.environ.update(order)
+        apply_received()  # credentials may have been renewed since the group was formed
+        return Done(self._result(tell))
+
+    def _result(self, tell: Tell) -> TrialResult:
+        job, trial, process = self.job, self.trial, self.process
+        job.scratch = self.temporary
+        make_private(group_directory(job.scratch, job.experiment_id, trial.number))
+        run_as(process, shared_checkpoints(job, trial, process))
+        directory = working_place(job, trial, process)
+        job.live_in_this_process(directory)
+        place = Place(self.worker, alone=True, scratch=str(directory))
+        place = replace(place, calling=lambda: tell(Calling()), called=lambda: tell(Called()))
+        job.call_instead(guarded(job.function, process), for_outputs=process.leads)
+        sink = None
+        if self.tells_lines:
+            where = job.project.full(job.paths.trial(trial.directory, process.log_name))
+            sink = Excerpt(lambda *line: tell(Line(*line)), where)
+        if process.leads:
+            staging = LeaderStaging(job, trial, process)
+            return carried_out(job, trial, staging, place, self.events, sink)
+        files = FollowerFiles(job, trial, process)
+        try:
+            return files.commit(evaluate(job, trial, files, place, sink))
+        finally:
+            files.close()

@@ -1,0 +1,1 @@
+"""What a trial prints: its log, and excerpts of it."""

@@ -1,0 +1,200 @@
+"""``experiment.differential_evolution``: generations of configurations that breed the next ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
+from hopsml_flows.flows.experiment_flow import experiment_flow
+from hopsml_flows.plan.plan import Options, Plan, WarmStart, checked_key
+from hopsml_flows.plan.run_form import (
+    BoundsParameter,
+    ClusterParameter,
+    CountParameter,
+    DirectionParameter,
+    FractionParameter,
+    IsolationParameter,
+    KeepFilesParameter,
+    ProcessesParameter,
+    SecondsParameter,
+    StrategyParameter,
+    TrainParameter,
+    UpdatingParameter,
+    WeightParameter,
+)
+from hopsml_flows.search import (
+    DifferentialEvolution,
+    Direction,
+    SearchSpace,
+    Strategy,
+    Updating,
+)
+from hopsml_flows.trials import DEFAULT_KEY, json_value
+from hopsml_flows.values.plain import plain
+
+__all__ = ["differential_evolution"]
+
+
+@experiment_flow
+def differential_evolution(
+    train: TrainParameter,
+    boundary_dict: BoundsParameter,
+    direction: DirectionParameter = Direction.MAX,
+    generations: CountParameter = 4,
+    population: CountParameter = 6,
+    mutation: WeightParameter = 0.5,
+    crossover: FractionParameter = 0.7,
+    name: str = "no-name",
+    local_logdir: bool = False,
+    description: str | None = None,
+    optimization_key: str = DEFAULT_KEY,
+    *,
+    strategy: StrategyParameter = Strategy.ADAPTIVE,
+    updating: UpdatingParameter = Updating.DEFERRED,
+    initial: Sequence[dict[str, Any]] = (),
+    tol: float = 0.0,
+    patience: CountParameter | None = None,
+    max_failed_generations: CountParameter = 3,
+    project: str | None = None,
+    cluster: ClusterParameter = "auto",
+    seed: CountParameter | None = None,
+    retries: CountParameter = 1,
+    trial_timeout: SecondsParameter | None = None,
+    tags: list[str] | None = None,
+    resume: str | None = None,
+    warm_start: str | None = None,
+    progress: bool = True,
+    sync_interval: SecondsParameter = SYNC_SECONDS,
+    tensorboard: bool | None = None,
+    processes_per_trial: ProcessesParameter = 1,
+    keep_files: KeepFilesParameter = False,
+    isolation: IsolationParameter = "worker",
+) -> Plan:
+    """Search by differential evolution: ``(generations + 1) * population`` evaluations at most.
+
+    Each generation is a subflow run. Below some 50 evaluations a generation of 6 is right, for
+    100 of 10, for 300 of 15; it pays that a generation is a multiple of the workers.
+
+    Args:
+        train: The training function: a callable, a Prefect task, or an import string
+            ("package.module:name" or "path/file.py:name").
+        boundary_dict: Hyperparameter name to [low, high], a list of strings, Float, Int or
+            Categorical; two ints are an inclusive integer range, one value in a list is fixed.
+        direction: Direction.MAX or Direction.MIN.
+        generations: Generations after the first one, which is number 0.
+        population: Trials in a generation; at least 4.
+        mutation: Differential weight F, in (0, 2]; for "adaptive" where it begins.
+        crossover: Crossover rate CR, in [0, 1]; for "adaptive" where it begins.
+        name: Name of the experiment.
+        local_logdir: Keep TensorBoard events on the worker until the trial ends.
+        description: Free text for the record.
+        optimization_key: Key of the metric in the returned dict.
+        strategy: "adaptive"; or "rand1bin" (HopsML's), "best1bin" or "currenttopbest1bin".
+        updating: "deferred": a generation waits for all its trials, and a seed gives the same
+            search whatever the workers; "immediate": no worker waits.
+        initial: Configurations to evaluate first, at most ``population``.
+        tol: An improvement that is no larger counts as none.
+        patience: Generations without improvement after which the search ends; None for never.
+        max_failed_generations: Generations in a row in which all trials fail after which the search
+            ends: with its result, where an earlier trial succeeded.
+        project: Project root as an fsspec URL or a local path.
+        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
+            definition, or a ClusterConfig.
+        seed: The same seed gives the same search; without one, a drawn seed is kept in the
+            record.
+        retries: How often a trial whose worker was lost is tried again.
+        trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
+        tags: Tags of the flow run and the record.
+        resume: Identifier of an experiment to go on with: its finished trials are not run again,
+            its failed ones are.
+        warm_start: "last", or an experiment's identifier: half of the first generation are the best
+            configurations of the last finished experiment of this name, or of that one, as far as
+            they are in the search space. They are evaluated anew.
+        progress: Print progress and results.
+        sync_interval: Seconds between two times that a running trial's log and events are brought
+            to a project that is not local.
+        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
+            HOPSML_TENSORBOARD=false is in the environment.
+        processes_per_trial: Processes that train together as one trial, each on a worker; they
+            find TensorFlow's ``TF_CONFIG`` and PyTorch's variables set.
+        keep_files: Keep what a trial writes in the working directory and does not return: True
+            for everything, or glob patterns such as "*.keras" or "checkpoints/**". The files come
+            into the directory files/ of the trial's, also where it fails.
+        isolation: "worker": trials of one worker run one after the other in a process that stays;
+            "process": each trial gets a fresh process.
+
+    Returns:
+        The result; it unpacks as ``best_dir, best_params, best_outputs =
+        differential_evolution(…)``.
+    """
+    function = TrainingFunction(train)
+    way = Direction.parse(direction)
+    space = SearchSpace(boundary_dict)
+    check_names(function.callable, list(space), argument="boundary_dict")
+    options = Options.checked(
+        name=name,
+        description=description,
+        local_logdir=local_logdir,
+        project=project,
+        cluster=cluster,
+        seed=seed,
+        retries=retries,
+        trial_timeout=trial_timeout,
+        tags=tags,
+        resume=resume,
+        progress=progress,
+        sync_interval=sync_interval,
+        tensorboard=tensorboard,
+        keep_files=keep_files,
+        isolation=isolation,
+        processes_per_trial=processes_per_trial,
+        draws=True,
+    )
+
+    def search(seed: int | None, first: Sequence[Mapping[str, Any]] = ()) -> DifferentialEvolution:
+        return DifferentialEvolution(
+            space,
+            generations=generations,
+            population=population,
+            direction=way,
+            strategy=strategy,
+            mutation=mutation,
+            crossover=crossover,
+            updating=updating,
+            initial=[*initial, *first] if first else initial,
+            tol=tol,
+            patience=patience,
+            max_failed_generations=max_failed_generations,
+            seed=seed,
+        )
+
+    total = search(options.seed).total
+    return Plan(
+        verb="differential_evolution",
+        experiment_type="PARALLEL_EXPERIMENTS",
+        train=function,
+        options=options,
+        make_search=search,
+        trials=total,
+        direction=way,
+        optimization_key=checked_key(optimization_key),
+        needs_metric=True,
+        space=space.describe(),
+        domains=dict(space),
+        settings={
+            "generations": plain(generations),
+            "population": plain(population),
+            "mutation": float(mutation),
+            "crossover": float(crossover),
+            "strategy": Strategy.parse(strategy).value,
+            "updating": Updating.parse(updating).value,
+            "initial": [json_value("initial", point) for point in initial],
+            "tol": float(tol),
+            "patience": plain(patience),
+            "max_failed_generations": plain(max_failed_generations),
+        },
+        warm_start=WarmStart.checked(
+            warm_start, most=min(population // 2, population - len(initial)), taken=initial
+        ),
+    )

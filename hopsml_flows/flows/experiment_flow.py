@@ -1,0 +1,218 @@
+"""How a verb becomes a Prefect flow.
+
+A verb is written as a function from its arguments to a :class:`Plan`. The flow made of it checks
+the arguments before there is a flow run, a server or a process, and then carries the plan out;
+called by a deployment, it does both inside the flow run.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, ParamSpec, cast
+from uuid import UUID
+
+import httpx
+import prefect
+from prefect import Flow
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
+
+from hopsml_flows.driver.hangup import ended_by_hangup
+from hopsml_flows.execution import check_not_loading
+from hopsml_flows.flows.deployable_flow import HOME, DeployableFlow
+from hopsml_flows.flows.former_calls import renamed
+from hopsml_flows.plan.plan import Plan
+from hopsml_flows.server.project_block import block_reference, loaded_project
+from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.warned import warn
+
+__all__ = ["ExperimentFlow", "experiment_flow"]
+
+P = ParamSpec("P")
+
+_results: ContextVar[list[ExperimentResult] | None] = ContextVar("hopsml_results", default=None)
+_called: ContextVar[_Call | None] = ContextVar("hopsml_call", default=None)
+
+
+@dataclass
+class _Call:
+    """A verb that was called, rather than started by a deployment.
+
+    Args:
+        plan: Its checked plan.
+        caller: Number of the attempt of the flow that called it; 0 where none did.
+        flow_run_id: The flow run that carries it out, once that has begun; Prefect may run it
+            several times.
+    """
+
+    plan: Plan
+    caller: int
+    flow_run_id: UUID | None = None
+
+
+class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
+    """A Prefect flow that runs an experiment; all of ``Flow``'s methods work.
+
+    Args:
+        plan: The verb: its arguments to a plan.
+        **settings: Settings of ``Flow``, such as its name.
+    """
+
+    def __init__(self, plan: Callable[P, Plan], **settings: Any) -> None:
+        self._plan = plan
+        settings.setdefault("name", plan.__name__.replace("_", "-"))
+        super().__init__(fn=_body(plan), **settings)
+
+    def __call__(  # type: ignore[override]  # Flow overloads by return_state; ours needs only one
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Iterable[Any] | None = None,
+        **kwargs: Any,
+    ) -> ExperimentResult:
+        """Run the experiment.
+
+        Args:
+            *args: The verb's arguments.
+            return_state: Return a Prefect state instead of the result.
+            wait_for: Futures of the calling flow to wait for.
+            **kwargs: The verb's arguments.
+
+        Returns:
+            The experiment's result.
+
+        Raises:
+            InvalidArgumentError: An argument is wrong; nothing was started or written.
+            ExperimentFailedError: All trials failed.
+        """
+        check_not_loading()
+        signature = inspect.signature(self._plan)
+        given = renamed(self._plan.__name__, args, kwargs, list(signature.parameters))
+        bound = signature.bind(*args, **given)
+        reference = block_reference(bound.arguments.get("project"))
+        with ExitStack() as stack:
+            if reference:  # the block is on the server
+                _enter_server(stack)
+            plan = self._plan(*bound.args, **{**bound.kwargs, **_loaded(reference)}).checked()
+            arguments = plan.parameters(bound.arguments)
+            if reference and bound.arguments.get("project"):  # a flow run shows the name
+                arguments["project"] = reference
+            # Argument errors need not wait for it.
+            _enter_server(stack)
+            stack.enter_context(prefect.tags(*plan.options.tags))
+            stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller())))
+            results: list[ExperimentResult] = []
+            stack.callback(_results.reset, _results.set(results))
+            stack.enter_context(ended_by_hangup())
+            call = cast("Callable[..., Any]", super().__call__)  # its overloads fit no pass-through
+            try:
+                result = call(return_state=return_state, wait_for=wait_for, **arguments)
+            except (httpx.HTTPError, PrefectException) as error:
+                if not results or return_state:
+                    raise
+                _warn_unrecorded(error)
+                result = results[0]
+        return cast("ExperimentResult", result)
+
+    def named_as_before(self, verb: str) -> ExperimentFlow[P]:
+        """The same verb under the name that it had before.
+
+        Args:
+            verb: The older name; records and the flow bear it.
+        """
+        now = self._plan
+
+        @functools.wraps(now)
+        def plan(*args: P.args, **kwargs: P.kwargs) -> Plan:
+            return replace(now(*args, **kwargs), verb=verb)
+
+        plan.__name__ = plan.__qualname__ = verb
+        plan.__doc__ = (now.__doc__ or "").replace(f"= {now.__name__}(", f"= {verb}(")
+        return ExperimentFlow(plan)
+
+    def with_options(self, **options: Any) -> ExperimentFlow[P]:
+        """A copy of this flow with other settings; see ``prefect.Flow.with_options``."""
+        changed = super().with_options(**options)
+        flow = ExperimentFlow(self._plan, name=changed.name)
+        flow.__dict__.update({**changed.__dict__, "_plan": self._plan})
+        return flow
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # Flows travel to workers inside Prefect's context; the verb is there by its name.
+        return _found, (self._plan.__module__, self._plan.__qualname__, self.name)
+
+
+def experiment_flow(plan: Callable[P, Plan]) -> ExperimentFlow[P]:
+    """Make a verb a flow; used as a decorator.
+
+    Args:
+        plan: From the verb's arguments to a plan. Its docstring and signature become the flow's.
+    """
+    return ExperimentFlow(plan)
+
+
+def _enter_server(stack: ExitStack) -> None:
+    # Imports Prefect's server client.
+    from hopsml_flows.server.embedded_server import embedded_server
+
+    stack.enter_context(embedded_server())
+
+
+def _flow_run_id() -> UUID | None:
+    context = FlowRunContext.get()
+    return context.flow_run.id if context and context.flow_run else None
+
+
+def _attempt_of_caller() -> int:
+    context = FlowRunContext.get()
+    return context.flow_run.run_count if context and context.flow_run else 0
+
+
+def _loaded(reference: str | None) -> dict[str, Any]:
+    """The argument that a reference to a block stands for."""
+    return {"project": loaded_project(reference)} if reference else {}
+
+
+def _warn_unrecorded(error: Exception) -> None:
+    warn(
+        "the experiment is finished and on storage, but the Prefect server could not record "
+        f"the end of its flow run ({type(error).__name__}: {error})"
+    )
+
+
+def _found(module: str, verb: str, name: str) -> Flow[..., Any]:
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), verb)
+    return flow if flow.name == name else flow.with_options(name=name)
+
+
+def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
+    @functools.wraps(plan)
+    def body(*args: P.args, **kwargs: P.kwargs) -> ExperimentResult:
+        # They import Dask, or what reads records.
+        from hopsml_flows.driver.run_experiment import run
+        from hopsml_flows.plan.retry import Attempt
+
+        call = _called.get()
+        flow_run_id = _flow_run_id()
+        if call is None or call.flow_run_id not in (None, flow_run_id):  # started by a deployment
+            reference = block_reference(kwargs.get("project"))
+            ready = plan(*args, **cast("Any", {**kwargs, **_loaded(reference)})).checked()
+            call = _Call(ready, 0)
+        call.flow_run_id = flow_run_id
+        result = run(call.plan, Attempt.current(call.caller))
+        if (results := _results.get()) is not None:
+            results.append(result)
+        return result
+
+    body.__module__ = HOME
+    # Prefect and pydantic evaluate annotations in this module's names, not the verb's.
+    signature = inspect.signature(plan, eval_str=True)
+    body.__signature__ = signature.replace(return_annotation=ExperimentResult)  # type: ignore[attr-defined]
+    body.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return body

@@ -1,0 +1,135 @@
+"""Verbs that HopsML's programs call besides: older names, the log, and where things are reached."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hopsml_flows.errors import InvalidArgumentError, UnsupportedOperationError
+from hopsml_flows.hdfs.local_paths import local_path
+from hopsml_flows.hdfs.places import AnyPath, current_project, place_of
+from hopsml_flows.hdfs.transfer import copy_to_hdfs, copy_to_local
+
+__all__ = [
+    "add_module",
+    "copy_from_project",
+    "copy_to_project",
+    "get_plain_path",
+    "get_webhdfs_host",
+    "get_webhdfs_port",
+    "is_tls_enabled",
+    "log",
+]
+
+_HDFS = ("hopsfs", "hdfs", "webhdfs")
+
+
+def log(string: object) -> None:
+    """Write a line to the running trial's log; outside of a trial, to the standard output.
+
+    Args:
+        string: The line.
+    """
+    print(string, flush=True)
+
+
+copy_to_project = copy_to_hdfs
+"""HopsML's older name of :func:`copy_to_hdfs`."""
+
+
+def copy_from_project(
+    relative_hdfs_path: AnyPath,
+    local_path: AnyPath = "",
+    overwrite: bool = False,
+    project: str | None = None,
+) -> str:
+    """HopsML's older name of :func:`copy_to_local`.
+
+    Args:
+        relative_hdfs_path: What to copy.
+        local_path: Local directory to copy it into; the working directory if it is "".
+        overwrite: Copy it in any case.
+        project: Name of another project.
+
+    Returns:
+        Absolute path of the copy.
+    """
+    return copy_to_local(relative_hdfs_path, local_path, overwrite=overwrite, project=project)
+
+
+def get_plain_path(abs_path: AnyPath) -> str:
+    """A full path without protocol and host: ``/Projects/demo/…`` of ``hopsfs://…``.
+
+    Args:
+        abs_path: The path. Of an object store's URL, the bucket is its first part.
+    """
+    text = os.fsdecode(abs_path)
+    protocol, found, rest = text.partition("://")
+    if not found:
+        return text
+    if protocol in _HDFS:
+        rest = rest.partition("/")[2]
+    return f"/{rest.lstrip('/')}"
+
+
+def add_module(hdfs_path: AnyPath, project: str | None = None) -> str:
+    """Bring a module of the project to this machine, where Python then finds it by ``import``.
+
+    Args:
+        hdfs_path: A ``.py`` file, or a ``.zip``, ``.egg`` or ``.whl`` with modules in it.
+        project: Name of another project.
+
+    Returns:
+        Absolute path of the local copy.
+
+    Raises:
+        UnsupportedOperationError: It is a notebook.
+        FileNotFoundError: There is no such file.
+    """
+    name = place_of(hdfs_path, project).name
+    if name.endswith(".ipynb"):
+        raise UnsupportedOperationError(
+            "hdfs.add_module: a notebook is no module; write jupyter nbconvert --to script"
+        )
+    if not name.endswith((".py", ".zip", ".egg", ".whl")):
+        raise InvalidArgumentError("hdfs_path", hdfs_path, "must be a .py file or an archive")
+    path = local_path(hdfs_path, project)
+    entry = str(Path(path).parent) if name.endswith(".py") else path
+    if entry not in sys.path:
+        sys.path.append(entry)
+    return path
+
+
+def is_tls_enabled() -> bool:
+    """Whether HopsFS is reached with certificates (``LIBHDFS_ROOT_CA_BUNDLE``)."""
+    return bool(os.environ.get("LIBHDFS_ROOT_CA_BUNDLE"))
+
+
+def get_webhdfs_host() -> str:
+    """Host of WebHDFS.
+
+    Raises:
+        UnsupportedOperationError: The project's URL does not say.
+    """
+    return _webhdfs("get_webhdfs_host")[0]
+
+
+def get_webhdfs_port() -> int:
+    """Port of WebHDFS.
+
+    Raises:
+        UnsupportedOperationError: The project's URL does not say.
+    """
+    return _webhdfs("get_webhdfs_port")[1]
+
+
+def _webhdfs(verb: str) -> tuple[str, int]:
+    parts = urlsplit(current_project().url)
+    if parts.scheme != "webhdfs" or parts.hostname is None:
+        raise UnsupportedOperationError(
+            f"hdfs.{verb}: only a project with a webhdfs:// URL says where WebHDFS is; "
+            "hdfs.open_file and hdfs.get() work on every project"
+        )
+    return parts.hostname, parts.port or 9870

@@ -1,0 +1,1 @@
+"""An experiment's plan: what a verb was called with, judged before anything starts."""

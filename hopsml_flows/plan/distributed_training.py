@@ -1,0 +1,50 @@
+"""The plan that the verbs for distributed training share: one trial, which is a group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution.group import check_packages
+from hopsml_flows.plan.group_options import GroupOptions
+from hopsml_flows.plan.plan import Options, Plan, checked_key
+from hopsml_flows.search import ListSearch
+
+__all__ = ["training_plan"]
+
+
+def training_plan(
+    verb: str, train: Any, options: Options, group: GroupOptions, metric_key: object
+) -> Plan:
+    """The plan of one distributed training.
+
+    Args:
+        verb: Name of the verb.
+        train: What it was given as the training function.
+        options: What every verb takes.
+        group: The processes.
+        metric_key: What it was given as the metric's key, or None.
+
+    Raises:
+        InvalidArgumentError: One is wrong; the message names it.
+        MissingPackageError: The framework is not installed here, where the processes would run.
+    """
+    function = TrainingFunction(train)
+    check_names(function.callable, [], argument="train")
+    if not options.cluster.elsewhere:
+        check_packages(group.shape, f"experiment.{verb}")
+    return Plan(
+        verb=verb,
+        experiment_type="DISTRIBUTED_TRAINING",
+        train=function,
+        options=replace(options, group=group),
+        make_search=lambda *_: ListSearch([{}]),
+        trials=1,
+        direction=None,
+        optimization_key=None
+        if metric_key is None
+        else checked_key(metric_key, argument="metric_key"),
+        needs_metric=False,
+        own_directory=False,
+    )

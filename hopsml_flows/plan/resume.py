@@ -1,0 +1,103 @@
+"""Going on with an experiment that was stopped: what may be resumed, and what it has."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError
+from hopsml_flows.execution import Earlier
+from hopsml_flows.plan.warm_start import kept_warm
+from hopsml_flows.storage import ExperimentPaths, Project, process_lives
+from hopsml_flows.storage.lease import check_free
+from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.trials import State, json_value
+from hopsml_flows.values.plain import FILE_LEVELS
+
+if TYPE_CHECKING:
+    from hopsml_flows.plan.plan import Plan
+
+__all__ = ["check_budget", "check_is_over", "resumable"]
+
+
+def check_is_over(project: Project, record: ExperimentRecord) -> None:
+    """Refuse to go on with an experiment that certainly runs on this machine. Waits for nothing.
+
+    Who goes on is decided later, by the lease.
+
+    Args:
+        project: Where the experiment lies.
+        record: Its record.
+
+    Raises:
+        ExperimentRunningError: Its driver lives.
+    """
+    driver = record.driver
+    if driver.get("leased"):
+        check_free(project, ExperimentPaths(record.id))
+    # A driver of an older version. One of this process is over, or it could not resume it.
+    elif record.state is State.RUNNING and process_lives(driver) and driver["pid"] != os.getpid():
+        where = f"process {driver['pid']} on {driver['host']}"
+        raise ExperimentRunningError("resume", record.id, f"is still running ({where})")
+
+
+def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
+    """The plan, to go on with an experiment, with its seed and what it began with.
+
+    The budget, the function's code and the options may change; what its trials have in common may
+    not.
+
+    Args:
+        plan: What was asked for.
+        record: The experiment's record.
+
+    Raises:
+        InvalidArgumentError: It is another kind of experiment.
+    """
+    resume = record.id
+    for argument, now, then in (
+        ("verb", plan.verb, record.function),
+        ("direction", plan.direction.value if plan.direction else None, record.direction),
+        ("optimization_key", plan.optimization_key, record.optimization_key),
+        ("population", plan.settings.get("population"), record.options.get("population")),
+    ):
+        if now != then:
+            raise InvalidArgumentError("resume", resume, f"has another {argument}: {then!r}")
+    if _text(plan, plan.space) != _text(plan, record.search_space):
+        raise InvalidArgumentError(
+            "resume", resume, f"has another search space: {record.search_space!r}"
+        )
+    seed = record.options.get("seed", plan.options.seed)
+    if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
+        raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
+    plan = replace(plan, options=replace(plan.options, seed=seed, resume=resume))
+    return kept_warm(plan, record)
+
+
+def check_budget(plan: Plan, left: Earlier) -> None:
+    """Refuse to go on with fewer trials than there are already: their results would be lost.
+
+    Raises:
+        InvalidArgumentError: There are more trials than the plan has.
+    """
+    highest = max(left.results, default=0)
+    if plan.trials is not None and highest > plan.trials:
+        raise InvalidArgumentError(
+            "resume",
+            plan.options.resume,
+            f"has trial {highest} already, and these arguments end at {plan.trials}: a budget "
+            "can be raised, not lowered",
+        )
+
+
+def _text(plan: Plan, space: Mapping[str, object]) -> str:
+    """A search space as text: 1 and 1.0 are different values, and a grid is counted in its order.
+
+    Other searches keep their proposals, whatever the order of the hyperparameters.
+    """
+    order = list(space) if plan.verb == "grid_search" else []
+    image = json_value("search_space", space, levels=FILE_LEVELS)
+    return json.dumps([order, image], sort_keys=True)

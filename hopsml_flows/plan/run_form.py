@@ -1,0 +1,368 @@
+"""Types of flow parameters: what Prefect's run forms show, and what the API lets through.
+
+The types are JSON schemas for the forms, not validators: whatever a run gets is judged by the
+verb's plan, so that its errors are the same ones everywhere. The schemas are written for what both
+of Prefect's user interfaces can show:
+
+- fields are shown of an object with properties; an object without is a JSON editor;
+- of alternatives (``anyOf``) the one is chosen that has the value's type; a dict with names that
+  the schema does not know goes to the first one, which therefore must be the JSON editor;
+- items of a list may be objects or alternatives of scalars, but not alternatives of objects;
+- where a value is needed but none is there, "default" chooses the alternative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike, fspath
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from hopsml_flows.cluster import KINDS, ClusterConfig
+from hopsml_flows.errors import InvalidProjectError, InvalidSpaceError
+from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.redaction import has_secret
+from hopsml_flows.search import (
+    Categorical,
+    Direction,
+    SearchSpace,
+    Strategy,
+    Updating,
+    value_lists,
+)
+from hopsml_flows.search.entries import TYPES, entries
+from hopsml_flows.storage import Project
+from hopsml_flows.trials import ISOLATIONS, json_value
+from hopsml_flows.values.plain import as_json, typed_key
+
+__all__ = [
+    "BoundsParameter",
+    "ClusterParameter",
+    "CountParameter",
+    "DirectionParameter",
+    "FractionParameter",
+    "GridParameter",
+    "IsolationParameter",
+    "KeepFilesParameter",
+    "PositionsParameter",
+    "ProcessesParameter",
+    "SecondsParameter",
+    "StrategyParameter",
+    "TrainParameter",
+    "UpdatingParameter",
+    "WeightParameter",
+    "deployed",
+    "stored",
+]
+
+
+def stored(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A verb's arguments as a deployment, or a flow run, keeps them: JSON that means the same.
+
+    Run again as they are, they make the same plan.
+
+    Args:
+        given: Argument name to value, as a caller in Python wrote it; not all need be there.
+
+    Raises:
+        InvalidArgumentError: A function, a space or a cluster is none.
+    """
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        convert: Callable[[str, Any], Any] = _STORED.get(name, json_value)
+        kept[name] = None if value is None else convert(name, value)
+    return kept
+
+
+def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A verb's arguments as a deployment keeps them, for runs that know nothing but JSON.
+
+    Args:
+        given: As for :func:`stored`.
+
+    Raises:
+        InvalidArgumentError: A function, a space or a cluster is none; or a hyperparameter's value
+            would reach the training function as another one.
+    """
+    for name in ("grid_dict", "args_dict"):
+        if given.get(name) is not None:
+            for hyperparameter, listed in value_lists(name, given[name]).items():
+                _check_values(f"{name}[{hyperparameter!r}]", listed)
+    if given.get("boundary_dict") is not None:
+        space = SearchSpace(given["boundary_dict"], argument="boundary_dict")
+        for hyperparameter, domain in space.items():
+            if isinstance(domain, Categorical):
+                _check_values(f"boundary_dict[{hyperparameter!r}]", domain.choices)
+    return stored(given)
+
+
+def _check_values(where: str, values: Iterable[Any]) -> None:
+    for value in values:
+        image = as_json(value)
+        if typed_key(value) != typed_key(image):
+            raise InvalidSpaceError(
+                where, value, f"must be a value that JSON has: a deployment's runs get {image!r}"
+            )
+
+
+def _train(_: str, value: Any) -> str:
+    # One that is only to be found where the deployment runs stays as it is.
+    return value if isinstance(value, str) else TrainingFunction(value)
+
+
+def _bounds(name: str, value: Any) -> Any:
+    return entries(SearchSpace(value, argument=name))
+
+
+def _lists(name: str, value: Any) -> Any:
+    return json_value(name, value_lists(name, value))
+
+
+def _cluster(_: str, value: Any) -> Any:
+    return value if isinstance(value, str) else ClusterConfig.parse(value).as_dict()
+
+
+def _project(name: str, value: str | PathLike[str] | Project) -> str:
+    if isinstance(value, Project):
+        return value.url
+    text = fspath(value)
+    if has_secret(text):
+        raise InvalidProjectError(
+            name,
+            text,
+            "must have no password where it is stored; save a HopsFSProject",
+        )
+    return text
+
+
+_STORED: dict[str, Callable[[str, Any], Any]] = {
+    "train": _train,
+    "direction": lambda _, value: Direction.parse(value).value,
+    "strategy": lambda _, value: Strategy.parse(value).value,
+    "updating": lambda _, value: Updating.parse(value).value,
+    "boundary_dict": _bounds,
+    "grid_dict": _lists,
+    "args_dict": _lists,
+    "cluster": _cluster,
+    "project": _project,
+}
+
+
+def _fields(**properties: dict[str, Any]) -> dict[str, Any]:
+    """Properties of an object, in this order."""
+    return {
+        name: {"title": name, **schema, "position": position}
+        for position, (name, schema) in enumerate(properties.items())
+    }
+
+
+def _array(title: str, *kinds: str) -> dict[str, Any]:
+    items = [{"type": kind} for kind in kinds]
+    return {
+        "type": "array",
+        "title": title,
+        "items": {"anyOf": items} if len(items) > 1 else items[0],
+    }
+
+
+_CHOICES = {
+    # The form has a text or number field for each item, of several types a field for JSON.
+    "anyOf": [
+        _array("texts", "string"),
+        _array("numbers", "number"),
+        _array("JSON", "string", "number", "boolean", "null", "array", "object"),
+    ],
+    "description": "The values of a choice.",
+}
+_NUMBER = {"type": "number"}
+_DOMAIN = _fields(
+    type={
+        "type": "string",
+        "enum": list(TYPES),
+        "default": "float",
+        "description": "A real interval, a range of integers, or a choice.",
+    },
+    low={**_NUMBER, "description": "Smallest value of an interval or range."},
+    high={**_NUMBER, "description": "Largest value."},
+    log={"type": "boolean", "default": False, "description": "Search on a log scale."},
+    choices=_CHOICES,
+)
+_NAMED = {
+    "type": "object",
+    "title": "hyperparameter",
+    "properties": {
+        "name": {
+            "type": "string",
+            "title": "name",
+            "position": -1,
+            "description": "Argument of the training function.",
+        },
+        **_DOMAIN,
+    },
+    "required": ["name", "type"],
+    "additionalProperties": False,
+}
+_UNNAMED = {
+    "type": "object",
+    "properties": _DOMAIN,
+    "required": ["type"],
+    "additionalProperties": False,
+}
+_LIST = {"type": "array", "minItems": 1}
+
+TrainParameter = Annotated[Any, WithJsonSchema({"type": "string", "minLength": 1})]
+"""A training function; an import string in forms and deployments."""
+
+BoundsParameter = Annotated[
+    Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "object",
+                    "title": "JSON",
+                    "minProperties": 1,
+                    "additionalProperties": {"anyOf": [_LIST, _UNNAMED]},
+                },
+                {"type": "array", "title": "one by one", "items": _NAMED, "minItems": 1},
+            ],
+            "default": [],
+        }
+    ),
+]
+"""Bounds of hyperparameters: a dict as in Python, or a list of entries, which has form fields."""
+
+GridParameter = Annotated[
+    Mapping[str, Sequence[Any]],
+    WithJsonSchema({"type": "object", "minProperties": 1, "additionalProperties": _LIST}),
+]
+"""Value lists of hyperparameters; JSON in forms."""
+
+PositionsParameter = Annotated[
+    Mapping[str, Sequence[Any]] | None,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "object",
+                    "title": "JSON",
+                    "minProperties": 1,
+                    "additionalProperties": _LIST,
+                },
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""Value lists, or none."""
+
+DirectionParameter = Annotated[
+    Direction | str, WithJsonSchema({"type": "string", "enum": [way.value for way in Direction]})
+]
+"""A direction; a drop-down in forms."""
+
+StrategyParameter = Annotated[
+    Strategy | str, WithJsonSchema({"type": "string", "enum": [one.value for one in Strategy]})
+]
+"""A strategy of differential evolution; a drop-down in forms."""
+
+UpdatingParameter = Annotated[
+    Updating | str, WithJsonSchema({"type": "string", "enum": [one.value for one in Updating]})
+]
+"""When results enter the population of differential evolution; a drop-down in forms."""
+
+CountParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
+"""A number of things."""
+
+ProcessesParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+"""A number of processes that is not zero."""
+
+FractionParameter = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+"""A number from 0 to 1."""
+
+WeightParameter = Annotated[
+    float, WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 2})
+]
+"""A differential weight."""
+
+SecondsParameter = Annotated[float, WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+"""A time in seconds."""
+
+IsolationParameter = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ISOLATIONS)})]
+"""What a trial runs in; a drop-down in forms."""
+
+KeepFilesParameter = Annotated[
+    bool | str | Sequence[str],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean", "title": "all or none"},
+                {"type": "string", "title": "pattern", "minLength": 1},
+                {"type": "array", "title": "patterns", "items": {"type": "string"}},
+            ]
+        }
+    ),
+]
+"""Which files of a trial's working directory are kept."""
+
+_SECONDS = {"type": "number", "exclusiveMinimum": 0}
+ClusterParameter = Annotated[
+    str | ClusterConfig | Mapping[str, Any],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "title": "name, address or file",
+                    "minLength": 1,
+                },
+                {
+                    "type": "object",
+                    "title": "ClusterConfig",
+                    "additionalProperties": False,
+                    "properties": _fields(
+                        kind={
+                            "type": "string",
+                            "enum": list(KINDS),
+                            "default": "auto",
+                            "description": "auto: one worker a GPU where there are GPUs, else one "
+                            "a CPU core of this machine.",
+                        },
+                        address={
+                            "type": "string",
+                            "description": "Address of a running scheduler, tcp://host:8786.",
+                        },
+                        n_workers={
+                            "type": "integer",
+                            "minimum": 1,
+                            "description": "Worker processes at most.",
+                        },
+                        memory_limit={
+                            "anyOf": [{"type": "string"}, {"type": "null"}],
+                            "description": "Memory of a worker, such as 4GiB.",
+                        },
+                        idle_timeout={
+                            "anyOf": [_SECONDS, {"type": "null"}],
+                            "description": "Seconds after which an idle worker is given back.",
+                        },
+                        start_timeout={
+                            **_SECONDS,
+                            "description": "Seconds that workers get to start.",
+                        },
+                        gpus_per_trial={
+                            **_NUMBER,
+                            "minimum": 0,
+                            "description": "GPUs of a trial; 0.5 puts two on one.",
+                        },
+                        options={
+                            "type": "object",
+                            "description": "Further arguments of the Dask cluster class.",
+                        },
+                    ),
+                },
+            ]
+        }
+    ),
+]
+"""Which cluster: a name, an address or a file, or a ``ClusterConfig``, which has form fields."""

@@ -1,0 +1,460 @@
+"""Differential evolution, for budgets of tens to hundreds of evaluations over any mixed space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search.base import BaseSearch, GaveUp, Proposal
+from hopsml_flows.search.direction import Direction
+from hopsml_flows.search.encoding import UnitCube, Vector
+from hopsml_flows.search.evolution.strategies import Pool, Strategy, Updating, donors
+from hopsml_flows.search.evolution.success_history import Success, SuccessHistory
+from hopsml_flows.search.evolution.surrogate import Surrogate
+from hopsml_flows.search.evolution.variation import (
+    bounced,
+    crossed,
+    latin_hypercube,
+    mutated_categories,
+)
+from hopsml_flows.search.initial_points import checked_points
+from hopsml_flows.search.seen import Seen
+from hopsml_flows.search.space import SearchSpace
+from hopsml_flows.values.arguments import whole_number
+from hopsml_flows.values.plain import is_finite, plain
+
+__all__ = ["DifferentialEvolution"]
+
+FEWEST = 4
+"""Parents that a mutant needs: its own, and three different donors."""
+
+_CANDIDATES_PER_POINT = 0.4
+_FEWEST_CANDIDATES = 5
+_MOST_CANDIDATES = 20
+"""Candidates the model chooses from; with too many it forgets that the parents are good."""
+
+_REDRAWS = 10
+_FEWEST_POINTS = 6
+_MODEL_POINTS = 400
+"""Evaluations the model is fitted to, the best and the latest; its cost grows with their cube."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """An evaluated configuration."""
+
+    number: int
+    vector: Vector
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class _TrialVector:
+    """A configuration under evaluation; without a parent it joins the population."""
+
+    vector: Vector
+    params: dict[str, Any]
+    parent: _Member | None = None
+    mutation: float = 0.0
+    crossover: float = 0.0
+
+
+def _rank(member: _Member) -> tuple[float, int]:
+    return member.loss, member.number
+
+
+class DifferentialEvolution(BaseSearch):
+    """Differential evolution over numbers on linear or log scales, integers and categories.
+
+    ``(generations + 1) * population`` configurations are evaluated: the first generation, number
+    0, is a Latin hypercube. A trial vector replaces its parent where it is as good or better.
+    Failures lose every comparison and are never donors; while too few have succeeded to breed from,
+    configurations are drawn at random. No configuration is proposed twice; a finite space that is
+    exhausted ends the search, and so do ``max_failed_generations`` generations in a row in which
+    all fail.
+
+    Args:
+        space: What may be proposed.
+        generations: Generations after the first one.
+        population: Trials in a generation, and parents.
+        direction: Which way is better.
+        strategy: A :class:`Strategy` or its name.
+        mutation: F, in (0, 2]; for "adaptive" where its memory begins.
+        crossover: CR, in [0, 1]; for "adaptive" where its memory begins.
+        updating: An :class:`Updating` or its name.
+        initial: Configurations to evaluate first, at most ``population``.
+        tol: An improvement of the best metric that is no larger counts as none.
+        patience: Generations without improvement after which the search ends; None for never.
+        max_failed_generations: Generations in a row in which all trials fail after which the search
+            ends.
+        seed: The same seed gives the same search; with "deferred", in whatever order and with
+            however many workers trials are run. None draws one.
+
+    Raises:
+        InvalidArgumentError: An argument is out of its range; the message names it.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        generations: int = 4,
+        population: int = 6,
+        direction: Direction | str = Direction.MAX,
+        strategy: Strategy | str = Strategy.ADAPTIVE,
+        mutation: float = 0.5,
+        crossover: float = 0.7,
+        updating: Updating | str = Updating.DEFERRED,
+        initial: Sequence[Mapping[str, Any]] = (),
+        tol: float = 0.0,
+        patience: int | None = None,
+        max_failed_generations: int = 3,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(direction=direction)
+        self._generations = whole_number("generations", generations, least=1)
+        self._size = whole_number("population", population, least=FEWEST)
+        self._strategy = Strategy.parse(strategy)
+        self._updating = Updating.parse(updating)
+        self._factor = _number("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
+        self._rate = _number("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
+        self._tol = _number("tol", tol, "of at least 0", lambda t: t >= 0)
+        self._patience = None if patience is None else whole_number("patience", patience, least=1)
+        self._most_barren = whole_number("max_failed_generations", max_failed_generations, least=1)
+        self._initial = checked_points(space, initial, most=self._size, limit="population")
+        self._rng = np.random.default_rng(
+            None if seed is None else whole_number("seed", seed, least=0)
+        )
+        cells = space.cardinality
+        planned = (self._generations + 1) * self._size
+        self._planned = planned if cells is None else min(planned, cells)
+        self._cube = UnitCube(space)
+        self._seen = Seen(space)
+        self._memory = SuccessHistory(min(self._factor, 1.0), self._rate)
+        self._population: list[_Member] = []
+        self._evaluated: list[_Member] = []
+        self._queue: list[_TrialVector] = []
+        self._running: dict[int, _TrialVector] = {}
+        self._params: dict[int, dict[str, Any]] = {}
+        self._shown: list[dict[str, Any]] = []
+        self._losses: dict[int, float] = {}  # of the generations that are not complete
+        self._complete = 0
+        self._bests: list[float] = []
+        self._successes: list[Success] = []
+        self._barren: list[int] = []  # trials of each of the last generations, where all failed
+        self._gave_up: GaveUp | None = None
+        self._stopped = False
+        self._model: tuple[int, Surrogate] | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of configurations; fewer where the space has fewer or the search ended early."""
+        return self._asked if self._exhausted or self._stopped else self._planned
+
+    @property
+    def generation(self) -> int | None:
+        """The generation of the next proposal, from 0; None when there is no other."""
+        return None if self._all_asked() else self._asked // self._size
+
+    @property
+    def gave_up(self) -> GaveUp | None:
+        """Why the search ended before its end, where too many generations in a row failed."""
+        if self._gave_up is None and self._barren and self.finished and not self._evaluated:
+            return self._failed_generations()  # a few generations were all there is
+        return self._gave_up
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether each proposal depends on results; in a deferred generation none does."""
+        return self._updating is Updating.IMMEDIATE
+
+    @property
+    def population(self) -> list[dict[str, Any]]:
+        """What the open generation evaluates; in immediate mode the parents at its start."""
+        return self._shown
+
+    @property
+    def parents(self) -> list[dict[str, Any]]:
+        """The parents' configurations, the best one first."""
+        ranked = sorted(self._population, key=_rank)
+        return [self._params[member.number] for member in ranked]
+
+    def _all_asked(self) -> bool:
+        return self._stopped or super()._all_asked()
+
+    def _ready(self) -> bool:
+        if self._updating is Updating.IMMEDIATE:
+            return True
+        return bool(self._queue) or not self._pending
+
+    def _propose(self, number: int) -> dict[str, Any] | None:
+        if not self._queue:
+            self._prepare(number)
+        if not self._queue:
+            return None
+        trial = self._queue.pop(0)
+        self._running[number] = trial
+        self._params[number] = trial.params
+        return trial.params
+
+    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+        """Propose what an earlier run of this search proposed.
+
+        Args:
+            proposals: Parameters, as JSON has them, by the proposal's id.
+        """
+        super().recall(self._seen.keep(proposals))
+
+    def ask(self, count: int | None = None) -> list[Proposal]:
+        """Take the next proposals; see :meth:`BaseSearch.ask`."""
+        asked = super().ask(count)
+        self._complete_generations()  # the last one may turn out to be shorter than the others
+        return asked
+
+    def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:
+        self._seen.replace(proposed, by=params)
+        self._params[number] = params
+        trial = self._running[number]
+        self._running[number] = _TrialVector(
+            self._cube.vector(params), params, trial.parent, trial.mutation, trial.crossover
+        )
+
+    def _learn(self, proposal: Proposal, value: float | None) -> None:
+        loss = math.inf
+        if value is not None:
+            loss = -value if self.direction is Direction.MAX else value
+        self._losses[proposal.id] = loss
+        if self._updating is Updating.IMMEDIATE:
+            self._select(proposal.id)
+        self._complete_generations()
+
+    # What is proposed
+
+    def _prepare(self, number: int) -> None:
+        """Queue the next trial vectors: a whole generation, or in immediate mode one.
+
+        Args:
+            number: Of the first of them.
+        """
+        generation, place = divmod(number - 1, self._size)
+        if number == 1:
+            self._queue = self._first_generation()
+        elif generation == 0:  # so small is the space that the design had repeats
+            self._queue = self._all_drawn(range(number, self._size + 1))
+        else:
+            if place == 0:
+                self._shrink(generation)
+            self._queue = self._next_trials(number)
+        if self._updating is Updating.DEFERRED or generation == 0:
+            self._shown = [
+                self._recalled.get(n, trial.params) for n, trial in enumerate(self._queue, number)
+            ]
+        elif place == 0:
+            self._shown = self.parents
+
+    def _first_generation(self) -> list[_TrialVector]:
+        points = list(self._initial)
+        missing = min(self._size, self._planned) - len(points)
+        design = latin_hypercube(missing, self._cube.size, self._rng)
+        points += [self._cube.params(vector) for vector in design]
+        trials: list[_TrialVector] = []
+        for params in points:
+            number = len(trials) + 1
+            if self._seen.add(params, number):
+                trials.append(_TrialVector(self._cube.vector(params), params))
+            elif (drawn := self._drawn(number)) is not None:
+                trials.append(drawn)
+        return trials
+
+    def _next_trials(self, number: int) -> list[_TrialVector]:
+        """Trial vectors of the population as it stands.
+
+        Args:
+            number: Of the first of them.
+        """
+        whole = self._updating is Updating.DEFERRED
+        numbers = range(number, number + (self._size if whole else 1))
+        if len(self._population) < FEWEST:  # too much has failed
+            return self._all_drawn(numbers)
+        pool = self._pool()
+        made = [self._varied(n, pool) for n in numbers]
+        return [trial for trial in made if trial is not None]
+
+    def _all_drawn(self, numbers: range) -> list[_TrialVector]:
+        drawn = [self._drawn(number) for number in numbers]
+        return [trial for trial in drawn if trial is not None]
+
+    def _drawn(self, number: int) -> _TrialVector | None:
+        params = self._seen.draw(self._rng, number)
+        return None if params is None else _TrialVector(self._cube.vector(params), params)
+
+    def _varied(self, number: int, pool: Pool) -> _TrialVector | None:
+        """A trial vector; parents take turns."""
+        place = (number - 1) % self._size % len(self._population)
+        parent = self._population[place]
+        count = self._candidates()
+        ranked = sorted(self._population, key=_rank)
+        place = next(i for i, member in enumerate(ranked) if member is parent)
+        for _ in range(_REDRAWS):
+            drawn = [self._control() for _ in range(count)]
+            factors = np.array([f for f, _ in drawn])
+            rates = np.array([cr for _, cr in drawn])
+            given = donors(self._strategy, pool, place, count, self._rng)
+            mutants = bounced(
+                given.mutants(factors), np.repeat(parent.vector[None, :], count, 0), self._rng
+            )
+            mutants = mutated_categories(
+                mutants,
+                given.toward,
+                (given.one, given.other),
+                factors,
+                self._cube.categories,
+                self._rng,
+            )
+            vectors = self._cube.snapped(crossed(mutants, parent.vector, rates, self._rng))
+            for choice in self._order(vectors):
+                params = self._cube.params(vectors[choice])
+                if self._seen.add(params, number):
+                    if self._model is not None:
+                        self._model[1].believe(vectors[choice])
+                    return _TrialVector(vectors[choice], params, parent, *drawn[choice])
+        return self._drawn(number)
+
+    def _candidates(self) -> int:
+        """How many candidates there are for a trial vector: the more, the more the model knows."""
+        if self._strategy is not Strategy.ADAPTIVE:
+            return 1
+        known = round(_CANDIDATES_PER_POINT * len(self._evaluated))
+        return min(max(known, _FEWEST_CANDIDATES), _MOST_CANDIDATES)
+
+    def _control(self) -> tuple[float, float]:
+        if self._strategy is Strategy.ADAPTIVE:
+            return self._memory.draw(self._rng)
+        return self._factor, self._rate
+
+    def _order(self, vectors: Vector) -> list[int]:
+        """Candidates in the order in which the model likes them."""
+        model = self._fitted() if len(vectors) > 1 else None
+        return list(range(len(vectors))) if model is None else model.order(vectors)
+
+    def _fitted(self) -> Surrogate | None:
+        """The model of all that was evaluated; refitted when that has grown by a fiftieth."""
+        count = len(self._evaluated)
+        if count < _FEWEST_POINTS:
+            return None
+        if self._model is None or count - self._model[0] > count // 50:
+            points = self._evaluated
+            if count > _MODEL_POINTS:
+                half = _MODEL_POINTS // 2
+                latest = points[-half:]
+                older = sorted(points[:-half], key=_rank)
+                points = older[:half] + latest
+            vectors = np.array([member.vector for member in points])
+            losses = np.array([member.loss for member in points])
+            lengths = self._model[1].lengths if self._model else None
+            model = Surrogate(vectors, losses, self._cube.categories, lengths)
+            for _, running in sorted(self._running.items()):
+                model.believe(running.vector)
+            self._model = count, model
+        return self._model[1]
+
+    def _pool(self) -> Pool:
+        return Pool(
+            np.array([member.vector for member in sorted(self._population, key=_rank)]),
+            np.array([member.vector for member in self._evaluated]),
+        )
+
+    def _shrink(self, generation: int) -> None:
+        """Sort the parents, best first, and keep as many as this generation has."""
+        size = self._size
+        if self._strategy is Strategy.ADAPTIVE:
+            # Of the parents only: a generation has as many trials as any other one.
+            size = round(size + (FEWEST - size) * generation / self._generations)
+        self._population.sort(key=_rank)
+        del self._population[size:]
+
+    # What results do
+
+    def _select(self, number: int) -> None:
+        """Let an evaluated trial vector compete with its parent."""
+        trial = self._running.pop(number)
+        member = _Member(number, trial.vector, self._losses[number])
+        if member.loss == math.inf:
+            return
+        self._evaluated.append(member)
+        if trial.parent is None:
+            self._population.append(member)
+            return
+        gain = trial.parent.loss - member.loss
+        if gain > 0:
+            self._successes.append(Success(trial.mutation, trial.crossover, gain))
+        place = self._place_of(trial.parent)
+        if member.loss <= self._population[place].loss:
+            self._population[place] = member
+
+    def _place_of(self, parent: _Member) -> int:
+        """Where a parent, or what replaced it, stands; the worst one's place if it is gone."""
+        places = range(len(self._population))
+        worst = max(places, key=lambda place: self._population[place].loss)
+        return next((place for place in places if self._population[place] is parent), worst)
+
+    def _numbers(self, generation: int) -> range:
+        first = generation * self._size + 1
+        return range(first, min(first + self._size, self._asked + 1))
+
+    def _complete_generations(self) -> None:
+        while self._generation_is_complete():
+            self._complete_generation()
+
+    def _generation_is_complete(self) -> bool:
+        numbers = self._numbers(self._complete)
+        whole = len(numbers) == self._size or (bool(numbers) and self._all_asked())
+        return whole and all(number in self._losses for number in numbers)
+
+    def _complete_generation(self) -> None:
+        numbers = self._numbers(self._complete)
+        if self._updating is Updating.DEFERRED:
+            for number in numbers:  # in the order of asking, not of finishing
+                self._select(number)
+        self._memory.learn(self._successes)
+        self._successes = []
+        losses = [self._losses.pop(number) for number in numbers]
+        self._complete += 1
+        self._count_failures(losses)
+        self._bests.append(min([*losses, *self._bests[-1:]]))
+        if self._patience is not None and len(self._bests) > self._patience:
+            gained = self._bests[-1 - self._patience] - self._bests[-1]
+            self._stopped = self._stopped or gained <= self._tol
+
+    def _count_failures(self, losses: Sequence[float]) -> None:
+        """End the search where too many generations in a row had no success."""
+        if min(losses) < math.inf:
+            self._barren.clear()
+            return
+        # What is left of a finite space, or runs on after an early end, is no generation to judge.
+        if self._stopped or (len(losses) < self._size and self._evaluated):
+            return
+        self._barren.append(len(losses))
+        if len(self._barren) == self._most_barren:
+            self._gave_up = self._failed_generations()
+            self._stopped = True
+
+    def _failed_generations(self) -> GaveUp:
+        """The last generations, in which all trials failed."""
+        first, last = self._complete - len(self._barren), self._complete - 1
+        which = f"generation {last}" if first == last else f"generations {first} to {last}"
+        return GaveUp(f"all {sum(self._barren)} trials of {which} failed", first)
+
+
+def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise InvalidArgumentError(argument, value, f"must be a number {allowed}")
+    if not is_finite(number) or not inside(number):
+        raise InvalidArgumentError(argument, value, f"must be {allowed}")
+    return float(number)

@@ -1,0 +1,86 @@
+"""Trying again while storage is away for a moment: a restart, a failover, a node that is gone.
+
+Only errors that may pass by themselves are waited out; a refusal is raised at once. A request that
+hangs counts as one that failed: Hops' libhdfs does when a DataNode dies under a write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hopsml_flows.storage.project import Project
+from hopsml_flows.storage.time_limit import within
+from hopsml_flows.storage.transient import is_transient
+
+__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replaced"]
+
+PATIENCE_SECONDS = 90.0
+"""How long storage may stay away before what needs it fails."""
+
+ANSWER_SECONDS = 30.0
+"""How long one request may take, besides the time for its bytes."""
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 8.0
+_SLOWEST = 500_000.0
+"""Bytes a second that are slow, but not a hang."""
+
+T = TypeVar("T")
+
+
+def persistently(
+    action: Callable[[], T], *, patience: float | None = None, limit: float | None = None
+) -> T:
+    """Do something with storage, and again while it fails for a reason that may pass.
+
+    Args:
+        action: What to do; must be harmless to repeat.
+        patience: Seconds after which the last error is raised; None for the usual.
+        limit: Seconds that one try may take, see :func:`within`.
+
+    Returns:
+        What the action returned.
+
+    Raises:
+        Exception: What the action raised last.
+    """
+    until = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return within(limit, action)
+        except Exception as error:
+            if not is_transient(error) or time.monotonic() + pause > until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def answer_limit(project: Project, size: int = 0) -> float | None:
+    """How long a request to a project's storage may take.
+
+    Args:
+        project: The project.
+        size: Bytes that travel with it.
+
+    Returns:
+        Seconds, or None for a local project: its requests do not hang by themselves.
+    """
+    return None if project.local_root is not None else ANSWER_SECONDS + size / _SLOWEST
+
+
+def replaced(
+    project: Project, path: str, data: bytes | str, *, patience: float | None = None
+) -> None:
+    """Write a file whole, as :meth:`Project.replace` does, and again while storage is away.
+
+    Args:
+        project: The project.
+        path: The file, relative to its root.
+        data: The content.
+        patience: As of :func:`persistently`; 0 for one try.
+    """
+    limit = answer_limit(project, len(data))
+    persistently(lambda: project.replace(path, data), patience=patience, limit=limit)

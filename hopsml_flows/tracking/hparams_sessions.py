@@ -1,0 +1,133 @@
+"""Telling TensorBoard of trials that cannot do it themselves: their workers are gone.
+
+A trial writes the events of its start and its end. Where its process dies in between, TensorBoard
+would show it running for ever; the experiment's driver writes what is missing then, beside its
+other work, and never fails because of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
+from hopsml_flows.storage.retries import answer_limit, persistently, replaced
+from hopsml_flows.tracking.hparams import end_events, start_events
+from hopsml_flows.trials import Failure, Trial, TrialResult
+
+__all__ = ["Sessions"]
+
+_PARALLEL = 8
+"""Files at once; a remote store answers each in tens of milliseconds."""
+
+_HURRY_SECONDS = 5.0
+"""Longest wait for storage that is away, where the user has stopped the experiment."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Sessions:
+    """The HParams sessions of an experiment's trials, as its driver sees to them.
+
+    Args:
+        project: Where the experiment lies.
+        paths: Its paths.
+        texts: Hyperparameters whose values are shown as text.
+    """
+
+    def __init__(self, project: Project, paths: ExperimentPaths, texts: Collection[str]) -> None:
+        self._project = project
+        self._paths = paths
+        self._texts = texts
+        self._pool: ThreadPoolExecutor | None = None
+
+    def forget(self, directories: Iterable[str]) -> None:
+        """Remove what earlier runs told of trials that will be run again.
+
+        TensorBoard keeps the status that it reads first.
+
+        Args:
+            directories: The trials' directories, relative to the experiment's.
+        """
+        for directory in directories:
+            for name in (TrialFiles.EVENTS_START, TrialFiles.EVENTS_END):
+                self._later(partial(self._remove, self._paths.trial(directory, name)))
+        self.close()
+
+    def ended(self, trial: Trial, result: TrialResult) -> None:
+        """Write, soon, that a trial is over; and that it began, if it came to say nothing.
+
+        Args:
+            trial: The trial.
+            result: What came of it.
+        """
+        self._later(partial(self._write, trial, result))
+
+    def stopped(self, trials: Iterable[Trial]) -> None:
+        """Write that trials failed which were running when the experiment was stopped.
+
+        Args:
+            trials: Trials that were submitted; those that had not begun, or came to their end,
+                are left as they are.
+        """
+        for trial in trials:
+            self._later(partial(self._stop, trial))
+        self.close()
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _later(self, action: Callable[[], None]) -> None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_PARALLEL, "hopsml-sessions")
+        self._pool.submit(_quietly, action)
+
+    def _write(self, trial: Trial, result: TrialResult) -> None:
+        start, end = self._files(trial)
+        if not persistently(partial(self._project.exists, start), limit=self._limit):
+            directory = self._paths.trial(trial.directory)
+            persistently(partial(self._project.make_directory, directory), limit=self._limit)
+            replaced(self._project, start, start_events(trial, self._texts))
+        replaced(self._project, end, end_events(result))
+
+    def _stop(self, trial: Trial) -> None:
+        start, end = self._files(trial)
+        content = end_events(TrialResult.without_report(trial, Failure("Killed", "")))
+
+        def stop() -> None:
+            if self._project.exists(start) and not self._project.exists(end):
+                self._project.replace(end, content)
+
+        persistently(stop, patience=_HURRY_SECONDS, limit=_HURRY_SECONDS)
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            persistently(partial(self._project.remove, path), limit=self._limit)
+
+    def _files(self, trial: Trial) -> tuple[str, str]:
+        """The event files of a trial's start and end."""
+        return (
+            self._paths.trial(trial.directory, TrialFiles.EVENTS_START),
+            self._paths.trial(trial.directory, TrialFiles.EVENTS_END),
+        )
+
+    @property
+    def _limit(self) -> float | None:
+        return answer_limit(self._project)
+
+
+def _quietly(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except Exception as error:  # TensorBoard's table is not worth the experiment
+        _logger.warning(
+            "TensorBoard may show a trial that is over as running (%s: %s)",
+            type(error).__name__,
+            error,
+        )

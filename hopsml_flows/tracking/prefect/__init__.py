@@ -1,0 +1,1 @@
+"""What Prefect is told of an experiment: artifacts, events, task runs and their logs."""

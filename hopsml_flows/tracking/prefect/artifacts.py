@@ -1,0 +1,206 @@
+"""Prefect artifacts of an experiment: a page, progress, its trials, pictures, links.
+
+Written by one thread of the driver, at most every two seconds, so that a slow or absent Prefect
+server holds nothing up. What cannot be written is left out: artifacts show, they keep nothing. A
+run makes one version of each and changes that while it runs, so that the versions of one key are
+the experiments of one name.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import (
+    Artifact,
+    LinkArtifact,
+    MarkdownArtifact,
+    ProgressArtifact,
+    TableArtifact,
+)
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+
+from hopsml_flows.tracking.prefect.markdown import Standing, fitted, page, table_note, trial_rows
+from hopsml_flows.tracking.prefect.picture_artifact import picture_artifact
+from hopsml_flows.trials import slug
+
+if TYPE_CHECKING:
+    from hopsml_flows.search import Direction
+    from hopsml_flows.tracking.record import ExperimentRecord
+    from hopsml_flows.trials import Counts, TrialResult
+
+__all__ = ["ArtifactWriter"]
+
+_SECONDS = 2.0
+_GONE = httpx.codes.NOT_FOUND
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An artifact that this run has made, and what it has in it."""
+
+    id: UUID
+    data: Any
+    description: str
+
+
+class ArtifactWriter:
+    """Keeps the artifacts of the current flow run up to date, once it is started.
+
+    Args:
+        record: The experiment's record as it is now.
+        directory: The experiment's directory, as a path or a URL without a password.
+        direction: Which way is better; the table is sorted by it.
+        tensorboard: URL of the TensorBoard that shows it, or None.
+    """
+
+    def __init__(
+        self,
+        record: Callable[[], ExperimentRecord],
+        *,
+        directory: str,
+        direction: Direction | None,
+        tensorboard: str | None = None,
+    ) -> None:
+        first = record()
+        self._record = record
+        self._directory = directory
+        self._direction = direction
+        self._tensorboard = tensorboard
+        self._key = slug(first.name)
+        self._title = f"{first.function} {first.id}"
+        self._results: list[TrialResult] = []
+        self._counts: Counts | None = None
+        self._best: TrialResult | None = None
+        self._pictures: Mapping[str, bytes] = {}
+        self._made: dict[str, _Made] = {}
+        self._rows = -1
+        self._wake = threading.Event()
+        self._closing = False
+        # The thread needs this run's context: artifacts find their flow run in it.
+        context = copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name="hopsml-artifacts", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def update(
+        self, counts: Counts, best: TrialResult | None, result: TrialResult | None = None
+    ) -> None:
+        """Take in where the experiment stands, and a new result; returns at once.
+
+        Args:
+            counts: How far it is.
+            best: The best trial so far.
+            result: What came of a trial.
+        """
+        if result is not None:
+            self._results.append(result)
+        self._counts, self._best = counts, best
+
+    def show(self, pictures: Mapping[str, bytes]) -> None:
+        """Take in pictures, which are shown when the writer is closed.
+
+        Args:
+            pictures: File name to PNG.
+        """
+        self._pictures = pictures
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Write the last state and stop.
+
+        Args:
+            timeout: Seconds to wait for a slow server.
+        """
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        if self._tensorboard is not None:
+            self._put(
+                LinkArtifact,
+                "tensorboard",
+                f"TensorBoard of {self._title} while it runs; afterwards, `hopsml tensorboard` "
+                "shows it",
+                link=self._tensorboard,
+                link_text="TensorBoard",
+            )
+        while not self._closing:
+            self._wake.wait(_SECONDS)
+            if not self._closing:
+                self._write()
+        self._write(last=True)
+
+    def _write(self, *, last: bool = False) -> None:
+        counts, best, results = self._counts, self._best, self._results[:]
+        if counts is None:
+            return
+        percent = 100.0 * counts.done / counts.total if counts.total else 0.0
+        self._put(ProgressArtifact, "progress", self._title, progress=percent)
+        if last and self._pictures:
+            picture_artifact(self._pictures, name=self._key, title=self._title)
+        standing = Standing(
+            self._record(),
+            self._directory,
+            counts,
+            best,
+            [result for result in results if not result.succeeded],
+            self._tensorboard,
+            self._address("pictures") if last and self._pictures else None,
+        )
+        about = f"{self._title}: best trial, counts, links"
+        self._put(MarkdownArtifact, "summary", about, markdown=page(standing))
+        if self._rows != len(results) and (last or self._affordable(len(results))):
+            rows = fitted(trial_rows(results, self._direction))
+            note = table_note(self._title, len(rows), len(results), self._directory)
+            self._put(TableArtifact, "trials", note, table=rows)
+            self._rows = len(results)
+
+    def _put(self, kind: type[Artifact], name: str, description: str, **content: Any) -> None:
+        """Write an artifact, if something of it has changed."""
+        artifact = kind(key=f"{self._key}-{name}", description=description, **content)
+        try:
+            data: Any = artifact.format(_sync=True)  # type: ignore[call-arg]
+            made = self._made.get(name)
+            if made is None:
+                created: Any = artifact.create(_sync=True)  # type: ignore[call-arg]
+                self._made[name] = _Made(created.id, data, description)
+            elif (made.data, made.description) != (data, description):
+                _change(made.id, data, description)
+                self._made[name] = _Made(made.id, data, description)
+        except Exception as error:  # the server may be away, or refuse: the run goes on
+            _logger.debug("artifact %s not written: %s", artifact.key, error)
+            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == _GONE:
+                self._made.pop(name, None)  # somebody deleted it
+
+    def _address(self, name: str) -> str:
+        """Where the UI shows an artifact's versions."""
+        base = get_current_settings().ui_url
+        return f"{base.rstrip('/')}/artifacts/key/{self._key}-{name}" if base else name
+
+    def _affordable(self, count: int) -> bool:
+        """A table may be large: write it when a tenth is new."""
+        return self._rows < 0 or count - self._rows >= max(1, self._rows // 10)
+
+
+def _change(artifact: UUID, data: Any, description: str) -> None:
+    with get_client(sync_client=True) as client:
+        # The client's own method sends all of it once more, as an event that the server keeps.
+        client.request(
+            "PATCH",
+            "/artifacts/{id}",
+            path_params={"id": artifact},
+            json={"data": data, "description": description},
+        )

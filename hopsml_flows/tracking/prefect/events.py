@@ -1,0 +1,180 @@
+"""Prefect events of an experiment, for automations: how it ended, what failed, what got better.
+
+``docs/prefect.md`` documents names and payloads. An event that cannot be sent costs nothing: a
+background thread of Prefect's sends them, and what goes wrong before that is only logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from prefect.events import emit_event
+
+from hopsml_flows.text import readable
+from hopsml_flows.tracking.prefect.markdown import as_text
+
+if TYPE_CHECKING:
+    from hopsml_flows.tracking.record import ExperimentRecord
+    from hopsml_flows.trials import TrialResult
+
+__all__ = ["EventSender", "best_payload", "end_payload", "trial_payload"]
+
+_MESSAGE = 2000
+_VALUE = 500
+_MOST_VALUES = 100
+
+_logger = logging.getLogger(__name__)
+
+
+class EventSender:
+    """Sends the events of one experiment, in the flow run that carries it out.
+
+    Args:
+        directory: The experiment's directory, as a path or a URL without a password.
+        tensorboard: URL of the TensorBoard that shows it, or None.
+    """
+
+    def __init__(self, directory: str, tensorboard: str | None) -> None:
+        self._directory = readable(directory)
+        self._tensorboard = tensorboard
+
+    def trial_failed(self, record: ExperimentRecord, result: TrialResult) -> None:
+        """Say that a trial has failed for good."""
+        payload = trial_payload(record, self._directory, result)
+        payload["error"] = as_text(result.failure or "no metric", _MESSAGE)
+        self._send("hopsml.trial.failed", record, payload, result)
+
+    def best_improved(
+        self, record: ExperimentRecord, result: TrialResult, before: TrialResult | None
+    ) -> None:
+        """Say that a trial is better than all before it, the first one included."""
+        payload = best_payload(record, self._directory, result, before)
+        self._send("hopsml.best.improved", record, payload, result)
+
+    def ended(self, record: ExperimentRecord, best: TrialResult | None) -> None:
+        """Say that the experiment is over: finished, failed or killed."""
+        payload = end_payload(record, self._directory, best, self._tensorboard)
+        self._send(f"hopsml.experiment.{record.state.value.lower()}", record, payload)
+
+    def _send(
+        self,
+        event: str,
+        record: ExperimentRecord,
+        payload: dict[str, Any],
+        trial: TrialResult | None = None,
+    ) -> None:
+        related = [] if trial is None else [_resource_of(record, trial)]
+        try:
+            # Prefect adds the flow run, its flow, its deployment and its tags.
+            emit_event(
+                event=event,
+                resource={
+                    "prefect.resource.id": f"hopsml.experiment.{record.id}",
+                    "prefect.resource.name": as_text(record.name),
+                    "hopsml.experiment.function": record.function,
+                },
+                related=related,
+                payload=payload,
+            )
+        except Exception as error:  # too large for the server, or a library fails
+            _logger.debug("event %s of %s not sent: %s", event, record.id, error)
+
+
+def end_payload(
+    record: ExperimentRecord, directory: str, best: TrialResult | None, tensorboard: str | None
+) -> dict[str, Any]:
+    """What an event says of an experiment that is over.
+
+    Args:
+        record: The experiment's record.
+        directory: Its directory.
+        best: Its best trial, or None.
+        tensorboard: URL of the TensorBoard that showed it, or None.
+    """
+    return {
+        **_experiment(record, directory),
+        "state": record.state.value,
+        "metric": record.metric,
+        "best": None if best is None else _trial(directory, best),
+        "trials": {
+            "total": record.trials_total,
+            "succeeded": record.trials_succeeded,
+            "failed": record.trials_failed,
+        },
+        "duration": record.duration,
+        "error": None if record.error is None else as_text(record.error, _MESSAGE),
+        "tensorboard": tensorboard,
+    }
+
+
+def best_payload(
+    record: ExperimentRecord, directory: str, result: TrialResult, before: TrialResult | None
+) -> dict[str, Any]:
+    """What an event says of a trial that is better than all before it.
+
+    Args:
+        record: The experiment's record.
+        directory: Its directory.
+        result: The trial.
+        before: The best one before it, or None.
+    """
+    previous = None if before is None else before.metric
+    payload = trial_payload(record, directory, result)
+    return {**payload, "metric": result.metric, "previous_metric": previous}
+
+
+def trial_payload(record: ExperimentRecord, directory: str, result: TrialResult) -> dict[str, Any]:
+    """What any event of a trial says.
+
+    Args:
+        record: The experiment's record.
+        directory: The experiment's directory.
+        result: The trial.
+    """
+    return {**_experiment(record, directory), "trial": _trial(directory, result)}
+
+
+def _experiment(record: ExperimentRecord, directory: str) -> dict[str, Any]:
+    return {
+        "experiment": record.id,
+        "name": as_text(record.name),
+        "function": record.function,
+        "project": readable(record.project),
+        "directory": directory,
+        "direction": record.direction,
+        "optimization_key": record.optimization_key,
+        "flow_run_id": record.flow_run_id,
+        "tags": [as_text(tag) for tag in record.tags],
+    }
+
+
+def _trial(directory: str, result: TrialResult) -> dict[str, Any]:
+    params = list(result.params.items())[:_MOST_VALUES]
+    return {
+        "number": result.number,
+        "name": result.name,
+        "generation": result.generation,
+        "attempt": result.attempt,
+        "parameters": {as_text(name): _value(value) for name, value in params},
+        "metric": result.metric,
+        "duration": round(result.duration, 3),
+        "directory": f"{directory}/{result.directory}".rstrip("/"),
+    }
+
+
+def _value(value: Any) -> Any:
+    """A hyperparameter's value as JSON has it; long or nested ones as text."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else str(value)
+    return as_text(value, _VALUE)
+
+
+def _resource_of(record: ExperimentRecord, trial: TrialResult) -> dict[str, str]:
+    return {
+        "prefect.resource.id": f"hopsml.trial.{record.id}.{trial.number}",
+        "prefect.resource.role": "trial",
+        "prefect.resource.name": trial.name,
+    }

@@ -1,0 +1,1 @@
+"""Values that callers pass: judged, made plain, and written as JSON. Pure."""

@@ -1,0 +1,60 @@
+"""Judging the whole numbers and the times that callers pass. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.values.plain import is_finite, plain
+
+__all__ = ["LARGEST", "MOST_SECONDS", "seconds", "whole_number"]
+
+LARGEST = 2**63 - 1
+"""The largest whole number that Prefect's server and JSON's readers take."""
+
+MOST_SECONDS = 315_360_000.0
+"""Ten years; timers of Python and of the system overflow not far beyond."""
+
+
+def whole_number(argument: str, value: Any, *, least: int, most: int | None = None) -> int:
+    """An argument as a whole number; NumPy's and tensors of one element count as such.
+
+    Args:
+        argument: Its name.
+        value: What was passed.
+        least: The smallest that is allowed.
+        most: The largest, or None for what JSON's readers take.
+
+    Raises:
+        InvalidArgumentError: It is something else, smaller or larger.
+    """
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise InvalidArgumentError(argument, value, f"must be an integer of at least {least}")
+    limit = LARGEST if most is None else most
+    if number > limit:
+        raise InvalidArgumentError(argument, value, f"must be an integer of at most {limit}")
+    return number
+
+
+def seconds(argument: str, value: Any, *, zero: bool = False, otherwise: str = "") -> float:
+    """An argument as a time in seconds.
+
+    Args:
+        argument: Its name.
+        value: What was passed.
+        zero: Whether no time at all is allowed.
+        otherwise: What else is allowed, for the error, such as ", or None".
+
+    Raises:
+        InvalidArgumentError: It is no number, not finite, too small, or longer than ten years.
+    """
+    number = plain(value)
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if not is_number or not is_finite(number) or number < 0 or (number == 0 and not zero):
+        wanted = "a number of seconds from 0" if zero else "a positive number of seconds"
+        raise InvalidArgumentError(argument, value, f"must be {wanted}{otherwise}")
+    if number > MOST_SECONDS:
+        wanted = f"at most {MOST_SECONDS:,.0f} seconds, which are ten years"
+        raise InvalidArgumentError(argument, value, f"must be {wanted}{otherwise}")
+    return float(number)
