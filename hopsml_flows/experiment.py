@@ -19,13 +19,15 @@ from hopsml_flows.flows import (
 )
 from hopsml_flows.flows.former_calls import evolutionary_search
 from hopsml_flows.search import Direction
-from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.trials import ExperimentResult, RunResult, SearchResult
 
 __all__ = [
     "ClusterConfig",
     "Direction",
     "ExperimentResult",
     "HopsFSProject",
+    "RunResult",
+    "SearchResult",
     "collective_all_reduce",
     "differential_evolution",
     "distributed",

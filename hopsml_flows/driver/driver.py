@@ -163,7 +163,7 @@ class Driver:
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
             seed=self._plan.options.seed,
-            files=self._plan.options.files,
+            files=self._plan.options.keep_files,
             isolation=self._plan.isolation,
         )
         runs = self._runs(cluster, runner, job)

@@ -144,7 +144,7 @@ def record_file(
                 "retries": options.retries,
                 "trial_timeout": options.trial_timeout,
                 "local_logdir": options.local_logdir,
-                "keep_files": list(options.files.keep),
+                "keep_files": list(options.keep_files.keep),
                 "isolation": plan.isolation,
                 "cluster": options.cluster.address or options.cluster.kind,
                 **plan.settings,

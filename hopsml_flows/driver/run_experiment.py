@@ -90,7 +90,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
                 _run_trials(plan, driver, function, ending)
         announcer.show(draw_pictures(plan, paths, driver.results))
     failure = driver.loop.failure
-    result = ExperimentResult(
+    result = plan.result_type(
         id=paths.id,
         function=plan.verb,
         path=plan.options.project.full(paths.root),

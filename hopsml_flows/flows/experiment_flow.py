@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, Generic, ParamSpec, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -27,6 +26,7 @@ from hopsml_flows.driver.hangup import ended_by_hangup
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.deployable_flow import HOME, DeployableFlow
 from hopsml_flows.flows.former_calls import renamed
+from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.project_block import block_reference, loaded_project
 from hopsml_flows.trials import ExperimentResult
@@ -35,6 +35,7 @@ from hopsml_flows.warned import warn
 __all__ = ["ExperimentFlow", "experiment_flow"]
 
 P = ParamSpec("P")
+R = TypeVar("R", bound=ExperimentResult)
 
 _results: ContextVar[list[ExperimentResult] | None] = ContextVar("hopsml_results", default=None)
 _called: ContextVar[_Call | None] = ContextVar("hopsml_call", default=None)
@@ -56,33 +57,33 @@ class _Call:
     flow_run_id: UUID | None = None
 
 
-class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
+class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
     """A Prefect flow that runs an experiment; all of ``Flow``'s methods work.
 
     Args:
-        plan: The verb: its arguments to a plan.
+        verb: The verb's arguments to a plan.
+        returns: What the verb returns.
         **settings: Settings of ``Flow``, such as its name.
     """
 
-    def __init__(self, plan: Callable[P, Plan], **settings: Any) -> None:
-        self._plan = plan
-        settings.setdefault("name", plan.__name__.replace("_", "-"))
-        super().__init__(fn=_body(plan), **settings)
+    def __init__(self, verb: Callable[P, Plan], returns: type[R], **settings: Any) -> None:
+        self._verb = verb
+        self._returns = returns
+        self._described = VerbSignature.of(verb, returns)
+        settings.setdefault("name", verb.__name__.replace("_", "-"))
+        super().__init__(fn=self._body(), **settings)
 
-    def __call__(  # type: ignore[override]  # Flow overloads by return_state; ours needs only one
-        self,
-        *args: Any,
-        return_state: bool = False,
-        wait_for: Iterable[Any] | None = None,
-        **kwargs: Any,
-    ) -> ExperimentResult:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
         """Run the experiment.
+
+        Flow's own call has overloads by ``return_state``, which would hide the verb's arguments
+        from type checkers.
 
         Args:
             *args: The verb's arguments.
-            return_state: Return a Prefect state instead of the result.
-            wait_for: Futures of the calling flow to wait for.
-            **kwargs: The verb's arguments.
+            **kwargs: The verb's arguments. Besides, as of every flow: ``return_state`` returns a
+                Prefect state instead of the result; ``wait_for`` names futures of the calling
+                flow to wait for.
 
         Returns:
             The experiment's result.
@@ -92,14 +93,17 @@ class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
             ExperimentFailedError: All trials failed.
         """
         check_not_loading()
-        signature = inspect.signature(self._plan)
-        given = renamed(self._plan.__name__, args, kwargs, list(signature.parameters))
+        given: dict[str, Any] = dict(kwargs)
+        return_state = given.pop("return_state", False)
+        wait_for = given.pop("wait_for", None)
+        signature = self._described.signature
+        given = renamed(self._verb.__name__, args, given, list(signature.parameters))
         bound = signature.bind(*args, **given)
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
             if reference:  # the block is on the server
                 _enter_server(stack)
-            plan = self._plan(*bound.args, **{**bound.kwargs, **_loaded(reference)}).checked()
+            plan = self._prepared({**bound.arguments, **_loaded(reference)})
             arguments = plan.parameters(bound.arguments)
             if reference and bound.arguments.get("project"):  # a flow run shows the name
                 arguments["project"] = reference
@@ -118,15 +122,15 @@ class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
                     raise
                 _warn_unrecorded(error)
                 result = results[0]
-        return cast("ExperimentResult", result)
+        return cast("R", result)
 
-    def named_as_before(self, verb: str) -> ExperimentFlow[P]:
+    def named_as_before(self, verb: str) -> ExperimentFlow[P, R]:
         """The same verb under the name that it had before.
 
         Args:
             verb: The older name; records and the flow bear it.
         """
-        now = self._plan
+        now = self._verb
 
         @functools.wraps(now)
         def plan(*args: P.args, **kwargs: P.kwargs) -> Plan:
@@ -134,27 +138,74 @@ class ExperimentFlow(DeployableFlow[P, ExperimentResult], Generic[P]):
 
         plan.__name__ = plan.__qualname__ = verb
         plan.__doc__ = (now.__doc__ or "").replace(f"= {now.__name__}(", f"= {verb}(")
-        return ExperimentFlow(plan)
+        return ExperimentFlow(plan, self._returns)
 
-    def with_options(self, **options: Any) -> ExperimentFlow[P]:
+    def with_options(self, **options: Any) -> ExperimentFlow[P, R]:
         """A copy of this flow with other settings; see ``prefect.Flow.with_options``."""
         changed = super().with_options(**options)
-        flow = ExperimentFlow(self._plan, name=changed.name)
-        flow.__dict__.update({**changed.__dict__, "_plan": self._plan})
+        flow = ExperimentFlow(self._verb, self._returns, name=changed.name)
+        own = {name: vars(flow)[name] for name in ("_verb", "_returns", "_described")}
+        flow.__dict__.update({**changed.__dict__, **own})
         return flow
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # Flows travel to workers inside Prefect's context; the verb is there by its name.
-        return _found, (self._plan.__module__, self._plan.__qualname__, self.name)
+        return _found, (self._verb.__module__, self._verb.__qualname__, self.name)
+
+    def _prepared(self, arguments: Mapping[str, Any]) -> Plan:
+        """The plan of a call, checked against storage and cluster."""
+        # Imports Dask and TensorBoard, which argument errors should not have to wait for.
+        plan = cast("Callable[..., Plan]", self._verb)(**arguments)
+        from hopsml_flows.plan.check import prepare
+
+        return replace(prepare(plan), result_type=self._returns)
+
+    def _body(self) -> Callable[P, R]:
+        """The flow's function, which carries a plan out."""
+
+        @functools.wraps(self._verb)
+        def body(*args: P.args, **kwargs: P.kwargs) -> R:
+            # They import Dask, or what reads records.
+            from hopsml_flows.driver.run_experiment import run
+            from hopsml_flows.plan.retry import Attempt
+
+            call = _called.get()
+            flow_run_id = _flow_run_id()
+            if call is None or call.flow_run_id not in (None, flow_run_id):
+                # A deployment started it.
+                given = self._described.signature.bind(*args, **kwargs).arguments
+                reference = block_reference(given.get("project"))
+                call = _Call(self._prepared({**given, **_loaded(reference)}), 0)
+            call.flow_run_id = flow_run_id
+            result = run(call.plan, Attempt.current(call.caller))
+            if (results := _results.get()) is not None:
+                results.append(result)
+            return cast("R", result)
+
+        body.__module__ = HOME
+        body.__doc__ = self._described.doc
+        # Prefect and pydantic evaluate annotations in this module's names, not the verb's.
+        signature = self._described.signature
+        body.__signature__ = signature  # type: ignore[attr-defined]
+        body.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        return body
 
 
-def experiment_flow(plan: Callable[P, Plan]) -> ExperimentFlow[P]:
+def experiment_flow(returns: type[R]) -> Callable[[Callable[P, Plan]], ExperimentFlow[P, R]]:
     """Make a verb a flow; used as a decorator.
 
     Args:
-        plan: From the verb's arguments to a plan. Its docstring and signature become the flow's.
+        returns: What the verb returns.
+
+    Returns:
+        The decorator. It takes a function from the verb's arguments to a plan, whose signature and
+        docstring become the flow's.
     """
-    return ExperimentFlow(plan)
+
+    def decorate(verb: Callable[P, Plan]) -> ExperimentFlow[P, R]:
+        return ExperimentFlow(verb, returns)
+
+    return decorate
 
 
 def _enter_server(stack: ExitStack) -> None:
@@ -189,30 +240,3 @@ def _warn_unrecorded(error: Exception) -> None:
 def _found(module: str, verb: str, name: str) -> Flow[..., Any]:
     flow: Flow[..., Any] = getattr(importlib.import_module(module), verb)
     return flow if flow.name == name else flow.with_options(name=name)
-
-
-def _body(plan: Callable[P, Plan]) -> Callable[P, ExperimentResult]:
-    @functools.wraps(plan)
-    def body(*args: P.args, **kwargs: P.kwargs) -> ExperimentResult:
-        # They import Dask, or what reads records.
-        from hopsml_flows.driver.run_experiment import run
-        from hopsml_flows.plan.retry import Attempt
-
-        call = _called.get()
-        flow_run_id = _flow_run_id()
-        if call is None or call.flow_run_id not in (None, flow_run_id):  # started by a deployment
-            reference = block_reference(kwargs.get("project"))
-            ready = plan(*args, **cast("Any", {**kwargs, **_loaded(reference)})).checked()
-            call = _Call(ready, 0)
-        call.flow_run_id = flow_run_id
-        result = run(call.plan, Attempt.current(call.caller))
-        if (results := _results.get()) is not None:
-            results.append(result)
-        return result
-
-    body.__module__ = HOME
-    # Prefect and pydantic evaluate annotations in this module's names, not the verb's.
-    signature = inspect.signature(plan, eval_str=True)
-    body.__signature__ = signature.replace(return_annotation=ExperimentResult)  # type: ignore[attr-defined]
-    body.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
-    return body

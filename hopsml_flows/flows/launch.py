@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from hopsml_flows.execution import SYNC_SECONDS, TrainingFunction, check_names
+from typing import Unpack
+
+from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.flows.experiment_flow import experiment_flow
-from hopsml_flows.plan.plan import Options, Plan, checked_key
+from hopsml_flows.plan.options import Options, TrialOptions
+from hopsml_flows.plan.plan import Plan, checked_key
 from hopsml_flows.plan.run_form import (
-    ClusterParameter,
-    CountParameter,
-    IsolationParameter,
-    KeepFilesParameter,
     PositionsParameter,
-    SecondsParameter,
     TrainParameter,
 )
 from hopsml_flows.search import ListSearch, value_lists, zipped
 from hopsml_flows.search.quoted_numbers import warn_of_unread
+from hopsml_flows.trials import RunResult
 
 __all__ = ["launch"]
 
 
-@experiment_flow
+@experiment_flow(RunResult)
 def launch(
     train: TrainParameter,
     args_dict: PositionsParameter = None,
@@ -28,19 +27,7 @@ def launch(
     local_logdir: bool = False,
     description: str | None = None,
     metric_key: str | None = None,
-    *,
-    project: str | None = None,
-    cluster: ClusterParameter = "auto",
-    seed: CountParameter | None = None,
-    retries: CountParameter = 1,
-    trial_timeout: SecondsParameter | None = None,
-    tags: list[str] | None = None,
-    resume: str | None = None,
-    progress: bool = True,
-    sync_interval: SecondsParameter = SYNC_SECONDS,
-    tensorboard: bool | None = None,
-    keep_files: KeepFilesParameter = False,
-    isolation: IsolationParameter = "worker",
+    **options: Unpack[TrialOptions],
 ) -> Plan:
     """Run the training function as an experiment: once, or once for each position of the lists.
 
@@ -53,25 +40,7 @@ def launch(
         local_logdir: Keep TensorBoard events on the worker until the trial ends.
         description: Free text for the record.
         metric_key: Key of the metric in the returned dict.
-        project: Project root as an fsspec URL or a local path.
-        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
-            definition, or a ClusterConfig.
-        seed: Kept in the record.
-        retries: How often a trial whose worker was lost is tried again.
-        trial_timeout: Seconds after which a trial is stopped and has failed; None for no limit.
-        tags: Tags of the flow run and the record.
-        resume: Identifier of an experiment to go on with: its finished trials are not run again,
-            its failed ones are.
-        progress: Print progress and results.
-        sync_interval: Seconds between two times that a running trial's log and events are brought
-            to a project that is not local.
-        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
-            HOPSML_TENSORBOARD=false is in the environment.
-        keep_files: Keep what a trial writes in the working directory and does not return: True
-            for everything, or glob patterns such as "*.keras" or "checkpoints/**". The files come
-            into the directory files/ of the trial's, also where it fails.
-        isolation: "worker": trials of one worker run one after the other in a process that stays;
-            "process": each trial gets a fresh process.
+        **options: Those of :class:`~hopsml_flows.plan.options.TrialOptions`.
 
     Returns:
         The result; it unpacks as ``path, outputs = launch(…)``.
@@ -87,21 +56,7 @@ def launch(
         experiment_type="EXPERIMENT" if args_dict is None else "PARALLEL_EXPERIMENTS",
         train=function,
         options=Options.checked(
-            name=name,
-            description=description,
-            local_logdir=local_logdir,
-            project=project,
-            cluster=cluster,
-            seed=seed,
-            retries=retries,
-            trial_timeout=trial_timeout,
-            tags=tags,
-            resume=resume,
-            progress=progress,
-            sync_interval=sync_interval,
-            tensorboard=tensorboard,
-            keep_files=keep_files,
-            isolation=isolation,
+            TrialOptions, options, name=name, description=description, local_logdir=local_logdir
         ),
         make_search=lambda *_: ListSearch(configurations),
         trials=len(configurations),

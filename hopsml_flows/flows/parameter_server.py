@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from hopsml_flows.execution import SYNC_SECONDS
+from typing import Unpack
+
 from hopsml_flows.flows.experiment_flow import experiment_flow
 from hopsml_flows.plan.distributed_training import training_plan
 from hopsml_flows.plan.group_options import checked_group
-from hopsml_flows.plan.plan import Options, Plan
+from hopsml_flows.plan.options import Options, TrainingOptions
+from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.run_form import (
-    ClusterParameter,
-    CountParameter,
-    KeepFilesParameter,
     ProcessesParameter,
-    SecondsParameter,
     TrainParameter,
 )
-from hopsml_flows.trials import Framework
+from hopsml_flows.trials import Framework, RunResult
 
 __all__ = ["parameter_server"]
 
 
-@experiment_flow
+@experiment_flow(RunResult)
 def parameter_server(
     train: TrainParameter,
     name: str = "no-name",
@@ -31,19 +29,7 @@ def parameter_server(
     *,
     num_workers: ProcessesParameter | None = None,
     num_ps: ProcessesParameter = 1,
-    wait_for_workers: float | None = None,
-    environment: dict[str, str] | None = None,
-    project: str | None = None,
-    cluster: ClusterParameter = "auto",
-    seed: CountParameter | None = None,
-    retries: CountParameter = 1,
-    trial_timeout: SecondsParameter | None = None,
-    tags: list[str] | None = None,
-    resume: str | None = None,
-    progress: bool = True,
-    sync_interval: SecondsParameter = SYNC_SECONDS,
-    tensorboard: bool | None = None,
-    keep_files: KeepFilesParameter = False,
+    **options: Unpack[TrainingOptions],
 ) -> Plan:
     """Train one model whose variables lie on parameter servers, with workers that do not wait.
 
@@ -63,53 +49,22 @@ def parameter_server(
         num_workers: Workers besides the chief; None for as many as a running cluster, or
             ``n_workers`` of the ClusterConfig, has room for, and else 2, or one a GPU.
         num_ps: Parameter servers.
-        wait_for_workers: Seconds to wait for enough workers; None for 20.
-        environment: Environment variables of the processes, set before anything is imported.
-        project: Project root as an fsspec URL or a local path.
-        cluster: "auto", "local", "cuda", a scheduler's address, a YAML file of a cluster's
-            definition, or a ClusterConfig.
-        seed: Kept in the record.
-        retries: How often all processes are started again, from the last checkpoint, after one
-            of them died.
-        trial_timeout: Seconds after which training is stopped and has failed; None for no limit.
-        tags: Tags of the flow run and the record.
-        resume: Identifier of an experiment to go on with, from its last checkpoint.
-        progress: Print progress and results.
-        sync_interval: Seconds between two times that logs, events and checkpoints are brought to
-            a project that is not local.
-        tensorboard: Show the experiment in a TensorBoard while it runs; None for yes, unless
-            HOPSML_TENSORBOARD=false is in the environment.
-        keep_files: Keep what the chief writes in the working directory and does not return: True
-            for everything, or glob patterns such as "*.keras" or "checkpoints/**". The files come
-            into the directory files/ of the trial's, also where it fails.
+        **options: Those of :class:`~hopsml_flows.plan.options.TrainingOptions`.
 
     Returns:
         The result; it unpacks as ``path, outputs = parameter_server(…)``, with the
         outputs of the chief.
     """
-    options = Options.checked(
-        name=name,
-        description=description,
-        local_logdir=local_logdir,
-        project=project,
-        cluster=cluster,
-        seed=seed,
-        retries=retries,
-        trial_timeout=trial_timeout,
-        tags=tags,
-        resume=resume,
-        progress=progress,
-        sync_interval=sync_interval,
-        tensorboard=tensorboard,
-        keep_files=keep_files,
+    checked = Options.checked(
+        TrainingOptions, options, name=name, description=description, local_logdir=local_logdir
     )
     group = checked_group(
         Framework.PARAMETER_SERVER,
-        options.cluster,
+        checked.cluster,
         num_workers=num_workers,
         num_ps=num_ps,
         evaluator=evaluator,
-        wait_for_workers=wait_for_workers,
-        environment=environment,
+        wait_for_workers=checked.wait_for_workers,
+        environment=checked.environment,
     )
-    return training_plan("parameter_server", train, options, group, metric_key)
+    return training_plan("parameter_server", train, checked, group, metric_key)

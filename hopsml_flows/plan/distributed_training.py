@@ -8,7 +8,8 @@ from typing import Any
 from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.execution.group import check_packages
 from hopsml_flows.plan.group_options import GroupOptions
-from hopsml_flows.plan.plan import Options, Plan, checked_key
+from hopsml_flows.plan.options import Options
+from hopsml_flows.plan.plan import Plan, checked_key
 from hopsml_flows.search import ListSearch
 
 __all__ = ["training_plan"]

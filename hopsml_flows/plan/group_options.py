@@ -11,7 +11,14 @@ from hopsml_flows.execution import visible_gpus
 from hopsml_flows.trials import Framework, GroupShape
 from hopsml_flows.values.arguments import seconds, whole_number
 
-__all__ = ["GroupOptions", "checked_group", "group_of_search"]
+__all__ = [
+    "GroupOptions",
+    "checked_count",
+    "checked_group",
+    "checked_variables",
+    "checked_wait",
+    "group_of_search",
+]
 
 
 MOST_PROCESSES = 10_000
@@ -33,7 +40,7 @@ class GroupOptions:
 
     shape: GroupShape
     wait_for_workers: float | None
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     use_gpus: bool
     several: bool
     fills_cluster: bool = False
@@ -64,8 +71,8 @@ def checked_group(
     cluster: ClusterConfig,
     *,
     num_workers: object,
-    wait_for_workers: object,
-    environment: object,
+    wait_for_workers: float | None,
+    environment: Mapping[str, str],
     num_ps: object = 0,
     evaluator: object = False,
 ) -> GroupOptions:
@@ -75,8 +82,8 @@ def checked_group(
         framework: Whose processes they are.
         cluster: Where they run.
         num_workers: Processes that train; None for as many as the cluster has room for.
-        wait_for_workers: Seconds to wait for enough workers, or None.
-        environment: Environment variables of the processes, or None.
+        wait_for_workers: Seconds to wait for enough workers, or None; judged.
+        environment: Environment variables of the processes; judged.
         num_ps: Parameter servers.
         evaluator: Whether there is an evaluator besides.
 
@@ -87,17 +94,13 @@ def checked_group(
     if not isinstance(evaluator, bool):
         raise InvalidArgumentError("evaluator", evaluator, "must be True or False")
     with_ps = framework is Framework.PARAMETER_SERVER
-    ps = _count("num_ps", num_ps) if with_ps else 0
-    workers = None if num_workers is None else _count("num_workers", num_workers)
+    ps = checked_count("num_ps", num_ps) if with_ps else 0
+    workers = None if num_workers is None else checked_count("num_workers", num_workers)
     shape = GroupShape(framework, workers or 1, ps, evaluator)
     options = GroupOptions(
         shape=shape,
-        wait_for_workers=(
-            None
-            if wait_for_workers is None
-            else seconds("wait_for_workers", wait_for_workers, zero=True, otherwise=", or None")
-        ),
-        environment=_variables(environment),
+        wait_for_workers=wait_for_workers,
+        environment=environment,
         use_gpus=cluster.kind != "local" and cluster.gpus_per_trial != 0,
         several=False,
         fills_cluster=workers is None and cluster.kind == "address",
@@ -112,24 +115,22 @@ def checked_group(
     return options
 
 
-def group_of_search(cluster: ClusterConfig, processes: object) -> GroupOptions | None:
-    """Judge the argument ``processes_per_trial`` of a search.
+def group_of_search(cluster: ClusterConfig, processes: int) -> GroupOptions | None:
+    """The group that each trial of a search is.
 
     Args:
         cluster: Where the trials run.
         processes: Processes that train together as one trial.
 
     Returns:
-        None where a trial is one process, in that of its worker.
+        None where a trial is one process.
 
     Raises:
-        InvalidArgumentError: It is no such number.
         InvalidClusterError: The cluster is to have fewer workers.
     """
-    count = _count("processes_per_trial", processes)
-    if count == 1:
+    if processes == 1:
         return None
-    shape = GroupShape(Framework.ANY, count)
+    shape = GroupShape(Framework.ANY, processes)
     _check_size(cluster, shape)
     return GroupOptions(
         shape=shape,
@@ -157,18 +158,49 @@ def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
         )
 
 
-def _count(argument: str, value: object) -> int:
+def checked_count(argument: str, value: object) -> int:
+    """Judge a number of processes.
+
+    Args:
+        argument: The argument's name.
+        value: What was passed.
+
+    Raises:
+        InvalidArgumentError: It is not an integer from 1 to 10,000.
+    """
     return whole_number(argument, value, least=1, most=MOST_PROCESSES)
 
 
-def _variables(value: object) -> dict[str, str]:
+def checked_wait(argument: str, value: object) -> float | None:
+    """Judge how long to wait for enough workers.
+
+    Args:
+        argument: The argument's name.
+        value: What was passed.
+
+    Raises:
+        InvalidArgumentError: It is neither a number of seconds nor None.
+    """
+    return None if value is None else seconds(argument, value, zero=True, otherwise=", or None")
+
+
+def checked_variables(argument: str, value: object) -> dict[str, str]:
+    """Judge environment variables of processes.
+
+    Args:
+        argument: The argument's name.
+        value: What was passed.
+
+    Raises:
+        InvalidArgumentError: It is neither a dict of strings nor None.
+    """
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(
         isinstance(name, str) and name and "=" not in name and isinstance(text, str)
         for name, text in value.items()
     ):
-        raise InvalidArgumentError("environment", value, "must be a dict of strings, or None")
+        raise InvalidArgumentError(argument, value, "must be a dict of strings, or None")
     if any("\0" in name + text for name, text in value.items()):
-        raise InvalidArgumentError("environment", value, "must have no NUL characters")
+        raise InvalidArgumentError(argument, value, "must have no NUL characters")
     return dict(value)

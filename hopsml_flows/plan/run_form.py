@@ -47,6 +47,7 @@ __all__ = [
     "KeepFilesParameter",
     "PositionsParameter",
     "ProcessesParameter",
+    "ProjectParameter",
     "SecondsParameter",
     "StrategyParameter",
     "TrainParameter",
@@ -211,7 +212,14 @@ _UNNAMED = {
 }
 _LIST = {"type": "array", "minItems": 1}
 
-TrainParameter = Annotated[Any, WithJsonSchema({"type": "string", "minLength": 1})]
+ProjectParameter = Annotated[
+    str | PathLike[str] | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
+]
+"""A project's root."""
+
+TrainParameter = Annotated[
+    Callable[..., Any] | str, WithJsonSchema({"type": "string", "minLength": 1})
+]
 """A training function; an import string in forms and deployments."""
 
 BoundsParameter = Annotated[

@@ -31,7 +31,7 @@ from hopsml_flows.trials.outputs import DEFAULT_KEY, LOG, checked_outputs, json_
 from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
-from hopsml_flows.trials.result import ExperimentResult
+from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
 from hopsml_flows.trials.trial_files import (
     commit_text,
     committed_result,
@@ -64,6 +64,8 @@ __all__ = [
     "Report",
     "Reports",
     "Role",
+    "RunResult",
+    "SearchResult",
     "Seat",
     "Seeds",
     "State",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.search import Direction
 from hopsml_flows.text import unicode_text
@@ -13,21 +13,15 @@ from hopsml_flows.trials.model import State, TrialResult
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ExperimentResult"]
-
-_ONE_TRIAL = frozenset(
-    {"launch", "mirrored", "collective_all_reduce", "parameter_server", "distributed"}
-)
-"""Verbs that return their experiment's directory and outputs, as HopsML's do."""
+__all__ = ["ExperimentResult", "RunResult", "SearchResult"]
 
 
-@dataclass(frozen=True, slots=True)
-class ExperimentResult(Sequence[Any]):
+@dataclass(frozen=True)
+class ExperimentResult:
     """An experiment that is over.
 
-    It is also the tuple that the verb returned in HopsML: ``path, outputs`` of ``launch`` and the
-    verbs for distributed training, ``best_dir, best_params, best_outputs`` of the searches. It
-    unpacks, and has items, slices (as tuples) and a length, as that tuple has.
+    Verbs return one of its two kinds, :class:`SearchResult` and :class:`RunResult`. Each is also
+    the tuple that the verb returned in HopsML.
 
     Args:
         id: The experiment's identifier.
@@ -51,22 +45,6 @@ class ExperimentResult(Sequence[Any]):
     duration: float
     flow_run_id: str | None = None
 
-    def as_tuple(self) -> tuple[Any, ...]:
-        """What HopsML returned: ``path, outputs``, or ``best_dir, best_params, best_outputs``."""
-        if self.function in _ONE_TRIAL:
-            return self.path, self.outputs
-        return self.best_dir, self.best_params, self.outputs
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Any, ...]: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Any:
-        return self.as_tuple()[index]
-
-    def __len__(self) -> int:
-        return len(self.as_tuple())
-
     @property
     def best_dir(self) -> str | None:
         """The best trial's directory: a local path or a URL."""
@@ -86,12 +64,8 @@ class ExperimentResult(Sequence[Any]):
 
     @property
     def outputs(self) -> dict[str, Any] | None:
-        """The best trial's outputs; where nothing is searched, those of the one trial, or None."""
-        if self.function not in _ONE_TRIAL:
-            return None if self.best is None else self.best.outputs
-        if len(self.trials) == 1:
-            return self.trials[0].outputs or None
-        return None
+        """The best trial's outputs, or None."""
+        return None if self.best is None else self.best.outputs
 
     @property
     def failed(self) -> tuple[TrialResult, ...]:
@@ -124,6 +98,49 @@ class ExperimentResult(Sequence[Any]):
                 for result in self.trials
             ]
         )
+
+
+class SearchResult(  # noqa: SLOT001 - its base has fields, which a tuple has no slots for
+    ExperimentResult, tuple[str, dict[str, Any], dict[str, Any]]
+):
+    """The result of a search: ``best_dir, best_params, best_outputs``.
+
+    All three are None in the result of a search that failed, which
+    :class:`~hopsml_flows.errors.ExperimentFailedError` carries.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> SearchResult:
+        """The tuple of an experiment; its arguments are those of :class:`ExperimentResult`."""
+        result = ExperimentResult(*args, **kwargs)
+        return tuple.__new__(cls, (result.best_dir, result.best_params, result.outputs))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:  # pickle's
+        return _values(self)
+
+
+class RunResult(ExperimentResult, tuple[str, dict[str, Any] | None]):  # noqa: SLOT001 - as above
+    """The result of training once, or once for each set of arguments: ``path, outputs``."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> RunResult:
+        """The tuple of an experiment; its arguments are those of :class:`ExperimentResult`."""
+        result = ExperimentResult(*args, **kwargs)
+        return tuple.__new__(cls, (result.path, _only_outputs(result)))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:  # pickle's
+        return _values(self)
+
+    @property
+    def outputs(self) -> dict[str, Any] | None:
+        """The outputs of the only trial; None where there are several, or no outputs."""
+        return _only_outputs(self)
+
+
+def _only_outputs(result: ExperimentResult) -> dict[str, Any] | None:
+    return result.trials[0].outputs or None if len(result.trials) == 1 else None
+
+
+def _values(result: ExperimentResult) -> tuple[Any, ...]:
+    return tuple(getattr(result, field.name) for field in fields(result))
 
 
 def _columns(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""The last check of a plan, against storage and cluster. Still before anything is started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hopsml_flows.cluster.open_cluster import check_reachable, count_workers
+from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.plan.earlier_record import earlier_record
+from hopsml_flows.plan.plan import Plan
+from hopsml_flows.plan.resume import check_is_over, resumable
+from hopsml_flows.plan.warm_start import warmed
+
+__all__ = ["prepare"]
+
+
+def prepare(plan: Plan) -> Plan:
+    """Check that the project can be written and the cluster reached.
+
+    Args:
+        plan: The plan that a verb made.
+
+    Returns:
+        The plan to run. One that resumes an experiment has that one's seed; one that begins with
+        an earlier experiment has its configurations.
+
+    Raises:
+        InvalidProjectError: The project cannot be written, or workers cannot see it.
+        InvalidClusterError: The cluster cannot be reached.
+        InvalidArgumentError: The experiment to resume, or to begin with, does not exist or does
+            not match.
+    """
+    project = plan.options.project
+    if project.in_memory and plan.options.cluster.kind != "address":
+        raise InvalidProjectError(
+            "project", project.url, "must be storage that worker processes share"
+        )
+    project.check_writable()
+    if plan.options.resume is None:
+        ready = warmed(plan)
+    else:
+        record = earlier_record(project, plan.options.resume)
+        ready = resumable(plan, record)
+        check_is_over(project, record)
+    check_reachable(plan.options.cluster, project)
+    group = plan.group
+    if group is not None and group.fills_cluster:
+        filling = group.filling(count_workers(plan.options.cluster))
+        return replace(ready, options=replace(ready.options, group=filling))
+    return ready
