@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from hopsml_flows.execution import event_records as events
+from hopsml_flows.execution import event_records
 
 __all__ = ["described", "joined"]
 
@@ -69,7 +69,9 @@ def joined(descriptions: Iterable[Any]) -> bytes:
         tensor=metadata.NULL_TENSOR,
     )
     now = time.time()
-    return events.beginning(now) + events.record(summary_pb2.Summary(value=[value]), now)
+    return event_records.beginning(now) + event_records.record(
+        summary_pb2.Summary(value=[value]), now
+    )
 
 
 def _widened(one: Any, other: Any) -> Any:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hopsml_flows.board import combined_hparams as hparams
+from hopsml_flows.board import combined_hparams
 from hopsml_flows.board.scope import Shown
 from hopsml_flows.storage import FileInfo, TrialFiles
 from hopsml_flows.storage.retries import answer_limit
@@ -99,7 +99,9 @@ class View:
             self._look(path, self.root / name, joins=bool(name))
         if self._descriptions != before:
             self._joined = _File(self._renewed(self.root / TrialFiles.EVENTS_START, self._joined))
-            whole = hparams.joined(description for _, description in self._descriptions.values())
+            whole = combined_hparams.joined(
+                description for _, description in self._descriptions.values()
+            )
             self._joined.path.write_bytes(whole)
         return self._failed
 
@@ -187,7 +189,7 @@ class View:
         size, _ = self._descriptions.get(source, (-1, None))
         if size == file.size:
             return True
-        description = hparams.described(self._asked(lambda: self._project.read(file.name)))
+        description = combined_hparams.described(self._asked(lambda: self._project.read(file.name)))
         if description is None:
             return False
         self._descriptions[source] = (file.size, description)

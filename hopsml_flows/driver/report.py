@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hopsml_flows.driver.trial_table import TrialTable, value_text
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.server.embedded_server import server_is_embedded
+from hopsml_flows.server.embedded import server_is_embedded
 from hopsml_flows.text import fitting, number_text, readable, say
 from hopsml_flows.trials import ExperimentResult, Generation
 

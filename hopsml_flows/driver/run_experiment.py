@@ -24,7 +24,7 @@ from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.resume import check_budget
 from hopsml_flows.plan.retry import Attempt, gone_on
 from hopsml_flows.server.dead_runs import declare_crashed
-from hopsml_flows.server.embedded_server import server_is_embedded
+from hopsml_flows.server.embedded import server_is_embedded
 from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
 from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from hopsml_flows.execution import event_records as events
+from hopsml_flows.execution import event_records
 from hopsml_flows.trials import Rate
 
 __all__ = ["Scalars"]
@@ -104,8 +104,8 @@ class Scalars:
             if self._file is None:
                 # Nothing lies in a buffer of this process, which may be killed.
                 self._file = self._path.open("ab", buffering=0)
-                self._put(events.beginning(wall_time) + events.restart(wall_time))
-            self._put(events.scalar(tag, value, wall_time, step))
+                self._put(event_records.beginning(wall_time) + event_records.restart(wall_time))
+            self._put(event_records.scalar(tag, value, wall_time, step))
         except OSError as error:  # a disk that is full must not cost the trial its work
             self._end()
             _logger.warning(

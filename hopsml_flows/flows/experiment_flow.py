@@ -210,7 +210,7 @@ def experiment_flow(returns: type[R]) -> Callable[[Callable[P, Plan]], Experimen
 
 def _enter_server(stack: ExitStack) -> None:
     # Imports Prefect's server client.
-    from hopsml_flows.server.embedded_server import embedded_server
+    from hopsml_flows.server.embedded import embedded_server
 
     stack.enter_context(embedded_server())
 

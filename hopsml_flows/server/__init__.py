@@ -6,7 +6,7 @@ __all__ = ["embedded_server", "server_is_embedded"]
 def __getattr__(name: str) -> object:
     # Imports Dask; the server's own process needs none of it.
     if name in __all__:
-        from hopsml_flows.server import embedded_server as embedded
+        from hopsml_flows.server import embedded
 
         return getattr(embedded, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

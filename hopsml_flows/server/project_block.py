@@ -100,7 +100,7 @@ def saved_project(text: str | None) -> Project:
         PrefectServerError: There is no server to ask.
     """
     # Imports Prefect's server client.
-    from hopsml_flows.server.embedded_server import embedded_server
+    from hopsml_flows.server.embedded import embedded_server
 
     with embedded_server():
         return loaded_project(block_reference(text) or "")

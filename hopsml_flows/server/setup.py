@@ -23,7 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
 from hopsml_flows.errors import InvalidArgumentError, PrefectServerError
-from hopsml_flows.server.configured_server import LOWEST, check_configured, is_too_old
+from hopsml_flows.server.configured import LOWEST, check_configured, is_too_old
 from hopsml_flows.server.project_block import HopsFSProject, loaded_block
 from hopsml_flows.storage import Project
 

@@ -11,8 +11,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from hopsml_flows.execution import Job
-from hopsml_flows.execution import event_records as events
+from hopsml_flows.execution import Job, event_records
 from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, output_tag
@@ -132,7 +131,7 @@ def end_events(result: TrialResult) -> bytes:
     data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
     session = _summary(metadata.SESSION_END_INFO_TAG, data)
     # The final value ends the curve of what was reported.
-    final = [events.record(scalars, ended, result.step or 0)] if numbers else []
+    final = [event_records.record(scalars, ended, result.step or 0)] if numbers else []
     return b"".join([_records([session], ended), *final])
 
 
@@ -148,8 +147,8 @@ def _summary(tag: str, data: Any) -> Any:
 
 def _records(summaries: Iterable[Any], wall_time: float) -> bytes:
     """Summaries as the content of an event file."""
-    written = [events.record(summary, wall_time) for summary in summaries]
-    return b"".join([events.beginning(wall_time), *written])
+    written = [event_records.record(summary, wall_time) for summary in summaries]
+    return b"".join([event_records.beginning(wall_time), *written])
 
 
 def _info(name: str, known: Values) -> Any:

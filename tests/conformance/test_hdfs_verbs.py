@@ -11,8 +11,7 @@ import pytest
 from hopsml_flows import hdfs
 from hopsml_flows.errors import InvalidArgumentError, NoSpaceError, UnsupportedOperationError
 from hopsml_flows.hdfs import downloads as fetching
-from hopsml_flows.storage import Project
-from hopsml_flows.storage import content_version as handle
+from hopsml_flows.storage import Project, content_version
 from tests.conformance.test_projects import STORAGES
 from tests.running import trial_on
 
@@ -42,7 +41,7 @@ def downloads(monkeypatch):
 @pytest.fixture
 def settled(monkeypatch):
     """What was written just now counts as written long ago."""
-    monkeypatch.setattr(handle, "DOUBT_SECONDS", -60.0)
+    monkeypatch.setattr(content_version, "DOUBT_SECONDS", -60.0)
 
 
 @pytest.fixture

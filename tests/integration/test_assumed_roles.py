@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hopsml_flows import credentials_provider, experiment
-from hopsml_flows.execution import assumed_role as assumed
-from hopsml_flows.execution import credentials
+from hopsml_flows.execution import assumed_role, credentials
 from tests.servers import s3
 
 ROLE = "arn:aws:iam::123456789012:role/analyst"
@@ -16,13 +15,13 @@ URL = f"s3://{s3.BUCKET}/of-a-role/data"
 @pytest.fixture
 def sts(moto_endpoint, monkeypatch):
     monkeypatch.setattr(credentials, "_published", None)
-    monkeypatch.setattr(assumed, "_assumed", None)
+    monkeypatch.setattr(assumed_role, "_assumed", None)
     for name, value in s3.environment(moto_endpoint).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "x")  # so that it is removed at the end
     monkeypatch.delenv("AWS_SESSION_TOKEN")
     yield moto_endpoint
-    assumed._assumed = None
+    assumed_role._assumed = None
 
 
 def reads_s3(endpoint, path):
@@ -75,7 +74,7 @@ def test_trials_on_every_worker_have_the_roles_credentials(
 def test_a_trial_that_lasts_longer_gets_renewed_credentials(
     sts, prefect_server, dask_address, project, monkeypatch
 ):
-    monkeypatch.setattr(assumed, "SHARE_OF_LIFE", 0.002)  # of 900 s: STS gives none for less
+    monkeypatch.setattr(assumed_role, "SHARE_OF_LIFE", 0.002)  # of 900 s: STS gives none for less
     credentials_provider.assume_role(ROLE, duration_seconds=900)
     result = experiment.launch(
         sees_a_renewal,

@@ -10,7 +10,7 @@ import distributed
 import psutil
 import pytest
 
-from hopsml_flows.cluster import project_visibility as visible
+from hopsml_flows.cluster import project_visibility
 from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.open_cluster import open_cluster
 from hopsml_flows.errors import ResourceUnavailableError
@@ -48,7 +48,7 @@ def test_workers_that_hang_while_they_start_are_given_up_after_start_timeout():
 
 
 def test_a_worker_that_does_not_answer_is_said_before_the_experiment(monkeypatch, tmp_path):
-    monkeypatch.setattr(visible, "_ANSWER_SECONDS", 3)
+    monkeypatch.setattr(project_visibility, "_ANSWER_SECONDS", 3)
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address=":0"
@@ -59,7 +59,7 @@ def test_a_worker_that_does_not_answer_is_said_before_the_experiment(monkeypatch
         os.kill(pid, signal.SIGSTOP)
         try:
             with pytest.raises(ResourceUnavailableError, match="worker did not answer within 3 s"):
-                visible.check_visible(client, Project(str(tmp_path / "project")))
+                project_visibility.check_visible(client, Project(str(tmp_path / "project")))
         finally:
             os.kill(pid, signal.SIGCONT)
 

@@ -20,8 +20,8 @@ from prefect.settings import (
 from hopsml_flows import experiment
 from hopsml_flows.cli import main
 from hopsml_flows.errors import PrefectServerError
-from hopsml_flows.server.configured_server import check_configured
-from hopsml_flows.server.embedded_server import embedded_server
+from hopsml_flows.server.configured import check_configured
+from hopsml_flows.server.embedded import embedded_server
 
 PAGE = (200, {"Content-Type": "text/html"}, b"<html>Sign in</html>")
 
@@ -144,7 +144,7 @@ def test_a_wrong_password_says_so_and_is_not_shown():
 
 
 def test_a_gateway_without_its_server_is_asked_again_and_then_said(monkeypatch):
-    monkeypatch.setattr("hopsml_flows.server.configured_server._ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("hopsml_flows.server.configured._ANSWER_SECONDS", 1.0)
     with web_server({"*": (502, {}, b"")}) as (url, asked):
         said = refused(f"{url}/api")
     assert "502 Bad Gateway" in said

@@ -138,7 +138,7 @@ def test_program_is_versioned_with_the_experiment(embedded):
 def test_a_server_that_is_too_slow_is_an_error_and_is_stopped():
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from hopsml_flows.server.embedded_server import embedded_server
+    from hopsml_flows.server.embedded import embedded_server
 
     with (
         temporary_settings(restore_defaults={PREFECT_API_URL}),
@@ -159,7 +159,7 @@ def test_a_server_that_cannot_start_is_an_error_with_its_output():
         temporary_settings,
     )
 
-    from hopsml_flows.server.embedded_server import embedded_server
+    from hopsml_flows.server.embedded import embedded_server
 
     with (
         temporary_settings(

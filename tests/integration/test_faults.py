@@ -437,7 +437,7 @@ def test_a_server_that_never_comes_back_costs_no_result(project):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from hopsml_flows.errors import HopsmlWarning
-    from hopsml_flows.server.embedded_server import embedded_server
+    from hopsml_flows.server.embedded import embedded_server
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}), embedded_server() as url:
         servers = [

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 SERVE = """
 import httpx, json, os, sys
 from pathlib import Path
-from hopsml_flows.server.embedded_server import embedded_server
+from hopsml_flows.server.embedded import embedded_server
 
 Path(f"ready-{os.getpid()}").touch()
 while not Path("go").exists():

@@ -22,17 +22,17 @@ def curved(x, gate):
     from pathlib import Path
 
     from hopsml_flows import tensorboard
-    from hopsml_flows.execution import event_records as events
+    from hopsml_flows.execution import event_records
 
     if x == 1:
         return {"accuracy": 0.5}
     deadline = time.monotonic() + 120
     with Path(tensorboard.logdir(), "events.out.tfevents.1.user").open("wb", buffering=0) as file:
-        file.write(events.beginning(time.time()))
+        file.write(event_records.beginning(time.time()))
         step = 0
         while not Path(gate).exists():
             assert time.monotonic() < deadline, "nobody looked"
-            file.write(events.scalar("loss", 1 / (step + 1), time.time(), step))
+            file.write(event_records.scalar("loss", 1 / (step + 1), time.time(), step))
             step += 1
             time.sleep(0.2)
     return {"accuracy": 0.75}

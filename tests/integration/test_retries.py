@@ -10,7 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import Running
 
 from hopsml_flows import experiment
-from hopsml_flows.driver import record_keeping as records
+from hopsml_flows.driver import record_keeping
 from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning, StorageUnavailableError
 from hopsml_flows.storage import Project, this_process
 
@@ -209,7 +209,7 @@ def test_a_run_that_is_stopped_while_it_begins_has_a_killed_record(
     def stopped():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(records, "environment_text", stopped)
+    monkeypatch.setattr(record_keeping, "environment_text", stopped)
     with pytest.raises(KeyboardInterrupt):
         experiment.grid_search(product, {"x": [1]}, **options)
     (record,) = experiments().values()

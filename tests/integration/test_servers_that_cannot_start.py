@@ -17,7 +17,7 @@ import hopsml_tasks
 
 SERVE = """
 from hopsml_flows.errors import PrefectServerError
-from hopsml_flows.server.embedded_server import embedded_server
+from hopsml_flows.server.embedded import embedded_server
 
 try:
     with embedded_server() as url:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from hopsml_flows import experiment
-from hopsml_flows.cluster import open_cluster as opened
+from hopsml_flows.cluster import open_cluster
 from hopsml_flows.errors import (
     FunctionNotFoundError,
     InvalidArgumentError,
@@ -272,8 +272,8 @@ def test_an_unknown_cluster(verb, cluster):
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch):
-    assert opened.CONNECT_SECONDS == 10
-    monkeypatch.setattr(opened, "CONNECT_SECONDS", 1)
+    assert open_cluster.CONNECT_SECONDS == 10
+    monkeypatch.setattr(open_cluster, "CONNECT_SECONDS", 1)
     with socket.socket() as silent:  # accepts, and never says a word
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -284,7 +284,7 @@ def test_a_scheduler_that_does_not_answer(monkeypatch):
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch):
-    monkeypatch.setattr(opened, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(open_cluster, "CONNECT_SECONDS", 1)
     with socket.socket() as unheard:  # bound, so that nobody else is there either
         unheard.bind(("127.0.0.1", 0))
         with pytest.raises(InvalidClusterError, match="no scheduler answered"):

@@ -14,8 +14,7 @@ from hopsml_flows.errors import (
     InvalidArgumentError,
     UnsupportedOperationError,
 )
-from hopsml_flows.execution import assumed_role as assumed
-from hopsml_flows.execution import credentials
+from hopsml_flows.execution import assumed_role, credentials
 from hopsml_flows.storage import Project
 from tests.servers import s3
 from tests.waiting import wait_until
@@ -29,14 +28,14 @@ def sts(moto_endpoint, monkeypatch):
     """STS, and an identity that may assume roles; what is assumed ends with the test."""
     monkeypatch.setattr(credentials, "_published", None)
     monkeypatch.setattr(credentials, "_received", None)
-    monkeypatch.setattr(assumed, "_assumed", None)
+    monkeypatch.setattr(assumed_role, "_assumed", None)
     for name, value in s3.environment(moto_endpoint).items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_PROFILE"):
         monkeypatch.setenv(name, "x")  # so that it is removed at the end
         monkeypatch.delenv(name)
     yield moto_endpoint
-    assumed._assumed = None  # its thread ends
+    assumed_role._assumed = None  # its thread ends
 
 
 def test_a_role_is_assumed_and_its_credentials_are_in_the_environment(sts):
@@ -64,7 +63,7 @@ def test_the_default_role_is_that_of_the_environment(sts, monkeypatch):
 
 
 def test_credentials_are_renewed_before_they_expire(sts, monkeypatch):
-    monkeypatch.setattr(assumed, "SHARE_OF_LIFE", 0.001)  # STS gives none for less than 900 s
+    monkeypatch.setattr(assumed_role, "SHARE_OF_LIFE", 0.001)  # STS gives none for less than 900 s
     heard = []
     with credentials.listening(heard.append):
         first = credentials_provider.assume_role(ROLE, duration_seconds=900)
@@ -76,14 +75,14 @@ def test_credentials_are_renewed_before_they_expire(sts, monkeypatch):
 
 def test_another_role_is_assumed_with_the_identity_before_the_first(sts):
     credentials_provider.assume_role(ROLE)
-    identity = assumed._assumed.identity
+    identity = assumed_role._assumed.identity
     credentials_provider.assume_role(ROLE.replace("analyst", "other"))
-    assert assumed._assumed.identity is identity
+    assert assumed_role._assumed.identity is identity
     assert identity.get_credentials().access_key == s3.KEY
 
 
 def test_renewal_ends_when_the_program_sets_other_credentials(sts, monkeypatch):
-    monkeypatch.setattr(assumed, "SHARE_OF_LIFE", 0.001)
+    monkeypatch.setattr(assumed_role, "SHARE_OF_LIFE", 0.001)
     before = {*threading.enumerate()}
     credentials_provider.assume_role(ROLE)
     new = {*threading.enumerate()} - before  # the server of this process may answer in others

@@ -10,8 +10,7 @@ import pytest
 
 from hopsml_flows.errors import DamagedFileError, StorageUnavailableError
 from hopsml_flows.execution import Staging, committed, earlier_trials
-from hopsml_flows.storage import ExperimentPaths, TrialFiles
-from hopsml_flows.storage import retries as patience
+from hopsml_flows.storage import ExperimentPaths, TrialFiles, retries
 from hopsml_flows.trials import (
     DeviceUsage,
     MeanPeak,
@@ -245,7 +244,7 @@ def failing(monkeypatch, project, name, errors):
         return read(self, path, start, stop)
 
     monkeypatch.setattr(type(project), "read", failing_read)
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.01)
     return reads
 
 

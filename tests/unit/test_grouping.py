@@ -5,7 +5,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError, SignatureMismatchError
-from hopsml_flows.plan import group_options as grouping
+from hopsml_flows.plan import group_options
 from hopsml_flows.plan.group_options import checked_group, group_of_search
 from hopsml_flows.trials import Framework
 
@@ -44,7 +44,7 @@ def test_a_running_cluster_is_filled():
 
 
 def test_gpus_make_one_mirrored_process_or_one_torch_process_each(monkeypatch):
-    monkeypatch.setattr(grouping, "visible_gpus", lambda: ["0", "1", "2"])
+    monkeypatch.setattr(group_options, "visible_gpus", lambda: ["0", "1", "2"])
     auto = ClusterConfig()
     assert group(Framework.MIRRORED, auto).shape.workers == 1
     assert group(Framework.TORCH, auto).shape.workers == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hopsml_flows.cluster import open_cluster as opened
+from hopsml_flows.cluster import open_cluster
 from hopsml_flows.errors import NoSpaceError, ResourceUnavailableError
 
 
@@ -21,7 +21,7 @@ class Client:
 
 
 def cluster(client):
-    return opened.OpenCluster(client, owned=False, most=None, resources={}, mark=None)
+    return open_cluster.OpenCluster(client, owned=False, most=None, resources={}, mark=None)
 
 
 def test_a_call_that_fails_before_the_client_notices_says_that_the_scheduler_is_gone():
@@ -34,7 +34,7 @@ def test_a_call_that_fails_before_the_client_notices_says_that_the_scheduler_is_
 
 @pytest.mark.parametrize("error", [OSError("no route"), NoSpaceError("the disk is full")])
 def test_another_error_passes_where_the_scheduler_is_there(monkeypatch, error):
-    monkeypatch.setattr(opened, "NOTICE_SECONDS", 0.1)
+    monkeypatch.setattr(open_cluster, "NOTICE_SECONDS", 0.1)
     with pytest.raises(type(error)) as caught, cluster(Client(10**9)).telling_its_end():
         raise error
     assert caught.value is error

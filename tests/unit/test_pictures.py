@@ -41,7 +41,7 @@ from hopsml_flows.tracking.pictures.scales import (
     parameter_scale,
     short_number,
 )
-from hopsml_flows.tracking.prefect import picture_artifact as artifact
+from hopsml_flows.tracking.prefect import picture_artifact
 from hopsml_flows.trials import State, TrialResult
 
 SPACE = {
@@ -627,10 +627,13 @@ def test_the_artifact_is_one_page_with_all_pictures_inside(monkeypatch):
     sent = []
     identifier = uuid4()
     monkeypatch.setattr(
-        artifact, "create_markdown_artifact", lambda **how: sent.append(how) or identifier
+        picture_artifact, "create_markdown_artifact", lambda **how: sent.append(how) or identifier
     )
     found = pictures(experiment(), SPACE, direction=MAX, metric="accuracy")
-    assert artifact.picture_artifact(found, name="My Search", title="my-search-1") == identifier
+    assert (
+        picture_artifact.picture_artifact(found, name="My Search", title="my-search-1")
+        == identifier
+    )
     (how,) = sent
     assert how["key"] == "my-search-pictures"
     images = re.findall(r"!\[([^\]]+)\]\(data:image/png;base64,([^)]+)\)", how["markdown"])
@@ -642,9 +645,9 @@ def test_without_pictures_or_without_a_server_there_is_no_artifact(monkeypatch):
     def away(**how):
         raise ConnectionError
 
-    monkeypatch.setattr(artifact, "create_markdown_artifact", away)
-    assert artifact.picture_artifact({}, name="e", title="e") is None
-    assert artifact.picture_artifact({"a.png": b"1"}, name="e", title="e") is None
+    monkeypatch.setattr(picture_artifact, "create_markdown_artifact", away)
+    assert picture_artifact.picture_artifact({}, name="e", title="e") is None
+    assert picture_artifact.picture_artifact({"a.png": b"1"}, name="e", title="e") is None
 
 
 def test_prefects_ui_still_allows_pictures_inside_markdown():

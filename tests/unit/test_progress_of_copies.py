@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hopsml_flows.hdfs import copy_progress as shown_module
+from hopsml_flows.hdfs import copy_progress
 from hopsml_flows.hdfs.copy_progress import readable, shown
 
 
@@ -23,7 +23,7 @@ def test_a_small_copy_says_nothing(capsys):
 
 
 def test_a_large_copy_prints_lines_where_there_is_no_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(shown_module, "_LINE_SECONDS", 0)
+    monkeypatch.setattr(copy_progress, "_LINE_SECONDS", 0)
     with shown("a to b", 100 << 20) as progress:
         progress.of("one")(50 << 20, 60 << 20)
         progress.of("two")(30 << 20, 40 << 20)

@@ -15,8 +15,7 @@ from hopsml_flows.errors import (
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.plan.retry import Attempt, started_by
 from hopsml_flows.service.experiment_finder import find_experiment
-from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.storage import retries as patience
+from hopsml_flows.storage import ExperimentPaths, Project, retries
 from hopsml_flows.tracking import ExperimentRecord, read_record
 
 ATTEMPT = Attempt("origin-1", 2)
@@ -52,7 +51,7 @@ def failing(monkeypatch):
             return read(self, path, start, stop)
 
         monkeypatch.setattr(Project, "read", failing_read)
-        monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.01)
+        monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.01)
         return left
 
     return fail
@@ -89,7 +88,7 @@ def test_a_refusal_is_an_error_that_names_the_file_and_not_a_missing_record(
 def test_what_stays_away_for_long_is_an_error(project, there, failing, reader, monkeypatch):
     there()
     failing(*[TimeoutError("busy")] * 100)
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.05)
     with pytest.raises(StorageUnavailableError, match="TimeoutError: busy"):
         READERS[reader](project)
 

@@ -9,7 +9,7 @@ import pytest
 from prefect import task
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from hopsml_flows.cluster import state_book as states
+from hopsml_flows.cluster import state_book
 from hopsml_flows.errors import HopsmlWarning
 
 
@@ -17,15 +17,15 @@ from hopsml_flows.errors import HopsmlWarning
     ("listens", "said"), [(True, r"nothing came within 0\.5 s"), (False, "it refuses connections")]
 )
 def test_a_server_that_is_silent_is_told_from_one_that_is_gone(monkeypatch, listens, said):
-    monkeypatch.setattr(states, "_BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(state_book, "_BUSY_SECONDS", 0.5)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if listens:
             server.listen(8)
         url = f"http://127.0.0.1:{server.getsockname()[1]}/api"
         with temporary_settings({PREFECT_API_URL: url}):
-            book = states.StateBook()
-            final = states.FinalState("0001", "COMPLETED", "Completed", None, uuid4())
+            book = state_book.StateBook()
+            final = state_book.FinalState("0001", "COMPLETED", "Completed", None, uuid4())
             book.note(uuid4(), task(lambda: None), final)
             with pytest.warns(HopsmlWarning, match=rf"does not answer \({said}\)"):
                 book.settle(patience_seconds=1.0, hurry=False)

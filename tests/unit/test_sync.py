@@ -15,8 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hopsml_flows.execution import Job, Place, Staging, committed, evaluate, packed
 from hopsml_flows.execution.files import sync as sync_module
 from hopsml_flows.execution.files.sync import WHOLE_UP_TO, Sync
-from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
-from hopsml_flows.storage import retries as patience
+from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, retries
 from hopsml_flows.trials import Failure, State, Trial, TrialResult
 from tests.waiting import wait_until
 
@@ -67,8 +66,8 @@ def faulty(monkeypatch):
     monkeypatch.setattr(Faulty, "error", None)
     monkeypatch.setattr(Faulty, "failing_writes", 0)
     monkeypatch.setattr(Faulty, "asked", [])
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.4)
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.4)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.05)
     return Project(f"faulty://{uuid4().hex}/project")
 
 
@@ -217,7 +216,7 @@ def test_at_the_end_everything_is_there_and_what_was_removed_is_gone(sync, fault
 
 
 def test_the_end_waits_for_a_storage_that_comes_back(sync, faulty, tmp_path, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 30)
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 30)
     (tmp_path / "output.log").write_text("log")
     Faulty.error = ConnectionError("no route")
     timer = threading.Timer(0.3, lambda: setattr(Faulty, "error", None))
@@ -227,7 +226,7 @@ def test_the_end_waits_for_a_storage_that_comes_back(sync, faulty, tmp_path, mon
 
 
 def test_the_end_does_not_wait_for_what_is_forbidden(sync, faulty, tmp_path, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 30)
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 30)
     (tmp_path / "output.log").write_text("log")
     Faulty.error = PermissionError("not yours")
     with pytest.raises(PermissionError, match="not yours"):
@@ -430,7 +429,7 @@ def test_another_attempt_goes_on_with_the_log_and_removes_what_else_was_brought(
 
 
 def test_whether_a_trial_is_committed_is_asked_again_while_storage_is_away(faulty, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 30)
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 30)
     Faulty.error = ConnectionError("no route")
     threading.Timer(0.2, lambda: setattr(Faulty, "error", None)).start()
     assert committed(faulty, PATHS, trial_of()) is None

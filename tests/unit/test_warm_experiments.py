@@ -15,8 +15,7 @@ from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError, StorageUnavailableError
 from hopsml_flows.plan.resume import resumable
 from hopsml_flows.search import Categorical
-from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.storage import retries as patience
+from hopsml_flows.storage import ExperimentPaths, Project, retries
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State
 
@@ -214,7 +213,7 @@ def test_storage_that_is_away_for_a_moment_costs_no_seeds(there, plan, monkeypat
         return read(self, path)
 
     monkeypatch.setattr(Project, "read", failing_read)
-    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.01)
     for source in ("last", FIRST):
         assert len(seeds(plan(warm_start=source).checked())["trials"]) == 3
     errors += [PermissionError(13, "Permission denied")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hopsml_flows.execution.files import working_directory as workdir
+from hopsml_flows.execution.files import working_directory
 from hopsml_flows.execution.files.working_directory import own_working_directory
 
 
@@ -189,7 +189,7 @@ def test_a_file_system_that_does_not_answer_is_waited_for_once(original, scratch
 
     for name in ("before", "dead", "later"):
         (original / name).symlink_to("data")
-    monkeypatch.setattr(workdir, "LINK_SECONDS", 0.5)
+    monkeypatch.setattr(working_directory, "LINK_SECONDS", 0.5)
     monkeypatch.setattr(os, "stat", stat)
     try:
         for _ in range(2):
@@ -208,7 +208,10 @@ def test_thousands_of_entries_are_mirrored_and_only_some_copied(original, scratc
         (original / f"image{number}").write_bytes(b"i")
     with own_working_directory(str(original), scratch):
         assert len(os.listdir()) == 3002
-        assert sum(not Path(name).is_symlink() for name in os.listdir()) == workdir.MOST_COPIES
+        assert (
+            sum(not Path(name).is_symlink() for name in os.listdir())
+            == working_directory.MOST_COPIES
+        )
     with own_working_directory(str(original), scratch) as work:
         assert list(work.written()) == []
 

@@ -16,7 +16,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from hopsml_flows.cluster.worker import flush
-from hopsml_flows.server.configured_server import check_proxies, served_by
+from hopsml_flows.server.configured import check_proxies, served_by
 from hopsml_flows.server.embedded_process import ServerProcess
 from hopsml_flows.storage import reach_loopback_directly
 
