@@ -124,6 +124,18 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
                 result = results[0]
         return cast("R", result)
 
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+        """The plan of a call, judged from its arguments alone; nothing runs.
+
+        Args:
+            *args: The verb's arguments.
+            **kwargs: The verb's arguments.
+
+        Raises:
+            InvalidArgumentError: One is wrong; the message names it.
+        """
+        return replace(self._verb(*args, **kwargs), result_type=self._returns)
+
     def named_as_before(self, verb: str) -> ExperimentFlow[P, R]:
         """The same verb under the name that it had before.
 
@@ -133,12 +145,12 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         now = self._verb
 
         @functools.wraps(now)
-        def plan(*args: P.args, **kwargs: P.kwargs) -> Plan:
+        def renamed_verb(*args: P.args, **kwargs: P.kwargs) -> Plan:
             return replace(now(*args, **kwargs), verb=verb)
 
-        plan.__name__ = plan.__qualname__ = verb
-        plan.__doc__ = (now.__doc__ or "").replace(f"= {now.__name__}(", f"= {verb}(")
-        return ExperimentFlow(plan, self._returns)
+        renamed_verb.__name__ = renamed_verb.__qualname__ = verb
+        renamed_verb.__doc__ = (now.__doc__ or "").replace(f"= {now.__name__}(", f"= {verb}(")
+        return ExperimentFlow(renamed_verb, self._returns)
 
     def with_options(self, **options: Any) -> ExperimentFlow[P, R]:
         """A copy of this flow with other settings; see ``prefect.Flow.with_options``."""
@@ -154,11 +166,11 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
 
     def _prepared(self, arguments: Mapping[str, Any]) -> Plan:
         """The plan of a call, checked against storage and cluster."""
+        plan = cast("Callable[..., Plan]", self.plan)(**arguments)
         # Imports Dask and TensorBoard, which argument errors should not have to wait for.
-        plan = cast("Callable[..., Plan]", self._verb)(**arguments)
         from hopsml_flows.plan.check import prepare
 
-        return replace(prepare(plan), result_type=self._returns)
+        return prepare(plan)
 
     def _body(self) -> Callable[P, R]:
         """The flow's function, which carries a plan out."""

@@ -31,7 +31,7 @@ def anything(**hyperparameters):
 def stored_by(verb, *args, **kwargs):
     """The plan of a call in Python, and the parameters that Prefect's server has of its run."""
     bound = inspect.signature(verb.fn).bind(*args, **kwargs)
-    plan = verb._plan(*bound.args, **bound.kwargs)
+    plan = verb.plan(*args, **kwargs)
     called = get_call_parameters(verb.fn, (), plan.parameters(bound.arguments))
     return plan, json.loads(json.dumps(verb.serialize_parameters(called), allow_nan=False))
 
@@ -48,7 +48,7 @@ def as_browsers_have_it(value):
 def plan_again(verb, parameters):
     """The plan that a deployment's run makes of parameters that its form let through."""
     assert validate(parameters, verb.parameters.model_dump_for_openapi()) == []
-    return verb._plan(**verb.validate_parameters(parameters))
+    return verb.plan(**verb.validate_parameters(parameters))
 
 
 def same(plan):
@@ -66,7 +66,7 @@ def same(plan):
                 options.name, options.description, options.local_logdir, options.retries,
                 options.trial_timeout, options.tags, options.resume, options.sync_interval,
                 options.seed_is_drawn or options.seed, options.tensorboard,
-                options.files.keep, options.isolation,
+                options.keep_files.keep, options.isolation,
             ],
             "direction": plan.direction,
             "key": plan.optimization_key,

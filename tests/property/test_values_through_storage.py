@@ -125,9 +125,8 @@ values = st.recursive(
 names = st.text("abc_xyz", min_size=1, max_size=4)
 
 
-def plan_of(verb, *arguments, **options):
-    bound = inspect.signature(verb.fn).bind(anything, *arguments, **options)
-    return verb._plan(*bound.args, **bound.kwargs)
+def verb.plan(*arguments, **options):
+    return verb.plan(anything, *arguments, **options)
 
 
 def driver_of(plan, left):
@@ -157,7 +156,7 @@ def check_resume(verb, make, killed_after, **options):
     with tempfile.TemporaryDirectory() as directory:
         options = {"project": f"{directory}/p", **options}
         project = Project(options["project"])
-        first = plan_of(verb, make(), **options)
+        first = verb.plan(make(), **options)
         project.make_directory(PATHS.root)
         record_file(first, PATHS).finish(State.KILLED)
         trials = begun(driver_of(first, earlier_trials(project, PATHS)).loop)
@@ -166,7 +165,7 @@ def check_resume(verb, make, killed_after, **options):
             staging = Staging(project, PATHS, trial, local_logdir=False)
             staging.write(".hparams.json", image_key(trial.params))
 
-        plan = plan_of(verb, make(), resume=PATHS.id, **options).checked()
+        plan = verb.plan(make(), resume=PATHS.id, **options).checked()
         driver = driver_of(plan, earlier_trials(project, PATHS, needs_metric=True))
         driver.replay()
         assert driver.damaged == []
@@ -222,7 +221,7 @@ def test_choices_of_a_search_come_back_equal_and_of_the_same_type(chosen, verb, 
 def test_choices_that_could_not_be_told_apart_again_are_refused_at_the_first_start(chosen):
     alike = len({image_key(value) for value in chosen}) < len(chosen)
     try:
-        plan = plan_of(experiment.random_search, {"x": Categorical(chosen)}, project="p")
+        plan = experiment.random_search.plan({"x": Categorical(chosen)}, project="p")
     except InvalidSpaceError:
         assert alike
     else:

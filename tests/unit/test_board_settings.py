@@ -27,7 +27,7 @@ def test_the_environment_decides_where_the_caller_says_nothing(monkeypatch, text
 def test_a_verbs_plan_knows_it(monkeypatch, tmp_path):
     def planned(**options):
         verb = experiment.grid_search
-        return verb._plan(lambda x: x, {"x": [1]}, project=str(tmp_path), **options)
+        return verb.plan(lambda x: x, {"x": [1]}, project=str(tmp_path), **options)
 
     assert planned(tensorboard=True).options.tensorboard
     assert not planned().options.tensorboard  # the tests turn it off

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from hopsml_flows.search import Direction
-from hopsml_flows.trials import ExperimentResult, Failure, State, Trial, TrialResult
+from hopsml_flows.trials import Failure, RunResult, SearchResult, State, Trial, TrialResult
 
 GOOD = TrialResult(
     1, "0001-x=1", {"x": 1}, State.FINISHED, 0.5, {"metric": 0.5}, "0001-x=1", 1, 10.0, 12.5
@@ -17,7 +17,8 @@ BAD = TrialResult(
 
 
 def result(function="grid_search", best=GOOD, trials=(GOOD, BAD)):
-    return ExperimentResult(
+    kind = SearchResult if function == "grid_search" else RunResult
+    return kind(
         "id", function, "/p/Experiments/id", State.FINISHED, Direction.MAX, best, trials, 3.0
     )
 

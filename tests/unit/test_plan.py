@@ -10,18 +10,12 @@ from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.experiment import Direction
-from hopsml_flows.plan.plan import Options
+from hopsml_flows.plan.options import CommonOptions, Options
 from hopsml_flows.storage import Project
 
 
 def training(rate, units=1):
     return rate * units
-
-
-def plan_of(verb, *arguments, **options):
-    """The plan that a verb makes of its arguments; nothing runs."""
-    bound = inspect.signature(verb.fn).bind(*arguments, **options)
-    return verb._plan(*bound.args, **bound.kwargs)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +24,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_grid_is_planned_with_its_size_space_and_domains():
-    plan = plan_of(experiment.grid_search, training, {"rate": [0.1, 0.2], "units": range(3)})
+    plan = experiment.grid_search.plan(training, {"rate": [0.1, 0.2], "units": range(3)})
     assert (plan.verb, plan.experiment_type) == ("grid_search", "PARALLEL_EXPERIMENTS")
     assert plan.trials == 6
     assert plan.space == {"rate": [0.1, 0.2], "units": [0, 1, 2]}
@@ -42,29 +36,29 @@ def test_a_grid_is_planned_with_its_size_space_and_domains():
 
 def test_a_random_search_without_a_seed_draws_one_and_keeps_it():
     bounds = {"rate": [0.1, 0.2]}
-    plan = plan_of(experiment.random_search, training, bounds)
+    plan = experiment.random_search.plan(training, bounds)
     assert plan.trials == 10
     assert isinstance(plan.options.seed, int)
     assert plan.search().ask() == plan.search().ask()
-    other = plan_of(experiment.random_search, training, bounds)
+    other = experiment.random_search.plan(training, bounds)
     assert plan.search().ask() != other.search().ask()
 
 
 def test_the_same_seed_plans_the_same_search():
     bounds = {"rate": [0.1, 0.2]}
-    one, other = (plan_of(experiment.random_search, training, bounds, seed=3) for _ in range(2))
+    one, other = (experiment.random_search.plan(training, bounds, seed=3) for _ in range(2))
     assert one.search().ask() == other.search().ask()
 
 
 def test_a_launch_without_arguments_is_one_trial_in_the_experiments_directory():
-    plan = plan_of(experiment.launch, lambda: 1)
+    plan = experiment.launch.plan(lambda: 1)
     assert (plan.trials, plan.own_directory, plan.needs_metric) == (1, False, False)
     assert (plan.experiment_type, plan.direction) == ("EXPERIMENT", None)
     assert [proposal.params for proposal in plan.search().ask()] == [{}]
 
 
 def test_a_launch_with_arguments_is_a_trial_for_each_position():
-    plan = plan_of(experiment.launch, training, {"rate": [1, 2], "units": [5, 3]})
+    plan = experiment.launch.plan(training, {"rate": [1, 2], "units": [5, 3]})
     assert (plan.trials, plan.own_directory) == (2, True)
     assert plan.experiment_type == "PARALLEL_EXPERIMENTS"
     assert [proposal.params for proposal in plan.search().ask()] == [
@@ -74,7 +68,7 @@ def test_a_launch_with_arguments_is_a_trial_for_each_position():
 
 
 def test_a_launch_may_repeat_a_value():
-    plan = plan_of(experiment.launch, training, {"rate": [1, 1], "units": [5, 3]})
+    plan = experiment.launch.plan(training, {"rate": [1, 1], "units": [5, 3]})
     assert plan.trials == 2
 
 
@@ -118,7 +112,7 @@ def test_everything_beyond_hopsmls_arguments_is_keyword_only(verb):
 
 def test_what_prefect_stores_of_a_plan_is_json(tmp_path):
     given = {"grid_dict": {"rate": np.array([0.1, 0.2])}, "project": Project("p"), "tags": ("a",)}
-    plan = plan_of(experiment.grid_search, training, **given)
+    plan = experiment.grid_search.plan(training, **given)
     changed = plan.parameters(given)
     assert changed["train"] == f"{__name__}:training"
     assert changed["grid_dict"] == {"rate": [0.1, 0.2]}
@@ -127,8 +121,8 @@ def test_what_prefect_stores_of_a_plan_is_json(tmp_path):
 
 
 def test_what_a_record_keeps_of_numpy_arguments_is_json():
-    plan = plan_of(
-        experiment.differential_evolution, training, {"rate": [0.0, 1.0], "units": [1, 9]},
+    plan = experiment.differential_evolution.plan(
+        training, {"rate": [0.0, 1.0], "units": [1, 9]},
         generations=np.int64(2), population=np.int64(4), mutation=np.float32(0.5),
         initial=[{"rate": np.float64(0.5), "units": np.int64(2)}],
     )  # fmt: skip
@@ -138,11 +132,11 @@ def test_what_a_record_keeps_of_numpy_arguments_is_json():
 
 
 def test_options_are_read_into_their_types(tmp_path):
-    options = Options.checked(
-        name="n", description=None, local_logdir=False, project="p", cluster="local",
-        seed=np.int64(3), retries=np.int32(0), trial_timeout=np.int8(9),
-        tags=["a", "b", "a"], resume=None, progress=True,
-    )  # fmt: skip
+    given = {
+        "project": "p", "cluster": "local", "seed": np.int64(3), "retries": np.int32(0),
+        "trial_timeout": np.int8(9), "tags": ["a", "b", "a"],
+    }  # fmt: skip
+    options = Options.checked(CommonOptions, given, name="n", description=None, local_logdir=False)
     assert options.project.local_root == tmp_path / "p"
     assert options.cluster == ClusterConfig("local")
     assert (options.seed, options.retries, options.tags) == (3, 0, ("a", "b"))
@@ -150,7 +144,7 @@ def test_options_are_read_into_their_types(tmp_path):
 
 
 def test_making_and_checking_a_plan_leaves_no_trace(tmp_path):
-    plan_of(experiment.grid_search, training, {"rate": [1]}).checked()
+    experiment.grid_search.prepare(plan(training, {"rate": [1]}))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,8 +153,8 @@ def test_making_and_checking_a_plan_leaves_no_trace(tmp_path):
     [(False, ()), (True, ("**",)), ("*.keras", ("*.keras",)), (["a", "./b/", "a"], ("a", "b"))],
 )
 def test_kept_files_are_patterns(given, patterns):
-    plan = plan_of(experiment.launch, lambda: 1, keep_files=given)
-    assert plan.options.files.keep == patterns
+    plan = experiment.launch.plan(lambda: 1, keep_files=given)
+    assert plan.options.keep_files.keep == patterns
 
 
 SEARCHES = {
@@ -174,17 +168,17 @@ SEARCHES = {
 @pytest.mark.parametrize("verb", SEARCHES)
 def test_trials_share_their_workers_process_unless_each_is_to_have_its_own(verb):
     flow, arguments = SEARCHES[verb]
-    assert plan_of(flow, training, *arguments).isolation == "worker"
-    assert plan_of(flow, training, *arguments, isolation="process").isolation == "process"
+    assert flow.plan(training, *arguments).isolation == "worker"
+    assert flow.plan(training, *arguments, isolation="process").isolation == "process"
     for wrong in ("thread", None, 1, ["worker"], np.array(["worker"])):
         with pytest.raises(InvalidArgumentError, match='isolation: must be "worker" or "process"'):
-            plan_of(flow, training, *arguments, isolation=wrong)
+            flow.plan(training, *arguments, isolation=wrong)
 
 
 def test_trials_of_several_processes_always_have_fresh_ones():
-    grid = plan_of(experiment.grid_search, lambda rate: 1, {"rate": [1]}, processes_per_trial=2)
+    grid = experiment.grid_search.plan(lambda rate: 1, {"rate": [1]}, processes_per_trial=2)
     assert grid.isolation == "process"
-    training = plan_of(experiment.distributed, lambda: 1, cluster="tcp://10.0.0.1:8786")
+    training = experiment.distributed.plan(lambda: 1, cluster="tcp://10.0.0.1:8786")
     assert training.isolation == "process"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import Earlier
+from hopsml_flows.plan.check import prepare
 from hopsml_flows.search import DifferentialEvolution, SearchSpace
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.storage.lease import take_lease
@@ -36,19 +36,13 @@ class Deaf:
         assert result.succeeded
 
 
-def plan_of(verb, *arguments, **options):
-    """The plan that a verb makes of its arguments; nothing runs."""
-    bound = inspect.signature(verb.fn).bind(*arguments, **options)
-    return verb._plan(*bound.args, **bound.kwargs)
-
-
 @pytest.fixture
 def evolution(project):
     """Makes a plan; the defaults are those of the experiment that is there."""
 
     def make(bounds=BOUNDS, **options):
         settings = {"project": project.url, "seed": 7, "direction": "max", **options}
-        return plan_of(experiment.differential_evolution, training, bounds, **settings)
+        return experiment.differential_evolution.plan(training, bounds, **settings)
 
     return make
 
@@ -69,7 +63,7 @@ def there(project, evolution):
 
 def refused(plan, part):
     with pytest.raises(InvalidArgumentError, match=rf"^{part}"):
-        plan.checked()
+        prepare(plan)
 
 
 @pytest.mark.parametrize("state", ["KILLED", "FAILED", "FINISHED", "RUNNING"])
@@ -77,7 +71,7 @@ def test_an_experiment_that_has_ended_can_be_resumed_with_its_own_seed(there, ev
     # Its driver ended without a word, if it is said to be running.
     there(state=state, driver={**this_process(), "created": 1.0})
     for seed in (None, 7):
-        plan = evolution(seed=seed, resume="digits-1").checked()
+        plan = prepare(evolution(seed=seed, resume="digits-1"))
         assert plan.options.seed == 7
         assert plan.search().ask() == evolution().search().ask()
 
@@ -95,27 +89,27 @@ def test_an_experiment_whose_lease_is_held_cannot_be_resumed_whatever_its_record
     there(state="FAILED", driver={**this_process(), "leased": True})
     with take_lease(project, PATHS, pytest.fail):
         refused(evolution(resume="digits-1"), rf"resume: .*\(process {os.getpid()} on ")
-    assert evolution(resume="digits-1").checked().options.seed == 7
+    assert prepare(evolution(resume="digits-1")).options.seed == 7
 
 
 def test_a_driver_of_this_process_that_is_over_is_no_hindrance(there, evolution):
     """Storage refused its record's end, and the user goes on in the same notebook."""
     there(state="RUNNING", driver={**this_process(), "leased": True})
-    assert evolution(resume="digits-1").checked().options.seed == 7
+    assert prepare(evolution(resume="digits-1")).options.seed == 7
 
 
 def test_an_experiment_whose_driver_is_elsewhere_or_unknown_can_be_resumed(there, evolution):
     for driver in ({**this_process(), "host": "elsewhere"}, {}):
         there(state="RUNNING", driver=driver)
-        assert evolution(resume="digits-1").checked().options.seed == 7
+        assert prepare(evolution(resume="digits-1")).options.seed == 7
 
 
 def test_the_budget_and_the_way_to_it_may_change(there, evolution):
     there()
-    plan = evolution(
+    plan = prepare(evolution(
         resume="digits-1", generations=9, strategy="best1bin", updating="immediate", mutation=0.9,
         patience=3, retries=5, trial_timeout=9.0, name="other",
-    ).checked()  # fmt: skip
+    ))  # fmt: skip
     assert plan.trials == 60
 
 
@@ -140,10 +134,10 @@ def test_another_verb_cannot_resume_it(there, project):
     there()
     options = {"project": project.url, "resume": "digits-1"}
     refused(
-        plan_of(experiment.random_search, training, BOUNDS, **options),
+        experiment.random_search.plan(training, BOUNDS, **options),
         "resume: has another verb: 'differential_evolution'",
     )
-    refused(plan_of(experiment.launch, training, {"rate": [1]}, **options), "resume: has another")
+    refused(experiment.launch.plan(training, {"rate": [1]}, **options), "resume: has another")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"state": "PAUSED"}'])
@@ -166,7 +160,7 @@ def test_an_experiment_of_another_project_is_not_there(there, evolution, tmp_pat
 def test_judging_leaves_the_experiment_as_it_is(there, evolution, project):
     there()
     before = project.read(PATHS.record)
-    evolution(resume="digits-1").checked()
+    prepare(evolution(resume="digits-1"))
     assert project.read(PATHS.record) == before
     assert project.listdir(PATHS.root) == ["experiment.json"]
 
@@ -175,16 +169,16 @@ def test_judging_leaves_the_experiment_as_it_is(there, evolution, project):
 def test_every_verb_resumes_its_own_experiments(there, project, verb):
     arguments = BOUNDS if verb == "random_search" else {"rate": [0.1, 0.2]}
     options = {"project": project.url}
-    there(plan_of(getattr(experiment, verb), training, arguments, **options))
-    plan = plan_of(getattr(experiment, verb), training, arguments, resume="digits-1", **options)
-    assert plan.checked().options.resume == "digits-1"
+    there(getattr(experiment, verb).plan(training, arguments, **options))
+    plan = getattr(experiment, verb).plan(training, arguments, resume="digits-1", **options)
+    assert prepare(plan).options.resume == "digits-1"
 
 
 def grid_of(project, grid, **options):
     def anything(**hyperparameters):
         return 0
 
-    return plan_of(experiment.grid_search, anything, grid, project=project.url, **options)
+    return experiment.grid_search.plan(anything, grid, project=project.url, **options)
 
 
 @pytest.mark.parametrize(
@@ -206,12 +200,12 @@ def test_a_grid_of_the_same_values_goes_on_whatever_the_order_of_its_sets(there,
     words = [f"word{i}" for i in range(20)]
     there(grid_of(project, {"a": [{*words}], "b": [float("nan"), {"x": 1, "y": 2}]}))
     same = {"a": [{*words[::-1]}], "b": [float("nan"), {"y": 2, "x": 1}]}
-    assert grid_of(project, same, resume="digits-1").checked().options.resume == "digits-1"
+    assert prepare(grid_of(project, same, resume="digits-1")).options.resume == "digits-1"
 
 
 def test_a_record_without_its_options_or_driver_goes_on_where_they_are_not_needed(there, project):
     there(grid_of(project, {"a": [1]}), options=None, driver=None, state="RUNNING")
-    assert grid_of(project, {"a": [1]}, resume="digits-1").checked().options.resume == "digits-1"
+    assert prepare(grid_of(project, {"a": [1]}, resume="digits-1")).options.resume == "digits-1"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +213,7 @@ def test_a_record_without_its_options_or_driver_goes_on_where_they_are_not_neede
 )
 def test_a_driver_that_cannot_be_told_is_none_that_lives(there, evolution, driver):
     there(state="RUNNING", driver={**this_process(), **driver})
-    assert evolution(resume="digits-1").checked().options.resume == "digits-1"
+    assert prepare(evolution(resume="digits-1")).options.resume == "digits-1"
 
 
 # Going through what is there

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError, StorageUnavailableError
+from hopsml_flows.plan.check import prepare
 from hopsml_flows.plan.resume import resumable
 from hopsml_flows.search import Categorical
 from hopsml_flows.storage import ExperimentPaths, Project, retries
@@ -26,18 +26,10 @@ def training(rate, units=4):
     return rate * units
 
 
-def plan_of(verb, *arguments, **options):
-    """The plan that a verb makes of its arguments; nothing runs."""
-    bound = inspect.signature(verb.fn).bind(*arguments, **options)
-    return verb._plan(*bound.args, **bound.kwargs)
-
-
 @pytest.fixture
 def plan(project):
     def make(verb=experiment.differential_evolution, bounds=BOUNDS, train=training, **options):
-        return plan_of(
-            verb, train, bounds, **{"project": project.url, "name": "nightly", **options}
-        )
+        return verb.plan(train, bounds, **{"project": project.url, "name": "nightly", **options})
 
     return make
 
@@ -82,7 +74,7 @@ def test_the_last_finished_experiment_of_the_name_gives_its_best_configurations(
     there(THIRD, state=State.KILLED)
     there("nightly-2-20270101-020000-abcdef", name="nightly 2")
     there("nightly-20270102-020000-abcdef", name="Nightly")  # another name of the same letters
-    ready = plan(warm_start="last").checked()
+    ready = prepare(plan(warm_start="last"))
     assert seeds(ready) == {
         "experiment": SECOND,
         "trials": ["0003", "0002", "0001"],
@@ -90,30 +82,30 @@ def test_the_last_finished_experiment_of_the_name_gives_its_best_configurations(
     }
     assert [p.params for p in ready.search().ask(3)] == seeds(ready)["configurations"]
     assert ready.notices == (f"begins with 3 seeds of {SECOND}: 0003, 0002, 0001",)
-    again = plan(warm_start="last", direction="max", seed=ready.options.seed).checked()
+    again = prepare(plan(warm_start="last", direction="max", seed=ready.options.seed))
     assert again.search().ask() == ready.search().ask()
 
 
 def test_half_of_a_population_or_a_quarter_of_the_samples_are_seeds(there, plan):
     there(FIRST, trials=9)
-    assert len(seeds(plan(warm_start="last", population=9).checked())["trials"]) == 4
-    at_random = plan(experiment.random_search, warm_start="last", samples=8).checked()
+    assert len(seeds(prepare(plan(warm_start="last", population=9)))["trials"]) == 4
+    at_random = prepare(plan(experiment.random_search, warm_start="last", samples=8))
     assert seeds(at_random)["trials"] == ["0009", "0008"]
     assert (
-        len(seeds(plan(experiment.random_search, warm_start="last", samples=3).checked())["trials"])
+        len(seeds(prepare(plan(experiment.random_search, warm_start="last", samples=3)))["trials"])
         == 1
     )
     given = [{"rate": 0.9, "units": 9}, {"rate": 0.15, "units": 1}, {"rate": 0.16, "units": 1}]
-    with_own = plan(warm_start="last", population=4, initial=given).checked()
+    with_own = prepare(plan(warm_start="last", population=4, initial=given))
     assert seeds(with_own)["trials"] == ["0008"]  # one place is left, and the best is there already
     assert [p.params for p in with_own.search().ask()][:3] == given
     full = plan(warm_start="last", population=4, initial=[*given, {"rate": 0.2, "units": 2}])
-    assert full.checked().notices == ("begins with no seeds: initial leaves no room",)
+    assert prepare(full).notices == ("begins with no seeds: initial leaves no room",)
 
 
 def test_the_first_run_of_a_schedule_begins_with_none_and_says_so(there, plan):
     there(FIRST, state=State.FAILED)
-    ready = plan(warm_start="last").checked()
+    ready = prepare(plan(warm_start="last"))
     assert ready.notices == ("begins with no seeds: no experiment 'nightly' has finished yet",)
     assert (seeds(ready)["experiment"], ready.first) == (None, ())
 
@@ -127,12 +119,12 @@ def test_no_more_than_fifty_records_are_read(there, plan, project, monkeypatch):
     monkeypatch.setattr(
         kind, "read", lambda self, path: (read.append(path), original(self, path))[1]
     )
-    (notice,) = plan(warm_start="last").checked().notices
+    (notice,) = prepare(plan(warm_start="last")).notices
     assert notice.endswith("has finished yet among its last 50")
     assert len(read) == 50
     there("nightly-20260101-020059-abcdef")
     read.clear()
-    assert seeds(plan(warm_start="last").checked())["experiment"].endswith("020059-abcdef")
+    assert seeds(prepare(plan(warm_start="last")))["experiment"].endswith("020059-abcdef")
     assert len(read) == 2  # the record and the summary of the newest one
 
 
@@ -146,17 +138,17 @@ def test_no_more_than_fifty_records_are_read(there, plan, project, monkeypatch):
 def test_an_experiment_with_another_aim_gives_none(there, plan, changed, part):
     there(FIRST)
     with pytest.warns(HopsmlWarning, match=rf"{FIRST}.*has another {part}"):
-        ready = plan(warm_start="last", **changed).checked()
+        ready = prepare(plan(warm_start="last", **changed))
     assert (seeds(ready)["experiment"], ready.first) == (None, ())
     with pytest.raises(InvalidArgumentError, match=rf"^warm_start: has another {part}"):
-        plan(warm_start=FIRST, **changed).checked()
+        prepare(plan(warm_start=FIRST, **changed))
 
 
 def test_an_experiment_is_named_whatever_its_name_and_its_end(there, plan):
     other = "other-20250101-020000-abcdef"
     there(other, of=plan(experiment.random_search, name="other"), state=State.KILLED)
     there(FIRST)
-    assert seeds(plan(warm_start=other).checked())["experiment"] == other
+    assert seeds(prepare(plan(warm_start=other)))["experiment"] == other
 
 
 @pytest.mark.parametrize("value", ["", "Last!", "../x", 7, True, ["last"]])
@@ -167,16 +159,16 @@ def test_what_is_no_experiment_is_refused(plan, value):
 
 def test_an_experiment_that_is_not_there_or_empty_or_broken_is_refused(there, plan, project):
     with pytest.raises(InvalidArgumentError, match=r"^warm_start: must be 'last' or an experiment"):
-        plan(warm_start=FIRST).checked()
+        prepare(plan(warm_start=FIRST))
     there(FIRST, trials=0)
     with pytest.raises(InvalidArgumentError, match=r"^warm_start: has no finished trial"):
-        plan(warm_start=FIRST).checked()
+        prepare(plan(warm_start=FIRST))
     project.remove(ExperimentPaths(FIRST).summary)
     with pytest.raises(InvalidArgumentError, match=r"^warm_start: has no finished trial"):
-        plan(warm_start=FIRST).checked()
+        prepare(plan(warm_start=FIRST))
     project.replace(ExperimentPaths(FIRST).record, "[]")
     with pytest.raises(InvalidArgumentError, match=r"^warm_start: has a record that cannot be"):
-        plan(warm_start=FIRST).checked()
+        prepare(plan(warm_start=FIRST))
 
 
 def test_damaged_files_are_named_and_are_not_taken_for_missing_ones(there, plan, project):
@@ -185,20 +177,20 @@ def test_damaged_files_are_named_and_are_not_taken_for_missing_ones(there, plan,
     record = ExperimentPaths(SECOND).record
     project.replace(record, "[]")
     with pytest.warns(HopsmlWarning, match=rf"no seeds of {SECOND}: {project.full(record)} is no"):
-        assert seeds(plan(warm_start="last").checked())["experiment"] == FIRST
+        assert seeds(prepare(plan(warm_start="last")))["experiment"] == FIRST
     summary = ExperimentPaths(FIRST).summary
     content = json.loads(project.read(summary))
     content["combinations"][0] = {"trial": 5}
     project.replace(summary, json.dumps(content))
     text = rf"^{project.full(summary)} has 1 entries that cannot be read"
     with pytest.warns(HopsmlWarning, match=text):
-        assert seeds(plan(warm_start=FIRST).checked())["trials"] == ["0003", "0002"]
+        assert seeds(prepare(plan(warm_start=FIRST)))["trials"] == ["0003", "0002"]
     project.replace(summary, "[]")
     with pytest.raises(InvalidArgumentError, match=rf"^warm_start: cannot be used: .*{summary}"):
-        plan(warm_start=FIRST).checked()
+        prepare(plan(warm_start=FIRST))
     project.remove(record)
     with pytest.warns(HopsmlWarning, match=rf"no seeds of {FIRST}: .*{summary} holds a list"):
-        assert plan(warm_start="last").checked().first == ()
+        assert prepare(plan(warm_start="last")).first == ()
 
 
 @pytest.mark.parametrize("file", ["record", "summary"])
@@ -215,12 +207,12 @@ def test_storage_that_is_away_for_a_moment_costs_no_seeds(there, plan, monkeypat
     monkeypatch.setattr(Project, "read", failing_read)
     monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.01)
     for source in ("last", FIRST):
-        assert len(seeds(plan(warm_start=source).checked())["trials"]) == 3
+        assert len(seeds(prepare(plan(warm_start=source)))["trials"]) == 3
     errors += [PermissionError(13, "Permission denied")]
     for source in ("last", FIRST):
         errors[:] = [PermissionError(13, "Permission denied")]
         with pytest.raises(StorageUnavailableError, match=rf"{name} cannot be read"):
-            plan(warm_start=source).checked()
+            prepare(plan(warm_start=source))
 
 
 def test_seeds_are_the_spaces_own_values_also_when_the_experiment_goes_on(there, plan, project):
@@ -239,7 +231,7 @@ def test_seeds_are_the_spaces_own_values_also_when_the_experiment_goes_on(there,
         for n, image in enumerate(images, 1)
     ]
     project.replace(summary, json.dumps({"combinations": entries}))
-    began = plan(warm_start="last", population=8, **options).checked()
+    began = prepare(plan(warm_start="last", population=8, **options))
     sizes = [params["size"] for params in began.first]
     assert repr(sizes) == f"[{{1, 2}}, nan, {Path('a')!r}, (3, 3)]"
     record = there(SECOND, of=began)
@@ -250,7 +242,7 @@ def test_seeds_are_the_spaces_own_values_also_when_the_experiment_goes_on(there,
 @pytest.mark.parametrize("kept", [5, None, {}, {"configurations": {}}, {"configurations": [1]}])
 def test_a_record_whose_seeds_cannot_be_read_is_not_gone_on_with(there, plan, kept):
     there(FIRST)
-    record = there(SECOND, of=plan(warm_start="last", seed=3).checked())
+    record = there(SECOND, of=prepare(plan(warm_start="last", seed=3)))
     record = replace(record, options={**record.options, "seeds": kept})
     with pytest.raises(InvalidArgumentError, match=r"^resume: has a record with unreadable seeds"):
         resumable(plan(seed=3), record)
@@ -259,7 +251,7 @@ def test_a_record_whose_seeds_cannot_be_read_is_not_gone_on_with(there, plan, ke
 def test_trials_outside_the_space_are_named_in_a_warning(there, plan):
     there(FIRST, trials=9)
     with pytest.warns(HopsmlWarning) as caught:
-        ready = plan(warm_start="last", bounds={"rate": [0.1, 0.15], "units": [1, 9]}).checked()
+        ready = prepare(plan(warm_start="last", bounds={"rate": [0.1, 0.15], "units": [1, 9]}))
     (warning,) = caught
     text = str(warning.message)
     assert "0009: rate=0.9 is outside; 0008: rate=0.8 is outside" in text
@@ -272,27 +264,25 @@ def test_a_space_that_changed_is_bridged_by_the_functions_defaults(there, plan):
     there(FIRST)
     last = {"warm_start": "last"}
     with pytest.warns(HopsmlWarning, match="lack rate, which is not searched any more"):
-        fewer = plan(
-            train=lambda units, rate=0.5: units, bounds={"units": [1, 9]}, **last
-        ).checked()
+        fewer = prepare(plan(train=lambda units, rate=0.5: units, bounds={"units": [1, 9]}, **last))
     assert seeds(fewer)["configurations"] == [{"units": 3}, {"units": 2}, {"units": 1}]
     wider = {**BOUNDS, "layers": [1, 5]}
-    more = plan(train=lambda rate, units, layers=2: units, bounds=wider, **last).checked()
+    more = prepare(plan(train=lambda rate, units, layers=2: units, bounds=wider, **last))
     assert [params["layers"] for params in seeds(more)["configurations"]] == [2, 2, 2]
 
 
 def test_an_experiment_that_goes_on_has_the_seeds_it_began_with(there, plan):
     there(FIRST)
-    began = plan(warm_start="last", seed=3).checked()
+    began = prepare(plan(warm_start="last", seed=3))
     record = there(SECOND, of=began, trials=9)
     for now in (plan(warm_start="last", seed=3), plan(seed=3)):
-        on = now if now.warm_start is None else now.checked()
+        on = now if now.warm_start is None else prepare(now)
         on = resumable(on, record)
         assert seeds(on) == seeds(began)
         assert on.settings["warm_start"] == "last"
         assert on.search().ask() == began.search().ask()
         assert on.notices == ()
     cold = there(THIRD, of=plan(seed=3))
-    on = resumable(plan(warm_start=SECOND, seed=3).checked(), cold)
+    on = resumable(prepare(plan(warm_start=SECOND, seed=3)), cold)
     assert on.first == ()
     assert "seeds" not in on.settings
