@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import enum
-import inspect
 import json
 import math
 import tempfile
@@ -25,6 +24,7 @@ from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, earlier_trials
+from hopsml_flows.plan.check import prepare
 from hopsml_flows.search import Categorical
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking import end_events, open_progress, trial_events
@@ -125,7 +125,7 @@ values = st.recursive(
 names = st.text("abc_xyz", min_size=1, max_size=4)
 
 
-def verb.plan(*arguments, **options):
+def plan_of(verb, *arguments, **options):
     return verb.plan(anything, *arguments, **options)
 
 
@@ -156,7 +156,7 @@ def check_resume(verb, make, killed_after, **options):
     with tempfile.TemporaryDirectory() as directory:
         options = {"project": f"{directory}/p", **options}
         project = Project(options["project"])
-        first = verb.plan(make(), **options)
+        first = plan_of(verb, make(), **options)
         project.make_directory(PATHS.root)
         record_file(first, PATHS).finish(State.KILLED)
         trials = begun(driver_of(first, earlier_trials(project, PATHS)).loop)
@@ -165,7 +165,7 @@ def check_resume(verb, make, killed_after, **options):
             staging = Staging(project, PATHS, trial, local_logdir=False)
             staging.write(".hparams.json", image_key(trial.params))
 
-        plan = verb.plan(make(), resume=PATHS.id, **options).checked()
+        plan = prepare(plan_of(verb, make(), resume=PATHS.id, **options))
         driver = driver_of(plan, earlier_trials(project, PATHS, needs_metric=True))
         driver.replay()
         assert driver.damaged == []

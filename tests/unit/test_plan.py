@@ -10,6 +10,7 @@ from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.experiment import Direction
+from hopsml_flows.plan.check import prepare
 from hopsml_flows.plan.options import CommonOptions, Options
 from hopsml_flows.storage import Project
 
@@ -144,7 +145,7 @@ def test_options_are_read_into_their_types(tmp_path):
 
 
 def test_making_and_checking_a_plan_leaves_no_trace(tmp_path):
-    experiment.grid_search.prepare(plan(training, {"rate": [1]}))
+    prepare(experiment.grid_search.plan(training, {"rate": [1]}))
     assert list(tmp_path.iterdir()) == []
 
 
