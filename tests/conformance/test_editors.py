@@ -117,7 +117,7 @@ def test_jedi_completes_the_arguments(verb):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_ipython_shows_names_defaults_and_short_types(verb):
-    shown = Inspector()._get_info(getattr(experiment, verb), verb)["text/plain"]
+    shown = Inspector(theme_name="nocolor")._get_info(getattr(experiment, verb), verb)["text/plain"]
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     signature = plain[plain.index("Signature:") : plain.index("Docstring:")]
     assert len(signature) < 1500
