@@ -16,7 +16,13 @@ from pydantic import ConfigDict, Field, field_validator
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.storage import Project, block_name, default_project
 
-__all__ = ["HopsFSProject", "block_reference", "loaded_block", "loaded_project"]
+__all__ = [
+    "HopsFSProject",
+    "block_reference",
+    "loaded_block",
+    "loaded_project",
+    "opened_project",
+]
 
 _SLUG = "hopsfs-project"
 

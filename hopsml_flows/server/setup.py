@@ -27,7 +27,7 @@ from hopsml_flows.server.configured import LOWEST, check_configured, is_too_old
 from hopsml_flows.server.project_block import HopsFSProject, loaded_block
 from hopsml_flows.storage import Project
 
-__all__ = ["AUTOMATION", "Change", "Done", "Wish", "set_up"]
+__all__ = ["AUTOMATION", "Change", "Done", "Wish", "heartbeat_seconds", "set_up"]
 
 AUTOMATION = "hopsml: dead flow runs have crashed"
 """Name of the automation."""

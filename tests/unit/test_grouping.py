@@ -14,7 +14,7 @@ RUNNING = ClusterConfig(address="tcp://127.0.0.1:1")
 
 
 def group(framework, cluster=LOCAL, **arguments):
-    given = {"num_workers": None, "wait_for_workers": None, "environment": None, **arguments}
+    given = {"num_workers": None, "wait_for_workers": None, "environment": {}, **arguments}
     if framework is Framework.PARAMETER_SERVER:
         given.setdefault("num_ps", 1)
     return checked_group(framework, cluster, **given)
@@ -76,7 +76,7 @@ def test_gpus_make_one_mirrored_process_or_one_torch_process_each(monkeypatch):
 )
 def test_a_wrong_argument_is_named(argument, value):
     with pytest.raises(InvalidArgumentError, match=f"^{argument}:"):
-        group(Framework.PARAMETER_SERVER, **{argument: value})
+        experiment.parameter_server.plan(lambda: 1, cluster="local", **{argument: value})
 
 
 def test_fewer_workers_than_processes_are_refused_before_anything_starts(tmp_path):
@@ -101,7 +101,7 @@ def test_a_training_function_with_arguments_is_refused():
 def test_a_trial_of_one_process_is_no_group():
     assert group_of_search(LOCAL, 1) is None
     with pytest.raises(InvalidArgumentError, match=r"^processes_per_trial:"):
-        group_of_search(LOCAL, 0)
+        experiment.grid_search.plan(lambda x: x, {"x": [1]}, processes_per_trial=0)
 
 
 def test_a_framework_that_is_missing_is_said_before_anything_starts(monkeypatch):
