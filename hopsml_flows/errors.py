@@ -41,7 +41,7 @@ written anywhere. An error that a caller may want to catch as a built-in mixes t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from hopsml_flows.redaction import redacted, shown_value
 from hopsml_flows.text import readable
@@ -111,23 +111,58 @@ class HopsmlWarning(UserWarning):
 
 
 class InvalidArgumentError(HopsmlError, ValueError):
-    """An argument is wrong; raised before it has an effect, and before anything is started.
+    """An argument is wrong. It had no effect, and nothing was started or written.
+
+    The message reads "argument: must ...; got value", or, where the value has the right form and
+    cannot be used all the same, "argument: value cannot be used, because ...".
 
     Args:
         argument: Name of the argument as the caller wrote it.
         value: What was passed.
-        allowed: What would have been right, as the end of a sentence.
+        must: What would have been right: a clause that begins with "must".
+        because: Why the value cannot be used: a clause. Give one of the two.
+
+    Example:
+        >>> print(InvalidArgumentError("retries", -1, "must be at least 0"))
+        retries: must be at least 0; got -1
+        >>> print(InvalidArgumentError("resume", "digits-1", because="it has no record"))
+        resume: 'digits-1' cannot be used, because it has no record
     """
 
-    def __init__(self, argument: str, value: object, allowed: str) -> None:
+    @overload
+    def __init__(self, argument: str, value: object, must: str) -> None: ...
+
+    @overload
+    def __init__(self, argument: str, value: object, *, because: str) -> None: ...
+
+    def __init__(
+        self, argument: str, value: object, must: str | None = None, *, because: str | None = None
+    ) -> None:
         self.argument = argument
         self.value = value
-        self.allowed = allowed
-        super().__init__(f"{argument}: {allowed}; got {_shortened(value)}")
+        self.must = must
+        self.because = because
+        text = _shortened(value)
+        if must is not None:
+            super().__init__(f"{argument}: {must}; got {text}")
+        else:
+            super().__init__(f"{argument}: {text} cannot be used, because {because}")
+
+    def renamed(
+        self, argument: str, kind: type[InvalidArgumentError] | None = None
+    ) -> InvalidArgumentError:
+        """The same complaint about an argument that the caller knows by another name.
+
+        Args:
+            argument: The other name.
+            kind: Another class of it, if not the same.
+        """
+        return _rebuilt(kind or type(self), argument, self.value, self.must, self.because)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # The value may be anything, also something that cannot be pickled: its text travels.
-        return _rebuilt, (type(self), self.argument, _Text(_shortened(self.value)), self.allowed)
+        value = _Text(_shortened(self.value))
+        return _rebuilt, (type(self), self.argument, value, self.must, self.because)
 
 
 class InvalidFunctionError(InvalidArgumentError, TypeError):
@@ -325,9 +360,15 @@ class _Text(str):
 
 
 def _rebuilt(
-    kind: type[InvalidArgumentError], argument: str, value: object, allowed: str
+    kind: type[InvalidArgumentError],
+    argument: str,
+    value: object,
+    must: str | None,
+    because: str | None,
 ) -> InvalidArgumentError:
-    return kind(argument, value, allowed)
+    if must is not None:
+        return kind(argument, value, must)
+    return kind(argument, value, because=str(because))
 
 
 def _without_secrets(argument: object) -> object:

@@ -52,7 +52,7 @@ def setup_prefect(
             block=block,
         )
     except InvalidArgumentError as error:
-        raise InvalidArgumentError(_option(error), error.value, error.allowed) from error
+        raise error.renamed(_option(error)) from error
     if dead_after is not None and dead_after <= heartbeat_seconds():
         print(
             f"hopsml: flow runs say that they live every {heartbeat_seconds():g} s; after "

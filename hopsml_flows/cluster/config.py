@@ -262,7 +262,7 @@ def of_cluster() -> Iterator[None]:
     try:
         yield
     except InvalidArgumentError as error:
-        raise InvalidClusterError(error.argument, error.value, error.allowed) from None
+        raise error.renamed(error.argument, InvalidClusterError) from None
 
 
 def _share(limit: Any) -> float | None:

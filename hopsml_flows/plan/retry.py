@@ -97,8 +97,8 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
     except InvalidArgumentError as error:
         # The code that a deployment points to was changed meanwhile.
         warn(
-            f"attempt {attempt.number} begins a new experiment: {record.id}, which an earlier "
-            f"one began, {error.allowed}"
+            f"attempt {attempt.number} starts a new experiment, because the one that an earlier "
+            f"attempt started does not fit it: {error}"
         )
         return plan
     logger.info("Attempt %s goes on with experiment %s", attempt.number, record.id)

@@ -362,7 +362,7 @@ def _renamed(argument: str, build: Any) -> Domain:
         try:
             domain: Domain = build()
         except InvalidSpaceError as error:
-            raise InvalidSpaceError(argument, error.value, error.allowed) from None
+            raise error.renamed(argument, InvalidSpaceError) from None
     for warning in caught:
         warn(f"{argument}: {warning.message}")
     return domain

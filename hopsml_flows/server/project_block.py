@@ -21,7 +21,6 @@ __all__ = [
     "block_reference",
     "loaded_block",
     "loaded_project",
-    "opened_project",
 ]
 
 _SLUG = "hopsfs-project"

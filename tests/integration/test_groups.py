@@ -31,7 +31,7 @@ def _children():
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if "execution.process.child" in " ".join(process.cmdline()):
+            if "execution.process.training_program" in " ".join(process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue

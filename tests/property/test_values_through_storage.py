@@ -221,7 +221,7 @@ def test_choices_of_a_search_come_back_equal_and_of_the_same_type(chosen, verb, 
 def test_choices_that_could_not_be_told_apart_again_are_refused_at_the_first_start(chosen):
     alike = len({image_key(value) for value in chosen}) < len(chosen)
     try:
-        plan = experiment.random_search.plan({"x": Categorical(chosen)}, project="p")
+        plan = experiment.random_search.plan(anything, {"x": Categorical(chosen)}, project="p")
     except InvalidSpaceError:
         assert alike
     else:

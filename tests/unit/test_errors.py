@@ -75,7 +75,23 @@ def test_an_argument_error_survives_pickling_with_a_value_that_does_not(kind):
     assert type(again) is kind
     assert str(again) == str(error)
     assert again.argument == "train"
-    assert again.allowed == "must be a function"
+    assert again.must == "must be a function"
+
+
+def test_an_argument_error_says_why_a_value_of_the_right_form_cannot_be_used():
+    error = InvalidArgumentError("resume", "digits-1", because="it has no record")
+    assert str(error) == "resume: 'digits-1' cannot be used, because it has no record"
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert (again.must, again.because) == (None, "it has no record")
+
+
+def test_an_argument_error_can_be_told_of_an_argument_of_another_name():
+    error = InvalidArgumentError("low", 3, "must be below high")
+    renamed = error.renamed("space['lr']", InvalidSpaceError)
+    assert type(renamed) is InvalidSpaceError
+    assert str(renamed) == "space['lr']: must be below high; got 3"
+    assert type(error.renamed("lr")) is InvalidArgumentError
 
 
 def test_an_argument_error_pickled_twice_still_says_the_same():
