@@ -21,6 +21,7 @@ __all__ = [
     "block_reference",
     "loaded_block",
     "loaded_project",
+    "saved_project",
 ]
 
 _SLUG = "hopsfs-project"
