@@ -37,7 +37,7 @@ def tensorboard(
     """
     place = opened(project)
     if every and ids:
-        raise InvalidArgumentError("--all", ids, "stands alone, without identifiers")
+        raise InvalidArgumentError("--all", ids, "must stand alone, without identifiers")
     if every and not experiments(place):
         raise NotFoundError("--all", place.url, "must be a project that has experiments")
     wanted = experiments(place) if every else (ids or [LAST])

@@ -109,10 +109,12 @@ class ClusterConfig:
 
     def _check_kind(self) -> None:
         if self.kind not in KINDS:
-            raise InvalidClusterError("cluster", self.kind, f"kind must be one of {list(KINDS)}")
+            raise InvalidClusterError("cluster.kind", self.kind, f"must be one of {list(KINDS)}")
         if self.address is None:
             if self.kind == "address":
-                raise InvalidClusterError("cluster", None, "kind 'address' needs an address")
+                raise InvalidClusterError(
+                    "cluster.address", None, "must be given for kind 'address'"
+                )
             return
         found = _ADDRESS.match(self.address) if isinstance(self.address, str) else None
         port = int((found[2] or found[4])[:6]) if found else 0
@@ -245,7 +247,7 @@ class ClusterConfig:
             unknown = sorted(map(str, set(value) - known))
             if unknown:
                 raise InvalidClusterError(
-                    "cluster", unknown, f"fields must be among {sorted(known)}"
+                    "cluster", unknown, f"must have only the fields {sorted(known)}"
                 )
             return cls(**value)
         raise InvalidClusterError(

@@ -26,5 +26,5 @@ def cluster_class(kind: str, module: str, name: str, *, extra: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise InvalidClusterError(
-            "cluster", kind, f"needs the extra hopsml-flows[{extra}] ({error})"
+            "cluster", kind, because=f"the extra hopsml-flows[{extra}] is not installed ({error})"
         ) from error

@@ -55,15 +55,15 @@ def check(config: ClusterConfig) -> None:
         raise InvalidClusterError(
             "cluster",
             "kubernetes",
-            f"no Kubernetes API server answered within {CONNECT_SECONDS:g} s, by the "
+            because=f"no Kubernetes API server answered within {CONNECT_SECONDS:g} s, by the "
             f"configuration that kubectl uses ({type(error).__name__}: {error})",
         ) from error
     if status != 200:
         raise InvalidClusterError(
             "cluster",
             "kubernetes",
-            f"the Kubernetes API server does not know Dask clusters (status {status} of "
-            f"{_OPERATOR}); install the Dask operator there",
+            because="the Kubernetes API server does not know Dask clusters (status "
+            f"{status} of {_OPERATOR}): install the Dask operator there",
         )
 
 
@@ -125,7 +125,7 @@ def started(config: ClusterConfig, workers: int) -> Iterator[Any]:
         cluster = _cluster_class()(**arguments(config, workers))
     except Exception as error:  # kr8s', httpx' and dask-kubernetes' have nothing in common
         raise InvalidClusterError(
-            "cluster", "kubernetes", f"was not created ({type(error).__name__}: {error})"
+            "cluster", "kubernetes", because=f"it was not created ({type(error).__name__}: {error})"
         ) from error
     try:
         yield cluster

@@ -31,11 +31,11 @@ __all__ = ["check_own"]
 _CLOSE_SECONDS = 5
 
 _OURS = {
-    "n_workers": "is the field n_workers of the cluster",
-    "memory_limit": "is the field memory_limit of the cluster",
-    "asynchronous": "is the experiment's own matter",
-    "loop": "is the experiment's own matter",
-    "start": "is the experiment's own matter",
+    "n_workers": "it is the field n_workers of the cluster",
+    "memory_limit": "it is the field memory_limit of the cluster",
+    "asynchronous": "the experiment sets it",
+    "loop": "the experiment sets it",
+    "start": "the experiment sets it",
 }
 """Arguments of Dask's classes that are no options of a user's."""
 
@@ -55,7 +55,7 @@ def check_own(config: ClusterConfig, kind: type) -> None:
         return
     for name, why in _OURS.items():
         if name in options:
-            raise InvalidClusterError(f"cluster.options[{name!r}]", options[name], why)
+            raise InvalidClusterError(f"cluster.options[{name!r}]", options[name], because=why)
     for name, (check, allowed) in _VALUES.items():
         if name in options and not check(options[name]):
             raise InvalidClusterError(f"cluster.options[{name!r}]", options[name], allowed)

@@ -168,7 +168,7 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
             check_visible(client, project)
     elif config.kind == "cuda":
         if not visible_gpus():
-            raise InvalidClusterError("cluster", "cuda", "needs an NVIDIA GPU, and NVML finds none")
+            raise InvalidClusterError("cluster", "cuda", because="NVML finds no NVIDIA GPU")
         check_own(config, _cuda_cluster_class())
     elif config.kind == "slurm":
         slurm.check(config)
@@ -490,5 +490,6 @@ def _probe(address: str) -> None:
         raise InvalidClusterError(
             "cluster",
             address,
-            f"no scheduler answered there within {CONNECT_SECONDS} s ({type(error).__name__})",
+            because="no scheduler answered there within "
+            f"{CONNECT_SECONDS} s ({type(error).__name__})",
         ) from error

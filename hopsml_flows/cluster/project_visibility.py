@@ -35,7 +35,9 @@ def check_visible(client: distributed.Client, project: Project) -> None:
         path, content = write_marker(project)
     except OSError as error:
         raise InvalidProjectError(
-            "project", project.url, f"cannot be written ({type(error).__name__}: {error})"
+            "project",
+            project.url,
+            because=f"a worker cannot write it ({type(error).__name__}: {error})",
         ) from error
     try:
         answers = on_all_workers(

@@ -54,7 +54,7 @@ def check(config: ClusterConfig) -> None:
     missing = [command for command in _COMMANDS if shutil.which(command) is None]
     if missing:
         raise InvalidClusterError(
-            "cluster", "slurm", f"needs Slurm's commands here; not found: {', '.join(missing)}"
+            "cluster", "slurm", because=f"Slurm's commands {', '.join(missing)} are not found"
         )
     kind = _cluster_class()
     check_options(arguments(config), kind, kind.job_cls)

@@ -207,5 +207,5 @@ def unwritable(plan: Plan, error: Exception) -> InvalidProjectError:
     return InvalidProjectError(
         "project",
         plan.options.project.url,
-        f"cannot be written ({type(error).__name__}: {error})",
+        because=f"writing there failed ({type(error).__name__}: {error})",
     )

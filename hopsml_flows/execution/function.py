@@ -143,7 +143,7 @@ def _imported(text: str) -> Callable[..., Any]:
         raise FunctionNotFoundError("train", text, _FORM)
     if "<" in name:  # <locals>, <lambda>
         raise FunctionNotFoundError(
-            "train", text, "is a function without a name of its own in a module; " + _FORM
+            "train", text, _FORM + ", and name a function at the top level of its module"
         )
     with _loading_for(text):
         module = _loaded_file(text, place) if place.endswith(".py") else _module(text, place)
@@ -154,15 +154,17 @@ def _imported(text: str) -> Callable[..., Any]:
         except AttributeError:
             hint = ""
             if place == "__main__":
-                hint = ": it was defined in a notebook or at a prompt, which nobody else can "
+                hint = (
+                    ": it was defined in a notebook or at a prompt, which other processes cannot "
+                )
                 hint += "import; put it into a file, and name it 'path/file.py:name'"
             raise FunctionNotFoundError(
-                "train", text, f"there is no {part!r} in {place!r}{hint}"
+                "train", text, because=f"there is no {part!r} in {place!r}{hint}"
             ) from None
     try:
         return _function_of(found)
     except InvalidFunctionError:
-        raise FunctionNotFoundError("train", text, f"{name!r} is no function") from None
+        raise FunctionNotFoundError("train", text, because=f"{name!r} is no function") from None
 
 
 def _module(text: str, name: str) -> ModuleType:
@@ -182,12 +184,12 @@ def _module(text: str, name: str) -> ModuleType:
             else "module (needed by it)"
         )
         problem = f"there is no {what} {missing!r}"
-        raise FunctionNotFoundError("train", text, problem) from error
+        raise FunctionNotFoundError("train", text, because=problem) from error
     except FunctionNotFoundError:
         raise
     except (Exception, SystemExit) as error:  # a script that parses its arguments exits
         raise FunctionNotFoundError(
-            "train", text, f"importing {name!r} raised {type(error).__name__}: {error}"
+            "train", text, because=f"importing {name!r} raised {type(error).__name__}: {error}"
         ) from error
     finally:
         if added and not _lies_in(here, sys.modules.get(name)):
@@ -203,12 +205,14 @@ def _lies_in(directory: str, module: ModuleType | None) -> bool:
 def _loaded_file(text: str, place: str) -> ModuleType:
     path = Path(place).expanduser().absolute()
     if not path.is_file():
-        raise FunctionNotFoundError("train", text, f"there is no file {place!r} in {os.getcwd()!r}")
+        raise FunctionNotFoundError(
+            "train", text, because=f"there is no file {place!r} in {os.getcwd()!r}"
+        )
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
     name = f"{_LOADED_PREFIX}{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise FunctionNotFoundError("train", text, f"{place!r} is no Python file")
+        raise FunctionNotFoundError("train", text, because=f"{place!r} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     # As when the file is run: it may import its neighbours.
@@ -222,7 +226,7 @@ def _loaded_file(text: str, place: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise FunctionNotFoundError(
-            "train", text, f"running {place!r} raised {type(error).__name__}: {error}"
+            "train", text, because=f"running {place!r} raised {type(error).__name__}: {error}"
         ) from error
     return module
 

@@ -93,8 +93,8 @@ def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
             raise InvalidFunctionError(
                 "train",
                 function,
-                f"cannot be sent to the workers: {type(error).__name__}: {error}. Create what it "
-                "refers to inside the function",
+                because=f"it cannot be sent to the workers ({type(error).__name__}: {error}): "
+                "create what it refers to inside the function",
             ) from error
         extras, imports = _extras(names.get("__main__", {}))
     modules = {name: sys.modules.get(name) for name in names}

@@ -41,7 +41,9 @@ def renamed(
     """
     if len(args) > 1 and _is_spark(args[0]) and callable(args[1]):
         raise InvalidFunctionError(
-            "train", args[0], f"comes first, without a Spark session: write {verb}(train, …)"
+            "train",
+            args[0],
+            f"must be the first argument, without a Spark session: {verb}(train, …)",
         )
     now: dict[str, Any] = {}
     taken = set(known[: len(args)])
@@ -51,7 +53,9 @@ def renamed(
             continue
         own = name if name in known else _own(verb, name, known)
         if own in now or (own in taken and own != name):
-            raise InvalidArgumentError(name, value, f"is another name of {own}, which is given too")
+            raise InvalidArgumentError(
+                name, value, because=f"it is another name of {own}, which is given too"
+            )
         now[own] = value
     return now
 

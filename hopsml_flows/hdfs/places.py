@@ -92,7 +92,9 @@ def named_project(name: str | None) -> Project:
         raise InvalidArgumentError("project", name, "must be the name of a project")
     parent = project.url.rpartition("/")[0]
     if parent.endswith(":/"):
-        raise InvalidArgumentError("project", name, f"{project.url} has no projects beside it")
+        raise InvalidArgumentError(
+            "project", name, because=f"{project.url} has no projects beside it"
+        )
     return Project(f"{parent}/{name}", project.storage_options or None)
 
 

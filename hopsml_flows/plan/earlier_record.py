@@ -28,7 +28,7 @@ def earlier_record(
         record = read_record(project, experiment_id)
     except DamagedFileError as error:
         raise InvalidArgumentError(
-            argument, experiment_id, f"has a record that cannot be read ({error})"
+            argument, experiment_id, because=f"its record cannot be read ({error})"
         ) from error
     if record is None:
         raise InvalidArgumentError(

@@ -41,7 +41,7 @@ def check_is_over(project: Project, record: ExperimentRecord) -> None:
     # A driver of an older version. One of this process is over, or it could not resume it.
     elif record.state is State.RUNNING and process_lives(driver) and driver["pid"] != os.getpid():
         where = f"process {driver['pid']} on {driver['host']}"
-        raise ExperimentRunningError("resume", record.id, f"is still running ({where})")
+        raise ExperimentRunningError("resume", record.id, because=f"it is still running ({where})")
 
 
 def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
@@ -65,10 +65,12 @@ def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
         ("population", plan.settings.get("population"), record.options.get("population")),
     ):
         if now != then:
-            raise InvalidArgumentError("resume", resume, f"has another {argument}: {then!r}")
+            raise InvalidArgumentError(
+                "resume", resume, because=f"its {argument} is {then!r}, not {now!r}"
+            )
     if _text(plan, plan.space) != _text(plan, record.search_space):
         raise InvalidArgumentError(
-            "resume", resume, f"has another search space: {record.search_space!r}"
+            "resume", resume, because=f"its search space is {record.search_space!r}"
         )
     seed = record.options.get("seed", plan.options.seed)
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
@@ -88,8 +90,8 @@ def check_budget(plan: Plan, left: Earlier) -> None:
         raise InvalidArgumentError(
             "resume",
             plan.options.resume,
-            f"has trial {highest} already, and these arguments end at {plan.trials}: a budget "
-            "can be raised, not lowered",
+            because=f"it has trial {highest} already, and these arguments end at {plan.trials}: "
+            "a budget can be raised, not lowered",
         )
 
 

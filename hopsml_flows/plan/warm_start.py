@@ -74,12 +74,11 @@ def warmed(plan: Plan) -> Plan:
         past = _past(plan.options.project, record.id)
     except DamagedFileError as error:
         if wish.source != LAST:
-            text = f"cannot be used: {error}"
-            raise InvalidArgumentError("warm_start", wish.source, text) from error
+            raise InvalidArgumentError("warm_start", wish.source, because=str(error)) from error
         warn(f"begins with no seeds of {record.id}: {error}")
         past = []
     if not past and wish.source != LAST:
-        raise InvalidArgumentError("warm_start", wish.source, "has no finished trial")
+        raise InvalidArgumentError("warm_start", wish.source, because="it has no finished trial")
     seeds = chosen(
         past,
         SearchSpace(plan.domains),
@@ -120,7 +119,9 @@ def _configurations(record: ExperimentRecord) -> list[dict[str, Any]]:
     seeds = record.options[_SEEDS]
     listed = seeds.get("configurations") if isinstance(seeds, dict) else None
     if not isinstance(listed, list) or not all(isinstance(params, dict) for params in listed):
-        raise InvalidArgumentError("resume", record.id, "has a record with unreadable seeds")
+        raise InvalidArgumentError(
+            "resume", record.id, because="the seeds in its record cannot be read"
+        )
     return listed
 
 
@@ -146,7 +147,7 @@ def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
         if (record.name, record.state) != (options.name, State.FINISHED) or not record.direction:
             continue
         if reason := _another_aim(plan, record):
-            text = f"begins with no seeds: {record.id}, the last experiment of its name, {reason}"
+            text = f"begins with no seeds, because of {record.id}, the last of its name: {reason}"
             warn(text)
             return None, text
         return record, ""
@@ -158,7 +159,7 @@ def _named(plan: Plan, source: str) -> ExperimentRecord:
     project = plan.options.project
     record = earlier_record(project, source, argument="warm_start", otherwise=f"{LAST!r} or ")
     if reason := _another_aim(plan, record):
-        raise InvalidArgumentError("warm_start", source, reason)
+        raise InvalidArgumentError("warm_start", source, because=reason)
     return record
 
 
@@ -169,7 +170,7 @@ def _another_aim(plan: Plan, record: ExperimentRecord) -> str:
         ("optimization_key", plan.optimization_key, record.optimization_key),
     ):
         if now != then:
-            return f"has another {argument}: {then!r}"
+            return f"its {argument} is {then!r}, not {now!r}"
     return ""
 
 

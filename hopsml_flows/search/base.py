@@ -254,7 +254,7 @@ class BaseSearch(ABC):
         """
         if (value is None) == (failure is None):
             raise InvalidArgumentError(
-                "value", value, f"give a value or a failure, one of the two (failure={failure!r})"
+                "value", value, f"must be given, or else a failure, not both (failure={failure!r})"
             )
         number = plain(value)
         if number is not None and (
@@ -297,7 +297,9 @@ class BaseSearch(ABC):
             InvalidArgumentError: The search is not fresh.
         """
         if self._asked:
-            raise InvalidArgumentError("state", self._asked, "load into a search not yet asked")
+            raise InvalidArgumentError(
+                "state", self._asked, "must be loaded into a search that was not asked yet"
+            )
         self.recall(dict(state["recalled"]))
         for proposal_id, value, asked in state["told"]:
             self.ask(asked - self._asked)

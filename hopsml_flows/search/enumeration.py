@@ -99,7 +99,7 @@ def zipped(args_dict: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     lists = value_lists("args_dict", args_dict)
     lengths = {name: len(values) for name, values in lists.items()}
     if len(set(lengths.values())) > 1:
-        raise InvalidSpaceError("args_dict", lengths, "value lists must be of equal length")
+        raise InvalidSpaceError("args_dict", lengths, "must have lists of equal length")
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 

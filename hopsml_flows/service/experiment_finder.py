@@ -77,12 +77,12 @@ def find_experiment(project: Project, text: str) -> ExperimentPaths:
     if len(matching) == 1:
         return ExperimentPaths(matching[0])
     if matching:
-        means = f"means {len(matching)} experiments of {project.url}: {_some(matching[::-1])}"
-    elif known:
+        means = f"it means {len(matching)} experiments of {project.url}: {_some(matching[::-1])}"
+        raise NotFoundError("ID", text, because=means)
+    if known:
         means = f"must be an experiment of {project.url}: {LAST}, {_some(known[::-1])}"
-    else:
-        means = f"must be an experiment, and {project.url} has none"
-    raise NotFoundError("ID", text, means)
+        raise NotFoundError("ID", text, means)
+    raise NotFoundError("ID", text, because=f"{project.url} has no experiment")
 
 
 def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[TrialDirectory]:
@@ -150,13 +150,14 @@ def _found(project: Project, paths: ExperimentPaths, text: str, wanted: str) -> 
     if len(matching) == 1:
         return matching[0]
     if matching:
-        means = f"means {len(matching)} trials of {paths.id}: {_some([t.name for t in matching])}"
-    elif known:
+        names = [trial.name for trial in matching]
+        means = f"it means {len(matching)} trials of {paths.id}: {_some(names)}"
+        raise NotFoundError("TRIAL", text, because=means)
+    if known:
         names = [trial.name or str(trial.number) for trial in known]
         means = f"must be a trial of {paths.id} that has begun: {_some(names)}"
-    else:
-        means = f"must be a trial, and none of {paths.id} has begun"
-    raise NotFoundError("TRIAL", text, means)
+        raise NotFoundError("TRIAL", text, means)
+    raise NotFoundError("TRIAL", text, because=f"no trial of {paths.id} has begun")
 
 
 def _numbered(names: Sequence[str], parent: str, generation: int | None) -> list[TrialDirectory]:

@@ -326,4 +326,6 @@ def _named(holder: Holder) -> str:
 
 
 def _running(paths: ExperimentPaths, holder: Holder) -> ExperimentRunningError:
-    return ExperimentRunningError("resume", paths.id, f"is still running ({_named(holder)})")
+    return ExperimentRunningError(
+        "resume", paths.id, because=f"it is still running ({_named(holder)})"
+    )

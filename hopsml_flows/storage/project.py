@@ -161,7 +161,7 @@ class Project:
             self._files = LocalFiles(self._local)
             return
         if not rest.strip("/") and protocol != "memory":
-            raise InvalidProjectError(argument, given, "lacks a path after the protocol")
+            raise InvalidProjectError(argument, given, "must have a path after the protocol")
         self._protocol = protocol
         text, self._options = _without_query(argument, given, protocol, text, options)
         self._url = text.rstrip("/") if rest.strip("/") else f"{protocol}://"
@@ -213,7 +213,11 @@ class Project:
             InvalidProjectError: It cannot, or the storage does not answer within 12 s.
         """
         if self._protocol in _READ_ONLY:
-            raise InvalidProjectError("project", self._url, f"{self._protocol} cannot be written")
+            raise InvalidProjectError(
+                "project",
+                self._url,
+                because=f"storage of the protocol {self._protocol} is read-only",
+            )
         self._ask()
 
     def check_reachable(self) -> None:
@@ -466,15 +470,15 @@ class Project:
     def _unusable(self, error: Exception) -> InvalidProjectError:
         if isinstance(error, ImportError):
             return InvalidProjectError(
-                "project", self._url, f"needs a package that is not installed ({error})"
+                "project", self._url, because=f"a package is not installed ({error})"
             )
         if self._local is not None and isinstance(error, (NotADirectoryError, PermissionError)):
             text = error.strerror or str(error)
             if text.endswith(("is not a directory", "is not writable")):
-                return InvalidProjectError("project", self._url, text)
+                return InvalidProjectError("project", self._url, because=text)
         lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
-        reason = f"cannot be reached ({type(error).__name__}: {self.without_secrets(lines[0])})"
-        return InvalidProjectError("project", self._url, reason)
+        text = f"{type(error).__name__}: {self.without_secrets(lines[0])}"
+        return InvalidProjectError("project", self._url, because=f"it cannot be reached ({text})")
 
     def without_secrets(self, text: str) -> str:
         """A file system's message, with secrets of URLs and values of the options struck out.
@@ -519,11 +523,11 @@ def _check_form(argument: str, given: object, text: str, *, is_local: bool) -> N
 
 def _local_path(argument: str, given: object, path: str) -> Path:
     if not path:
-        raise InvalidProjectError(argument, given, "lacks a path")
+        raise InvalidProjectError(argument, given, "must have a path")
     try:
         return Path(path).expanduser().absolute()
-    except RuntimeError as error:  # ~somebody, and there is no such user
-        raise InvalidProjectError(argument, given, str(error)) from error
+    except RuntimeError as error:  # ~name, and there is no such user
+        raise InvalidProjectError(argument, given, because=str(error)) from error
 
 
 def _check_protocol(argument: str, given: object, protocol: str) -> None:
@@ -532,10 +536,10 @@ def _check_protocol(argument: str, given: object, protocol: str) -> None:
     try:
         check_protocol(protocol)
     except ValueError as error:
-        raise InvalidProjectError(argument, given, str(error)) from error
+        raise InvalidProjectError(argument, given, because=str(error)) from error
     except ImportError as error:
         raise InvalidProjectError(
-            argument, given, f"needs a package that is not installed ({error})"
+            argument, given, because=f"a package is not installed ({error})"
         ) from error
 
 
@@ -569,14 +573,14 @@ def _without_query(
     pairs = [pair.partition("=") for pair in query.split("&")] if found else []
     if protocol in ("hopsfs", "hdfs"):
         if any(name != "replication" or not value.isdecimal() for name, _, value in pairs):
-            raise InvalidProjectError(argument, given, "may have no query but replication=N")
+            raise InvalidProjectError(argument, given, "must have no query but replication=N")
         url, options = address, {**{name: int(value) for name, _, value in pairs}, **options}
     elif pairs and all(name in known and value for name, _, value in pairs):
         moved = {known[name]: unquote(value) for name, _, value in pairs}
         url, options = address, {**moved, **options}
     if has_secret(url):
         raise InvalidProjectError(
-            argument, given, "may have no such query; storage_options take passwords and tokens"
+            argument, given, "must have no such query; storage_options take passwords and tokens"
         )
     return url, options
 

@@ -163,9 +163,9 @@ def check_name(argument: str, name: object) -> None:
         InvalidSpaceError: It is no string, or none that UTF-8 can hold.
     """
     if not isinstance(name, str):
-        raise InvalidSpaceError(argument, name, "hyperparameter names must be strings")
+        raise InvalidSpaceError(argument, name, "must name hyperparameters by strings")
     if not is_unicode(name):
-        raise InvalidSpaceError(argument, name, f"hyperparameter names must be {WRITABLE}")
+        raise InvalidSpaceError(argument, name, f"must name hyperparameters by {WRITABLE}")
 
 
 def as_json(value: Any) -> Any:

@@ -121,7 +121,7 @@ def test_cuda_without_a_gpu_is_an_error(project, prefect_server):
 
     if visible_gpus():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(InvalidClusterError, match="NVML finds none"):
+    with pytest.raises(InvalidClusterError, match="NVML finds no NVIDIA GPU"):
         experiment.grid_search(product, {"x": [1]}, project=str(project), cluster="cuda")
     assert not project.exists()
 

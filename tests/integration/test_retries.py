@@ -149,7 +149,7 @@ def test_an_attempt_with_another_space_begins_a_new_experiment(options, experime
         if spaces:
             raise ValueError("changed meanwhile")
 
-    with pytest.warns(HopsmlWarning, match=r"attempt 2 begins a new.*has another search space"):
+    with pytest.warns(HopsmlWarning, match=r"attempt 2 starts a new.*its search space is"):
         pipeline()
     assert [record["trials_succeeded"] for record in experiments().values()] == [2, 3]
 
@@ -172,7 +172,10 @@ def test_an_attempt_whose_predecessor_is_at_work_is_refused(options, experiments
             raise ValueError("run again, please")
         experiment.grid_search(product, {"x": [1]}, **options)
 
-    with pytest.raises(ValueError, match=r"^resume: is still running \(process \d+ on "):
+    with pytest.raises(
+        ValueError,
+        match=r"^resume: .* cannot be used, because it is still running \(process \d+ on ",
+    ):
         pipeline()
     assert list(experiments()) == ids
 

@@ -67,7 +67,9 @@ def test_a_wrong_field_is_refused_by_name_and_value(field, value):
 
 
 def test_the_kind_address_needs_one():
-    with pytest.raises(InvalidClusterError, match="needs an address"):
+    with pytest.raises(
+        InvalidClusterError, match=r"^cluster\.address: must be given for kind 'address'"
+    ):
         ClusterConfig(kind="address")
 
 

@@ -42,8 +42,8 @@ def test_the_definitions_are_of_all_kinds_that_others_start():
         ("kind: [", "must be a YAML file"),
         ("- kind: local", "fields"),
         ("", "fields"),
-        ("kind: cloud", "kind must be one of"),
-        ("kind: local\nworkers: 2", "fields must be among"),
+        ("kind: cloud", "cluster.kind: must be one of"),
+        ("kind: local\nworkers: 2", "must have only the fields"),
         ("kind: local\nn_workers: 0", r"^cluster\.n_workers"),
         ("kind: slurm", r"^cluster\.n_workers: must be given"),
         ("kind: kubernetes", r"^cluster\.n_workers: must be given"),
@@ -78,7 +78,7 @@ def test_the_machine_with_gpus_needs_one(project):
     if visible_gpus():
         check_reachable(defined("gpu-machine"), project)
     else:
-        with pytest.raises(InvalidClusterError, match="NVML finds none"):
+        with pytest.raises(InvalidClusterError, match="NVML finds no NVIDIA GPU"):
             check_reachable(defined("gpu-machine"), project)
 
 
@@ -125,7 +125,7 @@ def test_options_of_slurm():
 
 def test_slurm_without_its_commands_or_its_options_is_refused(monkeypatch, tmp_path, project):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InvalidClusterError, match="not found: sbatch, scancel, squeue"):
+    with pytest.raises(InvalidClusterError, match="sbatch, scancel, squeue are not found"):
         check_reachable(defined("slurm"), project)
     for command in ("sbatch", "scancel", "squeue"):
         (tmp_path / command).write_text("#!/bin/sh\n")

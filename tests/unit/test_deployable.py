@@ -213,8 +213,8 @@ def test_a_file_that_starts_an_experiment_is_refused_as_the_source_of_a_function
     ("text", "message"),
     [
         ("__main__:never_there", "notebook or at a prompt"),
-        ("json:dumps.<locals>.inner", "without a name of its own"),
-        ("json:<lambda>", "without a name of its own"),
+        ("json:dumps.<locals>.inner", "name a function at the top level of its module"),
+        ("json:<lambda>", "name a function at the top level of its module"),
     ],
 )
 def test_a_function_that_nobody_else_can_find_is_said_to_be_one(text, message):

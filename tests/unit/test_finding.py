@@ -66,7 +66,7 @@ def test_experiments_come_in_the_order_of_their_start(project):
 
 def test_a_project_without_experiments_has_none(project):
     assert experiments(project) == []
-    with pytest.raises(NotFoundError, match="has none"):
+    with pytest.raises(NotFoundError, match="has no experiment"):
         find_experiment(project, "last")
 
 
@@ -111,7 +111,10 @@ def test_what_means_no_experiment_is_an_error_that_says_what_there_is(project, t
 
 def test_what_means_several_experiments_is_an_error_that_names_them(project):
     made(project, NEW, OLD, OTHER)
-    with pytest.raises(NotFoundError, match=f"means 2 experiments .*: {NEW}, {OLD}; got 'digits'"):
+    with pytest.raises(
+        NotFoundError,
+        match=f"'digits' cannot be used, because it means 2 experiments .*: {NEW}, {OLD}",
+    ):
         find_experiment(project, "digits")
 
 
@@ -182,7 +185,7 @@ def test_what_means_several_trials_is_an_error_that_names_them(project):
 
 
 def test_an_experiment_that_has_begun_no_trial_says_so(project):
-    with pytest.raises(NotFoundError, match=r"none of .* has begun"):
+    with pytest.raises(NotFoundError, match=r"no trial of .* has begun"):
         find_trial(project, made(project, NEW), "1")
 
 

@@ -97,7 +97,7 @@ def test_a_grid_that_is_no_dict_or_empty_is_refused(wrong):
 
 
 def test_a_name_that_is_no_string_is_refused():
-    with pytest.raises(InvalidSpaceError, match="names must be strings"):
+    with pytest.raises(InvalidSpaceError, match="must name hyperparameters by strings"):
         GridSearch({3: [1]})
 
 

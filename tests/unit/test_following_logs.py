@@ -144,7 +144,7 @@ def test_a_trial_that_never_began_is_an_error_when_the_experiment_is_over(ran):
     events = follow_trial(ran.project, ran.paths, "3")
     assert seen(events) == ["trial 3 has not begun yet"]
     ran.write(state=State.KILLED)
-    with pytest.raises(NotFoundError, match="none of"):
+    with pytest.raises(NotFoundError, match="no trial of"):
         seen(events)
 
 

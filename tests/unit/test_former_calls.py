@@ -70,7 +70,7 @@ class Spark:
 
 
 def test_a_spark_session_before_the_function_gets_an_error_that_says_what_to_write():
-    with pytest.raises(InvalidFunctionError, match=r"write launch\(train, …\)"):
+    with pytest.raises(InvalidFunctionError, match=r"without a Spark session: launch\(train, …\)"):
         experiment.launch(Spark(), train)
     with pytest.raises(UnsupportedOperationError, match="differential_evolution"):
         experiment.evolutionary_search(Spark(), train, {"lr": [0, 1]}, popsize=5)

@@ -69,7 +69,8 @@ def test_a_lease_is_given_back_after_an_error(place):
 
 
 def test_an_experiment_that_is_held_is_refused_with_host_and_process(place):
-    told = rf"resume: is still running \(process {os.getpid()} on {this_process()['host']}\)"
+    by = rf"\(process {os.getpid()} on {this_process()['host']}\)"
+    told = rf"^resume: .* cannot be used, because it is still running {by}$"
     with take_lease(place, PATHS, pytest.fail):
         for refuse in (
             lambda: check_free(place, PATHS),

@@ -110,7 +110,7 @@ def test_an_error_names_the_variable_that_names_the_project(monkeypatch, url):
     monkeypatch.setenv("HOPSML_PROJECT", url)
     with pytest.raises(InvalidProjectError, match=r"^HOPSML_PROJECT: ") as caught:
         Project()
-    assert str(caught.value).endswith(f"; got {url!r}")
+    assert repr(url) in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_damaged_record_is_an_outcome_of_its_own_and_names_the_file(project, t
     with pytest.raises(DamagedFileError) as caught:
         read_record(project, ID)
     assert str(caught.value).startswith(f"{path} is no record (")
-    with pytest.raises(InvalidArgumentError, match=rf"^resume: has a record that .*{path}"):
+    with pytest.raises(InvalidArgumentError, match=rf"^resume: .* its record cannot .*{path}"):
         earlier_record(project, ID)
     with pytest.warns(HopsmlWarning, match=rf"attempt 2 cannot go on with {ID}: {path}"):
         assert started_by(project, ATTEMPT) is None

@@ -81,7 +81,7 @@ def test_a_space_that_is_no_dict_or_empty_is_refused(wrong):
 
 
 def test_a_name_that_is_no_string_is_refused():
-    with pytest.raises(InvalidSpaceError, match="names must be strings"):
+    with pytest.raises(InvalidSpaceError, match="must name hyperparameters by strings"):
         SearchSpace({1: [0, 1]})
 
 
@@ -421,5 +421,5 @@ def test_text_that_utf_8_cannot_hold_is_refused_naming_the_hyperparameter(value)
         lambda: SearchSpace({"\udc80": [1, 2]}),
         lambda: value_lists("a", {"\udc80": [1]}),
     ):
-        with pytest.raises(InvalidSpaceError, match="names must be text that UTF-8"):
+        with pytest.raises(InvalidSpaceError, match="must name hyperparameters by text that UTF-8"):
             make()

@@ -131,16 +131,18 @@ def test_no_more_than_fifty_records_are_read(there, plan, project, monkeypatch):
 @pytest.mark.parametrize(
     ("changed", "part"),
     [
-        ({"direction": "min"}, "direction: 'MAX'"),
+        ({"direction": "min"}, "direction is 'MAX'"),
         ({"optimization_key": "loss"}, "optimization_key"),
     ],
 )
 def test_an_experiment_with_another_aim_gives_none(there, plan, changed, part):
     there(FIRST)
-    with pytest.warns(HopsmlWarning, match=rf"{FIRST}.*has another {part}"):
+    with pytest.warns(HopsmlWarning, match=rf"{FIRST}.*its {part}"):
         ready = prepare(plan(warm_start="last", **changed))
     assert (seeds(ready)["experiment"], ready.first) == (None, ())
-    with pytest.raises(InvalidArgumentError, match=rf"^warm_start: has another {part}"):
+    with pytest.raises(
+        InvalidArgumentError, match=rf"^warm_start: .* cannot be used, because its {part}"
+    ):
         prepare(plan(warm_start=FIRST, **changed))
 
 
@@ -161,13 +163,19 @@ def test_an_experiment_that_is_not_there_or_empty_or_broken_is_refused(there, pl
     with pytest.raises(InvalidArgumentError, match=r"^warm_start: must be 'last' or an experiment"):
         prepare(plan(warm_start=FIRST))
     there(FIRST, trials=0)
-    with pytest.raises(InvalidArgumentError, match=r"^warm_start: has no finished trial"):
+    with pytest.raises(
+        InvalidArgumentError,
+        match=r"^warm_start: .* cannot be used, because it has no finished trial",
+    ):
         prepare(plan(warm_start=FIRST))
     project.remove(ExperimentPaths(FIRST).summary)
-    with pytest.raises(InvalidArgumentError, match=r"^warm_start: has no finished trial"):
+    with pytest.raises(
+        InvalidArgumentError,
+        match=r"^warm_start: .* cannot be used, because it has no finished trial",
+    ):
         prepare(plan(warm_start=FIRST))
     project.replace(ExperimentPaths(FIRST).record, "[]")
-    with pytest.raises(InvalidArgumentError, match=r"^warm_start: has a record that cannot be"):
+    with pytest.raises(InvalidArgumentError, match=r"^warm_start: .* its record cannot be"):
         prepare(plan(warm_start=FIRST))
 
 
@@ -186,7 +194,9 @@ def test_damaged_files_are_named_and_are_not_taken_for_missing_ones(there, plan,
     with pytest.warns(HopsmlWarning, match=text):
         assert seeds(prepare(plan(warm_start=FIRST)))["trials"] == ["0003", "0002"]
     project.replace(summary, "[]")
-    with pytest.raises(InvalidArgumentError, match=rf"^warm_start: cannot be used: .*{summary}"):
+    with pytest.raises(
+        InvalidArgumentError, match=rf"^warm_start: .* cannot be used, because .*{summary}"
+    ):
         prepare(plan(warm_start=FIRST))
     project.remove(record)
     with pytest.warns(HopsmlWarning, match=rf"no seeds of {FIRST}: .*{summary} holds a list"):
@@ -244,7 +254,9 @@ def test_a_record_whose_seeds_cannot_be_read_is_not_gone_on_with(there, plan, ke
     there(FIRST)
     record = there(SECOND, of=prepare(plan(warm_start="last", seed=3)))
     record = replace(record, options={**record.options, "seeds": kept})
-    with pytest.raises(InvalidArgumentError, match=r"^resume: has a record with unreadable seeds"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"^resume: .* cannot be used, because the seeds in its record"
+    ):
         resumable(plan(seed=3), record)
 
 
