@@ -6,19 +6,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError
 from hopsml_flows.execution import Earlier
+from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.warm_start import kept_warm
 from hopsml_flows.storage import ExperimentPaths, Project, process_lives
 from hopsml_flows.storage.lease import check_free
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State, json_value
 from hopsml_flows.values.plain import FILE_LEVELS
-
-if TYPE_CHECKING:
-    from hopsml_flows.plan.plan import Plan
 
 __all__ = ["check_budget", "check_is_over", "resumable"]
 

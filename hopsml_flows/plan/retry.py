@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
-from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.plan.earlier_record import intact_records
+from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.resume import check_is_over, resumable
 from hopsml_flows.storage import EXPERIMENTS, Project
 from hopsml_flows.storage.reading import names_in
-from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.warned import warn
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
-
-    from hopsml_flows.plan.plan import Plan
 
 __all__ = ["Attempt", "gone_on", "started_by"]
 
@@ -116,14 +116,6 @@ def started_by(project: Project, attempt: Attempt) -> ExperimentRecord | None:
         StorageUnavailableError: Storage does not say whether there is one.
     """
     mine = [name for name in names_in(project, EXPERIMENTS) if name.endswith(f"-{attempt.suffix}")]
-    for name in sorted(mine, reverse=True):
-        try:
-            record = read_record(project, name)
-        except DamagedFileError as error:
-            text = f"attempt {attempt.number} cannot go on with {name}: {error}"
-            warn(text)
-            continue
-        # None is there of an attempt that ended before it wrote one.
-        if record is not None and record.origin == attempt.origin:
-            return record
-    return None
+    complaint = f"attempt {attempt.number} cannot go on with"
+    records = intact_records(project, sorted(mine, reverse=True), complaint)
+    return next((record for record in records if record.origin == attempt.origin), None)

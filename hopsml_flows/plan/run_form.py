@@ -31,7 +31,7 @@ from hopsml_flows.search import (
     Updating,
     value_lists,
 )
-from hopsml_flows.search.entries import TYPES, entries
+from hopsml_flows.search.entries import TYPES
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS, json_value
 from hopsml_flows.values.plain import as_json, typed_key
@@ -113,7 +113,7 @@ def _train(_: str, value: Any) -> str:
 
 
 def _bounds(name: str, value: Any) -> Any:
-    return entries(SearchSpace(value, argument=name))
+    return SearchSpace(value, argument=name).entries()
 
 
 def _lists(name: str, value: Any) -> Any:

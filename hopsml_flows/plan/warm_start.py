@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.execution import argument_defaults
-from hopsml_flows.plan.earlier_record import earlier_record
+from hopsml_flows.plan.earlier_record import earlier_record, intact_records
+from hopsml_flows.plan.plan import Plan
 from hopsml_flows.search import SearchSpace
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.storage.reading import content_of
-from hopsml_flows.storage.retries import persistently
-from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.tracking import ExperimentRecord, read_summary
 from hopsml_flows.tracking.listing import experiments
 from hopsml_flows.trials import (
     Past,
@@ -25,15 +24,11 @@ from hopsml_flows.trials import (
     State,
     chosen,
     experiment_id,
-    past_trials,
     slug,
     stamp_of,
 )
 from hopsml_flows.values.plain import as_json
 from hopsml_flows.warned import warn
-
-if TYPE_CHECKING:
-    from hopsml_flows.plan.plan import Plan
 
 __all__ = ["LAST", "kept_warm", "warmed"]
 
@@ -130,19 +125,12 @@ def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
     begin = f"{slug(options.name)}-"
     names = [
         name
-        for name in reversed(persistently(lambda: experiments(options.project)))
+        for name in reversed(experiments(options.project))
         # The slug of another name may begin with this one's.
         if len(name) == len(experiment_id(options.name, stamp_of(name) or "", "123456"))
         and name.startswith(begin)
     ]
-    for name in names[:_MOST_READ]:
-        try:
-            record = read_record(options.project, name)
-        except DamagedFileError as error:
-            warn(f"begins with no seeds of {name}: {error}")
-            continue
-        if record is None:  # it is only being made
-            continue
+    for record in intact_records(options.project, names[:_MOST_READ], "begins with no seeds of"):
         if (record.name, record.state) != (options.name, State.FINISHED) or not record.direction:
             continue
         if reason := _another_aim(plan, record):
@@ -180,14 +168,10 @@ def _past(project: Project, name: str) -> list[Past]:
         DamagedFileError: It is no summary.
         StorageUnavailableError: Storage does not say whether there is one.
     """
-    path = ExperimentPaths(name).summary
-    content = content_of(project, path)
-    if content is None:
-        return []
-    past, unreadable = past_trials(project.full(path), content)
+    past, unreadable = read_summary(project, name) or ([], 0)
     if unreadable:
-        text = f"{project.full(path)} has {unreadable} entries that cannot be read: left out"
-        warn(text)
+        summary = project.full(ExperimentPaths(name).summary)
+        warn(f"{summary} has {unreadable} entries that cannot be read: left out")
     return past
 
 

@@ -8,31 +8,17 @@ are taken apart and put together; what the bounds may be is the domains' busines
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hopsml_flows.errors import InvalidSpaceError
-from hopsml_flows.values.plain import as_json
 
-if TYPE_CHECKING:
-    from hopsml_flows.search.space import SearchSpace
-
-__all__ = ["TYPES", "by_name", "domain_arguments", "entries"]
+__all__ = ["TYPES", "by_name", "domain_arguments"]
 
 TYPES = ("float", "int", "categorical")
 """What an entry may be."""
 
 _NUMERIC = ("low", "high", "log")
 _FIELDS = ("type", *_NUMERIC, "choices")
-
-
-def entries(space: SearchSpace) -> list[dict[str, Any]]:
-    """A space as a list of entries, of JSON values only; a form shows each as fields.
-
-    Args:
-        space: The space.
-    """
-    described = {name: domain.describe() for name, domain in space.items()}
-    return [{"name": name, **as_json(entry)} for name, entry in described.items()]
 
 
 def by_name(argument: str, listed: Sequence[Any]) -> dict[str, dict[str, Any]]:

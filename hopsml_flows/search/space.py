@@ -22,6 +22,7 @@ from hopsml_flows.values.plain import (
     check_value,
     image_key,
     is_jsonable,
+    json_value,
     plain,
     typed_key,
 )
@@ -304,6 +305,11 @@ class SearchSpace(Mapping[str, Domain]):
     def describe(self) -> dict[str, Any]:
         """The space as JSON values, for the record."""
         return {name: domain.describe() for name, domain in self._domains.items()}
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The space as a list of entries, of JSON values only; a form shows each as fields."""
+        described = self.describe()
+        return [{"name": name, **json_value(name, domain)} for name, domain in described.items()]
 
 
 def _domain(argument: str, bounds: object) -> Domain:
