@@ -14,8 +14,8 @@ from hopsml_flows.plan.warm_start import kept_warm
 from hopsml_flows.storage import ExperimentPaths, Project, process_lives
 from hopsml_flows.storage.lease import check_free
 from hopsml_flows.tracking import ExperimentRecord
-from hopsml_flows.trials import State, json_value
-from hopsml_flows.values.plain import FILE_LEVELS
+from hopsml_flows.trials import State
+from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
 __all__ = ["check_budget", "check_is_over", "resumable"]
 

@@ -33,8 +33,8 @@ from hopsml_flows.search import (
 )
 from hopsml_flows.search.entries import TYPES
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import ISOLATIONS, json_value
-from hopsml_flows.values.plain import as_json, typed_key
+from hopsml_flows.trials import ISOLATIONS
+from hopsml_flows.values.plain import json_value, typed_key
 
 __all__ = [
     "BoundsParameter",
@@ -100,7 +100,7 @@ def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_values(where: str, values: Iterable[Any]) -> None:
     for value in values:
-        image = as_json(value)
+        image = json_value(where, value)
         if typed_key(value) != typed_key(image):
             raise InvalidSpaceError(
                 where, value, f"must be a value that JSON has: a deployment's runs get {image!r}"

@@ -27,7 +27,7 @@ from hopsml_flows.trials import (
     slug,
     stamp_of,
 )
-from hopsml_flows.values.plain import as_json
+from hopsml_flows.values.plain import json_value
 from hopsml_flows.warned import warn
 
 __all__ = ["LAST", "kept_warm", "warmed"]
@@ -184,7 +184,7 @@ def _with(plan: Plan, record: ExperimentRecord | None, seeds: Seeds) -> Mapping[
         _SEEDS: {
             "experiment": record.id if record else None,
             "trials": list(seeds.trials),
-            "configurations": [as_json(params) for params in seeds.configurations],
+            "configurations": [json_value("seeds", params) for params in seeds.configurations],
         },
     }
 

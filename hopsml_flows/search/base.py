@@ -14,7 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.values.plain import as_json, image_key, plain
+from hopsml_flows.values.arguments import is_number
+from hopsml_flows.values.plain import image_key, plain
 
 __all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal"]
 
@@ -110,12 +111,6 @@ class Optimizer(Protocol):
     ) -> None:
         """Report a metric, or why there is none."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """The search's state as JSON values."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
-
 
 class BaseSearch(ABC):
     """The bookkeeping every search shares: what is pending, what was told, what is best.
@@ -132,10 +127,8 @@ class BaseSearch(ABC):
         self._asked = 0
         self._exhausted = False
         self._pending: dict[int, Proposal] = {}
-        self._told: dict[int, tuple[float | None, int]] = {}
         self._best: Evaluation | None = None
         self._recalled: dict[int, dict[str, Any]] = {}
-        self._known: dict[int, dict[str, Any]] = {}
 
     @property
     def adaptive(self) -> bool:
@@ -204,7 +197,6 @@ class BaseSearch(ABC):
                 not there is proposed anew.
         """
         self._recalled.update(proposals)
-        self._known.update(proposals)
 
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Take the next proposals.
@@ -257,15 +249,12 @@ class BaseSearch(ABC):
                 "value", value, f"give a value or a failure, one of the two (failure={failure!r})"
             )
         number = plain(value)
-        if number is not None and (
-            isinstance(number, bool) or not isinstance(number, (int, float))
-        ):
+        if number is not None and not is_number(number):
             raise InvalidArgumentError("value", value, "must be a number")
         proposal = self._pending.pop(proposal_id, None)
         if proposal is None:
             raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
         told = _finite(number)
-        self._told[proposal_id] = told, self._asked
         if told is not None and self._is_best(proposal, told):
             self._best = Evaluation(proposal, told)
         self._learn(proposal, told)
@@ -278,39 +267,6 @@ class BaseSearch(ABC):
         if value == best.value:
             return proposal.id < best.proposal.id
         return self.direction.better(value, best.value)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on: how many were asked, and what was told after how many asks.
-
-        What was recalled is in it, too: a fresh search might propose something else.
-        """
-        told = [[number, value, asked] for number, (value, asked) in self._told.items()]
-        recalled = [[number, as_json(params)] for number, params in self._known.items()]
-        return {"asked": self._asked, "told": told, "recalled": recalled}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Replay a saved state into a search made with the same arguments.
-
-        Proposals that were asked but never told are pending again.
-
-        Raises:
-            InvalidArgumentError: The search is not fresh.
-        """
-        if self._asked:
-            raise InvalidArgumentError("state", self._asked, "load into a search not yet asked")
-        self.recall(dict(state["recalled"]))
-        for proposal_id, value, asked in state["told"]:
-            self.ask(asked - self._asked)
-            if value is None:
-                self.tell(proposal_id, failure="failed before the state was saved")
-            else:
-                self.tell(proposal_id, value)
-        self.ask(state["asked"] - self._asked)
-
-    @property
-    def pending(self) -> list[Proposal]:
-        """Proposals asked for and not yet told, in the order of asking."""
-        return list(self._pending.values())
 
     def _all_asked(self) -> bool:
         return self._exhausted or (self.total is not None and self._asked >= self.total)

@@ -44,6 +44,14 @@ class Direction(StrEnum):
         # Forms and JSON carry whatever case the user typed.
         return cls.__members__.get(value.upper()) if isinstance(value, str) else None
 
+    def loss(self, metric: float) -> float:
+        """Return the metric as a loss: the smaller, the better.
+
+        Args:
+            metric: The metric.
+        """
+        return -metric if self is Direction.MAX else metric
+
     def better(self, one: float, than: float | None) -> bool:
         """Whether ``one`` beats ``than``; nothing beats a number that is not finite.
 
@@ -55,4 +63,4 @@ class Direction(StrEnum):
             return False
         if than is None or not math.isfinite(than):
             return True
-        return one > than if self is Direction.MAX else one < than
+        return self.loss(one) < self.loss(than)

@@ -13,7 +13,7 @@ from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.initial_points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
-from hopsml_flows.values.arguments import whole_number
+from hopsml_flows.values.arguments import is_whole, whole_number
 from hopsml_flows.values.plain import plain
 
 __all__ = ["RandomSearch"]
@@ -50,9 +50,7 @@ class RandomSearch(BaseSearch):
         cardinality = space.cardinality
         self._total = count if cardinality is None else min(count, cardinality)
         start = plain(seed)
-        if start is not None and (
-            isinstance(start, bool) or not isinstance(start, int) or start < 0
-        ):
+        if start is not None and not (is_whole(start) and start >= 0):
             raise InvalidArgumentError("seed", seed, "must be an integer of at least 0, or None")
         self._rng = np.random.default_rng(start)
         self._initial = checked_points(space, initial, most=count, limit="samples")

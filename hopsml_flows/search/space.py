@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
 from hopsml_flows.search.quoted_numbers import YAML, number_in, text_choice_complaint
+from hopsml_flows.values.arguments import is_number, is_whole
 from hopsml_flows.values.plain import (
     check_name,
     check_value,
@@ -84,11 +85,7 @@ class Float:
 
     def __contains__(self, value: object) -> bool:
         number = plain(value)
-        return (
-            isinstance(number, (int, float))
-            and not isinstance(number, bool)
-            and self.low <= number <= self.high
-        )
+        return is_number(number) and self.low <= number <= self.high
 
     def describe(self) -> dict[str, Any]:
         """The domain as JSON values, for the record."""
@@ -137,11 +134,7 @@ class Int:
 
     def __contains__(self, value: object) -> bool:
         number = plain(value)
-        return (
-            isinstance(number, int)
-            and not isinstance(number, bool)
-            and self.low <= number <= self.high
-        )
+        return is_whole(number) and self.low <= number <= self.high
 
     def describe(self) -> dict[str, Any]:
         """The domain as JSON values, for the record."""
@@ -330,7 +323,7 @@ def _domain(argument: str, bounds: object) -> Domain:
     values = [plain(value) for value in bounds]
     if all(isinstance(value, (str, bool)) for value in values) and values:
         return _renamed(argument, lambda: _texts(values))
-    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
+    if not all(map(is_number, values)):
         raise InvalidSpaceError(
             argument, bounds, "must be two numbers [low, high], or a list of strings"
         )
@@ -376,7 +369,7 @@ def _renamed(argument: str, build: Any) -> Domain:
 
 def _real(argument: str, value: object) -> float:
     value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         raise InvalidSpaceError(argument, value, f"must be a number{_unquoted(value)}")
     try:
         number = float(value)
@@ -389,7 +382,7 @@ def _real(argument: str, value: object) -> float:
 
 def _integer(argument: str, value: object) -> int:
     value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not is_whole(value):
         raise InvalidSpaceError(argument, value, f"must be an integer{_unquoted(value)}")
     if not -(2**63) <= value < 2**63:  # what the generator can draw
         raise InvalidSpaceError(argument, value, "must fit in 64 bits")

@@ -23,7 +23,6 @@ __all__ = [
     "FILE_LEVELS",
     "NOT_FINITE",
     "WRITABLE",
-    "as_json",
     "check_name",
     "check_value",
     "configuration_key",
@@ -133,7 +132,7 @@ def is_writable(value: Any) -> bool:
     Args:
         value: JSON values, or what :func:`is_jsonable` accepts.
     """
-    return is_unicode(json.dumps(as_json(value), ensure_ascii=False))
+    return is_unicode(json.dumps(json_value("value", value), ensure_ascii=False))
 
 
 def check_value(argument: str, value: Any) -> None:
@@ -166,15 +165,6 @@ def check_name(argument: str, name: object) -> None:
         raise InvalidSpaceError(argument, name, "hyperparameter names must be strings")
     if not is_unicode(name):
         raise InvalidSpaceError(argument, name, f"hyperparameter names must be {WRITABLE}")
-
-
-def as_json(value: Any) -> Any:
-    """A hyperparameter's image: what comes back from JSON.
-
-    Args:
-        value: What :func:`is_jsonable` accepts.
-    """
-    return json_value("value", value)
 
 
 def json_value(
@@ -325,7 +315,7 @@ def image_key(value: Any) -> str:
     Args:
         value: What :func:`is_jsonable` accepts, or its image.
     """
-    return json.dumps(as_json(value), sort_keys=True)
+    return json.dumps(json_value("value", value), sort_keys=True)
 
 
 def typed_key(value: Any) -> str:
@@ -359,7 +349,7 @@ def text_of(value: Any) -> str:
     Args:
         value: Anything.
     """
-    return str(as_json(value) if is_jsonable(value) and _has_set(value) else value)
+    return str(json_value("value", value) if is_jsonable(value) and _has_set(value) else value)
 
 
 def _has_set(value: Any) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.base import BaseSearch, GaveUp, Proposal
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.encoding import UnitCube, Vector
@@ -25,8 +24,7 @@ from hopsml_flows.search.evolution.variation import (
 from hopsml_flows.search.initial_points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
-from hopsml_flows.values.arguments import whole_number
-from hopsml_flows.values.plain import is_finite, plain
+from hopsml_flows.values.arguments import number_inside, whole_number
 
 __all__ = ["DifferentialEvolution"]
 
@@ -121,9 +119,9 @@ class DifferentialEvolution(BaseSearch):
         self._size = whole_number("population", population, least=FEWEST)
         self._strategy = Strategy.parse(strategy)
         self._updating = Updating.parse(updating)
-        self._factor = _number("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
-        self._rate = _number("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
-        self._tol = _number("tol", tol, "of at least 0", lambda t: t >= 0)
+        self._factor = number_inside("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
+        self._rate = number_inside("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
+        self._tol = number_inside("tol", tol, "of at least 0", lambda t: t >= 0)
         self._patience = None if patience is None else whole_number("patience", patience, least=1)
         self._most_barren = whole_number("max_failed_generations", max_failed_generations, least=1)
         self._initial = checked_points(space, initial, most=self._size, limit="population")
@@ -225,10 +223,7 @@ class DifferentialEvolution(BaseSearch):
         )
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:
-        loss = math.inf
-        if value is not None:
-            loss = -value if self.direction is Direction.MAX else value
-        self._losses[proposal.id] = loss
+        self._losses[proposal.id] = math.inf if value is None else self.direction.loss(value)
         if self._updating is Updating.IMMEDIATE:
             self._select(proposal.id)
         self._complete_generations()
@@ -449,12 +444,3 @@ class DifferentialEvolution(BaseSearch):
         first, last = self._complete - len(self._barren), self._complete - 1
         which = f"generation {last}" if first == last else f"generations {first} to {last}"
         return GaveUp(f"all {sum(self._barren)} trials of {which} failed", first)
-
-
-def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:
-    number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise InvalidArgumentError(argument, value, f"must be a number {allowed}")
-    if not is_finite(number) or not inside(number):
-        raise InvalidArgumentError(argument, value, f"must be {allowed}")
-    return float(number)
