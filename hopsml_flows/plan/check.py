@@ -8,8 +8,8 @@ from hopsml_flows.cluster.open_cluster import check_reachable, count_workers
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.plan.resume import check_is_over, resumable
-from hopsml_flows.plan.warm_start import warmed
+from hopsml_flows.plan.resume import check_is_over, continue_experiment
+from hopsml_flows.plan.warm_start import take_seeds
 
 __all__ = ["prepare"]
 
@@ -37,10 +37,10 @@ def prepare(plan: Plan) -> Plan:
         )
     project.check_writable()
     if plan.options.resume is None:
-        ready = warmed(plan)
+        ready = take_seeds(plan)
     else:
         record = earlier_record(project, plan.options.resume)
-        ready = resumable(plan, record)
+        ready = continue_experiment(plan, record)
         check_is_over(project, record)
     check_reachable(plan.options.cluster, project)
     group = plan.group

@@ -10,14 +10,14 @@ from dataclasses import replace
 from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError
 from hopsml_flows.execution import Earlier
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.plan.warm_start import kept_warm
+from hopsml_flows.plan.warm_start import keep_seeds
 from hopsml_flows.storage import ExperimentPaths, Project, process_lives
 from hopsml_flows.storage.lease import check_free
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State
 from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
-__all__ = ["check_budget", "check_is_over", "resumable"]
+__all__ = ["check_budget", "check_is_over", "continue_experiment"]
 
 
 def check_is_over(project: Project, record: ExperimentRecord) -> None:
@@ -41,7 +41,7 @@ def check_is_over(project: Project, record: ExperimentRecord) -> None:
         raise ExperimentRunningError("resume", record.id, f"is still running ({where})")
 
 
-def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
+def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
     """The plan, to go on with an experiment, with its seed and what it began with.
 
     The budget, the function's code and the options may change; what its trials have in common may
@@ -71,7 +71,7 @@ def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
         raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
     plan = replace(plan, options=replace(plan.options, seed=seed, resume=resume))
-    return kept_warm(plan, record)
+    return keep_seeds(plan, record)
 
 
 def check_budget(plan: Plan, left: Earlier) -> None:

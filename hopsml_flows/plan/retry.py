@@ -19,7 +19,7 @@ from prefect.logging import get_run_logger
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.plan.earlier_record import intact_records
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.plan.resume import check_is_over, resumable
+from hopsml_flows.plan.resume import check_is_over, continue_experiment
 from hopsml_flows.storage import EXPERIMENTS, Project
 from hopsml_flows.storage.reading import names_in
 from hopsml_flows.tracking import ExperimentRecord
@@ -28,7 +28,7 @@ from hopsml_flows.warned import warn
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-__all__ = ["Attempt", "gone_on", "started_by"]
+__all__ = ["Attempt", "continue_attempt", "find_started"]
 
 _DIGITS = 6
 
@@ -70,7 +70,7 @@ class Attempt:
         return hashlib.sha256(self.origin.encode()).hexdigest()[:_DIGITS]
 
 
-def gone_on(plan: Plan, attempt: Attempt) -> Plan:
+def continue_attempt(plan: Plan, attempt: Attempt) -> Plan:
     """The plan; where this is another attempt, to go on with what the ones before it began.
 
     Finished trials are not run again, failed ones are. An experiment that came to its end has
@@ -86,14 +86,14 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
     """
     if plan.options.resume is not None or attempt.number == 1 or attempt.origin is None:
         return plan
-    record = started_by(plan.options.project, attempt)
+    record = find_started(plan.options.project, attempt)
     logger = get_run_logger()
     if record is None:
         logger.info("Attempt %s: the ones before it began no experiment", attempt.number)
         return plan
     check_is_over(plan.options.project, record)
     try:
-        plan = resumable(plan, record)
+        plan = continue_experiment(plan, record)
     except InvalidArgumentError as error:
         # The code that a deployment points to was changed meanwhile.
         warn(
@@ -105,7 +105,7 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
     return plan
 
 
-def started_by(project: Project, attempt: Attempt) -> ExperimentRecord | None:
+def find_started(project: Project, attempt: Attempt) -> ExperimentRecord | None:
     """The record of the latest experiment that earlier attempts of a run started, or None.
 
     Args:

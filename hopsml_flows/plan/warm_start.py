@@ -30,7 +30,7 @@ from hopsml_flows.trials import (
 from hopsml_flows.values.plain import json_value
 from hopsml_flows.warned import warn
 
-__all__ = ["LAST", "kept_warm", "warmed"]
+__all__ = ["LAST", "keep_seeds", "take_seeds"]
 
 LAST = "last"
 """Stands for the last finished experiment of the same name."""
@@ -46,7 +46,7 @@ _SHOWN = 5
 """So many trials a warning names."""
 
 
-def warmed(plan: Plan) -> Plan:
+def take_seeds(plan: Plan) -> Plan:
     """The plan with the configurations that its search begins with.
 
     Args:
@@ -90,7 +90,7 @@ def warmed(plan: Plan) -> Plan:
     return replace(plan, first=seeds.configurations, notices=notices, settings=settings)
 
 
-def kept_warm(plan: Plan, record: ExperimentRecord) -> Plan:
+def keep_seeds(plan: Plan, record: ExperimentRecord) -> Plan:
     """The plan of an experiment that goes on, with the configurations that it began with.
 
     Args:

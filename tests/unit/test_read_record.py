@@ -14,7 +14,7 @@ from hopsml_flows.errors import (
     StorageUnavailableError,
 )
 from hopsml_flows.plan.earlier_record import earlier_record, intact_records
-from hopsml_flows.plan.retry import Attempt, started_by
+from hopsml_flows.plan.retry import Attempt, find_started
 from hopsml_flows.service.experiment_finder import find_experiment
 from hopsml_flows.storage import ExperimentPaths, Project, retries
 from hopsml_flows.tracking import ExperimentRecord, intact_record, read_record, read_summary
@@ -65,7 +65,7 @@ READERS = {
     "service": lambda project: intact_record(project, ID),
     "warm start": lambda project: next(intact_records(project, [ID], "no seeds of")),
     "resume": lambda project: earlier_record(project, ID),
-    "retry": lambda project: started_by(project, ATTEMPT),
+    "retry": lambda project: find_started(project, ATTEMPT),
 }
 
 
@@ -103,7 +103,7 @@ def test_without_a_record_there_is_none(project, there):
     assert read_record(project, ID) is None
     assert intact_record(project, ID) is None
     assert list(intact_records(project, [ID], "no seeds of")) == []
-    assert started_by(project, ATTEMPT) is None
+    assert find_started(project, ATTEMPT) is None
     with pytest.raises(InvalidArgumentError, match=r"^resume: must be an experiment of"):
         earlier_record(project, ID)
     project.replace("Experiments/a-file", "x")
@@ -135,7 +135,7 @@ def test_a_damaged_record_is_an_outcome_of_its_own_and_names_the_file(project, t
     with pytest.warns(HopsmlWarning, match=rf"^no seeds of {ID}: {path} is no record"):
         assert list(intact_records(project, [ID], "no seeds of")) == []
     with pytest.warns(HopsmlWarning, match=rf"attempt 2 cannot go on with {ID}: {path}"):
-        assert started_by(project, ATTEMPT) is None
+        assert find_started(project, ATTEMPT) is None
 
 
 def test_what_is_empty_may_have_been_written_as_nothing(project, there):
