@@ -1,4 +1,4 @@
-"""The last check of a plan, against storage and cluster. Still before anything is started."""
+"""Checks a plan against storage and cluster, before anything is started."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def prepare(plan: Plan) -> Plan:
         plan: The plan that a verb made.
 
     Returns:
-        The plan to run. One that resumes an experiment has that one's seed; one that begins with
-        an earlier experiment has its configurations.
+        The plan to run. A plan that resumes an experiment gets its seed; a plan with a warm start
+        gets the earlier experiment's configurations.
 
     Raises:
         InvalidProjectError: The project cannot be written, or workers cannot see it.
         InvalidClusterError: The cluster cannot be reached.
-        InvalidArgumentError: The experiment to resume, or to begin with, does not exist or does
-            not match.
+        InvalidArgumentError: The experiment that ``resume`` or ``warm_start`` names does not exist
+            or does not match.
     """
     project = plan.options.project
     if project.in_memory and plan.options.cluster.kind != "address":

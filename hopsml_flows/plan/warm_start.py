@@ -1,7 +1,7 @@
-"""Beginning a search with the best configurations of an earlier experiment.
+"""Takes the first configurations of a search from an earlier experiment.
 
-Looks at the project, one listing and a few files, and changes nothing. Which configurations these
-are is decided in :mod:`hopsml_flows.trials.best_configurations`.
+It reads one listing and a few files of the project, and writes nothing.
+:mod:`hopsml_flows.trials.best_configurations` chooses the configurations.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from hopsml_flows.warned import warn
 __all__ = ["LAST", "keep_seeds", "take_seeds"]
 
 LAST = "last"
-"""Stands for the last finished experiment of the same name."""
+"""The value of ``warm_start`` that means the last finished experiment of the same name."""
 
 _SEEDS = "seeds"
 _KEPT = ("warm_start", _SEEDS)
-"""Options of the record that say what a search began with."""
+"""Options in the record that say what the search began with."""
 
 _MOST_READ = 50
-"""Experiments of the same name that are looked at; nobody waits for thousands of records."""
+"""The most records that are read of one name: thousands would take too long."""
 
 _SHOWN = 5
-"""So many trials a warning names."""
+"""The most trials that a warning names."""
 
 
 def take_seeds(plan: Plan) -> Plan:
-    """The plan with the configurations that its search begins with.
+    """Return the plan with the configurations that its warm start gives it.
 
     Args:
-        plan: What was asked for.
+        plan: The plan that the verb made.
 
     Raises:
-        InvalidArgumentError: The experiment that ``warm_start`` names is not there, has no finished
-            trial, or optimizes something else.
+        InvalidArgumentError: The experiment that ``warm_start`` names does not exist, has no
+            finished trial, or optimizes something else.
     """
     wish = plan.warm_start
     if wish is None:
@@ -91,14 +91,14 @@ def take_seeds(plan: Plan) -> Plan:
 
 
 def keep_seeds(plan: Plan, record: ExperimentRecord) -> Plan:
-    """The plan of an experiment that goes on, with the configurations that it began with.
+    """Return the plan of a resumed experiment with the configurations that it began with.
 
     Args:
-        plan: What was asked for; its ``warm_start`` counts no more.
+        plan: The plan that the verb made; its ``warm_start`` is ignored.
         record: The experiment's record.
 
     Raises:
-        InvalidArgumentError: The record does not say what they are.
+        InvalidArgumentError: The record has them in a form that cannot be read.
     """
     kept = {name: record.options[name] for name in _KEPT if name in record.options}
     asked = {name: value for name, value in plan.settings.items() if name not in _KEPT}
@@ -111,7 +111,7 @@ def keep_seeds(plan: Plan, record: ExperimentRecord) -> Plan:
 
 
 def _configurations(record: ExperimentRecord) -> list[dict[str, Any]]:
-    """The configurations that a record says the search began with."""
+    """Return the configurations that the search began with, by its record."""
     seeds = record.options[_SEEDS]
     listed = seeds.get("configurations") if isinstance(seeds, dict) else None
     if not isinstance(listed, list) or not all(isinstance(params, dict) for params in listed):
@@ -120,7 +120,7 @@ def _configurations(record: ExperimentRecord) -> list[dict[str, Any]]:
 
 
 def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
-    """The record of the last finished search of the plan's name; or why there is none."""
+    """Return the record of the last finished search of the plan's name, or why there is none."""
     options = plan.options
     begin = f"{slug(options.name)}-"
     names = [
@@ -151,7 +151,7 @@ def _named(plan: Plan, source: str) -> ExperimentRecord:
 
 
 def _another_aim(plan: Plan, record: ExperimentRecord) -> str:
-    """In what an experiment optimized something else; "" where it did not."""
+    """Say how an experiment's aim differs from the plan's; "" if it does not."""
     for argument, now, then in (
         ("direction", plan.optimized.value, record.direction),
         ("optimization_key", plan.optimization_key, record.optimization_key),
@@ -162,11 +162,11 @@ def _another_aim(plan: Plan, record: ExperimentRecord) -> str:
 
 
 def _past(project: Project, name: str) -> list[Past]:
-    """The finished trials of an experiment, of its summary: one file, however many they are.
+    """Return the finished trials of an experiment; unreadable ones are left out with a warning.
 
     Raises:
-        DamagedFileError: It is no summary.
-        StorageUnavailableError: Storage does not say whether there is one.
+        DamagedFileError: The experiment's summary cannot be understood.
+        StorageUnavailableError: Storage does not say whether there is a summary.
     """
     past, unreadable = read_summary(project, name) or ([], 0)
     if unreadable:
@@ -176,7 +176,7 @@ def _past(project: Project, name: str) -> list[Past]:
 
 
 def _with(plan: Plan, record: ExperimentRecord | None, seeds: Seeds) -> Mapping[str, Any]:
-    """The plan's settings and, for the record, where its seeds are from."""
+    """Return the plan's settings and, for the record, the origin of its seeds."""
     assert plan.warm_start is not None
     return {
         **plan.settings,

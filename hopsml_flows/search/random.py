@@ -1,4 +1,4 @@
-"""Random search, without repeats."""
+"""Random search without repeats."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["RandomSearch"]
 
 
 class RandomSearch(BaseSearch):
-    """Independent uniform draws (Bergstra & Bengio, JMLR 2012), a configuration never twice.
+    """Independent uniform draws (Bergstra & Bengio, JMLR 2012), no configuration twice.
 
-    A finite space smaller than ``samples`` is evaluated whole, each configuration once.
+    Of a finite space with fewer than ``samples`` configurations, each is evaluated once.
 
     Args:
         space: What may be drawn.
@@ -32,8 +32,8 @@ class RandomSearch(BaseSearch):
         seed: The same seed gives the same configurations; None draws one.
 
     Raises:
-        InvalidArgumentError: ``samples`` is not a positive integer, the seed no natural number, or
-            a configuration to evaluate first is not in the space.
+        InvalidArgumentError: ``samples`` is not a positive integer, the seed is not an integer from
+            0, or a configuration to evaluate first is not in the space.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class RandomSearch(BaseSearch):
 
     @property
     def total(self) -> int:
-        """Number of configurations; fewer than asked for where the space has fewer."""
+        """Number of configurations: ``samples``, or fewer if the space has fewer."""
         return self._total
 
     def _propose(self, number: int) -> dict[str, Any] | None:

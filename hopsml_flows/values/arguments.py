@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 LARGEST = 2**63 - 1
-"""The largest whole number that Prefect's server and JSON's readers take."""
+"""The largest whole number that the Prefect server and readers of JSON accept."""
 
 MOST_SECONDS = 315_360_000.0
 """Ten years; timers of Python and of the system overflow not far beyond."""
@@ -50,10 +50,10 @@ def whole_number(argument: str, value: Any, *, least: int, most: int | None = No
         argument: Its name.
         value: What was passed.
         least: The smallest that is allowed.
-        most: The largest, or None for what JSON's readers take.
+        most: The largest that is allowed, or None for :data:`LARGEST`.
 
     Raises:
-        InvalidArgumentError: It is something else, smaller or larger.
+        InvalidArgumentError: It is no whole number, smaller or larger.
     """
     number = plain(value)
     if not is_whole(number) or number < least:
@@ -92,7 +92,7 @@ def seconds(argument: str, value: Any, *, zero: bool = False, otherwise: str = "
     Args:
         argument: Its name.
         value: What was passed.
-        zero: Whether no time at all is allowed.
+        zero: Whether 0 is allowed.
         otherwise: What else is allowed, for the error, such as ", or None".
 
     Raises:
