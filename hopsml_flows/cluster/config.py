@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
-from hopsml_flows.values.arguments import seconds, whole_number
+from hopsml_flows.values.arguments import is_number, seconds, whole_number
 from hopsml_flows.values.plain import plain
 
 __all__ = ["KINDS", "LEAST_MEMORY", "ClusterConfig", "GroupSize", "of_cluster"]
@@ -161,8 +161,7 @@ class ClusterConfig:
         if self.gpus_per_trial is None:
             return
         share: Any = plain(self.gpus_per_trial)
-        is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
-        if not is_number or not (share == 0 or LEAST_SHARE <= share <= MOST_GPUS):
+        if not is_number(share) or not (share == 0 or LEAST_SHARE <= share <= MOST_GPUS):
             raise InvalidClusterError(
                 "cluster.gpus_per_trial",
                 share,

@@ -22,6 +22,7 @@ from dask.utils import parse_timedelta
 from hopsml_flows.cluster.class_arguments import cause_of, check_options
 from hopsml_flows.cluster.process_settings import held_level, held_search_path
 from hopsml_flows.errors import InvalidClusterError
+from hopsml_flows.values.arguments import is_number, is_whole
 
 if TYPE_CHECKING:
     from hopsml_flows.cluster.config import ClusterConfig
@@ -99,7 +100,7 @@ def _try_scheduler(options: Mapping[str, Any]) -> None:
 
 def _is_whole(least: int, most: int) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return is_whole(value) and least <= value <= most
 
     return check
 
@@ -113,10 +114,7 @@ def _is_of_texts(value: Any) -> bool:
 
 def _is_of_numbers(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
-        isinstance(name, str)
-        and isinstance(amount, (int, float))
-        and not isinstance(amount, bool)
-        and 0 <= amount < float("inf")
+        isinstance(name, str) and is_number(amount) and 0 <= amount < float("inf")
         for name, amount in value.items()
     )
 

@@ -23,7 +23,8 @@ from prefect.context import FlowRunContext
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
 
-from hopsml_flows.trials import Generation, json_value
+from hopsml_flows.trials import Generation
+from hopsml_flows.values.plain import json_value
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -19,7 +19,8 @@ from hopsml_flows.tracking import (
     experiment_events,
     find_program,
 )
-from hopsml_flows.trials import DEFAULT_KEY, State, TrialLoop, json_value
+from hopsml_flows.trials import DEFAULT_KEY, State, TrialLoop
+from hopsml_flows.values.plain import json_value
 
 __all__ = ["Ending", "record_file", "unwritable", "write_start"]
 

@@ -49,7 +49,7 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
     ]
     if result.best is not None and result.best.metric is not None and plan.direction is not None:
         metrics = [r.metric for r in result.trials if r.metric is not None]
-        worst = min(metrics) if plan.direction.value == "MAX" else max(metrics)
+        worst = max(metrics, key=plan.direction.loss)
         average = math.fsum(metric / len(metrics) for metric in metrics)
         best = f"BEST  {plan.optimization_key} {number_text(result.best.metric)}"
         lines += [

@@ -22,7 +22,7 @@ from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.resume import check_budget
-from hopsml_flows.plan.retry import Attempt, gone_on
+from hopsml_flows.plan.retry import Attempt, continue_attempt
 from hopsml_flows.server.dead_runs import declare_crashed
 from hopsml_flows.server.embedded import server_is_embedded
 from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
@@ -52,7 +52,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         ExperimentTakenOverError: Another driver took the experiment over.
     """
     reach_loopback_directly()
-    plan = gone_on(plan, attempt)
+    plan = continue_attempt(plan, attempt)
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
     paths = _paths_of(plan, attempt)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.execution import packed_values
 from hopsml_flows.execution.credentials import published
 from hopsml_flows.execution.process import Order
-from hopsml_flows.trials import json_value
+from hopsml_flows.values.plain import json_value
 from hopsml_tasks import trial as trial_task
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from hopsml_flows.execution.call import Job, Place, evaluate
 from hopsml_flows.execution.files.staging import Staging
 from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.storage import TrialFiles
-from hopsml_flows.trials import Trial, TrialResult, json_value
+from hopsml_flows.trials import Trial, TrialResult
+from hopsml_flows.values.plain import json_value
 
 __all__ = ["EventMakers", "carried_out"]
 

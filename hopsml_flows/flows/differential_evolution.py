@@ -26,8 +26,8 @@ from hopsml_flows.search import (
     Strategy,
     Updating,
 )
-from hopsml_flows.trials import DEFAULT_KEY, SearchResult, json_value
-from hopsml_flows.values.plain import plain
+from hopsml_flows.trials import DEFAULT_KEY, SearchResult
+from hopsml_flows.values.plain import json_value, plain
 
 __all__ = ["differential_evolution"]
 

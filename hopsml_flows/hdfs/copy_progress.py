@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hopsml_flows.execution.files.sizes import size_text
 from hopsml_flows.text import fitting, one_line, say
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import Progress
 
-__all__ = ["LARGE_BYTES", "readable", "shown"]
+__all__ = ["LARGE_BYTES", "shown"]
 
 LARGE_BYTES = 64 << 20
 """Copies of at least so many bytes are shown."""
@@ -63,7 +64,7 @@ def shown(what: str, total: int) -> Iterator[_Sum | None]:
         return
     if not sys.stdout.isatty():
         began = time.monotonic()
-        say(f"Copying {what} ({readable(total)})")
+        say(f"Copying {what} ({size_text(total)})")
         yield _Sum(total, _lines())
         say(f"Copied {what} in {time.monotonic() - began:.1f} s")
         return
@@ -76,16 +77,6 @@ def shown(what: str, total: int) -> Iterator[_Sum | None]:
         yield _Sum(total, lambda done, _: bar.update(task, completed=done))
 
 
-def readable(size: int) -> str:
-    """A number of bytes for people."""
-    value = float(size)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-
-
 def _lines() -> Progress:
     last = time.monotonic()
 
@@ -94,6 +85,6 @@ def _lines() -> Progress:
         now = time.monotonic()
         if now - last >= _LINE_SECONDS:
             last = now
-            say(f"{done / total:4.0%} of {readable(total)}")
+            say(f"{done / total:4.0%} of {size_text(total)}")
 
     return told

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import NoSpaceError
-from hopsml_flows.hdfs.copy_progress import readable, shown
+from hopsml_flows.execution.files.sizes import size_text
+from hopsml_flows.hdfs.copy_progress import shown
 from hopsml_flows.hdfs.places import Place
 from hopsml_flows.storage.content_version import Version, content_version
 from hopsml_flows.storage.retries import persistently
@@ -112,7 +113,9 @@ def check_room(wanted: int, free: int | None, where: str) -> None:
         NoSpaceError: It does not.
     """
     if free is not None and wanted > free:
-        raise NoSpaceError(f"{readable(wanted)} to copy, and only {readable(free)} free in {where}")
+        raise NoSpaceError(
+            f"{size_text(wanted)} to copy, and only {size_text(free)} free in {where}"
+        )
 
 
 def version_of(place: Place) -> Version:

@@ -1,4 +1,4 @@
-"""The last check of a plan, against storage and cluster. Still before anything is started."""
+"""Checks a plan against storage and cluster, before anything is started."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hopsml_flows.cluster.open_cluster import check_reachable, count_workers
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.plan.resume import check_is_over, resumable
-from hopsml_flows.plan.warm_start import warmed
+from hopsml_flows.plan.resume import check_is_over, continue_experiment
+from hopsml_flows.plan.warm_start import take_seeds
 
 __all__ = ["prepare"]
 
@@ -21,14 +21,14 @@ def prepare(plan: Plan) -> Plan:
         plan: The plan that a verb made.
 
     Returns:
-        The plan to run. One that resumes an experiment has that one's seed; one that begins with
-        an earlier experiment has its configurations.
+        The plan to run. A plan that resumes an experiment gets its seed; a plan with a warm start
+        gets the earlier experiment's configurations.
 
     Raises:
         InvalidProjectError: The project cannot be written, or workers cannot see it.
         InvalidClusterError: The cluster cannot be reached.
-        InvalidArgumentError: The experiment to resume, or to begin with, does not exist or does
-            not match.
+        InvalidArgumentError: The experiment that ``resume`` or ``warm_start`` names does not exist
+            or does not match.
     """
     project = plan.options.project
     if project.in_memory and plan.options.cluster.kind != "address":
@@ -37,10 +37,10 @@ def prepare(plan: Plan) -> Plan:
         )
     project.check_writable()
     if plan.options.resume is None:
-        ready = warmed(plan)
+        ready = take_seeds(plan)
     else:
         record = earlier_record(project, plan.options.resume)
-        ready = resumable(plan, record)
+        ready = continue_experiment(plan, record)
         check_is_over(project, record)
     check_reachable(plan.options.cluster, project)
     group = plan.group

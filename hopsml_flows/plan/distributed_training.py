@@ -1,4 +1,4 @@
-"""The plan that the verbs for distributed training share: one trial, which is a group."""
+"""The plan of the verbs for distributed training: one trial, which is a process group."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ __all__ = ["training_plan"]
 def training_plan(
     verb: str, train: Any, options: Options, group: GroupOptions, metric_key: object
 ) -> Plan:
-    """The plan of one distributed training.
+    """Return the plan of one distributed training.
 
     Args:
         verb: Name of the verb.
-        train: What it was given as the training function.
-        options: What every verb takes.
-        group: The processes.
-        metric_key: What it was given as the metric's key, or None.
+        train: The training function, as the user passed it.
+        options: The options that every verb takes.
+        group: The process group.
+        metric_key: The metric's key as the user passed it, or None.
 
     Raises:
         InvalidArgumentError: One is wrong; the message names it.
-        MissingPackageError: The framework is not installed here, where the processes would run.
+        MissingPackageError: The framework is not installed on this machine, where the members
+            would run.
     """
     function = TrainingFunction(train)
     check_names(function.callable, [], argument="train")

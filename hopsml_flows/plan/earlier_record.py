@@ -1,27 +1,30 @@
-"""The record of an earlier experiment that somebody names, to go on with it or to learn from it."""
+"""Records of earlier experiments, which a plan continues or learns from."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.storage import Project
 from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.warned import warn
 
-__all__ = ["earlier_record"]
+__all__ = ["earlier_record", "intact_records"]
 
 
 def earlier_record(
     project: Project, experiment_id: str, *, argument: str = "resume", otherwise: str = ""
 ) -> ExperimentRecord:
-    """The record of an experiment of the project.
+    """Return the record of an experiment that the user named.
 
     Args:
         project: The project.
-        experiment_id: The experiment that somebody named.
-        argument: By which argument.
+        experiment_id: The experiment's identifier.
+        argument: The argument that names it.
         otherwise: What else is allowed there, for the error.
 
     Raises:
-        InvalidArgumentError: There is none, or it cannot be understood.
+        InvalidArgumentError: There is no record, or it cannot be understood.
         StorageUnavailableError: Storage does not say whether there is one.
     """
     try:
@@ -35,3 +38,28 @@ def earlier_record(
             argument, experiment_id, f"must be {otherwise}an experiment of {project.url}"
         )
     return record
+
+
+def intact_records(
+    project: Project, experiment_ids: Iterable[str], complaint: str
+) -> Iterator[ExperimentRecord]:
+    """Yield the records of experiments one by one, without missing and damaged ones.
+
+    An experiment has no record while it is being made, or if it ended before it wrote one.
+
+    Args:
+        project: The project.
+        experiment_ids: The experiments' identifiers.
+        complaint: The beginning of the warning about a damaged record, before the identifier.
+
+    Raises:
+        StorageUnavailableError: Storage does not say whether there is one.
+    """
+    for experiment_id in experiment_ids:
+        try:
+            record = read_record(project, experiment_id)
+        except DamagedFileError as error:
+            warn(f"{complaint} {experiment_id}: {error}")
+            continue
+        if record is not None:
+            yield record

@@ -1,4 +1,4 @@
-"""What a verb is told of the processes of its trials, judged before anything starts. Pure."""
+"""The options of process groups, judged before anything starts. Pure."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ __all__ = [
 
 
 MOST_PROCESSES = 10_000
-"""So many of a kind are no slip of the finger; each is a worker."""
+"""The most processes of one kind; each needs a worker, and more are a slip of the finger."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupOptions:
-    """What distributed trials take besides.
+    """The options of distributed trials.
 
     Args:
-        shape: The processes of a trial.
+        shape: The members of a process group.
         wait_for_workers: Seconds to wait for enough workers; None for 20.
-        environment: Environment variables of the processes.
-        use_gpus: Whether GPUs are used where there are any.
+        environment: Environment variables of the members.
+        use_gpus: Whether members use GPUs if there are any.
         several: Whether there are several trials, which share the workers.
-        fills_cluster: Whether there are as many workers as a running cluster has room for.
+        fills_cluster: Whether the group takes all workers that a running cluster has room for.
     """
 
     shape: GroupShape
@@ -47,12 +47,15 @@ class GroupOptions:
 
     @property
     def size(self) -> GroupSize:
-        """What the cluster must know of a trial."""
+        """The size of a trial, for the cluster."""
         shape = self.shape
         return GroupSize(len(shape.members), len(shape.needs_gpu), self.use_gpus)
 
     def filling(self, workers: int) -> GroupOptions:
-        """The options for a cluster of so many workers.
+        """Return the options of a group that fills a cluster.
+
+        Args:
+            workers: The workers of the cluster.
 
         Raises:
             InvalidClusterError: They are too few for the smallest such group.
@@ -76,20 +79,20 @@ def checked_group(
     num_ps: object = 0,
     evaluator: object = False,
 ) -> GroupOptions:
-    """Judge the arguments of a verb for distributed training.
+    """Return the judged arguments of a verb for distributed training.
 
     Args:
-        framework: Whose processes they are.
-        cluster: Where they run.
-        num_workers: Processes that train; None for as many as the cluster has room for.
-        wait_for_workers: Seconds to wait for enough workers, or None; judged.
-        environment: Environment variables of the processes; judged.
-        num_ps: Parameter servers.
-        evaluator: Whether there is an evaluator besides.
+        framework: The framework of the members.
+        cluster: The cluster that they run on.
+        num_workers: Members that train; None for as many as the cluster has room for.
+        wait_for_workers: Seconds to wait for enough workers, or None; already judged.
+        environment: Environment variables of the members; already judged.
+        num_ps: Number of parameter servers.
+        evaluator: Whether there is an evaluator.
 
     Raises:
         InvalidArgumentError: One is wrong; the message names it.
-        InvalidClusterError: The cluster is to have fewer workers than there are processes.
+        InvalidClusterError: The cluster is to have fewer workers than the group has members.
     """
     if not isinstance(evaluator, bool):
         raise InvalidArgumentError("evaluator", evaluator, "must be True or False")
@@ -116,17 +119,17 @@ def checked_group(
 
 
 def group_of_search(cluster: ClusterConfig, processes: int) -> GroupOptions | None:
-    """The group that each trial of a search is.
+    """Return the process group of each trial of a search.
 
     Args:
-        cluster: Where the trials run.
+        cluster: The cluster that the trials run on.
         processes: Processes that train together as one trial.
 
     Returns:
-        None where a trial is one process.
+        None if a trial is one process.
 
     Raises:
-        InvalidClusterError: The cluster is to have fewer workers.
+        InvalidClusterError: The cluster is to have fewer workers than that.
     """
     if processes == 1:
         return None
@@ -142,7 +145,7 @@ def group_of_search(cluster: ClusterConfig, processes: int) -> GroupOptions | No
 
 
 def _usual_workers(framework: Framework, use_gpus: bool) -> int:
-    """Training processes on this machine, where nobody says how many."""
+    """Return how many members train on this machine if the user does not say."""
     gpus = len(visible_gpus()) if use_gpus else 0
     if framework is Framework.MIRRORED:
         return 1  # over all GPUs
@@ -159,7 +162,7 @@ def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
 
 
 def checked_count(argument: str, value: object) -> int:
-    """Judge a number of processes.
+    """Return a number of processes, judged.
 
     Args:
         argument: The argument's name.
@@ -172,7 +175,7 @@ def checked_count(argument: str, value: object) -> int:
 
 
 def checked_wait(argument: str, value: object) -> float | None:
-    """Judge how long to wait for enough workers.
+    """Return the seconds to wait for enough workers, judged.
 
     Args:
         argument: The argument's name.
@@ -185,7 +188,7 @@ def checked_wait(argument: str, value: object) -> float | None:
 
 
 def checked_variables(argument: str, value: object) -> dict[str, str]:
-    """Judge environment variables of processes.
+    """Return environment variables of processes, judged.
 
     Args:
         argument: The argument's name.

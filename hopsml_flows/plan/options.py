@@ -1,9 +1,9 @@
 """The options of all verbs. Each is declared once, here: type, default, description, judgement.
 
 A verb takes them as ``**options: Unpack[SearchOptions]``.
-:mod:`hopsml_flows.flows.verb_signature` writes them out in the verb's signature, its docstring and
+:mod:`hopsml_flows.flows.verb_signature` writes them into the verb's signature, its docstring and
 its run form. To add an option, add a line to a ``TypedDict`` below, and a field of :class:`Options`
-that holds its judged value.
+for its judged value.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What the type of an option does not say.
+    """The declaration of an option, beside its type.
 
     Args:
-        default: Its value where the caller gives none.
+        default: Its value if the caller gives none.
         judge: Takes the argument's name and value; returns the value to use, or raises
             :class:`InvalidArgumentError`.
         words: Its description, for docstrings and run forms.
-        before: The option that it stands before in signatures; None for the order of declaration.
+        before: The option that follows it in signatures; None for the order of declaration.
     """
 
     default: Any
@@ -120,11 +120,11 @@ def _tags(argument: str, value: Any) -> tuple[str, ...]:
 
 
 def checked_experiment(argument: str, value: Any, *, otherwise: str = "") -> str | None:
-    """Judge an argument that names an experiment.
+    """Return an argument that names an experiment, judged.
 
     Args:
         argument: Its name.
-        value: What was passed; None where no experiment is named.
+        value: What was passed; None if no experiment is named.
         otherwise: What else is allowed, for the error.
 
     Raises:
@@ -309,13 +309,13 @@ class TrainingOptions(CommonOptions, total=False):
 
 
 def declared(options: Any) -> dict[str, tuple[Any, Option]]:
-    """The options that a ``TypedDict`` declares, in the order of signatures.
+    """Return the options that a ``TypedDict`` declares, in the order of signatures.
 
     Args:
         options: The class.
 
     Returns:
-        By name: the type, with what run forms need, and the declaration.
+        By name: the type with its schema for run forms, and the declaration.
     """
     found: dict[str, tuple[Any, Option]] = {}
     for name, annotation in get_type_hints(options, include_extras=True).items():
@@ -333,15 +333,15 @@ def declared(options: Any) -> dict[str, tuple[Any, Option]]:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The judged options of one call of a verb; those that the verb lacks have their default.
+    """The judged options of one call of a verb. Options that the verb lacks have their default.
 
     Args:
         name: The experiment's name.
         description: The user's words, or None.
         local_logdir: Whether event files stay on the worker until the trial ends.
-        project: Where the experiment goes.
-        cluster: Which cluster it runs on.
-        seed: Seed of the search, or None where nothing is drawn.
+        project: The experiment's project.
+        cluster: The cluster that it runs on.
+        seed: Seed of the search, or None if nothing is drawn.
         retries: How often a trial whose worker died is tried again.
         trial_timeout: Seconds after which a trial is stopped, or None.
         tags: Tags of the flow run and the record.
@@ -356,7 +356,7 @@ class Options:
         wait_for_workers: Seconds to wait for the workers of a distributed training, or None.
         environment: Environment variables of the processes of a distributed training.
         seed_is_drawn: Whether the caller gave no seed.
-        group: The processes of a trial, where these are several or have their own; else None.
+        group: The process group of each trial, or None.
     """
 
     name: str
@@ -392,11 +392,11 @@ class Options:
         local_logdir: object,
         draws: bool = False,
     ) -> Options:
-        """Judge the options of a call.
+        """Return the options of a call, judged.
 
         Args:
             kind: The ``TypedDict`` of the verb's options.
-            given: Those that the caller gave.
+            given: The options that the caller gave.
             name: The experiment's name.
             description: The user's words.
             local_logdir: Whether event files stay on the worker until the trial ends.

@@ -1,7 +1,7 @@
 """A checked experiment: everything a verb was called with, judged before anything starts.
 
-Making a plan has no effect: no process, no connection, no file. :mod:`hopsml_flows.plan.check` then
-looks at the outside world.
+Making a plan has no effect: no process, no connection, no file. :mod:`hopsml_flows.plan.check`
+compares it with storage and cluster.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["Plan", "WarmStart", "checked_key"]
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """A wish to begin a search with configurations of an earlier experiment.
+    """A request to begin a search with configurations of an earlier experiment.
 
     Args:
         source: "last", or the experiment's identifier.
         most: Configurations to take at most.
-        taken: Configurations that the search begins with anyway.
+        taken: Configurations that the search evaluates first in any case.
     """
 
     source: str
@@ -40,7 +40,7 @@ class WarmStart:
     def wished(
         cls, source: str | None, most: int, taken: Sequence[Mapping[str, Any]] = ()
     ) -> WarmStart | None:
-        """The wish of a call; None where its source is None."""
+        """Return the request of a call; None if its source is None."""
         return None if source is None else cls(source, most, tuple(taken))
 
 
@@ -53,19 +53,19 @@ class Plan:
         experiment_type: HopsML's kind: EXPERIMENT or PARALLEL_EXPERIMENTS.
         train: The training function.
         options: What every verb takes.
-        make_search: Makes the search, fresh, of a seed and configurations to evaluate first.
-        trials: Trials there will be, or None where that is not known.
-        direction: Which way is better, or None where nothing is optimized.
+        make_search: Makes a new search from a seed and the configurations to evaluate first.
+        trials: The number of trials, or None if it is not known.
+        direction: Which way is better, or None if nothing is optimized.
         optimization_key: Key of the metric, or None.
-        needs_metric: Whether a trial without a metric has failed.
+        needs_metric: Whether a trial without a metric counts as failed.
         own_directory: Whether each trial gets a directory of its own.
         space: The search space as JSON values.
         domains: Domains of the hyperparameters that have one.
-        settings: What the verb was called with besides, for the record.
+        settings: The verb's other arguments, for the record.
         warm_start: The earlier experiment to begin with, or None.
-        first: Configurations of it that are evaluated first.
-        notices: What the flow run's log should say when it begins.
-        result_type: What the verb returns; it says how that unpacks.
+        first: Its configurations that are evaluated first.
+        notices: Lines for the flow run's log when it begins.
+        result_type: The class that the verb returns; it says how a result unpacks.
     """
 
     verb: str
@@ -88,37 +88,37 @@ class Plan:
 
     @property
     def optimized(self) -> Direction:
-        """Which way is better, of a search that has a direction."""
+        """The direction of a search that has one."""
         assert self.direction is not None
         return self.direction
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """What is known of each hyperparameter: its domain, or the list of its values."""
+        """Each hyperparameter's domain, or the list of its values."""
         return {name: self.domains.get(name, values) for name, values in self.space.items()}
 
     @property
     def isolation(self) -> str:
-        """What a trial runs in; one with its own processes always has fresh ones."""
+        """What a trial runs in. The members of a process group are always fresh processes."""
         return "process" if self.group else self.options.isolation
 
     @property
     def group(self) -> GroupOptions | None:
-        """The processes of a trial, where these are several or have their own; else None."""
+        """The process group of each trial, or None."""
         return self.options.group
 
     def search(self) -> Optimizer:
-        """The search, fresh."""
+        """Make a new search."""
         return self.make_search(self.options.seed, self.first)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Flow parameters as Prefect stores them: run again as they are, they make this plan.
+        """Return flow parameters for Prefect to store. Called with them, the verb makes this plan.
 
         Args:
             given: The verb's arguments as its caller wrote them.
 
         Raises:
-            InvalidArgumentError: One has text that the Prefect server cannot take.
+            InvalidArgumentError: One has text that the Prefect server cannot store.
         """
         spaces = {"boundary_dict": self.domains} if "boundary_dict" in given else {}
         kept = stored({**given, **spaces, "train": self.train})
@@ -131,7 +131,7 @@ class Plan:
 
 
 def checked_key(key: object, *, argument: str = "optimization_key") -> str:
-    """Judge the name of the metric.
+    """Return the name of the metric, judged.
 
     Raises:
         InvalidArgumentError: It is not a string, or empty.

@@ -1,4 +1,4 @@
-"""Going on with an experiment that was stopped: what may be resumed, and what it has."""
+"""Continues a stopped experiment: judges whether it may be resumed, and takes over its seed."""
 
 from __future__ import annotations
 
@@ -6,56 +6,53 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError
 from hopsml_flows.execution import Earlier
-from hopsml_flows.plan.warm_start import kept_warm
+from hopsml_flows.plan.plan import Plan
+from hopsml_flows.plan.warm_start import keep_seeds
 from hopsml_flows.storage import ExperimentPaths, Project, process_lives
 from hopsml_flows.storage.lease import check_free
 from hopsml_flows.tracking import ExperimentRecord
-from hopsml_flows.trials import State, json_value
-from hopsml_flows.values.plain import FILE_LEVELS
+from hopsml_flows.trials import State
+from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
-if TYPE_CHECKING:
-    from hopsml_flows.plan.plan import Plan
-
-__all__ = ["check_budget", "check_is_over", "resumable"]
+__all__ = ["check_budget", "check_is_over", "continue_experiment"]
 
 
 def check_is_over(project: Project, record: ExperimentRecord) -> None:
-    """Refuse to go on with an experiment that certainly runs on this machine. Waits for nothing.
+    """Refuse to continue an experiment that certainly runs on this machine. Do not wait.
 
-    Who goes on is decided later, by the lease.
+    The lease decides later which driver continues.
 
     Args:
-        project: Where the experiment lies.
-        record: Its record.
+        project: The experiment's project.
+        record: The experiment's record.
 
     Raises:
-        ExperimentRunningError: Its driver lives.
+        ExperimentRunningError: Its driver runs.
     """
     driver = record.driver
     if driver.get("leased"):
         check_free(project, ExperimentPaths(record.id))
-    # A driver of an older version. One of this process is over, or it could not resume it.
+    # The driver is of an older version, without a lease. A driver in this process has ended.
     elif record.state is State.RUNNING and process_lives(driver) and driver["pid"] != os.getpid():
         where = f"process {driver['pid']} on {driver['host']}"
         raise ExperimentRunningError("resume", record.id, because=f"it is still running ({where})")
 
 
-def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
-    """The plan, to go on with an experiment, with its seed and what it began with.
+def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
+    """Return the plan that continues an experiment, with its seed and its first configurations.
 
-    The budget, the function's code and the options may change; what its trials have in common may
-    not.
+    The budget, the function's code and the options may differ. The verb, the aim, the population
+    and the search space may not.
 
     Args:
-        plan: What was asked for.
+        plan: The plan that the verb made.
         record: The experiment's record.
 
     Raises:
-        InvalidArgumentError: It is another kind of experiment.
+        InvalidArgumentError: One of them differs.
     """
     resume = record.id
     for argument, now, then in (
@@ -76,11 +73,11 @@ def resumable(plan: Plan, record: ExperimentRecord) -> Plan:
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
         raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
     plan = replace(plan, options=replace(plan.options, seed=seed, resume=resume))
-    return kept_warm(plan, record)
+    return keep_seeds(plan, record)
 
 
 def check_budget(plan: Plan, left: Earlier) -> None:
-    """Refuse to go on with fewer trials than there are already: their results would be lost.
+    """Refuse a plan with fewer trials than there are already: their results would be lost.
 
     Raises:
         InvalidArgumentError: There are more trials than the plan has.
@@ -96,9 +93,10 @@ def check_budget(plan: Plan, left: Earlier) -> None:
 
 
 def _text(plan: Plan, space: Mapping[str, object]) -> str:
-    """A search space as text: 1 and 1.0 are different values, and a grid is counted in its order.
+    """Return a search space as text, in which 1 and 1.0 differ.
 
-    Other searches keep their proposals, whatever the order of the hyperparameters.
+    The order of hyperparameters counts in a grid, whose trials are numbered in it. Other searches
+    keep their proposals in any order.
     """
     order = list(space) if plan.verb == "grid_search" else []
     image = json_value("search_space", space, levels=FILE_LEVELS)

@@ -1,9 +1,9 @@
-"""A Prefect run that is run again goes on with the experiment that it started.
+"""Continues the experiment of an earlier attempt when Prefect runs a flow run again.
 
-Prefect runs a flow run again when somebody presses Retry, when a flow has ``retries``, when its
-infrastructure is started anew. Nothing needs to be kept for that on the Prefect server: an
-experiment's identifier ends with six digits made of the flow run's identity, so that one listing
-of the project finds it, and its record has the identity itself.
+Prefect does so when a user presses Retry, when a flow has ``retries``, and when the run's
+infrastructure is started again. The Prefect server keeps nothing for this. An experiment's
+identifier ends with six digits made from the flow run's identity, so one listing of the project
+finds it. The experiment's record has the identity itself.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from typing import TYPE_CHECKING
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
-from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
-from hopsml_flows.plan.resume import check_is_over, resumable
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.plan.earlier_record import intact_records
+from hopsml_flows.plan.plan import Plan
+from hopsml_flows.plan.resume import check_is_over, continue_experiment
 from hopsml_flows.storage import EXPERIMENTS, Project
 from hopsml_flows.storage.reading import names_in
-from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.warned import warn
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from hopsml_flows.plan.plan import Plan
-
-__all__ = ["Attempt", "gone_on", "started_by"]
+__all__ = ["Attempt", "continue_attempt", "find_started"]
 
 _DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Which of Prefect's runs this is.
+    """One of Prefect's attempts at a flow run.
 
     Args:
-        origin: What stays the same when it is run again: the flow run's identifier; or, where a
-            flow called the verb, that of the task run by which Prefect represents it there, since
-            a flow that is run again makes new runs of the flows it calls. None outside of a run.
+        origin: An identifier that all attempts share: the flow run's. If a flow called the verb,
+            it is that of the task run that represents the call, because a flow that runs again
+            makes new runs of the flows that it calls. None outside of a flow run.
         number: 1 for the first attempt; of a flow that was called, the larger one of its own and
             its caller's.
     """
@@ -50,7 +50,7 @@ class Attempt:
 
     @classmethod
     def current(cls, caller: int = 0) -> Attempt:
-        """The attempt that this is called in.
+        """Return the attempt that this is called in.
 
         Args:
             caller: The number of the attempt of the flow that called the verb.
@@ -63,39 +63,39 @@ class Attempt:
 
     @property
     def suffix(self) -> str:
-        """Six hex digits that end the identifier of an experiment that it starts."""
+        """Six hex digits, the end of the identifier of an experiment that the attempt starts."""
         if self.origin is None:
             return secrets.token_hex(_DIGITS // 2)
-        # The digits of a UUID themselves may be those of a clock.
+        # Hashed, because the digits of a UUID may be those of a clock.
         return hashlib.sha256(self.origin.encode()).hexdigest()[:_DIGITS]
 
 
-def gone_on(plan: Plan, attempt: Attempt) -> Plan:
-    """The plan; where this is another attempt, to go on with what the ones before it began.
+def continue_attempt(plan: Plan, attempt: Attempt) -> Plan:
+    """Return the plan; of a later attempt, one that continues the experiment of an earlier one.
 
-    Finished trials are not run again, failed ones are. An experiment that came to its end has
-    nothing left but its failed trials: its result is returned as it was.
+    Failed trials run again, finished ones do not. An experiment that came to its end has only its
+    failed trials left; without any, its result is returned as it was.
 
     Args:
-        plan: What was asked for.
-        attempt: Which attempt this is.
+        plan: The plan that the verb made.
+        attempt: The present attempt.
 
     Raises:
-        ExperimentRunningError: The process of an earlier attempt is at work.
+        ExperimentRunningError: The driver of an earlier attempt is at work.
         StorageUnavailableError: Storage does not say whether there is such an experiment.
     """
     if plan.options.resume is not None or attempt.number == 1 or attempt.origin is None:
         return plan
-    record = started_by(plan.options.project, attempt)
+    record = find_started(plan.options.project, attempt)
     logger = get_run_logger()
     if record is None:
         logger.info("Attempt %s: the ones before it began no experiment", attempt.number)
         return plan
     check_is_over(plan.options.project, record)
     try:
-        plan = resumable(plan, record)
+        plan = continue_experiment(plan, record)
     except InvalidArgumentError as error:
-        # The code that a deployment points to was changed meanwhile.
+        # The code that a deployment points to has changed meanwhile.
         warn(
             f"attempt {attempt.number} starts a new experiment, because the one that an earlier "
             f"attempt started does not fit it: {error}"
@@ -105,25 +105,17 @@ def gone_on(plan: Plan, attempt: Attempt) -> Plan:
     return plan
 
 
-def started_by(project: Project, attempt: Attempt) -> ExperimentRecord | None:
-    """The record of the latest experiment that earlier attempts of a run started, or None.
+def find_started(project: Project, attempt: Attempt) -> ExperimentRecord | None:
+    """Return the record of the latest experiment that attempts of a flow run started, or None.
 
     Args:
-        project: Where it would lie.
-        attempt: Any attempt of that run.
+        project: The project.
+        attempt: Any attempt of the flow run.
 
     Raises:
         StorageUnavailableError: Storage does not say whether there is one.
     """
     mine = [name for name in names_in(project, EXPERIMENTS) if name.endswith(f"-{attempt.suffix}")]
-    for name in sorted(mine, reverse=True):
-        try:
-            record = read_record(project, name)
-        except DamagedFileError as error:
-            text = f"attempt {attempt.number} cannot go on with {name}: {error}"
-            warn(text)
-            continue
-        # None is there of an attempt that ended before it wrote one.
-        if record is not None and record.origin == attempt.origin:
-            return record
-    return None
+    complaint = f"attempt {attempt.number} cannot go on with"
+    records = intact_records(project, sorted(mine, reverse=True), complaint)
+    return next((record for record in records if record.origin == attempt.origin), None)

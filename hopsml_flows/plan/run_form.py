@@ -1,14 +1,14 @@
-"""Types of flow parameters: what Prefect's run forms show, and what the API lets through.
+"""Types of flow parameters: what Prefect's run forms show, and what its API accepts.
 
-The types are JSON schemas for the forms, not validators: whatever a run gets is judged by the
-verb's plan, so that its errors are the same ones everywhere. The schemas are written for what both
-of Prefect's user interfaces can show:
+The types are JSON schemas for the forms, not validators. The verb's plan judges the values of
+every run, so its errors are the same everywhere. The schemas use what both of Prefect's user
+interfaces can show:
 
-- fields are shown of an object with properties; an object without is a JSON editor;
-- of alternatives (``anyOf``) the one is chosen that has the value's type; a dict with names that
-  the schema does not know goes to the first one, which therefore must be the JSON editor;
+- an object with properties is shown as fields, an object without as a JSON editor;
+- of alternatives (``anyOf``), the form chooses the one of the value's type. A dict with names that
+  the schema does not know goes to the first alternative, which therefore must be the JSON editor;
 - items of a list may be objects or alternatives of scalars, but not alternatives of objects;
-- where a value is needed but none is there, "default" chooses the alternative.
+- if a value is needed and none is there, "default" chooses the alternative.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from hopsml_flows.search import (
     Updating,
     value_lists,
 )
-from hopsml_flows.search.entries import TYPES, entries
+from hopsml_flows.search.entries import TYPES
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import ISOLATIONS, json_value
-from hopsml_flows.values.plain import as_json, typed_key
+from hopsml_flows.trials import ISOLATIONS
+from hopsml_flows.values.plain import json_value, typed_key
 
 __all__ = [
     "BoundsParameter",
@@ -59,15 +59,15 @@ __all__ = [
 
 
 def stored(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A verb's arguments as a deployment, or a flow run, keeps them: JSON that means the same.
+    """Return a verb's arguments as JSON values, as a deployment or a flow run stores them.
 
-    Run again as they are, they make the same plan.
+    Called with them, the verb makes the same plan.
 
     Args:
-        given: Argument name to value, as a caller in Python wrote it; not all need be there.
+        given: Argument name to value, as a caller in Python wrote it; some may be missing.
 
     Raises:
-        InvalidArgumentError: A function, a space or a cluster is none.
+        InvalidArgumentError: A function, a space or a cluster is not valid.
     """
     kept: dict[str, Any] = {}
     for name, value in given.items():
@@ -77,14 +77,14 @@ def stored(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A verb's arguments as a deployment keeps them, for runs that know nothing but JSON.
+    """Return a verb's arguments as a deployment stores them, for runs that get only JSON.
 
     Args:
         given: As for :func:`stored`.
 
     Raises:
-        InvalidArgumentError: A function, a space or a cluster is none; or a hyperparameter's value
-            would reach the training function as another one.
+        InvalidArgumentError: A function, a space or a cluster is not valid; or a hyperparameter's
+            value would reach the training function as another one.
     """
     for name in ("grid_dict", "args_dict"):
         if given.get(name) is not None:
@@ -100,7 +100,7 @@ def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_values(where: str, values: Iterable[Any]) -> None:
     for value in values:
-        image = as_json(value)
+        image = json_value(where, value)
         if typed_key(value) != typed_key(image):
             raise InvalidSpaceError(
                 where, value, f"must be a value that JSON has: a deployment's runs get {image!r}"
@@ -108,12 +108,12 @@ def _check_values(where: str, values: Iterable[Any]) -> None:
 
 
 def _train(_: str, value: Any) -> str:
-    # One that is only to be found where the deployment runs stays as it is.
+    # An import string stays: it may resolve only where the deployment runs.
     return value if isinstance(value, str) else TrainingFunction(value)
 
 
 def _bounds(name: str, value: Any) -> Any:
-    return entries(SearchSpace(value, argument=name))
+    return SearchSpace(value, argument=name).entries()
 
 
 def _lists(name: str, value: Any) -> Any:
@@ -151,7 +151,7 @@ _STORED: dict[str, Callable[[str, Any], Any]] = {
 
 
 def _fields(**properties: dict[str, Any]) -> dict[str, Any]:
-    """Properties of an object, in this order."""
+    """Return properties of an object, in this order."""
     return {
         name: {"title": name, **schema, "position": position}
         for position, (name, schema) in enumerate(properties.items())
@@ -168,7 +168,7 @@ def _array(title: str, *kinds: str) -> dict[str, Any]:
 
 
 _CHOICES = {
-    # The form has a text or number field for each item, of several types a field for JSON.
+    # The form has a text or number field per item, or a JSON field if the types differ.
     "anyOf": [
         _array("texts", "string"),
         _array("numbers", "number"),
@@ -239,7 +239,7 @@ BoundsParameter = Annotated[
         }
     ),
 ]
-"""Bounds of hyperparameters: a dict as in Python, or a list of entries, which has form fields."""
+"""Bounds of hyperparameters: a dict as in Python, or a list of entries with form fields."""
 
 GridParameter = Annotated[
     Mapping[str, Sequence[Any]],
@@ -281,10 +281,10 @@ UpdatingParameter = Annotated[
 """When results enter the population of differential evolution; a drop-down in forms."""
 
 CountParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
-"""A number of things."""
+"""A whole number from 0."""
 
 ProcessesParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
-"""A number of processes that is not zero."""
+"""A number of processes, from 1."""
 
 FractionParameter = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 """A number from 0 to 1."""
@@ -334,8 +334,8 @@ ClusterParameter = Annotated[
                             "type": "string",
                             "enum": list(KINDS),
                             "default": "auto",
-                            "description": "auto: one worker a GPU where there are GPUs, else one "
-                            "a CPU core of this machine.",
+                            "description": "auto: one worker per GPU if there are GPUs, else one "
+                            "per CPU core of this machine.",
                         },
                         address={
                             "type": "string",
@@ -373,4 +373,4 @@ ClusterParameter = Annotated[
         }
     ),
 ]
-"""Which cluster: a name, an address or a file, or a ``ClusterConfig``, which has form fields."""
+"""A cluster: a name, an address, a file, or a ``ClusterConfig`` with form fields."""

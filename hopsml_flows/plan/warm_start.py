@@ -1,23 +1,22 @@
-"""Beginning a search with the best configurations of an earlier experiment.
+"""Takes the first configurations of a search from an earlier experiment.
 
-Looks at the project, one listing and a few files, and changes nothing. Which configurations these
-are is decided in :mod:`hopsml_flows.trials.best_configurations`.
+It reads one listing and a few files of the project, and writes nothing.
+:mod:`hopsml_flows.trials.best_configurations` chooses the configurations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.execution import argument_defaults
-from hopsml_flows.plan.earlier_record import earlier_record
+from hopsml_flows.plan.earlier_record import earlier_record, intact_records
+from hopsml_flows.plan.plan import Plan
 from hopsml_flows.search import SearchSpace
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.storage.reading import content_of
-from hopsml_flows.storage.retries import persistently
-from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.tracking import ExperimentRecord, read_summary
 from hopsml_flows.tracking.listing import experiments
 from hopsml_flows.trials import (
     Past,
@@ -25,41 +24,37 @@ from hopsml_flows.trials import (
     State,
     chosen,
     experiment_id,
-    past_trials,
     slug,
     stamp_of,
 )
-from hopsml_flows.values.plain import as_json
+from hopsml_flows.values.plain import json_value
 from hopsml_flows.warned import warn
 
-if TYPE_CHECKING:
-    from hopsml_flows.plan.plan import Plan
-
-__all__ = ["LAST", "kept_warm", "warmed"]
+__all__ = ["LAST", "keep_seeds", "take_seeds"]
 
 LAST = "last"
-"""Stands for the last finished experiment of the same name."""
+"""The value of ``warm_start`` that means the last finished experiment of the same name."""
 
 _SEEDS = "seeds"
 _KEPT = ("warm_start", _SEEDS)
-"""Options of the record that say what a search began with."""
+"""Options in the record that say what the search began with."""
 
 _MOST_READ = 50
-"""Experiments of the same name that are looked at; nobody waits for thousands of records."""
+"""The most records that are read of one name: thousands would take too long."""
 
 _SHOWN = 5
-"""So many trials a warning names."""
+"""The most trials that a warning names."""
 
 
-def warmed(plan: Plan) -> Plan:
-    """The plan with the configurations that its search begins with.
+def take_seeds(plan: Plan) -> Plan:
+    """Return the plan with the configurations that its warm start gives it.
 
     Args:
-        plan: What was asked for.
+        plan: The plan that the verb made.
 
     Raises:
-        InvalidArgumentError: The experiment that ``warm_start`` names is not there, has no finished
-            trial, or optimizes something else.
+        InvalidArgumentError: The experiment that ``warm_start`` names does not exist, has no
+            finished trial, or optimizes something else.
     """
     wish = plan.warm_start
     if wish is None:
@@ -94,15 +89,15 @@ def warmed(plan: Plan) -> Plan:
     return replace(plan, first=seeds.configurations, notices=notices, settings=settings)
 
 
-def kept_warm(plan: Plan, record: ExperimentRecord) -> Plan:
-    """The plan of an experiment that goes on, with the configurations that it began with.
+def keep_seeds(plan: Plan, record: ExperimentRecord) -> Plan:
+    """Return the plan of a resumed experiment with the configurations that it began with.
 
     Args:
-        plan: What was asked for; its ``warm_start`` counts no more.
+        plan: The plan that the verb made; its ``warm_start`` is ignored.
         record: The experiment's record.
 
     Raises:
-        InvalidArgumentError: The record does not say what they are.
+        InvalidArgumentError: The record has them in a form that cannot be read.
     """
     kept = {name: record.options[name] for name in _KEPT if name in record.options}
     asked = {name: value for name, value in plan.settings.items() if name not in _KEPT}
@@ -115,7 +110,7 @@ def kept_warm(plan: Plan, record: ExperimentRecord) -> Plan:
 
 
 def _configurations(record: ExperimentRecord) -> list[dict[str, Any]]:
-    """The configurations that a record says the search began with."""
+    """Return the configurations that the search began with, by its record."""
     seeds = record.options[_SEEDS]
     listed = seeds.get("configurations") if isinstance(seeds, dict) else None
     if not isinstance(listed, list) or not all(isinstance(params, dict) for params in listed):
@@ -126,24 +121,17 @@ def _configurations(record: ExperimentRecord) -> list[dict[str, Any]]:
 
 
 def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
-    """The record of the last finished search of the plan's name; or why there is none."""
+    """Return the record of the last finished search of the plan's name, or why there is none."""
     options = plan.options
     begin = f"{slug(options.name)}-"
     names = [
         name
-        for name in reversed(persistently(lambda: experiments(options.project)))
+        for name in reversed(experiments(options.project))
         # The slug of another name may begin with this one's.
         if len(name) == len(experiment_id(options.name, stamp_of(name) or "", "123456"))
         and name.startswith(begin)
     ]
-    for name in names[:_MOST_READ]:
-        try:
-            record = read_record(options.project, name)
-        except DamagedFileError as error:
-            warn(f"begins with no seeds of {name}: {error}")
-            continue
-        if record is None:  # it is only being made
-            continue
+    for record in intact_records(options.project, names[:_MOST_READ], "begins with no seeds of"):
         if (record.name, record.state) != (options.name, State.FINISHED) or not record.direction:
             continue
         if reason := _another_aim(plan, record):
@@ -164,7 +152,7 @@ def _named(plan: Plan, source: str) -> ExperimentRecord:
 
 
 def _another_aim(plan: Plan, record: ExperimentRecord) -> str:
-    """In what an experiment optimized something else; "" where it did not."""
+    """Say how an experiment's aim differs from the plan's; "" if it does not."""
     for argument, now, then in (
         ("direction", plan.optimized.value, record.direction),
         ("optimization_key", plan.optimization_key, record.optimization_key),
@@ -175,25 +163,21 @@ def _another_aim(plan: Plan, record: ExperimentRecord) -> str:
 
 
 def _past(project: Project, name: str) -> list[Past]:
-    """The finished trials of an experiment, of its summary: one file, however many they are.
+    """Return the finished trials of an experiment; unreadable ones are left out with a warning.
 
     Raises:
-        DamagedFileError: It is no summary.
-        StorageUnavailableError: Storage does not say whether there is one.
+        DamagedFileError: The experiment's summary cannot be understood.
+        StorageUnavailableError: Storage does not say whether there is a summary.
     """
-    path = ExperimentPaths(name).summary
-    content = content_of(project, path)
-    if content is None:
-        return []
-    past, unreadable = past_trials(project.full(path), content)
+    past, unreadable = read_summary(project, name) or ([], 0)
     if unreadable:
-        text = f"{project.full(path)} has {unreadable} entries that cannot be read: left out"
-        warn(text)
+        summary = project.full(ExperimentPaths(name).summary)
+        warn(f"{summary} has {unreadable} entries that cannot be read: left out")
     return past
 
 
 def _with(plan: Plan, record: ExperimentRecord | None, seeds: Seeds) -> Mapping[str, Any]:
-    """The plan's settings and, for the record, where its seeds are from."""
+    """Return the plan's settings and, for the record, the origin of its seeds."""
     assert plan.warm_start is not None
     return {
         **plan.settings,
@@ -201,7 +185,7 @@ def _with(plan: Plan, record: ExperimentRecord | None, seeds: Seeds) -> Mapping[
         _SEEDS: {
             "experiment": record.id if record else None,
             "trials": list(seeds.trials),
-            "configurations": [as_json(params) for params in seeds.configurations],
+            "configurations": [json_value("seeds", params) for params in seeds.configurations],
         },
     }
 

@@ -1,6 +1,6 @@
-"""Search spaces and optimizers: pure ask/tell, one algorithm a file.
+"""Search spaces and optimizers, which are asked and told: one algorithm per file.
 
-Nothing here knows of files, clocks, Prefect or Dask.
+Pure: no I/O, no clock, no Prefect, no Dask.
 """
 
 from hopsml_flows.search.base import BaseSearch, Evaluation, GaveUp, Optimizer, Proposal

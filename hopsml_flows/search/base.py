@@ -1,4 +1,4 @@
-"""What a search is to the rest of the project: ask for proposals, tell what came of them.
+"""The interface of a search: the trial loop asks for proposals and tells their results.
 
 Pure: no I/O, no clock, no Prefect, no Dask. The same seed and the same tells give the same asks,
 on every machine.
@@ -14,7 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.values.plain import as_json, image_key, plain
+from hopsml_flows.values.arguments import is_number
+from hopsml_flows.values.plain import image_key, plain
 
 __all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal"]
 
@@ -26,7 +27,7 @@ class Proposal:
     Args:
         id: Number of the proposal in its search, from 1, in the order of asking.
         params: Hyperparameter name to value.
-        generation: The generation it belongs to, from 0; None where the search has none.
+        generation: Its generation, from 0; None if the search has no generations.
     """
 
     id: int
@@ -36,11 +37,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A proposal and what came of it.
+    """A proposal and its result.
 
     Args:
-        proposal: What was evaluated.
-        value: Its metric, or None where the evaluation failed.
+        proposal: The proposal that was evaluated.
+        value: Its metric, or None if the evaluation failed.
     """
 
     proposal: Proposal
@@ -49,11 +50,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """A search that ended before its end, since its evaluations failed.
+    """Why a search ended early: its evaluations failed.
 
     Args:
         reason: What failed.
-        generation: The first generation that is meant, or None.
+        generation: The first generation that failed, or None.
     """
 
     reason: str
@@ -62,15 +63,15 @@ class GaveUp:
 
 @runtime_checkable
 class Optimizer(Protocol):
-    """The seam between a search algorithm and the trial loop."""
+    """What the trial loop needs of a search algorithm."""
 
     @property
     def adaptive(self) -> bool:
-        """Whether each proposal depends on results: then none is asked for ahead of need."""
+        """Whether each proposal depends on results; if so, the loop asks for none ahead of need."""
 
     @property
     def total(self) -> int | None:
-        """How many proposals there will be, where that is known."""
+        """The number of proposals, or None if it is not known."""
 
     @property
     def finished(self) -> bool:
@@ -82,13 +83,13 @@ class Optimizer(Protocol):
 
     @property
     def generation(self) -> int | None:
-        """The generation of the next proposal; None where there is no other, or no generations."""
+        """The generation of the next proposal; None after the last, or without generations."""
 
     @property
     def population(self) -> list[dict[str, Any]]:
         """The configurations of the generation asked for last.
 
-        Those it evaluates; or the parents, where each proposal depends on results.
+        Those that it evaluates, or the parents if each proposal depends on results.
         """
 
     @property
@@ -100,27 +101,21 @@ class Optimizer(Protocol):
         """Why the search gave up without any success, or None."""
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
-        """Propose these parameters under these ids, whatever else would have been proposed."""
+        """Propose these parameters under these ids, in place of the search's own."""
 
     def ask(self, count: int | None = None) -> list[Proposal]:
-        """Take what may start now, at most ``count``; empty while the search must wait."""
+        """Return the proposals that may start now, at most ``count``; none while it must wait."""
 
     def tell(
         self, proposal_id: int, value: float | None = None, *, failure: str | None = None
     ) -> None:
         """Report a metric, or why there is none."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """The search's state as JSON values."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
-
 
 class BaseSearch(ABC):
-    """The bookkeeping every search shares: what is pending, what was told, what is best.
+    """The bookkeeping of every search: pending proposals, recalled ones, the best evaluation.
 
-    A subclass writes :meth:`_propose`; one that learns also overrides ``adaptive`` and
+    A subclass writes :meth:`_propose`. A search that learns also overrides ``adaptive`` and
     :meth:`_learn`.
 
     Args:
@@ -132,36 +127,34 @@ class BaseSearch(ABC):
         self._asked = 0
         self._exhausted = False
         self._pending: dict[int, Proposal] = {}
-        self._told: dict[int, tuple[float | None, int]] = {}
         self._best: Evaluation | None = None
         self._recalled: dict[int, dict[str, Any]] = {}
-        self._known: dict[int, dict[str, Any]] = {}
 
     @property
     def adaptive(self) -> bool:
-        """Whether each proposal depends on results; here none does."""
+        """Whether each proposal depends on results; False unless a subclass says so."""
         return False
 
     @property
     @abstractmethod
     def total(self) -> int | None:
-        """How many proposals there will be, where that is known."""
+        """The number of proposals, or None if it is not known."""
 
     @abstractmethod
     def _propose(self, number: int) -> dict[str, Any] | None:
-        """Parameters of proposal ``number`` (from 1), or None when there are no more."""
+        """Return the parameters of proposal ``number`` (from 1), or None if there are no more."""
 
     def _ready(self) -> bool:
-        """Whether there is a proposal now; a search that learns may have to wait for results."""
+        """Whether there is a proposal now. A search that learns may have to wait for results."""
         return True
 
     def _adopt(  # noqa: B027 - optional
         self, number: int, proposed: dict[str, Any], params: dict[str, Any]
     ) -> None:
-        """Take in that proposal ``number`` has other parameters than were proposed now."""
+        """Take over other parameters for proposal ``number`` than the search proposed."""
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:  # noqa: B027 - optional
-        """Take in a result; ``value`` is None where the evaluation failed."""
+        """Take in a result; ``value`` is None if the evaluation failed."""
 
     @property
     def finished(self) -> bool:
@@ -170,12 +163,12 @@ class BaseSearch(ABC):
 
     @property
     def best(self) -> Evaluation | None:
-        """The best evaluation told so far; failures never are."""
+        """The best evaluation told so far, never a failure."""
         return self._best
 
     @property
     def generation(self) -> int | None:
-        """The generation of the next proposal; None where the search has no generations."""
+        """The generation of the next proposal; None if the search has no generations."""
         return None
 
     @property
@@ -196,24 +189,23 @@ class BaseSearch(ABC):
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
         """Propose what an earlier run of this search proposed, for a resumed experiment.
 
-        The same seed and the same results give the same proposals anyway; but a search may have
-        been told its results in another order, or have been continued with other arguments.
+        The same seed and the same results give the same proposals in any case. But the earlier run
+        may have been told its results in another order, or have had other arguments.
 
         Args:
-            proposals: Parameters by the proposal's id, as the search or as JSON has them; what is
-                not there is proposed anew.
+            proposals: Parameters by the proposal's id, as the search or as JSON has them. The
+                search proposes its own under all other ids.
         """
         self._recalled.update(proposals)
-        self._known.update(proposals)
 
     def ask(self, count: int | None = None) -> list[Proposal]:
-        """Take the next proposals.
+        """Return the next proposals.
 
         Args:
-            count: At most so many; None for all there are.
+            count: The most proposals to return; None for all there are.
 
         Returns:
-            Proposals in order; empty when nothing is left.
+            Proposals in order; empty if none is left, or the search must wait for results.
 
         Raises:
             InvalidArgumentError: ``count`` is negative.
@@ -229,7 +221,7 @@ class BaseSearch(ABC):
                 break
             self._asked += 1
             recalled = self._recalled.pop(self._asked, None)
-            # What was recalled may be of JSON: where it says the same, this search's own stays.
+            # Recalled values may come from JSON. If they mean the same, the search's own stay.
             if recalled is not None and image_key(recalled) != image_key(params):
                 self._adopt(self._asked, params, recalled)
                 params = recalled
@@ -241,7 +233,7 @@ class BaseSearch(ABC):
     def tell(
         self, proposal_id: int, value: float | None = None, *, failure: str | None = None
     ) -> None:
-        """Report what came of a proposal, once.
+        """Report the result of a proposal, once.
 
         Args:
             proposal_id: The proposal's ``id``.
@@ -249,70 +241,32 @@ class BaseSearch(ABC):
             failure: Why there is no metric.
 
         Raises:
-            InvalidArgumentError: Nobody asked for that proposal, or it was told already, or
-                neither or both of value and failure were given, or the value is no number.
+            InvalidArgumentError: The proposal was not asked for or was told already, or neither or
+                both of value and failure were given, or the value is no number.
         """
         if (value is None) == (failure is None):
             raise InvalidArgumentError(
                 "value", value, f"must be given, or else a failure, not both (failure={failure!r})"
             )
         number = plain(value)
-        if number is not None and (
-            isinstance(number, bool) or not isinstance(number, (int, float))
-        ):
+        if number is not None and not is_number(number):
             raise InvalidArgumentError("value", value, "must be a number")
         proposal = self._pending.pop(proposal_id, None)
         if proposal is None:
             raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
         told = _finite(number)
-        self._told[proposal_id] = told, self._asked
         if told is not None and self._is_best(proposal, told):
             self._best = Evaluation(proposal, told)
         self._learn(proposal, told)
 
     def _is_best(self, proposal: Proposal, value: float) -> bool:
-        """Whether it is the best so far; of equals the first asked, whichever is told first."""
+        """Whether it is the best so far. Of equals, the one asked for first is the best."""
         best = self._best
         if best is None or best.value is None:
             return True
         if value == best.value:
             return proposal.id < best.proposal.id
         return self.direction.better(value, best.value)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on: how many were asked, and what was told after how many asks.
-
-        What was recalled is in it, too: a fresh search might propose something else.
-        """
-        told = [[number, value, asked] for number, (value, asked) in self._told.items()]
-        recalled = [[number, as_json(params)] for number, params in self._known.items()]
-        return {"asked": self._asked, "told": told, "recalled": recalled}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Replay a saved state into a search made with the same arguments.
-
-        Proposals that were asked but never told are pending again.
-
-        Raises:
-            InvalidArgumentError: The search is not fresh.
-        """
-        if self._asked:
-            raise InvalidArgumentError(
-                "state", self._asked, "must be loaded into a search that was not asked yet"
-            )
-        self.recall(dict(state["recalled"]))
-        for proposal_id, value, asked in state["told"]:
-            self.ask(asked - self._asked)
-            if value is None:
-                self.tell(proposal_id, failure="failed before the state was saved")
-            else:
-                self.tell(proposal_id, value)
-        self.ask(state["asked"] - self._asked)
-
-    @property
-    def pending(self) -> list[Proposal]:
-        """Proposals asked for and not yet told, in the order of asking."""
-        return list(self._pending.values())
 
     def _all_asked(self) -> bool:
         return self._exhausted or (self.total is not None and self._asked >= self.total)

@@ -1,4 +1,4 @@
-"""Which way is better, and comparing metrics that way."""
+"""The direction of a search: which metrics are better."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["Direction"]
 class Direction(StrEnum):
     """Whether the metric is to be maximised or minimised.
 
-    A string enum, so that HopsML's plain ``"max"`` and ``"MIN"`` are accepted wherever a
-    direction is, in any case.
+    A string enum, so that a direction may be given as HopsML's plain ``"max"`` or ``"MIN"``, in
+    any case.
     """
 
     MAX = "MAX"
@@ -22,7 +22,7 @@ class Direction(StrEnum):
 
     @classmethod
     def parse(cls, value: object) -> Direction:
-        """Read a direction from a ``Direction`` or a string in any case.
+        """Return a direction, given as a ``Direction`` or a string in any case.
 
         Args:
             value: A member, ``"max"``, ``"MIN"``, …
@@ -41,18 +41,26 @@ class Direction(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Direction | None:
-        # Forms and JSON carry whatever case the user typed.
+        # Forms and JSON carry the case that the user typed.
         return cls.__members__.get(value.upper()) if isinstance(value, str) else None
 
+    def loss(self, metric: float) -> float:
+        """Return the metric as a loss: the smaller, the better.
+
+        Args:
+            metric: The metric.
+        """
+        return -metric if self is Direction.MAX else metric
+
     def better(self, one: float, than: float | None) -> bool:
-        """Whether ``one`` beats ``than``; nothing beats a number that is not finite.
+        """Whether ``one`` beats ``than``. A number that is not finite beats nothing.
 
         Args:
             one: The challenger.
-            than: The best so far, or None where there is none yet.
+            than: The best so far, or None if there is none yet.
         """
         if not math.isfinite(one):
             return False
         if than is None or not math.isfinite(than):
             return True
-        return one > than if self is Direction.MAX else one < than
+        return self.loss(one) < self.loss(than)

@@ -1,8 +1,8 @@
 """A search space as the unit cube, for algorithms that do arithmetic on configurations.
 
-Every parameter that is searched is one coordinate in [0, 1]: log scales become linear, integers
-and categories cells whose centre stands for all of the cell, so that no value is favoured by
-rounding and two vectors of one configuration are equal. Pure.
+Every parameter that is searched is one coordinate in [0, 1]. Log scales become linear. Integers and
+categories become cells, of which the centre stands for the whole cell: so rounding favours no
+value, and two vectors of one configuration are equal. Pure.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class UnitCube:
             if domain.cardinality == 1
         }
         self.size = len(self._names)
-        """Number of coordinates, d; 0 where all values are fixed."""
+        """Number of coordinates, d; 0 if all values are fixed."""
         self.categories = np.array(
             [len(d.choices) if isinstance(d, Categorical) else 0 for d in self._domains], dtype=int
         )
-        """Number of choices of each coordinate; 0 where it is a number. Shape (d,)."""
+        """Number of choices of each coordinate, or 0 if it is a number. Shape (d,)."""
 
     def params(self, vector: Vector) -> dict[str, Any]:
-        """The configuration that a vector stands for, in Python values.
+        """Return the configuration that a vector stands for, in Python values.
 
         Args:
             vector: Shape (d,), in [0, 1].
@@ -58,12 +58,12 @@ class UnitCube:
         return self._ordered(values) if self._fixed else values
 
     def _ordered(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Searched and fixed values, in the space's order."""
+        """Return searched and fixed values, in the space's order."""
         every = {**values, **self._fixed}
         return {name: every[name] for name in self._space}
 
     def vector(self, params: Mapping[str, Any]) -> Vector:
-        """The vector of a configuration. Shape (d,).
+        """Return the vector of a configuration. Shape (d,).
 
         Args:
             params: A value inside its domain for each name of the space.
@@ -76,7 +76,7 @@ class UnitCube:
         return vector
 
     def snapped(self, vectors: Vector) -> Vector:
-        """Vectors moved to the centres of their cells; coordinates without cells stay.
+        """Return vectors moved to the centres of their cells; coordinates without cells stay.
 
         Args:
             vectors: Shape (n, d), in [0, 1].
@@ -143,5 +143,5 @@ def _cell(x: float, cells: int) -> int:
 
 
 def _is_log(domain: Float | Int) -> bool:
-    """Whether the scale is logarithmic; between bounds that hardly differ, all scales are one."""
+    """Whether the scale is logarithmic. Between bounds that hardly differ, none needs to be."""
     return domain.log and math.log(domain.high) - math.log(domain.low) > 1e-6

@@ -1,42 +1,28 @@
-"""Hyperparameters as data: what run forms, YAML and JSON say of one, and how it is read.
+"""Reads hyperparameters that are given as data, in run forms, YAML and JSON.
 
-An entry is ``{"type": "float", "low": 0.001, "high": 1.0, "log": true}``, with "int" instead, or
-``{"type": "categorical", "choices": [...]}``; in a list of them each has its "name". Here entries
-are taken apart and put together; what the bounds may be is the domains' business.
+An entry is ``{"type": "float", "low": 0.001, "high": 1.0, "log": true}``, the same with "int", or
+``{"type": "categorical", "choices": [...]}``. In a list of entries each has its "name". This module
+judges the fields; the domains judge the bounds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hopsml_flows.errors import InvalidSpaceError
-from hopsml_flows.values.plain import as_json
 
-if TYPE_CHECKING:
-    from hopsml_flows.search.space import SearchSpace
-
-__all__ = ["TYPES", "by_name", "domain_arguments", "entries"]
+__all__ = ["TYPES", "by_name", "domain_arguments"]
 
 TYPES = ("float", "int", "categorical")
-"""What an entry may be."""
+"""The types of an entry."""
 
 _NUMERIC = ("low", "high", "log")
 _FIELDS = ("type", *_NUMERIC, "choices")
 
 
-def entries(space: SearchSpace) -> list[dict[str, Any]]:
-    """A space as a list of entries, of JSON values only; a form shows each as fields.
-
-    Args:
-        space: The space.
-    """
-    described = {name: domain.describe() for name, domain in space.items()}
-    return [{"name": name, **as_json(entry)} for name, entry in described.items()]
-
-
 def by_name(argument: str, listed: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    """A list of entries as a dict.
+    """Return a list of entries as a dict.
 
     Args:
         argument: What to call the list in an error.
@@ -46,7 +32,7 @@ def by_name(argument: str, listed: Sequence[Any]) -> dict[str, dict[str, Any]]:
         Name to entry without name, in the list's order.
 
     Raises:
-        InvalidSpaceError: An entry is no dict, has no name, or one that another has.
+        InvalidSpaceError: An entry is no dict, has no name, or has the name of another.
     """
     found: dict[str, dict[str, Any]] = {}
     for position, entry in enumerate(listed):
@@ -63,9 +49,9 @@ def by_name(argument: str, listed: Sequence[Any]) -> dict[str, dict[str, Any]]:
 
 
 def domain_arguments(argument: str, entry: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Which domain an entry without name means, and the arguments that make it.
+    """Return the type of an entry without name, and the arguments of its domain.
 
-    Fields that belong to another type may be there, if they are empty: forms send them.
+    Fields of another type may be there if they are empty: forms send them.
 
     Args:
         argument: What to call the entry in an error.
@@ -75,7 +61,7 @@ def domain_arguments(argument: str, entry: Mapping[str, Any]) -> tuple[str, dict
         One of :data:`TYPES`, and arguments of the domain's class.
 
     Raises:
-        InvalidSpaceError: The type is none, or a field is missing or of another type.
+        InvalidSpaceError: The type is unknown, or a field is missing or of another type.
     """
     kind = entry.get("type")
     if kind not in TYPES:

@@ -1,4 +1,4 @@
-"""Searches whose proposals are known beforehand: a list, and a grid."""
+"""Searches with proposals that are known beforehand: a list, and a grid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ListSearch(BaseSearch):
         return len(self._configurations)
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
-        """Nothing to recall: the number of a proposal says what it is."""
+        """Do nothing: the number of a proposal determines its parameters."""
 
     def _propose(self, number: int) -> dict[str, Any]:
         return dict(self._configurations[number - 1])
@@ -73,7 +73,7 @@ class GridSearch(BaseSearch):
         return math.prod(len(values) for values in self._grid.values())
 
     def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
-        """Nothing to recall: the number of a proposal says what it is."""
+        """Do nothing: the number of a proposal determines its parameters."""
 
     def _propose(self, number: int) -> dict[str, Any]:
         rest = number - 1
@@ -85,13 +85,13 @@ class GridSearch(BaseSearch):
 
 
 def zipped(args_dict: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Configurations of ``launch``: first values together, then second ones.
+    """Return the configurations of ``launch``: the first values together, then the second ones.
 
     Args:
         args_dict: Name to a list of values, all of one length.
 
     Returns:
-        One dict a position of the lists.
+        One dict per position of the lists.
 
     Raises:
         InvalidSpaceError: Empty, not lists, or lists of unequal length.
@@ -104,10 +104,10 @@ def zipped(args_dict: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-    """Value lists as Python lists of Python values.
+    """Return value lists as Python lists of Python values.
 
     Args:
-        argument: What to call them in an error.
+        argument: Their name in an error.
         lists: Name to a list, tuple, range or array.
 
     Raises:

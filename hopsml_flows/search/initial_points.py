@@ -1,4 +1,4 @@
-"""Configurations that a caller wants to be evaluated first, judged. Pure."""
+"""Judges the configurations that the user wants to be evaluated first. Pure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["checked_points"]
 def checked_points(
     space: SearchSpace, initial: Sequence[Mapping[str, Any]], *, most: int, limit: str
 ) -> list[dict[str, Any]]:
-    """Judge configurations to evaluate first.
+    """Return configurations to evaluate first, judged.
 
     Args:
         space: The space that they must be in.
         initial: The configurations.
-        most: So many at most.
-        limit: The argument that says so.
+        most: The most configurations.
+        limit: The argument that sets this limit.
 
     Returns:
         The configurations, as the space has them.
 
     Raises:
-        InvalidArgumentError: They are no list, too many, or one of them is not in the space.
+        InvalidArgumentError: They are no list or too many, or one of them is not in the space.
     """
     if isinstance(initial, (str, bytes, Mapping)) or not isinstance(initial, Sequence):
         raise InvalidArgumentError("initial", initial, "must be a list of dicts")

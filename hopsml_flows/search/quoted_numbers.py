@@ -1,4 +1,4 @@
-"""Numbers that came as text: quoted by hand, or by YAML, which reads ``1e-3`` as text. Pure."""
+"""Finds numbers that came as text: quoted, or read by YAML, which takes ``1e-3`` for text. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hopsml_flows.warned import warn
 __all__ = ["YAML", "number_in", "text_choice_complaint", "warn_of_unread"]
 
 YAML = "(YAML takes 1e-3 for text, and 1.0e-3 for a number)"
-"""What people who write YAML should know; goes after the number as it should be."""
+"""A hint for users who write YAML; it follows the number as it should be written."""
 
 _UNREAD = re.compile(r"[-+]?(\d+[eE][-+]?\d+|(\d+\.\d*|\.\d+)[eE]\d+)")
-"""Numbers that YAML 1.1 takes for text: without a point, or without a sign in the exponent."""
+"""Numbers that YAML 1.1 takes for text: no point, or no sign in the exponent."""
 
 
 def number_in(value: object) -> int | float | None:
-    """The finite number that a text is, or None.
+    """Return the finite number that a text says, or None.
 
     Args:
-        value: Anything; what is no text has none.
+        value: Anything; None is returned for all but texts.
     """
     if not isinstance(value, str):
         return None
@@ -35,7 +35,7 @@ def number_in(value: object) -> int | float | None:
 
 
 def text_choice_complaint(values: Sequence[object]) -> str | None:
-    """What is to be said of a choice of texts that may be meant as bounds; None where it is not.
+    """Return a warning about a choice of texts that may be meant as numbers, or None.
 
     Args:
         values: The choices.
@@ -44,7 +44,7 @@ def text_choice_complaint(values: Sequence[object]) -> str | None:
     if not values or len(numbers) < len(values):
         return None
     if len(values) == 1:
-        # "32" may well be a name; "1e-3" is hardly meant as one.
+        # "32" may be a name; "1e-3" is hardly one.
         if not _is_unread(values[0]):
             return None
         instead = f"for a fixed number write {numbers!r} {YAML}"
@@ -61,10 +61,10 @@ def text_choice_complaint(values: Sequence[object]) -> str | None:
 def warn_of_unread(argument: str, lists: Mapping[str, Sequence[object]]) -> None:
     """Warn of lists of texts that are numbers which YAML took for text.
 
-    A text such as ``"1e-3"`` is hardly meant as one; ``"32"`` may well be a name.
+    A text such as ``"1e-3"`` is hardly meant as text; ``"32"`` may be a name.
 
     Args:
-        argument: What to call the lists.
+        argument: The name of the lists in the warning.
         lists: Hyperparameter name to its values.
     """
     for name, values in lists.items():

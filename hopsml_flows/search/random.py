@@ -1,4 +1,4 @@
-"""Random search, without repeats."""
+"""Random search without repeats."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.initial_points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
-from hopsml_flows.values.arguments import whole_number
+from hopsml_flows.values.arguments import is_whole, whole_number
 from hopsml_flows.values.plain import plain
 
 __all__ = ["RandomSearch"]
 
 
 class RandomSearch(BaseSearch):
-    """Independent uniform draws (Bergstra & Bengio, JMLR 2012), a configuration never twice.
+    """Independent uniform draws (Bergstra & Bengio, JMLR 2012), no configuration twice.
 
-    A finite space smaller than ``samples`` is evaluated whole, each configuration once.
+    Of a finite space with fewer than ``samples`` configurations, each is evaluated once.
 
     Args:
         space: What may be drawn.
@@ -32,8 +32,8 @@ class RandomSearch(BaseSearch):
         seed: The same seed gives the same configurations; None draws one.
 
     Raises:
-        InvalidArgumentError: ``samples`` is not a positive integer, the seed no natural number, or
-            a configuration to evaluate first is not in the space.
+        InvalidArgumentError: ``samples`` is not a positive integer, the seed is not an integer from
+            0, or a configuration to evaluate first is not in the space.
     """
 
     def __init__(
@@ -50,9 +50,7 @@ class RandomSearch(BaseSearch):
         cardinality = space.cardinality
         self._total = count if cardinality is None else min(count, cardinality)
         start = plain(seed)
-        if start is not None and (
-            isinstance(start, bool) or not isinstance(start, int) or start < 0
-        ):
+        if start is not None and not (is_whole(start) and start >= 0):
             raise InvalidArgumentError("seed", seed, "must be an integer of at least 0, or None")
         self._rng = np.random.default_rng(start)
         self._initial = checked_points(space, initial, most=count, limit="samples")
@@ -60,7 +58,7 @@ class RandomSearch(BaseSearch):
 
     @property
     def total(self) -> int:
-        """Number of configurations; fewer than asked for where the space has fewer."""
+        """Number of configurations: ``samples``, or fewer if the space has fewer."""
         return self._total
 
     def _propose(self, number: int) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Which configurations were proposed already, so that none is proposed twice. Pure."""
+"""Remembers the configurations of a search, so that none is proposed twice. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hopsml_flows.values.plain import configuration_key
 __all__ = ["Seen"]
 
 _DRAWS = 1000
-"""Draws for one configuration before a finite space counts as nearly exhausted."""
+"""Draws for one configuration after which a finite space counts as nearly exhausted."""
 
 
 class Seen:
-    """The configurations of one search.
+    """The configurations that one search has proposed.
 
     Args:
-        space: The space they are from.
+        space: The search space.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -29,13 +29,13 @@ class Seen:
         self._kept: dict[str, int] = {}
 
     def keep(self, proposals: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
-        """Keep configurations for the proposals that are known to have them.
+        """Reserve configurations for the proposals that are known to have them.
 
         Args:
             proposals: Parameters, as JSON has them, by the proposal's number.
 
         Returns:
-            Those that are in the space, as the space has them.
+            Those in the space, with the space's own values.
         """
         restored = {number: self._space.restored(params) for number, params in proposals.items()}
         known = {number: params for number, params in restored.items() if params is not None}
@@ -43,7 +43,7 @@ class Seen:
         return known
 
     def add(self, params: dict[str, Any], number: int) -> bool:
-        """Remember a configuration; False where it was there, or is kept for another proposal.
+        """Remember a configuration; False if it is known, or reserved for another proposal.
 
         Args:
             params: The configuration.
@@ -56,12 +56,12 @@ class Seen:
         return True
 
     def replace(self, proposed: dict[str, Any], by: dict[str, Any]) -> None:
-        """Forget a configuration that was proposed and is not evaluated; remember another one."""
+        """Forget a configuration that will not be evaluated; remember the one in its place."""
         self._keys.discard(configuration_key(proposed))
         self._keys.add(configuration_key(by))
 
     def draw(self, rng: np.random.Generator, number: int) -> dict[str, Any] | None:
-        """Draw a configuration that is new, uniformly, and remember it; None where all are old.
+        """Draw a new configuration uniformly and remember it; None if there is no new one.
 
         Args:
             rng: Source of randomness.
@@ -74,7 +74,7 @@ class Seen:
         return self._first_new(number)
 
     def _first_new(self, number: int) -> dict[str, Any] | None:
-        """The rest of a nearly exhausted finite space, by enumeration."""
+        """Return the first new configuration of a finite space, by enumeration."""
         choices = [_values(domain) for domain in self._space.values()]
         place = [0] * len(choices)
         while True:
@@ -98,5 +98,5 @@ def _values(domain: Domain) -> list[Any]:
             return list(domain.choices)
         case Int():
             return list(range(domain.low, domain.high + 1))
-        case Float():  # a continuum is never exhausted: a thousand repeats cannot happen
+        case Float():  # a fixed value: a continuum gives no thousand repeats
             return [domain.low]

@@ -1,8 +1,8 @@
-"""Search spaces: which values each hyperparameter may take.
+"""Search spaces: the values that each hyperparameter may take.
 
 Pure: no I/O, no clock, and no randomness but the ``numpy.random.Generator`` passed in. Every
-value that leaves this module is a Python int, float, str, bool (or whatever else JSON can hold
-that the user put into a ``Categorical``), never a NumPy scalar.
+value that leaves this module is a Python int, float, str or bool, or another JSON value that the
+user put into a ``Categorical``; never a NumPy scalar.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
 from hopsml_flows.search.quoted_numbers import YAML, number_in, text_choice_complaint
+from hopsml_flows.values.arguments import is_number, is_whole
 from hopsml_flows.values.plain import (
     check_name,
     check_value,
     image_key,
     is_jsonable,
+    json_value,
     plain,
     typed_key,
 )
@@ -47,8 +49,8 @@ class Float:
     Equal bounds fix the value: the parameter is passed, and not searched.
 
     Raises:
-        InvalidSpaceError: Bounds that are not finite numbers, or further apart than a float can
-            say, or not positive with ``log``. Reversed bounds are sorted, with a warning.
+        InvalidSpaceError: Bounds are not finite numbers, are further apart than a float can hold,
+            or are not positive with ``log``. Reversed bounds are sorted, with a warning.
     """
 
     low: float
@@ -70,7 +72,7 @@ class Float:
 
     @property
     def cardinality(self) -> int | None:
-        """Number of different values: 1 for a fixed one, None for a continuum."""
+        """Number of different values: 1 of a fixed one, None of a continuum."""
         return 1 if self.low == self.high else None
 
     def sample(self, rng: np.random.Generator) -> float:
@@ -83,11 +85,7 @@ class Float:
 
     def __contains__(self, value: object) -> bool:
         number = plain(value)
-        return (
-            isinstance(number, (int, float))
-            and not isinstance(number, bool)
-            and self.low <= number <= self.high
-        )
+        return is_number(number) and self.low <= number <= self.high
 
     def describe(self) -> dict[str, Any]:
         """The domain as JSON values, for the record."""
@@ -101,12 +99,12 @@ class Int:
     Args:
         low: Smallest value.
         high: Largest value.
-        log: Draw so that every octave is as likely; needs ``low >= 1``.
+        log: Draw so that all octaves are equally likely; needs ``low >= 1``.
 
     Equal bounds fix the value: the parameter is passed, and not searched.
 
     Raises:
-        InvalidSpaceError: Bounds that are not integers of 64 bits, or not positive with ``log``.
+        InvalidSpaceError: Bounds are not integers of 64 bits, or not positive with ``log``.
             Reversed bounds are sorted, with a warning.
     """
 
@@ -127,20 +125,16 @@ class Int:
         return self.high - self.low + 1
 
     def sample(self, rng: np.random.Generator) -> int:
-        """Draw one value; every integer's cell is as wide as the others (on its scale)."""
+        """Draw one value; all integers have equally wide cells on the scale."""
         if not self.log:
             return int(rng.integers(self.low, self.high, endpoint=True))
-        # Cells [k - 1/2, k + 1/2) in the logarithm: the end points get whole cells too.
+        # Cells [k - 1/2, k + 1/2) in the logarithm: the end points have whole cells too.
         value = math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
         return min(max(round(value), self.low), self.high)
 
     def __contains__(self, value: object) -> bool:
         number = plain(value)
-        return (
-            isinstance(number, int)
-            and not isinstance(number, bool)
-            and self.low <= number <= self.high
-        )
+        return is_whole(number) and self.low <= number <= self.high
 
     def describe(self) -> dict[str, Any]:
         """The domain as JSON values, for the record."""
@@ -149,14 +143,14 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """One of a list of values that have no order.
+    """One of a list of values without order.
 
     Args:
-        choices: Different values, of any type that JSON knows; a single one is a fixed value.
+        choices: Different values, of any type that JSON has; a single one is a fixed value.
 
     Raises:
-        InvalidSpaceError: No values, a value twice, not a list, or a value that JSON or UTF-8
-            cannot hold.
+        InvalidSpaceError: It is no list, has no values, has a value twice, or has one that JSON or
+            UTF-8 cannot hold.
     """
 
     choices: tuple[Any, ...]
@@ -174,7 +168,7 @@ class Categorical:
             raise InvalidSpaceError(
                 "choices", choices, "must be different values (a single one fixes it)"
             )
-        # A tuple and a list of the same are one in the record, and could not be told apart again.
+        # A tuple and a list of the same values look alike in the record.
         if len({image_key(value) for value in values}) < len(values):
             raise InvalidSpaceError("choices", choices, "must be different values in JSON too")
         object.__setattr__(self, "choices", values)
@@ -185,17 +179,17 @@ class Categorical:
         return len(self.choices)
 
     def sample(self, rng: np.random.Generator) -> Any:
-        """Draw one value, each as likely as the others."""
+        """Draw one value; all are equally likely."""
         return self.choices[int(rng.integers(len(self.choices)))]
 
     def __contains__(self, value: object) -> bool:
         return is_jsonable(value) and typed_key(value) in map(typed_key, self.choices)
 
     def index(self, value: object) -> int:
-        """Position of a choice; True, 1 and 1.0 are different ones.
+        """Return the position of a choice; True, 1 and 1.0 are different choices.
 
         Raises:
-            ValueError: It is none of the choices.
+            ValueError: The value is none of the choices.
         """
         key = typed_key(value)
         for position, choice in enumerate(self.choices):
@@ -209,7 +203,7 @@ class Categorical:
 
 
 Domain = Float | Int | Categorical
-"""What one hyperparameter may be."""
+"""The domain of one hyperparameter."""
 
 
 class SearchSpace(Mapping[str, Domain]):
@@ -218,13 +212,13 @@ class SearchSpace(Mapping[str, Domain]):
     Args:
         domains: Name to a domain, or to bounds as HopsML writes them: two ints are an inclusive
             integer range, two numbers with a float among them a real interval, a list of strings
-            or booleans a choice. A list of one value, and equal bounds, fix the value. Or as data,
-            which forms and YAML have: entries such as
+            or booleans a choice. A list of one value, and equal bounds, fix the value. Forms and
+            YAML give data: entries such as
             ``{"type": "float", "low": 0.001, "high": 1.0, "log": True}``, by name or as a list
             with a "name" in each.
 
     Raises:
-        InvalidSpaceError: No hyperparameters, or something that is none of these; the message
+        InvalidSpaceError: There are no hyperparameters, or a domain is none of these; the message
             names the hyperparameter.
     """
 
@@ -261,7 +255,7 @@ class SearchSpace(Mapping[str, Domain]):
 
     @property
     def cardinality(self) -> int | None:
-        """Number of different configurations; None where one parameter is a continuum."""
+        """Number of different configurations; None if one parameter is a continuum."""
         product = 1
         for domain in self._domains.values():
             if domain.cardinality is None:
@@ -270,17 +264,17 @@ class SearchSpace(Mapping[str, Domain]):
         return product
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Draw one configuration, each parameter on its own."""
+        """Draw one configuration, each parameter independently."""
         return {name: domain.sample(rng) for name, domain in self._domains.items()}
 
     def restored(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """A configuration that was read from JSON, as the space has it.
+        """Return a configuration that was read from JSON, with the space's own values.
 
         Args:
             params: Hyperparameter name to JSON value.
 
         Returns:
-            None where it is not in the space.
+            None if it is not in the space.
         """
         if set(params) != set(self):
             return None
@@ -305,6 +299,11 @@ class SearchSpace(Mapping[str, Domain]):
         """The space as JSON values, for the record."""
         return {name: domain.describe() for name, domain in self._domains.items()}
 
+    def entries(self) -> list[dict[str, Any]]:
+        """The space as a list of entries, of JSON values only; a form shows each as fields."""
+        described = self.describe()
+        return [{"name": name, **json_value(name, domain)} for name, domain in described.items()]
+
 
 def _domain(argument: str, bounds: object) -> Domain:
     if isinstance(bounds, (Float, Int, Categorical)):
@@ -324,7 +323,7 @@ def _domain(argument: str, bounds: object) -> Domain:
     values = [plain(value) for value in bounds]
     if all(isinstance(value, (str, bool)) for value in values) and values:
         return _renamed(argument, lambda: _texts(values))
-    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
+    if not all(map(is_number, values)):
         raise InvalidSpaceError(
             argument, bounds, "must be two numbers [low, high], or a list of strings"
         )
@@ -342,7 +341,7 @@ def _domain(argument: str, bounds: object) -> Domain:
 
 
 def _texts(values: list[Any]) -> Categorical:
-    """A choice of texts; with a warning where all of them are numbers in quotes."""
+    """Return a choice of texts; warn if all of them are numbers in quotes."""
     if (complaint := text_choice_complaint(values)) is not None:
         warn(complaint)
     return Categorical(values)
@@ -355,8 +354,8 @@ _KINDS: dict[str, type[Domain]] = {"float": Float, "int": Int, "categorical": Ca
 
 
 def _renamed(argument: str, build: Any) -> Domain:
-    """Build a domain; errors and warnings name the hyperparameter rather than the field."""
-    # One thread at a time: each would put back the filters that it found.
+    """Build a domain; its errors and warnings name the hyperparameter, not the field."""
+    # One thread at a time: each restores the filters of warnings that it found.
     with _catching, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -370,7 +369,7 @@ def _renamed(argument: str, build: Any) -> Domain:
 
 def _real(argument: str, value: object) -> float:
     value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         raise InvalidSpaceError(argument, value, f"must be a number{_unquoted(value)}")
     try:
         number = float(value)
@@ -383,7 +382,7 @@ def _real(argument: str, value: object) -> float:
 
 def _integer(argument: str, value: object) -> int:
     value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not is_whole(value):
         raise InvalidSpaceError(argument, value, f"must be an integer{_unquoted(value)}")
     if not -(2**63) <= value < 2**63:  # what the generator can draw
         raise InvalidSpaceError(argument, value, "must fit in 64 bits")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hopsml_flows.errors import DamagedFileError, NotFoundError
+from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service.logs.process_names import logs_in_order, process_name, split_process
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_log
 from hopsml_flows.storage.retries import answer_limit, persistently
-from hopsml_flows.tracking import read_record
+from hopsml_flows.tracking import intact_record
 from hopsml_flows.tracking.listing import experiments
 from hopsml_flows.trials import generation_of, number_of, stamp_of
 
@@ -65,12 +65,11 @@ def find_experiment(project: Project, text: str) -> ExperimentPaths:
     Raises:
         NotFoundError: It means none, or several.
     """
-    limit = answer_limit(project)
     if stamp_of(text):
         paths = ExperimentPaths(text)
-        if persistently(lambda: project.exists(paths.record), limit=limit):
+        if persistently(lambda: project.exists(paths.record), limit=answer_limit(project)):
             return paths
-    known = persistently(lambda: experiments(project), limit=limit)
+    known = experiments(project)
     if text == LAST and known:
         return ExperimentPaths(_started_last(project, known))
     matching = [name for name in known if text and name.startswith(text)]
@@ -179,11 +178,9 @@ def _started_last(project: Project, known: Sequence[str]) -> str:
 
 
 def _start(project: Project, name: str) -> str:
-    try:
-        record = read_record(project, name)
-    except DamagedFileError:  # it is found all the same
-        return ""
-    return record.start if record is not None else ""  # it is only being made
+    # A damaged record does not hide its experiment; one that is only being made has none yet.
+    record = intact_record(project, name)
+    return "" if record is None else record.start
 
 
 def _some(names: Sequence[str]) -> str:

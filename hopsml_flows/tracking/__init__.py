@@ -14,7 +14,7 @@ from hopsml_flows.tracking.hparams import (
 from hopsml_flows.tracking.hparams_sessions import Sessions
 from hopsml_flows.tracking.progress import Progress, open_progress
 from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
-from hopsml_flows.tracking.record_reader import read_record
+from hopsml_flows.tracking.record_reader import intact_record, read_record, read_summary
 from hopsml_flows.tracking.summary import Summary
 
 __all__ = [
@@ -27,8 +27,10 @@ __all__ = [
     "environment_text",
     "experiment_events",
     "find_program",
+    "intact_record",
     "open_progress",
     "read_record",
+    "read_summary",
     "start_events",
     "text_parameters",
     "trial_events",

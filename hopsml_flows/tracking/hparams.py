@@ -15,6 +15,7 @@ from hopsml_flows.execution import Job, event_records
 from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, output_tag
+from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import is_finite, text_of
 
 __all__ = ["end_events", "experiment_events", "start_events", "text_parameters", "trial_events"]
@@ -118,7 +119,7 @@ def end_events(result: TrialResult) -> bytes:
     numbers = {
         unicode_text(name): float(value)
         for name, value in result.outputs.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
+        if is_number(value) and abs(value) < _LARGEST
     }
     scalars = summary_pb2.Summary(
         value=[

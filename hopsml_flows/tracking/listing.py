@@ -1,22 +1,26 @@
-"""Which experiments a project has: one listing, no file is read."""
+"""The experiments of a project: one listing, no file is read."""
 
 from __future__ import annotations
 
 from hopsml_flows.storage import EXPERIMENTS, Project
+from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.trials import stamp_of
 
 __all__ = ["experiments"]
 
 
 def experiments(project: Project) -> list[str]:
-    """Identifiers of a project's experiments, those started first at the front.
+    """Return the identifiers of a project's experiments, in the order of their start.
+
+    Errors of storage that may pass are waited out.
 
     Args:
         project: The project.
     """
+    entries = persistently(lambda: project.entries(EXPERIMENTS), limit=answer_limit(project))
     found = [
         (stamp, name)
-        for entry in project.entries(EXPERIMENTS)
+        for entry in entries
         if (stamp := stamp_of(name := entry.name.rpartition("/")[2])) and entry.is_directory
     ]
     return [name for _, name in sorted(found)]

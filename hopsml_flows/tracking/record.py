@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage.retries import replaced
-from hopsml_flows.trials import State, json_value
-from hopsml_flows.values.plain import FILE_LEVELS
+from hopsml_flows.trials import State
+from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project

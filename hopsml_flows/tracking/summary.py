@@ -11,8 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage.retries import replaced
-from hopsml_flows.trials import json_value
-from hopsml_flows.values.plain import FILE_LEVELS
+from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project

@@ -27,7 +27,7 @@ from hopsml_flows.trials.naming import (
     trial_name,
 )
 from hopsml_flows.trials.outage import Outage
-from hopsml_flows.trials.outputs import DEFAULT_KEY, LOG, checked_outputs, json_value, output_tag
+from hopsml_flows.trials.outputs import DEFAULT_KEY, LOG, checked_outputs, output_tag
 from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
@@ -82,7 +82,6 @@ __all__ = [
     "experiment_id",
     "generation_name",
     "generation_of",
-    "json_value",
     "number_of",
     "output_tag",
     "past_trials",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hopsml_flows.search import Direction, SearchSpace
-from hopsml_flows.values.plain import as_json, configuration_key, is_jsonable
+from hopsml_flows.values.plain import configuration_key, is_jsonable, json_value
 
 __all__ = ["Past", "Seeds", "chosen"]
 
@@ -73,9 +73,12 @@ def chosen(
     """
     # A default that JSON cannot hold is in no space.
     defaults_as_json = {
-        name: as_json(value) for name, value in (defaults or {}).items() if is_jsonable(value)
+        name: json_value(name, value)
+        for name, value in (defaults or {}).items()
+        if is_jsonable(value)
     }
-    known = {configuration_key(space.restored(as_json(params)) or {}) for params in taken}
+    begun = [space.restored(json_value("initial", params)) for params in taken]
+    known = {configuration_key(params or {}) for params in begun}
     found: list[tuple[dict[str, Any], str]] = []
     unfit: list[tuple[str, str]] = []
     left_out: set[str] = set()
@@ -104,7 +107,7 @@ def chosen(
 def _rank(trial: Past, direction: Direction) -> tuple[float, str]:
     if not math.isfinite(trial.metric):
         return math.inf, trial.name
-    return (-trial.metric if direction is Direction.MAX else trial.metric), trial.name
+    return direction.loss(trial.metric), trial.name
 
 
 def _misfit(params: Mapping[str, Any], space: SearchSpace) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hopsml_flows.values.plain import as_json, is_jsonable
+from hopsml_flows.values.plain import is_jsonable, json_value
 
 __all__ = [
     "experiment_id",
@@ -91,7 +91,7 @@ def _text(value: object) -> str:
     """A value in a name: the same in every process, whatever the order of a set."""
     if isinstance(value, float) or not is_jsonable(value):
         return repr(value)
-    image = as_json(value)
+    image = json_value("value", value)
     return image if isinstance(image, str) else repr(image)
 
 

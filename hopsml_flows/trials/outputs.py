@@ -12,9 +12,9 @@ from typing import Any
 
 from hopsml_flows.errors import InvalidOutputError
 from hopsml_flows.text import one_line, text_repr
-from hopsml_flows.values.plain import as_json, is_finite, json_value, plain, single_number
+from hopsml_flows.values.plain import is_finite, json_value, plain, single_number
 
-__all__ = ["DEFAULT_KEY", "LOG", "checked_outputs", "json_value", "output_tag"]
+__all__ = ["DEFAULT_KEY", "LOG", "checked_outputs", "output_tag"]
 
 DEFAULT_KEY = "metric"
 """Key of a returned number, and the default optimization key."""
@@ -190,7 +190,7 @@ def _key(name: Any) -> str:
 def _finite(key: str, value: float) -> float:
     if not is_finite(value):
         # An integer beyond all floats has many digits.
-        text = as_json(value) if isinstance(value, float) else "beyond all floats"
+        text = json_value(key, value) if isinstance(value, float) else "beyond all floats"
         raise InvalidOutputError(f"the metric {key!r} is {text}; it must be a finite number")
     return float(value)
 

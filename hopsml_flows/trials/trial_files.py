@@ -16,6 +16,7 @@ from hopsml_flows.trials.best_configurations import Past
 from hopsml_flows.trials.model import State, Trial, TrialResult
 from hopsml_flows.trials.outputs import RESERVED
 from hopsml_flows.trials.usage import DeviceUsage
+from hopsml_flows.values.arguments import is_number, is_whole
 from hopsml_flows.values.plain import (
     FILE_LEVELS,
     is_finite,
@@ -160,10 +161,9 @@ def _past(entry: Any) -> Past | bool | None:
     state = entry.get("state")
     if state == State.FAILED or (state == State.FINISHED and metric is None):
         return False
-    whole = isinstance(name, str) and isinstance(params, dict) and _is_number(metric)
-    if state != State.FINISHED or not whole:
+    if state != State.FINISHED or not isinstance(name, str) or not isinstance(params, dict):
         return None
-    return Past(str(name), dict(params or {}), float(metric or 0.0))
+    return Past(name, params, float(metric)) if is_number(metric) and is_finite(metric) else None
 
 
 def _outputs(file: str, outputs: dict[str, Any], paths: Any) -> dict[str, Any]:
@@ -196,20 +196,16 @@ def _object(file: str, value: Any, inside: str = "") -> dict[str, Any]:
 
 def _whole(file: str, commit: Mapping[str, Any], name: str) -> int:
     value = commit.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_whole(value) or value < 1:
         raise DamagedFileError(file, f"has {RESERVED}.{name} {_shown(value)}, no number from 1")
     return value
 
 
 def _number(file: str, commit: Mapping[str, Any], name: str) -> float:
     value = commit.get(name)
-    if not _is_number(value):
+    if not (is_number(value) and is_finite(value)):
         raise DamagedFileError(file, f"has {RESERVED}.{name} {_shown(value)}, no finite number")
-    return float(value)  # type: ignore[arg-type]  # a number, as just judged
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and is_finite(value)
+    return float(value)
 
 
 def _shown(value: Any) -> str:

@@ -1,35 +1,62 @@
-"""Judging the whole numbers and the times that callers pass. Pure."""
+"""Judging numbers: which values are some, and those that callers pass. Pure."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeGuard
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.values.plain import is_finite, plain
 
-__all__ = ["LARGEST", "MOST_SECONDS", "seconds", "whole_number"]
+__all__ = [
+    "LARGEST",
+    "MOST_SECONDS",
+    "is_number",
+    "is_whole",
+    "number_inside",
+    "seconds",
+    "whole_number",
+]
 
 LARGEST = 2**63 - 1
-"""The largest whole number that Prefect's server and JSON's readers take."""
+"""The largest whole number that the Prefect server and readers of JSON accept."""
 
 MOST_SECONDS = 315_360_000.0
 """Ten years; timers of Python and of the system overflow not far beyond."""
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is an int or a float; a bool is neither.
+
+    Args:
+        value: Anything; a scalar of NumPy's or a tensor after :func:`plain`.
+    """
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is an int; a bool is none.
+
+    Args:
+        value: Anything; a scalar of NumPy's or a tensor after :func:`plain`.
+    """
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def whole_number(argument: str, value: Any, *, least: int, most: int | None = None) -> int:
-    """An argument as a whole number; NumPy's and tensors of one element count as such.
+    """Return an argument as a whole number; NumPy's and tensors of one element count as such.
 
     Args:
         argument: Its name.
         value: What was passed.
         least: The smallest that is allowed.
-        most: The largest, or None for what JSON's readers take.
+        most: The largest that is allowed, or None for :data:`LARGEST`.
 
     Raises:
-        InvalidArgumentError: It is something else, smaller or larger.
+        InvalidArgumentError: It is no whole number, smaller or larger.
     """
     number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+    if not is_whole(number) or number < least:
         raise InvalidArgumentError(argument, value, f"must be an integer of at least {least}")
     limit = LARGEST if most is None else most
     if number > limit:
@@ -37,21 +64,42 @@ def whole_number(argument: str, value: Any, *, least: int, most: int | None = No
     return number
 
 
-def seconds(argument: str, value: Any, *, zero: bool = False, otherwise: str = "") -> float:
-    """An argument as a time in seconds.
+def number_inside(
+    argument: str, value: Any, allowed: str, inside: Callable[[float], bool]
+) -> float:
+    """Return an argument as a finite number of a range.
 
     Args:
         argument: Its name.
         value: What was passed.
-        zero: Whether no time at all is allowed.
+        allowed: The range, for the error, such as "in [0, 1]".
+        inside: Whether a number lies in the range.
+
+    Raises:
+        InvalidArgumentError: It is no number, not finite, or outside.
+    """
+    number = plain(value)
+    if not is_number(number):
+        raise InvalidArgumentError(argument, value, f"must be a number {allowed}")
+    if not is_finite(number) or not inside(number):
+        raise InvalidArgumentError(argument, value, f"must be {allowed}")
+    return float(number)
+
+
+def seconds(argument: str, value: Any, *, zero: bool = False, otherwise: str = "") -> float:
+    """Return an argument as a time in seconds.
+
+    Args:
+        argument: Its name.
+        value: What was passed.
+        zero: Whether 0 is allowed.
         otherwise: What else is allowed, for the error, such as ", or None".
 
     Raises:
         InvalidArgumentError: It is no number, not finite, too small, or longer than ten years.
     """
     number = plain(value)
-    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-    if not is_number or not is_finite(number) or number < 0 or (number == 0 and not zero):
+    if not is_number(number) or not is_finite(number) or number < 0 or (number == 0 and not zero):
         wanted = "a number of seconds from 0" if zero else "a positive number of seconds"
         raise InvalidArgumentError(argument, value, f"must be {wanted}{otherwise}")
     if number > MOST_SECONDS:

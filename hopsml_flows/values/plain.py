@@ -1,9 +1,9 @@
-"""Python values out of the scalars that numerical libraries hand around, and values as JSON.
+"""Converts scalars of numerical libraries to Python values, and values to JSON.
 
-A value's *image* is what JSON holds of it: strict (a number that is not finite is text) and
-canonical (a set is a sorted list), so that two processes write the same of equal values. An image
-says less than the value: a tuple and a list have one image. So nothing is made of an image alone;
-a search knows its own values, and finds by the image which of them is meant.
+A value's *image* is its form in JSON. It is strict (a number that is not finite is text) and
+canonical (a set is a sorted list), so two processes write equal values alike. An image says less
+than the value: a tuple and a list have one image. So no value is made from an image alone. A search
+has its own values, and finds by an image which of them is meant.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ __all__ = [
     "FILE_LEVELS",
     "NOT_FINITE",
     "WRITABLE",
-    "as_json",
     "check_name",
     "check_value",
     "configuration_key",
@@ -41,28 +40,28 @@ __all__ = [
 ]
 
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""What JSON lacks, by the text that stands for it."""
+"""The numbers that JSON lacks, by the text that stands for each."""
 
 WRITABLE = "text that UTF-8 can hold, without lone surrogates"
-"""What text must be that the Prefect server gets, as the end of a sentence."""
+"""What text for the Prefect server must be, as the end of a sentence."""
 
 _SCALARS = frozenset({type(None), bool, int, float, str})
 _MOST_BITS = 14_000
-"""An integer of more bits may have more digits than Python reads back from text."""
+"""Of a longer integer, Python may refuse to read the digits back."""
 
 _MOST_LEVELS = 100
-"""Nested deeper, a value is not read back by every reader of JSON; a list may hold itself."""
+"""Not every reader of JSON reads deeper values back. A list may hold itself."""
 
 FILE_LEVELS = 2 * _MOST_LEVELS
-"""What a file holds is nested less deep, values of the user's included."""
+"""The limit for content of files, which nests the user's values."""
 
 
 def plain(value: Any) -> Any:
-    """A NumPy, TensorFlow, PyTorch or JAX scalar as the Python number it holds.
+    """Return the Python number in a NumPy, TensorFlow, PyTorch or JAX scalar.
 
     Args:
-        value: Anything; what is no zero-dimensional array, or one whose value is masked, comes back
-            as it is.
+        value: Anything. All but zero-dimensional arrays are returned as they are, and so are
+            masked ones.
     """
     if getattr(value, "ndim", None) != 0 or _is_masked(value):
         return value
@@ -70,16 +69,16 @@ def plain(value: Any) -> Any:
         value = value.numpy()  # a TensorFlow tensor has no item()
     item = getattr(value, "item", None)
     held = item() if callable(item) else value
-    # NumPy's long double is the one real number that stays NumPy's own.
+    # NumPy's item() returns a long double as NumPy's own type.
     return float(held) if getattr(getattr(held, "dtype", None), "kind", "") == "f" else held
 
 
 def single_number(value: Any) -> int | float | None:
-    """The one number that something is or holds, or None where it holds none, several, or a bool.
+    """Return the one number that a value is or holds, or None.
 
     Args:
-        value: A number, a scalar or an array of one element of any numerical library; a list
-            holds values of its own, and is no number however short.
+        value: A number, a scalar or an array of one element of any numerical library. None is
+            returned for a bool, for no or several numbers, and for a list of any length.
     """
     held = _held(value)
     if isinstance(held, bool):
@@ -95,7 +94,7 @@ def single_number(value: Any) -> int | float | None:
 
 
 def _held(value: Any) -> Any:
-    """What an array or a tensor of one element holds; anything else as it is."""
+    """Return the element of an array or a tensor of one; anything else as it is."""
     try:
         held = plain(value)
         if isinstance(value, type) or isinstance(held, (str, Real)) or _is_masked(held):
@@ -104,43 +103,43 @@ def _held(value: Any) -> Any:
             held = held.numpy()  # TensorFlow's
         item = getattr(held, "item", None)
         return plain(item()) if callable(item) else held
-    except Exception:  # several elements, or none; each library has an error of its own
+    except Exception:  # several elements or none; each library raises its own error
         return value
 
 
 def _is_masked(value: Any) -> bool:
-    """Whether something is a masked array of NumPy's with a value that is missing."""
+    """Whether a value is a masked array of NumPy's with a missing value."""
     mask: Any = getattr(value, "mask", None)
     return getattr(mask, "dtype", None) is not None and bool(mask.any())
 
 
 def is_jsonable(value: Any) -> bool:
-    """Whether JSON can hold a hyperparameter's value, arrays and paths turned into lists and text.
+    """Whether JSON can hold a hyperparameter's value, with arrays as lists and paths as text.
 
     Args:
         value: Anything.
     """
     try:
         json_value("value", value)
-    except Exception:  # the value's own conversion is a library's, or the user's
+    except Exception:  # a library or the user wrote the value's conversion
         return False
     return True
 
 
 def is_writable(value: Any) -> bool:
-    """Whether UTF-8 can hold all texts in a value, as the Prefect server and TensorBoard need it.
+    """Whether UTF-8 can hold all texts in a value, as the Prefect server and TensorBoard need.
 
     Args:
         value: JSON values, or what :func:`is_jsonable` accepts.
     """
-    return is_unicode(json.dumps(as_json(value), ensure_ascii=False))
+    return is_unicode(json.dumps(json_value("value", value), ensure_ascii=False))
 
 
 def check_value(argument: str, value: Any) -> None:
-    """Judge a value that a hyperparameter may have.
+    """Judge a value of a hyperparameter.
 
     Args:
-        argument: What to call it in an error.
+        argument: Its name in an error.
         value: Anything.
 
     Raises:
@@ -156,11 +155,11 @@ def check_name(argument: str, name: object) -> None:
     """Judge the name of a hyperparameter.
 
     Args:
-        argument: What has the name.
+        argument: The argument that contains the name.
         name: Anything.
 
     Raises:
-        InvalidSpaceError: It is no string, or none that UTF-8 can hold.
+        InvalidSpaceError: It is no string, or UTF-8 cannot hold it.
     """
     if not isinstance(name, str):
         raise InvalidSpaceError(argument, name, "must name hyperparameters by strings")
@@ -168,27 +167,18 @@ def check_name(argument: str, name: object) -> None:
         raise InvalidSpaceError(argument, name, f"must name hyperparameters by {WRITABLE}")
 
 
-def as_json(value: Any) -> Any:
-    """A hyperparameter's image: what comes back from JSON.
-
-    Args:
-        value: What :func:`is_jsonable` accepts.
-    """
-    return json_value("value", value)
-
-
 def json_value(
     where: str, value: object, *, floats: bool = False, levels: int = _MOST_LEVELS
 ) -> Any:
-    """A value as JSON knows it: scalars and arrays unwrapped, paths as text, sets sorted.
+    """Return the image of a value: scalars and arrays unwrapped, paths as text, sets sorted.
 
-    Numbers that are not finite become "NaN", "Infinity" or "-Infinity", which JSON lacks.
+    Numbers that are not finite, which JSON lacks, become "NaN", "Infinity" or "-Infinity".
 
     Args:
-        where: What to call the value in an error.
+        where: The value's name in an error.
         value: Anything.
-        floats: Leave numbers that are not finite as they are.
-        levels: So deep it may be nested.
+        floats: Whether numbers that are not finite stay as they are.
+        levels: How deep it may be nested.
 
     Raises:
         InvalidOutputError: JSON cannot hold it.
@@ -210,7 +200,7 @@ def _image(where: str, value: Any, floats: bool, levels: int) -> Any:
         return [_image(f"{where}[{i}]", v, floats, levels - 1) for i, v in enumerate(value)]
     if isinstance(value, (set, frozenset)):
         return _sorted(_image(where, item, floats, levels - 1) for item in value)
-    # Arrays, and tensors wherever they lie; TensorFlow's have no tolist.
+    # Arrays, and tensors on any device. TensorFlow's have no tolist.
     for method in ("tolist", "numpy"):
         convert = getattr(value, method, None)
         if callable(convert) and not isinstance(value, type):
@@ -222,7 +212,7 @@ def _image(where: str, value: Any, floats: bool, levels: int) -> Any:
 
 
 def _scalar(where: str, value: Any, floats: bool) -> Any:
-    """A scalar of a built-in type; a member of an enumeration as what it stands for."""
+    """Return a scalar of a built-in type; of an enumeration's member, its value."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -252,7 +242,7 @@ def _object(where: str, value: Mapping[Any, Any], floats: bool, levels: int) -> 
 
 
 def _sorted(images: Iterable[Any]) -> list[Any]:
-    """Images in an order that does not depend on hashes: numbers first, by size, then the rest."""
+    """Return images in an order without hashes: numbers first, by size, then the rest."""
 
     def order(image: Any) -> tuple[int, Any, str]:
         number = isinstance(image, (int, float)) and is_finite(image)
@@ -266,13 +256,13 @@ def _text_of(number: float) -> str:
 
 
 def without_floats(value: Any) -> tuple[Any, list[list[str | int]]]:
-    """JSON values in which numbers that are not finite are text, and where these are.
+    """Return JSON values with text for numbers that are not finite, and the paths to these.
 
     Args:
         value: JSON values, with numbers that are not finite among them.
 
     Returns:
-        Strict JSON values; and the paths, keys and places from the outside in.
+        Strict JSON values, and paths: keys and places from the outside in.
     """
     paths: list[list[str | int]] = []
 
@@ -290,14 +280,14 @@ def without_floats(value: Any) -> tuple[Any, list[list[str | int]]]:
 
 
 def with_floats(value: Any, paths: Iterable[Iterable[Any]]) -> Any:
-    """What :func:`without_floats` was given.
+    """Undo :func:`without_floats`.
 
     Args:
-        value: The strict JSON values; they are changed.
+        value: The strict JSON values; they are changed in place.
         paths: The paths.
 
     Raises:
-        ValueError: A path leads to something that is no such number's text.
+        ValueError: A path does not lead to the text of such a number.
     """
     for path in paths:
         *way, last = path
@@ -320,16 +310,16 @@ def _inside(holder: Any, step: Any) -> Any:
 
 
 def image_key(value: Any) -> str:
-    """A text that values share only if JSON holds the same of them; True, 1 and 1.0 are not.
+    """Return a text that values share only if their images are equal; True, 1 and 1.0 differ.
 
     Args:
         value: What :func:`is_jsonable` accepts, or its image.
     """
-    return json.dumps(as_json(value), sort_keys=True)
+    return json.dumps(json_value("value", value), sort_keys=True)
 
 
 def typed_key(value: Any) -> str:
-    """A text that values share only if they are equal and of the same type, at all depths.
+    """Return a text that values share only if they and their types are equal, at all depths.
 
     Args:
         value: What :func:`is_jsonable` accepts.
@@ -338,7 +328,7 @@ def typed_key(value: Any) -> str:
 
 
 def _typed(value: Any) -> Any:
-    """A value made of built-in scalars and lists, which says of what type it was."""
+    """Return built-in scalars and lists that tell a value and its type."""
     kind = type(value)
     if kind in _SCALARS:
         return value
@@ -354,12 +344,14 @@ def _typed(value: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A value as text for people: the same in every process, where ``str`` follows a set's hashes.
+    """Return a value as text for people, the same in every process.
+
+    ``str`` writes a set in the order of its hashes, which differ between processes.
 
     Args:
         value: Anything.
     """
-    return str(as_json(value) if is_jsonable(value) and _has_set(value) else value)
+    return str(json_value("value", value) if is_jsonable(value) and _has_set(value) else value)
 
 
 def _has_set(value: Any) -> bool:
@@ -371,7 +363,7 @@ def _has_set(value: Any) -> bool:
 
 
 def configuration_key(params: Mapping[str, Any]) -> str:
-    """A text that two configurations share only if they are the same; True, 1 and 1.0 are not.
+    """Return a text that only equal configurations share; True, 1 and 1.0 differ.
 
     Args:
         params: Hyperparameter name to value, in the space's order.

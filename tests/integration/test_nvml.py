@@ -45,7 +45,6 @@ def test_gpus_have_names_memory_and_utilization_as_far_as_nvml_says(fake_nvml):
         "name": "NVIDIA Test 8GB",
         "memory_total": 8 * GIB,
         "memory_used": GIB,
-        "memory_free": 7 * GIB,
         "utilization": 40.0,
     }
     second = {
@@ -54,7 +53,6 @@ def test_gpus_have_names_memory_and_utilization_as_far_as_nvml_says(fake_nvml):
         "uuid": OTHER,
         "name": "NVIDIA Other",
         "memory_used": 3 * GIB,
-        "memory_free": 5 * GIB,
         "utilization": None,
     }
     part = {
@@ -63,7 +61,6 @@ def test_gpus_have_names_memory_and_utilization_as_far_as_nvml_says(fake_nvml):
         "name": "NVIDIA Test 8GB MIG 1g.4gb",
         "memory_total": 4 * GIB,
         "memory_used": GIB,
-        "memory_free": 3 * GIB,
         "utilization": None,
     }
     assert found == {

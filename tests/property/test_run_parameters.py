@@ -17,7 +17,7 @@ from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.search import Categorical, Float, Int
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import json_value
+from hopsml_flows.values.plain import json_value
 
 
 def training(rate, units=1, layers=None):

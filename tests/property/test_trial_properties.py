@@ -14,11 +14,10 @@ from hopsml_flows.trials import (
     TrialLoop,
     TrialResult,
     checked_outputs,
-    json_value,
     slug,
     trial_name,
 )
-from hopsml_flows.values.plain import without_floats
+from hopsml_flows.values.plain import json_value, without_floats
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -1039,26 +1039,6 @@ def test_the_population_has_what_was_recalled():
     assert {"x": 0.75} in [proposal.params for proposal in asked]
 
 
-@UPDATINGS
-def test_a_saved_state_has_what_was_recalled(updating):
-    recalled = {1: {"x": 0.25}, 5: {"x": 0.5}, 12: {"x": 0.75}}
-    search = DifferentialEvolution(LINE, updating=updating, seed=1)
-    search.recall(recalled)
-    for proposal in search.ask(6):
-        if proposal.id % 2:
-            search.tell(proposal.id, proposal.params["x"])
-    again = DifferentialEvolution(LINE, updating=updating, seed=1)
-    again.load_state_dict(json.loads(json.dumps(search.state_dict())))
-    assert again.pending == search.pending
-    assert again.best == search.best
-    for one in (search, again):
-        for proposal in one.pending:
-            one.tell(proposal.id, proposal.params["x"])
-    proposals = carry_out(again, one_number)
-    assert proposals == carry_out(search, one_number)
-    assert proposals[5].params == {"x": 0.75}
-
-
 # Fixed values
 
 FIXED = {"loss": ["mse"], "layers": [3, 3], "decay": [0.1, 0.1], "eps": Float(1e-8, 1e-8, log=True)}

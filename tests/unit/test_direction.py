@@ -45,3 +45,8 @@ def test_a_direction_compares_as_the_string_hopsml_had():
 )
 def test_only_a_finite_number_beats_another(direction, one, than, better):
     assert direction.better(one, than) is better
+
+
+@pytest.mark.parametrize(("direction", "loss"), [(Direction.MAX, -2.5), (Direction.MIN, 2.5)])
+def test_a_loss_is_smaller_where_the_metric_is_better(direction, loss):
+    assert direction.loss(2.5) == loss

@@ -26,12 +26,13 @@ MODULES = sorted(
 
 
 @pytest.mark.parametrize("name", ["hopsml_flows", "hopsml_tasks", *MODULES])
-def test_a_module_lists_its_names_once_each_and_has_them_all(name):
+def test_a_module_lists_its_names_once_each_and_has_those_that_ruff_does_not_look_for(name):
     module = importlib.import_module(name)
     assert module.__all__
     assert len(set(module.__all__)) == len(module.__all__)
-    missing = [name for name in module.__all__ if not hasattr(module, name)]
-    assert missing == []
+    # F822 passes over packages, and over modules with a __getattr__.
+    if hasattr(module, "__path__") or "__getattr__" in vars(module):
+        assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if ".flows." not in name])

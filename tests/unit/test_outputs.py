@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from hopsml_flows.errors import InvalidOutputError
-from hopsml_flows.trials import checked_outputs, json_value
+from hopsml_flows.trials import checked_outputs
+from hopsml_flows.values.plain import json_value
 
 NAN, INF = math.nan, math.inf
 

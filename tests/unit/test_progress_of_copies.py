@@ -4,16 +4,17 @@ import sys
 
 import pytest
 
+from hopsml_flows.execution.files.sizes import size_text
 from hopsml_flows.hdfs import copy_progress
-from hopsml_flows.hdfs.copy_progress import readable, shown
+from hopsml_flows.hdfs.copy_progress import shown
 
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (64_000_000, "64.0 MB"), (5 * 10**13, "50000.0 GB")],
+    [(0, "0 bytes"), (999, "999 bytes"), (64_000_000, "64.0 MB"), (5 * 10**13, "50.0 TB")],
 )
 def test_sizes_are_shown_for_people(size, text):
-    assert readable(size) == text
+    assert size_text(size) == text
 
 
 def test_a_small_copy_says_nothing(capsys):

@@ -1,8 +1,9 @@
-"""The one reader of experiments' records, and those who use it: none, damaged, away, refused."""
+"""The one reader of records and summaries, and its users: none, damaged, away, refused."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,11 +13,13 @@ from hopsml_flows.errors import (
     InvalidArgumentError,
     StorageUnavailableError,
 )
-from hopsml_flows.plan.earlier_record import earlier_record
-from hopsml_flows.plan.retry import Attempt, started_by
+from hopsml_flows.plan.earlier_record import earlier_record, intact_records
+from hopsml_flows.plan.retry import Attempt, find_started
 from hopsml_flows.service.experiment_finder import find_experiment
 from hopsml_flows.storage import ExperimentPaths, Project, retries
-from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.tracking import ExperimentRecord, intact_record, read_record, read_summary
+from hopsml_flows.tracking.listing import experiments
+from hopsml_flows.trials import Past
 
 ATTEMPT = Attempt("origin-1", 2)
 ID = f"digits-20260101-020000-{ATTEMPT.suffix}"
@@ -59,8 +62,10 @@ def failing(monkeypatch):
 
 READERS = {
     "reader": lambda project: read_record(project, ID),
+    "service": lambda project: intact_record(project, ID),
+    "warm start": lambda project: next(intact_records(project, [ID], "no seeds of")),
     "resume": lambda project: earlier_record(project, ID),
-    "retry": lambda project: started_by(project, ATTEMPT),
+    "retry": lambda project: find_started(project, ATTEMPT),
 }
 
 
@@ -96,7 +101,9 @@ def test_what_stays_away_for_long_is_an_error(project, there, failing, reader, m
 def test_without_a_record_there_is_none(project, there):
     there("")
     assert read_record(project, ID) is None
-    assert started_by(project, ATTEMPT) is None
+    assert intact_record(project, ID) is None
+    assert list(intact_records(project, [ID], "no seeds of")) == []
+    assert find_started(project, ATTEMPT) is None
     with pytest.raises(InvalidArgumentError, match=r"^resume: must be an experiment of"):
         earlier_record(project, ID)
     project.replace("Experiments/a-file", "x")
@@ -124,14 +131,55 @@ def test_a_damaged_record_is_an_outcome_of_its_own_and_names_the_file(project, t
     assert str(caught.value).startswith(f"{path} is no record (")
     with pytest.raises(InvalidArgumentError, match=rf"^resume: .* its record cannot .*{path}"):
         earlier_record(project, ID)
+    assert intact_record(project, ID) is None
+    with pytest.warns(HopsmlWarning, match=rf"^no seeds of {ID}: {path} is no record"):
+        assert list(intact_records(project, [ID], "no seeds of")) == []
     with pytest.warns(HopsmlWarning, match=rf"attempt 2 cannot go on with {ID}: {path}"):
-        assert started_by(project, ATTEMPT) is None
+        assert find_started(project, ATTEMPT) is None
 
 
 def test_what_is_empty_may_have_been_written_as_nothing(project, there):
     there(json.dumps({**json.loads(RECORD.to_json()), "options": None, "driver": None}))
     record = read_record(project, ID)
     assert (record.options, record.driver) == ({}, {})
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_record_of_a_newer_version_is_read_without_what_is_not_known(project, there, reader):
+    there(json.dumps({**json.loads(RECORD.to_json()), "schema": 99, "carbon": {"kg": 1}}))
+    assert READERS[reader](project) == replace(RECORD, schema=99)
+
+
+def test_a_summary_has_the_outcomes_of_a_record(project, there, failing):
+    there()
+    summary = ExperimentPaths(ID).summary
+    assert read_summary(project, ID) is None
+    entry = {"trial": "0001", "parameters": {"x": 1}, "metric": 0.5, "state": "FINISHED"}
+    project.replace(summary, json.dumps({"combinations": [entry, 5]}))
+    left = failing(TimeoutError("busy"))
+    assert read_summary(project, ID) == ([Past("0001", {"x": 1}, 0.5)], 1)
+    assert left == []
+    failing(PermissionError(13, "Permission denied"))
+    with pytest.raises(StorageUnavailableError, match=r"summary\.json cannot be read \(Permission"):
+        read_summary(project, ID)
+    project.replace(summary, "{")
+    with pytest.raises(DamagedFileError, match=r"summary\.json is no JSON"):
+        read_summary(project, ID)
+
+
+def test_a_listing_of_experiments_waits_for_storage_that_is_away(project, there, monkeypatch):
+    there()
+    entries, errors = Project.entries, [TimeoutError("busy"), ConnectionResetError("reset")]
+
+    def failing_entries(self, path=""):
+        if errors:
+            raise errors.pop(0)
+        return entries(self, path)
+
+    monkeypatch.setattr(Project, "entries", failing_entries)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.01)
+    assert experiments(project) == [ID]
+    assert errors == []
 
 
 def test_the_last_of_one_second_is_found_beside_a_damaged_record(project, there, failing):

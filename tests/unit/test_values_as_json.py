@@ -18,7 +18,6 @@ from hopsml_flows.errors import InvalidOutputError, InvalidSpaceError
 from hopsml_flows.search import Categorical, GridSearch
 from hopsml_flows.trials import trial_name
 from hopsml_flows.values.plain import (
-    as_json,
     configuration_key,
     image_key,
     is_jsonable,
@@ -67,7 +66,7 @@ class Size(NamedTuple):
     ids=text_of,  # the order of a set is another one in each process
 )
 def test_the_image_of_a_value_is_strict_json_of_built_in_types(value, image):
-    got = as_json(value)
+    got = json_value("value", value)
     assert repr(got) == repr(image)
     assert repr(json.loads(json.dumps(got, allow_nan=False))) == repr(image)
     assert image_key(value) == image_key(got)
@@ -144,10 +143,10 @@ def test_equal_values_have_one_key_whatever_the_order_they_were_made_in():
 
 def test_sets_are_the_same_text_and_name_in_every_process():
     code = (
-        "from hopsml_flows.values.plain import as_json, text_of, typed_key\n"
+        "from hopsml_flows.values.plain import json_value, text_of, typed_key\n"
         "from hopsml_flows.trials import trial_name\n"
         "v = {'relu', 'tanh', 'elu', 'gelu', 'silu'}\n"
-        "print(trial_name(1, {'act': v}), as_json([v]), text_of((v,)), typed_key(v))"
+        "print(trial_name(1, {'act': v}), json_value('value', [v]), text_of((v,)), typed_key(v))"
     )
     said = {
         subprocess.run(

@@ -13,7 +13,7 @@ from hopsml_flows import experiment
 from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import HopsmlWarning, InvalidArgumentError, StorageUnavailableError
 from hopsml_flows.plan.check import prepare
-from hopsml_flows.plan.resume import resumable
+from hopsml_flows.plan.resume import continue_experiment
 from hopsml_flows.search import Categorical
 from hopsml_flows.storage import ExperimentPaths, Project, retries
 from hopsml_flows.tracking import ExperimentRecord
@@ -245,7 +245,7 @@ def test_seeds_are_the_spaces_own_values_also_when_the_experiment_goes_on(there,
     sizes = [params["size"] for params in began.first]
     assert repr(sizes) == f"[{{1, 2}}, nan, {Path('a')!r}, (3, 3)]"
     record = there(SECOND, of=began)
-    on = resumable(plan(population=8, **options), record)
+    on = continue_experiment(plan(population=8, **options), record)
     assert repr(on.first) == repr(began.first)
 
 
@@ -257,7 +257,7 @@ def test_a_record_whose_seeds_cannot_be_read_is_not_gone_on_with(there, plan, ke
     with pytest.raises(
         InvalidArgumentError, match=r"^resume: .* cannot be used, because the seeds in its record"
     ):
-        resumable(plan(seed=3), record)
+        continue_experiment(plan(seed=3), record)
 
 
 def test_trials_outside_the_space_are_named_in_a_warning(there, plan):
@@ -289,12 +289,12 @@ def test_an_experiment_that_goes_on_has_the_seeds_it_began_with(there, plan):
     record = there(SECOND, of=began, trials=9)
     for now in (plan(warm_start="last", seed=3), plan(seed=3)):
         on = now if now.warm_start is None else prepare(now)
-        on = resumable(on, record)
+        on = continue_experiment(on, record)
         assert seeds(on) == seeds(began)
         assert on.settings["warm_start"] == "last"
         assert on.search().ask() == began.search().ask()
         assert on.notices == ()
     cold = there(THIRD, of=plan(seed=3))
-    on = resumable(prepare(plan(warm_start=SECOND, seed=3)), cold)
+    on = continue_experiment(prepare(plan(warm_start=SECOND, seed=3)), cold)
     assert on.first == ()
     assert "seeds" not in on.settings

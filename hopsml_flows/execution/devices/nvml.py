@@ -44,7 +44,6 @@ class Gpu:
         name: The product's name.
         memory_total: Its memory, in bytes.
         memory_used: Memory taken by all processes that use it, in bytes.
-        memory_free: The rest, in bytes.
         utilization: Percent of the last moment (a sixth of a second to a second) in which
             anything ran on it, of whichever process; None for a MIG slice.
     """
@@ -54,7 +53,6 @@ class Gpu:
     name: str | None
     memory_total: int | None
     memory_used: int | None
-    memory_free: int | None
     utilization: float | None
 
 
@@ -92,7 +90,6 @@ def read(device: Device) -> Gpu:
         name=device.name,
         memory_total=int(memory.total) if memory else None,
         memory_used=int(memory.used) if memory else None,
-        memory_free=int(memory.free) if memory else None,
         utilization=float(rates.gpu) if rates else None,
     )
 

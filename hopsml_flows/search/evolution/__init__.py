@@ -1,1 +1,1 @@
-"""Differential evolution: the search, and the parts that it is made of."""
+"""Differential evolution: the search and its parts."""

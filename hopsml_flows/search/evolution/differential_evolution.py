@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.base import BaseSearch, GaveUp, Proposal
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.encoding import UnitCube, Vector
@@ -25,23 +24,22 @@ from hopsml_flows.search.evolution.variation import (
 from hopsml_flows.search.initial_points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
-from hopsml_flows.values.arguments import whole_number
-from hopsml_flows.values.plain import is_finite, plain
+from hopsml_flows.values.arguments import number_inside, whole_number
 
 __all__ = ["DifferentialEvolution"]
 
 FEWEST = 4
-"""Parents that a mutant needs: its own, and three different donors."""
+"""Parents that a mutant needs: its own and three different donors."""
 
 _CANDIDATES_PER_POINT = 0.4
 _FEWEST_CANDIDATES = 5
 _MOST_CANDIDATES = 20
-"""Candidates the model chooses from; with too many it forgets that the parents are good."""
+"""Candidates that the model chooses from. With too many, it forgets that parents are good."""
 
 _REDRAWS = 10
 _FEWEST_POINTS = 6
 _MODEL_POINTS = 400
-"""Evaluations the model is fitted to, the best and the latest; its cost grows with their cube."""
+"""Evaluations that the model is fitted to, the best and the latest; it costs their cube."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _TrialVector:
-    """A configuration under evaluation; without a parent it joins the population."""
+    """A configuration under evaluation. Without a parent, it joins the population."""
 
     vector: Vector
     params: dict[str, Any]
@@ -71,29 +69,29 @@ def _rank(member: _Member) -> tuple[float, int]:
 class DifferentialEvolution(BaseSearch):
     """Differential evolution over numbers on linear or log scales, integers and categories.
 
-    ``(generations + 1) * population`` configurations are evaluated: the first generation, number
-    0, is a Latin hypercube. A trial vector replaces its parent where it is as good or better.
-    Failures lose every comparison and are never donors; while too few have succeeded to breed from,
-    configurations are drawn at random. No configuration is proposed twice; a finite space that is
-    exhausted ends the search, and so do ``max_failed_generations`` generations in a row in which
-    all fail.
+    ``(generations + 1) * population`` configurations are evaluated. The first generation, number
+    0, is a Latin hypercube. A trial vector replaces its parent if it is as good or better.
+    Failures lose every comparison and are never donors. While too few have succeeded to breed from,
+    configurations are drawn at random. No configuration is proposed twice. The search ends early if
+    a finite space is exhausted, or if all trials fail in ``max_failed_generations`` generations in
+    a row.
 
     Args:
-        space: What may be proposed.
+        space: The search space.
         generations: Generations after the first one.
-        population: Trials in a generation, and parents.
+        population: Trials per generation, and the number of parents.
         direction: Which way is better.
         strategy: A :class:`Strategy` or its name.
-        mutation: F, in (0, 2]; for "adaptive" where its memory begins.
-        crossover: CR, in [0, 1]; for "adaptive" where its memory begins.
+        mutation: F, in (0, 2]; the first value in the memory of "adaptive".
+        crossover: CR, in [0, 1]; the first value in the memory of "adaptive".
         updating: An :class:`Updating` or its name.
         initial: Configurations to evaluate first, at most ``population``.
-        tol: An improvement of the best metric that is no larger counts as none.
+        tol: An improvement of the best metric counts only if it is larger.
         patience: Generations without improvement after which the search ends; None for never.
         max_failed_generations: Generations in a row in which all trials fail after which the search
             ends.
-        seed: The same seed gives the same search; with "deferred", in whatever order and with
-            however many workers trials are run. None draws one.
+        seed: The same seed gives the same search; with "deferred", for any order of the trials and
+            any number of workers. None draws a seed.
 
     Raises:
         InvalidArgumentError: An argument is out of its range; the message names it.
@@ -121,9 +119,9 @@ class DifferentialEvolution(BaseSearch):
         self._size = whole_number("population", population, least=FEWEST)
         self._strategy = Strategy.parse(strategy)
         self._updating = Updating.parse(updating)
-        self._factor = _number("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
-        self._rate = _number("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
-        self._tol = _number("tol", tol, "of at least 0", lambda t: t >= 0)
+        self._factor = number_inside("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
+        self._rate = number_inside("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
+        self._tol = number_inside("tol", tol, "of at least 0", lambda t: t >= 0)
         self._patience = None if patience is None else whole_number("patience", patience, least=1)
         self._most_barren = whole_number("max_failed_generations", max_failed_generations, least=1)
         self._initial = checked_points(space, initial, most=self._size, limit="population")
@@ -153,34 +151,34 @@ class DifferentialEvolution(BaseSearch):
 
     @property
     def total(self) -> int:
-        """Number of configurations; fewer where the space has fewer or the search ended early."""
+        """Number of configurations; fewer if the space has fewer or the search ended early."""
         return self._asked if self._exhausted or self._stopped else self._planned
 
     @property
     def generation(self) -> int | None:
-        """The generation of the next proposal, from 0; None when there is no other."""
+        """The generation of the next proposal, from 0; None after the last."""
         return None if self._all_asked() else self._asked // self._size
 
     @property
     def gave_up(self) -> GaveUp | None:
-        """Why the search ended before its end, where too many generations in a row failed."""
+        """Why the search ended early, if too many generations in a row failed; else None."""
         if self._gave_up is None and self._barren and self.finished and not self._evaluated:
-            return self._failed_generations()  # a few generations were all there is
+            return self._failed_generations()  # there were only a few generations
         return self._gave_up
 
     @property
     def adaptive(self) -> bool:
-        """Whether each proposal depends on results; in a deferred generation none does."""
+        """Whether each proposal depends on results; none does in a deferred generation."""
         return self._updating is Updating.IMMEDIATE
 
     @property
     def population(self) -> list[dict[str, Any]]:
-        """What the open generation evaluates; in immediate mode the parents at its start."""
+        """The configurations of the open generation; in immediate mode the parents at its start."""
         return self._shown
 
     @property
     def parents(self) -> list[dict[str, Any]]:
-        """The parents' configurations, the best one first."""
+        """The parents' configurations, the best first."""
         ranked = sorted(self._population, key=_rank)
         return [self._params[member.number] for member in ranked]
 
@@ -225,10 +223,7 @@ class DifferentialEvolution(BaseSearch):
         )
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:
-        loss = math.inf
-        if value is not None:
-            loss = -value if self.direction is Direction.MAX else value
-        self._losses[proposal.id] = loss
+        self._losses[proposal.id] = math.inf if value is None else self.direction.loss(value)
         if self._updating is Updating.IMMEDIATE:
             self._select(proposal.id)
         self._complete_generations()
@@ -239,12 +234,12 @@ class DifferentialEvolution(BaseSearch):
         """Queue the next trial vectors: a whole generation, or in immediate mode one.
 
         Args:
-            number: Of the first of them.
+            number: The number of the first.
         """
         generation, place = divmod(number - 1, self._size)
         if number == 1:
             self._queue = self._first_generation()
-        elif generation == 0:  # so small is the space that the design had repeats
+        elif generation == 0:  # the space is so small that the design had repeats
             self._queue = self._all_drawn(range(number, self._size + 1))
         else:
             if place == 0:
@@ -272,10 +267,10 @@ class DifferentialEvolution(BaseSearch):
         return trials
 
     def _next_trials(self, number: int) -> list[_TrialVector]:
-        """Trial vectors of the population as it stands.
+        """Make trial vectors from the present population.
 
         Args:
-            number: Of the first of them.
+            number: The number of the first.
         """
         whole = self._updating is Updating.DEFERRED
         numbers = range(number, number + (self._size if whole else 1))
@@ -294,7 +289,7 @@ class DifferentialEvolution(BaseSearch):
         return None if params is None else _TrialVector(self._cube.vector(params), params)
 
     def _varied(self, number: int, pool: Pool) -> _TrialVector | None:
-        """A trial vector; parents take turns."""
+        """Make a trial vector; the parents take turns."""
         place = (number - 1) % self._size % len(self._population)
         parent = self._population[place]
         count = self._candidates()
@@ -326,7 +321,7 @@ class DifferentialEvolution(BaseSearch):
         return self._drawn(number)
 
     def _candidates(self) -> int:
-        """How many candidates there are for a trial vector: the more, the more the model knows."""
+        """Return how many candidates a trial vector has: more as the model knows more."""
         if self._strategy is not Strategy.ADAPTIVE:
             return 1
         known = round(_CANDIDATES_PER_POINT * len(self._evaluated))
@@ -338,12 +333,12 @@ class DifferentialEvolution(BaseSearch):
         return self._factor, self._rate
 
     def _order(self, vectors: Vector) -> list[int]:
-        """Candidates in the order in which the model likes them."""
+        """Return the places of candidates, the model's favourite first."""
         model = self._fitted() if len(vectors) > 1 else None
         return list(range(len(vectors))) if model is None else model.order(vectors)
 
     def _fitted(self) -> Surrogate | None:
-        """The model of all that was evaluated; refitted when that has grown by a fiftieth."""
+        """Return the model of all evaluations, refitted when these have grown by a fiftieth."""
         count = len(self._evaluated)
         if count < _FEWEST_POINTS:
             return None
@@ -370,10 +365,10 @@ class DifferentialEvolution(BaseSearch):
         )
 
     def _shrink(self, generation: int) -> None:
-        """Sort the parents, best first, and keep as many as this generation has."""
+        """Sort the parents, best first, and keep as many as this generation breeds from."""
         size = self._size
         if self._strategy is Strategy.ADAPTIVE:
-            # Of the parents only: a generation has as many trials as any other one.
+            # Only the parents get fewer; every generation has equally many trials.
             size = round(size + (FEWEST - size) * generation / self._generations)
         self._population.sort(key=_rank)
         del self._population[size:]
@@ -398,7 +393,7 @@ class DifferentialEvolution(BaseSearch):
             self._population[place] = member
 
     def _place_of(self, parent: _Member) -> int:
-        """Where a parent, or what replaced it, stands; the worst one's place if it is gone."""
+        """Return the place of a parent, or the worst member's place if it is gone."""
         places = range(len(self._population))
         worst = max(places, key=lambda place: self._population[place].loss)
         return next((place for place in places if self._population[place] is parent), worst)
@@ -432,11 +427,11 @@ class DifferentialEvolution(BaseSearch):
             self._stopped = self._stopped or gained <= self._tol
 
     def _count_failures(self, losses: Sequence[float]) -> None:
-        """End the search where too many generations in a row had no success."""
+        """End the search if too many generations in a row had no success."""
         if min(losses) < math.inf:
             self._barren.clear()
             return
-        # What is left of a finite space, or runs on after an early end, is no generation to judge.
+        # Neither the rest of a finite space nor trials after an early end are a whole generation.
         if self._stopped or (len(losses) < self._size and self._evaluated):
             return
         self._barren.append(len(losses))
@@ -445,16 +440,7 @@ class DifferentialEvolution(BaseSearch):
             self._stopped = True
 
     def _failed_generations(self) -> GaveUp:
-        """The last generations, in which all trials failed."""
+        """Name the last generations, in which all trials failed."""
         first, last = self._complete - len(self._barren), self._complete - 1
         which = f"generation {last}" if first == last else f"generations {first} to {last}"
         return GaveUp(f"all {sum(self._barren)} trials of {which} failed", first)
-
-
-def _number(argument: str, value: Any, allowed: str, inside: Any) -> float:
-    number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise InvalidArgumentError(argument, value, f"must be a number {allowed}")
-    if not is_finite(number) or not inside(number):
-        raise InvalidArgumentError(argument, value, f"must be {allowed}")
-    return float(number)

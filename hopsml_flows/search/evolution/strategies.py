@@ -1,7 +1,6 @@
-"""The strategies of differential evolution: which vectors a mutant is made of. Pure.
+"""The strategies of differential evolution: the vectors that a mutant is made from. Pure.
 
-A mutant is ``start + F (toward - start) + F (one - other)``; a strategy says which four vectors
-those are.
+A mutant is ``start + F (toward - start) + F (one - other)``; a strategy chooses the four vectors.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Strategy(StrEnum):
 
     @classmethod
     def parse(cls, value: object) -> Strategy:
-        """Read a strategy from a member or its name.
+        """Return a strategy, given as a member or its name.
 
         Raises:
             InvalidArgumentError: It is neither.
@@ -53,7 +52,7 @@ class Updating(StrEnum):
     """When results enter the population.
 
     ``deferred``: a generation waits for all its trials. ``immediate``: each trial vector is made
-    from the population as it stands when a worker is free.
+    from the population at the time when a worker is free.
     """
 
     DEFERRED = "deferred"
@@ -61,7 +60,7 @@ class Updating(StrEnum):
 
     @classmethod
     def parse(cls, value: object) -> Updating:
-        """Read it from a member or its name.
+        """Return the time of updates, given as a member or its name.
 
         Raises:
             InvalidArgumentError: It is neither.
@@ -79,11 +78,11 @@ def _member(kind: type[E], argument: str, value: object) -> E:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What mutants are made from.
+    """The vectors that mutants are made from.
 
     Args:
-        population: The parents, the best one first; shape (m, d), m of at least 4.
-        archive: Everything evaluated with success; shape (n, d).
+        population: The parents, the best first; shape (m, d), m of at least 4.
+        archive: All configurations evaluated with success; shape (n, d).
     """
 
     population: Vector
@@ -100,10 +99,10 @@ class Donors:
     other: Vector
 
     def mutants(self, factors: Vector) -> Vector:
-        """The mutants, inside or outside the bounds; shape (n, d).
+        """Return the mutants, inside or outside the bounds; shape (n, d).
 
         Args:
-            factors: Mutation factor F of each, shape (n,).
+            factors: The mutation factor F of each mutant, shape (n,).
         """
         scale = factors[:, None]
         return self.start + scale * (self.toward - self.start) + scale * (self.one - self.other)
@@ -115,8 +114,8 @@ def donors(
     """Draw the donors of ``count`` mutants of one parent.
 
     Args:
-        strategy: Which.
-        pool: Where from.
+        strategy: The strategy.
+        pool: The vectors to draw from.
         parent: The parent's place in the population.
         count: Number of mutants.
         rng: Source of randomness.
@@ -137,7 +136,7 @@ def donors(
             toward = population[rng.integers(best, size=count)]
             start = np.repeat(population[parent : parent + 1], count, axis=0)
             if strategy is Strategy.ADAPTIVE:
-                # JADE's archive holds parents that were beaten; at small budgets all that was
-                # evaluated is worth keeping.
+                # JADE's archive holds beaten parents. At small budgets, every evaluation is worth
+                # keeping.
                 other = pool.archive[rng.integers(len(pool.archive), size=count)]
             return Donors(start, toward, one, other)

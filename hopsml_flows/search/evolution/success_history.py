@@ -1,4 +1,4 @@
-"""Control parameters of differential evolution that follow what succeeded. Pure."""
+"""Adapts the control parameters of differential evolution to what succeeded. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Success:
     """A trial vector that beat its parent.
 
     Args:
-        mutation: The F it was made with.
-        crossover: The CR it was made with.
-        gain: By how much it was better.
+        mutation: Its F.
+        crossover: Its CR.
+        gain: By how much it was better than its parent.
     """
 
     mutation: float
@@ -33,8 +33,8 @@ class SuccessHistory:
     """Success-history adaptation of F and CR (SHADE: Tanabe & Fukunaga, CEC 2013, eqs. 12-15).
 
     Args:
-        mutation: Where the memory of F begins.
-        crossover: Where the memory of CR begins.
+        mutation: The first value in the memory of F.
+        crossover: The first value in the memory of CR.
     """
 
     def __init__(self, mutation: float, crossover: float) -> None:
@@ -43,7 +43,7 @@ class SuccessHistory:
         self._next = 0
 
     def draw(self, rng: np.random.Generator) -> tuple[float, float]:
-        """F from a Cauchy distribution in (0, 1], CR from a normal one in [0, 1]."""
+        """Draw F from a Cauchy distribution in (0, 1], CR from a normal one in [0, 1]."""
         place = int(rng.integers(_LENGTH))
         mutation = 0.0
         while mutation <= 0:
@@ -57,7 +57,7 @@ class SuccessHistory:
             return
         gains = np.array([success.gain for success in successes])
         largest = float(gains.max())
-        # Divided first, as sums of the largest floats overflow; a gain that does is the largest.
+        # Divide first: sums of the largest floats overflow. An infinite gain outweighs all others.
         if math.isinf(largest):
             weights = np.where(np.isfinite(gains), 0.0, 1.0)
         elif largest > 0:

@@ -1,4 +1,4 @@
-"""A cheap model of the objective, to choose among candidates before one is evaluated.
+"""A cheap model of the objective, which ranks candidates before one is evaluated.
 
 Pure: the same points give the same ranking.
 """
@@ -15,10 +15,10 @@ from hopsml_flows.search.encoding import Vector
 __all__ = ["Surrogate"]
 
 _CATEGORY_SCALE = 0.7
-"""Length of a one-hot category: two different ones are about as far apart as a parameter's ends."""
+"""Length of a one-hot category: two of them are about as far apart as a parameter's ends."""
 
 _WORST_SHARE = 0.97
-"""Losses above this quantile are cut down to it."""
+"""Losses above this quantile are lowered to it."""
 
 _NOISE = 1e-6
 _JITTER = 1e-8
@@ -26,11 +26,11 @@ _PRIOR_LENGTH = 0.7
 _PRIOR_WEIGHT = 0.5
 _SHORTEST, _LONGEST = 0.03, 30.0
 _STEP = 0.5
-"""Of the logarithm of a length, in the search for the best lengths."""
+"""Step of a length's logarithm in the search for the best lengths."""
 
 _FIRST_SWEEPS = 4
 _FIT_POINTS = 150
-"""Points, the best ones, that the lengths are fitted to."""
+"""The lengths are fitted to so many points, the best ones."""
 
 _DIGITS = 9
 
@@ -40,14 +40,14 @@ class Surrogate:
 
     The model of Bayesian optimization (Snoek, Larochelle & Adams, NeurIPS 2012; Rasmussen &
     Williams 2006, chapters 2 and 5), with a prior that keeps the lengths sensible while there are
-    few points. The largest losses are cut down, lest one cliff of the landscape bend the model
-    everywhere; categories enter one-hot.
+    few points. The largest losses are lowered, so that one cliff of the landscape does not bend the
+    model everywhere. Categories enter one-hot.
 
     Args:
         vectors: Evaluated points, shape (n, d), in [0, 1].
         losses: Their losses, shape (n,); lower is better.
         categories: Number of choices of each coordinate, 0 for numbers; shape (d,).
-        lengths: Of an earlier model, to begin with; shape (d,), logarithms.
+        lengths: Logarithms of an earlier model's lengths, to begin with; shape (d,).
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Surrogate:
         self._scaled = points * self._weights()
         kernel = _matern(_squares(self._scaled, self._scaled))
         kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
-        # The factor's inverse: NumPy solves triangular systems no faster than others.
+        # The factor's inverse, because NumPy has no faster solver for triangular systems.
         self._whitening = np.linalg.inv(np.linalg.cholesky(kernel))
         whitened = self._whitening @ targets
         self._coefficients = self._whitening.T @ whitened
@@ -74,7 +74,7 @@ class Surrogate:
         self._best = float(targets.min())
 
     def predict(self, vectors: Vector) -> tuple[Vector, Vector]:
-        """Predicted losses and their standard deviations, on a scale of their own.
+        """Return predicted losses and their standard deviations, on a scale of their own.
 
         Args:
             vectors: Shape (m, d), in [0, 1].
@@ -90,11 +90,11 @@ class Surrogate:
         return mean, np.sqrt(variance)
 
     def believe(self, vector: Vector) -> None:
-        """Take a point that is being evaluated for evaluated, with the loss that is predicted.
+        """Treat a point under evaluation as evaluated, with its predicted loss.
 
-        So the next ones go elsewhere (kriging believer: Ginsbourger, Le Riche & Carraro 2010).
-        The predicted losses stay what they are, and so does the best loss, which only an
-        evaluation changes; the deviations around the point shrink.
+        So the next points lie elsewhere (kriging believer: Ginsbourger, Le Riche & Carraro 2010).
+        The deviations around the point shrink. The predicted losses stay the same, and so does the
+        best loss, which only an evaluation changes.
 
         Args:
             vector: Shape (d,), in [0, 1].
@@ -112,10 +112,10 @@ class Surrogate:
         self._coefficients = np.append(self._coefficients, 0.0)
 
     def order(self, vectors: Vector) -> list[int]:
-        """Places of candidates, the most promising one first: by expected improvement.
+        """Return the places of candidates by expected improvement, the most promising first.
 
-        Jones, Schonlau & Welch, Journal of Global Optimization 1998, eq. 15. Rounded, so that
-        the last bits of linear algebra, which differ between machines, decide nothing.
+        Jones, Schonlau & Welch, Journal of Global Optimization 1998, eq. 15. Values are rounded, so
+        that the last bits of linear algebra, which differ between machines, decide nothing.
 
         Args:
             vectors: Shape (m, d), in [0, 1].
@@ -125,12 +125,12 @@ class Surrogate:
         below = np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in z.tolist()])
         density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
         gain = np.round(deviation * (z * below + density), _DIGITS)
-        # Where nothing promises an improvement, the smallest predicted loss is next.
+        # If no candidate promises an improvement, the smallest predicted loss comes first.
         order: list[int] = np.lexsort((np.round(mean, _DIGITS), -gain)).tolist()
         return order
 
     def _fitted(self, points: Vector, targets: Vector, start: Vector | None) -> Vector:
-        """Lengths by coordinate search for the largest likelihood."""
+        """Find lengths by coordinate search for the largest likelihood."""
         size = len(self._categories)
         parts = np.array(
             [_squares(points[:, self._axes == a], points[:, self._axes == a]) for a in range(size)]
@@ -175,7 +175,7 @@ class Surrogate:
 
     @property
     def _axes(self) -> NDArray[np.int64]:
-        """The parameter that each feature belongs to."""
+        """The parameter of each feature."""
         return np.repeat(np.arange(len(self._categories)), np.maximum(self._categories, 1))
 
     def _features(self, vectors: Vector) -> Vector:
@@ -191,20 +191,19 @@ class Surrogate:
 
 
 def _standardised(losses: Vector) -> Vector:
-    """Losses without their worst ones, of mean 0 and standard deviation 1."""
-    # "lower" takes a loss that is there: between two of the largest floats there is no other.
+    """Return losses with mean 0 and standard deviation 1, the worst ones lowered."""
+    # "lower" takes one of the losses: between two of the largest floats there is no other.
     cut = np.minimum(losses, np.quantile(losses, _WORST_SHARE, method="lower"))
     scale = float(np.abs(cut).max())
-    cut = (
-        cut / scale if scale > 0 else cut
-    )  # squares of large floats overflow, of small ones vanish
+    # Scaled: squares of large floats overflow, squares of small ones vanish.
+    cut = cut / scale if scale > 0 else cut
     spread = float(cut.std())
     centred: Vector = (cut - cut.mean()) / (spread if spread > 0 else 1.0)
     return centred
 
 
 def _squares(one: Vector, other: Vector) -> Vector:
-    """Squared distances of all pairs."""
+    """Return the squared distances of all pairs."""
     squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None, :] - 2 * one @ other.T
     positive: Vector = np.maximum(squares, 0.0)
     return positive

@@ -1,4 +1,4 @@
-"""How differential evolution makes a trial vector: mutation, bounds, crossover, categories. Pure.
+"""Makes trial vectors of differential evolution: mutation, bounds, crossover, categories. Pure.
 
 Vectors are those of :class:`~hopsml_flows.search.encoding.UnitCube`.
 """
@@ -13,18 +13,18 @@ from hopsml_flows.search.encoding import Vector
 __all__ = ["bounced", "crossed", "latin_hypercube", "mutated_categories"]
 
 _REDRAW = 0.1
-"""Chance that a category is drawn anew whatever the donors say."""
+"""Chance that a category is drawn again in any case."""
 
 _DESIGNS = 20
 _MANY = 1_000_000
-"""Differences between points above which the first design is as good as another one."""
+"""With more differences between points, the first design is as good as any other."""
 
 
 def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
-    """Points of which each coordinate has one in every ``count``-th of [0, 1].
+    """Draw points that have, in each coordinate, one point in every ``count``-th of [0, 1].
 
-    McKay, Beckman & Conover, Technometrics 1979; of a few designs the one whose closest two
-    points are farthest apart (maximin: Johnson, Moore & Ylvisaker 1990).
+    McKay, Beckman & Conover, Technometrics 1979. Of a few designs, it returns the one with the
+    closest two points farthest apart (maximin: Johnson, Moore & Ylvisaker 1990).
 
     Args:
         count: Number of points.
@@ -39,7 +39,7 @@ def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
         return best
     farthest = -1.0
     for _ in range(_DESIGNS if count * count * size <= _MANY else 1):
-        # Chosen by the strata alone: points that may move apart would gather at the bounds.
+        # Chosen by the strata alone: points free to move apart would gather at the bounds.
         design = np.column_stack([rng.permutation(count) for _ in range(size)]).astype(float)
         closest = _closest(design)
         if closest > farthest:
@@ -49,7 +49,7 @@ def latin_hypercube(count: int, size: int, rng: np.random.Generator) -> Vector:
 
 
 def _closest(points: Vector) -> float:
-    """Squared distance of the two points that are closest."""
+    """Return the squared distance of the closest two points."""
     count = len(points)
     if count < 2 or count * points.size > _MANY:
         return 0.0
@@ -58,14 +58,14 @@ def _closest(points: Vector) -> float:
 
 
 def bounced(mutants: Vector, parents: Vector, rng: np.random.Generator) -> Vector:
-    """Coordinates outside [0, 1] put between the parent's and the bound they crossed.
+    """Return mutants with coordinates outside [0, 1] moved between parent and crossed bound.
 
-    Bounce-back (Price, Storn & Lampinen, Differential Evolution, 2005, section 4.3.1): bounds
-    gather no points, as they do when mutants are clipped.
+    Bounce-back (Price, Storn & Lampinen, Differential Evolution, 2005, section 4.3.1): no points
+    gather at the bounds, as they would if mutants were clipped.
 
     Args:
         mutants: Shape (n, d).
-        parents: Where each came from, inside; shape (n, d).
+        parents: The parent of each mutant, inside [0, 1]; shape (n, d).
         rng: Source of randomness.
     """
     bounds = np.where(mutants < 0.0, 0.0, 1.0)
@@ -74,7 +74,9 @@ def bounced(mutants: Vector, parents: Vector, rng: np.random.Generator) -> Vecto
 
 
 def crossed(mutants: Vector, parent: Vector, rates: Vector, rng: np.random.Generator) -> Vector:
-    """Binomial crossover; at least one coordinate is the mutant's (Storn & Price 1997, eq. 4).
+    """Cross mutants with their parent, binomially (Storn & Price 1997, eq. 4).
+
+    At least one coordinate is the mutant's.
 
     Args:
         mutants: Shape (n, d).
@@ -96,14 +98,14 @@ def mutated_categories(
     categories: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Vector:
-    """Mutants whose categories follow an operator of their own, since they cannot be subtracted.
+    """Return mutants with mutated categories, which cannot be subtracted as numbers are.
 
-    A category is the base's; where the donors differ, it is drawn anew with probability F, as a
-    number would be moved; and now and then in any case.
+    A category is the base's. If the donors differ, it is drawn again with probability F, as a
+    number would be moved; and with a small probability in any case.
 
     Args:
         mutants: Shape (n, d).
-        base: Whose categories are taken over; shape (n, d).
+        base: The vectors that give the categories; shape (n, d).
         donors: The two vectors of the difference; shape (n, d) each.
         factors: Mutation factor F of each mutant, shape (n,).
         categories: Number of choices of each coordinate, 0 for numbers; shape (d,).
@@ -114,8 +116,8 @@ def mutated_categories(
         return mutants
     count = len(mutants)
     chance = np.where(donors[0][:, axes] != donors[1][:, axes], factors[:, None], 0.0)
-    anew = rng.random((count, axes.size)) < np.maximum(chance, _REDRAW)
+    redrawn = rng.random((count, axes.size)) < np.maximum(chance, _REDRAW)
     drawn = (rng.integers(categories[axes], size=(count, axes.size)) + 0.5) / categories[axes]
     changed = mutants.copy()
-    changed[:, axes] = np.where(anew, drawn, base[:, axes])
+    changed[:, axes] = np.where(redrawn, drawn, base[:, axes])
     return changed

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from hopsml_flows.errors import DamagedFileError, NotFoundError
+from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service.experiment_finder import TrialDirectory, find_trial, trial_directories
 from hopsml_flows.service.logs.process_names import logs_in_order, process_name
 from hopsml_flows.service.logs.reader import LogReader
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, process_lives
 from hopsml_flows.storage.parallel_requests import REQUESTS, in_parallel
 from hopsml_flows.storage.retries import answer_limit, persistently
-from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.tracking import ExperimentRecord, intact_record
 from hopsml_flows.trials import State
 
 __all__ = ["Lines", "Pause", "follow_trial", "follow_trials", "read_logs"]
@@ -215,10 +215,7 @@ class _ExperimentState:
         return int(text) > 0 and (total is None or int(text) <= total)
 
     def _read(self) -> ExperimentRecord | None:
-        try:
-            return read_record(self._project, self._paths.id)
-        except DamagedFileError:
-            return None
+        return intact_record(self._project, self._paths.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,16 +78,12 @@ class Population:
     def good(self) -> list[Shown]:
         """Trials with a metric, the worst first: what is drawn last is on top."""
         good = [trial for trial in self.trials if trial.metric is not None]
-        return sorted(good, key=self._goodness)
+        return sorted(good, key=lambda trial: -self.direction.loss(trial.metric or 0.0))
 
     @property
     def failed(self) -> list[Shown]:
         """Trials without a metric."""
         return [trial for trial in self.trials if trial.metric is None]
-
-    def _goodness(self, trial: Shown) -> float:
-        value = trial.metric or 0.0
-        return value if self.direction is Direction.MAX else -value
 
     def metrics_by_generation(self) -> list[list[float]]:
         """The finite metrics of every generation, ascending."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hopsml_flows.search import Categorical, Direction, Domain, Int
+from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import image_key, is_jsonable
 
 __all__ = [
@@ -217,7 +218,7 @@ def metric_scale(values: Sequence[float], direction: Direction) -> NumberScale:
         values: Finite metrics, at least one.
         direction: Which way is better.
     """
-    ranked = sorted(values, reverse=direction is Direction.MAX)
+    ranked = sorted(values, key=direction.loss)
     log = _spans_decades(ranked, direction)
     whole = NumberScale(min(ranked), max(ranked), log)
     if whole.constant:
@@ -247,7 +248,7 @@ def _spans_decades(ranked: Sequence[float], direction: Direction) -> bool:
 
 def as_number(value: Any) -> float | None:
     """A finite number as a float; None for anything else, truth values included."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         return None
     try:
         number = float(value)

@@ -113,7 +113,7 @@ def trial_rows(results: Sequence[TrialResult], direction: Direction | None) -> l
     def order(result: TrialResult) -> tuple[bool, float, int]:
         value = 0.0
         if direction is not None and result.metric is not None:
-            value = -result.metric if direction.value == "MAX" else result.metric
+            value = direction.loss(result.metric)
         return not result.succeeded, value, result.number
 
     return [
