@@ -145,9 +145,7 @@ class OptimizerConformance:
         for proposal in run_search(make()):
             assert set(proposal.params) == set(space)
             outside = {
-                name: value
-                for name, value in proposal.params.items()
-                if value not in space[name]  # type: ignore[operator]
+                name: value for name, value in proposal.params.items() if value not in space[name]
             }
             assert outside == {}
 
@@ -214,10 +212,12 @@ class OptimizerConformance:
             optimizer.tell(first.id, failure="out of memory")
         else:
             optimizer.tell(first.id, worst)
-        assert optimizer.best is None
+        failed = optimizer.best
+        assert failed is None
         optimizer.tell(second.id, -1e299)
-        assert optimizer.best is not None  # type: ignore[unreachable]
-        assert optimizer.best.proposal == second
+        best = optimizer.best
+        assert best is not None
+        assert best.proposal == second
 
     def test_a_search_of_failures_only_ends_without_a_best(
         self, make: Callable[..., Optimizer]

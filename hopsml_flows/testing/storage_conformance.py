@@ -126,6 +126,7 @@ class StorageConformance(ConcurrentStorageConformance):
         project.replace("a/file", b"12345")
         info = project.info("a/file")
         assert (info.name, info.size, info.is_directory) == ("a/file", 5, False)
+        assert info.modified is not None
         assert before - 5 < info.modified < time.time() + 5
         assert project.info("a").is_directory
 

@@ -79,7 +79,19 @@ OPTIMIZERS = {
 }
 
 
-@pytest.fixture(params=OPTIMIZERS)
+# The fast run has each strategy once, and the default one with both ways of updating.
+SLOW = {
+    f"differential evolution, {strategy}, {Updating.IMMEDIATE}"
+    for strategy in Strategy
+    if strategy is not Strategy.ADAPTIVE
+}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in OPTIMIZERS
+    ]
+)
 def entry(request):
     return OPTIMIZERS[request.param]
 
