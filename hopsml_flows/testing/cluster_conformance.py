@@ -172,7 +172,7 @@ class WorkerProcessConformance(ClusterConformance):
 
 
 def _searched(
-    train: Any, values: list[int], cluster: object, project: Project, **more: list[Any]
+    train: Any, values: list[int], cluster: Any, project: Any, **more: list[Any]
 ) -> SearchResult:
     """Run a grid search, with one retry of a trial."""
     from hopsml_flows import experiment  # takes seconds, and needs Prefect
