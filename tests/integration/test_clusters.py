@@ -21,26 +21,31 @@ from hopsml_flows.cluster.open_cluster import close_local_cluster, open_cluster
 from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.errors import InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
+from hopsml_flows.testing import WorkerProcessConformance
 from tests.logs import printed
 from tests.waiting import eventually
 
 from .training import product
 
 
-def test_there_are_no_more_workers_than_trials():
-    with open_cluster(ClusterConfig(kind="local", n_workers=2), trials=1) as cluster:
-        assert list(cluster.client.nthreads().values()) == [1]
+class TestLocalCluster(WorkerProcessConformance):
+    @pytest.fixture
+    def prefect_api_url(self, prefect_server):
+        return prefect_server
+
+    @pytest.fixture
+    def cluster(self):
+        return ClusterConfig(kind="local", n_workers=2)
 
 
-def test_workers_are_processes_of_one_thread_and_end_with_the_block():
-    with open_cluster(ClusterConfig(kind="local", n_workers=2)) as cluster:
-        threads = cluster.client.nthreads()
-        pids = cluster.client.run(lambda: __import__("os").getpid()).values()
-        assert sorted(threads.values()) == [1, 1]
-        assert len(set(pids)) == 2
-        workers = [psutil.Process(pid) for pid in pids]
-    _, alive = psutil.wait_procs(workers, timeout=30)
-    assert alive == []
+class TestRunningCluster(WorkerProcessConformance):
+    @pytest.fixture
+    def prefect_api_url(self, prefect_server):
+        return prefect_server
+
+    @pytest.fixture
+    def cluster(self, dask_address):
+        return dask_address
 
 
 def test_workers_carry_a_mark_of_their_own_and_the_driver_none(monkeypatch):

@@ -163,7 +163,7 @@ def validate(manifest):
     """Check a manifest as the API server does, by the operator's definition."""
     operator = resources.files("dask_kubernetes.operator") / "deployment" / "helm"
     file = operator / "dask-kubernetes-operator" / "crds" / "daskcluster.yaml"
-    (version,) = yaml.safe_load(file.read_text())["spec"]["versions"]
+    (version,) = yaml.load(file.read_text(), yaml.CSafeLoader)["spec"]["versions"]
     jsonschema.validate(manifest, version["schema"]["openAPIV3Schema"])
 
 

@@ -58,3 +58,15 @@ def test_the_verbs_do_not_bring_tensorflow_or_pandas():
     # Prefect before 3.8.5 imports pandas where it is installed.
     loaded -= imported_by("from prefect import Flow, task")
     assert loaded.isdisjoint({"tensorflow", "pandas", "pyarrow"})
+
+
+def test_the_suite_for_optimizers_needs_neither_dask_nor_prefect():
+    loaded = imported_by("from hopsml_flows.testing import OptimizerConformance")
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_the_suites_without_pytest_say_what_to_install():
+    code = "import sys; sys.modules['pytest'] = None; import hopsml_flows.testing"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "MissingPackageError: hopsml_flows.testing needs pytest" in done.stderr
+    assert 'pip install "hopsml-flows[testing]"' in done.stderr

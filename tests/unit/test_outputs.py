@@ -370,6 +370,7 @@ print("all are metrics")
 """
 
 
+@pytest.mark.slow  # their import
 def test_scalars_and_arrays_of_one_element_of_real_libraries_are_metrics():
     # In a process of its own: after JAX is imported, a process must not fork any more.
     done = subprocess.run(

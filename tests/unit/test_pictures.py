@@ -211,9 +211,10 @@ def test_every_text_lies_inside_its_picture():
                     assert box.y1 < figure.bbox.height + 1, where
 
 
-def test_ten_thousand_trials_of_twenty_parameters_are_still_a_small_picture():
+@pytest.mark.parametrize("generations", [5, pytest.param(100, marks=pytest.mark.slow)])
+def test_thousands_of_trials_of_twenty_parameters_are_still_a_small_picture(generations):
     space = {f"p{n}": list(SPACE.values())[n % 5] for n in range(20)}
-    for name, png in drawn(experiment(space, 100, 100), space).items():
+    for name, png in drawn(experiment(space, generations, 100), space).items():
         assert len(png) < 600_000, name
         assert pixels(png).shape[0] < 2000
 

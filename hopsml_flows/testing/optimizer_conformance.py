@@ -1,0 +1,257 @@
+"""What every optimizer must do, whatever its algorithm."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search import Direction, Optimizer, Proposal, SearchSpace
+
+__all__ = ["OptimizerConformance", "metric_of", "run_search"]
+
+
+def metric_of(params: dict[str, Any]) -> float:
+    """Give a number that depends on the parameters alone, the same on every machine."""
+    return zlib.crc32(json.dumps(params).encode()) / 2**32 - 0.5
+
+
+def run_search(
+    optimizer: Optimizer,
+    *,
+    parallel: int = 2,
+    stop_after: int | None = None,
+    fail: Callable[[Proposal], bool] = lambda _: False,
+) -> list[Proposal]:
+    """Carry out a search: ask for what is free, tell in the order of asking.
+
+    Args:
+        optimizer: A fresh optimizer, or one to continue.
+        parallel: Proposals that are evaluated at once.
+        stop_after: Stop once so many proposals were asked for; None runs to the end.
+        fail: Whether the evaluation of a proposal fails.
+
+    Returns:
+        The proposals, in the order of asking.
+    """
+    proposals: list[Proposal] = []
+    running: list[Proposal] = []
+    while not optimizer.finished:
+        fresh = optimizer.ask(parallel - len(running))
+        proposals += fresh
+        running += fresh
+        assert running, "the search is not finished, and nothing is running"
+        _tell(optimizer, running.pop(0), fail)
+        if stop_after is not None and len(proposals) >= stop_after:
+            break
+    return proposals
+
+
+def _tell(optimizer: Optimizer, proposal: Proposal, fail: Callable[[Proposal], bool]) -> None:
+    if fail(proposal):
+        optimizer.tell(proposal.id, failure="lost")
+    else:
+        optimizer.tell(proposal.id, metric_of(proposal.params))
+
+
+class OptimizerConformance:
+    """Tests of an optimizer that ends by itself and proposes no configuration twice.
+
+    A subclass overrides the fixtures ``make_optimizer`` and ``space``.
+    """
+
+    @pytest.fixture
+    def make_optimizer(self) -> Callable[[Direction, int], Optimizer]:
+        """Give a function from a direction and a seed to a fresh optimizer."""
+        raise NotImplementedError("override the fixture make_optimizer")
+
+    @pytest.fixture
+    def space(self) -> SearchSpace:
+        """Give the space that the optimizers of ``make_optimizer`` search."""
+        raise NotImplementedError("override the fixture space")
+
+    @pytest.fixture
+    def make(
+        self, make_optimizer: Callable[[Direction, int], Optimizer]
+    ) -> Callable[..., Optimizer]:
+        """Give ``make_optimizer`` with defaults."""
+
+        def build(direction: Direction = Direction.MAX, seed: int = 7) -> Optimizer:
+            return make_optimizer(direction, seed)
+
+        return build
+
+    def test_it_is_an_optimizer(self, make: Callable[..., Optimizer]) -> None:
+        assert isinstance(make(), Optimizer)
+
+    def test_a_fresh_one_has_no_best_and_is_not_finished(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        optimizer = make()
+        assert optimizer.best is None
+        assert not optimizer.finished
+
+    def test_it_runs_to_its_end_and_then_proposes_nothing(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        optimizer = make()
+        proposals = run_search(optimizer)
+        assert proposals
+        assert optimizer.finished
+        assert optimizer.ask() == []
+        assert optimizer.finished
+
+    def test_the_total_is_how_many_proposals_there_are(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        optimizer = make()
+        total = optimizer.total
+        proposals = run_search(optimizer)
+        assert total in (None, len(proposals))
+
+    def test_it_gives_no_more_than_asked_for(self, make: Callable[..., Optimizer]) -> None:
+        optimizer = make()
+        assert optimizer.ask(0) == []
+        assert len(optimizer.ask(2)) <= 2
+
+    def test_a_negative_count_is_an_error(self, make: Callable[..., Optimizer]) -> None:
+        with pytest.raises(InvalidArgumentError):
+            make().ask(-1)
+
+    def test_ids_count_from_one(self, make: Callable[..., Optimizer]) -> None:
+        proposals = run_search(make(), parallel=3)
+        assert [proposal.id for proposal in proposals] == list(range(1, len(proposals) + 1))
+
+    def test_no_configuration_is_proposed_twice(self, make: Callable[..., Optimizer]) -> None:
+        texts = [json.dumps(proposal.params) for proposal in run_search(make())]
+        assert len(set(texts)) == len(texts)
+
+    def test_parameters_are_json_values_under_the_same_names(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        proposals = run_search(make())
+        for proposal in proposals:
+            assert json.loads(json.dumps(proposal.params)) == proposal.params
+            assert list(proposal.params) == list(proposals[0].params)
+
+    def test_parameters_are_inside_the_space(
+        self, make: Callable[..., Optimizer], space: SearchSpace
+    ) -> None:
+        for proposal in run_search(make()):
+            assert set(proposal.params) == set(space)
+            outside = {
+                name: value for name, value in proposal.params.items() if value not in space[name]
+            }
+            assert outside == {}
+
+    def test_it_is_unfinished_while_a_proposal_is_untold(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        optimizer = make()
+        running = optimizer.ask()
+        while True:
+            for proposal in running[1:]:
+                optimizer.tell(proposal.id, metric_of(proposal.params))
+            more = optimizer.ask()
+            running = [running[0], *more]
+            if not more:
+                break
+        assert not optimizer.finished
+        optimizer.tell(running[0].id, metric_of(running[0].params))
+        assert optimizer.finished or optimizer.ask()
+
+    def test_a_proposal_is_told_only_once_and_only_when_asked_for(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        optimizer = make()
+        (proposal,) = optimizer.ask(1)
+        with pytest.raises(InvalidArgumentError):
+            optimizer.tell(proposal.id + 1, 0.5)
+        optimizer.tell(proposal.id, 0.5)
+        with pytest.raises(InvalidArgumentError):
+            optimizer.tell(proposal.id, 0.5)
+
+    def test_either_a_number_or_a_failure_is_told(self, make: Callable[..., Optimizer]) -> None:
+        optimizer = make()
+        (proposal,) = optimizer.ask(1)
+        told: Any
+        for told in ({}, {"value": 0.5, "failure": "lost"}, {"value": "0.5"}, {"value": True}):
+            with pytest.raises(InvalidArgumentError):
+                optimizer.tell(proposal.id, **told)
+        optimizer.tell(proposal.id, 0.5)
+        assert optimizer.best is not None
+        assert optimizer.best.value == 0.5
+
+    def test_the_same_seed_and_tells_give_the_same_asks(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        assert run_search(make(seed=3)) == run_search(make(seed=3))
+
+    def test_the_best_is_the_best_value_told(self, make: Callable[..., Optimizer]) -> None:
+        for direction in (Direction.MAX, Direction.MIN):
+            optimizer = make(direction)
+            proposals = run_search(optimizer)
+            values = {proposal.id: metric_of(proposal.params) for proposal in proposals}
+            best = (max if direction is Direction.MAX else min)(values.values())
+            assert optimizer.best is not None
+            assert optimizer.best.value == best
+            assert values[optimizer.best.proposal.id] == optimizer.best.value
+
+    @pytest.mark.parametrize("worst", [-1e300, math.nan, math.inf, -math.inf])
+    def test_a_failure_is_never_the_best(
+        self, make: Callable[..., Optimizer], worst: float
+    ) -> None:
+        optimizer = make()
+        first, second = optimizer.ask(2)
+        if math.isfinite(worst):
+            optimizer.tell(first.id, failure="out of memory")
+        else:
+            optimizer.tell(first.id, worst)
+        failed = optimizer.best
+        assert failed is None
+        optimizer.tell(second.id, -1e299)
+        best = optimizer.best
+        assert best is not None
+        assert best.proposal == second
+
+    def test_a_search_of_failures_only_ends_without_a_best(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        optimizer = make()
+        run_search(optimizer, fail=lambda _: True)
+        assert optimizer.finished
+        assert optimizer.best is None
+
+    @pytest.mark.parametrize("asked", [0, 1, 3])
+    def test_a_resumed_search_that_recalls_its_proposals_makes_the_same_ones(
+        self, make: Callable[..., Optimizer], asked: int
+    ) -> None:
+        def fail(proposal: Proposal) -> bool:
+            return proposal.id % 3 == 2
+
+        undisturbed = make()
+        whole = run_search(undisturbed, fail=fail)
+        resumed = make()
+        resumed.recall({proposal.id: _through_json(proposal) for proposal in whole[:asked]})
+        assert run_search(resumed, fail=fail) == whole
+        assert resumed.best == undisturbed.best
+
+    def test_what_is_recalled_of_another_seed_is_proposed(
+        self, make: Callable[..., Optimizer]
+    ) -> None:
+        earlier = {proposal.id: proposal.params for proposal in run_search(make(seed=3))[:3]}
+        optimizer = make(seed=4)
+        optimizer.recall({number: dict(params) for number, params in earlier.items()})
+        proposals = run_search(optimizer)
+        assert {proposal.id: proposal.params for proposal in proposals[:3]} == earlier
+        assert optimizer.finished
+
+
+def _through_json(proposal: Proposal) -> dict[str, Any]:
+    params: dict[str, Any] = json.loads(json.dumps(proposal.params))
+    return params
