@@ -13,20 +13,15 @@ import pytest
 import hopsml_flows
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = {
-    title: body
-    for title, body in re.findall(
-        r"^## (.+?)\n(.*?)(?=^## |\Z)",
-        (ROOT / "docs/reference.md").read_text(),
-        re.MULTILINE | re.DOTALL,
-    )
-}
+SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+SECTIONS = dict(SECTION.findall((ROOT / "docs/reference.md").read_text()))
 PUBLIC = {
     title.strip("`"): re.findall(r"^\| `(\w+)` \| \S", body, re.MULTILINE)
     for title, body in SECTIONS.items()
     if title.startswith("`")
 }
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+IMPORT = re.compile(r"^(?:from|import) hopsml\S* .*$", re.MULTILINE)
 DOCUMENTS = sorted(
     file
     for place in ("README.md", "docs", "examples", "deployments")
@@ -42,9 +37,7 @@ def imported(file):
         try:
             tree = ast.parse(part)
         except SyntaxError:  # an example with omissions
-            tree = ast.parse(
-                "\n".join(re.findall(r"^(?:from|import) hopsml\S* .*$", part, re.MULTILINE))
-            )
+            tree = ast.parse("\n".join(IMPORT.findall(part)))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 yield from ((node.module or "", name.name) for name in node.names)
