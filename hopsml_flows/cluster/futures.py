@@ -12,6 +12,8 @@ from prefect.futures import PrefectFuture, PrefectTaskRunFuture
 
 from hopsml_flows.cluster.worker import Outcome
 from hopsml_flows.errors import WorkerLostError
+from hopsml_flows.prefect_internals.blocking_calls import call_blocking
+from hopsml_flows.prefect_internals.engine import set_final_state
 
 __all__ = ["TrialFuture"]
 
@@ -92,8 +94,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
             TimeoutError: The time is up.
         """
         state = self.outcome(timeout).state()
-        # `_sync` keeps Prefect from returning a coroutine where a loop runs; types hide it.
-        result: R = state.result(raise_on_failure=raise_on_failure, _sync=True)  # type: ignore[call-overload]
+        result: R = call_blocking(state.result, raise_on_failure=raise_on_failure)
         return result
 
     def outcome(self, timeout: float | None = None) -> Outcome:
@@ -134,7 +135,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
             if self._outcome is not None:
                 return
             self._outcome = outcome
-            self._final_state = outcome.state()
+            set_final_state(self, outcome.state())
             future, self._dask_future = self._dask_future, None
         if future is not None:
             future.release()

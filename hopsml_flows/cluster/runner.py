@@ -20,13 +20,10 @@ import cloudpickle
 import distributed
 from dask.base import get_annotations
 from distributed.scheduler import KilledWorker
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import RunInput, StateType
-from prefect.context import FlowRunContext, serialize_context
+from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
-from prefect.utilities.collections import visit_collection
-from prefect.utilities.engine import collect_task_run_inputs_sync
 
 from hopsml_flows.cluster.begin_marks import clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
@@ -39,6 +36,8 @@ from hopsml_flows.cluster.state_book import FinalState, StateBook
 from hopsml_flows.cluster.worker import Call, Outcome, Share, SharedRef, flush_worker, perform
 from hopsml_flows.cluster.worker_calls import on_all_workers
 from hopsml_flows.errors import ResourceUnavailableError, WorkerLostError
+from hopsml_flows.prefect_internals.contexts import serialized_context
+from hopsml_flows.prefect_internals.engine import mapped, task_inputs
 
 __all__ = ["Owner", "TrialTaskRunner"]
 
@@ -438,17 +437,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         """
         run_context = FlowRunContext.get()
         flow_run = run_context.flow_run if run_context else None
-        context = serialize_context()
-        # What hydration would only pay for: the parent task, and a version check that fails
-        # where the server is away.
-        context["task_run_context"] = {}
-        if not self._inherit_tags:
-            context["tags_context"] = {}
-        settings = context["settings_context"]["settings"]
-        settings.setdefault("client", {})["server_version_check_enabled"] = False
-        # A parent flow may use Prefect's own temporary server, which no setting names; each
-        # worker would start another one.
-        settings.setdefault("api", {})["url"] = str(get_client(sync_client=True).api_url)
+        context = serialized_context(with_tags=self._inherit_tags)
         if not self._console_logs:
             context["console_logs"] = False
         key = self._send("context", cloudpickle.dumps(context))
@@ -546,14 +535,14 @@ def _inputs(
 ) -> dict[str, set[Any]]:
     """Task inputs by parameter, as Prefect's engine wants them."""
     inputs: dict[str, set[Any]] = {
-        name: {*collect_task_run_inputs_sync(value)}
+        name: task_inputs(value)
         for name, value in parameters.items()
         if not isinstance(value, _PLAIN)
     }
     for name, found in (dependencies or {}).items():
         inputs[name] = {*inputs.get(name, ()), *found}
     if waited:
-        inputs["wait_for"] = {*collect_task_run_inputs_sync(waited)}
+        inputs["wait_for"] = task_inputs(waited)
     return inputs
 
 
@@ -567,4 +556,4 @@ def _dask_ready(value: Any) -> Any:
     def replace(inner: Any) -> Any:
         return inner.dependency if isinstance(inner, TrialFuture) else inner
 
-    return visit_collection(value, visit_fn=replace, return_data=True)
+    return mapped(value, replace)

@@ -20,9 +20,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State, StateDetails, StateType, TaskRun
 from prefect.states import Pending
 from prefect.tasks import Task
-from prefect.utilities.engine import emit_task_run_state_change_event
 
 from hopsml_flows.cluster.worker import flush
+from hopsml_flows.prefect_internals.engine import send_state_change
 from hopsml_flows.warned import warn
 
 __all__ = ["FinalState", "StateBook"]
@@ -123,7 +123,7 @@ class StateBook:
         )
         # The server takes the flow run from what the event is related to, that is, the context.
         context = self._contexts.get(final.flow_run_id, self._context)
-        context.copy().run(emit_task_run_state_change_event, run, before, state)
+        context.copy().run(send_state_change, run, before, state)
 
     def server_answers(self) -> bool:
         """Whether the server answers within 10 s; Prefect's own client would try much longer."""

@@ -17,22 +17,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 import cloudpickle
 import distributed
 from prefect.client.schemas.objects import State, StateType
-from prefect.context import FlowRunContext, SyncClientContext, hydrated_context
-from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in __all__
-from prefect.task_engine import run_task_async, run_task_sync
-from prefect.utilities.collections import visit_collection
 
 from hopsml_flows.cluster.begin_marks import begin
 from hopsml_flows.cluster.process_settings import held_level, held_switch_interval
 from hopsml_flows.cluster.worker_plugins import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
+from hopsml_flows.prefect_internals.contexts import enter_context, forget_results
+from hopsml_flows.prefect_internals.engine import mapped, result_data, run_task
+from hopsml_flows.prefect_internals.log_delivery import console_handlers, send_all
 from hopsml_flows.storage import reach_loopback_directly
 
 R = TypeVar("R")
@@ -88,9 +86,7 @@ class Outcome:
     @classmethod
     def of(cls, state: State[Any]) -> Outcome:
         """The outcome that a final state stands for, on the worker that runs this."""
-        data = state.data
-        if isinstance(data, ResultRecord):
-            data = data.result
+        data = result_data(state)
         error = data if isinstance(data, BaseException) else None
         value = None if error is not None else data
         if error is not None:
@@ -204,21 +200,15 @@ class _Hydrated:
 
     def _enter(self, serialized: dict[str, Any]) -> None:
         console_logs = serialized.pop("console_logs", True)
-        self._stack.enter_context(hydrated_context(serialized))
+        enter_context(self._stack, serialized)
         if not console_logs:
             self._stack.enter_context(_silent_consoles())
-        # Without one, Prefect's engine opens a client, and its TLS context, for every task.
-        self._stack.enter_context(SyncClientContext.get_or_create())
 
 
 @contextmanager
 def _silent_consoles() -> Iterator[None]:
     """Keep Prefect's console handlers quiet; its handlers for the server go on."""
-    loggers = [
-        logging.getLogger(name)
-        for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs")
-    ]
-    consoles = [h for log in loggers for h in log.handlers if isinstance(h, PrefectConsoleHandler)]
+    consoles = console_handlers(("", "prefect", "prefect.flow_runs", "prefect.task_runs"))
     # Objects of their own: others in this process may need the same for longer.
     nothing, worth_sending = partial(_nothing), partial(_worth_sending)
     task_runs = logging.getLogger("prefect.task_runs")
@@ -267,28 +257,15 @@ def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None)
         lost = WorkerLostError("the worker process that began it died")
         return Outcome("CRASHED", "Crashed", str(lost), error=lost, reported=False)
     task = _shared.get(call.task)
-    arguments: dict[str, Any] = {
-        "task": task,
-        "task_run_id": call.task_run_id,
-        "parameters": {name: _placed(value) for name, value in parameters.items()},
-        "wait_for": [_placed(value) for value in wait_for] if wait_for else None,
-        "return_type": "state",
-        "dependencies": call.dependencies,
-        "context": None,  # entered already
-    }
+    placed = {name: _placed(value) for name, value in parameters.items()}
+    waited = [_placed(value) for value in wait_for] if wait_for else None
     try:
-        if task.isasync:
-            state = asyncio.run(run_task_async(**arguments))
-        else:
-            state = run_task_sync(**arguments)
+        state = run_task(task, call.task_run_id, placed, waited, call.dependencies)
     except Exception as error:  # the engine itself failed: the task run must not hang
         return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
     finally:
-        # Prefect remembers every result of the flow run here, for tasks submitted in this process.
-        context = FlowRunContext.get()
-        if context is not None:
-            context.run_results.clear()
-    return Outcome.of(cast("State[Any]", state))
+        forget_results()
+    return Outcome.of(state)
 
 
 def _placed(value: Any) -> Any:
@@ -300,7 +277,7 @@ def _placed(value: Any) -> Any:
     def place(inner: Any) -> Any:
         return inner.state() if isinstance(inner, Outcome) else inner
 
-    return visit_collection(value, visit_fn=place, return_data=True)
+    return mapped(value, place)
 
 
 def _sendable(error: BaseException) -> BaseException:
@@ -319,7 +296,7 @@ def flush(timeout: float) -> None:
     """
     # In a thread of its own: in one with an event loop (a notebook's) Prefect would hand back
     # coroutines for that loop instead.
-    thread = threading.Thread(target=_drain, args=(timeout,), name="hopsml-flush")
+    thread = threading.Thread(target=send_all, args=(timeout,), name="hopsml-flush")
     thread.start()
     thread.join()
 
@@ -330,12 +307,4 @@ async def flush_worker(timeout: float) -> None:
     Args:
         timeout: Longest wait in seconds.
     """
-    await asyncio.to_thread(_drain, timeout)
-
-
-def _drain(timeout: float) -> None:
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    EventsWorker.drain_all(timeout=timeout, at_exit=False)
-    APILogWorker.drain_all(timeout=timeout, at_exit=False)
+    await asyncio.to_thread(send_all, timeout)

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import Task, flow
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
-from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
 
+from hopsml_flows.prefect_internals.contexts import count_subflows
+from hopsml_flows.prefect_internals.log_delivery import console_handlers
 from hopsml_flows.trials import Generation
 from hopsml_flows.values.plain import json_value
 
@@ -115,7 +115,8 @@ class GenerationRuns:
             None where the Prefect server could not create the run.
         """
         if number not in self._open:
-            _count_to(number)
+            # Prefect counts calls; one that goes on with an experiment calls only what is left.
+            count_subflows(_TASK_KEY, number)
             shown = [json_value("population", params) for params in population]
             held = _Held(self._runner, self._experiment, number, shown)
             self._open[number] = held
@@ -154,22 +155,10 @@ class GenerationRuns:
         self._ending.append(held)
 
 
-def _count_to(number: int) -> None:
-    """Let Prefect know the next subflow run by the generation's number.
-
-    It counts the calls of a subflow, to know them again when the run is run again; but one that
-    goes on with an experiment calls only what is left.
-    """
-    context = FlowRunContext.get()
-    if context is not None and number > 0:
-        context.task_run_dynamic_keys[_TASK_KEY] = number - 1
-
-
 @contextmanager
 def _quiet_consoles() -> Iterator[None]:
     """Keep Prefect's three lines about each generation's run off the console; the UI has them."""
-    loggers = [logging.getLogger(name) for name in ("", "prefect", "prefect.flow_runs")]
-    consoles = [h for log in loggers for h in log.handlers if isinstance(h, PrefectConsoleHandler)]
+    consoles = console_handlers(("", "prefect", "prefect.flow_runs"))
     # An object of its own: a handler has the same filter once, and another search may need it yet.
     quiet = partial(_is_no_generation)
     for console in consoles:

@@ -13,6 +13,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.plan.run_form import deployed
+from hopsml_flows.prefect_internals.flow_sources import forget_source
 
 __all__ = ["HOME", "DeployableFlow"]
 
@@ -94,15 +95,10 @@ def _deployed(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _detached(loaded: Flow[..., Any]) -> Flow[..., Any]:
-    """A flow of its own, where Prefect changed the one that everybody imports.
-
-    ``_storage`` and ``_entrypoint`` are where Prefect keeps what ``from_source`` found, and has no
-    other place; ``tests/unit/test_deployable.py`` fails when that changes.
-    """
+    """A copy of the loaded flow; a verb, which Prefect changed in place, is put back."""
     own = loaded.with_options()
     if isinstance(loaded, DeployableFlow):
-        loaded._storage = None  # noqa: SLF001
-        loaded._entrypoint = f"{loaded.fn.__module__}:{loaded.fn.__name__}"  # noqa: SLF001
+        forget_source(loaded)
     return own
 
 

@@ -33,12 +33,13 @@ def main(listener: int, news: int, *, migrating: bool) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         import uvicorn
-        from prefect.server.api.server import create_app
+
+        from hopsml_flows.prefect_internals.server_program import server_application
 
         if migrating:
             migrate(lambda phase: send(news, phase))
         send(news, Phase.STARTING)
-        app = _telling(create_app(), lambda failure: send(news, failure))
+        app = _telling(server_application(), lambda failure: send(news, failure))
     except UnknownRevisionError as error:
         send(news, Failure("newer database", error.revision))
         raise

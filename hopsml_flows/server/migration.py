@@ -47,10 +47,12 @@ def migrate(tell: Callable[[Phase], None]) -> None:
         UnknownRevisionError: A newer Prefect upgraded the database.
     """
     with _alone(tell):
+        from hopsml_flows.prefect_internals.server_program import upgrade_database
+
         tell(Phase.MIGRATING)
         for last in (*[False] * (_TRIES - 1), True):
             try:
-                asyncio.run(_upgrade())
+                asyncio.run(upgrade_database())
                 return
             except Exception as error:
                 if revision := _unknown_revision(error):
@@ -58,17 +60,6 @@ def migrate(tell: Callable[[Phase], None]) -> None:
                 if last:
                     raise
                 time.sleep(random.uniform(*_PAUSE_SECONDS))
-
-
-async def _upgrade() -> None:
-    from prefect.server.database import provide_database_interface
-
-    database = provide_database_interface()
-    try:
-        await database.create_db()
-    finally:
-        # Engines belong to an event loop, and this one ends.
-        await (await database.engine()).dispose()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, field_validator
 
 from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.prefect_internals.blocking_calls import call_blocking
 from hopsml_flows.storage import Project, block_name, default_project
 
 __all__ = [
@@ -121,5 +122,4 @@ def loaded_block(name: str) -> HopsFSProject:
     Raises:
         ValueError: There is none.
     """
-    # Told to be synchronous: in a notebook, which has an event loop, it would not be.
-    return cast("HopsFSProject", HopsFSProject.load(name, _sync=True))  # type: ignore[call-arg]
+    return cast("HopsFSProject", call_blocking(HopsFSProject.load, name))

@@ -23,6 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
 from hopsml_flows.errors import InvalidArgumentError, PrefectServerError
+from hopsml_flows.prefect_internals.blocking_calls import call_blocking
 from hopsml_flows.server.configured import LOWEST, check_configured, is_too_old
 from hopsml_flows.server.project_block import HopsFSProject, loaded_block
 from hopsml_flows.storage import Project
@@ -188,7 +189,7 @@ def _block_type(client: SyncPrefectClient) -> Done:
         change = Change.CREATED
     else:
         change = Change.UNCHANGED
-    HopsFSProject.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
+    call_blocking(HopsFSProject.register_type_and_schema)
     return Done(change, f"block type {slug}")
 
 
@@ -202,7 +203,7 @@ def _block(name: str, url: str) -> Done:
         if block.url == url:
             return Done(Change.UNCHANGED, what)
         block.url, change = url, Change.UPDATED  # its options may be secrets that others entered
-    block.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
+    call_blocking(block.save, name, overwrite=True)
     return Done(change, what)
 
 

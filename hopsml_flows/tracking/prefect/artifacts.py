@@ -27,6 +27,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
+from hopsml_flows.prefect_internals.blocking_calls import call_blocking
 from hopsml_flows.tracking.prefect.markdown import Standing, fitted, page, table_note, trial_rows
 from hopsml_flows.tracking.prefect.picture_artifact import picture_artifact
 from hopsml_flows.trials import slug
@@ -172,10 +173,10 @@ class ArtifactWriter:
         """Write an artifact, if something of it has changed."""
         artifact = kind(key=f"{self._key}-{name}", description=description, **content)
         try:
-            data: Any = artifact.format(_sync=True)  # type: ignore[call-arg]
+            data: Any = call_blocking(artifact.format)
             made = self._made.get(name)
             if made is None:
-                created: Any = artifact.create(_sync=True)  # type: ignore[call-arg]
+                created: Any = call_blocking(artifact.create)
                 self._made[name] = _Made(created.id, data, description)
             elif (made.data, made.description) != (data, description):
                 _change(made.id, data, description)

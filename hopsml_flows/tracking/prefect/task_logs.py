@@ -7,19 +7,24 @@ own: a server that is slow or away is never waited for. Needs Prefect, and is im
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect.context import TaskRunContext
-from prefect.logging.handlers import APILogHandler, APILogWorker
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED
 
 from hopsml_flows.execution.output.excerpt import Excerpt
+from hopsml_flows.prefect_internals.log_delivery import (
+    has_api_handler,
+    log_entry_maker,
+    log_worker,
+)
 from hopsml_flows.text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
+
+    from prefect.logging.handlers import APILogWorker
 
     from hopsml_flows.execution import LineSink
 
@@ -42,7 +47,7 @@ def task_run_lines(where: str) -> LineSink | None:
         None where there is no task run, or its logs are not wanted.
     """
     send = task_run_sender()
-    return None if send is None else Excerpt(send, where, known=_has_api_handler)
+    return None if send is None else Excerpt(send, where, known=has_api_handler)
 
 
 def task_run_sender() -> Callable[[int, str], None] | None:
@@ -58,22 +63,11 @@ def task_run_sender() -> Callable[[int, str], None] | None:
     worker = _workers.of(run.flow_run_id)
     if worker is None:
         return None
-    common = {
-        "name": _LOGGER,
-        "flow_run_id": str(run.flow_run_id) if run.flow_run_id else None,
-        "task_run_id": str(run.id),
-    }
+    entry = log_entry_maker(_LOGGER, run.flow_run_id, run.id)
 
     def send(level: int, message: str) -> None:
-        # What the API takes; made by Prefect's handler, it would cost ten times as much.
-        log: dict[str, Any] = {
-            **common,
-            "level": level,
-            "message": _shown(level, message),
-            "timestamp": datetime.now(UTC).isoformat(),
-        }
         try:
-            worker.send(log)
+            worker.send(entry(level, _shown(level, message)))
         except RuntimeError:  # it was stopped, or could not go on
             _workers.forget()
 
@@ -97,7 +91,7 @@ class _Workers:
         known = self._known
         if known is None or known[0] != flow_run_id:
             wanted = PREFECT_LOGGING_TO_API_ENABLED.value()
-            known = self._known = (flow_run_id, APILogWorker.instance() if wanted else None)
+            known = self._known = (flow_run_id, log_worker() if wanted else None)
         return known[1]
 
     def forget(self) -> None:
@@ -106,13 +100,3 @@ class _Workers:
 
 
 _workers = _Workers()
-
-
-def _has_api_handler(name: str) -> bool:
-    """Whether Prefect sends the records of a logger itself, as those of ``get_run_logger``."""
-    logger: logging.Logger | None = logging.getLogger(name)
-    while logger is not None:
-        if any(isinstance(handler, APILogHandler) for handler in logger.handlers):
-            return True
-        logger = logger.parent
-    return False

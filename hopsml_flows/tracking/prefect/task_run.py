@@ -41,6 +41,8 @@ class TaskRunSurroundings:
         from prefect.context import TaskRunContext
         from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL
 
+        from hopsml_flows.prefect_internals.contexts import task_run_text
+
         context = TaskRunContext.get()
         if context is None:
             return None
@@ -48,7 +50,7 @@ class TaskRunSurroundings:
         if key := PREFECT_API_KEY.value():
             settings["PREFECT_API_KEY"] = key.get_secret_value()
         found = {name: value for name, value in settings.items() if value}
-        return cls(context.task_run.model_dump_json(include=_FIELDS), found)
+        return cls(task_run_text(context), found)
 
     def __enter__(self) -> TaskRunSurroundings:
         self._stack = ExitStack()
@@ -69,18 +71,10 @@ class TaskRunSurroundings:
                 self._stack.close()
 
     def _enter_context(self) -> None:
-        from prefect.client.schemas.objects import TaskRun
-        from prefect.context import TaskRunContext
+        from hopsml_flows.prefect_internals.contexts import task_run_context
 
-        run = TaskRun.model_validate_json(self._task_run)
-        # Without the task and its results: they are the worker's.
-        construct: Any = TaskRunContext.model_construct
-        context = construct(task_run=run, task=None, parameters={})
         if self._stack is not None:
-            self._stack.enter_context(context)
-
-
-_FIELDS = {"id", "name", "flow_run_id", "task_key", "dynamic_key", "tags"}
+            self._stack.enter_context(task_run_context(self._task_run))
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):

@@ -1,0 +1,89 @@
+"""Prefect's task engine: running a task elsewhere, its inputs, its final state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import UUID
+
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectTaskRunFuture
+from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in __all__
+from prefect.task_engine import run_task_async, run_task_sync
+from prefect.tasks import Task
+from prefect.utilities.collections import visit_collection
+from prefect.utilities.engine import (
+    collect_task_run_inputs_sync,
+    emit_task_run_state_change_event,
+)
+
+__all__ = [
+    "mapped",
+    "result_data",
+    "run_task",
+    "send_state_change",
+    "set_final_state",
+    "task_inputs",
+]
+
+
+def run_task(
+    task: Task[Any, Any],
+    task_run_id: UUID,
+    parameters: dict[str, Any],
+    wait_for: list[Any] | None,
+    dependencies: dict[str, set[Any]] | None,
+) -> State[Any]:
+    """Run a task in the current context under a known task run id; its final state.
+
+    Calling the task would make a task run of its own, with an id that the driver does not know.
+    """
+    arguments: dict[str, Any] = {
+        "task": task,
+        "task_run_id": task_run_id,
+        "parameters": parameters,
+        "wait_for": wait_for,
+        "return_type": "state",
+        "dependencies": dependencies,
+        "context": None,  # entered already
+    }
+    if task.isasync:
+        return cast("State[Any]", asyncio.run(run_task_async(**arguments)))
+    return cast("State[Any]", run_task_sync(**arguments))
+
+
+def result_data(state: State[Any]) -> Any:
+    """What a final state of this process holds: the task's value, or its exception.
+
+    ``State.result`` may read storage, raises exceptions, and can return a coroutine.
+    """
+    data = state.data
+    return data.result if isinstance(data, ResultRecord) else data
+
+
+def task_inputs(value: Any) -> set[Any]:
+    """The task runs that a value comes from, as the engine takes them for its ``dependencies``."""
+    return set(collect_task_run_inputs_sync(value))
+
+
+def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    """A copy of nested collections with a function applied to each element, as Prefect does."""
+    return visit_collection(value, visit_fn=function, return_data=True)
+
+
+def send_state_change(run: TaskRun, before: State[Any], state: State[Any]) -> None:
+    """Send a task run's change of state to the server, in the background.
+
+    The server records task runs from these events. Its public API sets states one request each,
+    and waits.
+    """
+    emit_task_run_state_change_event(run, before, state)
+
+
+def set_final_state(future: PrefectTaskRunFuture[Any], state: State[Any]) -> None:
+    """Let ``future.state`` be a final state, without asking the server.
+
+    The property is public and reads ``_final_state``, which has no setter.
+    """
+    future._final_state = state  # noqa: SLF001

@@ -1,0 +1,116 @@
+"""What the project uses of Prefect's engine that is private or undocumented, on a real server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from contextlib import ExitStack
+from contextvars import Context
+
+import pytest
+from prefect import Task, flow, task
+from prefect.client.schemas.objects import StateDetails, TaskRun
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Pending
+
+from hopsml_flows.prefect_internals.contexts import (
+    count_subflows,
+    enter_context,
+    forget_results,
+    serialized_context,
+)
+from hopsml_flows.prefect_internals.engine import result_data, run_task, send_state_change
+from hopsml_flows.prefect_internals.log_delivery import log_entry_maker, log_worker, send_all
+from tests.servers.prefect import task_runs
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@task
+def double(x):
+    return 2 * x
+
+
+@task
+async def halve(x):
+    return x / 2
+
+
+@flow
+def child(number):
+    return number
+
+
+def send_what_is_held():
+    """As in a thread without an event loop, and so without pytest's."""
+    thread = threading.Thread(target=send_all, args=(30.0,))
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(("work", "result"), [(double, 600), (halve, 150.0)])
+def test_a_task_runs_in_a_context_from_elsewhere_under_its_known_id(work, result):
+    known = uuid.uuid4()
+
+    def elsewhere(serialized):
+        with ExitStack() as stack:
+            enter_context(stack, serialized)
+            state = run_task(work, known, {"x": 300}, None, None)
+            assert FlowRunContext.get().run_results  # Prefect keeps none of small integers
+            forget_results()
+            assert not FlowRunContext.get().run_results
+            return result_data(state)
+
+    @flow
+    def parent():
+        return Context().run(elsewhere, serialized_context(with_tags=True))
+
+    state = parent(return_state=True)
+    assert state.result() == result
+    send_what_is_held()
+    (run,) = task_runs(state.state_details.flow_run_id, 1)
+    assert (run["id"], run["state_type"]) == (str(known), "COMPLETED")
+
+
+def test_a_subflow_is_known_by_the_number_it_was_given():
+    @flow
+    def parent():
+        count_subflows(Task(name=child.name, fn=child.fn).task_key, 7)
+        child(7, return_state=True)
+
+    state = parent(return_state=True)
+    send_what_is_held()
+    runs = task_runs(state.state_details.flow_run_id, 1)
+    assert [run["dynamic_key"] for run in runs] == ["7"]
+
+
+def test_a_state_and_a_log_entry_that_the_driver_sends_arrive(task_run_logs):
+    known = uuid.uuid4()
+
+    @flow
+    def parent():
+        flow_run_id = FlowRunContext.get().flow_run.id
+        details = StateDetails(task_run_id=known, flow_run_id=flow_run_id)
+        before, state = Pending(state_details=details), Completed(state_details=details)
+        run = TaskRun(
+            id=known,
+            name="sent",
+            flow_run_id=flow_run_id,
+            task_key=double.task_key,
+            dynamic_key=str(known),
+            expected_start_time=before.timestamp,
+            state_id=state.id,
+            state_type=state.type,
+            state_name=state.name,
+            state=state,
+        )
+        send_state_change(run, before, state)
+        log_worker().send(log_entry_maker("a.logger", flow_run_id, known)(logging.INFO, "a line"))
+        return flow_run_id
+
+    flow_run_id = parent()
+    send_what_is_held()
+    (run,) = task_runs(flow_run_id, 1)
+    assert (run["id"], run["name"], run["state_type"]) == (str(known), "sent", "COMPLETED")
+    assert "a line" in str(task_run_logs(str(flow_run_id), 1))
