@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import zlib
 from collections import Counter
 
 import numpy as np
@@ -959,6 +960,25 @@ def test_what_was_recalled_is_not_proposed_again(strategy):
         texts = [str(p.params) for p in carry_out(made[1], lambda params: params["units"])]
         assert texts[0] == str(recalled)
         assert len(set(texts)) == len(texts) == 10
+
+
+def test_a_proposal_that_was_not_recalled_finds_what_the_recalled_ones_leave():
+    space = SearchSpace({"a": Int(1, 9, log=True), "b": Int(1, 3, log=True)})
+
+    def make(updating):
+        return DifferentialEvolution(
+            space, strategy="rand1bin", population=4, generations=27, updating=updating, seed=0
+        )
+
+    def value(params):
+        return zlib.crc32(str(params).encode())
+
+    whole = carry_out(make("immediate"), value)
+    for begun in range(20, 28):
+        resumed = make("deferred")
+        resumed.recall({p.id: p.params for p in whole[:begun] if p.id not in (1, 6)})
+        proposals = carry_out(resumed, value, workers=2)
+        assert len({str(p.params) for p in proposals}) == len(proposals) == 27
 
 
 GRID = SearchSpace({"x": [1, 9], "c": ["a", "b"]})

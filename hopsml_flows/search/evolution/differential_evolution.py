@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from hopsml_flows.search.initial_points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
 from hopsml_flows.values.arguments import number_inside, whole_number
+from hopsml_flows.values.plain import image_key
 
 __all__ = ["DifferentialEvolution"]
 
@@ -214,14 +215,6 @@ class DifferentialEvolution(BaseSearch):
         self._complete_generations()  # the last one may turn out to be shorter than the others
         return asked
 
-    def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:
-        self._seen.replace(proposed, by=params)
-        self._params[number] = params
-        trial = self._running[number]
-        self._running[number] = _TrialVector(
-            self._cube.vector(params), params, trial.parent, trial.mutation, trial.crossover
-        )
-
     def _learn(self, proposal: Proposal, value: float | None) -> None:
         self._losses[proposal.id] = math.inf if value is None else self.direction.loss(value)
         if self._updating is Updating.IMMEDIATE:
@@ -246,9 +239,7 @@ class DifferentialEvolution(BaseSearch):
                 self._shrink(generation)
             self._queue = self._next_trials(number)
         if self._updating is Updating.DEFERRED or generation == 0:
-            self._shown = [
-                self._recalled.get(n, trial.params) for n, trial in enumerate(self._queue, number)
-            ]
+            self._shown = [trial.params for trial in self._queue]
         elif place == 0:
             self._shown = self.parents
 
@@ -261,7 +252,8 @@ class DifferentialEvolution(BaseSearch):
         for params in points:
             number = len(trials) + 1
             if self._seen.add(params, number):
-                trials.append(_TrialVector(self._cube.vector(params), params))
+                trial = _TrialVector(self._cube.vector(params), params)
+                trials.append(self._as_recalled(number, trial))
             elif (drawn := self._drawn(number)) is not None:
                 trials.append(drawn)
         return trials
@@ -286,7 +278,21 @@ class DifferentialEvolution(BaseSearch):
 
     def _drawn(self, number: int) -> _TrialVector | None:
         params = self._seen.draw(self._rng, number)
-        return None if params is None else _TrialVector(self._cube.vector(params), params)
+        if params is None:
+            return None
+        return self._as_recalled(number, _TrialVector(self._cube.vector(params), params))
+
+    def _as_recalled(self, number: int, trial: _TrialVector) -> _TrialVector:
+        """Give a trial vector the configuration that an earlier run proposed in its place.
+
+        The search's own configuration is free again at once: the next trial vector of a small
+        space may have no other.
+        """
+        params = self._recalled.get(number)
+        if params is None or image_key(params) == image_key(trial.params):
+            return trial
+        self._seen.replace(trial.params, by=params)
+        return replace(trial, vector=self._cube.vector(params), params=params)
 
     def _varied(self, number: int, pool: Pool) -> _TrialVector | None:
         """Make a trial vector; the parents take turns."""
@@ -317,7 +323,8 @@ class DifferentialEvolution(BaseSearch):
                 if self._seen.add(params, number):
                     if self._model is not None:
                         self._model[1].believe(vectors[choice])
-                    return _TrialVector(vectors[choice], params, parent, *drawn[choice])
+                    made = _TrialVector(vectors[choice], params, parent, *drawn[choice])
+                    return self._as_recalled(number, made)
         return self._drawn(number)
 
     def _candidates(self) -> int:
