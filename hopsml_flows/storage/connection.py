@@ -13,7 +13,7 @@ from typing import Any
 from hopsml_flows.storage.interface import Files
 from hopsml_flows.storage.proxies import reach_loopback_directly
 
-__all__ = ["check_protocol", "connected", "credentials_stamp", "environment_of"]
+__all__ = ["check_protocol", "connect", "credentials_stamp", "environment_of"]
 
 # A PUT of these stores is one atomic request; a rename there is a copy and a deletion.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
@@ -47,7 +47,7 @@ def check_protocol(protocol: str) -> None:
         fsspec.get_filesystem_class(protocol)
 
 
-def connected(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
+def connect(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
     """Connect to a storage.
 
     Args:

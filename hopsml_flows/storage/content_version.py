@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from hopsml_flows.storage.connection import connected
+from hopsml_flows.storage.connection import connect
 from hopsml_flows.storage.project import Project
 
 __all__ = ["DOUBT_SECONDS", "Version", "content_version", "file_system"]
@@ -35,7 +35,7 @@ def file_system(project: Project) -> Any:
         return fsspec.filesystem("file")
     protocol = project.url.partition("://")[0]
     # fsspec keeps instances: this is the one that the project itself uses.
-    return connected(protocol, project.url, project.storage_options)._fs  # type: ignore[attr-defined]  # noqa: SLF001 - a module of the same package
+    return connect(protocol, project.url, project.storage_options)._fs  # type: ignore[attr-defined]  # noqa: SLF001 - a module of the same package
 
 
 @dataclass(frozen=True, slots=True)

@@ -446,10 +446,10 @@ class Project:
         return files
 
     def _connected(self) -> Files:
-        from hopsml_flows.storage.connection import connected
+        from hopsml_flows.storage.connection import connect
 
         try:
-            return connected(self._protocol, self._url, self._options)
+            return connect(self._protocol, self._url, self._options)
         except InvalidProjectError:
             raise
         except Exception as error:
