@@ -14,7 +14,7 @@ from hopsml_flows.storage.project import Project
 from hopsml_flows.storage.time_limit import within
 from hopsml_flows.storage.transient import is_transient
 
-__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replaced"]
+__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replace_file"]
 
 PATIENCE_SECONDS = 90.0
 """How long storage may stay away before what needs it fails."""
@@ -71,7 +71,7 @@ def answer_limit(project: Project, size: int = 0) -> float | None:
     return None if project.local_root is not None else ANSWER_SECONDS + size / _SLOWEST
 
 
-def replaced(
+def replace_file(
     project: Project, path: str, data: bytes | str, *, patience: float | None = None
 ) -> None:
     """Write a file whole, as :meth:`Project.replace` does, and again while storage is away.
