@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from hopsml_flows.storage.interface import FileInfo, Progress, is_temporary, temporary_beside
 
-__all__ = ["LocalFiles", "copy_with_progress", "written_beside"]
+__all__ = ["LocalFiles", "copy_with_progress", "write_beside"]
 
 _CHUNK = 4 << 20
 
@@ -47,7 +47,7 @@ class LocalFiles:
 
     def replace(self, path: str, content: bytes) -> None:
         """Write beside, and rename."""
-        with written_beside(f"{self._root}/{path}") as beside, open(beside, "wb") as file:
+        with write_beside(f"{self._root}/{path}") as beside, open(beside, "wb") as file:
             file.write(content)
 
     def append(self, path: str, content: bytes) -> None:
@@ -130,7 +130,7 @@ class LocalFiles:
 
     def copy_file(self, source: str, target: str) -> None:
         """Copy a file."""
-        with written_beside(f"{self._root}/{target}") as beside:
+        with write_beside(f"{self._root}/{target}") as beside:
             shutil.copyfile(self._root / source, beside)
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
@@ -138,7 +138,7 @@ class LocalFiles:
         target = self._root / path
         if target.exists() and target.samefile(source):
             return
-        with written_beside(str(target)) as beside:
+        with write_beside(str(target)) as beside:
             copy_with_progress(source, Path(beside), progress)
 
     def download(self, path: str, target: Path, progress: Progress | None) -> None:
@@ -154,7 +154,7 @@ class LocalFiles:
 
 
 @contextmanager
-def written_beside(target: str) -> Iterator[str]:
+def write_beside(target: str) -> Iterator[str]:
     """A temporary path that takes the target's place at the end, and is removed after an error.
 
     Args:

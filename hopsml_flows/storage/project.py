@@ -20,7 +20,7 @@ from hopsml_flows.redaction import has_secret, redacted, redacted_url
 from hopsml_flows.storage.connection import credentials_stamp
 from hopsml_flows.storage.globs import matching
 from hopsml_flows.storage.interface import FileInfo, Files, Progress
-from hopsml_flows.storage.local import LocalFiles, written_beside
+from hopsml_flows.storage.local import LocalFiles, write_beside
 from hopsml_flows.storage.time_limit import within
 from hopsml_flows.text import is_unicode
 
@@ -414,7 +414,7 @@ class Project:
         """
         if self._store.info(path).is_directory:
             raise IsADirectoryError(f"{self.full(path)} is a directory")
-        with written_beside(os.fspath(target)) as beside:
+        with write_beside(os.fspath(target)) as beside:
             self._store.download(path, Path(beside), progress)
 
     def free_bytes(self) -> int | None:
