@@ -43,7 +43,7 @@ class RemoteFiles:
 
     def replace(self, path: str, content: bytes) -> None:
         """Write beside, and rename."""
-        with self._written_beside(path) as beside:
+        with self._write_beside(path) as beside:
             self._fs.pipe_file(beside, content)
 
     def append(self, path: str, content: bytes) -> None:
@@ -138,7 +138,7 @@ class RemoteFiles:
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
         """Copy a local file here."""
-        with self._written_beside(path) as beside, _told(progress) as callback:
+        with self._write_beside(path) as beside, _told(progress) as callback:
             self._fs.put_file(str(source), beside, callback=callback)
 
     def download(self, path: str, target: Path, progress: Progress | None) -> None:
@@ -157,7 +157,7 @@ class RemoteFiles:
         return f"{self._root}/{path}" if path else self._root or "/"
 
     @contextmanager
-    def _written_beside(self, path: str) -> Iterator[str]:
+    def _write_beside(self, path: str) -> Iterator[str]:
         target = self._at(path)
         beside = temporary_beside(target)
         try:
