@@ -441,11 +441,11 @@ class Project:
         if files is None or stamp != self._stamp:
             with self._lock:
                 if self._files is None or stamp != self._stamp:
-                    self._files, self._stamp = self._connected(), stamp
+                    self._files, self._stamp = self._connect(), stamp
                 files = self._files
         return files
 
-    def _connected(self) -> Files:
+    def _connect(self) -> Files:
         from hopsml_flows.storage.connection import connect
 
         try:
