@@ -170,7 +170,7 @@ class Project:
     def __reduce__(self) -> tuple[Any, ...]:
         from hopsml_flows.storage.connection import environment_of
 
-        return _rebuilt, (self._url, self._options, environment_of(self._protocol))
+        return _rebuild, (self._url, self._options, environment_of(self._protocol))
 
     def __repr__(self) -> str:
         return f"Project({self._url!r})"
@@ -500,7 +500,7 @@ class Project:
         return error
 
 
-def _rebuilt(url: str, options: dict[str, Any], environment: Mapping[str, str]) -> Project:
+def _rebuild(url: str, options: dict[str, Any], environment: Mapping[str, str]) -> Project:
     """What is pickled becomes on another machine.
 
     What that machine says of itself wins: where its libraries are, for instance.
