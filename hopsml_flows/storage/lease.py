@@ -201,14 +201,14 @@ def take_lease(
     mine = Holder(uuid4().hex, this_process(), BEAT_SECONDS)
     _held.add(mine.token)
     try:
-        number = _taken_number(project, paths, notice, mine, new=new)
+        number = _take_number(project, paths, notice, mine, new=new)
     except BaseException:
         _held.discard(mine.token)
         raise
     return Lease(project, paths, number, mine)
 
 
-def _taken_number(
+def _take_number(
     project: Project,
     paths: ExperimentPaths,
     notice: Callable[[str], None],
