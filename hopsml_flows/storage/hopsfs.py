@@ -215,7 +215,7 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         if mode != "create":
             super().pipe_file(path, value, **kwargs)
             return
-        with self._claimed(path):
+        with self._claim(path):
             if self.exists(path):
                 raise FileExistsError(errno.EEXIST, "exists already", path)
             beside = temporary_beside(path)
@@ -233,7 +233,7 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         return super()._open(path, mode, *args, **kwargs)
 
     @contextmanager
-    def _claimed(self, path: str) -> Iterator[None]:
+    def _claim(self, path: str) -> Iterator[None]:
         """Be the only one, among those who use this, to create a file.
 
         pyarrow has no exclusive create, and its rename overwrites files. It does not overwrite a
@@ -244,13 +244,13 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         mine = temporary_beside(path)
         token = mine.rpartition("/")[2]
         try:
-            began, then = self._touched(mine, token)
-            while not self._renamed(mine, claim, token):
+            began, then = self._touch(mine, token)
+            while not self._rename_to_claim(mine, claim, token):
                 waited = time.monotonic() - began
                 # By the cluster's clock alone: this machine's may say something else.
                 self._drop_abandoned(claim, then + waited)
                 if waited > _CLAIM_SECONDS / 3:  # after a long wait the claim is not to look old
-                    began, then = self._touched(mine, uuid4().hex)
+                    began, then = self._touch(mine, uuid4().hex)
                 time.sleep(0.05)
         except BaseException:
             with suppress(OSError):
@@ -261,12 +261,12 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         finally:
             self.fs.delete_dir(claim)
 
-    def _touched(self, directory: str, name: str) -> tuple[float, float]:
+    def _touch(self, directory: str, name: str) -> tuple[float, float]:
         """Make a directory in another one; this machine's and the cluster's time of that."""
         self.fs.create_dir(f"{directory}/{name}", recursive=True)
         return time.monotonic(), self.info(directory)["mtime"].timestamp()
 
-    def _renamed(self, mine: str, claim: str, token: str) -> bool:
+    def _rename_to_claim(self, mine: str, claim: str, token: str) -> bool:
         with suppress(OSError):
             self.fs.move(mine, claim)
         if self.exists(f"{claim}/{token}"):
