@@ -94,9 +94,9 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         # all raise what they should. tests/integration/test_hdfs_clients.py notices if it changes.
         where = self._apply_proxy(self.url + quote(path_of(path or "/")))
         parameters = {**kwargs, **self.pars, "op": op.upper()}
-        return self._sent(method, where, params=parameters, data=data, allow_redirects=redirect)
+        return self._send(method, where, params=parameters, data=data, allow_redirects=redirect)
 
-    def _sent(self, method: str, url: str, **arguments: Any) -> requests.Response:
+    def _send(self, method: str, url: str, **arguments: Any) -> requests.Response:
         """Send a request, and raise what its answer says.
 
         The errors of requests quote the URL, which may contain a token: they are not chained.
@@ -109,7 +109,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         else:
             if answer.status_code < 400:
                 return answer
-            raised = _refused(answer)
+            raised = _refusal(answer)
         raise raised
 
     def _data_node(self, op: str, method: str, path: str, **parameters: Any) -> str:
@@ -141,7 +141,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         """Create a directory and its parents."""
         if not exist_ok and self.exists(path):
             raise FileExistsError(errno.EEXIST, "exists already", path)
-        self._done("MKDIRS", "put", path)
+        self._call_for_effect("MKDIRS", "put", path)
 
     def mv(self, path1: str, path2: str, **_: Any) -> None:
         """Rename; a file that has the name is replaced, in one step."""
@@ -151,7 +151,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
 
     def rm(self, path: str, recursive: bool = False, **_: Any) -> None:
         """Remove a file or directory."""
-        self._done("DELETE", "delete", path, recursive="true" if recursive else "false")
+        self._call_for_effect("DELETE", "delete", path, recursive="true" if recursive else "false")
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
         """Write a file; with mode "create" only if there is none."""
@@ -175,7 +175,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
             data: Bytes, or an iterator of them, which is sent as it comes.
         """
         where = self._data_node("CREATE", "put", path, overwrite="true")
-        self._sent("put", where, data=data, headers=_HEADERS)
+        self._send("put", where, data=data, headers=_HEADERS)
 
     def append_data(self, path: str, data: bytes) -> None:
         """Add to the end of a file, or make it.
@@ -189,7 +189,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         except FileNotFoundError:
             self.put_data(path, data)
             return
-        self._sent("post", where, data=data, headers=_HEADERS)
+        self._send("post", where, data=data, headers=_HEADERS)
 
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **_: Any
@@ -207,15 +207,15 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
 
         # The blocks of a version that was just replaced may go while they are read.
         def read() -> bytes:
-            return self._sent("get", self._data_node("OPEN", "get", path, **part)).content
+            return self._send("get", self._data_node("OPEN", "get", path, **part)).content
 
-        return _tried(read)
+        return _retry(read)
 
     def get_file(self, rpath: str, lpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
         """Copy a file to a local path, by one request."""
 
         def copy() -> None:
-            answer = self._sent("get", self._data_node("OPEN", "get", rpath), stream=True)
+            answer = self._send("get", self._data_node("OPEN", "get", rpath), stream=True)
             done = 0
             with answer, open(lpath, "wb") as file:
                 try:
@@ -229,7 +229,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
                     return
             raise raised
 
-        _tried(copy)
+        _retry(copy)
 
     def put_file(self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
         """Copy a local file here, by one request."""
@@ -259,7 +259,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
             self.put_data(path, b"")
         return _WrittenFile(self, path, mode=mode, block_size=block_size or _BLOCK)
 
-    def _done(self, op: str, method: str, path: str, **parameters: Any) -> None:
+    def _call_for_effect(self, op: str, method: str, path: str, **parameters: Any) -> None:
         """Call an operation that answers false where it did nothing."""
         if not self._call(op, method, path, **parameters).json()["boolean"]:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
@@ -284,7 +284,7 @@ def _chunks(path: str, callback: Any) -> Iterator[bytes]:
             callback.relative_update(len(chunk))
 
 
-def _tried(read: Callable[[], T]) -> T:
+def _retry(read: Callable[[], T]) -> T:
     for _ in range(_READ_TRIES - 1):
         try:
             return read()
@@ -309,7 +309,7 @@ def _plain(error: requests.RequestException, url: str) -> OSError:
     return ConnectionError(f"{where}: {type(error).__name__}")
 
 
-def _refused(answer: requests.Response) -> OSError:
+def _refusal(answer: requests.Response) -> OSError:
     """What an answer of a NameNode or DataNode says went wrong."""
     try:
         remote = answer.json()["RemoteException"]
