@@ -138,13 +138,13 @@ class RemoteFiles:
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
         """Copy a local file here."""
-        with self._write_beside(path) as beside, _told(progress) as callback:
+        with self._write_beside(path) as beside, _progress_callback(progress) as callback:
             self._fs.put_file(str(source), beside, callback=callback)
 
     def download(self, path: str, target: Path, progress: Progress | None) -> None:
         """Copy a file from here."""
         size = self.info(path).size
-        with _told(progress) as callback:
+        with _progress_callback(progress) as callback:
             callback.set_size(size)
             self._fs.get_file(self._at(path), str(target), callback=callback)
 
@@ -232,7 +232,7 @@ class ObjectFiles(RemoteFiles):
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
         """Copy a local file here; it appears when it is whole."""
-        with _told(progress) as callback:
+        with _progress_callback(progress) as callback:
             self._fs.put_file(str(source), self._at(path), callback=callback)
 
 
@@ -249,7 +249,7 @@ def _precondition_failed(error: BaseException) -> bool:
     return "precondition" in str(error).lower()
 
 
-class _Told(Callback):  # type: ignore[misc]  # fsspec has no types
+class _ProgressCallback(Callback):  # type: ignore[misc]  # fsspec has no types
     """Passes fsspec's progress on."""
 
     def __init__(self, progress: Progress) -> None:
@@ -263,11 +263,11 @@ class _Told(Callback):  # type: ignore[misc]  # fsspec has no types
 
 
 @contextmanager
-def _told(progress: Progress | None) -> Iterator[Callback]:
+def _progress_callback(progress: Progress | None) -> Iterator[Callback]:
     if progress is None:
         yield Callback()
         return
-    callback = _Told(progress)
+    callback = _ProgressCallback(progress)
     yield callback
     progress(callback.value, callback.value)
 
