@@ -40,7 +40,7 @@ def matching(
 
 def _below(base: str, parts: list[str], entries: Callable[[str], list[FileInfo]]) -> Iterator[str]:
     first, rest = parts[0], parts[1:]
-    listed = _listed(base, entries)
+    listed = _entries(base, entries)
     if first == "**":
         if rest:
             yield from _below(base, rest, entries)
@@ -60,7 +60,7 @@ def _below(base: str, parts: list[str], entries: Callable[[str], list[FileInfo]]
             yield from _below(entry.name, rest, entries)
 
 
-def _listed(base: str, entries: Callable[[str], list[FileInfo]]) -> list[FileInfo]:
+def _entries(base: str, entries: Callable[[str], list[FileInfo]]) -> list[FileInfo]:
     try:
         return entries(base)
     except NotADirectoryError:
