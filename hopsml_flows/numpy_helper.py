@@ -11,7 +11,7 @@ from typing import Any
 from hopsml_flows.errors import UnsupportedOperationError
 from hopsml_flows.hdfs.local_paths import local_path
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
-from hopsml_flows.hdfs.transfer import written
+from hopsml_flows.hdfs.transfer import write_whole
 
 __all__ = ["fromfile", "fromregex", "genfromtxt", "load", "loadtxt", "memmap", "save"]
 
@@ -99,7 +99,7 @@ def save(hdfs_filename: AnyPath, data: Any) -> None:
     place = place_of(hdfs_filename, argument="hdfs_filename")
     if not place.path.endswith(".npy"):
         place = Place(place.project, f"{place.path}.npy")
-    written(place, lambda local: _numpy().save(local, data))
+    write_whole(place, lambda local: _numpy().save(local, data))
 
 
 def _numpy() -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.errors import MissingPackageError
 from hopsml_flows.hdfs.local_paths import local_path
 from hopsml_flows.hdfs.places import AnyPath, place_of
-from hopsml_flows.hdfs.transfer import written
+from hopsml_flows.hdfs.transfer import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +147,7 @@ def write_excel(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) ->
 
 def _write(hdfs_filename: AnyPath, write: Callable[[str], object]) -> None:
     place = place_of(hdfs_filename, argument="hdfs_filename")
-    written(place, lambda local: write(str(local)))
+    write_whole(place, lambda local: write(str(local)))
 
 
 def _read(function: str, hdfs_filename: AnyPath, arguments: dict[str, Any]) -> Any:

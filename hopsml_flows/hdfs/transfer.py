@@ -28,7 +28,7 @@ from hopsml_flows.hdfs.downloads import (
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
 from hopsml_flows.storage.retries import persistently
 
-__all__ = ["copy_to_hdfs", "copy_to_local", "written"]
+__all__ = ["copy_to_hdfs", "copy_to_local", "write_whole"]
 
 
 def copy_to_hdfs(
@@ -125,7 +125,7 @@ def copy_to_local(
     return str(target)
 
 
-def written(place: Place, write: Callable[[Path], object]) -> None:
+def write_whole(place: Place, write: Callable[[Path], object]) -> None:
     """Write a file of the project with a library that writes local paths only.
 
     Args:
