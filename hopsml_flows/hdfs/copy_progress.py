@@ -14,7 +14,7 @@ from hopsml_flows.text import fitting, one_line, say
 if TYPE_CHECKING:
     from hopsml_flows.storage import Progress
 
-__all__ = ["LARGE_BYTES", "readable", "shown"]
+__all__ = ["LARGE_BYTES", "readable", "show_copy"]
 
 LARGE_BYTES = 64 << 20
 """Copies of at least so many bytes are shown."""
@@ -48,7 +48,7 @@ class _Sum:
 
 
 @contextmanager
-def shown(what: str, total: int) -> Iterator[_Sum | None]:
+def show_copy(what: str, total: int) -> Iterator[_Sum | None]:
     """Show a copy while the block runs.
 
     Args:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import NoSpaceError
-from hopsml_flows.hdfs.copy_progress import readable, shown
+from hopsml_flows.hdfs.copy_progress import readable, show_copy
 from hopsml_flows.hdfs.places import Place
 from hopsml_flows.storage.content_version import Version, content_version
 from hopsml_flows.storage.retries import persistently
@@ -92,7 +92,7 @@ def fetch(copies: Sequence[Copy], directory: Path, what: str) -> list[str]:
     check_room(total, shutil.disk_usage(directory).free, str(directory))
     for parent in {copy.target.parent for copy in copies}:
         parent.mkdir(parents=True, exist_ok=True)
-    with shown(what, total) as progress:
+    with show_copy(what, total) as progress:
         told = [progress.of(copy.place.path) if progress else None for copy in copies]
         if len(copies) == 1:
             return [copies[0].fetch(told[0])]

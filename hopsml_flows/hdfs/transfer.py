@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hopsml_flows.hdfs.copy_progress import shown
+from hopsml_flows.hdfs.copy_progress import show_copy
 from hopsml_flows.hdfs.downloads import (
     PARALLEL,
     Copy,
@@ -65,7 +65,7 @@ def copy_to_hdfs(
     stale: set[str] = set()
     if overwrite and source.is_dir():
         stale = {info.name for info in target.project.walk_files(target.path)}
-    with shown(f"{source} to {target.full}", total) as progress:
+    with show_copy(f"{source} to {target.full}", total) as progress:
 
         def bring(file: Path, place: Place) -> None:
             told = progress.of(place.path) if progress else None
