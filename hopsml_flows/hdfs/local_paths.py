@@ -51,7 +51,7 @@ def local_path(hdfs_path: AnyPath, project: str | None = None) -> str:
     info = persistently(lambda: place.project.info(place.path))
     if info.is_directory:
         raise IsADirectoryError(f"{place.full} is a directory: hdfs.local_paths() gives its files")
-    return _cached(place, [info])[0]
+    return _cache_files(place, [info])[0]
 
 
 def local_paths(hdfs_path: AnyPath, project: str | None = None) -> list[str]:
@@ -72,7 +72,7 @@ def local_paths(hdfs_path: AnyPath, project: str | None = None) -> list[str]:
     files = sorted(persistently(lambda: _files(place)), key=lambda file: file.name)
     if not files:
         raise FileNotFoundError(f"no file matches {place.full}")
-    return _cached(place, files)
+    return _cache_files(place, files)
 
 
 def _files(place: Place) -> list[FileInfo]:
@@ -85,7 +85,7 @@ def _files(place: Place) -> list[FileInfo]:
     return list(project.walk_files(place.path)) if info.is_directory else [info]
 
 
-def _cached(place: Place, files: Sequence[FileInfo]) -> list[str]:
+def _cache_files(place: Place, files: Sequence[FileInfo]) -> list[str]:
     """Local paths of files, copied to the cache where they are not there."""
     local = place.project.local_root
     if local is not None:
