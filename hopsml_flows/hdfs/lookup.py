@@ -80,7 +80,7 @@ def ls(
         FileNotFoundError: There is no such directory.
     """
     del exclude_nn_addr
-    return [place.full for place, _ in _listed(place_of(hdfs_path, project), recursive)]
+    return [place.full for place, _ in _list(place_of(hdfs_path, project), recursive)]
 
 
 def lsl(
@@ -103,7 +103,7 @@ def lsl(
     """
     return [
         status_of(place, info).as_dict()
-        for place, info in _listed(place_of(hdfs_path, project), recursive)
+        for place, info in _list(place_of(hdfs_path, project), recursive)
     ]
 
 
@@ -211,7 +211,7 @@ def _try_writing(place: Place, info: FileInfo) -> None:
     place.project.remove(probe)
 
 
-def _listed(place: Place, recursive: bool) -> list[tuple[Place, FileInfo]]:
+def _list(place: Place, recursive: bool) -> list[tuple[Place, FileInfo]]:
     info = place.project.info(place.path)
     if not info.is_directory:
         return [(place, info)]
@@ -220,5 +220,5 @@ def _listed(place: Place, recursive: bool) -> list[tuple[Place, FileInfo]]:
         below = Place(place.project, entry.name)
         found.append((below, entry))
         if recursive and entry.is_directory:
-            found += _listed(below, recursive)
+            found += _list(below, recursive)
     return found
