@@ -112,7 +112,7 @@ def copy_to_local(
     target = directory / place.name
     info = persistently(lambda: place.project.info(place.path))
     if info.is_directory:
-        copies = _copies_of_directory(place, target)
+        copies = _prepare_copies(place, target)
     elif target.is_dir():
         raise IsADirectoryError(f"local_path: {target} is a directory")
     else:
@@ -154,7 +154,7 @@ def _target(source: Path, path: AnyPath, project: str | None, *, overwrite: bool
     return target
 
 
-def _copies_of_directory(place: Place, target: Path) -> list[Copy]:
+def _prepare_copies(place: Place, target: Path) -> list[Copy]:
     files = persistently(lambda: list(place.project.walk_files(place.path)))
     start = len(place.path) + 1 if place.path else 0
     copies = [
