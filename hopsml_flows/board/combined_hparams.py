@@ -13,13 +13,13 @@ from typing import Any
 
 from hopsml_flows.execution import event_records
 
-__all__ = ["described", "joined"]
+__all__ = ["joined", "read_description"]
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM_BYTES = 4
 
 
-def described(content: bytes) -> Any | None:
+def read_description(content: bytes) -> Any | None:
     """The description in an event file.
 
     Args:

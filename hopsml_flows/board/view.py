@@ -189,7 +189,7 @@ class View:
         size, _ = self._descriptions.get(source, (-1, None))
         if size == file.size:
             return True
-        description = combined_hparams.described(self._asked(lambda: self._project.read(file.name)))
+        description = combined_hparams.read_description(self._asked(lambda: self._project.read(file.name)))
         if description is None:
             return False
         self._descriptions[source] = (file.size, description)
