@@ -63,7 +63,7 @@ class Board:
     ) -> None:
         self._shown = shown
         self._complain = complain
-        self._listener = _listening(host, port)
+        self._listener = _listen(host, port)
         self._address: tuple[str, int] = self._listener.getsockname()[:2]
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -115,9 +115,9 @@ class Board:
 
     def _keep_running(self, scratch: str) -> None:
         tries = 0
-        while (process := self._started(scratch)) is not None:
+        while (process := self._start_process(scratch)) is not None:
             began = time.monotonic()
-            tail = self._outlived(process)
+            tail = self._wait_for_end(process)
             if self._closing.is_set():
                 return
             tries = 1 if time.monotonic() - began > _IN_ORDER_SECONDS else tries + 1
@@ -129,7 +129,7 @@ class Board:
                 return
             self._closing.wait(_PAUSE_SECONDS)
 
-    def _started(self, scratch: str) -> subprocess.Popen[bytes] | None:
+    def _start_process(self, scratch: str) -> subprocess.Popen[bytes] | None:
         with self._lock:
             if self._closing.is_set():
                 return None
@@ -154,7 +154,7 @@ class Board:
             process.stdin.flush()
         return process
 
-    def _outlived(self, process: subprocess.Popen[bytes]) -> str:
+    def _wait_for_end(self, process: subprocess.Popen[bytes]) -> str:
         """Wait until a process, and what it started, has ended; returns its last words."""
         assert process.stdin is not None
         assert process.stderr is not None
@@ -167,7 +167,7 @@ class Board:
         return next((line for line in reversed(lines) if line), "")
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens: from now on, connections wait until somebody takes them."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
