@@ -31,7 +31,7 @@ def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> 
         TensorBoardError: It does not run; the message says why.
     """
     reasons: list[str] = []
-    board = _listening(shown, host or settings.host(), port, reasons)
+    board = _open_board(shown, host or settings.host(), port, reasons)
     try:
         board.start()
         print(f"TensorBoard of {one_line(shown.title)}: {board.url} (Ctrl-C ends it)", flush=True)
@@ -43,7 +43,7 @@ def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> 
     raise TensorBoardError(reasons[0])
 
 
-def _listening(shown: Shown, host: str, port: int | None, reasons: list[str]) -> Board:
+def _open_board(shown: Shown, host: str, port: int | None, reasons: list[str]) -> Board:
     if port is not None and not 0 <= port <= _HIGHEST:
         raise InvalidArgumentError("port", port, f"must be a port, from 0 to {_HIGHEST}")
     try:
@@ -53,7 +53,7 @@ def _listening(shown: Shown, host: str, port: int | None, reasons: list[str]) ->
     except OSError as error:
         about_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
         if about_port and port is None:
-            return _listening(shown, host, 0, reasons)
+            return _open_board(shown, host, 0, reasons)
         reason = error.strerror or str(error)
         if about_port:
             raise InvalidArgumentError("port", port, f"must be free on {host} ({reason})") from None
