@@ -98,7 +98,9 @@ class View:
         for name, path in self._directories:
             self._look(path, self.root / name, joins=bool(name))
         if self._descriptions != before:
-            self._joined = _File(self._renewed(self.root / TrialFiles.EVENTS_START, self._joined))
+            self._joined = _File(
+                self._renew_path(self.root / TrialFiles.EVENTS_START, self._joined)
+            )
             whole = combined_hparams.joined(
                 description for _, description in self._descriptions.values()
             )
@@ -117,7 +119,7 @@ class View:
             Whether anything was new.
         """
         try:
-            entries = self._asked(lambda: self._project.entries(source))
+            entries = self._ask(lambda: self._project.entries(source))
         except Exception as error:  # each file system has errors of its own
             self._failed.append(error)
             return True
@@ -134,7 +136,11 @@ class View:
                 continue
             present.add(name)
             try:
-                if joins and name == TrialFiles.EVENTS_START and self._joins(source, entry):
+                if (
+                    joins
+                    and name == TrialFiles.EVENTS_START
+                    and self._take_description(source, entry)
+                ):
                     continue
                 news |= self._show(entry, target / name, known)
             except Exception as error:
@@ -156,17 +162,17 @@ class View:
             identity = (found.st_dev, found.st_ino)
             if have is not None and have.identity == identity:
                 return False
-            have = known[target.name] = _File(self._renewed(target, have), identity)
+            have = known[target.name] = _File(self._renew_path(target, have), identity)
             have.path.symlink_to(root / file.name)
             return True
         if have is None or file.size < have.size:  # another one has taken its place
-            have = known[target.name] = _File(self._renewed(target, have))
+            have = known[target.name] = _File(self._renew_path(target, have))
             have.path.touch()
         news = have.size < file.size
         while have.size < file.size:
             stop = min(file.size, have.size + _CHUNK)
             read = partial(self._project.read, file.name, have.size, stop)
-            data = self._asked(read, stop - have.size)
+            data = self._ask(read, stop - have.size)
             if not data:
                 break
             with have.path.open("r+b") as copy:
@@ -175,7 +181,7 @@ class View:
             have.size += len(data)
         return news
 
-    def _renewed(self, target: Path, before: _File | None = None) -> Path:
+    def _renew_path(self, target: Path, before: _File | None = None) -> Path:
         """A path for a file, which it has not had yet."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if before is None:
@@ -184,18 +190,20 @@ class View:
         self._renewals += 1
         return target.with_name(f"{target.name}.{self._renewals}")
 
-    def _joins(self, source: str, file: FileInfo) -> bool:
+    def _take_description(self, source: str, file: FileInfo) -> bool:
         """Whether a file describes an experiment's hyperparameters, and nothing else."""
         size, _ = self._descriptions.get(source, (-1, None))
         if size == file.size:
             return True
-        description = combined_hparams.read_description(self._asked(lambda: self._project.read(file.name)))
+        description = combined_hparams.read_description(
+            self._ask(lambda: self._project.read(file.name))
+        )
         if description is None:
             return False
         self._descriptions[source] = (file.size, description)
         return True
 
-    def _asked(self, action: Callable[[], T], size: int = 0) -> T:
+    def _ask(self, action: Callable[[], T], size: int = 0) -> T:
         """Ask storage, which may hang."""
         return within(answer_limit(self._project, size), action)
 
