@@ -24,7 +24,7 @@ def unavailable(module: str, advice: Mapping[str, str]) -> Callable[[str], Any]:
         advice: Name to the rest of a sentence about it.
     """
 
-    def found(name: str) -> Any:
+    def lookup(name: str) -> Any:
         if name not in advice:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
@@ -35,4 +35,4 @@ def unavailable(module: str, advice: Mapping[str, str]) -> Callable[[str], Any]:
         refuse.__name__ = refuse.__qualname__ = name
         return refuse
 
-    return found
+    return lookup
