@@ -1,4 +1,4 @@
-"""Showing how far a large copy is: a bar on a terminal, lines elsewhere."""
+"""Shows the progress of a large copy: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["LARGE_BYTES", "readable", "show_copy"]
 
 LARGE_BYTES = 64 << 20
-"""Copies of at least so many bytes are shown."""
+"""Size in bytes from which a copy is shown."""
 
 _LINE_SECONDS = 10.0
 
 
 class _Sum:
-    """Adds up the progress of several files that are copied at a time.
+    """Adds up the progress of several files that are copied at the same time.
 
     Args:
-        total: Bytes of all of them.
-        tell: Who is told of the bytes copied.
+        total: Bytes of all files.
+        tell: Called with the sum of the bytes copied.
     """
 
     def __init__(self, total: int, tell: Progress) -> None:
@@ -37,7 +37,7 @@ class _Sum:
         self._done: dict[str, int] = {}
 
     def of(self, name: str) -> Progress:
-        """What to give to the copy of one file."""
+        """Return the progress callback for the copy of one file."""
 
         def told(done: int, _: int) -> None:
             with self._lock:
@@ -49,14 +49,14 @@ class _Sum:
 
 @contextmanager
 def show_copy(what: str, total: int) -> Iterator[_Sum | None]:
-    """Show a copy while the block runs.
+    """Show the progress of a copy while the block runs.
 
     Args:
-        what: What is copied, and where to.
-        total: Its bytes.
+        what: Source and target, for people.
+        total: Bytes to copy.
 
     Yields:
-        Who is told of each file's progress, or None where it is not worth showing.
+        The source of each file's progress callback; None if the copy is too small to show.
     """
     if total < LARGE_BYTES:
         yield None
@@ -77,7 +77,7 @@ def show_copy(what: str, total: int) -> Iterator[_Sum | None]:
 
 
 def readable(size: int) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes for people, such as "1.5 MB"."""
     value = float(size)
     for unit in ("bytes", "KB", "MB", "GB"):
         if value < 1000 or unit == "GB":

@@ -39,7 +39,7 @@ class FileInfo:
 
 
 class Files(Protocol):
-    """The files below a root; paths are relative to it, with ``/`` between parts. "" is the root."""
+    """The files below a root. Paths are relative to it, with ``/`` between parts; "" means it."""
 
     def check_writable(self) -> None:
         """Raise an error if the root cannot be written; write nothing."""
@@ -57,7 +57,7 @@ class Files(Protocol):
         """Write a new file; raise FileExistsError if it exists."""
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Return a file's content from ``start`` to before ``stop``; less if the file is shorter."""
+        """Return a file's bytes from ``start`` to before ``stop``; fewer if the file is shorter."""
 
     def open(self, path: str, mode: str) -> IO[Any]:
         """Open a file."""
