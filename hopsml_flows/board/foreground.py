@@ -1,4 +1,4 @@
-"""A TensorBoard that somebody waits for, until they interrupt it."""
+"""A TensorBoard in the foreground, which runs until the user interrupts it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from hopsml_flows.text import one_line
 __all__ = ["serve"]
 
 _PORT = 6006
-"""TensorBoard's own; another one where that is taken."""
+"""TensorBoard's usual port."""
 
 _HIGHEST = 65535
 
 
 def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> None:
-    """Show something until Ctrl-C; its URL is printed.
+    """Run a TensorBoard until Ctrl-C, and print its URL.
 
     Args:
-        shown: What is shown.
-        host: Address to listen on; None for what the environment says.
-        port: Port to listen on, 0 for any; None for TensorBoard's own, or any where that is taken.
+        shown: The directories to show.
+        host: Address to listen on; None for the environment's, or the loopback address.
+        port: Port to listen on, 0 for any free one; None for 6006, or any free one if that is
+            taken.
 
     Raises:
-        InvalidArgumentError: There is no such address, or the port cannot be had.
-        TensorBoardError: It does not run; the message says why.
+        InvalidArgumentError: This machine does not have the address, or the port is not free.
+        TensorBoardError: TensorBoard cannot run; the message says why.
     """
     reasons: list[str] = []
     board = _open_board(shown, host or settings.host(), port, reasons)
