@@ -17,7 +17,7 @@ def modules_with_examples():
             yield found.name
 
 
-@pytest.mark.parametrize("name", modules_with_examples())
+@pytest.mark.parametrize("name", list(modules_with_examples()))
 def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch):
     for variable in ("HOPSML_PROJECT", "HOPSWORKS_PROJECT_NAME"):
         monkeypatch.delenv(variable, raising=False)
