@@ -58,7 +58,7 @@ def checkpoint_dir() -> str:
     ``keras.callbacks.BackupAndRestore(distributed.checkpoint_dir())`` continues after the last
     epoch. On a local project it is the directory ``checkpoints`` in the trial's. Otherwise the
     processes of one machine share it. The content on the leader's machine is copied to the project
-    now and then, and from there to other machines before a restart.
+    every ``sync_interval`` seconds, and from there to other machines before a restart.
 
     Returns:
         An absolute path with a slash at its end, like that of ``tensorboard.logdir()``.

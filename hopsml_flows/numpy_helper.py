@@ -44,6 +44,15 @@ def loadtxt(hdfs_filename: AnyPath, **kwds: Any) -> Any:
     Args:
         hdfs_filename: The file.
         **kwds: As of ``numpy.loadtxt``.
+
+    Returns:
+        A ``numpy.ndarray`` with one row per line.
+
+    Example:
+        >>> from hopsml_flows import hdfs, numpy_helper
+        >>> hdfs.dump("1 2 3", "Resources/row.txt")
+        >>> numpy_helper.loadtxt("Resources/row.txt").sum().item()
+        6.0
     """
     return _numpy().loadtxt(local_path(hdfs_filename), **kwds)
 
@@ -90,6 +99,12 @@ def memmap(hdfs_filename: AnyPath, **kwds: Any) -> Any:
     Raises:
         FileNotFoundError: The file does not exist.
         UnsupportedOperationError: The mode would change the file.
+
+    Example:
+        >>> from hopsml_flows import hdfs, numpy_helper
+        >>> hdfs.dump(bytes(range(4)), "Resources/numbers.bin")
+        >>> numpy_helper.memmap("Resources/numbers.bin", dtype="uint8", shape=(2, 2)).tolist()
+        [[0, 1], [2, 3]]
     """
     mode = kwds.pop("mode", "r")
     if mode not in ("r", "c", "readonly", "copyonwrite"):

@@ -5,10 +5,12 @@ this machine. A written file appears when it is whole. As in pandas, the end of 
 the compression. Pandas is no dependency of this package.
 
 Example:
+    >>> import pandas as pd
     >>> from hopsml_flows import pandas_helper
-    >>> def prepare(frame):
-    ...     pandas_helper.write_csv("Resources/table.csv.gz", frame, index=False)
-    ...     return pandas_helper.read_csv("Resources/table.csv.gz")
+    >>> frame = pd.DataFrame({"lr": [0.1, 0.2], "loss": [3, 4]})
+    >>> pandas_helper.write_csv("Resources/table.csv.gz", frame, index=False)
+    >>> pandas_helper.read_csv("Resources/table.csv.gz").loss.tolist()
+    [3, 4]
 """
 
 from __future__ import annotations

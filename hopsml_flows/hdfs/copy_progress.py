@@ -39,12 +39,12 @@ class _Sum:
     def of(self, name: str) -> Progress:
         """Return the progress callback for the copy of one file."""
 
-        def told(done: int, _: int) -> None:
+        def add(done: int, _: int) -> None:
             with self._lock:
                 self._done[name] = done
                 self._tell(min(sum(self._done.values()), self._total), self._total)
 
-        return told
+        return add
 
 
 @contextmanager
@@ -89,11 +89,11 @@ def readable(size: int) -> str:
 def _lines() -> Progress:
     last = time.monotonic()
 
-    def told(done: int, total: int) -> None:
+    def write(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _LINE_SECONDS:
             last = now
             say(f"{done / total:4.0%} of {readable(total)}")
 
-    return told
+    return write

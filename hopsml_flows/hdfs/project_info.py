@@ -50,7 +50,7 @@ def project_user() -> str:
 
 
 def project_name() -> str:
-    """Name of the project: the last part of its root."""
+    """Return the name of the project: the last part of its root."""
     return current_project().name
 
 
