@@ -1,7 +1,7 @@
 """HopsML's experiment API and Maggy as Prefect flows whose trials run on a Dask cluster.
 
-Importing the package imports nothing heavy: it is loaded whenever a Prefect server or command
-line starts, and its modules are loaded when they are used.
+Importing the package imports nothing heavy, because every Prefect server and command line loads it.
+Its modules are loaded when they are used.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ _SDK = "is a service of Hopsworks: use its SDK (pip install hopsworks, hopsworks
 _OF_HOPSWORKS = {
     **dict.fromkeys(("dataset", "jobs", "project", "secret", "user", "opensearch"), _SDK),
     "elasticsearch": "is now the client of Hopsworks' SDK (project.get_opensearch_api())",
-    "hive": "is gone: write PyHive, with what Hopsworks' SDK says of the feature store",
+    "hive": "is gone: use PyHive, with the feature store's address from Hopsworks' SDK",
     "kafka": "is now the client of Hopsworks' SDK (project.get_kafka_api())",
-    "service": "is gone: write the address of what was looked up",
-    "tls": "is gone: certificates are those that LIBHDFS_ROOT_CA_BUNDLE and its like name",
+    "service": "is gone: write the service's address instead of a look-up",
+    "tls": "is gone: the variables LIBHDFS_ROOT_CA_BUNDLE, … name the certificates",
 }
-"""Modules of HopsML that have no place here, and what to write instead."""
+"""Modules of HopsML that this package lacks, and the rest of a sentence about what to use."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,15 @@
 """Keras callbacks that report a trial's training, named as in Maggy.
 
-They work with Keras 3 on any of its back ends and with tf-keras, and import neither: which of
-them a training function uses is known only there. Both take whatever has a callback's methods.
+They work with Keras 3 on any of its back ends and with tf-keras, and import neither: only the
+training function decides which of them it uses. Both accept any object with a callback's methods.
+
+Example:
+    >>> from hopsml_flows import callbacks
+    >>> def train(units):
+    ...     import keras
+    ...     model = keras.Sequential([keras.layers.Dense(units), keras.layers.Dense(1)])
+    ...     model.compile(loss="mse")
+    ...     model.fit([[0.0]], [0.0], callbacks=[callbacks.KerasReporter("loss")])
 """
 
 from __future__ import annotations
@@ -19,10 +27,10 @@ Logs = Mapping[str, Any] | None
 
 
 class _Callback:
-    """What Keras and tf-keras expect of a callback, with nothing done in it.
+    """A callback of Keras and tf-keras whose hooks do nothing.
 
     ``_is_default`` and the names below that begin with an underscore are their private marks for
-    what need not be called; a test compares them with both libraries.
+    hooks that need not be called. A test compares them with both libraries.
     """
 
     model: Any = None
@@ -31,11 +39,11 @@ class _Callback:
     _chief_worker_only: bool | None = None
 
     def set_model(self, model: Any) -> None:
-        """Called by Keras."""
+        """Keep the model; Keras calls this."""
         self.model = model
 
     def set_params(self, params: Any) -> None:
-        """Called by Keras."""
+        """Keep the parameters of the training; Keras calls this."""
         self.params = params
 
     def _implements_train_batch_hooks(self) -> bool:
@@ -53,10 +61,10 @@ class _Callback:
 
 
 def _hook(name: str, older: str | None = None) -> Callable[..., None]:
-    """A method that Keras calls and that does nothing, but call one of an older name."""
+    """Return a no-op hook; if ``older`` is given, the hook forwards to that older one."""
 
     def hook(self: _Callback, *args: Any, **kwargs: Any) -> None:
-        """Called by Keras."""
+        """Do nothing, or call the older hook; Keras calls this."""
         if older is not None:
             getattr(self, older)(*args, **kwargs)
 
@@ -73,7 +81,7 @@ for _when in ("begin", "end"):
 
 
 class _Reporting(_Callback):
-    """A callback with a reporter: the given one, or the running trial's."""
+    """A callback with a reporter: the one it was given, or the running trial's."""
 
     def __init__(self, reporter: Reporter | None) -> None:
         if reporter is not None and not isinstance(reporter, Reporter):
@@ -84,10 +92,10 @@ class _Reporting(_Callback):
 
     @property
     def reporter(self) -> Reporter:
-        """What is reported to.
+        """The reporter that receives the reports.
 
         Raises:
-            NotInTrialError: None was given, and no trial is running here.
+            NotInTrialError: The callback was given none, and no trial is running here.
         """
         return self._reporter or current_trial(type(self).__name__).reporter
 
@@ -97,10 +105,10 @@ class KerasBatchEnd(_Reporting):
 
     Args:
         reporter: The trial's reporter; None for the running trial's.
-        metric: Its name in Keras' logs; there are none of the validation at this time.
+        metric: Its name in Keras' logs. At the end of a batch they have no validation metrics.
 
     Raises:
-        InvalidArgumentError: One of them is something else.
+        InvalidArgumentError: ``reporter`` or ``metric`` is something else.
     """
 
     def __init__(self, reporter: Reporter | None = None, metric: str = "loss") -> None:
@@ -108,10 +116,10 @@ class KerasBatchEnd(_Reporting):
         self._metric = _name_of(metric)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002 - Keras'
-        """Called by Keras.
+        """Report the metric; Keras calls this.
 
         Raises:
-            InvalidReportError: Keras has no such metric; the message names those it has.
+            InvalidReportError: Keras' logs lack the metric; the message names those they have.
         """
         self.reporter.broadcast(_logged(logs, self._metric))
 
@@ -121,10 +129,10 @@ class KerasEpochEnd(_Reporting):
 
     Args:
         reporter: The trial's reporter; None for the running trial's.
-        metric: Its name in Keras' logs, in those of every epoch.
+        metric: Its name in Keras' logs of each epoch.
 
     Raises:
-        InvalidArgumentError: One of them is something else.
+        InvalidArgumentError: ``reporter`` or ``metric`` is something else.
     """
 
     def __init__(self, reporter: Reporter | None = None, metric: str = "val_loss") -> None:
@@ -132,28 +140,30 @@ class KerasEpochEnd(_Reporting):
         self._metric = _name_of(metric)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras.
+        """Report the metric; Keras calls this.
 
         Raises:
-            InvalidReportError: Keras has no such metric; the message names those it has.
+            InvalidReportError: Keras' logs lack the metric; the message names those they have.
         """
         value = _logged(logs, self._metric)
         self.reporter.broadcast(value, _following(self.reporter.step, epoch))
 
 
 class KerasReporter(_Reporting):
-    """Reports a metric of each epoch or batch, and shows all of Keras' logs in TensorBoard.
+    """Reports a metric after each epoch or batch, and shows all of Keras' logs in TensorBoard.
 
-    The curves are called as in the logs, after ``epoch/`` and, for ``each="batch"``, ``batch/``.
+    A curve's name is the metric's name in the logs after ``epoch/``, or after ``batch/`` for
+    ``each="batch"``.
 
     Args:
-        metric: The name in Keras' logs of the metric to report. None for the experiment's
-            optimization key, as far as Keras has it: of the validation first, else of the training.
-        each: Whether the metric of each "epoch" is reported, or that of each "batch".
+        metric: Name in Keras' logs of the metric to report. None for the experiment's optimization
+            key, with ``val_`` before it if the logs have that; nothing is reported if they have
+            neither.
+        each: "epoch" to report after each epoch, "batch" to report after each batch.
         reporter: The trial's reporter; None for the running trial's.
 
     Raises:
-        InvalidArgumentError: One of them is something else.
+        InvalidArgumentError: One of the arguments is something else.
     """
 
     def __init__(
@@ -169,14 +179,14 @@ class KerasReporter(_Reporting):
         self._each = each
         self._epoch: int | None = None
         self._batch = 0
-        if each == "batch":  # otherwise Keras has no need to wait for each batch's logs
+        if each == "batch":  # otherwise Keras need not wait for each batch's logs
             self.on_train_batch_end = self._on_batch_end
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras.
+        """Show the logs, and report the metric; Keras calls this.
 
         Raises:
-            InvalidReportError: Keras has no such metric; the message names those it has.
+            InvalidReportError: Keras' logs lack the metric; the message names those they have.
         """
         self._epoch = _following(self._epoch, epoch)
         self._show("epoch", logs, self._epoch)
@@ -211,7 +221,7 @@ def _name_of(metric: object) -> str:
 
 
 def _logged(logs: Logs, metric: str) -> Any:
-    """The metric's value in Keras' logs."""
+    """Return the metric's value in Keras' logs."""
     if logs is None or metric not in logs:
         hint = "; val_… come with validation data" if metric.startswith("val_") else ""
         raise InvalidReportError(
@@ -221,5 +231,5 @@ def _logged(logs: Logs, metric: str) -> Any:
 
 
 def _following(last: int | None, epoch: int) -> int:
-    """The step of an epoch: its number, or the next step where a further ``fit`` begins at 0."""
+    """Return the step of an epoch: its number, or the next step if another ``fit`` began at 0."""
     return epoch if last is None or epoch > last else last + 1

@@ -1,4 +1,4 @@
-"""Names of variables and files, as ``hops.constants`` has them for those that exist here."""
+"""Names of variables and files, as in ``hops.constants``, as far as they exist here."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class S3_CONFIG:  # noqa: N801
 
 
 class MODEL_SERVING:  # noqa: N801
-    """Where models lie in a project."""
+    """The directory of models in a project."""
 
     MODELS_DATASET = MODELS
 
 
 class EXPERIMENT:
-    """Where experiments lie in a project."""
+    """The directory of experiments in a project."""
 
     EXPERIMENTS_DATASET = EXPERIMENTS
 
 
 class FEATURE_STORE:  # noqa: N801
-    """Where training datasets lie in a project, and their formats."""
+    """The directory of training datasets in a project, and their formats."""
 
     FEATURESTORE_SUFFIX = "_featurestore"
     TRAINING_DATASETS_SUFFIX = _SUFFIX
@@ -95,6 +95,6 @@ def __getattr__(name: str) -> NoReturn:
     if name in _REST:
         raise UnsupportedOperationError(
             f"constants.{name} names parts of Hopsworks' services, which this package does not "
-            "call; write the text itself, or use Hopsworks' SDK"
+            "call; write the constant's text, or use Hopsworks' SDK"
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

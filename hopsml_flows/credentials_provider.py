@@ -1,7 +1,7 @@
 """Temporary AWS credentials, named as in ``hops.credentials_provider``.
 
-HopsML asked Hopsworks for them; here AWS' Security Token Service is asked directly, as botocore
-finds it: with the credentials, region and endpoint of the environment, a profile or the machine.
+HopsML asked Hopsworks for them. This module asks AWS' Security Token Service directly, with the
+credentials, region and endpoint that botocore finds in the environment, a profile or the machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hopsml_flows.values.arguments import whole_number
 __all__ = ["assume_role", "get_role", "get_roles"]
 
 ROLE_VARIABLE = "AWS_ROLE_ARN"
-"""Names the default role, as AWS' own tools have it."""
+"""Environment variable that names the default role, as for AWS' own tools."""
 
 _SHORTEST, _LONGEST = 900, 43_200
 
@@ -28,24 +28,26 @@ def assume_role(
 ) -> Credentials:
     """Assume a role, and set AWS' environment variables to its temporary credentials.
 
-    S3 is read and written with them by this process, and by the trials of the experiments that
-    follow, on every worker. They are renewed before they expire, in running trials too, as long as
-    this process runs and its program sets no other credentials. Libraries that have opened a
-    connection to S3 keep the credentials which they opened it with.
+    This process uses them on S3, and so do the trials of all later experiments, on every worker.
+    They are renewed before they expire, also in running trials, while this process runs and its
+    program sets no other credentials. A library that has opened a connection to S3 keeps the
+    credentials that it used.
 
     Args:
-        role_arn: The role, such as ``arn:aws:iam::123456789012:role/analyst``; None for the one
-            that ``AWS_ROLE_ARN`` names.
-        role_session_name: Name that AWS' logs show; None for one that is drawn.
-        duration_seconds: How long credentials hold, from 900 to what the role allows.
+        role_arn: The role, such as ``arn:aws:iam::123456789012:role/analyst``; None for the role
+            in ``AWS_ROLE_ARN``.
+        role_session_name: Name in AWS' logs, of 2 to 64 characters; None for a random one.
+        duration_seconds: Lifetime of the credentials, from 900 to the role's maximum, at most
+            43,200.
 
     Returns:
-        A dict with ``accessKeyId``, ``secretAccessKey`` and ``sessionToken``, which is printed
-        without its secrets.
+        A dict with ``accessKeyId``, ``secretAccessKey`` and ``sessionToken``. Its ``repr`` hides
+        the secrets.
 
     Raises:
         InvalidArgumentError: An argument is wrong, or there is no default role.
-        CredentialsError: AWS refuses or does not answer, or there is no identity to ask with.
+        CredentialsError: AWS refuses or does not answer, or botocore finds no credentials to ask
+            with.
     """
     role = get_role() if role_arn is None else role_arn
     if not isinstance(role, str) or not role.startswith("arn:"):
@@ -60,18 +62,18 @@ def assume_role(
 
 
 def get_role(role_id: str | int = "default") -> str:
-    """The default role.
+    """Return the ARN of the default role.
 
     Args:
-        role_id: ``"default"``: only Hopsworks numbers roles.
+        role_id: ``"default"``; only Hopsworks numbers roles.
 
     Raises:
-        InvalidArgumentError: There is none.
-        UnsupportedOperationError: It has a number.
+        InvalidArgumentError: ``AWS_ROLE_ARN`` is not set.
+        UnsupportedOperationError: ``role_id`` is not ``"default"``.
     """
     if role_id != "default":
         raise UnsupportedOperationError(
-            "credentials_provider.get_role: only Hopsworks numbers roles; write the role's ARN"
+            "credentials_provider.get_role: only Hopsworks numbers roles; use the role's ARN"
         )
     role = os.environ.get(ROLE_VARIABLE)
     if not role:
@@ -82,6 +84,6 @@ def get_role(role_id: str | int = "default") -> str:
 
 
 def get_roles() -> list[str]:
-    """The roles that are known here: the default one, if there is one."""
+    """Return the known roles: the default role's ARN, if ``AWS_ROLE_ARN`` is set."""
     role = os.environ.get(ROLE_VARIABLE)
     return [role] if role else []

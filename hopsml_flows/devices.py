@@ -1,8 +1,15 @@
 """The GPUs, processors and memory that a training function may use, named as in ``hops.devices``.
 
-Inside a trial they are the trial's: its worker's GPUs, its own processes. Outside they are those of
-the calling process. Never an error where there is no GPU, no driver, or no NVML. Sizes are in
-bytes, utilizations in percent.
+Inside a trial these are the trial's: the GPUs of its worker, and the use by its own processes.
+Outside they are those of the calling process. A missing GPU, driver or NVML is no error. Sizes are
+in bytes, utilizations in percent.
+
+Example:
+    >>> from hopsml_flows import devices
+    >>> devices.get_num_gpus() == len(devices.gpus())
+    True
+    >>> devices.memory().used > 0
+    True
 """
 
 from __future__ import annotations
@@ -13,5 +20,5 @@ __all__ = ["Cpu", "Gpu", "Memory", "cpu", "get_num_gpus", "gpus", "memory"]
 
 
 def get_num_gpus() -> int:
-    """Number of NVIDIA GPUs this process may use (``CUDA_VISIBLE_DEVICES`` respected)."""
+    """Return the number of NVIDIA GPUs that this process may use (see ``CUDA_VISIBLE_DEVICES``)."""
     return len(visible_gpus())

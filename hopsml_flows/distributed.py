@@ -1,7 +1,13 @@
-"""Which process of a distributed training this is, for training functions.
+"""The role of this process in a distributed trial, for training functions.
 
 For training functions that ``experiment.mirrored``, ``parameter_server`` or ``distributed`` runs,
 or a search with ``processes_per_trial``.
+
+Example:
+    >>> from hopsml_flows import distributed
+    >>> def train():
+    ...     if distributed.is_chief():
+    ...         print("checkpoints in", distributed.checkpoint_dir())
 """
 
 from __future__ import annotations
@@ -15,62 +21,62 @@ __all__ = ["checkpoint_dir", "index", "is_chief", "role", "serve"]
 
 
 def role() -> str:
-    """What this process does: "chief", "worker", "ps" or "evaluator".
+    """Return the role of this process: "chief", "worker", "ps" or "evaluator".
 
     PyTorch's processes are all workers.
 
     Raises:
-        NotInTrialError: This is no process of a distributed training.
+        NotInTrialError: This process is not part of a distributed trial.
     """
     return current_process("distributed.role()")[0].member.role.value
 
 
 def index() -> int:
-    """Number of this process among those with its role, from 0.
+    """Return the number of this process among those with its role, from 0.
 
     Raises:
-        NotInTrialError: This is no process of a distributed training.
+        NotInTrialError: This process is not part of a distributed trial.
     """
     return current_process("distributed.index()")[0].member.index
 
 
 def is_chief() -> bool:
-    """Whether this process leads: its outputs and its TensorBoard events are the experiment's.
+    """Whether this process is the leader, whose outputs and TensorBoard events are the trial's.
 
-    That is the chief, or with PyTorch the one of rank 0.
+    The leader is the chief, or with PyTorch the process of rank 0.
 
     Raises:
-        NotInTrialError: This is no process of a distributed training.
+        NotInTrialError: This process is not part of a distributed trial.
     """
     return current_process("distributed.is_chief()")[0].leads
 
 
 def checkpoint_dir() -> str:
-    """Local directory for checkpoints, shared by all processes and all attempts.
+    """Return the local directory for checkpoints, shared by all processes and attempts of a trial.
 
-    After a process died, all are started again, and find here what was written before: for
-    instance ``keras.callbacks.BackupAndRestore(distributed.checkpoint_dir())`` goes on from the
-    last epoch. On a local project it is the directory ``checkpoints`` of the experiment. Otherwise
-    it is shared by the processes of one machine, and what the chief's machine has is brought to
-    the project now and then, and to other machines before a restart.
+    When a process dies, all are started again, and find the earlier checkpoints here. For example,
+    ``keras.callbacks.BackupAndRestore(distributed.checkpoint_dir())`` continues after the last
+    epoch. On a local project it is the directory ``checkpoints`` in the trial's. Otherwise the
+    processes of one machine share it. The content on the leader's machine is copied to the project
+    every ``sync_interval`` seconds, and from there to other machines before a restart.
 
     Returns:
-        An absolute path with a slash at its end, as that of ``tensorboard.logdir()``.
+        An absolute path with a slash at its end, like that of ``tensorboard.logdir()``.
 
     Raises:
-        NotInTrialError: This is no process of a distributed training.
+        NotInTrialError: This process is not part of a distributed trial.
     """
     return f"{current_process('distributed.checkpoint_dir()')[1]}/"
 
 
 def serve() -> NoReturn:
-    """Be the TensorFlow server that the chief needs of a worker or a parameter server.
+    """Run the TensorFlow server that the chief needs on each worker and parameter server.
 
-    It does not return: the process is ended when the chief is done.
+    It never returns: this process is ended when the chief is done.
 
     Raises:
-        NotInTrialError: This is no process of a distributed training.
-        NotServingError: It is none that serves.
+        NotInTrialError: This process is not part of a distributed trial.
+        NotServingError: The chief needs no server of this process.
     """
     process, _ = current_process("distributed.serve()")
     if not process.serves:

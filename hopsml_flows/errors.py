@@ -1,40 +1,40 @@
 """Every error this project raises on purpose, and its one warning.
 
-The module is below all others but ``redaction`` and ``text``, so that every layer may raise from
-it. What looks like a secret of a URL is struck out of every message, and every message can be
-written anywhere. An error that a caller may want to catch as a built-in mixes that built-in in::
+The module imports only ``redaction`` and ``text``, so that every layer may raise from it. Every
+message can be written anywhere: what looks like a secret in a URL is struck out. Errors inherit
+from the built-in error that a caller may want to catch::
 
     HopsmlError
     ├── InvalidArgumentError (ValueError)        a caller's argument is wrong; it had no effect
-    │   ├── InvalidFunctionError (TypeError)         not a function, or not one that can be shipped
-    │   ├── FunctionNotFoundError (ImportError)      an import string that does not resolve
-    │   ├── SignatureMismatchError (TypeError)       hyperparameters that the function does not take
-    │   ├── InvalidSpaceError                        value lists, bounds
+    │   ├── InvalidFunctionError (TypeError)         not a function, or one that cannot be shipped
+    │   ├── FunctionNotFoundError (ImportError)      an import string does not resolve
+    │   ├── SignatureMismatchError (TypeError)       the function lacks the hyperparameters
+    │   ├── InvalidSpaceError                        wrong value lists or bounds
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
-    │   ├── NotFoundError (LookupError)              no experiment or trial of that name, or several
-    │   ├── InvalidReportError                       a running trial reported what is no metric
+    │   ├── NotFoundError (LookupError)              a name matches none, or several
+    │   ├── InvalidReportError                       a training function reported no valid metric
     │   └── ExperimentRunningError                   another driver runs the experiment to resume
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
-    ├── WorkerLostError (RuntimeError)           the process of a trial died under it
-    ├── ResourceUnavailableError (RuntimeError)  no worker has the GPU or resource asked for
+    ├── WorkerLostError (RuntimeError)           the process that ran a trial died
+    ├── ResourceUnavailableError (RuntimeError)  no worker has the requested GPU or resource
     │   └── TooFewWorkersError                       a distributed trial has more processes
     ├── MissingPackageError (ImportError)        a verb needs a package that is not installed
     ├── UnsuitableKerasError (RuntimeError)      Keras 3 cannot train under the strategy
     ├── NotServingError (RuntimeError)           a server of a distributed trial returned too early
-    ├── StorageUnavailableError (OSError)        storage did not take a trial's files; they are kept
-    │   └── ExperimentInterruptedError               nor the driver's: `resume=` goes on
-    ├── ExperimentTakenOverError (RuntimeError)  another driver took over while this one stood still
+    ├── StorageUnavailableError (OSError)        storage did not accept or return a trial's files
+    │   └── ExperimentInterruptedError               nor the driver's files; `resume=` continues
+    ├── ExperimentTakenOverError (RuntimeError)  another driver took over from a suspended one
     ├── DamagedFileError (ValueError)            a file of an experiment is not what was written
     ├── NoSpaceError (OSError)                   not enough room for a copy
-    ├── UnsupportedOperationError (NotImplementedError)  the storage has no such notion
+    ├── UnsupportedOperationError (NotImplementedError)  gone, or not supported by the storage
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
-    ├── NotInTrialError (RuntimeError)           called outside a trial what only a trial has
+    ├── NotInTrialError (RuntimeError)           a helper for trials was called outside of a trial
     ├── CredentialsError (PermissionError)       AWS gives no temporary credentials
-    ├── PrefectServerError (RuntimeError)        a Prefect server does not start, or is none
-    └── TensorBoardError (RuntimeError)          a TensorBoard that somebody waits for does not run
+    ├── PrefectServerError (RuntimeError)        a Prefect server cannot start or be used
+    └── TensorBoardError (RuntimeError)          a TensorBoard in the foreground cannot run
 
     HopsmlWarning (UserWarning)
 """
@@ -86,10 +86,14 @@ __all__ = [
 
 
 class HopsmlError(Exception):
-    """Base of every error raised on purpose; its message can be written anywhere.
+    """Base of every error that the project raises on purpose. Its message can be written anywhere.
 
     Args:
-        *args: As of any exception. Secrets in URLs are struck out of texts.
+        *args: As of any exception. Secrets in the URLs of texts are struck out.
+
+    Example:
+        >>> print(HopsmlError("cannot reach s3://key:secret@bucket"))
+        cannot reach s3://key:***@bucket
     """
 
     def __init__(self, *args: object) -> None:
@@ -100,10 +104,10 @@ class HopsmlError(Exception):
 
 
 class HopsmlWarning(UserWarning):
-    """Something was mended or left out that the caller should know of.
+    """Tells the user of something that was corrected or left out.
 
     Args:
-        *args: As of any exception. Secrets in URLs are struck out of texts.
+        *args: As of any exception. Secrets in the URLs of texts are struck out.
     """
 
     def __init__(self, *args: object) -> None:
@@ -166,7 +170,7 @@ class InvalidArgumentError(HopsmlError, ValueError):
 
 
 class InvalidFunctionError(InvalidArgumentError, TypeError):
-    """The training function is not callable, or cannot be sent to a worker."""
+    """The training function cannot be called, or cannot be sent to a worker."""
 
 
 class FunctionNotFoundError(InvalidArgumentError, ImportError):
@@ -190,27 +194,27 @@ class InvalidClusterError(InvalidArgumentError):
 
 
 class NotFoundError(InvalidArgumentError, LookupError):
-    """A name means no experiment or trial that there is, or more than one."""
+    """A name matches no experiment or trial, or more than one."""
 
 
 class InvalidReportError(InvalidArgumentError):
-    """A training function reported something that is no metric, or went back in its steps."""
+    """A training function reported something that is no metric, or a step below the last one."""
 
 
 class ExperimentRunningError(InvalidArgumentError):
-    """The experiment to resume is run by another driver, which the message names."""
+    """Another driver, which the message names, runs the experiment to resume."""
 
 
 class InvalidOutputError(HopsmlError, ValueError):
-    """A training function returned something that is not a result."""
+    """A training function returned something that cannot be a result."""
 
 
 class TrialFailedError(HopsmlError, RuntimeError):
     """A trial failed.
 
     Args:
-        message: Why, in one line.
-        result: The trial's result with its error and traceback.
+        message: The reason, in one line.
+        result: The trial's result, with its error and traceback.
     """
 
     def __init__(self, message: str, result: Any = None) -> None:
@@ -226,39 +230,39 @@ class TrialTimeoutError(HopsmlError, TimeoutError):
 
 
 class WorkerLostError(HopsmlError, RuntimeError):
-    """The process that ran a task died, or left the cluster, before it answered."""
+    """The process that ran a task died, or left the cluster, before it returned."""
 
 
 class ResourceUnavailableError(HopsmlError, RuntimeError):
-    """No worker of the cluster has the GPU, or another resource, that a task asks for."""
+    """No worker of the cluster has the GPU, or another resource, that a task needs."""
 
 
 class TooFewWorkersError(ResourceUnavailableError):
-    """A distributed trial has more processes than the cluster has workers for it."""
+    """A distributed trial has more processes than the cluster has suitable workers."""
 
 
 class MissingPackageError(HopsmlError, ImportError):
-    """A verb, or what its training function does, needs a package that is not installed."""
+    """A verb, or a call of its training function, needs a package that is not installed."""
 
 
 class UnsuitableKerasError(HopsmlError, RuntimeError):
-    """Keras 3 was asked to train under a strategy of several processes, which it cannot."""
+    """Keras 3 cannot train under a strategy of several processes."""
 
 
 class NotServingError(HopsmlError, RuntimeError):
-    """A worker or parameter server returned while the chief needed it, or another one serves."""
+    """A server of a distributed trial returned too early, or another process called ``serve()``."""
 
 
 class StorageUnavailableError(HopsmlError, OSError):
-    """Storage did not take what belongs to it, for as long as it was waited for."""
+    """Storage did not answer, or did not accept a file, within the time limit."""
 
 
 class DamagedFileError(HopsmlError, ValueError):
     """A file of an experiment is not what was written there: cut short, edited, or another's.
 
     Args:
-        file: Its path.
-        reason: What is wrong with it, as the end of a sentence.
+        file: The file's path.
+        reason: What is wrong with the file, as the end of a sentence that begins with its path.
     """
 
     def __init__(self, file: str, reason: str) -> None:
@@ -271,14 +275,14 @@ class DamagedFileError(HopsmlError, ValueError):
 
 
 class ExperimentInterruptedError(StorageUnavailableError):
-    """Storage refused what the driver of an experiment writes, until the driver ended the run.
+    """Storage refused the driver's files for so long that the driver ended the run.
 
-    What was committed is safe, and ``resume=<experiment id>`` goes on.
+    Committed trials are safe. To continue, make the same call with ``resume="<experiment id>"``.
 
     Args:
-        message: Why, where the kept files lie, and how to go on.
+        message: The reason, where the kept files lie, and how to continue.
         experiment_id: The experiment's identifier.
-        kept: Where trials keep their files, each as ``host:directory``.
+        kept: Directories with files that storage did not accept, each as ``host:directory``.
     """
 
     def __init__(self, message: str, experiment_id: str, kept: tuple[str, ...] = ()) -> None:
@@ -291,11 +295,11 @@ class ExperimentInterruptedError(StorageUnavailableError):
 
 
 class ExperimentTakenOverError(HopsmlError, RuntimeError):
-    """Another driver took the experiment over, since this one gave no sign of life for too long.
+    """Another driver took the experiment over, because this one gave no sign of life for too long.
 
     Args:
         experiment_id: The experiment's identifier.
-        taker: Who has the experiment now.
+        taker: The driver that has the experiment now, in words.
     """
 
     def __init__(self, experiment_id: str, taker: str) -> None:
@@ -311,18 +315,18 @@ class ExperimentTakenOverError(HopsmlError, RuntimeError):
 
 
 class NoSpaceError(HopsmlError, OSError):
-    """There is not enough room for a copy; nothing was copied."""
+    """A copy needs more room than there is; nothing was copied."""
 
 
 class UnsupportedOperationError(HopsmlError, NotImplementedError):
-    """There is no such notion any more, or not on the project's storage, or no way to it."""
+    """The operation no longer exists, or the project's storage does not support it."""
 
 
 class ExperimentFailedError(HopsmlError, RuntimeError):
     """No trial of an experiment succeeded.
 
     Args:
-        message: Why the first trial failed.
+        message: The reason why the first trial failed.
         result: The experiment's result, with all its failed trials.
     """
 
@@ -335,11 +339,11 @@ class ExperimentFailedError(HopsmlError, RuntimeError):
 
 
 class NotInTrialError(HopsmlError, RuntimeError):
-    """A helper that belongs to a running trial was called outside of one."""
+    """A helper for running trials was called outside of one."""
 
 
 class CredentialsError(HopsmlError, PermissionError):
-    """AWS gives no temporary credentials: no identity to ask with, a refusal, or no answer."""
+    """AWS gave no temporary credentials: no credentials to ask with, a refusal, or no answer."""
 
 
 class PrefectServerError(HopsmlError, RuntimeError):
@@ -347,11 +351,11 @@ class PrefectServerError(HopsmlError, RuntimeError):
 
 
 class TensorBoardError(HopsmlError, RuntimeError):
-    """A TensorBoard that somebody asked for does not run."""
+    """A TensorBoard in the foreground cannot run."""
 
 
 class _Text(str):
-    """A value's text, printed as it is rather than quoted."""
+    """The text of a value, whose ``repr`` is the text itself, without quotes."""
 
     __slots__ = ()
 

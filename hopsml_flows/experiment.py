@@ -1,6 +1,6 @@
-"""The verbs: each runs the training function as an experiment, and each is a Prefect flow.
+"""The verbs. Each is a Prefect flow that runs the training function as an experiment.
 
-Programs written for HopsML import this module instead of ``hops.experiment``.
+Programs written for HopsML import this module in place of ``hops.experiment``.
 """
 
 from __future__ import annotations

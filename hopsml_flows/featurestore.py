@@ -1,7 +1,7 @@
-"""Training datasets of a project, as ``hops.featurestore`` finds them.
+"""Paths of a project's training datasets, named as in ``hops.featurestore``.
 
-Files of training datasets lie in the project. All else of a feature store is a service of
-Hopsworks, whose SDK asks it.
+The files of training datasets lie in the project. The rest of a feature store is a service of
+Hopsworks, which Hopsworks' SDK calls.
 """
 
 from __future__ import annotations
@@ -20,31 +20,39 @@ _SUFFIX = "_featurestore"
 
 
 def project_featurestore() -> str:
-    """Name of the project's feature store."""
+    """Return the name of the project's feature store."""
     return f"{current_project().name.lower()}{_SUFFIX}"
 
 
 def project_training_datasets() -> str:
-    """Name of the project's directory of training datasets."""
+    """Return the name of the project's directory with training datasets."""
     return training_datasets(current_project().name)
 
 
 def get_training_dataset_path(
     training_dataset: str, featurestore: str | None = None, training_dataset_version: int = 1
 ) -> str:
-    """Path of a training dataset's files, which the project's directory holds.
+    """Return the path of a training dataset in the project.
 
     Args:
-        training_dataset: Its name.
-        featurestore: The feature store; None for the project's.
-        training_dataset_version: Its version.
+        training_dataset: The dataset's name.
+        featurestore: The feature store's name; None for the project's.
+        training_dataset_version: The dataset's version, from 1.
 
     Returns:
-        A URL, or an absolute path where the project is local: of the directory, or of the file if
-        the dataset is one.
+        A URL, or an absolute path if the project is local. It leads to the file or directory in
+        the version's directory that has the dataset's name, or to the version's directory.
 
     Raises:
-        NotFoundError: There is no such dataset.
+        NotFoundError: The dataset does not exist.
+
+    Example:
+        >>> from hopsml_flows import featurestore, hdfs
+        >>> datasets = featurestore.project_training_datasets()
+        >>> hdfs.dump("a,b", f"{datasets}/digits_1/digits.csv")
+        >>> path = featurestore.get_training_dataset_path("digits")
+        >>> path.endswith("/digits_1/digits.csv")
+        True
     """
     name = training_dataset
     version = whole_number("training_dataset_version", training_dataset_version, least=1)
@@ -63,7 +71,7 @@ def get_training_dataset_path(
             f"{name}_{version}",
             f"must be a dataset of {project.full(above)}, which has {there}",
         )
-    # Spark writes a directory of the dataset's name, others a file.
+    # Spark writes a directory with the dataset's name, other programs a file.
     ours = [entry for entry in entries if entry == name or entry.startswith(f"{name}.")]
     return place.below(ours[0]).full if len(ours) == 1 else place.full
 

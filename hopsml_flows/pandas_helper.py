@@ -1,8 +1,16 @@
 """Pandas data frames as files of the project, named as in ``hops.pandas_helper``.
 
-Paths are those of ``hopsml_flows.hdfs``. A file is read whole, from a copy on this machine where
-the project is not local, and appears when it is written whole; its name's ending decides about
-compression, as in pandas. Pandas is no dependency of this package.
+Paths are those of ``hopsml_flows.hdfs``. If the project is remote, a file is read from a copy on
+this machine. A written file appears when it is whole. As in pandas, the end of the name selects
+the compression. Pandas is no dependency of this package.
+
+Example:
+    >>> import pandas as pd
+    >>> from hopsml_flows import pandas_helper
+    >>> frame = pd.DataFrame({"lr": [0.1, 0.2], "loss": [3, 4]})
+    >>> pandas_helper.write_csv("Resources/table.csv.gz", frame, index=False)
+    >>> pandas_helper.read_csv("Resources/table.csv.gz").loss.tolist()
+    [3, 4]
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.errors import MissingPackageError
 from hopsml_flows.hdfs.local_paths import local_path
 from hopsml_flows.hdfs.places import AnyPath, place_of
-from hopsml_flows.hdfs.transfer import written
+from hopsml_flows.hdfs.transfer import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +53,7 @@ def read_csv(hdfs_filename: AnyPath, **kwds: Any) -> Any:
 
     Raises:
         MissingPackageError: Pandas is not installed.
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
     """
     return _read("read_csv", hdfs_filename, kwds)
 
@@ -91,55 +99,57 @@ def read_excel(hdfs_filename: AnyPath, **kwds: Any) -> Any:
 
 
 def write_csv(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
-    """Write a CSV file, over one that is there.
+    """Write a data frame to a CSV file, and replace an existing one.
 
     Args:
-        hdfs_filename: The file; its directory is made.
-        dataframe: What to write.
+        hdfs_filename: The file; its directory is created.
+        dataframe: The data frame.
         **kwds: As of ``DataFrame.to_csv``.
     """
     _write(hdfs_filename, lambda path: dataframe.to_csv(path, **kwds))
 
 
 def write_parquet(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
-    """Write a Parquet file, over one that is there.
+    """Write a data frame to a Parquet file, and replace an existing one.
 
     Args:
-        hdfs_filename: The file; its directory is made.
-        dataframe: What to write.
+        hdfs_filename: The file; its directory is created.
+        dataframe: The data frame.
         **kwds: As of ``DataFrame.to_parquet``.
     """
     _write(hdfs_filename, lambda path: dataframe.to_parquet(path, **kwds))
 
 
 def write_json(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
-    """Write a JSON file, over one that is there.
+    """Write a data frame to a JSON file, and replace an existing one.
 
     Args:
-        hdfs_filename: The file; its directory is made.
-        dataframe: What to write.
+        hdfs_filename: The file; its directory is created.
+        dataframe: The data frame.
         **kwds: As of ``DataFrame.to_json``.
     """
     _write(hdfs_filename, lambda path: dataframe.to_json(path, **kwds))
 
 
 def write_hdf(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
-    """Write an HDF5 file, over one that is there; needs PyTables.
+    """Write a data frame to an HDF5 file, and replace an existing one; needs PyTables.
 
     Args:
-        hdfs_filename: The file; its directory is made.
-        dataframe: What to write.
+        hdfs_filename: The file; its directory is created.
+        dataframe: The data frame.
         **kwds: As of ``DataFrame.to_hdf``, such as ``key``.
     """
     _write(hdfs_filename, lambda path: dataframe.to_hdf(path, **kwds))
 
 
 def write_excel(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> None:
-    """Write an Excel file, over one that is there; needs openpyxl or another engine of pandas.
+    """Write a data frame to an Excel file, and replace an existing one.
+
+    Needs openpyxl or another engine of pandas.
 
     Args:
-        hdfs_filename: The file; its directory is made.
-        dataframe: What to write.
+        hdfs_filename: The file; its directory is created.
+        dataframe: The data frame.
         **kwds: As of ``DataFrame.to_excel``.
     """
     _write(hdfs_filename, lambda path: dataframe.to_excel(path, **kwds))
@@ -147,7 +157,7 @@ def write_excel(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) ->
 
 def _write(hdfs_filename: AnyPath, write: Callable[[str], object]) -> None:
     place = place_of(hdfs_filename, argument="hdfs_filename")
-    written(place, lambda local: write(str(local)))
+    write_whole(place, lambda local: write(str(local)))
 
 
 def _read(function: str, hdfs_filename: AnyPath, arguments: dict[str, Any]) -> Any:

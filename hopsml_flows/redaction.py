@@ -1,9 +1,9 @@
-"""Secrets that people write into URLs, struck out of what is shown.
+"""Strikes the secrets in URLs out of texts that are shown.
 
-Below everything, so that every error can pass through it. When in doubt it strikes out too much:
-what is shown may then lack a part of a path, but no secret is in it. In free text, such as the
-message of a library, it looks at what has the form of a URL; a value that a caller passed as a URL
-is struck out whatever form it has.
+This module imports no other of the package, so that every error can pass through it. When in doubt
+it strikes out too much: the text may lack a part of a path, but contains no secret. In free text,
+such as a library's message, it treats what has the form of a URL. A value that a caller passed as a
+URL is treated in any form.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ STRUCK = "***"
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:/+"
 
-# From the colon to the last "@": a password may hold any sign that should have been escaped. Digits
-# and a slash after the colon are a port with a path behind it, but S3 has no ports.
+# From the colon to the last "@": a password may contain signs that should have been escaped. Digits
+# and a slash after the colon are a port before a path, but S3 has no ports.
 _USERINFO = re.compile(
     r"(?:s3a?:/*|(?!s3a?:)[A-Za-z][A-Za-z0-9+.-]*:/+(?![^/@:?#]*:\d{1,5}(?:[/?#]|$)))[^/@:?#]*(:.*@)",
     re.DOTALL,
 )
 _WITHOUT_SCHEME = re.compile(r"/*[^/@:?#]*(:.*@)", re.DOTALL)
-# The last two are URLs whose slashes, or whose scheme, the writer forgot.
+# The last two are URLs without their slashes, or without their scheme.
 _URL = re.compile(rf"{_SCHEME}\S*|\bs3a?:\S*@\S*|(?<![\w:/])//[^/\s:@]*:[^\s@]*@\S*")
 
-# A query, a fragment or the parameters of a path; the signs may be escaped.
+# The start of a query, a fragment or a path's parameters; the signs may be escaped.
 _OPENING = re.compile(r"[?#;]|%3[fFbB]|%23")
 _QUERY = re.compile(r"\?|%3[fF]")
 _PARAMETER = re.compile(r"(?:[?#;&]|%3[fFbB]|%23|%26)([^?#;&=]*?)(?:=|%3[dD])")
@@ -40,26 +40,34 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 
-# Parameters of URLs of storages, which say nothing that is secret.
+# Parameters in URLs of storages that are never secret.
 _HARMLESS = frozenset({"replication", "op", "user.name", "versionid", "prefix", "delimiter"})
 
 _ENTRY = re.compile(r"""(['"])([^'"\s]+)\1: (['"])(?:(?!\3).|\\.)*\3""")
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what bears this name is likely to be secret, such as "token" or "AWS_SECRET_KEY".
+    """Whether the value of this name is likely to be secret.
 
     Args:
         name: Name of a parameter, an option or a variable.
+
+    Example:
+        >>> is_secret_name("AWS_SECRET_KEY"), is_secret_name("learning_rate")
+        (True, False)
     """
     return _SECRET_NAME.search(unquote(name)) is not None
 
 
 def redacted(text: str) -> str:
-    """A text with the secrets of the URLs in it struck out.
+    """Return a text with the secrets in its URLs struck out.
 
     Args:
         text: The text, such as an error's message.
+
+    Example:
+        >>> redacted("cannot reach https://alice:secret@host/path")
+        'cannot reach https://alice:***@host/path'
     """
     if ":" not in text or ("/" not in text and "@" not in text):
         return text
@@ -67,16 +75,20 @@ def redacted(text: str) -> str:
 
 
 def redacted_url(url: str) -> str:
-    """A value that was meant to be a URL, with everything struck out that may be secret.
+    """Return a URL with everything struck out that may be secret.
 
     Args:
-        url: The value, well-formed or not.
+        url: The URL, well-formed or not.
+
+    Example:
+        >>> redacted_url("https://host/path?token=secret")
+        'https://host/path?token=***'
     """
     return _struck(url, in_text=False)
 
 
 def has_secret(url: str) -> bool:
-    """Whether there may be a secret in a URL.
+    """Whether a URL may contain a secret.
 
     Args:
         url: An fsspec URL.
@@ -85,10 +97,14 @@ def has_secret(url: str) -> bool:
 
 
 def shown_value(value: object) -> str:
-    """``repr`` of a caller's value without the secrets of URLs, and of entries with such a name.
+    """Return the ``repr`` of a value without the secrets in URLs and in entries with secret names.
 
     Args:
         value: Anything.
+
+    Example:
+        >>> shown_value({"token": "secret", "n": 1})
+        "{'token': ***, 'n': 1}"
     """
     if type(value) is str:
         return repr(redacted_url(value))
@@ -103,7 +119,7 @@ def shown_value(value: object) -> str:
 
 def _shown_entry(entry: tuple[object, object]) -> str:
     key, value = entry
-    # A search space has lists: "passes" or "tokens" may be a hyperparameter.
+    # Not lists, as in a search space: "passes" or "tokens" may be a hyperparameter.
     secret = isinstance(key, str) and is_secret_name(key) and isinstance(value, (str, bytes))
     return f"{key!r}: {STRUCK if secret else shown_value(value)}"
 
@@ -113,15 +129,15 @@ def _without_entry(found: re.Match[str]) -> str:
 
 
 def _struck(url: str, *, in_text: bool) -> str:
-    """A URL without its secrets.
+    """Return a URL without its secrets.
 
     Args:
-        url: The URL, or what stands for one.
-        in_text: Whether it is a part of a text: then signs at its end may be the text's, and
-            queries are anybody's.
+        url: The URL, well-formed or not.
+        in_text: Whether it is a part of a text. Then signs at its end may belong to the text, and
+            only the parameters with secret names are struck out.
     """
     has_scheme = re.match(_SCHEME, url) is not None
-    # "s3:KEY:SECRET@bucket" has no slashes, which its writer forgot.
+    # "s3:KEY:SECRET@bucket" lacks its slashes.
     found = _USERINFO.search(url) or (None if has_scheme else _WITHOUT_SCHEME.match(url))
     start, end = found.span(1) if found else (0, 0)
     parameter = _first_secret(url, all_of_query=has_scheme and not in_text)
@@ -131,15 +147,15 @@ def _struck(url: str, *, in_text: bool) -> str:
     tail = STRUCK + (trailing[0] if trailing else "")
     if not found:
         return url[:parameter] + tail
-    if parameter < end:  # either sign may belong to a password
+    if parameter < end:  # the "?" and the "@" may both belong to the password
         return f"{url[:start]}:{tail}"
     return f"{url[:start]}:{STRUCK}@{url[end:parameter]}{tail}"
 
 
 def _first_secret(url: str, *, all_of_query: bool) -> int | None:
-    """Where the value of the first secret parameter begins, or None.
+    """Return where the value of the first secret parameter begins, or None.
 
-    What is behind it goes too: a secret may contain the signs that end it.
+    The caller strikes out all that follows: a secret may contain the signs that would end it.
     """
     opening = _OPENING.search(url)
     if opening is None:

@@ -1,7 +1,16 @@
-"""Reporting from inside a training function, named as in Maggy.
+"""Reports for training functions, named as in Maggy.
 
-A training function with an argument ``reporter`` is given it; these functions find it from
-anywhere in the trial's code.
+A training function with an argument ``reporter`` receives the trial's reporter. These functions
+find it from anywhere in the trial's code.
+
+Example:
+    >>> from hopsml_flows import reporter
+    >>> def train(lr):
+    ...     loss = 1.0
+    ...     for epoch in range(10):
+    ...         loss *= 1 - lr
+    ...         reporter.broadcast(loss, step=epoch)
+    ...     return loss
 """
 
 from __future__ import annotations
@@ -12,7 +21,7 @@ __all__ = ["Reporter", "broadcast", "current", "log"]
 
 
 def current() -> Reporter:
-    """The running trial's reporter.
+    """Return the running trial's reporter.
 
     Raises:
         NotInTrialError: No trial is running here.
@@ -21,15 +30,15 @@ def current() -> Reporter:
 
 
 def broadcast(metric: object, step: object = None) -> None:
-    """Report the metric that the experiment optimizes, as it is now.
+    """Report the current value of the metric that the experiment optimizes.
 
     Args:
-        metric: A number, a NumPy scalar, or a tensor of one element; may be NaN.
-        step: A whole number from 0, such as the epoch: the previous one or more. None for the
-            previous one plus 1.
+        metric: A number, a NumPy scalar, or a tensor with one element; may be NaN.
+        step: A whole number from 0, such as the epoch, that is not below the previous step. None
+            for the previous step plus 1.
 
     Raises:
-        InvalidReportError: One of them is something else.
+        InvalidReportError: ``metric`` or ``step`` is something else.
         NotInTrialError: No trial is running here.
     """
     current_trial("reporter.broadcast()").reporter.broadcast(metric, step)
@@ -39,7 +48,7 @@ def log(msg: object) -> None:
     """Write a line to the running trial's ``output.log``.
 
     Args:
-        msg: The text, or anything that has one.
+        msg: The text, or an object whose ``str`` is written.
 
     Raises:
         NotInTrialError: No trial is running here.

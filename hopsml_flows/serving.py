@@ -1,4 +1,4 @@
-"""Putting a trained model where it is served from, named as in ``hops.serving``."""
+"""Exports trained models to the project's directory of models, named as in ``hops.serving``."""
 
 from __future__ import annotations
 
@@ -23,18 +23,26 @@ def export(
     """Copy a model to ``Models/<name>/<version>/`` of the project.
 
     Args:
-        model_path: A file, or a directory whose content is the model: on this machine, or else in
-            the project.
-        model_name: The model's name.
-        model_version: Its version.
-        overwrite: Replace files that are there.
+        model_path: A file, or a directory whose content is the model. The path is looked up on
+            this machine first, then in the project.
+        model_name: The model's name, without slashes.
+        model_version: The model's version, from 1.
+        overwrite: Replace existing files of the version; its other files stay.
 
     Returns:
         The full path of the version's directory.
 
     Raises:
-        FileNotFoundError: There is no such file or directory.
+        FileNotFoundError: ``model_path`` does not exist, or is a directory without files.
         FileExistsError: The version exists, and ``overwrite`` is false.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from hopsml_flows import serving
+        >>> _ = Path("model.txt").write_text("weights")
+        >>> path = serving.export("model.txt", "digits", overwrite=True)
+        >>> path.endswith("/Models/digits/1")
+        True
     """
     version = whole_number("model_version", model_version, least=1)
     if not isinstance(model_name, str) or not model_name.strip(". ") or "/" in model_name:
@@ -79,8 +87,8 @@ def _copy(source: Place, target: Place) -> None:
 
 
 _SERVES = (
-    "serves models, which this package does not: serving.export() puts a model into the project, "
-    "from where KServe, TensorFlow Serving or Hopsworks' SDK serve it"
+    "serves models, which this package does not: serving.export() copies a model to the project, "
+    "from which KServe, TensorFlow Serving or Hopsworks' SDK can serve it"
 )
 __getattr__ = unavailable(
     __name__,

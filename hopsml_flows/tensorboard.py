@@ -1,7 +1,7 @@
-"""TensorBoard from inside a training function, named as in ``hops.tensorboard``.
+"""TensorBoard for training functions, named as in ``hops.tensorboard``.
 
-The TensorBoard that shows the trials is the experiment's, which its driver starts; a training
-function only writes what it shows.
+The experiment's driver starts the TensorBoard that shows the trials. A training function only
+writes the events that it shows.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ __all__ = ["interactive_debugger", "logdir", "non_interactive_debugger", "visual
 
 
 def logdir() -> str:
-    """Local directory for the running trial's TensorBoard events.
+    """Return the local directory for the running trial's TensorBoard events.
 
-    It is always local, since TensorFlow writes to no remote storage; the project brings its
-    content to the trial's directory on storage.
+    The directory is always local, because TensorFlow cannot write to remote storage. Where it is
+    not the trial's directory on storage, its content is copied there.
 
     Returns:
-        An absolute path with a slash at its end, as HopsML's: ``logdir() + "model.pt"`` lies
-        inside.
+        An absolute path with a slash at its end, as in HopsML, so that
+        ``logdir() + "model.pt"`` lies inside.
 
     Raises:
         NotInTrialError: No trial is running here.
+
+    Example:
+        >>> from hopsml_flows import tensorboard
+        >>> def train(lr):
+        ...     from torch.utils.tensorboard import SummaryWriter
+        ...     writer = SummaryWriter(tensorboard.logdir())
     """
     return f"{current_trial('tensorboard.logdir()').logdir}/"
 
@@ -37,15 +43,17 @@ def visualize(
     """Show all events below a directory in a TensorBoard, until Ctrl-C or a kernel's interrupt.
 
     Args:
-        hdfs_root_logdir: An experiment's path, or any directory: relative to the project, a URL,
-            or an absolute path.
-        host: Address to listen on; ``HOPSML_TENSORBOARD_HOST`` or this machine's own otherwise.
-        port: Port to listen on; 6006 otherwise, or a free one where that is taken.
+        hdfs_root_logdir: The directory, such as an experiment's: a path relative to the project, a
+            URL, or an absolute path.
+        host: Address to listen on; None for ``HOPSML_TENSORBOARD_HOST``, or 127.0.0.1 if that is
+            not set.
+        port: Port to listen on, 0 for any free one; None for 6006, or any free one if that is
+            taken.
 
     Raises:
-        NotFoundError: There is no such directory.
-        InvalidArgumentError: There is no such address, or the port is taken.
-        TensorBoardError: TensorBoard does not run.
+        NotFoundError: The directory does not exist, or is empty.
+        InvalidArgumentError: This machine does not have the address, or the port is not free.
+        TensorBoardError: TensorBoard cannot run.
     """
     from hopsml_flows.board import Shown, serve  # not needed where a trial runs
     from hopsml_flows.hdfs.places import place_of
@@ -59,7 +67,7 @@ def visualize(
 
 
 def interactive_debugger() -> NoReturn:
-    """Not to be had any more: TensorFlow 2 has no debugger that a TensorBoard steps through.
+    """Always raise: TensorFlow 2 has no debugger that a TensorBoard can step through.
 
     Raises:
         UnsupportedOperationError: Always; says what there is instead.
@@ -68,7 +76,7 @@ def interactive_debugger() -> NoReturn:
 
 
 def non_interactive_debugger() -> NoReturn:
-    """Not to be had any more: TensorFlow 2 has no debugger that listens on a port.
+    """Always raise: TensorFlow 2 has no debugger that listens on a port.
 
     Raises:
         UnsupportedOperationError: Always; says what there is instead.

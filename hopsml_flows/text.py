@@ -1,9 +1,9 @@
-"""Text on its way out of the process: to a log, a terminal, the Prefect server, TensorBoard. Pure.
+"""Makes text safe to write: to a log, a terminal, the Prefect server, TensorBoard. Pure, but `say`.
 
-Python's strings hold what none of these take. A *lone surrogate* stands for a byte that is no
-UTF-8, as in the name of an old file, and no encoder accepts it. *Control sequences* set colours,
-titles and links of a terminal, and are noise or worse anywhere else. Here such text becomes text
-that can be written everywhere. What the user's own values are is never changed.
+Python's strings can hold characters that none of these accept. A *lone surrogate* stands for a byte
+that is not UTF-8, as in the name of an old file, and no encoder accepts it. *Control sequences* set
+colours, titles and links of a terminal, and are noise or worse elsewhere. These functions return
+text that can be written everywhere. They never change the user's own values.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 _SEQUENCE = re.compile(
-    # ECMA-48, in 7 and in 8 bits: CSI (colours, cursor); strings (OSC: titles, links, and the
-    # pictures of DCS and APC), which end with BEL or ST; then all others, of which those that
-    # lack their end lose the beginning.
+    # ECMA-48, in 7 and 8 bits: CSI (colours, cursor); strings (OSC: titles, links; DCS and APC:
+    # pictures), which end with BEL or ST; then all other sequences, also the beginning of those
+    # that lack their end.
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
@@ -36,14 +36,18 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _AT_END = re.compile(r"\x08+(?=\n|$)")
 _SPACE = re.compile(r"\s+")
 _PLAINER = str.maketrans({"…": "...", "·": "-"})
-"""What the project's own lines have beyond ASCII."""
+"""The characters beyond ASCII in the project's own lines, and their replacements."""
 
 
 def is_unicode(text: str) -> bool:
-    """Whether UTF-8 can hold a text: one with a lone surrogate it cannot.
+    r"""Whether UTF-8 can encode a text: it cannot if the text has a lone surrogate.
 
     Args:
         text: Any text.
+
+    Example:
+        >>> is_unicode("é"), is_unicode("\udce9")
+        (True, False)
     """
     try:
         text.encode()
@@ -53,7 +57,7 @@ def is_unicode(text: str) -> bool:
 
 
 def unicode_text(text: str) -> str:
-    r"""A text that UTF-8 can hold: lone surrogates are written as ``\udce9``.
+    r"""Return a text that UTF-8 can encode, with lone surrogates written as ``\udce9``.
 
     Args:
         text: Any text.
@@ -62,13 +66,17 @@ def unicode_text(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    r"""What is to be read of a text, on as many lines as it has.
+    r"""Return the readable part of a text, with its lines.
 
-    Control sequences of terminals are removed, backspaces done. Other characters that are not
-    seen, and lone surrogates, are written as ``\x00`` and ``\udce9``.
+    Control sequences of terminals are removed, and backspaces applied. Other invisible characters
+    and lone surrogates are written as ``\x00`` and ``\udce9``.
 
     Args:
         text: Any text.
+
+    Example:
+        >>> readable("\x1b[31mred\x1b[0m")
+        'red'
     """
     if text.isprintable():
         return text
@@ -81,70 +89,91 @@ def readable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """What is to be read of a text, on one line.
+    r"""Return the readable part of a text, on one line.
 
     Args:
         text: Any text.
+
+    Example:
+        >>> one_line("two\n  lines")
+        'two lines'
     """
     return _SPACE.sub(" ", readable(text)).strip()
 
 
 def text_repr(value: object, most: int = 200) -> str:
-    """The ``repr`` of a value as readable text, whatever the value does; cut where it is long.
+    """Return the ``repr`` of a value as readable text, also if the value's ``repr`` raises.
 
     Args:
         value: Anything.
-        most: So many characters.
+        most: Length, in characters, to which a longer text is cut.
+
+    Example:
+        >>> text_repr("a" * 20, most=5)
+        "'aaa…"
     """
     try:
         text = readable(repr(value))
-    except Exception as error:  # the value's own code; also RecursionError of what is nested deep
+    except (
+        Exception
+    ) as error:  # from the value's code; also RecursionError of a deeply nested value
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def number_text(number: float) -> str:
-    """A number with up to six digits; zero has no sign.
+    """Format a number with up to six significant digits; zero has no sign.
 
     Args:
         number: The number.
+
+    Example:
+        >>> number_text(1 / 3), number_text(-0.0)
+        ('0.333333', '0')
     """
     text = f"{number:.6g}"
     return "0" if text == "-0" else text
 
 
 def fitting(text: str, stream: Any = None) -> str:
-    r"""A text as the encoding of a stream can write it: the rest is written as ``\u2026``.
+    r"""Return a text that a stream's encoding can write.
+
+    Other characters are replaced by ASCII where the project's own lines have them, and written as
+    ``\u2026`` otherwise.
 
     Args:
         text: Any text.
-        stream: Where it goes; None for the standard output.
+        stream: The stream; None for the standard output.
     """
     encoding = getattr(sys.stdout if stream is None else stream, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
         return text.translate(_PLAINER).encode(encoding, "backslashreplace").decode(encoding)
-    except LookupError:  # a stand-in's own idea
+    except LookupError:  # a stand-in for the stream names an unknown encoding
         return unicode_text(text)
     return text
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line for whoever watches; where it cannot be printed, nothing happens.
+    """Print a line for the user; if it cannot be printed, do nothing.
 
-    A terminal that is gone, or a pipe that nothing reads from any more, ends no experiment.
+    So an experiment survives the end of its terminal, or of the process that reads its pipe.
 
     Args:
-        text: The line, or several.
-        stream: Where to; None for the standard output.
+        text: One line or several.
+        stream: The stream; None for the standard output.
+
+    Example:
+        >>> say("trial 3 of 10")
+        trial 3 of 10
     """
     with suppress(OSError, ValueError):  # ValueError: the stream is closed
         print(fitting(text, stream), file=stream, flush=True)
 
 
 def _without_backspaces(text: str) -> str:
-    """A text as it looks at the end; where the cursor stands then does not matter."""
+    """Return a text as a terminal shows it at the end, ignoring the cursor's last position."""
     kept: list[str] = []
     for character in _AT_END.sub("", text):
         if character != "\b":

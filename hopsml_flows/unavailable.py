@@ -1,6 +1,7 @@
-"""What HopsML had and this package has not: errors that say what to write instead.
+"""Errors for names of HopsML that this package lacks; they say what to use instead.
 
-They are raised when a name is used, not when it is imported: programs import more than they call.
+They are raised when the name is called, not when it is imported: programs import more than they
+call.
 """
 
 from __future__ import annotations
@@ -13,18 +14,25 @@ from hopsml_flows.errors import UnsupportedOperationError
 __all__ = ["SDK", "unavailable"]
 
 SDK = "is a service of Hopsworks: use its SDK (pip install hopsworks, hopsworks.login())"
-"""Advice for what only a Hopsworks cluster can answer."""
+"""Advice for names that only a Hopsworks cluster can serve."""
 
 
 def unavailable(module: str, advice: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's ``__getattr__`` that knows names of HopsML's module.
+    """Return a module's ``__getattr__`` that knows the names of HopsML's module.
 
     Args:
         module: The module's name.
-        advice: Name to the rest of a sentence about it.
+        advice: For each name, the rest of a sentence that says what to use instead.
+
+    Example:
+        >>> unavailable("hopsml_flows.util", {"num_gpus": "is now devices.get_num_gpus()"})(
+        ...     "num_gpus"
+        ... )()
+        Traceback (most recent call last):
+        hopsml_flows.errors.UnsupportedOperationError: util.num_gpus is now devices.get_num_gpus()
     """
 
-    def found(name: str) -> Any:
+    def lookup(name: str) -> Any:
         if name not in advice:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
@@ -35,4 +43,4 @@ def unavailable(module: str, advice: Mapping[str, str]) -> Callable[[str], Any]:
         refuse.__name__ = refuse.__qualname__ = name
         return refuse
 
-    return found
+    return lookup

@@ -1,4 +1,4 @@
-"""What programs ask of ``hops.util``: a grid as lists, and how many processes there are."""
+"""A grid as lists, and the numbers of processes, named as in ``hops.util``."""
 
 from __future__ import annotations
 
@@ -18,13 +18,22 @@ __all__ = ["grid_params", "num_executors", "num_param_servers"]
 
 
 def grid_params(dict: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:  # noqa: A002 - HopsML's name
-    """All combinations of values as lists of one length, as ``experiment.launch`` takes them.
+    """Return all combinations of values as lists of equal length, for ``experiment.launch``.
 
     Args:
         dict: Hyperparameter name to its values.
 
     Returns:
         Hyperparameter name to its value in each combination; the last name changes fastest.
+
+    Raises:
+        InvalidSpaceError: There are no names, or one has something other than a list of values
+            that JSON can hold.
+
+    Example:
+        >>> from hopsml_flows import util
+        >>> util.grid_params({"lr": [0.1, 0.01], "units": [8, 16]})
+        {'lr': [0.1, 0.1, 0.01, 0.01], 'units': [8, 16, 8, 16]}
     """
     lists = value_lists("dict", dict)
     combinations = list(itertools.product(*lists.values()))
@@ -32,25 +41,25 @@ def grid_params(dict: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:  # n
 
 
 def num_executors(cluster: str | ClusterConfig | Mapping[str, Any] = "auto") -> int:
-    """How many trials an experiment can run at once: its workers at most.
+    """Return how many trials an experiment can run at the same time: the cluster's most workers.
 
     Args:
-        cluster: What the experiment would be given as ``cluster``.
+        cluster: The experiment's ``cluster`` argument.
 
     Raises:
-        InvalidClusterError: It is none, or its scheduler does not answer.
+        InvalidClusterError: The argument names no cluster, or its scheduler does not answer.
     """
-    # It imports Dask, which a training function's import of this module does not need.
+    # Here, because it imports Dask, which most programs that import this module do not need.
     from hopsml_flows.cluster.open_cluster import count_most_workers
 
     return count_most_workers(cluster)
 
 
 def num_param_servers() -> int:
-    """How many parameter servers a distributed training has.
+    """Return the number of parameter servers of a distributed trial.
 
-    Inside of one they are counted (``TF_CONFIG``). Elsewhere it is what
-    ``experiment.parameter_server`` starts when its ``num_ps`` is not given.
+    Inside one, the variable ``TF_CONFIG`` lists them. Elsewhere this is 1, the default of
+    ``experiment.parameter_server``.
     """
     config = os.environ.get("TF_CONFIG")
     if config is None:
@@ -58,7 +67,7 @@ def num_param_servers() -> int:
     return len(json.loads(config).get("cluster", {}).get("ps", []))
 
 
-_PLAIN = "talks to Hopsworks' REST API, which experiments do not need here: leave it out"
+_PLAIN = "calls Hopsworks' REST API, which experiments do not need here: leave it out"
 __getattr__ = unavailable(
     __name__,
     {

@@ -1,8 +1,8 @@
-"""TensorBoard as a process of its own, over directories of a project on any storage.
+"""TensorBoard in a child process, which shows directories of a project on any storage.
 
-The process that starts one holds its socket, looks after it and ends it; ``child`` is what runs in
-it. What it shows is read from storage, never written. Which experiment gets one, and who is told
-of it, is decided elsewhere.
+The parent process holds the socket, restarts a TensorBoard that dies, and ends it;
+``tensorboard_program`` is the child's program. TensorBoard reads the project and writes nothing to
+it. The driver decides which experiment gets a TensorBoard, and who learns its URL.
 """
 
 from hopsml_flows.board.foreground import serve

@@ -1,7 +1,7 @@
-"""One description of hyperparameters and metrics for several experiments side by side.
+"""Joins the descriptions of several experiments' hyperparameters and metrics. No I/O.
 
-TensorBoard reads one description, of any experiment that it meets first, and shows no column that
-is not in it; so the experiments' own are read, joined, and shown in their place. No I/O.
+TensorBoard reads only one description, that of the first experiment it finds, and shows no column
+that is missing there. So the view shows the joined description in place of the experiments' own.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 
 from hopsml_flows.execution import event_records
 
-__all__ = ["described", "joined"]
+__all__ = ["joined", "read_description"]
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM_BYTES = 4
 
 
-def described(content: bytes) -> Any | None:
-    """The description in an event file.
+def read_description(content: bytes) -> Any | None:
+    """Return the description of an experiment in an event file.
 
     Args:
         content: The file's content.
 
     Returns:
-        A message of TensorBoard's type ``Experiment``, or None where the file describes none.
+        A message of TensorBoard's type ``Experiment``; None if the file has no description.
     """
     from tensorboard.compat.proto import event_pb2
     from tensorboard.plugins.hparams import metadata
@@ -40,13 +40,13 @@ def described(content: bytes) -> Any | None:
 
 
 def joined(descriptions: Iterable[Any]) -> bytes:
-    """The content of an event file that describes several experiments as one.
+    """Return the content of an event file that describes several experiments as one.
 
-    A hyperparameter that several have has all their values: the longest of their intervals, or
-    the values of all. Where their types differ it has no domain, and is text.
+    The domain of a shared hyperparameter covers the domains of all: the smallest interval around
+    them, or the values of all. If their types differ, the hyperparameter is text, without a domain.
 
     Args:
-        descriptions: Theirs.
+        descriptions: The experiments' descriptions.
     """
     from tensorboard.compat.proto import summary_pb2
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
@@ -83,7 +83,7 @@ def _widened(one: Any, other: Any) -> Any:
         return whole
     kinds = {info.WhichOneof("domain") for info in (one, other)}
     if kinds == {"domain_discrete"}:
-        # Messages cannot be hashed.
+        # A dict by text: messages cannot be hashed.
         values = {repr(v): v for info in (one, other) for v in info.domain_discrete.values}
         whole.domain_discrete.values.extend(values.values())
     elif kinds <= {"domain_discrete", "domain_interval"}:
@@ -94,7 +94,7 @@ def _widened(one: Any, other: Any) -> Any:
 
 
 def _numbers(info: Any) -> Iterator[float]:
-    """The ends of an interval, or the values there are."""
+    """Yield the ends of an interval, or the discrete values."""
     if info.WhichOneof("domain") == "domain_interval":
         yield from (info.domain_interval.min_value, info.domain_interval.max_value)
     else:
@@ -102,11 +102,11 @@ def _numbers(info: Any) -> Iterator[float]:
 
 
 def _records(content: bytes) -> Iterator[bytes]:
-    """The records of an event file, without a look at their checksums."""
+    """Yield the records of an event file, without checking their checksums."""
     start = 0
     while start < len(content):
         if len(content) - start < _HEADER.size:
-            return  # it is just being written
+            return  # the record is still being written
         length, _ = _HEADER.unpack_from(content, start)
         start += _HEADER.size
         yield content[start : start + length]

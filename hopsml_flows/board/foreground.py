@@ -1,4 +1,4 @@
-"""A TensorBoard that somebody waits for, until they interrupt it."""
+"""A TensorBoard in the foreground, which runs until the user interrupts it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from hopsml_flows.text import one_line
 __all__ = ["serve"]
 
 _PORT = 6006
-"""TensorBoard's own; another one where that is taken."""
+"""TensorBoard's usual port."""
 
 _HIGHEST = 65535
 
 
 def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> None:
-    """Show something until Ctrl-C; its URL is printed.
+    """Run a TensorBoard until Ctrl-C, and print its URL.
 
     Args:
-        shown: What is shown.
-        host: Address to listen on; None for what the environment says.
-        port: Port to listen on, 0 for any; None for TensorBoard's own, or any where that is taken.
+        shown: The directories to show.
+        host: Address to listen on; None for the environment's, or the loopback address.
+        port: Port to listen on, 0 for any free one; None for 6006, or any free one if that is
+            taken.
 
     Raises:
-        InvalidArgumentError: There is no such address, or the port cannot be had.
-        TensorBoardError: It does not run; the message says why.
+        InvalidArgumentError: This machine does not have the address, or the port is not free.
+        TensorBoardError: TensorBoard cannot run; the message says why.
     """
     reasons: list[str] = []
-    board = _listening(shown, host or settings.host(), port, reasons)
+    board = _open_board(shown, host or settings.host(), port, reasons)
     try:
         board.start()
         print(f"TensorBoard of {one_line(shown.title)}: {board.url} (Ctrl-C ends it)", flush=True)
@@ -43,7 +44,7 @@ def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> 
     raise TensorBoardError(reasons[0])
 
 
-def _listening(shown: Shown, host: str, port: int | None, reasons: list[str]) -> Board:
+def _open_board(shown: Shown, host: str, port: int | None, reasons: list[str]) -> Board:
     if port is not None and not 0 <= port <= _HIGHEST:
         raise InvalidArgumentError("port", port, f"must be a port, from 0 to {_HIGHEST}")
     try:
@@ -53,7 +54,7 @@ def _listening(shown: Shown, host: str, port: int | None, reasons: list[str]) ->
     except OSError as error:
         about_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
         if about_port and port is None:
-            return _listening(shown, host, 0, reasons)
+            return _open_board(shown, host, 0, reasons)
         reason = error.strerror or str(error)
         if about_port:
             raise InvalidArgumentError("port", port, f"must be free on {host} ({reason})") from None

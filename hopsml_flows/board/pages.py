@@ -1,4 +1,4 @@
-"""TensorBoard's pages on a socket that is bound already; TensorBoard itself would bind one."""
+"""Serves TensorBoard's pages on a socket that is bound already; TensorBoard would bind its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["HandedOverServer"]
 
 
 class HandedOverServer:
-    """What TensorBoard calls a ``TensorBoardServer``, with a listening socket of the caller's.
+    """A ``TensorBoardServer``, as TensorBoard calls it, on the caller's listening socket.
 
     Args:
         wsgi_app: TensorBoard's application.
-        flags: Its flags; ``host`` and ``port`` are the socket's.
-        descriptor: The socket.
+        flags: TensorBoard's flags; ``host`` and ``port`` are the socket's.
+        descriptor: The socket's file descriptor.
     """
 
     def __init__(self, wsgi_app: Any, flags: Any, *, descriptor: int) -> None:
@@ -30,11 +30,11 @@ class HandedOverServer:
         self._url = f"http://{flags.host}:{flags.port}"
 
     def serve_forever(self) -> None:
-        """Serve."""
+        """Serve until the process ends."""
         self._server.serve_forever()
 
     def get_url(self) -> str:
-        """Where."""
+        """Return the address that TensorBoard serves on."""
         return self._url
 
 
@@ -44,4 +44,4 @@ class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing."""
+        """Log nothing."""

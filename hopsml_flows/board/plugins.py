@@ -1,6 +1,6 @@
-"""TensorBoard's plugins for an experiment that runs: HPARAMS knows which trials do.
+"""TensorBoard's plugins for a running experiment: the HPARAMS tab shows which trials run.
 
-TensorBoard's pages take a while to import: only its own process does.
+Only TensorBoard's own process imports this module: the plugins take a while to import.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["plugins_while_running"]
 
 
 def plugins_while_running() -> list[Any]:
-    """TensorBoard's own plugins, of which HPARAMS knows running trials."""
+    """Return TensorBoard's own plugins, with HPARAMS extended by running trials."""
     from tensorboard.default import get_plugins
     from tensorboard.plugins.hparams.backend_context import Context
     from tensorboard.plugins.hparams.hparams_plugin import HParamsPlugin
@@ -25,7 +25,7 @@ def plugins_while_running() -> list[Any]:
     class RunningTrials(HParamsPlugin):  # type: ignore[misc]  # TensorBoard has no types
         def __init__(self, context: Any) -> None:
             super().__init__(context)
-            # Private, and the only place where all of the plugin's answers get their data from;
+            # Private, but the only source of data for all of the plugin's answers.
             # tests/integration/test_managed_tensorboard.py fails when it changes.
             self._context = RunningContext(context)
 

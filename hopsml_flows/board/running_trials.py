@@ -1,7 +1,7 @@
-"""Trials that run, as TensorBoard's HPARAMS tab is told of them. No I/O.
+"""Adds the status "running" to the data of TensorBoard's HPARAMS tab. No I/O.
 
-Event files cannot say that a trial runs: TensorBoard keeps the first status that it reads, and of
-a trial without one it says "unknown". While an experiment runs, such a trial runs.
+Event files cannot say that a trial runs: TensorBoard keeps the first status that it reads, and
+shows a trial without one as "unknown". While an experiment runs, a trial without a status runs.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ __all__ = ["with_running"]
 
 
 def with_running(content: dict[str, dict[str, bytes]]) -> dict[str, dict[str, bytes]]:
-    """The HParams data of runs, where those without an end are running.
+    """Return the HParams data of runs, with the status "running" for those that have no end.
 
     Args:
-        content: Run to tag to the data of TensorBoard's HParams plugin.
+        content: The data of TensorBoard's HParams plugin, by run and tag.
     """
     end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_RUNNING)
     data = plugin_data_pb2.HParamsPluginData(session_end_info=end)

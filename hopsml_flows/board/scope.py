@@ -1,4 +1,4 @@
-"""What a TensorBoard shows: the value that travels to its process."""
+"""The directories that a TensorBoard shows: a value that is sent to its process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hopsml_flows.storage import ExperimentPaths, Project
 __all__ = ["USUAL_TRIALS", "Shown"]
 
 USUAL_TRIALS = 1000
-"""What is reckoned with where nobody knows how many trials there will be."""
+"""Assumed number of trials where the number is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Shown:
     """Directories of a project whose event files a TensorBoard shows.
 
     Args:
-        project: The project; it pickles with all that another process needs to reach it.
-        directories: What the runs of a directory are named after, and the directory's path in the
-            project. One whose name is "" is alone, and its runs are named as they are.
+        project: The project.
+        directories: Pairs of a name, which prefixes the directory's runs, and the directory's path
+            in the project. A single directory may have the name "", for no prefix.
         title: Title of the page.
-        runs: Whether trials that have not ended are running: it is shown by whoever runs them.
-        trials: How many trials there are or will be, as far as that is known.
+        runs: Whether the experiment runs, so that trials without an end are shown as running.
+        trials: Number of trials that exist or will exist, as far as known.
     """
 
     project: Project
@@ -37,12 +37,12 @@ class Shown:
     def experiments(
         cls, project: Project, found: Iterable[ExperimentPaths], trials: int | None = None
     ) -> Shown:
-        """Experiments: one alone, or several side by side, each run named after its experiment.
+        """Show one experiment, or several side by side with runs named after their experiments.
 
         Args:
-            project: Their project.
-            found: Their paths; at least one.
-            trials: How many trials they have; None where that is not known.
+            project: The project with the experiments.
+            found: The paths of at least one experiment.
+            trials: Number of their trials; None if unknown.
         """
         count = USUAL_TRIALS if trials is None else trials
         first, *others = found
@@ -53,7 +53,7 @@ class Shown:
 
     @property
     def local_directory(self) -> Path | None:
-        """The one directory, where it is alone and a local one: TensorBoard reads that itself."""
+        """The directory that TensorBoard can read itself: a single one, and local. Else None."""
         root = self.project.local_root
         if root is None or len(self.directories) > 1 or self.directories[0][0]:
             return None

@@ -1,4 +1,4 @@
-"""What the environment says about TensorBoards: whether there is one, and where it listens."""
+"""Settings from the environment: whether TensorBoards start, and where they listen."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hopsml_flows.errors import InvalidArgumentError
 __all__ = ["HOST_VARIABLE", "LOOPBACK", "SWITCH_VARIABLE", "host", "switched_on"]
 
 SWITCH_VARIABLE = "HOPSML_TENSORBOARD"
-"""Environment variable that turns TensorBoards off, or on, where the caller says neither."""
+"""Environment variable that turns TensorBoards on or off if the caller says neither."""
 
 HOST_VARIABLE = "HOPSML_TENSORBOARD_HOST"
 """Environment variable with the address that TensorBoards listen on."""
 
 LOOPBACK = "127.0.0.1"
-"""Where they listen otherwise: whoever reaches a TensorBoard sees what it shows."""
+"""Address that they listen on otherwise: every client that reaches a TensorBoard can read it."""
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -25,11 +25,15 @@ def switched_on(asked: object) -> bool:
     """Whether an experiment starts a TensorBoard.
 
     Args:
-        asked: What its caller said; None leaves it to the environment, which means yes where that
-            says nothing.
+        asked: The caller's choice. None leaves it to ``HOPSML_TENSORBOARD``, and means yes if that
+            is not set.
 
     Raises:
-        InvalidArgumentError: Either is neither yes nor no.
+        InvalidArgumentError: The argument or the variable is neither yes nor no.
+
+    Example:
+        >>> switched_on(False)
+        False
     """
     if isinstance(asked, bool):
         return asked
@@ -44,5 +48,5 @@ def switched_on(asked: object) -> bool:
 
 
 def host() -> str:
-    """The address that TensorBoards listen on; ``0.0.0.0`` and ``::`` are all of the machine's."""
+    """Return the address that TensorBoards listen on; ``0.0.0.0`` and ``::`` are all addresses."""
     return os.environ.get(HOST_VARIABLE) or LOOPBACK

@@ -1,8 +1,8 @@
-"""The process that a TensorBoard runs in, seen from the one that starts it.
+"""Starts, watches and ends the child process that a TensorBoard runs in.
 
-This side binds the socket and keeps it, so that no port is ever guessed, the URL holds from the
-first moment, and a TensorBoard that dies is followed by another on the same URL. The process ends
-when it is told to, and by itself when this one is gone, however that ended.
+The parent binds the socket and keeps it. So no port is guessed, the URL is valid from the start,
+and a TensorBoard that dies is followed by another at the same URL. The child ends when the parent
+ends it, and by itself when the parent is gone, for any reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TRIES = 3
 _PAUSE_SECONDS = 1.0
 
 _IN_ORDER_SECONDS = 60.0
-"""One that lived so long was in order: if it dies, the next one has all its tries."""
+"""Lifetime after which a process that dies does not count against the number of tries."""
 
 _STOP_SECONDS = 10.0
 _TAIL_LINES = 20
@@ -41,16 +41,17 @@ _logger = logging.getLogger(__name__)
 
 
 class Board:
-    """One TensorBoard.
+    """A TensorBoard in a child process, which is started again if it dies.
 
     Args:
-        shown: What it shows.
-        host: Address or name of the interface that it listens on.
-        port: Its port; 0 for any that is free.
-        complain: Told why, from a thread of its own, if it cannot run; otherwise that is logged.
+        shown: The directories to show.
+        host: Address or name of the interface to listen on.
+        port: Port to listen on; 0 for any free one.
+        complain: Called from another thread with the reason if TensorBoard cannot run; by default,
+            the reason is logged as a warning.
 
     Raises:
-        OSError: There is no such address, or the port is taken.
+        OSError: This machine does not have the address, or the port is taken.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Board:
     ) -> None:
         self._shown = shown
         self._complain = complain
-        self._listener = _listening(host, port)
+        self._listener = _listen(host, port)
         self._address: tuple[str, int] = self._listener.getsockname()[:2]
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -72,22 +73,22 @@ class Board:
 
     @property
     def url(self) -> str:
-        """Where it is seen; whoever asks before it has started is answered when it has."""
+        """The TensorBoard's URL. A request before the start is answered after it."""
         name, port = self._address
         if name in ("0.0.0.0", "::"):
             name = socket.getfqdn()
         return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
     def start(self) -> None:
-        """Start it; returns at once, and raises nothing: what goes wrong is logged."""
+        """Start the TensorBoard, and return at once. Failures go to ``complain``."""
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait while it runs; returns when it is closed, or is given up as it cannot run."""
+        """Wait until the TensorBoard is closed, or cannot run."""
         self._thread.join()
 
     def close(self) -> None:
-        """End it and give its port back; returns when both is done."""
+        """End the TensorBoard and release its port; return when both are done."""
         with self._lock:
             self._closing.set()
             process = self._process
@@ -103,21 +104,21 @@ class Board:
 
     def _run(self) -> None:
         try:
-            # Whatever is written there is removed, also by those that were killed.
+            # Removes the files of all its processes, also of those that were killed.
             with tempfile.TemporaryDirectory(
                 prefix="hopsml-tensorboard-", ignore_cleanup_errors=True
             ) as scratch:
                 self._keep_running(scratch)
-        except Exception as error:  # it shows an experiment, and must not cost it anything
+        except Exception as error:  # a TensorBoard must never fail the experiment that it shows
             self._complain(f"TensorBoard cannot run ({type(error).__name__}: {error})")
         finally:
-            self._listener.close()  # nobody shall wait for an answer that does not come
+            self._listener.close()  # so that no client waits for an answer that never comes
 
     def _keep_running(self, scratch: str) -> None:
         tries = 0
-        while (process := self._started(scratch)) is not None:
+        while (process := self._start_process(scratch)) is not None:
             began = time.monotonic()
-            tail = self._outlived(process)
+            tail = self._wait_for_end(process)
             if self._closing.is_set():
                 return
             tries = 1 if time.monotonic() - began > _IN_ORDER_SECONDS else tries + 1
@@ -129,33 +130,33 @@ class Board:
                 return
             self._closing.wait(_PAUSE_SECONDS)
 
-    def _started(self, scratch: str) -> subprocess.Popen[bytes] | None:
+    def _start_process(self, scratch: str) -> subprocess.Popen[bytes] | None:
         with self._lock:
             if self._closing.is_set():
                 return None
             descriptor = self._listener.fileno()
-            reach_loopback_directly()  # TensorBoard asks its data server by gRPC
+            reach_loopback_directly()  # TensorBoard calls its data server by gRPC
             self._process = process = subprocess.Popen(
-                # -P: a tensorboard.py in the working directory is not meant.
+                # -P: do not import a tensorboard.py of the working directory.
                 [sys.executable, "-P", "-m", "hopsml_flows.board.tensorboard_program"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=standing_directory(),
                 pass_fds=[descriptor],
-                process_group=0,  # Ctrl-C belongs to this process, which ends it in its time
+                process_group=0,  # Ctrl-C reaches only this process, which then ends the child
                 env={**os.environ, "TMPDIR": scratch, "CUDA_VISIBLE_DEVICES": ""},
             )
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it died: its output says why
-            # By a pipe: arguments and variables are seen by others, and there may be secrets.
+        with suppress(BrokenPipeError):  # the child died: its output says why
+            # By a pipe: other users can read arguments and variables, and there may be secrets.
             message = (self._shown, descriptor, self._address, scratch)
             pickle.dump(message, process.stdin)
             process.stdin.flush()
         return process
 
-    def _outlived(self, process: subprocess.Popen[bytes]) -> str:
-        """Wait until a process, and what it started, has ended; returns its last words."""
+    def _wait_for_end(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait until a process and its children have ended; return the last line of stderr."""
         assert process.stdin is not None
         assert process.stderr is not None
         lines: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -167,14 +168,14 @@ class Board:
         return next((line for line in reversed(lines) if line), "")
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that listens: from now on, connections wait until somebody takes them."""
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket: connections wait from now on until a server accepts them."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listener = socket.socket(family, kind, protocol)
     try:
-        # The port of one that has just ended may be had again.
+        # The port of a TensorBoard that has just ended can be bound again.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)

@@ -1,9 +1,9 @@
-"""The program of a TensorBoard's process: serves on the socket that it was given.
+"""The program of a TensorBoard's process, which serves on its parent's socket.
 
-It runs alone, as ``python -m hopsml_flows.board.tensorboard_program``. What it shows comes by
-standard input. It exits when that ends, because the process that started it is gone then.
-TensorFlow is never imported: TensorBoard's data server reads event files, and where there is none
-for the platform, or the system limits open files, TensorBoard's own reader in Python.
+It runs as ``python -m hopsml_flows.board.tensorboard_program``. The parent writes to its standard
+input what to show. It exits when standard input ends, because then the parent is gone. TensorFlow
+is never imported: TensorBoard's data server reads the event files. If the platform has none, or the
+system limits open files too much, TensorBoard's own reader in Python does.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ __all__ = ["main"]
 
 _FAST_RELOAD_SECONDS = 2
 _SLOW_RELOAD_SECONDS = 10
-"""How often files are looked at; in Python that takes a second for a thousand trials."""
+"""Seconds between two looks at the files. The reader in Python takes 1 s per 1,000 trials."""
 
 _FIRST_LOOK_SECONDS = 10.0
-"""How long the first page waits for what storage has."""
+"""How long the first page waits at most for the content of storage."""
 
 _FILES_A_TRIAL = 6
-"""So many of a trial the data server keeps open; when it may open no more, it sees nothing."""
+"""Files per trial that the data server keeps open. At the limit on open files it sees none."""
 
 _OTHER_FILES = 100
 
 
 def main() -> None:
-    """Serve a TensorBoard until standard input ends, or SIGTERM comes."""
+    """Serve a TensorBoard until standard input ends or SIGTERM arrives."""
     os.nice(10)  # trials come first
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     shown, descriptor, address, scratch = pickle.load(sys.stdin.buffer)
@@ -48,7 +48,7 @@ def main() -> None:
         _serve(shown, descriptor, address, Path(scratch))
         _end_with(psutil.Process().children())
         sys.stdin.buffer.read()
-        # Whoever started this is gone, and removes nothing any more.
+        # The parent is gone, and cannot remove it.
         shutil.rmtree(scratch, ignore_errors=True)
     except SystemExit:
         pass
@@ -59,8 +59,8 @@ def main() -> None:
 
 
 def _serve(shown: Shown, descriptor: int, address: tuple[str, int], scratch: Path) -> None:
-    # What TensorBoard's own build without TensorFlow has; where it is missing, TensorBoard imports
-    # TensorFlow if that is installed: 800 MB, and seconds.
+    # The mark of TensorBoard's build without TensorFlow. Where it is missing, TensorBoard imports
+    # an installed TensorFlow: 800 MB, and seconds.
     sys.modules["tensorboard.compat.notf"] = types.ModuleType("tensorboard.compat.notf")
     from tensorboard.program import TensorBoard
 
@@ -80,26 +80,26 @@ def _serve(shown: Shown, descriptor: int, address: tuple[str, int], scratch: Pat
         window_title=shown.title,
         load_fast="auto" if fast else "false",
         reload_interval=_FAST_RELOAD_SECONDS if fast else _SLOW_RELOAD_SECONDS,
-        reload_multifile=True,  # several files of a trial grow at a time
+        reload_multifile=True,  # several files of a trial grow at the same time
     )
     board.launch()
 
 
 def _logdir(shown: Shown, scratch: Path) -> Path:
-    """The directory that TensorBoard reads: what is shown itself, or a view of it."""
+    """Return the directory that TensorBoard reads: the shown one itself, or a view."""
     if shown.local_directory is not None:
         return shown.local_directory
     from hopsml_flows.board.view import View
 
     view = View(shown, scratch / f"view-{os.getpid()}")
     threading.Thread(target=view.keep, name="hopsml-view", daemon=True).start()
-    # Whoever looks at once waits a little, rather than to see a page without anything.
+    # The first page waits a little, rather than to be empty.
     view.looked.wait(_FIRST_LOOK_SECONDS)
     return view.root
 
 
 def _end_with(servers: list[psutil.Process]) -> None:
-    """End when the data server does: without it, pages have nothing but errors to show."""
+    """End this process when the data server ends: without it, pages show only errors."""
 
     def look(*_: object) -> None:
         if any(server.status() == psutil.STATUS_ZOMBIE for server in servers):
@@ -119,7 +119,7 @@ def _has_data_server() -> bool:
 
 
 def _may_open(count: int) -> bool:
-    """Whether so many files may be open at a time; the limit is raised as far as that needs."""
+    """Whether ``count`` files may be open at the same time; raise the limit if necessary."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         try:
@@ -130,7 +130,7 @@ def _may_open(count: int) -> bool:
 
 
 def _leave(code: int) -> None:
-    """End this process at once, and before it what it started."""
+    """End this process at once, after its children."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child in psutil.Process().children():
         child.kill()

@@ -1,8 +1,8 @@
-"""A local directory that TensorBoard reads in place of directories it cannot read as they are.
+"""A local directory that TensorBoard reads in place of directories that it cannot read itself.
 
-Remote event files are copied, and what they grow by is added; of local ones there are links. So
-every storage looks alike to TensorBoard, which opens a file once and then only reads on: a file
-that another one has replaced gets another name. Nothing is written to the project.
+Remote event files are copied as they grow; local ones are linked. So every storage looks the same
+to TensorBoard. TensorBoard opens a file once and only reads on, so a replaced file gets another
+name here. Nothing is written to the project.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["View"]
 
 _SHORTEST_PAUSE = 2.0
 _SHARE = 0.1
-"""How much of the time may go into looking: storage has other things to do."""
+"""Share of the time that the view may use for requests, to leave storage to trials."""
 
 _ALL_EVERY = 30
-"""One round in so many also looks at trials that are over: they may be run again."""
+"""One round in this many also looks at trials that have ended: they may run again."""
 
 _CHUNK = 4 << 20
 
@@ -38,12 +38,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _File:
-    """What the view has of a file.
+    """A file in the view.
 
     Args:
         path: The copy, or the link.
-        identity: What tells a local file from another one of its name; None for a remote one.
-        size: Bytes that were copied.
+        identity: Device and inode of a local file; None for a remote one.
+        size: Bytes copied so far.
     """
 
     path: Path
@@ -52,17 +52,17 @@ class _File:
 
 
 class View:
-    """The local directory of what a TensorBoard shows.
+    """A local directory that follows the directories which a TensorBoard shows.
 
     Args:
-        shown: What it shows.
-        root: The directory, which is made.
+        shown: The directories.
+        root: The local directory, which is created.
     """
 
     def __init__(self, shown: Shown, root: Path) -> None:
         self.root = root
         self.looked = threading.Event()
-        """Set when everything has been looked at once."""
+        """Set after the first round."""
         root.mkdir(parents=True)
         self._project = shown.project
         self._directories = shown.directories
@@ -75,20 +75,20 @@ class View:
         self._failed: list[Exception] = []
 
     def keep(self) -> None:
-        """Bring it up to date now and then, without end."""
+        """Bring the view up to date in rounds, forever."""
         while True:
             began = time.monotonic()
-            for error in self.round():  # in this process's output, where only the last is kept
+            for error in self.round():  # the parent keeps the end of this process's output
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             self.looked.set()
             taken = time.monotonic() - began
             time.sleep(max(_SHORTEST_PAUSE, taken * (1 - _SHARE) / _SHARE))
 
     def round(self) -> list[Exception]:
-        """Bring it up to date.
+        """Bring the view up to date.
 
         Returns:
-            What failed, and is tried again in the next round; everything else was done.
+            The errors. What failed is tried again in the next round.
         """
         self._failed = []
         if self._rounds % _ALL_EVERY == 0:
@@ -98,7 +98,9 @@ class View:
         for name, path in self._directories:
             self._look(path, self.root / name, joins=bool(name))
         if self._descriptions != before:
-            self._joined = _File(self._renewed(self.root / TrialFiles.EVENTS_START, self._joined))
+            self._joined = _File(
+                self._renew_path(self.root / TrialFiles.EVENTS_START, self._joined)
+            )
             whole = combined_hparams.joined(
                 description for _, description in self._descriptions.values()
             )
@@ -106,19 +108,19 @@ class View:
         return self._failed
 
     def _look(self, source: str, target: Path, *, joins: bool = False) -> bool:
-        """Bring a directory up to date, with all below it.
+        """Bring a directory and all below it up to date.
 
         Args:
-            source: Its path in the project.
-            target: Its path in the view.
-            joins: Whether its description of hyperparameters is joined with others.
+            source: The directory's path in the project.
+            target: The directory's path in the view.
+            joins: Whether to join its description of hyperparameters with those of others.
 
         Returns:
-            Whether anything was new.
+            Whether anything was new, or failed.
         """
         try:
-            entries = self._asked(lambda: self._project.entries(source))
-        except Exception as error:  # each file system has errors of its own
+            entries = self._ask(lambda: self._project.entries(source))
+        except Exception as error:  # each file system has its own errors
             self._failed.append(error)
             return True
         known = self._files.setdefault(source, {})
@@ -134,7 +136,11 @@ class View:
                 continue
             present.add(name)
             try:
-                if joins and name == TrialFiles.EVENTS_START and self._joins(source, entry):
+                if (
+                    joins
+                    and name == TrialFiles.EVENTS_START
+                    and self._take_description(source, entry)
+                ):
                     continue
                 news |= self._show(entry, target / name, known)
             except Exception as error:
@@ -148,7 +154,7 @@ class View:
         return news
 
     def _show(self, file: FileInfo, target: Path, known: dict[str, _File]) -> bool:
-        """Bring a file up to date; says whether it had anything new."""
+        """Bring a file up to date; return whether it had anything new."""
         have = known.get(target.name)
         root = self._project.local_root
         if root is not None:
@@ -156,17 +162,17 @@ class View:
             identity = (found.st_dev, found.st_ino)
             if have is not None and have.identity == identity:
                 return False
-            have = known[target.name] = _File(self._renewed(target, have), identity)
+            have = known[target.name] = _File(self._renew_path(target, have), identity)
             have.path.symlink_to(root / file.name)
             return True
-        if have is None or file.size < have.size:  # another one has taken its place
-            have = known[target.name] = _File(self._renewed(target, have))
+        if have is None or file.size < have.size:  # another file has replaced it
+            have = known[target.name] = _File(self._renew_path(target, have))
             have.path.touch()
         news = have.size < file.size
         while have.size < file.size:
             stop = min(file.size, have.size + _CHUNK)
             read = partial(self._project.read, file.name, have.size, stop)
-            data = self._asked(read, stop - have.size)
+            data = self._ask(read, stop - have.size)
             if not data:
                 break
             with have.path.open("r+b") as copy:
@@ -175,8 +181,8 @@ class View:
             have.size += len(data)
         return news
 
-    def _renewed(self, target: Path, before: _File | None = None) -> Path:
-        """A path for a file, which it has not had yet."""
+    def _renew_path(self, target: Path, before: _File | None = None) -> Path:
+        """Remove the old path of a file, if any, and return a path that it has not had yet."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if before is None:
             return target
@@ -184,22 +190,24 @@ class View:
         self._renewals += 1
         return target.with_name(f"{target.name}.{self._renewals}")
 
-    def _joins(self, source: str, file: FileInfo) -> bool:
-        """Whether a file describes an experiment's hyperparameters, and nothing else."""
+    def _take_description(self, source: str, file: FileInfo) -> bool:
+        """Take the description of hyperparameters from a file; return whether it has one."""
         size, _ = self._descriptions.get(source, (-1, None))
         if size == file.size:
             return True
-        description = combined_hparams.described(self._asked(lambda: self._project.read(file.name)))
+        description = combined_hparams.read_description(
+            self._ask(lambda: self._project.read(file.name))
+        )
         if description is None:
             return False
         self._descriptions[source] = (file.size, description)
         return True
 
-    def _asked(self, action: Callable[[], T], size: int = 0) -> T:
-        """Ask storage, which may hang."""
+    def _ask(self, action: Callable[[], T], size: int = 0) -> T:
+        """Make a request to storage, with a time limit."""
         return within(answer_limit(self._project, size), action)
 
 
 def _is_shown(path: str) -> bool:
-    """Whether a file is for TensorBoard: event files, and what plugins like the profiler keep."""
+    """Whether a file is for TensorBoard: an event file, or one of a plugin like the profiler."""
     return "tfevents" in path.rpartition("/")[2] or "/plugins/" in path

@@ -6,7 +6,7 @@ import logging
 
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.storage.retries import replaced
+from hopsml_flows.storage.retries import replace_file
 from hopsml_flows.tracking.pictures import pictures
 from hopsml_flows.trials import TrialResult
 
@@ -45,7 +45,7 @@ def draw_pictures(
             metric=plan.optimization_key or "metric",
         )
         for name, content in drawn.items():
-            replaced(project, paths.picture(name), content)
+            replace_file(project, paths.picture(name), content)
     except Exception:  # of a library that draws, or of storage
         _logger.warning("the pictures of %s could not be made", paths.id, exc_info=True)
         return {}

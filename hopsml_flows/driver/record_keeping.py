@@ -11,7 +11,7 @@ from hopsml_flows.errors import InvalidProjectError, StorageUnavailableError
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.redaction import redacted
 from hopsml_flows.storage import ExperimentPaths, is_of_storage, this_process
-from hopsml_flows.storage.retries import replaced
+from hopsml_flows.storage.retries import replace_file
 from hopsml_flows.tracking import (
     ExperimentRecord,
     RecordFile,
@@ -190,7 +190,7 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
                 plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
             )
         for path, text in texts.items():
-            replaced(project, path, text)
+            replace_file(project, path, text)
         record.write(environment=paths.environment)
     except Exception as error:
         if not is_of_storage(error):

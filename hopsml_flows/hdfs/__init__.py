@@ -1,10 +1,20 @@
-"""File operations on the project, named as in ``hops.hdfs``; in trials, scripts and notebooks.
+r"""File operations on the project, named as in ``hops.hdfs``; for trials, scripts and notebooks.
 
-Inside a trial the project is the experiment's; elsewhere it is the default one
-(``HOPSML_PROJECT``, Hopsworks' own, or ``./hopsml_project``). Paths are relative to the project;
-full ones are what they say. A path or name that cannot be used is an ``InvalidArgumentError``,
-what a storage has no notion of an ``UnsupportedOperationError``; the rest are Python's own errors,
-such as ``FileNotFoundError``.
+Inside a trial the project is the experiment's. Elsewhere it is the default one: ``HOPSML_PROJECT``,
+Hopsworks' own, or ``./hopsml_project``. Paths are relative to the project; full paths and URLs are
+used as they are.
+
+A path or name that cannot be used raises ``InvalidArgumentError``. An operation that the storage
+does not support raises ``UnsupportedOperationError``. All other errors are Python's own, such as
+``FileNotFoundError``.
+
+Example:
+    >>> from hopsml_flows import hdfs
+    >>> hdfs.dump("a,b\n1,2\n", "Resources/table.csv")
+    >>> hdfs.exists("Resources/table.csv")
+    True
+    >>> hdfs.load("Resources/table.csv")
+    b'a,b\n1,2\n'
 """
 
 from hopsml_flows.hdfs.changes import chmod, chown, cp, delete, mkdir, move, rename, rmr

@@ -1,4 +1,4 @@
-"""``hops.hdfs``'s verbs that remove, copy, move, and change owners and permissions."""
+"""The verbs of ``hops.hdfs`` that make, remove, copy, move, and change owners and permissions."""
 
 from __future__ import annotations
 
@@ -17,25 +17,38 @@ __all__ = ["chmod", "chown", "cp", "delete", "mkdir", "move", "rename", "rmr"]
 
 
 def mkdir(hdfs_path: AnyPath, project: str | None = None) -> None:
-    """Make a directory and those above it; object stores have none, and none is needed there.
+    """Make a directory and its parents. On object stores this does nothing: they need none.
 
     Args:
         hdfs_path: The directory.
         project: Name of another project.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.mkdir("Resources/images")
+        >>> hdfs.isdir("Resources/images")
+        True
     """
     place = place_of(hdfs_path, project)
     place.project.make_directory(place.path)
 
 
 def delete(hdfs_path: AnyPath, recursive: bool = False) -> None:
-    """Remove a file or directory; what does not exist is fine.
+    """Remove a file or directory. If it does not exist, nothing happens.
 
     Args:
-        hdfs_path: What to remove; not the project itself.
+        hdfs_path: The file or directory; not the project itself.
         recursive: Remove a directory with all that is in it.
 
     Raises:
         OSError: The directory is not empty, and ``recursive`` is false.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Resources/old.txt")
+        >>> hdfs.delete("Resources/old.txt")
+        >>> hdfs.exists("Resources/old.txt")
+        False
     """
     with suppress(FileNotFoundError):
         _remove(place_of(hdfs_path), recursive=recursive)
@@ -45,26 +58,33 @@ def rmr(hdfs_path: AnyPath, project: str | None = None) -> None:
     """Remove a file, or a directory with all that is in it.
 
     Args:
-        hdfs_path: What to remove; not the project itself.
+        hdfs_path: The file or directory; not the project itself.
         project: Name of another project.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: It does not exist.
     """
     _remove(place_of(hdfs_path, project), recursive=True)
 
 
 def cp(src_hdfs_path: AnyPath, dest_hdfs_path: AnyPath, overwrite: bool = False) -> None:
-    """Copy a file or directory inside the storage.
+    """Copy a file or directory within the storage.
 
     Args:
-        src_hdfs_path: What to copy.
-        dest_hdfs_path: The copy's path; a directory that exists takes it in.
-        overwrite: Replace what is at the copy's path. The directory that takes it in stays.
+        src_hdfs_path: The file or directory.
+        dest_hdfs_path: The copy's path, or an existing directory to copy into.
+        overwrite: Replace what is at the copy's path. A directory that is copied into stays.
 
     Raises:
-        FileNotFoundError: There is nothing to copy.
-        FileExistsError: There is something at the copy's path.
+        FileNotFoundError: The source does not exist.
+        FileExistsError: The copy's path exists, and ``overwrite`` is false.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Resources/one.txt")
+        >>> hdfs.cp("Resources/one.txt", "Resources/two.txt", overwrite=True)
+        >>> hdfs.load("Resources/two.txt")
+        b'1'
     """
     source, target = place_of(src_hdfs_path), place_of(dest_hdfs_path)
     target = _taken_in(source, target)
@@ -81,12 +101,12 @@ def move(src: AnyPath, dest: AnyPath) -> None:
     """Move a file or directory.
 
     Args:
-        src: What to move.
-        dest: Its new path; a directory that exists takes it in.
+        src: The file or directory.
+        dest: Its new path, or an existing directory to move it into.
 
     Raises:
-        FileNotFoundError: There is nothing to move.
-        FileExistsError: There is something at the new path.
+        FileNotFoundError: The source does not exist.
+        FileExistsError: The new path exists.
     """
     source, target = place_of(src), place_of(dest)
     _rename(source, _taken_in(source, target))
@@ -96,12 +116,12 @@ def rename(src: AnyPath, dest: AnyPath) -> None:
     """Give a file or directory another path.
 
     Args:
-        src: What to rename.
+        src: The file or directory.
         dest: Its new path.
 
     Raises:
-        FileNotFoundError: There is nothing to rename.
-        FileExistsError: There is something at the new path.
+        FileNotFoundError: The source does not exist.
+        FileExistsError: The new path exists.
     """
     _rename(place_of(src), place_of(dest))
 
@@ -109,16 +129,17 @@ def rename(src: AnyPath, dest: AnyPath) -> None:
 def chown(
     hdfs_path: AnyPath, user: str | None, group: str | None, project: str | None = None
 ) -> None:
-    """Change who a file or directory belongs to.
+    """Change the owner and group of a file or directory.
 
     Args:
-        hdfs_path: Which.
-        user: The new owner, or None.
-        group: The new group, or None.
+        hdfs_path: The file or directory.
+        user: The new owner; None to keep it.
+        group: The new group; None to keep it.
         project: Name of another project.
 
     Raises:
-        UnsupportedOperationError: The storage knows no owners, or its client cannot change them.
+        FileNotFoundError: The file or directory does not exist.
+        UnsupportedOperationError: The storage has no owners, or its client cannot change them.
     """
     place = place_of(hdfs_path, project)
     if place.project.local_root is not None:
@@ -135,12 +156,20 @@ def chmod(hdfs_path: AnyPath, mode: int | str, project: str | None = None) -> No
     """Change the permissions of a file or directory.
 
     Args:
-        hdfs_path: Which.
+        hdfs_path: The file or directory.
         mode: Such as ``0o644`` or ``"644"``.
         project: Name of another project.
 
     Raises:
-        UnsupportedOperationError: The storage knows none, or its client cannot change them.
+        FileNotFoundError: The file or directory does not exist.
+        UnsupportedOperationError: The storage has no permissions, or its client cannot change them.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Resources/one.txt")
+        >>> hdfs.chmod("Resources/one.txt", 0o600)
+        >>> oct(hdfs.stat("Resources/one.txt").permissions)
+        '0o600'
     """
     try:
         bits = int(mode, 8) if isinstance(mode, str) else int(mode)
@@ -162,7 +191,7 @@ def _remove(place: Place, *, recursive: bool) -> None:
 
 
 def _taken_in(source: Place, target: Place) -> Place:
-    """The path under which a copy goes to a place: a directory there takes it in."""
+    """Return the path of a copy: the target, or below it if it is an existing directory."""
     info = info_of(target)
     return target.below(source.name) if info is not None and info.is_directory else target
 
@@ -193,7 +222,7 @@ def _copy(source: Place, target: Place) -> None:
 def _rename(source: Place, target: Place) -> None:
     if not source.path:
         raise InvalidArgumentError("src", source.full, "must be something in the project")
-    source.project.info(source.path)  # raises where there is none
+    source.project.info(source.path)  # raises FileNotFoundError if it does not exist
     _check_apart(source, target)
     if info_of(target) is not None:
         raise FileExistsError(f"{target.full} exists")
@@ -208,10 +237,10 @@ def _rename(source: Place, target: Place) -> None:
 
 
 def _with_owners(place: Place, verb: str) -> Any:
-    """The file system of a place, if it has owners and permissions."""
-    place.project.info(place.path)  # raises where there is none
+    """Return the file system of a place; raise an error if it has no owners and permissions."""
+    place.project.info(place.path)  # raises FileNotFoundError if it does not exist
     fs = file_system(place.project)
-    # Both: S3's own chmod sets access lists, which are something else.
+    # Both must exist: S3's chmod sets access lists, which are something else.
     if not (hasattr(fs, "chown") and hasattr(fs, "chmod")):
         protocol = place.project.url.partition("://")[0]
         hint = " (webhdfs:// can)" if protocol in ("hdfs", "hopsfs") else ""

@@ -1,4 +1,4 @@
-"""``hops.hdfs``'s verbs for the content of files."""
+"""The verbs of ``hops.hdfs`` for the content of files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hopsml_flows.storage.retries import persistently
 
 __all__ = ["dump", "load", "open_file"]
 
-# As in HopsML, bytes unless "t" asks for text; its default, "rw", reads.
+# As in HopsML: bytes unless "t" asks for text, and the default, "rw", reads.
 _MODES = {
     "rw": "rb",
     **{f"{letter}{kind}": f"{letter}{kind or 'b'}" for letter in "rwa" for kind in ("", "b", "t")},
@@ -20,17 +20,25 @@ _MODES = {
 def open_file(
     hdfs_path: AnyPath, project: str | None = None, flags: str = "rw", buff_size: int = 0
 ) -> IO[Any]:
-    """Open a file, which the caller closes.
+    r"""Open a file. The caller closes it.
 
     Args:
-        hdfs_path: The file.
+        hdfs_path: The file. Its directory is created for writing.
         project: Name of another project.
-        flags: ``r``, ``w`` or ``a``, for bytes; with ``t`` after it for text. HopsML's default,
+        flags: ``r``, ``w`` or ``a`` for bytes, followed by ``t`` for text. HopsML's default,
             ``rw``, reads.
         buff_size: Accepted for programs written for HopsML; has no effect.
 
     Raises:
-        FileNotFoundError: There is none to read.
+        FileNotFoundError: The file to read does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> with hdfs.open_file("Resources/notes.txt", flags="wt") as file:
+        ...     print("hello", file=file)
+        >>> with hdfs.open_file("Resources/notes.txt", flags="rt") as file:
+        ...     file.read()
+        'hello\n'
     """
     del buff_size
     mode = _MODES.get(flags) if isinstance(flags, str) else None
@@ -43,11 +51,17 @@ def open_file(
 
 
 def dump(data: str | bytes, hdfs_path: AnyPath) -> None:
-    """Write a file whole; its directory is made, and what it had in it before is gone.
+    """Write a whole file; readers see either the old content or the new.
 
     Args:
-        data: Its content; text is written as UTF-8.
-        hdfs_path: The file.
+        data: The content; text is written as UTF-8.
+        hdfs_path: The file; its directory is created.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("hello", "Resources/notes.txt")
+        >>> hdfs.load("Resources/notes.txt")
+        b'hello'
     """
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
         raise InvalidArgumentError("data", data, "must be text or bytes")
@@ -60,13 +74,13 @@ def dump(data: str | bytes, hdfs_path: AnyPath) -> None:
 
 
 def load(hdfs_path: AnyPath) -> bytes:
-    """Content of a file. It is read, and nothing in it is run or unpickled.
+    """Return the content of a file, as bytes. Nothing in it is executed or unpickled.
 
     Args:
         hdfs_path: The file.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: The file does not exist.
     """
     place = place_of(hdfs_path)
     return persistently(lambda: place.project.read(place.path))

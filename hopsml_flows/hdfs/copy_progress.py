@@ -1,4 +1,4 @@
-"""Showing how far a large copy is: a bar on a terminal, lines elsewhere."""
+"""Shows the progress of a large copy: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hopsml_flows.text import fitting, one_line, say
 if TYPE_CHECKING:
     from hopsml_flows.storage import Progress
 
-__all__ = ["LARGE_BYTES", "shown"]
+__all__ = ["LARGE_BYTES", "show_copy"]
 
 LARGE_BYTES = 64 << 20
-"""Copies of at least so many bytes are shown."""
+"""Size in bytes from which a copy is shown."""
 
 _LINE_SECONDS = 10.0
 
 
 class _Sum:
-    """Adds up the progress of several files that are copied at a time.
+    """Adds up the progress of several files that are copied at the same time.
 
     Args:
-        total: Bytes of all of them.
-        tell: Who is told of the bytes copied.
+        total: Bytes of all files.
+        tell: Called with the sum of the bytes copied.
     """
 
     def __init__(self, total: int, tell: Progress) -> None:
@@ -38,26 +38,26 @@ class _Sum:
         self._done: dict[str, int] = {}
 
     def of(self, name: str) -> Progress:
-        """What to give to the copy of one file."""
+        """Return the progress callback for the copy of one file."""
 
-        def told(done: int, _: int) -> None:
+        def add(done: int, _: int) -> None:
             with self._lock:
                 self._done[name] = done
                 self._tell(min(sum(self._done.values()), self._total), self._total)
 
-        return told
+        return add
 
 
 @contextmanager
-def shown(what: str, total: int) -> Iterator[_Sum | None]:
-    """Show a copy while the block runs.
+def show_copy(what: str, total: int) -> Iterator[_Sum | None]:
+    """Show the progress of a copy while the block runs.
 
     Args:
-        what: What is copied, and where to.
-        total: Its bytes.
+        what: Source and target, for people.
+        total: Bytes to copy.
 
     Yields:
-        Who is told of each file's progress, or None where it is not worth showing.
+        The source of each file's progress callback; None if the copy is too small to show.
     """
     if total < LARGE_BYTES:
         yield None
@@ -80,11 +80,11 @@ def shown(what: str, total: int) -> Iterator[_Sum | None]:
 def _lines() -> Progress:
     last = time.monotonic()
 
-    def told(done: int, total: int) -> None:
+    def write(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _LINE_SECONDS:
             last = now
             say(f"{done / total:4.0%} of {size_text(total)}")
 
-    return told
+    return write

@@ -1,4 +1,4 @@
-"""Bringing files of a project to this machine, if there is room, and each of them whole."""
+"""Copies files of a project to this machine, each from a single version, if there is room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hopsml_flows.errors import NoSpaceError
 from hopsml_flows.execution.files.sizes import size_text
-from hopsml_flows.hdfs.copy_progress import shown
+from hopsml_flows.hdfs.copy_progress import show_copy
 from hopsml_flows.hdfs.places import Place
 from hopsml_flows.storage.content_version import Version, content_version
 from hopsml_flows.storage.retries import persistently
@@ -35,22 +35,22 @@ __all__ = [
 ]
 
 CACHE_VARIABLE = "HOPSML_CACHE"
-"""Environment variable that names the directory for cached copies, and what is known of copies."""
+"""Environment variable that names the directory for cached copies, and for notes on copies."""
 
 PARALLEL = 4
-"""Files that are copied at a time: most are small, and wait for answers."""
+"""Files that are copied at the same time: most are small, and wait for answers."""
 
 _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A file of a project, and where on this machine its copy is or will be.
+    """A file of a project, and the local path of its copy, which may not exist yet.
 
     Args:
         place: The file.
         target: The local path.
-        size: Its bytes.
+        size: The file's bytes.
     """
 
     place: Place
@@ -58,13 +58,16 @@ class Copy:
     size: int
 
     def fetch(self, progress: Progress | None = None) -> str:
-        """Copy the file; again where it changed under the copy.
+        """Copy the file, and again if it changes meanwhile.
 
         Args:
-            progress: Who is told how far it is.
+            progress: Called with the progress.
 
         Returns:
-            The key of the version that was copied.
+            The key of the copied version.
+
+        Raises:
+            OSError: The file changed during every try.
         """
         project, path = self.place.project, self.place.path
         for _ in range(_TRIES):
@@ -80,20 +83,20 @@ def fetch(copies: Sequence[Copy], directory: Path, what: str) -> list[str]:
 
     Args:
         copies: The files.
-        directory: Directory that will hold all of them.
-        what: What is copied, and where to, for people.
+        directory: A directory above all targets; its disk must have room.
+        what: Source and target, for people.
 
     Returns:
-        The keys of the versions that were copied.
+        The keys of the copied versions.
 
     Raises:
-        NoSpaceError: There is not enough room for all; nothing was copied.
+        NoSpaceError: The disk has not enough room for all; nothing was copied.
     """
     total = sum(copy.size for copy in copies)
     check_room(total, shutil.disk_usage(directory).free, str(directory))
     for parent in {copy.target.parent for copy in copies}:
         parent.mkdir(parents=True, exist_ok=True)
-    with shown(what, total) as progress:
+    with show_copy(what, total) as progress:
         told = [progress.of(copy.place.path) if progress else None for copy in copies]
         if len(copies) == 1:
             return [copies[0].fetch(told[0])]
@@ -102,15 +105,15 @@ def fetch(copies: Sequence[Copy], directory: Path, what: str) -> list[str]:
 
 
 def check_room(wanted: int, free: int | None, where: str) -> None:
-    """See to it that a copy fits.
+    """Check that a copy fits.
 
     Args:
-        wanted: Its bytes.
-        free: Bytes there are; None where that is not known.
-        where: Where, for people.
+        wanted: Bytes to copy.
+        free: Bytes that are free; None if unknown, which passes.
+        where: The target, for people.
 
     Raises:
-        NoSpaceError: It does not.
+        NoSpaceError: The copy does not fit.
     """
     if free is not None and wanted > free:
         raise NoSpaceError(
@@ -119,12 +122,12 @@ def check_room(wanted: int, free: int | None, where: str) -> None:
 
 
 def version_of(place: Place) -> Version:
-    """Which content a file has."""
+    """Return the version of a file's content."""
     return persistently(lambda: content_version(place.project, place.path))
 
 
 def cache_directory() -> Path:
-    """Where cached copies lie: ``HOPSML_CACHE``, else the user's cache, else temporary files."""
+    """Return the cache directory: ``HOPSML_CACHE``, the user's cache, or a temporary directory."""
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named).absolute()
     try:
@@ -132,11 +135,11 @@ def cache_directory() -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         if os.access(directory, os.W_OK):
             return directory
-    except (OSError, RuntimeError):  # no home, or one that cannot be written
+    except (OSError, RuntimeError):  # no home directory, or one that cannot be written
         pass
     return Path(tempfile.gettempdir()) / f"hopsml-cache-{os.getuid()}"
 
 
 def digest(text: str) -> str:
-    """A name for a file that stands for a text."""
+    """Return a file name that stands for a text: half of its SHA-256 in hexadecimal."""
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]

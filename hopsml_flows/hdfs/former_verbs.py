@@ -1,4 +1,4 @@
-"""Verbs that HopsML's programs call besides: older names, the log, and where things are reached."""
+"""Further verbs that HopsML's programs call: older names, the log, modules, and addresses."""
 
 from __future__ import annotations
 
@@ -31,12 +31,16 @@ def log(string: object) -> None:
 
     Args:
         string: The line.
+
+    Example:
+        >>> log("epoch 3")
+        epoch 3
     """
     print(string, flush=True)
 
 
 copy_to_project = copy_to_hdfs
-"""HopsML's older name of :func:`copy_to_hdfs`."""
+"""HopsML's older name for :func:`copy_to_hdfs`."""
 
 
 def copy_from_project(
@@ -45,12 +49,12 @@ def copy_from_project(
     overwrite: bool = False,
     project: str | None = None,
 ) -> str:
-    """HopsML's older name of :func:`copy_to_local`.
+    """HopsML's older name for :func:`copy_to_local`.
 
     Args:
-        relative_hdfs_path: What to copy.
-        local_path: Local directory to copy it into; the working directory if it is "".
-        overwrite: Copy it in any case.
+        relative_hdfs_path: The file or directory.
+        local_path: Local directory to copy it into; "" for the working directory.
+        overwrite: Copy even what is unchanged.
         project: Name of another project.
 
     Returns:
@@ -60,10 +64,16 @@ def copy_from_project(
 
 
 def get_plain_path(abs_path: AnyPath) -> str:
-    """A full path without protocol and host: ``/Projects/demo/…`` of ``hopsfs://…``.
+    """Return a full path without its protocol and host.
 
     Args:
-        abs_path: The path. Of an object store's URL, the bucket is its first part.
+        abs_path: The path or URL. The bucket of an object store stays, as the first part.
+
+    Example:
+        >>> get_plain_path("hopsfs://namenode:8020/Projects/demo/data.csv")
+        '/Projects/demo/data.csv'
+        >>> get_plain_path("s3://bucket/data.csv")
+        '/bucket/data.csv'
     """
     text = os.fsdecode(abs_path)
     protocol, found, rest = text.partition("://")
@@ -75,18 +85,26 @@ def get_plain_path(abs_path: AnyPath) -> str:
 
 
 def add_module(hdfs_path: AnyPath, project: str | None = None) -> str:
-    """Bring a module of the project to this machine, where Python then finds it by ``import``.
+    """Make a module of the project importable in this process.
 
     Args:
-        hdfs_path: A ``.py`` file, or a ``.zip``, ``.egg`` or ``.whl`` with modules in it.
+        hdfs_path: A ``.py`` file, or a ``.zip``, ``.egg`` or ``.whl`` with modules.
         project: Name of another project.
 
     Returns:
-        Absolute path of the local copy.
+        Absolute path of the local file; a copy if the project is remote.
 
     Raises:
-        UnsupportedOperationError: It is a notebook.
-        FileNotFoundError: There is no such file.
+        UnsupportedOperationError: The file is a notebook.
+        FileNotFoundError: The file does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("ANSWER = 42", "Resources/answers_of_example.py")
+        >>> path = hdfs.add_module("Resources/answers_of_example.py")
+        >>> import answers_of_example
+        >>> answers_of_example.ANSWER
+        42
     """
     name = place_of(hdfs_path, project).name
     if name.endswith(".ipynb"):
@@ -103,24 +121,24 @@ def add_module(hdfs_path: AnyPath, project: str | None = None) -> str:
 
 
 def is_tls_enabled() -> bool:
-    """Whether HopsFS is reached with certificates (``LIBHDFS_ROOT_CA_BUNDLE``)."""
+    """Whether HopsFS is reached with TLS certificates (``LIBHDFS_ROOT_CA_BUNDLE`` is set)."""
     return bool(os.environ.get("LIBHDFS_ROOT_CA_BUNDLE"))
 
 
 def get_webhdfs_host() -> str:
-    """Host of WebHDFS.
+    """Return the host of WebHDFS.
 
     Raises:
-        UnsupportedOperationError: The project's URL does not say.
+        UnsupportedOperationError: The project's URL is not one of WebHDFS.
     """
     return _webhdfs("get_webhdfs_host")[0]
 
 
 def get_webhdfs_port() -> int:
-    """Port of WebHDFS.
+    """Return the port of WebHDFS; 9870 if the URL has none.
 
     Raises:
-        UnsupportedOperationError: The project's URL does not say.
+        UnsupportedOperationError: The project's URL is not one of WebHDFS.
     """
     return _webhdfs("get_webhdfs_port")[1]
 

@@ -1,7 +1,7 @@
-"""Files of a project as local paths, for programs that read nothing else.
+"""Local paths of a project's files, for programs that can read only those.
 
-Copies lie in a cache under the version of the file they were made of: a file that has changed is
-another copy, and a copy that somebody reads is never written to.
+The cache keeps each copy under the version of its file. A file that has changed gets another copy;
+an existing copy is never written to, so processes can read it meanwhile.
 """
 
 from __future__ import annotations
@@ -23,39 +23,46 @@ from hopsml_flows.storage.retries import persistently
 __all__ = ["local_path", "local_paths"]
 
 _KEEP_SECONDS = 24 * 3600.0
-"""An older version of a file is removed when nobody has asked for it for so long."""
+"""Age at which an unused copy of an older version is removed."""
 
 
 def local_path(hdfs_path: AnyPath, project: str | None = None) -> str:
-    """A file of the project as a path that anything on this machine can read.
+    """Return a local path of a file of the project.
 
-    On a local project that is the file itself; elsewhere a copy in a cache, which is used again
-    as long as the project's file has not changed. It is for programs that read paths, as
-    TensorFlow does where it knows no such storage::
+    On a local project this is the file itself. Elsewhere it is a copy in a cache, which is used
+    again while the project's file is unchanged. Use it for libraries that read local paths, such
+    as TensorFlow where it does not support the storage::
 
         tf.data.TFRecordDataset(hdfs.local_path("Resources/train.tfrecords"))
 
     Args:
-        hdfs_path: The file. Its copy is only to be read.
+        hdfs_path: The file. Do not write to its copy.
         project: Name of another project.
 
     Returns:
         An absolute path.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        IsADirectoryError: It is a directory; ``local_paths`` takes these.
+        FileNotFoundError: The file does not exist.
+        IsADirectoryError: The path is a directory; use ``local_paths``.
         NoSpaceError: The disk has not enough room.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("hello", "Resources/notes.txt")
+        >>> Path(hdfs.local_path("Resources/notes.txt")).read_text()
+        'hello'
     """
     place = place_of(hdfs_path, project)
     info = persistently(lambda: place.project.info(place.path))
     if info.is_directory:
         raise IsADirectoryError(f"{place.full} is a directory: hdfs.local_paths() gives its files")
-    return _cached(place, [info])[0]
+    return _cache_files(place, [info])[0]
 
 
 def local_paths(hdfs_path: AnyPath, project: str | None = None) -> list[str]:
-    """The files that match a pattern, or all of a directory, as paths on this machine.
+    """Return local paths of the files that match a pattern, or of all files below a directory.
 
     Args:
         hdfs_path: A pattern, such as ``Resources/train-*.tfrecords``, a directory, or a file.
@@ -65,14 +72,14 @@ def local_paths(hdfs_path: AnyPath, project: str | None = None) -> list[str]:
         Absolute paths, in the order of the files' names; see :func:`local_path`.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: No file matches.
         NoSpaceError: The disk has not enough room.
     """
     place = place_of(hdfs_path, project)
     files = sorted(persistently(lambda: _files(place)), key=lambda file: file.name)
     if not files:
         raise FileNotFoundError(f"no file matches {place.full}")
-    return _cached(place, files)
+    return _cache_files(place, files)
 
 
 def _files(place: Place) -> list[FileInfo]:
@@ -85,8 +92,8 @@ def _files(place: Place) -> list[FileInfo]:
     return list(project.walk_files(place.path)) if info.is_directory else [info]
 
 
-def _cached(place: Place, files: Sequence[FileInfo]) -> list[str]:
-    """Local paths of files, copied to the cache where they are not there."""
+def _cache_files(place: Place, files: Sequence[FileInfo]) -> list[str]:
+    """Return local paths of files; copy those to the cache that it lacks."""
     local = place.project.local_root
     if local is not None:
         return [str(local / file.name) for file in files]
@@ -109,7 +116,7 @@ def _cached(place: Place, files: Sequence[FileInfo]) -> list[str]:
 
 
 def _drop_older(version: Path) -> None:
-    """Remove other versions of a cached file, unless somebody may still read them."""
+    """Remove other versions of a cached file, unless a process may still read them."""
     with suppress(OSError):
         os.utime(version)
         for other in version.parent.iterdir():
@@ -119,7 +126,7 @@ def _drop_older(version: Path) -> None:
 
 @contextmanager
 def _only_one(lock: Path) -> Iterator[None]:
-    """Let one process at a time copy the same files: workers start their trials together."""
+    """Let one process at a time copy the same files: trials start on many workers together."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # the system releases it, also when a process dies
         yield

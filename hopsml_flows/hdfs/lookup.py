@@ -1,4 +1,4 @@
-"""What there is in the project: ``hops.hdfs``'s verbs that change nothing."""
+"""The verbs of ``hops.hdfs`` that look into the project and change nothing."""
 
 from __future__ import annotations
 
@@ -17,20 +17,25 @@ __all__ = ["access", "exists", "glob", "info_of", "isdir", "isfile", "ls", "lsl"
 
 
 def exists(hdfs_path: AnyPath, project: str | None = None) -> bool:
-    """Whether there is a file or directory.
+    """Whether a file or directory exists.
 
     Args:
-        hdfs_path: Where.
+        hdfs_path: The path.
         project: Name of another project.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.exists("Resources/no-such-file")
+        False
     """
     return info_of(place_of(hdfs_path, project)) is not None
 
 
 def isdir(hdfs_path: AnyPath, project: str | None = None) -> bool:
-    """Whether there is a directory.
+    """Whether a path is an existing directory.
 
     Args:
-        hdfs_path: Where.
+        hdfs_path: The path.
         project: Name of another project.
     """
     info = info_of(place_of(hdfs_path, project))
@@ -38,10 +43,10 @@ def isdir(hdfs_path: AnyPath, project: str | None = None) -> bool:
 
 
 def isfile(hdfs_path: AnyPath, project: str | None = None) -> bool:
-    """Whether there is a file.
+    """Whether a path is an existing file.
 
     Args:
-        hdfs_path: Where.
+        hdfs_path: The path.
         project: Name of another project.
     """
     info = info_of(place_of(hdfs_path, project))
@@ -49,14 +54,21 @@ def isfile(hdfs_path: AnyPath, project: str | None = None) -> bool:
 
 
 def stat(hdfs_path: AnyPath, project: str | None = None) -> StatResult:
-    """What is known of a file or directory, as far as possible with the names of ``os.stat``.
+    """Describe a file or directory, with the names of ``os.stat`` where it has them.
 
     Args:
-        hdfs_path: Which.
+        hdfs_path: The path.
         project: Name of another project.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: The path does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("hello", "Resources/notes.txt")
+        >>> status = hdfs.stat("Resources/notes.txt")
+        >>> status.kind, status.st_size
+        ('file', 5)
     """
     place = place_of(hdfs_path, project)
     return status_of(place, place.project.info(place.path))
@@ -68,56 +80,69 @@ def ls(
     exclude_nn_addr: bool = False,
     project: str | None = None,
 ) -> list[str]:
-    """Full paths of what is in a directory; of a file, its own.
+    """List the full paths of a directory's entries; for a file, its own.
 
     Args:
         hdfs_path: The directory.
-        recursive: All that is below it.
+        recursive: List everything below the directory.
         exclude_nn_addr: Accepted for programs written for HopsML; has no effect.
         project: Name of another project.
 
     Raises:
-        FileNotFoundError: There is no such directory.
+        FileNotFoundError: The directory does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Lists/a.txt")
+        >>> hdfs.dump("2", "Lists/b.txt")
+        >>> [path.rpartition("/")[2] for path in hdfs.ls("Lists")]
+        ['a.txt', 'b.txt']
     """
     del exclude_nn_addr
-    return [place.full for place, _ in _listed(place_of(hdfs_path, project), recursive)]
+    return [place.full for place, _ in _list(place_of(hdfs_path, project), recursive)]
 
 
 def lsl(
     hdfs_path: AnyPath, recursive: bool = False, project: str | None = None
 ) -> list[dict[str, Any]]:
-    """What is known of all that is in a directory.
+    """Describe each entry of a directory.
 
     Args:
         hdfs_path: The directory.
-        recursive: All that is below it.
+        recursive: Describe everything below the directory.
         project: Name of another project.
 
     Returns:
-        Dicts with ``name``, ``kind``, ``size``, ``last_mod``, ``last_access``, ``permissions``,
-        ``owner``, ``group``, ``replication`` and ``block_size``; None is what the storage does not
-        say.
+        One dict per entry with ``name``, ``kind``, ``size`` (bytes), ``last_mod`` and
+        ``last_access`` (seconds since 1970), ``permissions``, ``owner``, ``group``, ``replication``
+        and ``block_size`` (bytes). A value is None where the storage does not say.
 
     Raises:
-        FileNotFoundError: There is no such directory.
+        FileNotFoundError: The directory does not exist.
     """
     return [
         status_of(place, info).as_dict()
-        for place, info in _listed(place_of(hdfs_path, project), recursive)
+        for place, info in _list(place_of(hdfs_path, project), recursive)
     ]
 
 
 def glob(hdfs_path: AnyPath, recursive: bool = False, project: str | None = None) -> list[str]:
-    """Full paths that match a pattern, sorted.
+    """List the full paths that match a pattern, sorted.
 
     Args:
-        hdfs_path: A path with ``*``, ``?`` and ``[…]``, which match within a part, and ``**``, any
-            number of parts.
-        recursive: Look for the last part of the pattern in all directories below the others.
+        hdfs_path: A path in which ``*``, ``?`` and ``[…]`` match within a part, and the part ``**``
+            matches any number of parts.
+        recursive: Look for the last part of the pattern in all directories below the other parts.
         project: Name of another project.
 
     Raises:
-        FileNotFoundError: The directory before the first wildcard does not exist.
+        FileNotFoundError: The directory before the last part has no wildcards, and does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Globs/one.csv")
+        >>> [path.rpartition("/")[2] for path in hdfs.glob("Globs/*.csv")]
+        ['one.csv']
     """
     place = place_of(hdfs_path, project)
     above = place.parent
@@ -132,16 +157,22 @@ def glob(hdfs_path: AnyPath, recursive: bool = False, project: str | None = None
 
 
 def access(hdfs_path: AnyPath, mode: int | str, project: str | None = None) -> bool:
-    """Whether something can be read or written, as ``os.access`` tells.
+    """Whether a path can be read or written, as ``os.access``.
 
-    Storage that is not local is asked by trying: reading a byte, writing an empty file beside.
+    Remote storage is tried: by reading a byte, and by writing an empty file beside the path.
 
     Args:
-        hdfs_path: What.
-        mode: ``os.F_OK``, or a sum of ``os.R_OK``, ``os.W_OK`` and ``os.X_OK``; also a mode of
-            files, as HopsML's programs write it: ``0o755``, ``755`` or ``"755"``. Of that counts
-            what it allows to anyone.
+        hdfs_path: The path.
+        mode: ``os.F_OK``, or a sum of ``os.R_OK``, ``os.W_OK`` and ``os.X_OK``. Also the mode of a
+            file, as HopsML's programs write it: ``0o755``, ``755`` or ``"755"``. Each right that it
+            gives to owner, group or others is asked for.
         project: Name of another project.
+
+    Example:
+        >>> import os
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.access("Resources/no-such-file", os.F_OK)
+        False
     """
     mode = _of_caller(mode)
     place = place_of(hdfs_path, project)
@@ -158,28 +189,30 @@ def access(hdfs_path: AnyPath, mode: int | str, project: str | None = None) -> b
     except PermissionError:
         return False
     except OSError as error:
-        if "AccessControlException" in str(error):  # HDFS, by clients without an error of their own
+        if "AccessControlException" in str(
+            error
+        ):  # a refusal of HDFS, by clients without its class
             return False
         raise
     return True
 
 
-# As octal numbers these would be odd; they are what the digits say.
+# As octal numbers these would be unusual modes; their decimal digits are meant.
 _WRITTEN_AS_DIGITS = frozenset({400, 440, 444, 500})
 
 
 def _of_caller(mode: object) -> int:
-    """What of reading, writing and executing a mode is about."""
+    """Return the rights in a mode, as a sum of ``os.R_OK``, ``os.W_OK`` and ``os.X_OK``."""
     bits = -1
     if isinstance(mode, str) and re.fullmatch("(0o?)?[0-7]{1,4}", mode):
         bits = int(mode.removeprefix("0o"), 8)
     elif isinstance(mode, int) and not isinstance(mode, bool):
-        # 777 is written for 0o777, and greater than it.
+        # 777 means 0o777, and is greater than it.
         digits = str(mode)
         as_digits = mode > 0o777 or mode in _WRITTEN_AS_DIGITS
         if as_digits and re.fullmatch("[0-7]{3,4}", digits):
             bits = int(digits, 8)
-        elif mode < 8 or 0o77 < mode <= 0o777:  # between them no mode has all its digits
+        elif mode < 8 or 0o77 < mode <= 0o777:  # between them, no mode has three octal digits
             bits = mode
     if not 0 <= bits <= 0o7777:
         raise InvalidArgumentError(
@@ -189,10 +222,10 @@ def _of_caller(mode: object) -> int:
 
 
 def info_of(place: Place) -> FileInfo | None:
-    """What the storage says of a place, or None where there is nothing."""
+    """Describe a place; None if it does not exist."""
     try:
         return place.project.info(place.path)
-    except (FileNotFoundError, NotADirectoryError):  # a file where a directory would be
+    except (FileNotFoundError, NotADirectoryError):  # the latter: its directory's path is a file
         return None
 
 
@@ -211,7 +244,7 @@ def _try_writing(place: Place, info: FileInfo) -> None:
     place.project.remove(probe)
 
 
-def _listed(place: Place, recursive: bool) -> list[tuple[Place, FileInfo]]:
+def _list(place: Place, recursive: bool) -> list[tuple[Place, FileInfo]]:
     info = place.project.info(place.path)
     if not info.is_directory:
         return [(place, info)]
@@ -220,5 +253,5 @@ def _listed(place: Place, recursive: bool) -> list[tuple[Place, FileInfo]]:
         below = Place(place.project, entry.name)
         found.append((below, entry))
         if recursive and entry.is_directory:
-            found += _listed(below, recursive)
+            found += _list(below, recursive)
     return found

@@ -1,4 +1,4 @@
-"""From the paths that users write to places in a project."""
+"""Turns the paths that users write into places in a project."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hopsml_flows.text import is_unicode
 __all__ = ["AnyPath", "Place", "current_project", "named_project", "place_of", "shared_root"]
 
 AnyPath = str | bytes | os.PathLike[str]
-"""How a path may be given."""
+"""The types of a path argument."""
 
-# Different clients of one storage; programs written for HopsML say hdfs:// for hopsfs://.
+# Clients of the same storage; programs written for HopsML write hdfs:// for hopsfs://.
 _HDFS = ("hopsfs", "hdfs", "webhdfs")
 
 
@@ -35,29 +35,29 @@ class Place:
 
     @property
     def full(self) -> str:
-        """The place as a URL, or an absolute path where the project is local."""
+        """The place as a URL, or as an absolute path if the project is local."""
         return self.project.full(self.path)
 
     @property
     def name(self) -> str:
-        """Last part of the path."""
+        """The last part of the path."""
         return self.full.rstrip("/").rpartition("/")[2]
 
     @property
     def parent(self) -> str:
-        """Path of the directory it is in."""
+        """The path of its directory."""
         return self.path.rpartition("/")[0]
 
     def below(self, path: str) -> Place:
-        """A place under this one."""
+        """Return the place at a path below this one."""
         return Place(self.project, "/".join(part for part in (self.path, path) if part))
 
 
 def current_project() -> Project:
-    """The running trial's project, or the default one where no trial runs.
+    """Return the running trial's project, or the default project if no trial runs.
 
     Raises:
-        InvalidProjectError: The default project is none.
+        InvalidProjectError: The default project's URL is not valid.
         PrefectServerError: The default project is a saved block, and no Prefect server answers.
     """
     try:
@@ -69,21 +69,21 @@ def current_project() -> Project:
 
 @lru_cache
 def _of_block(name: str) -> Project:
-    """The project of a saved block; a Prefect server is asked for it once."""
-    # Only a default project that is a block needs Prefect here.
+    """Return the project of a saved block, for which the Prefect server is asked only once."""
+    # Only here, where the default project is a block, is Prefect needed.
     from hopsml_flows.server.project_block import saved_project
 
     return saved_project(name)
 
 
 def named_project(name: str | None) -> Project:
-    """Another project of the same storage, by its name.
+    """Return a project of the same storage, by its name.
 
     Args:
         name: The name; None for the current project.
 
     Raises:
-        InvalidArgumentError: It is not a name.
+        InvalidArgumentError: The name is not valid, or the storage has no other projects.
     """
     project = current_project()
     if name is None or name == project.name:
@@ -99,15 +99,15 @@ def named_project(name: str | None) -> Project:
 
 
 def place_of(path: AnyPath, project: str | None = None, *, argument: str = "hdfs_path") -> Place:
-    """Find what a path means.
+    """Return the place that a path means.
 
-    A path is relative to the project, also with a slash before it, as in HopsML. URLs,
-    ``/Projects/…`` on HopsFS, and absolute paths in a local project or beside it are what they say.
+    A path is relative to the project, even if it begins with a slash, as in HopsML. URLs,
+    ``/Projects/…`` on HopsFS, and absolute paths in or beside a local project are used as they are.
 
     Args:
         path: The path.
-        project: Name of the project it is relative to; None for the current one.
-        argument: What the caller calls the path, for errors.
+        project: Name of the project that it is relative to; None for the current one.
+        argument: The caller's name of the argument, for errors.
 
     Raises:
         InvalidArgumentError: It is no path, or leads out of the project.
@@ -135,14 +135,14 @@ def _place(text: str, path: AnyPath, project: str | None, argument: str) -> Plac
 
 
 def shared_root(one: Place, other: Place) -> tuple[Place, Place] | None:
-    """The same two places in one project, where one storage can hold both.
+    """Express two places in one project, so that one storage can copy or rename between them.
 
     Args:
         one: A place.
-        other: Another, perhaps in another project.
+        other: A second place, perhaps in another project.
 
     Returns:
-        The places, or None where nothing is above both.
+        The two places; None if no project can contain both.
     """
     if one.project.url == other.project.url:
         return one, other
@@ -151,7 +151,7 @@ def shared_root(one: Place, other: Place) -> tuple[Place, Place] | None:
     while same < min(len(first), len(second)) - 1 and first[same] == second[same]:
         same += 1
     root = "/".join(first[:same])
-    # protocol://authority takes three parts, and a project is below that.
+    # protocol://authority are three parts, and a project is below them.
     if same < (4 if "://" in one.full else 2):
         return None
     project = Project(root, one.project.storage_options or None)
@@ -162,7 +162,7 @@ def shared_root(one: Place, other: Place) -> tuple[Place, Place] | None:
 
 
 def _inside(text: str, root: Project) -> str | None:
-    """What a path is relative to a project; None where it is not in it."""
+    """Return a path relative to a project; None if it is outside."""
     whole = _whole(text, root)
     if "://" not in whole and not whole.startswith("/"):
         return whole
@@ -175,9 +175,9 @@ def _inside(text: str, root: Project) -> str | None:
 
 
 def _whole(text: str, root: Project) -> str:
-    """A path as it would be written if it were below the root, or relative to it.
+    """Return a path in the notation of the root: a URL, an absolute path, or a relative path.
 
-    With a protocol it is a URL, with a slash before it an absolute path.
+    A path with a protocol is a URL; one that begins with a slash is absolute.
     """
     protocol, found, rest = text.partition("://")
     own, _, own_rest = root.url.partition("://")
@@ -195,7 +195,7 @@ def _whole(text: str, root: Project) -> str:
     if own in _HDFS and (text == "/Projects" or text.startswith("/Projects/")):
         return f"{own}://{own_rest.partition('/')[0]}{text}"
     if root.local_root is not None:
-        # Other projects lie beside it: with "/" as its parent, every path would be one of those.
+        # Other projects lie beside it. With "/" as the parent, every path would be in one.
         beside = str(root.local_root.parent).rstrip("/") or root.url
         if f"{text}/".startswith(f"{beside.rstrip('/')}/"):
             return text
@@ -203,21 +203,21 @@ def _whole(text: str, root: Project) -> str:
 
 
 def _elsewhere(full: str, root: Project) -> Place:
-    """A place that is not in the project."""
+    """Return a place outside of the project."""
     full = full.rstrip("/")
     same = full.partition("://")[0] == root.url.partition("://")[0]
     options = (dict(root.storage_options) if same else None) or None
     parent, _, name = full.rpartition("/")
-    # The root of a host, of a bucket or of this machine is as far up as a project can be.
+    # No project is above the root of a host, of a bucket or of this machine.
     if parent.endswith(":/") or not parent or _is_host(parent):
         return Place(Project(full or "/", options), "")
     return Place(Project(parent, options), name)
 
 
 def _same_cluster(authority: str, ours: str, *, ports: bool) -> bool:
-    """Whether a URL's host is the project's; none is the default one, which the project's is."""
+    """Whether a URL's host is the project's. A URL without host means the project's."""
     host, our_host = (each.rpartition("@")[2] for each in (authority, ours))
-    if not ports:  # WebHDFS has one of its own
+    if not ports:  # WebHDFS has another port
         host, our_host = (each.partition(":")[0] for each in (host, our_host))
     return host in ("", our_host)
 

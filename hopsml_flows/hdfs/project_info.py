@@ -1,4 +1,4 @@
-"""The project itself: its name, its root, the storage behind it."""
+"""The verbs of ``hops.hdfs`` about the project itself: its name, its root, its storage."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = [
 
 
 def project_id() -> str:
-    """Number of the Hopsworks project.
+    """Return the number of the Hopsworks project.
 
     Raises:
-        UnsupportedOperationError: This is not on Hopsworks, and projects have names only.
+        UnsupportedOperationError: This is not Hopsworks, so projects have no numbers.
     """
     try:
         return os.environ["HOPSWORKS_PROJECT_ID"]
@@ -39,7 +39,7 @@ def project_id() -> str:
 
 
 def project_user() -> str:
-    """The user of the project, ``<project>__<user>`` on Hopsworks; elsewhere the login name."""
+    """Return the project's user: ``<project>__<user>`` on Hopsworks, elsewhere the login name."""
     for name in ("HADOOP_USER_NAME", "HDFS_USER", "LIBHDFS_DEFAULT_USER"):
         if user := os.environ.get(name):
             return user
@@ -50,19 +50,24 @@ def project_user() -> str:
 
 
 def project_name() -> str:
-    """Name of the project: the last part of its root."""
+    """Return the name of the project: the last part of its root."""
     return current_project().name
 
 
 def project_path(project: str | None = None, exclude_nn_addr: bool = False) -> str:
-    """Root of the project, ending with ``/``.
+    """Return the root of the project, with ``/`` at its end.
 
     Args:
         project: Name of another project.
         exclude_nn_addr: Leave out the host of the URL.
 
     Returns:
-        An absolute path where the project is local, an fsspec URL elsewhere.
+        An absolute path if the project is local, else an fsspec URL.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.project_path().endswith(f"/{hdfs.project_name()}/")
+        True
     """
     url = named_project(project).url
     if exclude_nn_addr and "://" in url:
@@ -72,29 +77,34 @@ def project_path(project: str | None = None, exclude_nn_addr: bool = False) -> s
 
 
 def abs_path(hdfs_path: AnyPath) -> str:
-    """The full path of something in the project: a URL, or an absolute path where it is local."""
+    """Return the full path of a path: a URL, or an absolute path if the project is local."""
     return place_of(hdfs_path).full
 
 
 def get() -> Any:
-    """The fsspec file system that holds the project."""
+    """Return the fsspec file system that holds the project."""
     return file_system(current_project())
 
 
 def get_fs() -> Any:
-    """The same as :func:`get`: fsspec has one kind of handle where HopsML had two."""
+    """Return the same as :func:`get`: fsspec has one kind of handle where HopsML had two."""
     return get()
 
 
 def close() -> None:
-    """Nothing: connections are shared by all that use the project, and end with the process."""
+    """Do nothing: all users of the project share its connections, which end with the process."""
 
 
 def capacity() -> int:
-    """Bytes of the whole storage.
+    """Return the size of the whole storage in bytes.
 
     Raises:
-        UnsupportedOperationError: It does not say.
+        UnsupportedOperationError: The storage does not say.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.capacity() > 0
+        True
     """
     project = current_project()
     if project.local_root is not None:

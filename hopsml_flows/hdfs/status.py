@@ -1,4 +1,4 @@
-"""What a storage says of a file: the same form for all, with gaps where it says nothing."""
+"""The status of a file, in one form for every storage."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["StatResult", "status_of"]
 
 @dataclass(frozen=True, slots=True)
 class StatResult:
-    """What is known of a file or directory; None is what the storage does not say.
+    """The status of a file or directory. A value is None where the storage does not say.
 
     Args:
-        name: Its path: a URL, or absolute where the project is local.
+        name: Full path: a URL, or an absolute path if the project is local.
         kind: ``file`` or ``directory``.
         st_size: Bytes; 0 for a directory.
-        st_mtime: When it was last written, seconds since 1970.
-        st_atime: When it was last read.
+        st_mtime: Time of the last write, in seconds since 1970.
+        st_atime: Time of the last read, in seconds since 1970.
         permissions: Such as 0o644.
-        owner: Name of the user it belongs to.
-        group: Name of its group.
+        owner: Name of the owner.
+        group: Name of the group.
         replication: Copies that HDFS keeps of each block.
         st_blksize: Bytes of a block of HDFS.
-        uid: Number of the owner, where the project is local.
-        gid: Number of the group, where the project is local.
-        st_ino: Number of the file on its device; 0 where the storage has none.
-        st_dev: Number of the device; 0 where the storage has none.
-        st_nlink: Names that it has.
+        uid: Number of the owner; only if the project is local.
+        gid: Number of the group; only if the project is local.
+        st_ino: Number of the file on its device; 0 if the storage has none.
+        st_dev: Number of the device; 0 if the storage has none.
+        st_nlink: Number of hard links.
     """
 
     name: str
@@ -57,22 +57,22 @@ class StatResult:
 
     @property
     def st_uid(self) -> int | str | None:
-        """Who it belongs to: a number where the project is local, elsewhere a name."""
+        """The owner: a number if the project is local, else a name."""
         return self.owner if self.uid is None else self.uid
 
     @property
     def st_gid(self) -> int | str | None:
-        """Its group: a number where the project is local, elsewhere a name."""
+        """The group: a number if the project is local, else a name."""
         return self.group if self.gid is None else self.gid
 
     @property
     def st_ctime(self) -> float | None:
-        """When it was last written: storages tell no other change."""
+        """Time of the last write: storages report no other change."""
         return self.st_mtime
 
     @property
     def st_blocks(self) -> int:
-        """Its size in blocks of 512 bytes, as ``os.stat`` counts them."""
+        """Size in blocks of 512 bytes, as ``os.stat`` counts them."""
         return -(-self.st_size // 512)
 
     @property
@@ -82,7 +82,7 @@ class StatResult:
         return kind | (self.permissions or 0)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same with the keys of HopsML's ``lsl``."""
+        """Return the status with the keys of HopsML's ``lsl``."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -98,16 +98,16 @@ class StatResult:
 
 
 def status_of(place: Place, info: FileInfo) -> StatResult:
-    """Describe a place.
+    """Return the status of a place.
 
     Args:
         place: The place.
-        info: What its project says of it.
+        info: Its description by the project.
     """
     more: dict[str, Any] = {}
     if place.project.local_root is not None:
         more = _local(str(place.project.local_root / place.path))
-    elif place.project.url.startswith("webhdfs://"):  # the others say no more than size and time
+    elif place.project.url.startswith("webhdfs://"):  # the others report only size and time
         more = _webhdfs(file_system(place.project).info(place.full))
     return StatResult(
         name=place.full,

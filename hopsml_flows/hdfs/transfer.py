@@ -1,7 +1,7 @@
 """Copies between a project and this machine.
 
-A copy that is here already is used again only while both it and the project's file are the ones
-that were copied; what is known of that lies in the cache directory, not beside the user's files.
+An existing local copy is used again only if neither it nor the project's file has changed since.
+The notes on copies lie in the cache directory, not beside the user's files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hopsml_flows.hdfs.copy_progress import shown
+from hopsml_flows.hdfs.copy_progress import show_copy
 from hopsml_flows.hdfs.downloads import (
     PARALLEL,
     Copy,
@@ -28,7 +28,7 @@ from hopsml_flows.hdfs.downloads import (
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
 from hopsml_flows.storage.retries import persistently
 
-__all__ = ["copy_to_hdfs", "copy_to_local", "written"]
+__all__ = ["copy_to_hdfs", "copy_to_local", "write_whole"]
 
 
 def copy_to_hdfs(
@@ -40,16 +40,24 @@ def copy_to_hdfs(
     """Copy a local file or directory into the project.
 
     Args:
-        local_path: What to copy; relative to the working directory.
-        relative_hdfs_path: Directory to copy it into; or its new path, where nothing is there and
-            ``overwrite`` is false.
-        overwrite: Replace what is there. Without it, that is an error.
+        local_path: The file or directory; relative to the working directory.
+        relative_hdfs_path: Directory to copy it into. If nothing exists there, ``overwrite`` is
+            false, and it has a slash inside and none at its end, it is the path of the copy.
+        overwrite: Replace an existing copy.
         project: Name of another project.
 
     Raises:
-        FileNotFoundError: There is nothing to copy.
-        FileExistsError: There is something already.
+        FileNotFoundError: The local file or directory does not exist.
+        FileExistsError: The copy's path exists, and ``overwrite`` is false.
         NoSpaceError: The storage has not enough room.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from hopsml_flows import hdfs
+        >>> _ = Path("table.csv").write_text("a,b")
+        >>> hdfs.copy_to_hdfs("table.csv", "Resources", overwrite=True)
+        >>> hdfs.load("Resources/table.csv")
+        b'a,b'
     """
     source = Path(os.fsdecode(local_path)).absolute()
     if not source.exists():
@@ -65,7 +73,7 @@ def copy_to_hdfs(
     stale: set[str] = set()
     if overwrite and source.is_dir():
         stale = {info.name for info in target.project.walk_files(target.path)}
-    with shown(f"{source} to {target.full}", total) as progress:
+    with show_copy(f"{source} to {target.full}", total) as progress:
 
         def bring(file: Path, place: Place) -> None:
             told = progress.of(place.path) if progress else None
@@ -88,22 +96,30 @@ def copy_to_local(
 ) -> str:
     """Copy a file or directory of the project to this machine.
 
-    What was copied before and has changed on neither side is not copied again. A local file of
-    that name that is not the project's is replaced.
+    An earlier copy that has changed on neither side is kept. Any other local file of that name is
+    replaced.
 
     Args:
-        hdfs_path: What to copy.
-        local_path: Local directory to copy it into; the working directory if it is "".
-        overwrite: Copy it in any case.
+        hdfs_path: The file or directory.
+        local_path: Local directory to copy it into; "" for the working directory.
+        overwrite: Copy even what is unchanged.
         project: Name of another project.
 
     Returns:
         Absolute path of the copy.
 
     Raises:
-        FileNotFoundError: There is nothing to copy.
+        FileNotFoundError: The file or directory does not exist.
+        IsADirectoryError: A local directory has the name of the file.
         NotADirectoryError: ``local_path`` is not a directory.
         NoSpaceError: The disk has not enough room.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("hello", "Resources/notes.txt")
+        >>> Path(hdfs.copy_to_local("Resources/notes.txt")).read_text()
+        'hello'
     """
     place = place_of(hdfs_path, project)
     directory = Path(os.fsdecode(local_path)).absolute()
@@ -112,7 +128,7 @@ def copy_to_local(
     target = directory / place.name
     info = persistently(lambda: place.project.info(place.path))
     if info.is_directory:
-        copies = _copies_of_directory(place, target)
+        copies = _prepare_copies(place, target)
     elif target.is_dir():
         raise IsADirectoryError(f"local_path: {target} is a directory")
     else:
@@ -125,12 +141,12 @@ def copy_to_local(
     return str(target)
 
 
-def written(place: Place, write: Callable[[Path], object]) -> None:
-    """Write a file of the project with a library that writes local paths only.
+def write_whole(place: Place, write: Callable[[Path], object]) -> None:
+    """Write a file of the project with a library that writes only local files.
 
     Args:
-        place: The file; it appears when it is written whole, over one that is there.
-        write: Writes it to a local path, whose name ends as the file's does.
+        place: The file. It appears, or is replaced, when it is whole.
+        write: Writes the content to a local path with the file's name.
     """
     with tempfile.TemporaryDirectory(prefix="hopsml-written-") as directory:
         local = Path(directory) / place.name
@@ -139,13 +155,13 @@ def written(place: Place, write: Callable[[Path], object]) -> None:
 
 
 def _target(source: Path, path: AnyPath, project: str | None, *, overwrite: bool) -> Place:
-    """Where in the project a local file or directory goes."""
+    """Return the place in the project that a local file or directory is copied to."""
     place = place_of(path, project, argument="relative_hdfs_path")
     try:
         info = persistently(lambda: place.project.info(place.path))
     except FileNotFoundError:
         # HopsML's overwrite=True copies into the path. The first level of a project are its
-        # datasets, and an object store has no empty directories that one could find.
+        # datasets; on an object store, an empty one does not exist.
         into = overwrite or "/" not in place.path or os.fsdecode(path).endswith("/")
         return place.below(source.name) if into and place.name != source.name else place
     target = place.below(source.name) if info.is_directory else place
@@ -154,7 +170,7 @@ def _target(source: Path, path: AnyPath, project: str | None, *, overwrite: bool
     return target
 
 
-def _copies_of_directory(place: Place, target: Path) -> list[Copy]:
+def _prepare_copies(place: Place, target: Path) -> list[Copy]:
     files = persistently(lambda: list(place.project.walk_files(place.path)))
     start = len(place.path) + 1 if place.path else 0
     copies = [
@@ -163,13 +179,13 @@ def _copies_of_directory(place: Place, target: Path) -> list[Copy]:
     ]
     target.mkdir(exist_ok=True)
     for file in {*target.rglob("*")} - {copy.target for copy in copies}:
-        if _Known.of(file) is not None:  # a copy of what is gone since
+        if _Known.of(file) is not None:  # a copy of a file that is gone now
             file.unlink()
     return copies
 
 
 def _is_good(copy: Copy) -> bool:
-    """Whether a copy is there, and neither it nor the project's file has changed."""
+    """Whether a copy exists, and neither it nor the project's file has changed."""
     known = _Known.of(copy.target)
     if known is None or known.url != copy.place.full:
         return False
@@ -178,11 +194,11 @@ def _is_good(copy: Copy) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a copy.
+    """The origin of a copy.
 
     Args:
-        url: The file it was made of.
-        version: Key of the file's version then.
+        url: The file that was copied.
+        version: The key of the version that was copied.
     """
 
     url: str
@@ -190,7 +206,7 @@ class _Known:
 
     @classmethod
     def of(cls, copy: Path) -> _Known | None:
-        """What is known of a local file; None where it is no copy, or was changed since."""
+        """Return the origin of a local file; None if it is no copy, or has changed since."""
         try:
             found = copy.stat()
             noted = json.loads(_note_of(copy).read_text())
@@ -201,8 +217,8 @@ class _Known:
         return None
 
     def note(self, copy: Path) -> None:
-        """Note what a copy was made of."""
-        with suppress(OSError):  # it is copied again next time, then
+        """Note the origin of a copy."""
+        with suppress(OSError):  # then the file is copied again next time
             found = copy.stat()
             told = {
                 "copy": [str(copy), found.st_size, found.st_mtime_ns],

@@ -1,4 +1,4 @@
-"""Where experiments lie: the project root on any fsspec storage, and every path in it."""
+"""The project's root on any fsspec storage, and every path below it."""
 
 from hopsml_flows.storage.identity import process_lives, this_process
 from hopsml_flows.storage.interface import FileInfo, Progress

@@ -1,7 +1,7 @@
-"""From a URL to the files behind it: which protocol is which file system, with which settings.
+"""Connects a URL to its file system: chooses the class by protocol, and its settings.
 
-Connects when asked to, never at import. Classes of this package are named here, not looked up by
-protocol: whoever is installed last may have taken that over.
+Importing this module connects to nothing. The package's own classes are named here, not looked up
+by protocol: another installed package may have registered a class of its own for the protocol.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 from hopsml_flows.storage.interface import Files
 from hopsml_flows.storage.proxies import reach_loopback_directly
 
-__all__ = ["check_protocol", "connected", "credentials_stamp", "environment_of"]
+__all__ = ["check_protocol", "connect", "credentials_stamp", "environment_of"]
 
-# A PUT of these stores is one atomic request; a rename there is a copy and a deletion.
+# On these stores a PUT is one atomic request, and a rename is a copy and a deletion.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
 _S3 = frozenset({"s3", "s3a"})
 _S3_CREDENTIALS = frozenset({"key", "secret", "token", "anon", "profile", "session"})
 
-# Protocols whose file systems are classes of this package.
+# Protocols that this package has file systems for.
 _OWN = frozenset({"hopsfs", "hdfs", "webhdfs"})
 
-# Beginnings of the variables that say how to reach a storage, by protocol.
+# Prefixes of the environment variables that say how to reach a storage, by protocol.
 _HADOOP = ("LIBHDFS_", "HADOOP_", "ARROW_LIBHDFS_DIR", "HOPSWORKS_PROJECT_NAME", "HDFS_USER")
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "hopsfs": _HADOOP,
@@ -35,11 +35,14 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
 
 
 def check_protocol(protocol: str) -> None:
-    """Find out whether there is a file system for a protocol, without connecting.
+    """Check that a protocol has a file system, without connecting.
+
+    Args:
+        protocol: Such as ``s3``.
 
     Raises:
         ValueError: The protocol is unknown.
-        ImportError: The package of its file system is not installed.
+        ImportError: The package with its file system is not installed.
     """
     import fsspec  # here, so that importing this package stays light
 
@@ -47,14 +50,13 @@ def check_protocol(protocol: str) -> None:
         fsspec.get_filesystem_class(protocol)
 
 
-def connected(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
+def connect(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
     """Connect to a storage.
 
     Args:
         protocol: The URL's protocol.
-        url: The root.
-        options: Arguments of the file system, which win over what the URL and the environment
-            say.
+        url: The project's root.
+        options: Arguments of the file system; they win over the URL and the environment.
     """
     from hopsml_flows.storage.remote import ObjectFiles, RemoteFiles
 
@@ -76,7 +78,7 @@ def connected(protocol: str, url: str, options: Mapping[str, Any]) -> Files:
 
 
 def _own(protocol: str, url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
-    """The file system of a protocol that this package has a class for, and the root on it."""
+    """Return the file system of one of this package's protocols, and the root's path on it."""
     from hopsml_flows.storage.hopsfs import (
         HdfsFileSystem,
         HopsFileSystem,
@@ -91,12 +93,12 @@ def _own(protocol: str, url: str, options: Mapping[str, Any]) -> tuple[Any, str]
 
         return WebHdfsFileSystem(**arguments), path_of(url)
     kind = HopsFileSystem if protocol == "hopsfs" else HdfsFileSystem
-    # Said in full: fsspec keeps instances by their arguments, whatever the environment says.
+    # In full: fsspec caches instances by their arguments, and ignores the environment.
     return kind(**settings(arguments)), path_of(url)
 
 
 def credentials_stamp(protocol: str, options: Mapping[str, Any]) -> tuple[str | None, ...]:
-    """What changes when the environment has other credentials for a storage.
+    """Return a value that changes when the environment has other credentials for a storage.
 
     Args:
         protocol: The storage's protocol.
@@ -108,7 +110,7 @@ def credentials_stamp(protocol: str, options: Mapping[str, Any]) -> tuple[str | 
 
 
 def environment_of(protocol: str) -> dict[str, str]:
-    """Variables of this process that another one needs to reach the same storage.
+    """Return the environment variables that another process needs to reach the same storage.
 
     Args:
         protocol: The storage's protocol.

@@ -1,4 +1,4 @@
-"""What lies behind a project: its fsspec file system, and what tells two contents apart."""
+"""A project's fsspec file system, and the version of a file's content."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from hopsml_flows.storage.connection import connected
+from hopsml_flows.storage.connection import connect
 from hopsml_flows.storage.project import Project
 
 __all__ = ["DOUBT_SECONDS", "Version", "content_version", "file_system"]
 
-# Reading a file changes these, and not its content.
+# A read changes these, but not the content.
 _OF_READING = frozenset({"accessTime", "atime", "time_accessed", "last_accessed"})
 
-# Any of these is new with every content.
+# Each of these changes with every new content.
 _PRECISE = ("ETag", "etag", "fileId", "generation", "md5Hash", "created")
 
 DOUBT_SECONDS = 10.0
-"""For so long after a file was written, its time alone does not tell two contents apart."""
+"""Seconds after a write in which the file's time alone may not tell two contents apart."""
 
 
 def file_system(project: Project) -> Any:
-    """The fsspec file system that holds a project.
+    """Return the fsspec file system that holds a project.
 
     Args:
         project: The project.
@@ -34,17 +34,17 @@ def file_system(project: Project) -> Any:
 
         return fsspec.filesystem("file")
     protocol = project.url.partition("://")[0]
-    # fsspec keeps instances: this is the one that the project itself uses.
-    return connected(protocol, project.url, project.storage_options)._fs  # type: ignore[attr-defined]  # noqa: SLF001 - a module of the same package
+    # fsspec caches instances: this is the one that the project uses.
+    return connect(protocol, project.url, project.storage_options)._fs  # type: ignore[attr-defined]  # noqa: SLF001 - a module of the same package
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Which content a file has.
+    """The version of a file's content.
 
     Args:
-        text: Differs from that of another content, as far as the storage says what it has.
-        settled: Whether a later content is sure to have another text.
+        text: Differs between two contents, as far as the storage tells them apart.
+        settled: Whether every later content is certain to have another ``text``.
     """
 
     text: str
@@ -52,23 +52,24 @@ class Version:
 
     @property
     def key(self) -> str:
-        """What a copy of the content may be found by again; nothing is, where that is unsure."""
+        """Cache key for a copy. Unique on every call if the version is not settled."""
         return self.text if self.settled else f"{self.text[:16]}{uuid4().hex[:16]}"
 
 
 def content_version(project: Project, path: str) -> Version:
-    """Find out which content a file has, without reading it.
+    """Return the version of a file's content, without reading the file.
 
-    The version is made of all that the storage says: size, time, and where there are such things
-    its ETag, inode or identifier. libhdfs says only in which second a file was written: the
-    version is settled when that is over for certain, clocks being what they are.
+    The version is a digest of all that the storage says: size, time, and its ETag, inode or
+    identifier where it has one. libhdfs gives the time of a write in whole seconds only. There a
+    version counts as settled ``DOUBT_SECONDS`` after the write, which allows for clocks that
+    differ.
 
     Args:
         project: The project.
-        path: A file of it.
+        path: The file, relative to the project's root.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: The file does not exist.
     """
     if project.local_root is not None:
         found = (project.local_root / path).stat()

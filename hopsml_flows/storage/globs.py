@@ -1,7 +1,7 @@
-"""Glob patterns over anything that lists directories; the same on every storage.
+"""Glob patterns that mean the same on every storage.
 
-fsspec's own globbing takes wildcards in the root's name for parts of the pattern, and the back
-ends differ in what ``**`` and hidden files are. Pure: listing is the caller's.
+fsspec's globbing also expands wildcards in the name of the root, and its back ends differ on
+``**`` and hidden files. Pure: the caller lists directories.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def matching(
     entries: Callable[[str], list[FileInfo]],
     exists: Callable[[str], bool],
 ) -> list[str]:
-    """Paths that match a pattern, sorted.
+    """Return the paths that match a pattern, sorted.
 
     Args:
-        pattern: ``*``, ``?`` and ``[…]`` match within a part, hidden names too; the part ``**``
-            any number of directories, none included.
-        entries: Lists a directory by its path; nothing where there is none.
-        exists: Whether there is a path.
+        pattern: ``*``, ``?`` and ``[…]`` match within a part, hidden names too. The part ``**``
+            matches any number of directories, also none.
+        entries: Lists the directory at a path; empty if there is none.
+        exists: Whether a path exists.
     """
     parts = [part for part in pattern.split("/") if part]
     fixed = next((n for n, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
@@ -40,7 +40,7 @@ def matching(
 
 def _below(base: str, parts: list[str], entries: Callable[[str], list[FileInfo]]) -> Iterator[str]:
     first, rest = parts[0], parts[1:]
-    listed = _listed(base, entries)
+    listed = _entries(base, entries)
     if first == "**":
         if rest:
             yield from _below(base, rest, entries)
@@ -60,7 +60,7 @@ def _below(base: str, parts: list[str], entries: Callable[[str], list[FileInfo]]
             yield from _below(entry.name, rest, entries)
 
 
-def _listed(base: str, entries: Callable[[str], list[FileInfo]]) -> list[FileInfo]:
+def _entries(base: str, entries: Callable[[str], list[FileInfo]]) -> list[FileInfo]:
     try:
         return entries(base)
     except NotADirectoryError:

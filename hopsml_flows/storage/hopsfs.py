@@ -1,10 +1,10 @@
 """``hopsfs://`` and ``hdfs://``: HopsFS and HDFS through libhdfs, on pyarrow.
 
-``hopsfs`` is known to fsspec by this package's entry point, so that every program that opens
-fsspec URLs, TensorBoard among them, reads HopsFS where this package is installed.
+This package's entry point registers ``hopsfs`` with fsspec. So every program that opens fsspec
+URLs, such as TensorBoard, can read HopsFS where this package is installed.
 
-libhdfs is Hops' own where Hopsworks provides it, or that of a Hadoop distribution, which runs Java.
-pyarrow loads Java's library in either case.
+libhdfs comes from Hops, where Hopsworks provides it, or from a Hadoop distribution, whose libhdfs
+runs Java. pyarrow loads Java's library in both cases.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from hopsml_flows.storage.interface import temporary_beside
 __all__ = ["HdfsFileSystem", "HopsFileSystem", "check_port", "path_of", "settings", "url_arguments"]
 
 CONNECT_SECONDS = 5
-"""How long a NameNode's port may take to open."""
+"""Longest wait for a NameNode to accept a connection."""
 
 _CLAIM_SECONDS = 30
-"""Age at which a claim of a file's name was left by a process that died."""
+"""Age from which a claim to a file's name counts as left behind by a dead process."""
 
 _READ_TRIES = 25
 _CHUNK = 1 << 20
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 _USER_VARIABLES = ("LIBHDFS_DEFAULT_USER", "HADOOP_USER_NAME", "HDFS_USER")
 
-# Where Hops' libhdfs looks for the certificates of TLS; Java's reads core-site.xml.
+# Where Hops' libhdfs looks for TLS certificates; Java's reads core-site.xml.
 _CERTIFICATES = {
     "root_ca_bundle": "LIBHDFS_ROOT_CA_BUNDLE",
     "client_certificate": "LIBHDFS_CLIENT_CERTIFICATE",
@@ -58,20 +58,20 @@ _CERTIFICATES = {
 
 
 class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """HDFS as fsspec wraps pyarrow's client, with the edges taken off.
+    """HDFS through fsspec's wrapper of pyarrow's client, with the wrapper's faults corrected.
 
     What the URL and the arguments leave out comes from the environment (``LIBHDFS_DEFAULT_FS``,
-    ``LIBHDFS_DEFAULT_USER``, ``HADOOP_USER_NAME``), then from ``core-site.xml`` in
+    ``LIBHDFS_DEFAULT_USER``, ``HADOOP_USER_NAME``, ``HDFS_USER``), then from ``core-site.xml`` in
     ``HADOOP_CONF_DIR`` or ``HADOOP_HOME``.
 
     Args:
         host: NameNode or name service.
         port: Its port.
-        user: Who to be, where the cluster believes that.
-        replication: Copies of what is written; a query of the URL may say so too.
-        root_ca_bundle: File of the authority's certificates, for TLS with Hops' libhdfs.
-        client_certificate: File of the client's certificate.
-        client_key: File of its key.
+        user: The user name, on a cluster that trusts it.
+        replication: Copies of each written file; the URL's query may set it too.
+        root_ca_bundle: File with the authority's certificates, for TLS with Hops' libhdfs.
+        client_certificate: File with the client's certificate.
+        client_key: File with the client's key.
         **options: See ``fsspec.implementations.arrow.HadoopFileSystem``.
 
     Raises:
@@ -111,27 +111,27 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
 
     @property
     def fs(self) -> Any:
-        """The client of pyarrow; an error in a forked child, which would wait for ever."""
+        """The client of pyarrow. OSError in a forked child, where a call would wait forever."""
         _claim_libhdfs()
         return self._client
 
     @fs.setter
     def fs(self, client: Any) -> None:
-        # fsspec forgets its instances in a forked child. Hops' libhdfs would close their
-        # connections there, and so take the parent's sockets out of the parent's poll: the parent
-        # would wait for ever. A client that is never freed is never closed; there are few.
+        # fsspec drops its instances in a forked child. There Hops' libhdfs would close their
+        # connections, and so take the parent's sockets out of the parent's poll: the parent would
+        # wait forever. A client that is never freed is never closed; there are few.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
         self._client = client
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
-        # fsspec's own takes "#" and "?" in a name for parts of a URL.
+        # fsspec's own method reads "#" and "?" in a name as parts of a URL.
         if isinstance(path, list):
             return [_checked(each) for each in path]
         return _checked(path)
 
     def ls(self, path: str, detail: bool = False, **kwargs: Any) -> list[Any]:
-        """List a directory; a file lists itself."""
+        """List a directory; for a file, list the file."""
         info = self.info(path)
         if info["type"] != "directory":
             return [info] if detail else [info["name"]]
@@ -141,10 +141,10 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any
     ) -> bytes:
-        """Read a file, or a part; a whole file is of one version."""
+        """Read a file, or a part of it. A whole file is read from a single version."""
         if start is not None or end is not None:
-            # Not that of fsspec's class for Arrow: older ones read the whole file, and from 0 on it
-            # would seek in a file that it opens as one that cannot.
+            # Not the method of fsspec's class for Arrow: older versions read the whole file, and
+            # from 0 on it seeks in a file that it opened as not seekable.
             part: bytes = AbstractFileSystem.cat_file(
                 self, path, start, end, seekable=True, **kwargs
             )
@@ -158,7 +158,7 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         return self._whole(path, read)
 
     def get_file(self, rpath: str, lpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
-        """Copy a file to a local path; it is of one version."""
+        """Copy a file, from a single version, to a local path."""
 
         def copy() -> tuple[None, int]:
             done = 0
@@ -172,10 +172,10 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         self._whole(rpath, copy)
 
     def _whole(self, path: str, read: Callable[[], tuple[T, int]]) -> T:
-        """Read until what was read has the size of the file.
+        """Read again until the bytes read match the file's size.
 
-        The blocks of a version that was replaced go while they are read; Hops' libhdfs then
-        fails, or says that the file ends there.
+        The blocks of a replaced version disappear while they are read. Hops' libhdfs then fails,
+        or reports the file's end too early.
         """
         failed: OSError | None = None
         for _ in range(_READ_TRIES):
@@ -194,10 +194,10 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         raise failed or OSError(errno.EIO, "changes faster than it can be read", path)
 
     def mv(self, path1: str, path2: str, **kwargs: Any) -> None:
-        """Rename; a file that has the name is replaced.
+        """Rename, and replace a file that has the new name.
 
-        With Hops' libhdfs that is one step. Java's refuses to, and has no call for it: there is a
-        moment without the file then, but none with half of it.
+        With Hops' libhdfs this is atomic. Java's refuses to replace, and has no call for it: then
+        the file is missing for a moment, but is never half there.
         """
         try:
             super().mv(path1, path2, **kwargs)
@@ -210,12 +210,12 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
             self.rm_file(old)
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
-        """Write a file; with mode "create" only if there is none."""
+        """Write a file; with mode "create" raise FileExistsError if it exists."""
         path = _checked(path)
         if mode != "create":
             super().pipe_file(path, value, **kwargs)
             return
-        with self._claimed(path):
+        with self._claim(path):
             if self.exists(path):
                 raise FileExistsError(errno.EEXIST, "exists already", path)
             beside = temporary_beside(path)
@@ -233,24 +233,24 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         return super()._open(path, mode, *args, **kwargs)
 
     @contextmanager
-    def _claimed(self, path: str) -> Iterator[None]:
-        """Be the only one, among those who use this, to create a file.
+    def _claim(self, path: str) -> Iterator[None]:
+        """Hold the only claim to create a file, among all processes that use this method.
 
-        pyarrow has no exclusive create, and its rename overwrites files. It does not overwrite a
-        directory that has something in it, so such a directory is the claim.
+        pyarrow has no exclusive create, and its rename overwrites files. But it does not overwrite
+        a directory with something in it, so such a directory is the claim.
         """
         directory, _, name = path.rpartition("/")
         claim = f"{directory}/.hopsml-{name}.claim.tmp"
         mine = temporary_beside(path)
         token = mine.rpartition("/")[2]
         try:
-            began, then = self._touched(mine, token)
-            while not self._renamed(mine, claim, token):
+            began, then = self._touch(mine, token)
+            while not self._rename_to_claim(mine, claim, token):
                 waited = time.monotonic() - began
-                # By the cluster's clock alone: this machine's may say something else.
+                # By the cluster's clock alone: this machine's may differ.
                 self._drop_abandoned(claim, then + waited)
-                if waited > _CLAIM_SECONDS / 3:  # after a long wait the claim is not to look old
-                    began, then = self._touched(mine, uuid4().hex)
+                if waited > _CLAIM_SECONDS / 3:  # after a long wait the new claim must not look old
+                    began, then = self._touch(mine, uuid4().hex)
                 time.sleep(0.05)
         except BaseException:
             with suppress(OSError):
@@ -261,17 +261,17 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
         finally:
             self.fs.delete_dir(claim)
 
-    def _touched(self, directory: str, name: str) -> tuple[float, float]:
-        """Make a directory in another one; this machine's and the cluster's time of that."""
+    def _touch(self, directory: str, name: str) -> tuple[float, float]:
+        """Make a directory in another; return this machine's and the cluster's time of that."""
         self.fs.create_dir(f"{directory}/{name}", recursive=True)
         return time.monotonic(), self.info(directory)["mtime"].timestamp()
 
-    def _renamed(self, mine: str, claim: str, token: str) -> bool:
+    def _rename_to_claim(self, mine: str, claim: str, token: str) -> bool:
         with suppress(OSError):
             self.fs.move(mine, claim)
         if self.exists(f"{claim}/{token}"):
             return True
-        # Java's libhdfs moves it into the other one's.
+        # Java's libhdfs moves it into the other process's claim.
         inside = f"{claim}/{token}"
         if self.exists(f"{inside}/{token}"):
             self.fs.move(inside, mine)
@@ -284,19 +284,19 @@ class HdfsFileSystem(HadoopFileSystem):  # type: ignore[misc]  # fsspec has no t
             return
         if age > _CLAIM_SECONDS:
             aside = temporary_beside(claim)
-            with suppress(OSError):  # another one dropped it
+            with suppress(OSError):  # another process dropped it
                 self.fs.move(claim, aside)
                 self.fs.delete_dir(aside)
 
 
 class HopsFileSystem(HdfsFileSystem):
-    """HopsFS, which speaks HDFS's protocols; the arguments are those of :class:`HdfsFileSystem`."""
+    """HopsFS, which speaks HDFS's protocols. Arguments as of :class:`HdfsFileSystem`."""
 
     protocol = "hopsfs"
 
 
 class _Appended(io.RawIOBase):
-    """A file opened to append, which the cluster hears of when something is written.
+    """A file opened to append, which is opened on the cluster only by the first write.
 
     Hops' libhdfs may hang when a file is opened to append and closed without a write.
     """
@@ -334,33 +334,40 @@ class _Appended(io.RawIOBase):
 
 
 def _checked(path: Any) -> str:
-    """The path in a URL, if libhdfs leaves it as it is."""
+    """Return the path in a URL; raise OSError if libhdfs would read another path from it."""
     plain = path_of(path)
     if _NOT_LITERAL.search(plain):
-        # Hops' libhdfs would read or write another file: "a" for "a#b", "a b" for "a%20b".
-        raise OSError(errno.EINVAL, "libhdfs takes %, # and ? in names for parts of a URL", plain)
+        # Hops' libhdfs would use another file: "a" for "a#b", "a b" for "a%20b".
+        raise OSError(errno.EINVAL, "libhdfs reads %, # and ? in names as parts of a URL", plain)
     return plain
 
 
 def path_of(path: Any) -> str:
-    """The path in a URL of HDFS, or the path itself, without a slash at the end.
+    """Return the path in a URL of HDFS, or the path itself, without a slash at the end.
 
     Args:
         path: URL or path.
+
+    Example:
+        >>> path_of("hdfs://namenode:8020/Projects/demo/")
+        '/Projects/demo'
     """
     text: str = os.fspath(path)
     if "://" in text:
         text = text.partition("://")[2]
-        # The host is what is before the first slash; a query is the connection's.
+        # The host is before the first slash; a query belongs to the connection.
         text = re.sub(r"\?replication=\d+$", "", text[text.find("/") :] if "/" in text else "/")
     return "/" + text.strip("/")
 
 
 def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with host, port and user filled in from the environment or ``core-site.xml``.
+    """Fill in host, port and user from the environment or ``core-site.xml``.
 
     Args:
-        arguments: Those of :class:`HdfsFileSystem`.
+        arguments: Arguments of :class:`HdfsFileSystem`.
+
+    Returns:
+        The arguments with these three.
     """
     host, port = arguments.get("host") or "default", arguments.get("port") or 0
     user = arguments.get("user")
@@ -372,10 +379,14 @@ def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def url_arguments(url: str) -> dict[str, Any]:
-    """Host, port, user and replication, where a URL of HDFS says them.
+    """Return the host, port, user and replication that a URL of HDFS has.
 
     Args:
         url: Such as ``hopsfs://user@host:port/path?replication=1``.
+
+    Example:
+        >>> url_arguments("hopsfs://alice@namenode:8020/Projects/demo")
+        {'host': 'namenode', 'port': 8020, 'user': 'alice'}
     """
     parts = urlsplit(url)
     found: dict[str, Any] = {"host": parts.hostname, "port": parts.port, "user": parts.username}
@@ -385,7 +396,11 @@ def url_arguments(url: str) -> dict[str, Any]:
 
 
 def check_port(host: str, port: int) -> None:
-    """Open a connection and close it: libhdfs says only "connection failed", and may take minutes.
+    """Check that a port accepts connections. libhdfs may take minutes to say "connection failed".
+
+    Args:
+        host: Name or address.
+        port: Its port.
 
     Raises:
         OSError: The host is unknown, refuses or does not answer.
@@ -401,7 +416,7 @@ _PLAIN = (ConnectionRefusedError, ConnectionResetError, TimeoutError)
 
 
 def _configured() -> tuple[str, int, str | None]:
-    """Host, port and user of the default file system; the host "default" where none is known."""
+    """Return host, port and user of the default file system; host "default" if none is known."""
     value = os.environ.get("LIBHDFS_DEFAULT_FS") or _default_of_core_site()
     if not value:
         return "default", 0, None
@@ -423,10 +438,10 @@ def _default_of_core_site() -> str | None:
 
 
 def _claim_libhdfs() -> None:
-    """Note the process that uses libhdfs, whose threads no forked child has.
+    """Note the process that uses libhdfs. A forked child does not have libhdfs' threads.
 
     Raises:
-        OSError: This is such a child.
+        OSError: This process is such a child.
     """
     global _process
     if _process is None:
@@ -443,7 +458,7 @@ _process: int | None = None
 
 
 def _find_java() -> None:
-    """Set what libhdfs needs in the environment and can be found out."""
+    """Set ``JAVA_HOME`` and ``CLASSPATH`` for libhdfs where they are missing and can be found."""
     if not os.environ.get("JAVA_HOME") and (java := shutil.which("java")):
         home = Path(java).resolve().parent.parent
         if (home / "lib" / "server").is_dir():
@@ -452,7 +467,7 @@ def _find_java() -> None:
         return
     home_of_hadoop = os.environ.get("HADOOP_HOME")
     hadoop = shutil.which("hadoop", path=f"{home_of_hadoop}/bin" if home_of_hadoop else None)
-    if hadoop:  # Java's libhdfs finds its classes in this variable only, and without wildcards
+    if hadoop:  # Java's libhdfs finds its classes only in CLASSPATH, and expands no wildcards
         with suppress(OSError, subprocess.SubprocessError):
             done = subprocess.run(
                 [hadoop, "classpath", "--glob"],

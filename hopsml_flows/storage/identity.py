@@ -1,4 +1,4 @@
-"""Describes a process so that another process can tell whether it still runs."""
+"""Descriptions of processes, from which another process can tell whether one still runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLOCK_SECONDS = 2.0
 
 
 def this_process() -> dict[str, Any]:
-    """This process, so that it can be told from a later one of the same number."""
+    """Describe this process; a later process with the same number has another description."""
     return {
         "host": socket.gethostname(),
         "machine": _machine(),
@@ -28,17 +28,18 @@ def this_process() -> dict[str, Any]:
 
 
 def process_lives(process: Mapping[str, Any]) -> bool | None:
-    """Whether a process that :func:`this_process` described still runs.
+    """Tell whether a process still runs.
 
     Args:
-        process: Its description.
+        process: Its description, from :func:`this_process`.
 
     Returns:
-        None where that cannot be known: it runs on another machine, or in another container.
+        True or False; None if it runs on another machine or in another container, where this
+        process cannot know.
     """
     if process.get("host") != socket.gethostname():
         return None
-    # Two containers may have one name. Descriptions of older versions have no machine.
+    # Two containers may have the same host name. Older versions described no machine.
     if process.get("machine", _machine()) != _machine():
         return None
     pid, created = process.get("pid"), process.get("created")
@@ -46,7 +47,7 @@ def process_lives(process: Mapping[str, Any]) -> bool | None:
         return False
     try:
         found = psutil.Process(pid)
-        # The time is counted from the boot time, which the clock's corrections move.
+        # psutil counts from the boot time, which moves when the clock is corrected.
         same = abs(found.create_time() - created) < _CLOCK_SECONDS
         return same and found.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError):
@@ -55,7 +56,7 @@ def process_lives(process: Mapping[str, Any]) -> bool | None:
 
 @cache
 def _machine() -> str:
-    """What tells machines and containers of the same name apart; "" where nothing does."""
+    """Return what tells machines and containers with the same host name apart; "" if unknown."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}"

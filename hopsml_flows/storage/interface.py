@@ -1,6 +1,6 @@
-"""What every kind of storage does for a project, and the values that cross that seam.
+"""The interface that every kind of storage implements, and the values that cross it.
 
-A new kind is a class with these methods, an entry in ``connect.py`` and an entry in the
+A new kind is a class with these methods, an entry in ``connection.py`` and an entry in the
 conformance tests.
 """
 
@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 __all__ = ["FileInfo", "Files", "Progress", "is_temporary", "temporary_beside"]
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are copied and the bytes there are, now and then and at the end."""
+"""Called during a copy and at its end, with the bytes copied so far and the bytes in total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class FileInfo:
         name: Its path, relative to the project's root.
         size: Bytes; 0 for a directory.
         is_directory: Whether it is a directory.
-        modified: When it was last written, in seconds since 1970, or None where the storage does
-            not say (directories of object stores).
+        modified: Time of the last write in seconds since 1970. None where the storage has none
+            (directories of object stores).
     """
 
     name: str
@@ -39,58 +39,58 @@ class FileInfo:
 
 
 class Files(Protocol):
-    """Files below a root. Paths are relative to it, with ``/`` between parts; "" is the root."""
+    """The files below a root. Paths are relative to it, with ``/`` between parts; "" means it."""
 
     def check_writable(self) -> None:
-        """Raise what keeps the root from being written; write nothing."""
+        """Raise an error if the root cannot be written; write nothing."""
 
     def make_directory(self, path: str) -> None:
-        """Create a directory and its parents; one that exists is fine."""
+        """Create a directory and its parents; it may exist already."""
 
     def replace(self, path: str, content: bytes) -> None:
-        """Write a file whole: readers see the old content or the new."""
+        """Write a whole file: readers see either the old content or the new."""
 
     def append(self, path: str, content: bytes) -> None:
-        """Add to the end of a file, or make it."""
+        """Append to a file, and create it if it does not exist."""
 
     def create(self, path: str, content: bytes) -> None:
-        """Write a file that does not exist; raise FileExistsError if it does."""
+        """Write a new file; raise FileExistsError if it exists."""
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Content of a file, or the bytes from ``start`` to before ``stop``, as far as it has."""
+        """Return a file's bytes from ``start`` to before ``stop``; fewer if the file is shorter."""
 
     def open(self, path: str, mode: str) -> IO[Any]:
         """Open a file."""
 
     def info(self, path: str) -> FileInfo:
-        """Describe a file or directory; raise FileNotFoundError if there is none."""
+        """Describe a file or directory; raise FileNotFoundError if it does not exist."""
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory."""
+        """Whether a file or directory exists."""
 
     def entries(self, path: str) -> list[FileInfo]:
-        """What is in a directory, in any order; raise FileNotFoundError if there is none."""
+        """List a directory, in any order; raise FileNotFoundError if it does not exist."""
 
     def walk_files(self, path: str) -> Iterator[FileInfo]:
-        """All files below a directory, in any order; nothing if there is none."""
+        """Yield all files below a directory, in any order; none if it does not exist."""
 
     def remove(self, path: str, *, recursive: bool) -> None:
-        """Remove a file, or a directory; raise FileNotFoundError if there is none."""
+        """Remove a file or directory; raise FileNotFoundError if it does not exist."""
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file or directory; a file that has the name goes."""
+        """Rename a file or directory, and replace a file that has the new name."""
 
     def copy_file(self, source: str, target: str) -> None:
-        """Copy a file inside the storage."""
+        """Copy a file within the storage."""
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
-        """Copy a local file here; its directory exists."""
+        """Copy a local file to the storage; its directory exists."""
 
     def download(self, path: str, target: Path, progress: Progress | None) -> None:
-        """Copy a file from here to a local path, which nobody else uses."""
+        """Copy a file to a local path that no other process uses."""
 
     def free_bytes(self) -> int | None:
-        """Room that is left, or None where the storage does not say."""
+        """Return the free bytes, or None where the storage does not say."""
 
 
 _PREFIX = ".hopsml-"
@@ -100,19 +100,19 @@ _process = uuid.uuid4().hex
 
 
 def temporary_beside(path: str) -> str:
-    """A name in the same directory that nobody else uses, for what is renamed when it is whole.
+    """Return an unused name in the same directory, for a file that is renamed when it is whole.
 
-    It does not contain the file's own name: TensorBoard takes for an event file whatever has
-    "tfevents" in it.
+    The name does not contain the target's: TensorBoard reads every file with "tfevents" in its
+    name as an event file.
 
     Args:
         path: The file that will be replaced.
     """
     directory, slash, _ = path.rpartition("/")
-    # The process identifier too: the rest is the same in a forked child.
+    # With the process number: a forked child shares the rest.
     return f"{directory}{slash}{_PREFIX}{_process}-{os.getpid()}-{next(_counter)}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file's name is one of :func:`temporary_beside`; listings leave these out."""
+    """Whether a file's name comes from :func:`temporary_beside`. Listings leave such files out."""
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)

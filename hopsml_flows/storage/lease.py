@@ -1,14 +1,15 @@
 """The lease of an experiment: only the driver that holds it runs the experiment's trials.
 
-A lease is a file ``.lease.<n>`` in the experiment's directory, which is created exclusively and
-never rewritten. Its holder rewrites the beat file beside it every few seconds. Whoever finds the
-holder dead creates ``.lease.<n+1>``, and removes the older one. A holder that was stopped meanwhile
-finds its own file gone, and lets go of the experiment.
+A lease is a file ``.lease.<n>`` in the experiment's directory. It is created exclusively and never
+rewritten. Its holder rewrites the beat file beside it every ``BEAT_SECONDS``. A driver that finds
+the holder dead creates ``.lease.<n+1>`` and removes the older file. A holder that was suspended
+meanwhile finds its own file gone, and lets go of the experiment.
 
-Guarantees: of drivers that take a lease at once, one gets it, on local disks, S3, WebHDFS and HDFS
-(``Project.create``). On HDFS through libhdfs that holds among drivers that use this package, unless
-one is stopped for more than 30 s between two of its requests; it then finds out at its next beat.
-Between a takeover and its next beat or check, a driver that was stopped may still write.
+Guarantees: if several drivers take a lease at the same time, exactly one gets it, on local disks,
+S3, WebHDFS and HDFS (``Project.create``). On HDFS through libhdfs this holds among drivers that use
+this package, unless one is suspended for more than 30 s between two of its requests; that driver
+notices at its next beat. A suspended driver may still write between the takeover and its next beat
+or check.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ from hopsml_flows.storage.time_limit import within
 __all__ = ["BEAT_SECONDS", "Lease", "check_free", "take_lease"]
 
 BEAT_SECONDS = 10.0
-"""How often a driver says that it lives."""
+"""Seconds between two beats of a driver."""
 
 _LOOKS = 8
-"""So often per beat an observer looks."""
+"""Looks of an observer per beat."""
 
 _RELEASE_SECONDS = 5.0
-"""Longest wait for storage to take a lease back."""
+"""Seconds that the driver waits at most for storage to remove its lease."""
 
 _logger = logging.getLogger(__name__)
 
@@ -51,13 +52,13 @@ _held: set[str] = set()
 
 
 class Lease:
-    """A lease that this process holds, as a context that gives it back.
+    """A lease that this process holds; a context manager that beats, and gives the lease back.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The project with the experiment.
+        paths: The experiment's paths.
         number: The lease's number.
-        holder: What its file says.
+        holder: The content of the lease file.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Lease:
         self._over = threading.Event()
         self._lost: str | None = None
         self.refused: Exception | None = None
-        """What storage raised for the last beat; None if it took the beat."""
+        """The error that storage raised for the last beat; None if it accepted the beat."""
         self._thread = threading.Thread(target=self._run, name="hopsml-lease", daemon=True)
 
     def __enter__(self) -> Lease:
@@ -88,16 +89,16 @@ class Lease:
         self._over.set()
         self._thread.join(_RELEASE_SECONDS)
         _held.discard(self._holder.token)
-        with suppress(Exception):  # what stays is judged by this process's end
+        with suppress(Exception):  # a lease file that stays is dead when this process has ended
             within(_RELEASE_SECONDS, self._release)
 
     @property
     def is_lost(self) -> bool:
-        """Whether another driver has taken the experiment over, as far as is known."""
+        """Whether another driver took the experiment over, as of the last beat."""
         return self._lost is not None
 
     def check(self) -> None:
-        """Find out whether the experiment is still this driver's, as far as is known.
+        """Check that the experiment is still this driver's, as of the last beat.
 
         Raises:
             ExperimentTakenOverError: Another driver has taken it over.
@@ -106,9 +107,9 @@ class Lease:
             raise ExperimentTakenOverError(self._paths.id, self._lost)
 
     def beat(self) -> None:
-        """Say that this driver lives, and find out whether the lease was taken over.
+        """Write a sign of life, and find out whether another driver took the lease over.
 
-        A storage that refuses is noted in ``refused``.
+        An error of storage is kept in ``refused``, and not raised.
         """
         with self._lock:
             if self._lost is not None or self._over.is_set():
@@ -126,7 +127,7 @@ class Lease:
             self.beat()
             if self.refused is not None and not warned:
                 _logger.warning(
-                    "storage does not take the driver's sign of life (%s: %s)",
+                    "storage does not accept the driver's sign of life (%s: %s)",
                     type(self.refused).__name__,
                     redacted(str(self.refused)),
                 )
@@ -142,7 +143,7 @@ class Lease:
         self._project.replace(self._paths.beat(self._number), json.dumps(told))
 
     def _taker(self) -> str | None:
-        """Who has the experiment now, in words; None while it is this driver's."""
+        """Describe the driver that has the experiment now; None while this driver has it."""
         with suppress(FileNotFoundError):
             text = self._project.read(self._paths.lease(self._number + 1))
             return _named(Holder.from_json(text, seconds=self._holder.seconds))
@@ -163,11 +164,11 @@ class Lease:
 
 
 def check_free(project: Project, paths: ExperimentPaths) -> None:
-    """Refuse an experiment that is certainly held. Waits for nothing and changes nothing.
+    """Refuse an experiment whose driver certainly runs. Waits for nothing and changes nothing.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The project with the experiment.
+        paths: The experiment's paths.
 
     Raises:
         ExperimentRunningError: Its driver runs on this machine.
@@ -184,16 +185,16 @@ def take_lease(
 ) -> Lease:
     """Take the lease of an experiment whose directory exists.
 
-    Where a driver on another machine may hold it, this waits for some 35 s to see its beat.
+    If a driver on another machine may hold the lease, this waits up to 35 s for its beat.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
-        notice: Told why this waits.
-        new: Whether the experiment was begun just now: then there is nothing to look for.
+        project: The project with the experiment.
+        paths: The experiment's paths.
+        notice: Called with the reason when this waits.
+        new: Whether the experiment is new, and so has no other lease to look for.
 
     Returns:
-        The lease; its beats begin when its context is entered.
+        The lease. Its beats begin when its context is entered.
 
     Raises:
         ExperimentRunningError: Another driver runs the experiment.
@@ -201,14 +202,14 @@ def take_lease(
     mine = Holder(uuid4().hex, this_process(), BEAT_SECONDS)
     _held.add(mine.token)
     try:
-        number = _taken_number(project, paths, notice, mine, new=new)
+        number = _take_number(project, paths, notice, mine, new=new)
     except BaseException:
         _held.discard(mine.token)
         raise
     return Lease(project, paths, number, mine)
 
 
-def _taken_number(
+def _take_number(
     project: Project,
     paths: ExperimentPaths,
     notice: Callable[[str], None],
@@ -216,21 +217,21 @@ def _taken_number(
     *,
     new: bool,
 ) -> int:
-    """The number of the lease that was created for a holder."""
+    """Create a lease for a holder, and return the lease's number."""
     limit = answer_limit(project)
     while True:
         number, text = (0, None) if new else persistently(partial(_latest, project, paths))
         new = False
-        if text == mine.to_json().encode():  # created by a request whose answer was lost
+        if text == mine.to_json().encode():  # a request created it, and its answer was lost
             break
         if text is not None:
             _check_dead(project, paths, number, text, notice)
         number += 1
         try:
             persistently(partial(project.create, paths.lease(number), mine.to_json()), limit=limit)
-        except FileExistsError:  # another driver was faster, and is judged now
+        except FileExistsError:  # another driver was faster: judge that one
             continue
-        # Of two that judged different leases the one with the lower number comes too late.
+        # If two drivers judged different leases, the one with the lower number came too late.
         if persistently(partial(_latest, project, paths)) == (number, mine.to_json().encode()):
             break
         with suppress(FileNotFoundError):
@@ -245,13 +246,13 @@ def _taken_number(
 
 
 def _latest(project: Project, paths: ExperimentPaths) -> tuple[int, bytes | None]:
-    """Number and content of the lease that counts; 0 and None without one."""
+    """Return number and content of the valid lease; 0 and None if there is none."""
     while True:
         names = project.listdir(paths.root)
         number = max((lease_number(name, beats=False) or 0 for name in names), default=0)
         if not number:
             return 0, None
-        with suppress(FileNotFoundError):  # given back meanwhile
+        with suppress(FileNotFoundError):  # its holder gave it back meanwhile
             return number, project.read(paths.lease(number))
 
 
@@ -262,10 +263,10 @@ def _check_dead(
     text: bytes,
     notice: Callable[[str], None],
 ) -> None:
-    """Return when a lease's holder is dead or has given it back.
+    """Return when a lease's holder is dead or has given the lease back.
 
     Raises:
-        ExperimentRunningError: It lives.
+        ExperimentRunningError: The holder lives.
     """
     holder = Holder.from_json(text, seconds=BEAT_SECONDS)
     lives = _lives(holder)
@@ -288,11 +289,11 @@ def _check_dead(
 
 
 def _lives(holder: Holder) -> bool | None:
-    """Whether a holder's process lives, as far as this machine knows."""
+    """Whether a holder's process lives; None if this machine cannot know."""
     if not holder.process:
         return None
     lives = process_lives(holder.process)
-    if lives and holder.process == this_process():  # a run of this process could not give it back
+    if lives and holder.process == this_process():  # an earlier run here may have left the file
         return holder.token in _held
     return lives
 
@@ -304,7 +305,7 @@ def _beat_of(project: Project, paths: ExperimentPaths, number: int) -> bytes | N
 
 
 def _silent_seconds(project: Project, paths: ExperimentPaths, number: int) -> float | None:
-    """Seconds since the holder wrote, by the storage's clock: against a file written just now."""
+    """Return the seconds since the holder wrote, by the storage's clock: compare a new file."""
     probe = paths.lease_probe(uuid4().hex)
     try:
         persistently(partial(project.replace, probe, b"now"), limit=answer_limit(project))

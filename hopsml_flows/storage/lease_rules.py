@@ -1,7 +1,7 @@
 """Decides whether the driver that holds an experiment lives. Pure: no file, no clock, no process.
 
-Clocks of two machines are never compared. A driver on this machine is judged by its process. A
-driver elsewhere is judged by its beat: it lives if the beat changes while the observer looks on.
+The clocks of two machines are never compared. A driver on this machine is judged by its process. A
+driver on another machine is judged by its beat: it lives if the beat changes between two looks.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 __all__ = ["Holder", "Life", "Watch", "first_look"]
 
 _PATIENCE_BEATS = 3.5
-"""So many beats an observer waits for one."""
+"""Time that an observer waits for a beat, in intervals between beats."""
 
 _LONG_DEAD_BEATS = 12.0
-"""A holder that the storage has not heard of for so many beats is dead without waiting."""
+"""Silence after which a holder is dead without a wait, in intervals between beats."""
 
 
 class Life(Enum):
-    """What is known of a holder."""
+    """What an observer knows about a holder."""
 
     LIVES = "lives"
     DEAD = "dead"
@@ -34,10 +34,10 @@ class Holder:
     """The driver that holds an experiment, as its lease file describes it.
 
     Args:
-        token: Differs from that of every other lease.
+        token: Unique to this lease.
         process: The driver's process, as :func:`~hopsml_flows.storage.identity.this_process`
             describes it.
-        seconds: The driver writes a beat every so many seconds.
+        seconds: Seconds between two beats of the driver.
     """
 
     token: str
@@ -45,16 +45,16 @@ class Holder:
     seconds: float
 
     def to_json(self) -> str:
-        """The content of the lease file."""
+        """Return the content of the lease file."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str | bytes, *, seconds: float) -> Holder:
-        """Read a lease file. A damaged one is held by an unknown process.
+        """Read a lease file. The holder of a damaged file is an unknown process.
 
         Args:
             text: The file's content.
-            seconds: How often a beat comes where the file does not say so.
+            seconds: Seconds between two beats if the file does not say.
         """
         try:
             content = json.loads(text)
@@ -75,7 +75,7 @@ class Holder:
 
     @property
     def patience(self) -> float:
-        """Seconds that an observer waits for a beat."""
+        """Seconds that an observer waits for a beat before it takes the holder for dead."""
         return _PATIENCE_BEATS * self.seconds
 
 
@@ -84,8 +84,8 @@ def first_look(holder: Holder, *, lives: bool | None, silent: float | None) -> L
 
     Args:
         holder: The holder.
-        lives: Whether its process lives; None where that cannot be known from here.
-        silent: Seconds, by the storage's own clock, since the holder wrote last; None if unknown.
+        lives: Whether its process lives; None if this machine cannot know.
+        silent: Seconds since the holder's last write, by the storage's clock; None if unknown.
     """
     if lives is not None:
         return Life.LIVES if lives else Life.DEAD
@@ -95,12 +95,12 @@ def first_look(holder: Holder, *, lives: bool | None, silent: float | None) -> L
 
 
 class Watch:
-    """Looks on whether a holder's beat changes.
+    """Judges a holder by whether its beat changes.
 
     Args:
         holder: The holder.
-        beat: Content of its beat file at the first look, or None without one.
-        now: Time of that look on a clock that only goes forward.
+        beat: Content of its beat file at the first look; None if there is no file.
+        now: Time of that look in seconds, on a monotonic clock.
     """
 
     def __init__(self, holder: Holder, beat: bytes | None, now: float) -> None:
@@ -111,8 +111,8 @@ class Watch:
         """Judge the holder by another look.
 
         Args:
-            beat: Content of its beat file, or None without one.
-            now: Time of the look.
+            beat: Content of its beat file; None if there is no file.
+            now: Time of the look, on the same clock.
         """
         if beat is not None and beat != self._beat:
             return Life.LIVES

@@ -1,4 +1,4 @@
-"""A project on a file system of this machine: plain system calls, no fsspec."""
+"""A project in a directory of this machine, through system calls, without fsspec."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import IO, Any
 
 from hopsml_flows.storage.interface import FileInfo, Progress, is_temporary, temporary_beside
 
-__all__ = ["LocalFiles", "copy_with_progress", "written_beside"]
+__all__ = ["LocalFiles", "copy_with_progress", "write_beside"]
 
 _CHUNK = 4 << 20
 
-# What file systems without hard links say.
+# Errors of file systems without hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 
 
@@ -32,7 +32,7 @@ class LocalFiles:
         self._root = root
 
     def check_writable(self) -> None:
-        """Look at the nearest directory above that exists."""
+        """Check the nearest existing directory at or above the root."""
         existing = self._root
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
@@ -42,21 +42,21 @@ class LocalFiles:
             raise PermissionError(errno.EACCES, f"{existing} is not writable")
 
     def make_directory(self, path: str) -> None:
-        """Create a directory and its parents; one that exists is fine."""
+        """Create a directory and its parents; it may exist already."""
         (self._root / path).mkdir(parents=True, exist_ok=True)
 
     def replace(self, path: str, content: bytes) -> None:
-        """Write beside, and rename."""
-        with written_beside(f"{self._root}/{path}") as beside, open(beside, "wb") as file:
+        """Write a temporary file beside it, and rename that."""
+        with write_beside(f"{self._root}/{path}") as beside, open(beside, "wb") as file:
             file.write(content)
 
     def append(self, path: str, content: bytes) -> None:
-        """Add to the end of a file, or make it."""
+        """Append to a file, and create it if it does not exist."""
         with (self._root / path).open("ab") as file:
             file.write(content)
 
     def create(self, path: str, content: bytes) -> None:
-        """Write beside, and link: the name appears with the whole content, or not at all."""
+        """Write a temporary file and link it: the name appears with the whole content or never."""
         target = f"{self._root}/{path}"
         beside = temporary_beside(target)
         try:
@@ -74,7 +74,7 @@ class LocalFiles:
                 os.unlink(beside)
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Content of a file, or a part of it."""
+        """Return a file's content, or a part of it."""
         with (self._root / path).open("rb") as file:
             file.seek(start)
             return file.read(-1 if stop is None else max(0, stop - start))
@@ -88,11 +88,11 @@ class LocalFiles:
         return _described(path, os.stat(self._root / path))
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory."""
+        """Whether a file or directory exists."""
         return (self._root / path).exists()
 
     def entries(self, path: str) -> list[FileInfo]:
-        """What is in a directory; links that lead nowhere are left out."""
+        """List a directory, without broken links."""
         found = []
         with os.scandir(self._root / path) as entries:
             for entry in entries:
@@ -103,7 +103,7 @@ class LocalFiles:
         return found
 
     def walk_files(self, path: str) -> Iterator[FileInfo]:
-        """All files below a directory; links to directories are not followed."""
+        """Yield all files below a directory, without following links to directories."""
         top = self._root / path
         for directory, _, names in os.walk(top):
             below = os.path.relpath(directory, self._root)
@@ -114,7 +114,7 @@ class LocalFiles:
                         yield _described(whole, os.stat(f"{directory}/{name}"))
 
     def remove(self, path: str, *, recursive: bool) -> None:
-        """Remove a file or a link, or a directory; without ``recursive`` only an empty one."""
+        """Remove a file, link or directory; without ``recursive`` the directory must be empty."""
         target = self._root / path
         if target.is_dir() and not target.is_symlink():
             if recursive:
@@ -125,28 +125,28 @@ class LocalFiles:
             target.unlink()
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file or directory; a file that has the name goes."""
+        """Rename a file or directory, and replace a file that has the new name."""
         (self._root / source).rename(self._root / target)
 
     def copy_file(self, source: str, target: str) -> None:
         """Copy a file."""
-        with written_beside(f"{self._root}/{target}") as beside:
+        with write_beside(f"{self._root}/{target}") as beside:
             shutil.copyfile(self._root / source, beside)
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
-        """Copy a file here, unless it is here already."""
+        """Copy a local file to the project, unless it is the target itself."""
         target = self._root / path
         if target.exists() and target.samefile(source):
             return
-        with written_beside(str(target)) as beside:
+        with write_beside(str(target)) as beside:
             copy_with_progress(source, Path(beside), progress)
 
     def download(self, path: str, target: Path, progress: Progress | None) -> None:
-        """Copy a file from here."""
+        """Copy a file to a local path."""
         copy_with_progress(self._root / path, target, progress)
 
     def free_bytes(self) -> int | None:
-        """Room on the disk that holds the root, or will."""
+        """Return the free bytes of the disk that holds the root, or will hold it."""
         existing = self._root
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
@@ -154,8 +154,8 @@ class LocalFiles:
 
 
 @contextmanager
-def written_beside(target: str) -> Iterator[str]:
-    """A temporary path that takes the target's place at the end, and is removed after an error.
+def write_beside(target: str) -> Iterator[str]:
+    """Yield a temporary path, which replaces the target at the end, or is removed on an error.
 
     Args:
         target: The local file to replace.
@@ -171,12 +171,12 @@ def written_beside(target: str) -> Iterator[str]:
 
 
 def copy_with_progress(source: Path, target: Path, progress: Progress | None) -> None:
-    """Copy a local file, by the kernel's own means where nobody asks how far it is.
+    """Copy a local file.
 
     Args:
-        source: File to copy.
-        target: Where to.
-        progress: Who is told.
+        source: The file.
+        target: Path of the copy.
+        progress: Called with the progress. If None, the kernel may copy in one go.
     """
     if progress is None:
         shutil.copyfile(source, target)
@@ -198,7 +198,7 @@ def _described(name: str, status: os.stat_result) -> FileInfo:
 
 
 def _mount_is_writable(path: Path) -> bool:
-    # os.access answers yes to root even on a read-only mount.
+    # For root, os.access says yes even on a read-only mount.
     mount = os.statvfs(path)
-    # Mounts without blocks, such as /proc, hold no files of anybody's.
+    # Mounts without blocks, such as /proc, hold no user's files.
     return mount.f_blocks > 0 and not mount.f_flag & os.ST_RDONLY

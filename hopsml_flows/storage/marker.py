@@ -1,7 +1,7 @@
-"""Finding out whether two processes mean the same place by a project.
+"""Marker files, which show whether two processes see the same directory as the project.
 
-A local path, or storage that is reached in other ways from elsewhere, may be there on two machines
-and be two places: only a file that one writes and the other reads tells.
+One local path, or one URL, may lead to different places from two machines. Only a file that one
+process writes and the other reads can tell.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ __all__ = ["remove_marker", "sees_marker", "write_marker"]
 
 
 def write_marker(project: Project) -> tuple[str, str]:
-    """Write a file with a content that nobody knows.
+    """Write a marker: a file with random content.
 
     Args:
         project: The project.
 
     Returns:
-        The file's path, and its content.
+        The marker's path, and its content.
     """
     path, content = temporary_beside("marker"), uuid4().hex
     project.make_directory("")
@@ -34,24 +34,24 @@ def sees_marker(project: Project, path: str, content: str) -> str | None:
     """Look for a marker.
 
     Args:
-        project: The project, as this process has it.
+        project: The project as this process sees it.
         path: Path of the marker.
-        content: What must be in it.
+        content: The content that it must have.
 
     Returns:
-        None if it is there, else why not.
+        None if the marker is there, else the reason why it is not.
     """
     try:
         found = project.read(path)
     except FileNotFoundError:
         return "it has no such directory, or another one of that name"
-    except Exception as error:  # each storage has errors of its own
+    except Exception as error:  # each file system has its own errors
         return f"{type(error).__name__}: {error}"
     return None if found == content.encode() else "it has another directory of that name"
 
 
 def remove_marker(project: Project, path: str) -> None:
-    """Remove a marker; what cannot be removed does no harm.
+    """Remove a marker. An error is ignored: a marker that stays does no harm.
 
     Args:
         project: The project.

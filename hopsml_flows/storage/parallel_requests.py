@@ -1,4 +1,4 @@
-"""Several requests to storage at once: each answers in milliseconds, but there may be thousands."""
+"""Parallel requests to storage: each takes milliseconds, but there may be thousands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 __all__ = ["REQUESTS", "in_parallel"]
 
 REQUESTS = 16
-"""So many at once, unless told otherwise."""
+"""Default number of requests at the same time."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,20 +19,25 @@ R = TypeVar("R")
 def in_parallel(
     action: Callable[[T], R], items: Sequence[T], *, threads: int = REQUESTS
 ) -> list[R]:
-    """Do something with each item, in threads that nobody waits for when the process ends.
+    """Call a function with each item, in daemon threads.
 
-    Python waits for the threads of its own pools: where storage hangs, Ctrl-C would too.
+    The process can end while they run. Python would wait for the threads of its own pools, and
+    Ctrl-C would hang whenever storage does.
 
     Args:
-        action: What to do.
-        items: With what.
-        threads: How many at once.
+        action: The function.
+        items: Its arguments, one per call.
+        threads: Calls at the same time.
 
     Returns:
-        What the action returned, in the order of the items.
+        The results, in the order of the items.
 
     Raises:
-        Exception: What the action raised first; what had not begun then is not done.
+        Exception: The first error of a call. Calls that had not begun by then are left out.
+
+    Example:
+        >>> in_parallel(str.upper, ["a", "b", "c"])
+        ['A', 'B', 'C']
     """
     if threads == 1 or len(items) < 2:
         return [action(item) for item in items]

@@ -1,6 +1,6 @@
-"""Every file and directory name the project uses on storage; no other module spells one.
+"""The name of every file and directory that the project has on storage; no other module spells one.
 
-Pure: paths are joined here, never touched.
+Pure: this module joins paths, and reads and writes none.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ __all__ = [
 ]
 
 EXPERIMENTS = "Experiments"
-"""Directory of a project that holds its experiments."""
+"""Directory with a project's experiments."""
 
 MODELS = "Models"
-"""Directory of a project that holds its exported models."""
+"""Directory with a project's exported models."""
 
 TRAINING_DATASETS_SUFFIX = "_Training_Datasets"
-"""Ends the name of a project's directory of training datasets, on Hopsworks."""
+"""End of the name of a project's directory with training datasets, as on Hopsworks."""
 
 
 def training_datasets(project: str) -> str:
-    """A project's directory of training datasets.
+    """Return a project's directory with training datasets.
 
     Args:
         project: The project's name.
@@ -49,22 +49,30 @@ def training_datasets(project: str) -> str:
 
 
 def training_dataset(project: str, name: str, version: int) -> str:
-    """The directory of one version of a training dataset.
+    """Return the directory of one version of a training dataset.
 
     Args:
         project: The project's name.
         name: The dataset's name.
         version: From 1.
+
+    Example:
+        >>> training_dataset("demo", "digits", 2)
+        'demo_Training_Datasets/digits_2'
     """
     return f"{training_datasets(project)}/{name}_{version}"
 
 
 def model_version(name: str, version: int) -> str:
-    """The directory of one version of a model.
+    """Return the directory of one version of a model.
 
     Args:
         name: The model's name.
         version: From 1.
+
+    Example:
+        >>> model_version("digits", 2)
+        'Models/digits/2'
     """
     return f"{MODELS}/{name}/{version}"
 
@@ -73,24 +81,24 @@ class TrialFiles:
     """Names of the project's own files in a trial's directory."""
 
     HPARAMS = ".hparams.json"
-    OUTPUTS = ".outputs.json"  # written last: its presence means the trial is done
+    OUTPUTS = ".outputs.json"  # written last: a trial that has it is done
     METRIC = ".metric"
     LOG = "output.log"
-    # TensorBoard reads the event files of a directory in the order of their names and does not
-    # go back: "0" sorts before and "9" after any file that a training function writes there.
+    # TensorBoard reads the event files of a directory in the order of their names, and never goes
+    # back. "0" sorts before and "9" after every file that a training function writes there.
     EVENTS_START = "events.out.tfevents.0.hparams"
     SCALARS = "events.out.tfevents.1.hopsml"
     EVENTS_END = "events.out.tfevents.9.hparams"
-    KEPT = "files"  # directory of what `keep_files` keeps of the working directory
+    KEPT = "files"  # directory with the files of the working directory that `keep_files` keeps
 
 
 class GroupFiles:
-    """Names of what a distributed trial has besides, in its directory."""
+    """Names of the further files and directories in a distributed trial's directory."""
 
     CHECKPOINTS = "checkpoints"
     LOGDIR = "logdir"  # the chief's event files, as in HopsML
     EVALUATOR_LOGDIR = "logdir/evaluator"
-    STAGED = "files"  # on a worker's machine: what becomes the trial's directory
+    STAGED = "files"  # on a worker's machine: its content becomes the trial's directory
 
 
 class ExperimentFiles:
@@ -101,9 +109,9 @@ class ExperimentFiles:
     ENVIRONMENT = "environment.txt"
     PROGRAM = "program.py"
     NOTEBOOK = "program.ipynb"
-    TENSORBOARD = "TensorBoard.task0"  # as in HopsML: there while a TensorBoard runs
-    LEASE = ".lease"  # with a number behind it; there while a driver runs
-    # Long names: training functions like to write a progress.png of their own.
+    TENSORBOARD = "TensorBoard.task0"  # as in HopsML: exists while a TensorBoard runs
+    LEASE = ".lease"  # followed by a number; exists while a driver runs
+    # Long names: many training functions write a progress.png of their own.
     PROGRESS_PICTURE = "experiment-progress.png"
     POPULATION_PICTURE = "experiment-population.png"
     PARALLEL_PICTURE = "experiment-parallel.png"
@@ -114,7 +122,7 @@ def _names(files: type) -> frozenset[str]:
 
 
 OF_EXPERIMENT = _names(ExperimentFiles)
-"""Files that an experiment without trial directories has beside its trial's."""
+"""Files that an experiment without trial directories has beside those of its trial."""
 
 _OWN = _names(TrialFiles) | OF_EXPERIMENT
 
@@ -123,11 +131,15 @@ _LEASE_FILE = re.compile(rf"{re.escape(ExperimentFiles.LEASE)}\.([0-9]+)(\.beat)
 
 
 def lease_number(name: str, *, beats: bool = True) -> int | None:
-    """The number of the lease that a file belongs to; None where it belongs to none.
+    """Return the number of the lease that a file belongs to; None if it belongs to none.
 
     Args:
         name: The file's name in an experiment's directory.
-        beats: Whether a lease's beat counts as well.
+        beats: Whether the beat file of a lease counts as well.
+
+    Example:
+        >>> lease_number(".lease.3.beat"), lease_number(".lease.3.beat", beats=False)
+        (3, None)
     """
     found = _LEASE_FILE.fullmatch(name)
     return int(found[1]) if found and (beats or not found[2]) else None
@@ -143,14 +155,17 @@ def is_of_experiment(name: str) -> bool:
 
 
 def scalars_file(began: float | None = None) -> str:
-    """Name of the event file of a trial's scalars.
+    """Return the name of the event file with a trial's scalars.
 
-    TensorBoard goes on where it was in a file that it knows, also when another one has taken its
-    place: a trial that is run once more needs another name.
+    TensorBoard continues at the place that it has read to, even if another file has replaced the
+    one that it knows. So every further attempt at a trial needs another name.
 
     Args:
-        began: When this attempt began, in seconds since the epoch; None for one that is the
-            first for certain.
+        began: When the attempt began, in seconds since 1970; None if it is certainly the first.
+
+    Example:
+        >>> scalars_file(1.5)
+        'events.out.tfevents.1.hopsml.1500'
     """
     return TrialFiles.SCALARS if began is None else f"{TrialFiles.SCALARS}.{int(began * 1000)}"
 
@@ -159,23 +174,27 @@ _PROCESS_LOG = re.compile(r"(chief|worker|ps|evaluator)_(\d+)_output\.log")
 
 
 def process_log(role: str, index: int) -> str:
-    """Name of the log of one process of a distributed trial, as HopsML's.
+    """Return the name of a process's log in a distributed trial, as in HopsML.
 
     Args:
         role: "chief", "worker", "ps" or "evaluator".
-        index: From 0.
+        index: The process's number in its role, from 0.
+
+    Example:
+        >>> process_log("worker", 1)
+        'worker_1_output.log'
     """
     return f"{role}_{index}_{TrialFiles.LOG}"
 
 
 def process_of_log(name: str) -> tuple[str, int] | None:
-    """The process that a log is named for, as its role and index, or None."""
+    """Return role and index of the process whose log has this name; None if it is no such log."""
     found = _PROCESS_LOG.fullmatch(name)
     return (found[1], int(found[2])) if found else None
 
 
 def is_log(name: str) -> bool:
-    """Whether a file name in a trial's directory is that of its log, or of a process's."""
+    """Whether a file name in a trial's directory is that of the trial's or a process's log."""
     return name == TrialFiles.LOG or process_of_log(name) is not None
 
 
@@ -207,34 +226,34 @@ class ExperimentPaths:
 
     @property
     def summary(self) -> str:
-        """Parameters and outputs of all trials."""
+        """The summary: parameters and outputs of all trials."""
         return f"{self.root}/{ExperimentFiles.SUMMARY}"
 
     @property
     def environment(self) -> str:
-        """Python's version and the installed packages."""
+        """The list of Python's version and the installed packages."""
         return f"{self.root}/{ExperimentFiles.ENVIRONMENT}"
 
     @property
     def events(self) -> str:
-        """Event file that describes the search space to TensorBoard."""
+        """The event file that describes the search space to TensorBoard."""
         return f"{self.root}/{TrialFiles.EVENTS_START}"
 
     @property
     def tensorboard(self) -> str:
-        """Holds the URL of the TensorBoard that shows the experiment, while there is one."""
+        """The file with the URL of the TensorBoard that shows the experiment, while one does."""
         return f"{self.root}/{ExperimentFiles.TENSORBOARD}"
 
     def lease(self, number: int) -> str:
-        """The lease of the driver that runs the experiment.
+        """Return the lease file of the driver that runs the experiment.
 
         Args:
-            number: From 1; each takeover has the next.
+            number: The lease's number, from 1; each takeover takes the next.
         """
         return f"{self.root}/{ExperimentFiles.LEASE}.{number}"
 
     def beat(self, number: int) -> str:
-        """What a lease's holder rewrites now and then.
+        """Return the file that a lease's holder rewrites as a sign of life.
 
         Args:
             number: The lease's number.
@@ -242,15 +261,15 @@ class ExperimentPaths:
         return f"{self.lease(number)}.beat"
 
     def lease_probe(self, token: str) -> str:
-        """A file that is there for a moment, to learn what time the storage has.
+        """Return a file that is written and removed, to read the storage's clock.
 
         Args:
-            token: Differs from that of other probes.
+            token: Unique to this probe.
         """
         return f"{self.root}/{ExperimentFiles.LEASE}.{token}.probe"
 
     def program(self, suffix: str) -> str:
-        """The versioned program.
+        """Return the stored copy of the user's program.
 
         Args:
             suffix: ``.py`` or ``.ipynb``.
@@ -259,7 +278,7 @@ class ExperimentPaths:
         return f"{self.root}/{name}"
 
     def picture(self, name: str) -> str:
-        """A picture of the experiment.
+        """Return a picture of the experiment.
 
         Args:
             name: One of the ``…_PICTURE`` names of :class:`ExperimentFiles`.
@@ -267,11 +286,11 @@ class ExperimentPaths:
         return f"{self.root}/{name}"
 
     def trial(self, directory: str, file: str = "") -> str:
-        """A trial's directory, or a file in it.
+        """Return a trial's directory, or a file in it.
 
         Args:
-            directory: The trial's directory relative to the experiment's; "" is the
+            directory: The trial's directory, relative to the experiment's; "" for the
                 experiment's own.
-            file: Name of a file, or "".
+            file: Name of the file; "" for the directory.
         """
         return "/".join(part for part in (self.root, directory, file) if part)

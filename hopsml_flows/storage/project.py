@@ -1,8 +1,8 @@
-"""The project's root on storage: a local directory, or whatever fsspec reaches by a URL.
+"""The project's root on storage: a local directory, or any URL that fsspec can open.
 
 Paths given to a :class:`Project` are relative to its root, with ``/`` between parts. Nothing is
-ever unpickled from storage. A reader never sees half a file of :meth:`Project.replace`: that
-writes beside it and renames, or uses a single request where the store makes that atomic.
+ever unpickled from storage. A reader never sees half a file of :meth:`Project.replace`: that method
+writes beside the file and renames, or sends a single request where the store makes that atomic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hopsml_flows.redaction import has_secret, redacted, redacted_url
 from hopsml_flows.storage.connection import credentials_stamp
 from hopsml_flows.storage.globs import matching
 from hopsml_flows.storage.interface import FileInfo, Files, Progress
-from hopsml_flows.storage.local import LocalFiles, written_beside
+from hopsml_flows.storage.local import LocalFiles, write_beside
 from hopsml_flows.storage.time_limit import within
 from hopsml_flows.text import is_unicode
 
@@ -36,35 +36,35 @@ PROJECT_VARIABLE = "HOPSML_PROJECT"
 """Environment variable that names the default project."""
 
 DEFAULT_PROJECT = "hopsml_project"
-"""Directory, under the working directory, that is the project where nothing else is said."""
+"""Directory, in the working directory, that is the project if the user names no other."""
 
-# The second is Prefect's own way to write it.
+# The second is Prefect's own spelling.
 _BLOCK_PREFIXES = ("block:", "hopsfs-project/")
 
 ANSWER_SECONDS = 12
-"""Longest wait for a storage to answer when an experiment starts."""
+"""Seconds that a check waits at most for a storage to answer."""
 
-# A protocol with one slash, or a storage's with none, would pass as a local path and quietly keep
-# everything here.
+# A protocol with one slash, or a storage's protocol with none, would pass as a local path, and all
+# files would quietly stay on this machine.
 _NO_PROTOCOL = re.compile(
     r"://|[A-Za-z][A-Za-z0-9+.-]+:/(?!/)"
     r"|(?:abfss?|adl|azure?|file|ftp|gcs|gs|hdfs|hopsfs|https?|memory|oci|oss|s3[an]?|sftp|ssh|webhdfs)"
     r"(?::(?!//)|//)"
 )
 
-# Protocols that fsspec only reads from.
+# Protocols that fsspec can only read.
 _READ_ONLY = frozenset({"data", "git", "github", "http", "https", "jlab", "jupyter", "reference"})
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)([^/@:?#]*):([^/?#]*)@")
 
-# A password whose slash should have been escaped, as AWS' secrets often have one.
-# Digits and a slash after the colon are a port, except on S3; an ARN is no user.
+# A password with a slash that should have been escaped; AWS' secrets often have one. Digits and a
+# slash after the colon are a port, except on S3; an ARN is no user.
 _UNESCAPED = re.compile(
     r"(?:(?<=^s3://)|(?<=^s3a://)|(?<=://)(?![^/@:?#]*:\d{1,5}[/?#]))(?!arn:)([^/@:?#]*):(.*)@",
     re.DOTALL,
 )
 
-# What a URL's query says, by protocol, as an argument of the file system.
+# Parameters of a URL's query and the file system's argument that each sets, by protocol.
 _OF_QUERY: Mapping[str, Mapping[str, str]] = {
     "hopsfs": {"replication": "replication"},
     "hdfs": {"replication": "replication"},
@@ -78,12 +78,12 @@ _OF_QUERY: Mapping[str, Mapping[str, str]] = {
 
 
 def default_project() -> str:
-    """The project's URL where the caller names none: ``HOPSML_PROJECT``, Hopsworks', or local."""
+    """Return the default project's URL: ``HOPSML_PROJECT``, Hopsworks' project, or a local path."""
     return _default()[1]
 
 
 def _default() -> tuple[str, str]:
-    """What names the default project, for errors, and its URL."""
+    """Return what names the default project, for errors, and its URL."""
     if url := os.environ.get(PROJECT_VARIABLE):
         return PROJECT_VARIABLE, url
     authority = os.environ.get("LIBHDFS_DEFAULT_FS")
@@ -95,10 +95,14 @@ def _default() -> tuple[str, str]:
 
 
 def block_name(project: object) -> str | None:
-    """Name of the saved block that somebody passed as ``project``, or None where it is no block.
+    """Return the name of the saved block that a ``project`` argument means; None if it means none.
 
     Args:
-        project: What they passed; None stands for the default project.
+        project: The argument; None stands for the default project.
+
+    Example:
+        >>> block_name("block:shared"), block_name("s3://bucket/demo")
+        ('shared', None)
     """
     text = default_project() if project is None else project
     if not isinstance(text, str):
@@ -109,17 +113,24 @@ def block_name(project: object) -> str | None:
 class Project:
     """A project's root directory on any storage that fsspec knows.
 
-    Instances are cheap, connect when they are first used, and pickle with all that another
-    machine needs to reach the storage: URL, options, and variables of the environment. Neither
-    ``repr`` nor errors show options or a password of the URL.
+    An instance is cheap, and connects on its first use. It pickles with all that another machine
+    needs to reach the storage: URL, options, and variables of the environment. ``repr`` and errors
+    never show the options or the URL's password.
 
     Args:
-        url: fsspec URL, or a local path (relative to the working directory).
+        url: fsspec URL, or a local path (relative to the working directory). None for the default
+            project.
         storage_options: Dict of arguments of the fsspec file system, such as ``{"key": …}``.
 
     Raises:
-        InvalidProjectError: Malformed URL, or a protocol that fsspec does not know or whose
-            package is not installed.
+        InvalidProjectError: The URL is malformed, fsspec does not know its protocol, or the
+            protocol's package is not installed.
+
+    Example:
+        >>> project = Project("memory://demo")
+        >>> project.replace("notes.txt", "hello")
+        >>> project.read("notes.txt"), project.exists("other.txt")
+        (b'hello', False)
     """
 
     def __init__(
@@ -170,47 +181,47 @@ class Project:
     def __reduce__(self) -> tuple[Any, ...]:
         from hopsml_flows.storage.connection import environment_of
 
-        return _rebuilt, (self._url, self._options, environment_of(self._protocol))
+        return _rebuild, (self._url, self._options, environment_of(self._protocol))
 
     def __repr__(self) -> str:
         return f"Project({self._url!r})"
 
     @property
     def url(self) -> str:
-        """The root as a URL without a password, or as an absolute path where it is local."""
+        """The root as a URL without password, or as an absolute path if it is local."""
         return self._url
 
     @property
     def storage_options(self) -> Mapping[str, Any]:
-        """Arguments of the file system; they may be secret."""
+        """The file system's arguments; they may hold secrets."""
         return self._options
 
     @property
     def in_memory(self) -> bool:
-        """Whether it lives in one process's memory, where no other process finds it."""
+        """Whether it lives in one process's memory, which no other process can read."""
         return self._protocol == "memory"
 
     @property
     def name(self) -> str:
-        """Last part of the root."""
+        """The last part of the root's path."""
         return self._url.rstrip("/").rsplit("/", 1)[-1]
 
     @property
     def local_root(self) -> Path | None:
-        """The root as a local path, or None where it is remote."""
+        """The root as a local path; None if it is remote."""
         return self._local
 
     def full(self, path: str = "") -> str:
-        """A path of the project as a URL, or as an absolute path where it is local."""
+        """Return a path of the project as a URL, or as an absolute path if the project is local."""
         if not path:
             return self._url
         return f"{self._url}{path}" if self._url.endswith("/") else f"{self._url}/{path}"
 
     def check_writable(self) -> None:
-        """Find out, without writing, whether the project can be written.
+        """Check that the project can be written, without writing.
 
         Raises:
-            InvalidProjectError: It cannot, or the storage does not answer within 12 s.
+            InvalidProjectError: It cannot be written, or the storage does not answer within 12 s.
         """
         if self._protocol in _READ_ONLY:
             raise InvalidProjectError(
@@ -221,11 +232,11 @@ class Project:
         self._ask()
 
     def check_reachable(self) -> None:
-        """Find out whether there is a project to look at; it need not be writable.
+        """Check that the project can be read; it need not be writable.
 
         Raises:
-            InvalidProjectError: There is no such directory, or the storage does not answer within
-                12 s.
+            InvalidProjectError: The local directory does not exist, or the storage does not answer
+                within 12 s.
         """
         if self._local is None:
             self._ask()
@@ -233,11 +244,11 @@ class Project:
             raise InvalidProjectError("project", self._url, "must be a directory that exists")
 
     def make_directory(self, path: str) -> None:
-        """Create a directory and its parents; one that exists is fine."""
+        """Create a directory and its parents; it may exist already."""
         self._store.make_directory(path)
 
     def replace(self, path: str, data: bytes | str) -> None:
-        """Write a file whole: a reader sees the old content or the new, nothing between.
+        """Write a whole file: readers see either the old content or the new.
 
         Args:
             path: The file; its directory must exist.
@@ -246,53 +257,52 @@ class Project:
         self._store.replace(path, data.encode() if isinstance(data, str) else data)
 
     def append(self, path: str, data: bytes | str) -> None:
-        """Add to the end of a file, which is made if there is none.
+        """Append to a file, and create it if it does not exist.
 
-        Object stores write the whole file anew. A file has one writer: two at once may fail, or
-        lose what the other wrote.
+        On object stores the whole file is written again. A file must have one writer: of two at
+        the same time, one may fail or lose what the other wrote.
 
         Args:
             path: The file; its directory must exist.
-            data: What to add; nothing happens where that is empty.
+            data: What to append; text is written as UTF-8. If it is empty, nothing happens.
         """
         if data:
             self._store.append(path, data.encode() if isinstance(data, str) else data)
 
     def create(self, path: str, data: bytes | str) -> None:
-        """Write a file that does not exist yet; of several that try at once one succeeds.
+        """Write a new file. Of several processes that try at the same time, one succeeds.
 
         Args:
             path: The file; its directory must exist.
             data: The content; text is written as UTF-8.
 
         Raises:
-            FileExistsError: It exists.
+            FileExistsError: The file exists.
         """
         self._store.create(path, data.encode() if isinstance(data, str) else data)
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Content of a file, or a part of it.
+        """Return a file's content, or a part of it.
 
         Args:
             path: The file.
             start: First byte, from 0.
-            stop: The byte to stop before, or None for the file's end. What the file does not have
-                is left out.
+            stop: Byte to stop before; None for the file's end. Bytes beyond the end are left out.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: The file does not exist.
         """
         return self._store.read(path, start, stop)
 
     def open(self, path: str, mode: str = "rb") -> IO[Any]:
-        """Open a file, text as UTF-8.
+        """Open a file; text is UTF-8.
 
-        What is written in this way may be seen half-written; :meth:`replace` and :meth:`upload`
-        are not.
+        Readers may see a file half-written that is opened this way. Use :meth:`replace` or
+        :meth:`upload` to prevent that.
 
         Args:
             path: The file.
-            mode: As for Python's ``open``; files elsewhere are read, written or appended, not
+            mode: As of Python's ``open``. Remote files can be read, written or appended, but not
                 changed in place.
         """
         return self._store.open(path, mode)
@@ -301,23 +311,23 @@ class Project:
         """Describe a file or directory.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: It does not exist.
         """
         return self._store.info(path)
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory."""
+        """Whether a file or directory exists."""
         return self._store.exists(path)
 
     def listdir(self, path: str = "") -> list[str]:
-        """Names of the files and directories in a directory, sorted; empty if there is none."""
+        """Return the sorted names of a directory's entries; empty if it does not exist."""
         return [entry.name.rpartition("/")[2] for entry in self.entries(path)]
 
     def entries(self, path: str = "") -> list[FileInfo]:
-        """The files and directories in a directory, sorted by name; empty if there is none.
+        """Return a directory's entries, sorted by name; empty if the directory does not exist.
 
         Raises:
-            NotADirectoryError: It is a file.
+            NotADirectoryError: The path is a file.
         """
         try:
             return sorted(self._store.entries(path), key=lambda entry: entry.name)
@@ -325,15 +335,15 @@ class Project:
             return []
 
     def walk_files(self, path: str = "") -> Iterator[FileInfo]:
-        """All files below a directory, in any order; nothing if there is none."""
+        """Yield all files below a directory, in any order; none if the directory does not exist."""
         return self._store.walk_files(path)
 
     def glob(self, pattern: str) -> list[str]:
-        """Paths of the files and directories that match, sorted.
+        """Return the sorted paths of the files and directories that match a pattern.
 
         Args:
-            pattern: Path relative to the root; ``*``, ``?`` and ``[…]`` match within a part, and
-                the part ``**`` any number of directories.
+            pattern: Path relative to the root. ``*``, ``?`` and ``[…]`` match within a part; the
+                part ``**`` matches any number of directories.
         """
         return matching(pattern, self.entries, self.exists)
 
@@ -341,42 +351,44 @@ class Project:
         """Remove a file or a directory.
 
         Args:
-            path: What to remove; not the root.
+            path: The file or directory; not the root.
             recursive: Remove a directory with all that is in it; otherwise it must be empty.
 
         Raises:
-            FileNotFoundError: There is nothing.
+            FileNotFoundError: It does not exist.
+            OSError: The directory is not empty, and ``recursive`` is false.
+            ValueError: The path is the root.
         """
         if not path.strip("/"):
-            raise ValueError("the root of a project is not removed")
+            raise ValueError("a project's root cannot be removed")
         self._store.remove(path, recursive=recursive)
 
     def rename(self, source: str, target: str, overwrite: bool = False) -> None:
         """Rename a file or directory; atomic on all but object stores.
 
         Args:
-            source: What to rename.
-            target: Its new path; the directory must exist.
+            source: The file or directory.
+            target: Its new path; the parent directory must exist.
             overwrite: Replace a file that has that path.
 
         Raises:
-            FileNotFoundError: There is no source.
-            FileExistsError: There is a target, and it is a directory or not to be overwritten.
+            FileNotFoundError: The source does not exist.
+            FileExistsError: The target is a directory, or it exists and ``overwrite`` is false.
         """
-        self._store.info(source)  # raises where there is none, on every storage alike
+        self._store.info(source)  # raises the same error on every storage if there is no source
         self._check_free(target, overwrite)
         self._store.rename(source, target)
 
     def copy(self, source: str, target: str) -> None:
-        """Copy a file, over one that has the name, or a directory with all that is in it.
+        """Copy a file, replacing the target, or a directory with all that is in it.
 
         Args:
-            source: What to copy.
+            source: The file or directory.
             target: The copy's path.
 
         Raises:
-            FileNotFoundError: There is no source.
-            FileExistsError: The target is a directory.
+            FileNotFoundError: The source does not exist.
+            FileExistsError: The target is a directory, or the source is one and the target exists.
         """
         kind = self._store.info(source)
         self._check_free(target, overwrite=not kind.is_directory)
@@ -392,12 +404,12 @@ class Project:
     def upload(
         self, source: str | os.PathLike[str], path: str, progress: Progress | None = None
     ) -> None:
-        """Copy a local file into the project; its directory is made, and it appears when whole.
+        """Copy a local file into the project, where it appears when it is whole.
 
         Args:
             source: The local file.
-            path: Where to.
-            progress: Called with the bytes copied and the bytes there are.
+            path: The copy's path; its directory is created.
+            progress: Called with the bytes copied so far and the bytes in total.
         """
         self._store.make_directory(path.rpartition("/")[0])
         self._store.upload(Path(source), path, progress)
@@ -405,28 +417,28 @@ class Project:
     def download(
         self, path: str, target: str | os.PathLike[str], progress: Progress | None = None
     ) -> None:
-        """Copy a file of the project to a local path; it appears there when it is whole.
+        """Copy a file of the project to a local path, where it appears when it is whole.
 
         Args:
             path: The file.
             target: The local path; its directory must exist.
-            progress: Called with the bytes copied and the bytes there are.
+            progress: Called with the bytes copied so far and the bytes in total.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            IsADirectoryError: It is a directory.
+            FileNotFoundError: The file does not exist.
+            IsADirectoryError: The path is a directory.
         """
         if self._store.info(path).is_directory:
             raise IsADirectoryError(f"{self.full(path)} is a directory")
-        with written_beside(os.fspath(target)) as beside:
+        with write_beside(os.fspath(target)) as beside:
             self._store.download(path, Path(beside), progress)
 
     def free_bytes(self) -> int | None:
-        """Room that is left on the storage, or None where it does not say."""
+        """Return the storage's free bytes; None if it does not say."""
         return self._store.free_bytes()
 
     def _ask(self) -> None:
-        """Ask the storage for the root, which changes nothing."""
+        """Ask the storage for the root. This changes nothing."""
         try:
             if self._local is not None:
                 self._store.check_writable()
@@ -434,26 +446,26 @@ class Project:
                 within(ANSWER_SECONDS, lambda: self._store.check_writable())
         except InvalidProjectError:
             raise
-        except Exception as error:  # each file system has errors of its own
+        except Exception as error:  # each file system has its own errors
             raise self._unusable(error) from self._cause(error)
 
     @property
     def _store(self) -> Files:
-        # Temporary credentials are renewed in the environment, and connections keep what they had.
+        # Temporary credentials are renewed in the environment; connections keep the old ones.
         stamp = credentials_stamp(self._protocol, self._options)
         files = self._files
         if files is None or stamp != self._stamp:
             with self._lock:
                 if self._files is None or stamp != self._stamp:
-                    self._files, self._stamp = self._connected(), stamp
+                    self._files, self._stamp = self._connect(), stamp
                 files = self._files
         return files
 
-    def _connected(self) -> Files:
-        from hopsml_flows.storage.connection import connected
+    def _connect(self) -> Files:
+        from hopsml_flows.storage.connection import connect
 
         try:
-            return connected(self._protocol, self._url, self._options)
+            return connect(self._protocol, self._url, self._options)
         except InvalidProjectError:
             raise
         except Exception as error:
@@ -481,7 +493,7 @@ class Project:
         return InvalidProjectError("project", self._url, because=f"it cannot be reached ({text})")
 
     def without_secrets(self, text: str) -> str:
-        """A file system's message, with secrets of URLs and values of the options struck out.
+        """Strike out the secrets of URLs and the values of the options in a file system's message.
 
         Args:
             text: The message.
@@ -492,7 +504,7 @@ class Project:
         return redacted(text)
 
     def _cause(self, error: BaseException) -> BaseException | None:
-        """An error to be chained, unless a traceback would show secrets of its own with it."""
+        """Return an error to chain; None if its traceback would show secrets."""
         seen: set[int] = set()
         each: BaseException | None = error
         while each is not None and id(each) not in seen:
@@ -504,10 +516,10 @@ class Project:
         return error
 
 
-def _rebuilt(url: str, options: dict[str, Any], environment: Mapping[str, str]) -> Project:
-    """What is pickled becomes on another machine.
+def _rebuild(url: str, options: dict[str, Any], environment: Mapping[str, str]) -> Project:
+    """Rebuild an unpickled project. Variables already set on this machine win.
 
-    What that machine says of itself wins: where its libraries are, for instance.
+    Those may say, for example, where this machine has its libraries.
     """
     for name, value in environment.items():
         os.environ.setdefault(name, value)
@@ -553,7 +565,7 @@ def _without_password(
     strict = _USER_AND_PASSWORD.search(url)
     parameters = strict is None and has_secret(f"s3://host/{found[2]}")
     if (strict and strict.end() != found.end()) or parameters or re.search("[?#]", found[2]):
-        # Where the password ends is anybody's guess.
+        # It is ambiguous where the password ends.
         raise InvalidProjectError(
             argument, url, "must have its password percent-encoded, or in storage_options"
         )
@@ -567,7 +579,7 @@ def _without_password(
 def _without_query(
     argument: str, given: object, protocol: str, url: str, options: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Move a URL's query to the options: paths are added at the URL's end, and URLs are shown."""
+    """Move a URL's query to the options: paths are appended to the URL, and URLs are shown."""
     known = _OF_QUERY.get(protocol, {})
     address, found, query = url.partition("?")
     pairs = [pair.partition("=") for pair in query.split("&")] if found else []
@@ -586,7 +598,7 @@ def _without_query(
 
 
 def _texts(options: Any) -> Iterator[str]:
-    """All strings in nested options."""
+    """Yield all strings in nested options."""
     if isinstance(options, str):
         yield options
     elif isinstance(options, Mapping):

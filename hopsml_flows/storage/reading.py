@@ -1,7 +1,8 @@
-"""Reading what earlier runs left: what is there, what is not, and what cannot be known.
+"""Reads what earlier runs left, and tells "does not exist" from "cannot be read".
 
-"There is no such file" decides what happens next: a new experiment begins, a trial runs again. So
-it is only said where storage says so. What may pass is waited out; a refusal is an error.
+That a file does not exist decides what happens next: a new experiment begins, or a trial runs
+again. So it is returned only if storage itself says so. A passing error is waited out; a refusal
+is raised.
 """
 
 from __future__ import annotations
@@ -14,33 +15,34 @@ __all__ = ["content_of", "names_in"]
 
 
 def content_of(project: Project, path: str) -> bytes | None:
-    """A file's content, or None where there is no such file.
+    """Return a file's content; None if the file does not exist.
 
     Args:
         project: The project.
-        path: The file, relative to its root.
+        path: The file, relative to the project's root.
 
     Raises:
-        StorageUnavailableError: Storage refuses it, or did not answer for as long as is waited.
+        StorageUnavailableError: Storage refuses the request, or did not answer within the patience
+            of :func:`~hopsml_flows.storage.retries.persistently`.
     """
     try:
         return persistently(lambda: project.read(path), limit=answer_limit(project))
-    except (FileNotFoundError, NotADirectoryError):  # or what should be its directory is a file
+    except (FileNotFoundError, NotADirectoryError):  # the latter: its directory's path is a file
         return None
-    except Exception as error:  # each file system has errors of its own
+    except Exception as error:  # each file system has its own errors
         raise _unreadable(project, path, error) from error
 
 
 def names_in(project: Project, directory: str) -> list[str]:
-    """Names of the files and directories in a directory, sorted; empty where there is none.
+    """Return the sorted names of a directory's entries; empty if the directory does not exist.
 
     Args:
         project: The project.
-        directory: The directory, relative to its root.
+        directory: The directory, relative to the project's root.
 
     Raises:
-        NotADirectoryError: It is a file.
-        StorageUnavailableError: Storage refuses it, or did not answer for as long as is waited.
+        NotADirectoryError: The path is a file.
+        StorageUnavailableError: As of :func:`content_of`.
     """
     try:
         return persistently(lambda: project.listdir(directory), limit=answer_limit(project))

@@ -1,8 +1,8 @@
-"""A project on any file system that fsspec knows, without the ways in which these differ.
+"""A project on any file system that fsspec knows; evens out their differences.
 
-The file systems of ``connect.py`` are expected to overwrite on ``mv``, to raise
-FileNotFoundError for what is not there, and to refuse ``pipe_file(mode="create")`` of what is;
-those of this package do so where fsspec's own do not.
+The file systems of ``connection.py`` must overwrite on ``mv``, raise FileNotFoundError for a path
+that does not exist, and refuse ``pipe_file(mode="create")`` for one that does. The package's own
+do so where fsspec's do not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["ObjectFiles", "RemoteFiles"]
 
 
 class RemoteFiles:
-    """Files below a root on a file system with directories and a rename that overwrites.
+    """The files below a root on a file system with directories and a rename that overwrites.
 
     Args:
         fs: The fsspec file system.
@@ -34,36 +34,36 @@ class RemoteFiles:
         self._root = root.rstrip("/")
 
     def check_writable(self) -> None:
-        """Ask for the root; whether it is there does not matter."""
+        """Ask for the root, to see that the storage answers; the root need not exist."""
         self.exists("")
 
     def make_directory(self, path: str) -> None:
-        """Create a directory and its parents; one that exists is fine."""
+        """Create a directory and its parents; it may exist already."""
         self._fs.makedirs(self._at(path), exist_ok=True)
 
     def replace(self, path: str, content: bytes) -> None:
-        """Write beside, and rename."""
-        with self._written_beside(path) as beside:
+        """Write a temporary file beside it, and rename that."""
+        with self._write_beside(path) as beside:
             self._fs.pipe_file(beside, content)
 
     def append(self, path: str, content: bytes) -> None:
-        """Add to the end of a file, or make it."""
+        """Append to a file, and create it if it does not exist."""
         with self._fs.open(self._at(path), "ab") as file:
             file.write(content)
 
     def create(self, path: str, content: bytes) -> None:
-        """Write a file that does not exist."""
+        """Write a new file."""
         self._fs.pipe_file(self._at(path), content, mode="create")
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Content of a file, or a part of it."""
+        """Return a file's content, or a part of it."""
         if stop is not None and stop <= start:
             return b""
         part = {"start": start, "end": stop} if start or stop is not None else {}
         try:
             content: bytes = self._fs.cat_file(self._at(path), **part)
         except OSError:
-            # File systems are at odds about a part behind the end.
+            # File systems disagree about a part beyond the file's end.
             if not part or self.info(path).size > start:
                 raise
             return b""
@@ -80,8 +80,8 @@ class RemoteFiles:
         return _described(path, self._fs.info(self._at(path)))
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory."""
-        # fsspec's own method says no when nobody answers.
+        """Whether a file or directory exists."""
+        # fsspec's own method says no when the server does not answer.
         try:
             self._fs.info(self._at(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -89,15 +89,15 @@ class RemoteFiles:
         return True
 
     def entries(self, path: str) -> list[FileInfo]:
-        """What is in a directory."""
+        """List a directory."""
         directory = self._at(path)
         found = []
         for entry in self._fs.ls(directory, detail=True):
             whole = str(entry["name"]).rstrip("/")
             name = whole.rsplit("/", 1)[-1]
             if whole.strip("/") == directory.strip("/"):
-                # Object stores may have an empty object that stands for the directory; a file
-                # lists itself everywhere.
+                # Object stores may have an empty object that stands for the directory. On every
+                # storage, a file lists itself.
                 stands_for_it = str(entry["name"]).endswith("/") and not entry["size"]
                 if entry["type"] == "directory" or stands_for_it:
                     continue
@@ -107,7 +107,7 @@ class RemoteFiles:
         return found
 
     def walk_files(self, path: str) -> Iterator[FileInfo]:
-        """All files below a directory."""
+        """Yield all files below a directory."""
         try:
             entries = self.entries(path)
         except FileNotFoundError:
@@ -119,8 +119,8 @@ class RemoteFiles:
                 yield entry
 
     def remove(self, path: str, *, recursive: bool) -> None:
-        """Remove a file, or a directory; without ``recursive`` only an empty one."""
-        # Asked first: file systems are at odds about what is not there.
+        """Remove a file or directory; without ``recursive`` the directory must be empty."""
+        # Ask first: file systems disagree about a path that does not exist.
         if not self.info(path).is_directory:
             self._fs.rm_file(self._at(path))
             return
@@ -129,7 +129,7 @@ class RemoteFiles:
         self._fs.rm(self._at(path), recursive=True)
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file or directory; a file that has the name goes."""
+        """Rename a file or directory, and replace a file that has the new name."""
         self._fs.mv(self._at(source), self._at(target))
 
     def copy_file(self, source: str, target: str) -> None:
@@ -137,19 +137,19 @@ class RemoteFiles:
         self._fs.cp_file(self._at(source), self._at(target))
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
-        """Copy a local file here."""
-        with self._written_beside(path) as beside, _told(progress) as callback:
+        """Copy a local file to the project."""
+        with self._write_beside(path) as beside, _progress_callback(progress) as callback:
             self._fs.put_file(str(source), beside, callback=callback)
 
     def download(self, path: str, target: Path, progress: Progress | None) -> None:
-        """Copy a file from here."""
+        """Copy a file to a local path."""
         size = self.info(path).size
-        with _told(progress) as callback:
+        with _progress_callback(progress) as callback:
             callback.set_size(size)
             self._fs.get_file(self._at(path), str(target), callback=callback)
 
     def free_bytes(self) -> int | None:
-        """Room that is left, where the file system has a way to say."""
+        """Return the free bytes; None if the file system cannot say."""
         ask = getattr(self._fs, "free_bytes", None)
         return ask(self._root or "/") if ask else None
 
@@ -157,30 +157,30 @@ class RemoteFiles:
         return f"{self._root}/{path}" if path else self._root or "/"
 
     @contextmanager
-    def _written_beside(self, path: str) -> Iterator[str]:
+    def _write_beside(self, path: str) -> Iterator[str]:
         target = self._at(path)
         beside = temporary_beside(target)
         try:
             yield beside
             self._fs.mv(beside, target)
         except BaseException:
-            with suppress(Exception):  # the storage may be away: that is not the news
+            with suppress(Exception):  # the storage may be away; the first error is what counts
                 self._fs.rm_file(beside)
             raise
 
 
 class ObjectFiles(RemoteFiles):
-    """Files of an object store, or in memory: a PUT is atomic, and there are no directories."""
+    """Files of an object store, or in memory: a PUT is atomic, and directories do not exist."""
 
     def make_directory(self, path: str) -> None:
-        """Nothing: directories are parts of names."""
+        """Do nothing: directories are parts of names."""
 
     def replace(self, path: str, content: bytes) -> None:
-        """Write in one request."""
+        """Write the file in one request."""
         self._fs.pipe_file(self._at(path), content)
 
     def append(self, path: str, content: bytes) -> None:
-        """Write the whole file anew."""
+        """Write the whole file again, with the added content."""
         try:
             before = self.read(path)
         except FileNotFoundError:
@@ -188,7 +188,7 @@ class ObjectFiles(RemoteFiles):
         self.replace(path, before + content)
 
     def create(self, path: str, content: bytes) -> None:
-        """Write with the condition that there is nothing."""
+        """Write the file in one request that fails if it exists."""
         try:
             self._fs.pipe_file(self._at(path), content, mode="create")
         except FileExistsError:
@@ -199,7 +199,7 @@ class ObjectFiles(RemoteFiles):
             raise FileExistsError(errno.EEXIST, "exists already", path) from error
 
     def walk_files(self, path: str) -> Iterator[FileInfo]:
-        """All files below a directory, from one listing."""
+        """Yield all files below a directory, from one listing."""
         top = self._at(path).lstrip("/")
         for name, entry in self._fs.find(self._at(path), detail=True).items():
             inside = str(name).lstrip("/")
@@ -208,17 +208,17 @@ class ObjectFiles(RemoteFiles):
                 yield _described(f"{path}/{below}" if path else below, entry)
 
     def remove(self, path: str, *, recursive: bool) -> None:
-        """Remove a file, or a directory and all below it."""
+        """Remove a file or directory; without ``recursive`` the directory must be empty."""
         if not self.info(path).is_directory:
             self._fs.rm_file(self._at(path))
             return
         if not recursive and self.entries(path):
             raise OSError(errno.ENOTEMPTY, "directory is not empty", path)
-        # Not fsspec's recursive one: it takes wildcards in names for a pattern.
+        # Not fsspec's recursive method: it reads wildcards in names as a pattern.
         self._remove_all(list(self._fs.find(self._at(path))), self._at(path))
 
     def rename(self, source: str, target: str) -> None:
-        """Copy and remove: a rename of an object store is not atomic."""
+        """Copy and remove: object stores have no atomic rename."""
         is_directory = self.info(source).is_directory
         names = [file.name for file in self.walk_files(source)] if is_directory else [source]
         for name in names:
@@ -226,18 +226,18 @@ class ObjectFiles(RemoteFiles):
         self._remove_all([self._at(name) for name in names])
 
     def _remove_all(self, names: list[str], directory: str | None = None) -> None:  # noqa: ARG002 - for S3
-        """Remove objects, and what may stand for the directory that they were."""
+        """Remove objects; a subclass also removes those that stand for directories."""
         for name in names:
             self._fs.rm_file(name)
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
-        """Copy a local file here; it appears when it is whole."""
-        with _told(progress) as callback:
+        """Copy a local file to the project, where it appears when it is whole."""
+        with _progress_callback(progress) as callback:
             self._fs.put_file(str(source), self._at(path), callback=callback)
 
 
 def _precondition_failed(error: BaseException) -> bool:
-    """Whether an S3 server refused a conditional write; they name it in different ways."""
+    """Whether an S3 server refused a conditional write; servers report that in different ways."""
     cause: BaseException | None = error
     while cause is not None:
         response = getattr(cause, "response", None)
@@ -249,25 +249,25 @@ def _precondition_failed(error: BaseException) -> bool:
     return "precondition" in str(error).lower()
 
 
-class _Told(Callback):  # type: ignore[misc]  # fsspec has no types
-    """Passes fsspec's progress on."""
+class _ProgressCallback(Callback):  # type: ignore[misc]  # fsspec has no types
+    """Passes fsspec's progress on to a :data:`~hopsml_flows.storage.interface.Progress`."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__()
         self._progress = progress
 
     def call(self, hook_name: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
-        """Called by fsspec after each change."""
-        # The size may be set after the first bytes, and files grow.
+        """Pass the progress on; fsspec calls this after each change."""
+        # fsspec may set the size after the first bytes, and files grow.
         self._progress(self.value, max(self.size or 0, self.value))
 
 
 @contextmanager
-def _told(progress: Progress | None) -> Iterator[Callback]:
+def _progress_callback(progress: Progress | None) -> Iterator[Callback]:
     if progress is None:
         yield Callback()
         return
-    callback = _Told(progress)
+    callback = _ProgressCallback(progress)
     yield callback
     progress(callback.value, callback.value)
 
@@ -279,7 +279,7 @@ def _described(name: str, entry: Mapping[str, Any]) -> FileInfo:
 
 
 def _modified(entry: Mapping[str, Any]) -> float | None:
-    """When an entry was written; each file system has a key and a unit of its own."""
+    """Return the time of the last write; each file system has its own key and unit."""
     if (milliseconds := entry.get("modificationTime")) is not None:  # WebHDFS
         return float(milliseconds) / 1000
     for key in ("mtime", "LastModified", "modified", "created"):

@@ -1,7 +1,7 @@
-"""Trying again while storage is away for a moment: a restart, a failover, a node that is gone.
+"""Repeats requests while storage is away for a moment: a restart, a failover, a lost node.
 
 Only errors that may pass by themselves are waited out; a refusal is raised at once. A request that
-hangs counts as one that failed: Hops' libhdfs does when a DataNode dies under a write.
+hangs counts as failed: Hops' libhdfs hangs when a DataNode dies during a write.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from hopsml_flows.storage.project import Project
 from hopsml_flows.storage.time_limit import within
 from hopsml_flows.storage.transient import is_transient
 
-__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replaced"]
+__all__ = ["PATIENCE_SECONDS", "answer_limit", "persistently", "replace_file"]
 
 PATIENCE_SECONDS = 90.0
-"""How long storage may stay away before what needs it fails."""
+"""How long storage may stay away before a request fails."""
 
 ANSWER_SECONDS = 30.0
-"""How long one request may take, besides the time for its bytes."""
+"""How long one request may take, in addition to the time for its bytes."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 _SLOWEST = 500_000.0
-"""Bytes a second that are slow, but not a hang."""
+"""Bytes per second from which a transfer counts as slow rather than as a hang."""
 
 T = TypeVar("T")
 
@@ -33,18 +33,18 @@ T = TypeVar("T")
 def persistently(
     action: Callable[[], T], *, patience: float | None = None, limit: float | None = None
 ) -> T:
-    """Do something with storage, and again while it fails for a reason that may pass.
+    """Make a request to storage, and repeat it while it fails for a reason that may pass.
 
     Args:
-        action: What to do; must be harmless to repeat.
-        patience: Seconds after which the last error is raised; None for the usual.
-        limit: Seconds that one try may take, see :func:`within`.
+        action: Makes the request; it must be harmless to repeat.
+        patience: Seconds after which the last error is raised; None for ``PATIENCE_SECONDS``.
+        limit: Seconds that one try may take; None for no limit.
 
     Returns:
-        What the action returned.
+        The action's result.
 
     Raises:
-        Exception: What the action raised last.
+        Exception: The action's last error.
     """
     until = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
     pause = _FIRST_PAUSE
@@ -59,28 +59,31 @@ def persistently(
 
 
 def answer_limit(project: Project, size: int = 0) -> float | None:
-    """How long a request to a project's storage may take.
+    """Return how long a request to a project's storage may take.
 
     Args:
         project: The project.
-        size: Bytes that travel with it.
+        size: Bytes that the request transfers.
 
     Returns:
-        Seconds, or None for a local project: its requests do not hang by themselves.
+        Seconds; None for a local project, which has no limit.
     """
     return None if project.local_root is not None else ANSWER_SECONDS + size / _SLOWEST
 
 
-def replaced(
+def replace_file(
     project: Project, path: str, data: bytes | str, *, patience: float | None = None
 ) -> None:
-    """Write a file whole, as :meth:`Project.replace` does, and again while storage is away.
+    """Write a whole file with :meth:`Project.replace`, and try again while storage is away.
 
     Args:
         project: The project.
-        path: The file, relative to its root.
+        path: The file, relative to the project's root.
         data: The content.
         patience: As of :func:`persistently`; 0 for one try.
+
+    Raises:
+        Exception: The last error of storage.
     """
     limit = answer_limit(project, len(data))
     persistently(lambda: project.replace(path, data), patience=patience, limit=limit)

@@ -1,4 +1,4 @@
-"""``s3://``: settings of s3fs, and what a project asks of S3 that s3fs does not.
+"""``s3://``: settings of s3fs, and the requests to S3 that s3fs does not make.
 
 Credentials, region and endpoint come from the options, else from the variables that AWS' own
 tools read.
@@ -26,36 +26,36 @@ _CREDENTIALS = {
 }
 
 _SMALLEST_PART = 5 << 20
-"""Bytes from which on S3 takes an object for a part of another."""
+"""Bytes that S3 requires of each part of an object but the last."""
 
 _MOST_A_REQUEST = 1000
-"""Objects that one request may remove."""
+"""Objects that one request may remove at most."""
 
 
 class S3Files(ObjectFiles):
     """Files of an S3 bucket, or below a prefix of it.
 
-    A policy may allow no more than one prefix, ``home/alice/*``. Then whoever asks for the bucket,
-    for ``home/alice`` without a slash, or for anything above it is refused. AWS also answers
-    "forbidden" rather than "not found" for an object that does not exist, since it does not tell
-    what exists to those who may not list the whole bucket. Listings below the prefix tell.
+    A policy may allow only one prefix, such as ``home/alice/*``. AWS then refuses requests for the
+    bucket, for ``home/alice`` without a slash, and for all paths above it. For an object that does
+    not exist it answers "forbidden" rather than "not found", because a user who may not list the
+    whole bucket must not learn what exists. Listings below the prefix do tell.
     """
 
     def check_writable(self) -> None:
-        """List the root with the credentials there are; s3fs takes no answer for an empty bucket.
+        """List the root: s3fs cannot tell a missing answer from an empty bucket.
 
         Raises:
-            OSError: There is no such bucket, it is not to be used, or nobody answers.
+            OSError: The bucket does not exist or may not be used, or the server does not answer.
         """
         endpoint = (self._fs.client_kwargs or {}).get("endpoint_url") or self._fs.endpoint_url
-        if endpoint:  # s3fs tries again and again where nobody listens
+        if endpoint:  # s3fs tries many times if no server listens
             parts = urlsplit(endpoint)
             check_port(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         self._lists("")
 
     def info(self, path: str) -> FileInfo:
         """Describe a file or directory."""
-        if not path:  # not asked for as an object, nor as a bucket: both may be forbidden
+        if not path:  # ask for neither an object nor the bucket: both may be forbidden
             if not self._lists("") and "/" in self._root:
                 raise FileNotFoundError(errno.ENOENT, "No such file or directory", self._root)
             return FileInfo("", 0, is_directory=True, modified=None)
@@ -67,7 +67,7 @@ class S3Files(ObjectFiles):
             raise
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory."""
+        """Whether a file or directory exists."""
         try:
             self.info(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -75,7 +75,7 @@ class S3Files(ObjectFiles):
         return True
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Content of a file, or a part of it."""
+        """Return a file's content, or a part of it."""
         with self._missing_is_not_forbidden(path):
             return super().read(path, start, stop)
 
@@ -85,8 +85,8 @@ class S3Files(ObjectFiles):
             return super().open(path, mode)
 
     def walk_files(self, path: str) -> Iterator[FileInfo]:
-        """All files below a directory, from one listing."""
-        # Before the first file: s3fs asks for the directory as an object where it lists nothing.
+        """Yield all files below a directory, from one listing."""
+        # All of them first: if the listing is empty, s3fs asks for the directory as an object.
         try:
             with self._missing_is_not_forbidden(path):
                 files = list(super().walk_files(path))
@@ -96,7 +96,7 @@ class S3Files(ObjectFiles):
 
     @contextmanager
     def _missing_is_not_forbidden(self, path: str) -> Iterator[None]:
-        """Say of a file that does not exist that it does not, where S3 says "forbidden"."""
+        """Raise FileNotFoundError for a file that does not exist, where S3 says "forbidden"."""
         try:
             yield
         except PermissionError:
@@ -108,26 +108,26 @@ class S3Files(ObjectFiles):
 
         Raises:
             FileNotFoundError: It is neither.
-            PermissionError: It may not be listed either.
+            PermissionError: S3 refuses to list it as well.
         """
         if self._lists(path):
             return True
         bucket, _, key = self._at(path).partition("/")
-        with suppress(PermissionError):  # at the policy's prefix only what is below may be listed
+        with suppress(PermissionError):  # at the policy's prefix, only paths below it may be listed
             found = self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
             if any(each["Key"] == key for each in found.get("Contents", [])):
                 return False
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
 
     def _lists(self, path: str) -> bool:
-        """Whether there is anything below a directory, or in the bucket."""
+        """Whether a directory, or the bucket, contains anything."""
         bucket, _, key = self._at(path).partition("/")
         prefix = f"{key}/" if key else ""
         found = self._fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
         return bool(found.get("Contents"))
 
     def append(self, path: str, content: bytes) -> None:
-        """Write the whole file anew; the server copies what is large itself."""
+        """Write the whole file again; for a large file, the server copies the old content."""
         with suppress(FileNotFoundError):
             if self.info(path).size >= _SMALLEST_PART:
                 with self._fs.open(self._at(path), "ab") as file:
@@ -137,8 +137,8 @@ class S3Files(ObjectFiles):
 
     def _remove_all(self, names: list[str], directory: str | None = None) -> None:
         if directory is not None:
-            # Some servers keep directories, and show them when they are empty; to others these
-            # names mean nothing.
+            # Some servers store directories, and show them when they are empty. Other servers
+            # ignore these names.
             inside = {name[: end + 1] for name in names for end in _slashes(name)}
             inside = {name for name in inside if name.startswith(f"{directory}/")}
             names = [*names, *sorted(inside, key=len, reverse=True)]
@@ -157,13 +157,13 @@ def _slashes(name: str) -> list[int]:
 
 
 def s3_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments for s3fs: the caller's, and what the environment says.
+    """Return the arguments for s3fs: the caller's, and those of the environment.
 
-    botocore reads most of these variables itself, when it connects. But fsspec keeps instances by
-    their arguments: another environment would get the connection of the one before.
+    botocore reads most of these variables itself when it connects. But fsspec caches instances by
+    their arguments: after a change of the environment it would return the old connection.
 
     Args:
-        options: The caller's.
+        options: The caller's arguments; they win.
     """
     client = dict(options.get("client_kwargs") or {})
     if "region_name" not in client and (region := _variable("AWS_REGION", "AWS_DEFAULT_REGION")):

@@ -1,4 +1,4 @@
-"""Calls that are given up when they take too long."""
+"""Calls with a time limit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ T = TypeVar("T")
 
 
 def within(seconds: float | None, action: Callable[[], T], who: str = "storage") -> T:
-    """Do something, and give it up when it takes too long.
+    """Call a function, and give up on it when it takes too long.
 
     Args:
-        seconds: How long it may take; None for as long as it does.
-        action: What to do. Given up, it goes on in a thread of its own as long as it hangs.
-        who: Who is waited for, as the error names it.
+        seconds: Time limit; None for no limit.
+        action: The function. After the time limit it continues in its own thread.
+        who: What is expected to answer, as the error names it.
+
+    Returns:
+        The function's result.
 
     Raises:
-        TimeoutError: It took too long.
+        TimeoutError: The function took too long.
+
+    Example:
+        >>> within(5, lambda: "answer")
+        'answer'
     """
     if seconds is None:
         return action()
@@ -30,7 +37,7 @@ def within(seconds: float | None, action: Callable[[], T], who: str = "storage")
     def run() -> None:
         try:
             returned.append(action())
-        except BaseException as error:  # handed to the caller
+        except BaseException as error:  # raised again in the caller's thread
             raised.append(error)
 
     thread = threading.Thread(target=run, name="hopsml-request", daemon=True)

@@ -1,4 +1,4 @@
-"""Which storage errors may be gone when the same is tried again."""
+"""Tells storage errors that may pass from those that stay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 __all__ = ["has_no_room", "is_of_storage", "is_transient"]
 
-# What a second try meets again.
+# A second try raises these again.
 _PERMANENT = (
     FileNotFoundError,
     FileExistsError,
@@ -27,7 +27,7 @@ _PERMANENT_NUMBERS = frozenset(
     }
 )
 
-# Exceptions of HDFS, by name in the message, that say so themselves.
+# Permanent errors of HDFS, by the exception's name in the message.
 _PERMANENT_NAMES = (
     "QuotaExceededException",
     "AccessControlException",
@@ -35,7 +35,7 @@ _PERMANENT_NAMES = (
     "HadoopIllegalArgumentException",
 )
 
-# Requests that a server answered so were sent to one that was busy or on its way up.
+# Answers of a server that is busy or just starting.
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _NETWORK_PACKAGES = ("requests", "urllib3", "aiohttp", "botocore", "aiobotocore")
@@ -45,12 +45,17 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether what failed on a storage may succeed when it is tried again.
+    """Whether a failed operation on storage may succeed when it is tried again.
 
-    What is missing, forbidden or full stays so; what is interrupted, busy or unknown may not.
+    A missing file, a refusal or a full disk stays. An interruption, a busy server or an unknown
+    error may pass.
 
     Args:
-        error: What an operation of a project raised.
+        error: The error that an operation of a project raised.
+
+    Example:
+        >>> is_transient(ConnectionResetError()), is_transient(FileNotFoundError())
+        (True, False)
     """
     if isinstance(error, _PERMANENT) and not isinstance(error, (ConnectionError, TimeoutError)):
         return False
@@ -66,20 +71,20 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_of_storage(error: BaseException) -> bool:
-    """Whether an error came from a storage, for now or for good, rather than from a mistake.
+    """Whether an error came from storage, passing or not, rather than from a mistake in code.
 
     Args:
-        error: What an operation of a project raised.
+        error: The error that an operation of a project raised.
     """
     package = type(error).__module__.partition(".")[0]
     return isinstance(error, OSError) or package in _STORAGE_PACKAGES
 
 
 def has_no_room(error: BaseException) -> bool:
-    """Whether a disk is full, or a quota used up.
+    """Whether an error says that a disk is full, or a quota is used up.
 
     Args:
-        error: What a local write raised.
+        error: The error that a local write raised.
     """
     return isinstance(error, OSError) and error.errno in _NO_ROOM
 
@@ -91,7 +96,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an error carries, in botocore's way, requests' or aiohttp's."""
+    """Return the HTTP status in an error of botocore, requests or aiohttp; None if it has none."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")

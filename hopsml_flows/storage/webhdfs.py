@@ -1,8 +1,8 @@
-"""``webhdfs://``: HDFS over HTTP, where fsspec's own client fails silently or not at all.
+"""``webhdfs://``: HDFS over HTTP, with the faults of fsspec's own client corrected.
 
-fsspec's class appends to no file, keeps quiet when a rename does nothing, waits without limit,
-answers "there is none" when nobody answers, and reads a large file in pieces that may be of two
-versions. What it does right (authentication, addresses of DataNodes) is inherited.
+fsspec's class cannot append, ignores a rename that did nothing, waits without limit, answers "does
+not exist" when no server answers, and reads a large file in pieces that may come from two versions.
+Authentication and the addresses of DataNodes are inherited.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hopsml_flows.storage.interface import temporary_beside
 __all__ = ["WebHdfsFileSystem"]
 
 TIMEOUTS = (10, 60)
-"""Seconds to connect, and between two packets of an answer."""
+"""Longest waits, in seconds: to connect, and between two packets of an answer."""
 
 _CHUNK = 1 << 20
 _BLOCK = 32 << 20
@@ -55,13 +55,14 @@ _ERRORS: dict[str, tuple[type[OSError], int]] = {
 
 
 class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
-    """HDFS over HTTP; arguments as of ``fsspec.implementations.webhdfs.WebHDFS``.
+    """HDFS over HTTP.
 
     Args:
         host: NameNode, or an HttpFS gateway.
         port: Its HTTP port.
-        user: Who to be; ``HADOOP_USER_NAME`` where nothing else says so.
-        **options: See fsspec.
+        user: The user name; None for ``HADOOP_USER_NAME``, unless a token or Kerberos identifies
+            the user.
+        **options: As of ``fsspec.implementations.webhdfs.WebHDFS``.
     """
 
     protocol = "webhdfs"
@@ -90,16 +91,16 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         redirect: bool = True,
         **kwargs: Any,
     ) -> requests.Response:
-        # Not public, but what all of fsspec's methods go through: with this one overridden they
-        # all raise what they should. tests/integration/test_hdfs_clients.py notices if it changes.
+        # Private, but all of fsspec's methods use it: with this override they all raise the right
+        # errors. tests/integration/test_hdfs_clients.py fails when it changes.
         where = self._apply_proxy(self.url + quote(path_of(path or "/")))
         parameters = {**kwargs, **self.pars, "op": op.upper()}
-        return self._sent(method, where, params=parameters, data=data, allow_redirects=redirect)
+        return self._send(method, where, params=parameters, data=data, allow_redirects=redirect)
 
-    def _sent(self, method: str, url: str, **arguments: Any) -> requests.Response:
-        """Send a request, and raise what its answer says.
+    def _send(self, method: str, url: str, **arguments: Any) -> requests.Response:
+        """Send a request, and raise the error that its answer reports.
 
-        The errors of requests quote the URL, which may contain a token: they are not chained.
+        The errors of requests quote the URL, which may contain a token, so they are not chained.
         """
         arguments.setdefault("timeout", TIMEOUTS)
         try:
@@ -109,16 +110,16 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         else:
             if answer.status_code < 400:
                 return answer
-            raised = _refused(answer)
+            raised = _refusal(answer)
         raise raised
 
     def _data_node(self, op: str, method: str, path: str, **parameters: Any) -> str:
-        """Where the NameNode sends a request for data to."""
+        """Return the URL at a DataNode to which the NameNode redirects a request for data."""
         answer = self._call(op, method, path, redirect=False, **parameters)
         return str(self._apply_proxy(answer.headers["Location"]))
 
     def exists(self, path: str, **kwargs: Any) -> bool:
-        """Whether there is something; an error where nobody knows."""
+        """Whether a path exists; raise an error if the server does not say."""
         try:
             self.info(path, **kwargs)
         except (FileNotFoundError, NotADirectoryError):
@@ -131,7 +132,7 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         return described
 
     def ls(self, path: str, detail: bool = False, **_: Any) -> list[Any]:
-        """List a directory; a file lists itself."""
+        """List a directory; for a file, list the file."""
         entries = super().ls(path_of(path), detail=True)
         for entry in entries:
             entry["name"] = entry["name"].rstrip("/")
@@ -141,27 +142,27 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
         """Create a directory and its parents."""
         if not exist_ok and self.exists(path):
             raise FileExistsError(errno.EEXIST, "exists already", path)
-        self._done("MKDIRS", "put", path)
+        self._call_for_effect("MKDIRS", "put", path)
 
     def mv(self, path1: str, path2: str, **_: Any) -> None:
-        """Rename; a file that has the name is replaced, in one step."""
-        # With options the answer is empty or an error, and never a false that nobody reads.
+        """Rename, and replace a file that has the new name, atomically."""
+        # With options, a failure is an error. Without, it is a "false" that fsspec does not read.
         target = path_of(path2)
         self._call("RENAME", "put", path1, destination=target, renameoptions="OVERWRITE")
 
     def rm(self, path: str, recursive: bool = False, **_: Any) -> None:
         """Remove a file or directory."""
-        self._done("DELETE", "delete", path, recursive="true" if recursive else "false")
+        self._call_for_effect("DELETE", "delete", path, recursive="true" if recursive else "false")
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
-        """Write a file; with mode "create" only if there is none."""
+        """Write a file; with mode "create" raise FileExistsError if it exists."""
         if mode != "create":
             self.put_data(path, value)
             return
         beside = temporary_beside(path_of(path))
         self.put_data(beside, value)
         try:
-            # "NONE" refuses to overwrite, which the NameNode decides for all at once.
+            # "NONE" refuses to overwrite; the NameNode decides atomically for all clients.
             self._call("RENAME", "put", beside, destination=path_of(path), renameoptions="NONE")
         except BaseException:
             self.rm(beside)
@@ -172,29 +173,29 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
 
         Args:
             path: The file.
-            data: Bytes, or an iterator of them, which is sent as it comes.
+            data: Bytes, or an iterator of them, which is sent piece by piece.
         """
         where = self._data_node("CREATE", "put", path, overwrite="true")
-        self._sent("put", where, data=data, headers=_HEADERS)
+        self._send("put", where, data=data, headers=_HEADERS)
 
     def append_data(self, path: str, data: bytes) -> None:
-        """Add to the end of a file, or make it.
+        """Append to a file, and create it if it does not exist.
 
         Args:
             path: The file.
-            data: What to add.
+            data: What to append.
         """
         try:
             where = self._data_node("APPEND", "post", path)
         except FileNotFoundError:
             self.put_data(path, data)
             return
-        self._sent("post", where, data=data, headers=_HEADERS)
+        self._send("post", where, data=data, headers=_HEADERS)
 
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **_: Any
     ) -> bytes:
-        """Read a file, or a part, by one request: one version of it."""
+        """Read a file, or a part of it, in one request, and so from a single version."""
         if (start or 0) < 0 or (end is not None and end < 0):
             size = self.info(path)["size"]
             start = start if start is None or start >= 0 else max(0, size + start)
@@ -205,17 +206,17 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
                 return b""
             part["length"] = end - (start or 0)
 
-        # The blocks of a version that was just replaced may go while they are read.
+        # The blocks of a version that was just replaced may disappear while they are read.
         def read() -> bytes:
-            return self._sent("get", self._data_node("OPEN", "get", path, **part)).content
+            return self._send("get", self._data_node("OPEN", "get", path, **part)).content
 
-        return _tried(read)
+        return _retry(read)
 
     def get_file(self, rpath: str, lpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
-        """Copy a file to a local path, by one request."""
+        """Copy a file to a local path, in one request."""
 
         def copy() -> None:
-            answer = self._sent("get", self._data_node("OPEN", "get", rpath), stream=True)
+            answer = self._send("get", self._data_node("OPEN", "get", rpath), stream=True)
             done = 0
             with answer, open(lpath, "wb") as file:
                 try:
@@ -229,16 +230,16 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
                     return
             raise raised
 
-        _tried(copy)
+        _retry(copy)
 
     def put_file(self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
-        """Copy a local file here, by one request."""
+        """Copy a local file to the storage, in one request."""
         size = os.path.getsize(lpath)
         callback.set_size(size)
         self.put_data(rpath, _chunks(lpath, callback) if size else b"")
 
     def free_bytes(self, path: str) -> int | None:
-        """Room that is left, where the NameNode is new enough to say (Hadoop 3.4)."""
+        """Return the free bytes; None if the NameNode is older than Hadoop 3.4, and cannot say."""
         try:
             answer = self._call("GETSTATUS", path=path)
         except OSError:
@@ -259,17 +260,17 @@ class WebHdfsFileSystem(WebHDFS):  # type: ignore[misc]  # fsspec has no types
             self.put_data(path, b"")
         return _WrittenFile(self, path, mode=mode, block_size=block_size or _BLOCK)
 
-    def _done(self, op: str, method: str, path: str, **parameters: Any) -> None:
-        """Call an operation that answers false where it did nothing."""
+    def _call_for_effect(self, op: str, method: str, path: str, **parameters: Any) -> None:
+        """Call an operation; raise FileNotFoundError if it answers that it did nothing."""
         if not self._call(op, method, path, **parameters).json()["boolean"]:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
 
 
 class _WrittenFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
-    """A file that is written by appending whole blocks."""
+    """A file that is written by appending blocks."""
 
     def _initiate_upload(self) -> None:
-        """Nothing: :meth:`WebHdfsFileSystem._open` has made the file."""
+        """Do nothing: :meth:`WebHdfsFileSystem._open` has created the file."""
 
     def _upload_chunk(self, final: bool = False) -> bool:  # noqa: ARG002 - fsspec's signature
         if data := self.buffer.getvalue():
@@ -284,7 +285,7 @@ def _chunks(path: str, callback: Any) -> Iterator[bytes]:
             callback.relative_update(len(chunk))
 
 
-def _tried(read: Callable[[], T]) -> T:
+def _retry(read: Callable[[], T]) -> T:
     for _ in range(_READ_TRIES - 1):
         try:
             return read()
@@ -294,7 +295,7 @@ def _tried(read: Callable[[], T]) -> T:
 
 
 def _plain(error: requests.RequestException, url: str) -> OSError:
-    """What kept a request from being answered, without its URL."""
+    """Return the reason why a request got no answer, without its URL."""
     parts = urlsplit(url)
     where = f"{parts.hostname}:{parts.port}"
     if isinstance(error, requests.Timeout):
@@ -309,8 +310,8 @@ def _plain(error: requests.RequestException, url: str) -> OSError:
     return ConnectionError(f"{where}: {type(error).__name__}")
 
 
-def _refused(answer: requests.Response) -> OSError:
-    """What an answer of a NameNode or DataNode says went wrong."""
+def _refusal(answer: requests.Response) -> OSError:
+    """Return the error that an answer of a NameNode or DataNode reports."""
     try:
         remote = answer.json()["RemoteException"]
         name, message = str(remote["exception"]), str(remote["message"]).splitlines()[0]

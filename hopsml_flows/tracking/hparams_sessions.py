@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
-from hopsml_flows.storage.retries import answer_limit, persistently, replaced
+from hopsml_flows.storage.retries import answer_limit, persistently, replace_file
 from hopsml_flows.tracking.hparams import end_events, start_events
 from hopsml_flows.trials import Failure, Trial, TrialResult
 
@@ -93,8 +93,8 @@ class Sessions:
         if not persistently(partial(self._project.exists, start), limit=self._limit):
             directory = self._paths.trial(trial.directory)
             persistently(partial(self._project.make_directory, directory), limit=self._limit)
-            replaced(self._project, start, start_events(trial, self._texts))
-        replaced(self._project, end, end_events(result))
+            replace_file(self._project, start, start_events(trial, self._texts))
+        replace_file(self._project, end, end_events(result))
 
     def _stop(self, trial: Trial) -> None:
         start, end = self._files(trial)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.storage.retries import replaced
+from hopsml_flows.storage.retries import replace_file
 from hopsml_flows.trials import State
 from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
@@ -184,7 +184,7 @@ class RecordFile:
         Args:
             patience: Seconds to try again while storage is away; None for the usual.
         """
-        replaced(self._project, self._paths.record, self.record.to_json(), patience=patience)
+        replace_file(self._project, self._paths.record, self.record.to_json(), patience=patience)
 
     def finish(self, state: State, **changes: Any) -> None:
         """Write the end: state, time and duration."""

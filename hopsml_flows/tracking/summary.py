@@ -10,7 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.storage.retries import replaced
+from hopsml_flows.storage.retries import replace_file
 from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Summary:
         began = time.monotonic()
         body = ",\n".join(line for _, line in sorted(self._lines))
         content = f'{{"combinations": [\n{body}\n]}}\n'
-        replaced(self._project, self._paths.summary, content, patience=patience)
+        replace_file(self._project, self._paths.summary, content, patience=patience)
         self._written = len(self._lines)
         now = time.monotonic()
         self._due = now + max(_MIN_SECONDS, (now - began) / _SHARE)

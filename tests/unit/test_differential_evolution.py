@@ -962,8 +962,10 @@ def test_what_was_recalled_is_not_proposed_again(strategy):
         assert len(set(texts)) == len(texts) == 10
 
 
-def test_a_proposal_that_was_not_recalled_finds_what_the_recalled_ones_leave():
+@pytest.mark.parametrize("seed", [188, 194])
+def test_a_proposal_that_was_not_recalled_finds_what_the_recalled_ones_leave(seed):
     space = SearchSpace({"a": Int(1, 9, log=True), "b": Int(1, 3, log=True)})
+    order = random.Random(seed)
 
     def make(updating):
         return DifferentialEvolution(
@@ -971,14 +973,20 @@ def test_a_proposal_that_was_not_recalled_finds_what_the_recalled_ones_leave():
         )
 
     def value(params):
-        return zlib.crc32(str(params).encode())
+        return zlib.crc32(json.dumps(params).encode()) / 2**32
 
-    whole = carry_out(make("immediate"), value)
-    for begun in range(20, 28):
-        resumed = make("deferred")
-        resumed.recall({p.id: p.params for p in whole[:begun] if p.id not in (1, 6)})
-        proposals = carry_out(resumed, value, workers=2)
-        assert len({str(p.params) for p in proposals}) == len(proposals) == 27
+    killed = make("immediate")
+    began, running = {}, []
+    for _ in range(order.randrange(27)):
+        fresh = killed.ask(3 - len(running))
+        running += fresh
+        began.update({p.id: p.params for p in fresh if p.id not in (1, 6)})
+        done = running.pop(order.randrange(len(running)))
+        killed.tell(done.id, value(done.params))
+    resumed = make("deferred")
+    resumed.recall(began)
+    proposals = carry_out(resumed, value, workers=2)
+    assert len({str(p.params) for p in proposals}) == len(proposals) == 27
 
 
 GRID = SearchSpace({"x": [1, 9], "c": ["a", "b"]})

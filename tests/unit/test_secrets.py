@@ -97,7 +97,7 @@ def test_a_cause_that_quotes_a_secret_is_not_chained(monkeypatch):
     def refuse(*_, **__):
         raise OSError(f"GET http://h/x?sig={SECRET} failed") from ValueError(SECRET)
 
-    monkeypatch.setattr("hopsml_flows.storage.connection.connected", refuse)
+    monkeypatch.setattr("hopsml_flows.storage.connection.connect", refuse)
     with pytest.raises(InvalidProjectError, match="cannot be reached") as caught:
         Project("s3://bucket/x").check_writable()
     shown = "".join(traceback.format_exception(caught.value))

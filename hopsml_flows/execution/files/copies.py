@@ -7,7 +7,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from hopsml_flows.storage.local import written_beside
+from hopsml_flows.storage.local import write_beside
 
 __all__ = ["copy_whole", "free_name", "storable"]
 
@@ -31,7 +31,7 @@ def copy_whole(source: Path, target: Path) -> int:
     """
     if not stat.S_ISREG(source.stat().st_mode):
         raise OSError(f"{source} is not a regular file")
-    with written_beside(os.fspath(target)) as beside:
+    with write_beside(os.fspath(target)) as beside:
         shutil.copyfile(source, beside)
         return os.stat(beside).st_size
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_own_file
-from hopsml_flows.storage.retries import answer_limit, persistently, replaced
+from hopsml_flows.storage.retries import answer_limit, persistently, replace_file
 from hopsml_flows.trials import Trial
 from hopsml_flows.trials.trial_files import loaded
 
@@ -185,7 +185,7 @@ def take_in(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
                 target = paths.trial(kept.directory, name)
                 upload = partial(project.upload, file, target)
                 persistently(upload, limit=limit(file.stat().st_size))
-        replaced(project, outputs, (kept.place / TrialFiles.OUTPUTS).read_bytes())
+        replace_file(project, outputs, (kept.place / TrialFiles.OUTPUTS).read_bytes())
     shutil.rmtree(kept.place, ignore_errors=True)
     with suppress(OSError):  # others of the experiment are kept beside
         kept.place.parent.rmdir()

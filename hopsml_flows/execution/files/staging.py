@@ -32,7 +32,7 @@ from hopsml_flows.storage import (
     is_of_experiment,
 )
 from hopsml_flows.storage.interface import is_temporary
-from hopsml_flows.storage.retries import answer_limit, persistently, replaced
+from hopsml_flows.storage.retries import answer_limit, persistently, replace_file
 from hopsml_flows.trials import LOG, Failure, State, Trial, TrialResult, commit_text
 
 __all__ = ["Staging", "taken_over"]
@@ -257,7 +257,7 @@ class Staging:
     def _bring_rest(self) -> None:
         """Bring what found no room on this machine."""
         for name, content in self._unwritten.items():
-            replaced(self._project, self._target(name), content)
+            replace_file(self._project, self._target(name), content)
         for file in self._elsewhere.iterdir() if self._elsewhere else ():
             upload = partial(self._project.upload, file, self._target(file.name))
             limit = answer_limit(self._project, file.stat().st_size)
