@@ -35,7 +35,7 @@ class ClusterConfig:
             '"auto" takes one worker process per GPU where NVML finds GPUs, and one per CPU core '
             'of this machine otherwise; "local" (CPU cores) and "cuda" (GPUs) say which. "address" '
             'uses a running scheduler. "slurm" submits jobs and "kubernetes" creates pods, one '
-            "worker each.",
+            'worker each. "debug" runs trials in the process that calls the verb, for a debugger.',
         ),
     ] = "auto"
     address: Annotated[
@@ -158,7 +158,7 @@ class ClusterConfig:
         """Read what callers pass as ``cluster``.
 
         Args:
-            value: A config, "auto", "local", "cuda", a scheduler's address, the path of a YAML
+            value: A config, "auto", "local", "cuda", "debug", a scheduler's address, the path of a YAML
                 file, or a dict of the config's fields.
 
         Raises:
@@ -186,8 +186,8 @@ class ClusterConfig:
         raise InvalidClusterError(
             "cluster",
             value,
-            "must be 'auto', 'local', 'cuda', an address like tcp://host:8786, the path of a YAML "
-            "file, or a ClusterConfig",
+            "must be 'auto', 'local', 'cuda', 'debug', an address like tcp://host:8786, the path "
+            "of a YAML file, or a ClusterConfig",
         )
 
 

@@ -20,6 +20,7 @@ from hopsml_flows.values.arguments import seconds, whole_number
 from hopsml_flows.values.plain import plain
 
 __all__ = [
+    "DEBUG",
     "HERE",
     "KINDS",
     "LEAST_MEMORY",
@@ -37,12 +38,15 @@ __all__ = [
     "of_cluster",
 ]
 
-KINDS = ("auto", "local", "cuda", "address", "slurm", "kubernetes")
-"""Kinds of cluster: chosen by what the machine has, CPU processes, one process per GPU, a running
-scheduler, jobs of Slurm, pods of Kubernetes."""
+DEBUG = "debug"
+"""The kind whose trials run in the driver's own process, for a debugger."""
 
-HERE = ("auto", "local", "cuda")
-"""Kinds whose workers are processes of this machine."""
+KINDS = ("auto", "local", "cuda", "address", "slurm", "kubernetes", DEBUG)
+"""Kinds of cluster: chosen by what the machine has, CPU processes, one process per GPU, a running
+scheduler, jobs of Slurm, pods of Kubernetes, the driver's own process."""
+
+HERE = ("auto", "local", "cuda", DEBUG)
+"""Kinds whose trials run on this machine."""
 
 _SIZED = ("slurm", "kubernetes")
 """Kinds whose size only the user can say."""
@@ -139,13 +143,20 @@ def check_workers(value: Any, kind: str) -> int | None:
             )
         return None
     with of_cluster():
-        return whole_number("cluster.n_workers", value, least=1, most=MOST_WORKERS)
+        count = whole_number("cluster.n_workers", value, least=1, most=MOST_WORKERS)
+    if kind == DEBUG and count != 1:
+        raise InvalidClusterError("cluster.n_workers", value, "must be 1 or None for kind 'debug'")
+    return count
 
 
-def check_memory(value: Any, _: str) -> Any:
+def check_memory(value: Any, kind: str) -> Any:
     """Judge the limit of memory; 0, as Dask writes that there is none, becomes None."""
     if value is None or value == "auto":
         return value
+    if kind == DEBUG:
+        raise InvalidClusterError(
+            "cluster.memory_limit", value, "must be 'auto' or None for kind 'debug'"
+        )
     from dask.utils import parse_bytes  # slow to import, and the usual case needs none of it
 
     least = f"{LEAST_MEMORY >> 20} MiB"
@@ -182,6 +193,8 @@ def check_gpus(value: Any, kind: str) -> float | None:
     """Judge a trial's share of GPUs."""
     if value is None:
         return None
+    if kind == DEBUG:
+        raise InvalidClusterError("cluster.gpus_per_trial", value, "must be None for kind 'debug'")
     share: Any = plain(value)
     is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
     if not is_number or not (share == 0 or LEAST_SHARE <= share <= MOST_GPUS):
@@ -212,6 +225,8 @@ def check_options(value: Any, kind: str) -> Any:
         raise InvalidClusterError(
             "cluster.options", value, "must be empty for a cluster that runs already"
         )
+    if value and kind == DEBUG:
+        raise InvalidClusterError("cluster.options", value, "must be empty for kind 'debug'")
     return value
 
 

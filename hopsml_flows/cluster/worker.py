@@ -40,7 +40,16 @@ R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
 """How long a thread of a worker may keep the interpreter while others wait for it."""
 
-__all__ = ["Call", "Outcome", "Share", "SharedRef", "flush", "flush_worker", "perform"]
+__all__ = [
+    "Call",
+    "Outcome",
+    "Share",
+    "SharedRef",
+    "flush",
+    "flush_worker",
+    "perform",
+    "silent_consoles",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +215,13 @@ class _Hydrated:
         console_logs = serialized.pop("console_logs", True)
         self._stack.enter_context(hydrated_context(serialized))
         if not console_logs:
-            self._stack.enter_context(_silent_consoles())
+            self._stack.enter_context(silent_consoles())
         # Without one, Prefect's engine opens a client, and its TLS context, for every task.
         self._stack.enter_context(SyncClientContext.get_or_create())
 
 
 @contextmanager
-def _silent_consoles() -> Iterator[None]:
+def silent_consoles() -> Iterator[None]:
     """Keep Prefect's console handlers quiet; its handlers for the server go on."""
     loggers = [
         logging.getLogger(name)
