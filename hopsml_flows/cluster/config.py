@@ -158,8 +158,8 @@ class ClusterConfig:
         """Read what callers pass as ``cluster``.
 
         Args:
-            value: A config, "auto", "local", "cuda", "debug", a scheduler's address, the path of a YAML
-                file, or a dict of the config's fields.
+            value: A config, "auto", "local", "cuda", "debug", a scheduler's address, the path of a
+                YAML file, or a dict of the config's fields.
 
         Raises:
             InvalidClusterError: It is none of these.

@@ -374,8 +374,7 @@ def evaluate(
             )
             outputs = staging.attach(outputs, terms)
         except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
-            if place.in_driver:
-                _raise_for_driver(error)
+            _raise_for_driver(error, place)
             failure = _failure(error, job.project)
             log.note(failure.traceback, level=logging.ERROR)
         _leave(staging, working, terms, log)
@@ -425,8 +424,10 @@ def _leave(files: Files, working: WorkingDirectory | None, terms: Terms, log: Ou
         terms.warn("keep_files keeps nothing: the trial has no working directory of its own")
 
 
-def _raise_for_driver(error: BaseException) -> None:
+def _raise_for_driver(error: BaseException, place: Place) -> None:
     """Raise what ends the experiment: Ctrl-C, a signal that ends the driver, a debugger's quit."""
+    if not place.in_driver:
+        return
     if isinstance(error, bdb.BdbQuit):
         raise KeyboardInterrupt("the debugger was quit") from error
     of_function = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
