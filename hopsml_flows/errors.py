@@ -229,6 +229,13 @@ class TrialTimeoutError(HopsmlError, TimeoutError):
     """A trial ran longer than ``trial_timeout`` and was stopped."""
 
 
+class TrialStoppedError(HopsmlError, RuntimeError):
+    """The driver ended a trial before it had a result; the trial is not tried again."""
+
+    def __init__(self, message: str = "the driver stopped the trial") -> None:
+        super().__init__(message)
+
+
 class WorkerLostError(HopsmlError, RuntimeError):
     """The process that ran a task died, or left the cluster, before it returned."""
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from contextlib import suppress
 from typing import Any, TextIO
 
 __all__ = [
+    "argument_entry",
     "fitting",
     "is_unicode",
     "number_text",
@@ -35,6 +37,7 @@ _SEQUENCE = re.compile(
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _AT_END = re.compile(r"\x08+(?=\n|$)")
 _SPACE = re.compile(r"\s+")
+_DOCSTRING_WIDTH = 96
 _PLAINER = str.maketrans({"…": "...", "·": "-"})
 """The characters beyond ASCII in the project's own lines, and their replacements."""
 
@@ -133,6 +136,23 @@ def number_text(number: float) -> str:
     """
     text = f"{number:.6g}"
     return "0" if text == "-0" else text
+
+
+def argument_entry(name: str, words: str) -> str:
+    """The lines of one argument in the ``Args:`` part of a docstring.
+
+    Args:
+        name: The argument.
+        words: Its description.
+    """
+    return textwrap.fill(
+        f"{name}: {words}",
+        _DOCSTRING_WIDTH,
+        initial_indent=" " * 4,
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def fitting(text: str, stream: Any = None) -> str:

@@ -1,6 +1,7 @@
 """Which Dask cluster, and the Prefect task runner that submits to it."""
 
-from hopsml_flows.cluster.config import KINDS, ClusterConfig, GroupSize
+from hopsml_flows.cluster.config import ClusterConfig, GroupSize
+from hopsml_flows.cluster.config_fields import KINDS
 
 __all__ = ["KINDS", "ClusterConfig", "GroupSize", "TrialTaskRunner"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from hopsml_flows.cluster.config import LEAST_MEMORY
+from hopsml_flows.cluster.config_fields import LEAST_MEMORY
 from hopsml_flows.execution.devices.host import cores, total_memory
 
 __all__ = ["memory_share", "room_for_workers"]

@@ -22,6 +22,7 @@ import distributed
 from hopsml_flows.cluster import kubernetes, slurm
 from hopsml_flows.cluster.class_arguments import cause_of
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
+from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.cluster.dask_settings import GPU, SETTINGS
 from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.cluster.local_options import check_own
@@ -174,6 +175,8 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
         slurm.check(config)
     elif config.kind == "kubernetes":
         kubernetes.check(config)
+    elif config.kind == DEBUG:
+        return  # trials run in this process
     else:
         cuda = _gpu_shares(config) is not None
         check_own(config, _cuda_cluster_class() if cuda else distributed.LocalCluster)
@@ -203,6 +206,8 @@ def count_most_workers(cluster: object) -> int:
         return count_workers(config)
     if config.n_workers is not None:
         return config.n_workers
+    if config.kind == DEBUG:
+        return 1
     gpus = len(visible_gpus()) if config.kind in ("auto", "cuda") else 0
     return gpus or room_for_workers()
 
@@ -229,6 +234,8 @@ def open_cluster(
         InvalidProjectError: Workers that were started elsewhere do not see the project.
         ResourceUnavailableError: None was started within the configuration's ``start_timeout``.
     """
+    if config.kind == DEBUG:
+        raise InvalidClusterError("cluster", DEBUG, "must be a cluster that has workers")
     with ExitStack() as stack:
         if config.kind in ("slurm", "kubernetes"):
             workers = _worker_count(config, None, trials, group)

@@ -20,7 +20,7 @@ from dask.utils import parse_bytes
 from tornado.ioloop import PeriodicCallback
 
 from hopsml_flows.cluster.class_arguments import check_options
-from hopsml_flows.cluster.config import of_cluster
+from hopsml_flows.cluster.config_fields import of_cluster
 from hopsml_flows.cluster.dask_settings import GPU, as_environment
 from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.errors import InvalidClusterError

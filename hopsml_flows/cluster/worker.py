@@ -38,7 +38,16 @@ R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
 """How long a thread of a worker may keep the interpreter while others wait for it."""
 
-__all__ = ["Call", "Outcome", "Share", "SharedRef", "flush", "flush_worker", "perform"]
+__all__ = [
+    "Call",
+    "Outcome",
+    "Share",
+    "SharedRef",
+    "flush",
+    "flush_worker",
+    "perform",
+    "silent_consoles",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +211,11 @@ class _Hydrated:
         console_logs = serialized.pop("console_logs", True)
         enter_context(self._stack, serialized)
         if not console_logs:
-            self._stack.enter_context(_silent_consoles())
+            self._stack.enter_context(silent_consoles())
 
 
 @contextmanager
-def _silent_consoles() -> Iterator[None]:
+def silent_consoles() -> Iterator[None]:
     """Keep Prefect's console handlers quiet; its handlers for the server go on."""
     consoles = console_handlers(("", "prefect", "prefect.flow_runs", "prefect.task_runs"))
     # Objects of their own: others in this process may need the same for longer.

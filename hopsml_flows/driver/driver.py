@@ -10,14 +10,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.cluster.worker import Outcome
+from hopsml_flows.driver.debug_runs import DebugRunner, DebugRuns
 from hopsml_flows.driver.generation_subflows import GenerationRuns
-from hopsml_flows.driver.process_groups import GroupFuture, GroupRuns
+from hopsml_flows.driver.process_groups import GroupRuns
 from hopsml_flows.driver.report import generation_line
 from hopsml_flows.driver.single_processes import SingleRuns
+from hopsml_flows.driver.trial_runs import Submission, TrialRuns
 from hopsml_flows.driver.upkeep import Upkeep
 from hopsml_flows.errors import (
     DamagedFileError,
@@ -44,8 +45,6 @@ from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_a
 from hopsml_flows.values.plain import image_key
 
 __all__ = ["Driver"]
-
-Runs = SingleRuns | GroupRuns
 
 _TICK_SECONDS = 0.5
 """How often progress is redrawn while no trial ends."""
@@ -135,8 +134,8 @@ class Driver:
     def run(
         self,
         function: bytes,
-        cluster: OpenCluster,
-        runner: TrialTaskRunner,
+        cluster: OpenCluster | None,
+        runner: TrialTaskRunner | DebugRunner,
         generations: GenerationRuns,
         scratch: str | None,
     ) -> None:
@@ -144,7 +143,7 @@ class Driver:
 
         Args:
             function: The packed training function.
-            cluster: Where they run.
+            cluster: Where they run; None for this process.
             runner: What submits them.
             generations: The subflow runs that they belong to, where there are generations.
             scratch: Directory for temporary files of workers on this machine, or None.
@@ -195,7 +194,7 @@ class Driver:
         if self.upkeep.is_ours:
             self._sessions.stopped(self._trials.values())
 
-    def _submit(self, runs: Runs, generations: GenerationRuns) -> None:
+    def _submit(self, runs: TrialRuns, generations: GenerationRuns) -> None:
         """Start the trials that may start now."""
         slots = runs.slots
         ahead = trials_ahead(slots, self._mean_seconds())
@@ -271,15 +270,20 @@ class Driver:
         self.upkeep.released(failed)
         return result
 
-    def _runs(self, cluster: OpenCluster, runner: TrialTaskRunner, job: Job) -> Runs:
-        """What submits the trials: as one process each, or as several."""
+    def _runs(
+        self, cluster: OpenCluster | None, runner: TrialTaskRunner | DebugRunner, job: Job
+    ) -> TrialRuns:
+        """What runs the trials: in this process, as one process each, or as several."""
+        if isinstance(runner, DebugRunner):
+            return DebugRuns(runner, job, self._plan.train.callable)
+        assert cluster is not None
         shared = runner.share("job", job)
         if self._plan.group is None:
             by_value = self._plan.options.cluster.elsewhere
             return SingleRuns(cluster, runner, shared, by_value=by_value)
         return GroupRuns(self._plan.group, cluster, runner, job, shared)
 
-    def _taken(self, future: TrialFuture[Any] | GroupFuture) -> TrialResult | None:
+    def _taken(self, future: Submission) -> TrialResult | None:
         """Tell the loop what came of a submission; None where that is not settled yet."""
         trial = self._trials.pop(future.task_run_id)
         outcome = future.outcome()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prefect import Task, flow
 from prefect.client.schemas.objects import State
@@ -29,7 +29,7 @@ from hopsml_flows.values.plain import json_value
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
+    from hopsml_flows.cluster.runner import Owner
 
 __all__ = ["GenerationRuns", "generation"]
 
@@ -70,6 +70,13 @@ _TASK_KEY = Task(name=generation.name, fn=generation.fn).task_key
 """Key of the task runs by which Prefect represents generations in the experiment's run."""
 
 
+class OwnerSource(Protocol):
+    """Gives the flow run that task runs belong to."""
+
+    def owner(self) -> Owner:
+        """The current flow run, to submit task runs that belong to it, from any thread."""
+
+
 class GenerationRuns:
     """The generation subflows of one experiment.
 
@@ -78,7 +85,7 @@ class GenerationRuns:
         experiment: The experiment's identifier.
     """
 
-    def __init__(self, runner: TrialTaskRunner, experiment: str) -> None:
+    def __init__(self, runner: OwnerSource, experiment: str) -> None:
         self._runner = runner
         self._experiment = experiment
         self._open: dict[int, _Held] = {}
@@ -179,7 +186,7 @@ class _Held:
 
     def __init__(
         self,
-        runner: TrialTaskRunner,
+        runner: OwnerSource,
         experiment: str,
         number: int,
         population: list[dict[str, Any]],

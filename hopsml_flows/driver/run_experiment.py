@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 
 from prefect.logging import get_run_logger
 
-from hopsml_flows.cluster.open_cluster import open_cluster
+from hopsml_flows.cluster.config_fields import DEBUG
+from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
+from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.live_tensorboard import ShownExperiment
@@ -57,7 +59,9 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
     paths = _paths_of(plan, attempt)
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
-    progress = open_progress(show=plan.options.progress)
+    # A line that is redrawn would cover what a debugger shows.
+    live = plan.options.cluster.kind != DEBUG
+    progress = open_progress(show=plan.options.progress, live=live)
     with ExitStack() as stack:
         # From before the first look at what there is until after the last write.
         lease = stack.enter_context(_leased(plan, paths, progress.note))
@@ -167,6 +171,16 @@ def _left(
     return earlier, left
 
 
+def _opened(plan: Plan) -> AbstractContextManager[OpenCluster]:
+    """The cluster of an experiment, open for the block."""
+    return open_cluster(
+        plan.options.cluster,
+        trials=plan.trials,
+        group=plan.group.size if plan.group else None,
+        project=plan.options.project,
+    )
+
+
 def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> None:
     with ExitStack() as stack:
         stack.callback(driver.end_sessions)  # when no worker writes any more
@@ -174,25 +188,27 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         if not plan.options.cluster.elsewhere:
             # Removed by this process: a worker that is killed cleans up nothing.
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
-        size = plan.group.size if plan.group else None
-        options = plan.options
-        cluster = stack.enter_context(
-            open_cluster(options.cluster, trials=plan.trials, group=size, project=options.project)
-        )
-        stack.enter_context(cluster.lending())
-        stack.enter_context(driver.progress)
-        runner = stack.enter_context(
-            TrialTaskRunner(
-                cluster,
-                inherit_tags=False,
-                console_logs=False,
-                wait_for_server=server_is_embedded(),
+        cluster: OpenCluster | None = None
+        runner: TrialTaskRunner | DebugRunner
+        if plan.options.cluster.kind == DEBUG:
+            stack.enter_context(driver.progress)
+            runner = stack.enter_context(DebugRunner(wait_for_server=server_is_embedded()))
+        else:
+            cluster = stack.enter_context(_opened(plan))
+            stack.enter_context(cluster.lending())
+            stack.enter_context(driver.progress)
+            runner = stack.enter_context(
+                TrialTaskRunner(
+                    cluster,
+                    inherit_tags=False,
+                    console_logs=False,
+                    wait_for_server=server_is_embedded(),
+                )
             )
-        )
         generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
         # The end is written at once, either way: closing runner and cluster may take a while.
         try:
-            with cluster.telling_its_end():
+            with cluster.telling_its_end() if cluster else nullcontext():
                 driver.run(function, cluster, runner, generations, scratch)
         except BaseException as error:
             ending.write(error)

@@ -1,6 +1,6 @@
 """One trial on a worker: its function, its context, its output, its files."""
 
-from hopsml_flows.execution.call import Job, Place, evaluate
+from hopsml_flows.execution.call import IN_DRIVER, Job, Place, evaluate
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.files.commits import Damage, Earlier, committed, earlier_trials
@@ -17,6 +17,7 @@ from hopsml_flows.execution.signature import argument_defaults, argument_order, 
 from hopsml_flows.execution.trial_run import EventMakers, carried_out
 
 __all__ = [
+    "IN_DRIVER",
     "SYNC_SECONDS",
     "Damage",
     "Earlier",

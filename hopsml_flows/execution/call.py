@@ -6,6 +6,8 @@ every failure of the user's code as a result, never as an exception.
 
 from __future__ import annotations
 
+import asyncio
+import bdb
 import hashlib
 import logging
 import os
@@ -45,9 +47,12 @@ from hopsml_flows.trials import (
     checked_outputs,
 )
 
-__all__ = ["Closable", "Files", "Job", "Place", "evaluate"]
+__all__ = ["IN_DRIVER", "Closable", "Files", "Job", "Place", "evaluate"]
 
 T = TypeVar("T", bound="Closable")
+
+IN_DRIVER = "driver"
+"""The isolation of trials that run in the driver's own process, for a debugger."""
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
@@ -82,7 +87,7 @@ class Job:
         texts: Hyperparameters whose values TensorBoard shows as text.
         seed: The experiment's seed, or None where nothing is drawn.
         files: Which files of a trial are kept, and how many.
-        isolation: What a trial of one process runs in: "worker" or "process".
+        isolation: What a trial of one process runs in: "worker", "process", or "driver".
     """
 
     __slots__ = (
@@ -240,6 +245,9 @@ class Place:
         alone: Whether the process runs one trial at a time, and is not the driver's: only then
             are its descriptors, its working directory and what it takes of the machine the
             trial's.
+        in_driver: Whether the process is the driver's and runs one trial at a time, in its main
+            thread: descriptors stay the driver's, what the trial prints is shown as well, and what
+            stops the driver stops the experiment.
         memory_limit: Bytes beyond which Dask ends the process, or None.
         scratch: Directory for its working directory, which whoever started the process removes;
             None for the job's.
@@ -251,12 +259,18 @@ class Place:
 
     worker: str = ""
     alone: bool = False
+    in_driver: bool = False
     memory_limit: int | None = None
     scratch: str | None = None
     note: str = ""
     values: Callable[[], Mapping[str, Any]] | None = None
     calling: Callable[[], None] = _nothing
     called: Callable[[], None] = _nothing
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the process runs one trial at a time."""
+        return self.alone or self.in_driver
 
 
 class Files(Protocol):
@@ -312,7 +326,7 @@ def evaluate(
     if trial.attempt > 1:
         lost = f"attempt {trial.attempt}: the worker of the attempt before was lost"
         log.note(lost, level=logging.WARNING)
-    log.note(banner(place.worker, alone=place.alone, memory_limit=place.memory_limit))
+    log.note(banner(place.worker, alone=place.is_own, memory_limit=place.memory_limit))
     again = trial.may_have_begun or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
     sampling = Sampling(scalars.write)
@@ -330,13 +344,14 @@ def evaluate(
     terms = Terms(job.files, warn, params=trial.params)
     context = TrialContext(job.project, job.experiment_id, trial, staging.logdir, reporter)
     with ExitStack() as stack:
-        if place.alone:
+        if place.is_own:
             stack.enter_context(sampling)
-        stack.enter_context(captured(log, descriptors=place.alone))
+        stack.enter_context(captured(log, descriptors=place.alone, shown=place.in_driver))
         stack.enter_context(running_trial(context))
         stack.callback(scalars.close)
         if place.alone:
             stack.enter_context(stacks_on_crash(log))
+        if place.is_own:
             working = stack.enter_context(_working_directory(job, place, terms, log))
         if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
@@ -359,6 +374,7 @@ def evaluate(
             )
             outputs = staging.attach(outputs, terms)
         except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
+            _raise_for_driver(error, place)
             failure = _failure(error, job.project)
             log.note(failure.traceback, level=logging.ERROR)
         _leave(staging, working, terms, log)
@@ -406,6 +422,17 @@ def _leave(files: Files, working: WorkingDirectory | None, terms: Terms, log: Ou
         leave(working, terms, log.note, into=files.kept, locally=files.is_local)
     elif terms.rules.keep:
         terms.warn("keep_files keeps nothing: the trial has no working directory of its own")
+
+
+def _raise_for_driver(error: BaseException, place: Place) -> None:
+    """Raise what ends the experiment: Ctrl-C, a signal that ends the driver, a debugger's quit."""
+    if not place.in_driver:
+        return
+    if isinstance(error, bdb.BdbQuit):
+        raise KeyboardInterrupt("the debugger was quit") from error
+    of_function = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+    if not isinstance(error, of_function):
+        raise error
 
 
 def _failure(error: BaseException, project: Project) -> Failure:

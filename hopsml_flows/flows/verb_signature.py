@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -18,10 +17,10 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from hopsml_flows.plan.options import Option, declared
+from hopsml_flows.text import argument_entry
 
 __all__ = ["VerbSignature"]
 
-_WIDTH = 96
 _ARGUMENTS = re.compile(r"^Args:\n(?P<entries>(?:    .*\n|\n(?=    ))+)", re.MULTILINE)
 _ENTRY = re.compile(r"^    (?P<name>\**\w+):", re.MULTILINE)
 
@@ -117,7 +116,7 @@ def _documented(doc: str, names: list[str], words: Mapping[str, str]) -> str:
         return clean
     entries = _entries(found["entries"])
     lines = [
-        entries[name] if name in entries else _entry(name, words[name])
+        entries[name] if name in entries else argument_entry(name, words[name])
         for name in names
         if name in entries or name in words
     ]
@@ -132,14 +131,3 @@ def _entries(block: str) -> dict[str, str]:
         start["name"].lstrip("*"): block[start.start() : end].rstrip()
         for start, end in zip(starts, ends, strict=True)
     }
-
-
-def _entry(name: str, words: str) -> str:
-    return textwrap.fill(
-        f"{name}: {words}",
-        _WIDTH,
-        initial_indent=" " * 4,
-        subsequent_indent=" " * 8,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

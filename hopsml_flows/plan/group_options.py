@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hopsml_flows.cluster import ClusterConfig, GroupSize
+from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.trials import Framework, GroupShape
@@ -153,6 +154,10 @@ def _usual_workers(framework: Framework, use_gpus: bool) -> int:
 
 
 def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
+    if cluster.kind == DEBUG:
+        raise InvalidClusterError(
+            "cluster", DEBUG, because=f"a trial of several processes needs workers ({shape})"
+        )
     if cluster.n_workers is not None and cluster.n_workers < len(shape.members):
         raise InvalidClusterError(
             "cluster.n_workers",

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypedDict, get_args, get_type_hints
 
 from hopsml_flows.board import switched_on
 from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import SYNC_SECONDS, FileRules
 from hopsml_flows.plan.group_options import (
@@ -164,7 +165,7 @@ class CommonOptions(TypedDict, total=False):
         Option(
             "auto",
             _cluster,
-            '"auto", "local", "cuda", a scheduler\'s address, a YAML file of a cluster\'s '
+            '"auto", "local", "cuda", "debug", a scheduler\'s address, a YAML file of a cluster\'s '
             "definition, or a ClusterConfig.",
         ),
     ]
@@ -331,6 +332,28 @@ def declared(options: Any) -> dict[str, tuple[Any, Option]]:
     return {name: found[name] for name in order}
 
 
+def _check_debug(options: Options) -> None:
+    """Refuse what a trial in the driver's own thread cannot have.
+
+    Raises:
+        InvalidArgumentError: A time limit, or a process for each trial.
+    """
+    if options.cluster.kind != DEBUG:
+        return
+    if options.trial_timeout is not None:
+        raise InvalidArgumentError(
+            "trial_timeout",
+            options.trial_timeout,
+            because='cluster="debug" runs trials in the thread that would have to stop them',
+        )
+    if options.isolation == "process":
+        raise InvalidArgumentError(
+            "isolation",
+            options.isolation,
+            because='cluster="debug" runs trials in the process that calls the verb',
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The judged options of one call of a verb. Options that the verb lacks have their default.
@@ -413,6 +436,7 @@ class Options:
         for argument, (_, option) in declared(kind).items():
             judged[argument] = option.judge(argument, given.get(argument, option.default))
         options = cls(**judged)
+        _check_debug(options)
         drawn = options.seed is None
         return replace(
             options,

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.execution import IN_DRIVER, TrainingFunction
 from hopsml_flows.plan.group_options import GroupOptions
 from hopsml_flows.plan.options import Options
 from hopsml_flows.plan.run_form import stored
@@ -100,6 +101,8 @@ class Plan:
     @property
     def isolation(self) -> str:
         """What a trial runs in. The members of a process group are always fresh processes."""
+        if self.options.cluster.kind == DEBUG:
+            return IN_DRIVER
         return "process" if self.group else self.options.isolation
 
     @property

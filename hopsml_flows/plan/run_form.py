@@ -19,7 +19,8 @@ from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
-from hopsml_flows.cluster import KINDS, ClusterConfig
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.cluster.config_fields import declared_fields
 from hopsml_flows.errors import InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.redaction import has_secret
@@ -314,7 +315,6 @@ KeepFilesParameter = Annotated[
 ]
 """Which files of a trial's working directory are kept."""
 
-_SECONDS = {"type": "number", "exclusiveMinimum": 0}
 ClusterParameter = Annotated[
     str | ClusterConfig | Mapping[str, Any],
     WithJsonSchema(
@@ -330,43 +330,10 @@ ClusterParameter = Annotated[
                     "title": "ClusterConfig",
                     "additionalProperties": False,
                     "properties": _fields(
-                        kind={
-                            "type": "string",
-                            "enum": list(KINDS),
-                            "default": "auto",
-                            "description": "auto: one worker per GPU if there are GPUs, else one "
-                            "per CPU core of this machine.",
-                        },
-                        address={
-                            "type": "string",
-                            "description": "Address of a running scheduler, tcp://host:8786.",
-                        },
-                        n_workers={
-                            "type": "integer",
-                            "minimum": 1,
-                            "description": "Worker processes at most.",
-                        },
-                        memory_limit={
-                            "anyOf": [{"type": "string"}, {"type": "null"}],
-                            "description": "Memory of a worker, such as 4GiB.",
-                        },
-                        idle_timeout={
-                            "anyOf": [_SECONDS, {"type": "null"}],
-                            "description": "Seconds after which an idle worker is given back.",
-                        },
-                        start_timeout={
-                            **_SECONDS,
-                            "description": "Seconds that workers get to start.",
-                        },
-                        gpus_per_trial={
-                            **_NUMBER,
-                            "minimum": 0,
-                            "description": "GPUs of a trial; 0.5 puts two on one.",
-                        },
-                        options={
-                            "type": "object",
-                            "description": "Further arguments of the Dask cluster class.",
-                        },
+                        **{
+                            name: {**field.form, "description": field.words}
+                            for name, field in declared_fields(ClusterConfig).items()
+                        }
                     ),
                 },
             ]

@@ -166,16 +166,18 @@ class _LiveLine(Progress):
             _redirecting.release()
 
 
-def open_progress(*, show: bool) -> Progress:
+def open_progress(*, show: bool, live: bool = True) -> Progress:
     """The display that fits: live in a terminal, plain lines elsewhere.
 
     Args:
         show: False for none at all.
+        live: Whether a line may be redrawn in a terminal.
     """
     if not show:
         return _Silent()
     console = open_console(sys.stdout)
-    return _LiveLine(console) if console.is_terminal and not console.is_jupyter else _Plain()
+    redrawn = live and console.is_terminal and not console.is_jupyter
+    return _LiveLine(console) if redrawn else _Plain()
 
 
 def _line(counts: Counts, best: TrialResult | None, elapsed: float) -> str:

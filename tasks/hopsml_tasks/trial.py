@@ -12,9 +12,18 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
-from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, committed
+from hopsml_flows.execution import (
+    IN_DRIVER,
+    EventMakers,
+    Job,
+    Place,
+    Staging,
+    carried_out,
+    committed,
+)
 from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
+from hopsml_flows.execution.process.clean_state import put_back, seeded
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_lines, task_run_sender
@@ -51,10 +60,14 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
         done = committed(job.project, job.paths, order.trial)
         if done is not None:
             return done
+    if job.isolation == IN_DRIVER:
+        with put_back(of_driver=True):
+            seeded(job.trial_seed(order.trial.number))
+            return _returned(_here(job, order, Place(worker="driver", in_driver=True)))
     try:
         worker = distributed.get_worker()
     except ValueError:  # called directly, as a Prefect task may be
-        return _returned(_here(job, order))
+        return _returned(_here(job, order, Place()))
     limit = worker.memory_manager.memory_limit
     supervisor = job.supervisor(lambda: Supervisor(job, worker.address, limit, _EVENTS))
     end = supervisor.run(
@@ -69,7 +82,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
     return Crashed(message=end.reason, data=WorkerLostError(end.reason))
 
 
-def _here(job: Job, order: Order) -> TrialResult:
+def _here(job: Job, order: Order, place: Place) -> TrialResult:
     """Run a trial in this process, which other code shares."""
     staging = Staging(
         job.project,
@@ -81,7 +94,7 @@ def _here(job: Job, order: Order) -> TrialResult:
         sync_interval=job.sync_interval,
     )
     log = job.project.full(job.paths.trial(order.trial.directory, TrialFiles.LOG))
-    place = Place(values=lambda: pickle.loads(order.values))
+    place = replace(place, values=lambda: pickle.loads(order.values))
     return carried_out(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
 
 

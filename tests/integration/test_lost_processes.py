@@ -217,7 +217,7 @@ def test_a_memory_limit_below_what_a_worker_needs_is_refused(project):
 
 def test_what_a_worker_needs_is_less_than_what_is_asked_for(prefect_server, project):
     """When this fails, raise ``LEAST_MEMORY``: workers would be replaced after every trial."""
-    from hopsml_flows.cluster.config import LEAST_MEMORY
+    from hopsml_flows.cluster.config_fields import LEAST_MEMORY
 
     def train(x):
         import os

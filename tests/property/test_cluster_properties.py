@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.cluster.config import LEAST_MEMORY, MOST_WORKERS
+from hopsml_flows.cluster.config_fields import LEAST_MEMORY, MOST_WORKERS
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
 from hopsml_flows.values.arguments import LARGEST, seconds, whole_number
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
+from pathlib import Path
 
 import dask
 import psutil
@@ -12,6 +14,7 @@ import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig, kubernetes, slurm
+from hopsml_flows.cluster.config_fields import declared_fields
 from hopsml_flows.cluster.open_cluster import check_reachable
 from hopsml_flows.errors import HopsmlError, InvalidArgumentError, InvalidClusterError
 from hopsml_flows.execution import visible_gpus
@@ -28,6 +31,29 @@ def nothing_is_left(tmp_path, monkeypatch):
     assert {child.pid for child in psutil.Process().children(recursive=True)} == children
     assert loggers == {name: logging.getLogger(name).level for name in loggers}
     assert dask.config.get("distributed.scheduler.allowed-failures") == 3
+
+
+def documented():
+    page = (Path(__file__).parents[2] / "docs" / "where-it-runs.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `(.*?)` \| (.*) \|$", page, re.MULTILINE)
+    return {name: (default, words) for name, default, words in rows}
+
+
+def test_the_documentation_has_each_field_with_its_default_and_description():
+    declared = declared_fields(ClusterConfig)
+    assert documented() == {
+        name: (repr(getattr(ClusterConfig(), name)), field.words)
+        for name, field in declared.items()
+    }
+    assert list(documented()) == list(declared)
+
+
+def test_the_docstring_has_each_field_once_with_its_description():
+    block = ClusterConfig.__doc__.partition("Args:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^    (\w+): \S", block, re.MULTILINE) == [*declared_fields(ClusterConfig)]
+    said = " ".join(block.split())
+    for name, field in declared_fields(ClusterConfig).items():
+        assert f"{name}: {field.words}" in said
 
 
 def grid(tmp_path, **fields):

@@ -197,19 +197,21 @@ _log: ContextVar[OutputLog | None] = ContextVar("hopsml_output", default=None)
 
 
 @contextmanager
-def captured(log: OutputLog, *, descriptors: bool) -> Iterator[OutputLog]:
+def captured(log: OutputLog, *, descriptors: bool, shown: bool = False) -> Iterator[OutputLog]:
     """Send everything that the calling code prints to a log, for as long as the block runs.
 
     Args:
         log: Where to; closed at the end.
         descriptors: Whether this process runs no other trial meanwhile and its descriptors 1 and
             2 may be taken (never in the driver).
+        shown: Whether the driver runs the one trial, under a debugger perhaps: what it prints also
+            goes where it would go without the capture.
     """
     token = _log.set(log)
     try:
         with ExitStack() as stack:
             stack.callback(log.close)
-            stack.enter_context(_streams.taken(log, alone=descriptors))
+            stack.enter_context(_streams.taken(log, alone=descriptors or shown, shown=shown))
             if descriptors:
                 stack.enter_context(_descriptors_to(log))
                 # Also makes a warning show again that an earlier trial here has shown.
@@ -239,6 +241,8 @@ class _Router(io.TextIOBase):
             self._owner.write_outside(self._name, self._original, text)
             return len(text)
         self._owner.drain()
+        if self._owner.shows:
+            self._original.write(text)
         log.write(self._name, text)
         return len(text)
 
@@ -248,6 +252,8 @@ class _Router(io.TextIOBase):
             self._original.buffer.write(data)
             return
         self._owner.drain()
+        if self._owner.shows:
+            self._original.buffer.write(data)
         log.write_bytes(self._name, data)
 
     def reconfigure(self, **_: Any) -> None:
@@ -261,7 +267,7 @@ class _Router(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        return False
+        return self._owner.shows and self._original.isatty()
 
     def fileno(self) -> int:
         return self._original.fileno()
@@ -314,7 +320,8 @@ class _LogHandler(logging.Handler):
         if log is not None:
             text = f"{self.format(record)}\n"
             log.write("logging", text, level=record.levelno, logger=record.name)
-            return
+            if not self._owner.shows:
+                return
         if self._owner.in_forked_child():
             print(self.format(record), file=sys.stderr, flush=True)
             return
@@ -347,6 +354,7 @@ class _Streams:
         self._lock = threading.Lock()
         self._logs: list[OutputLog] = []
         self._alone = False
+        self.shows = False
         self._earlier: set[threading.Thread] = set()
         self._saved: tuple[TextIO, TextIO, list[logging.Handler], int] | None = None
         self._routers: dict[str, _Router] = {}
@@ -355,12 +363,13 @@ class _Streams:
         self.outside: dict[str, int] = {}  # where the descriptors led before they were taken
 
     @contextmanager
-    def taken(self, log: OutputLog, *, alone: bool) -> Iterator[None]:
+    def taken(self, log: OutputLog, *, alone: bool, shown: bool) -> Iterator[None]:
         with self._lock:
             if not self._logs:
                 self._take()
             self._logs.append(log)
             self._alone = alone
+            self.shows = shown
             self._earlier = {*threading.enumerate()} - {threading.current_thread()}
         try:
             yield
@@ -423,7 +432,7 @@ class _Streams:
         root.handlers[:] = handlers
         # In a process of trials alone it stays: each change makes every logger look up its level
         # anew.
-        if root.level != level and not (self._alone and root.level == logging.INFO):
+        if root.level != level and (self.shows or not self._alone or root.level != logging.INFO):
             root.setLevel(level)
         self._saved = None
 

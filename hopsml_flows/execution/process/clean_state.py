@@ -35,8 +35,12 @@ _LEFT_OVER = 32
 
 
 @contextmanager
-def put_back() -> Iterator[list[str]]:
+def put_back(*, of_driver: bool = False) -> Iterator[list[str]]:
     """Put back, after the block, what it changed in the process.
+
+    Args:
+        of_driver: Whether the process is the driver's: what debuggers set stays then, and random
+            numbers go on where they were.
 
     Yields:
         A list that takes what cannot be put back, when the block is over.
@@ -50,7 +54,7 @@ def put_back() -> Iterator[list[str]]:
             left.append(str(error))
 
     with ExitStack() as stack:
-        for remember in _REMEMBERED:
+        for remember in _OF_DRIVER if of_driver else _REMEMBERED:
             stack.callback(attempt, remember())
         yield left
 
@@ -70,15 +74,35 @@ def _environment() -> _Undo:
 def _interpreter() -> _Undo:
     path, arguments, limit = list(sys.path), list(sys.argv), sys.getrecursionlimit()
     hooks = sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook
-    switch, trace, profile = sys.getswitchinterval(), sys.gettrace(), sys.getprofile()
+    switch = sys.getswitchinterval()
 
     def undo() -> None:
         sys.path[:], sys.argv[:] = path, arguments
         sys.setrecursionlimit(limit)
         sys.setswitchinterval(switch)
+        sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook = hooks
+
+    return undo
+
+
+def _tracing() -> _Undo:
+    trace, profile = sys.gettrace(), sys.getprofile()
+
+    def undo() -> None:
         sys.settrace(trace)
         sys.setprofile(profile)
-        sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook = hooks
+
+    return undo
+
+
+def _random() -> _Undo:
+    numpy = sys.modules.get("numpy")
+    state, of_numpy = random.getstate(), numpy.random.get_state() if numpy else None
+
+    def undo() -> None:
+        random.setstate(state)
+        if numpy is not None:
+            numpy.random.set_state(of_numpy)
 
     return undo
 
@@ -208,6 +232,7 @@ def _numpy() -> _Undo:
 _REMEMBERED: tuple[Callable[[], _Undo], ...] = (
     _environment,
     _interpreter,
+    _tracing,
     _mask,
     _faults,
     _signals,
@@ -217,6 +242,10 @@ _REMEMBERED: tuple[Callable[[], _Undo], ...] = (
     _logging,
     _numpy,
 )
+
+
+_OF_DRIVER = (*(one for one in _REMEMBERED if one not in (_tracing, _faults)), _random)
+"""Without the stacks that a program asked for, which are not the trial's to take away."""
 
 
 def seeded(seed: int) -> None:

@@ -1,0 +1,221 @@
+"""Trials of ``cluster="debug"``: in the driver's own process and thread, one after the other.
+
+``breakpoint()``, pdb and the debuggers of IDEs work there. No Dask cluster and no training process
+is started. Prefect's task engine runs each trial as a task run, as it does on a worker.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from contextvars import Context, copy_context
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from prefect.context import FlowRunContext, TagsContext
+
+from hopsml_flows.cluster.runner import Owner
+from hopsml_flows.cluster.state_book import FinalState, StateBook
+from hopsml_flows.cluster.worker import Outcome, silent_consoles
+from hopsml_flows.errors import TrialStoppedError
+from hopsml_flows.execution import packed_values
+from hopsml_flows.execution.credentials import published
+from hopsml_flows.execution.process import Order
+from hopsml_flows.prefect_internals.contexts import forget_results
+from hopsml_flows.prefect_internals.engine import result_data, run_task
+from hopsml_flows.values.plain import json_value
+from hopsml_tasks import trial as trial_task
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from uuid import UUID
+
+    from prefect.client.schemas.objects import State
+
+    from hopsml_flows.execution import Job
+    from hopsml_flows.trials import Trial
+
+__all__ = ["DebugRunner", "DebugRuns"]
+
+_PATIENCE_SECONDS = 5.0
+
+
+class DebugRunner:
+    """Runs task runs of trials in the calling thread, and tells the Prefect server how they ended.
+
+    Args:
+        wait_for_server: Whether to wait, at the end, as long as the Prefect server still takes in
+            states; otherwise 5 s.
+    """
+
+    def __init__(self, *, wait_for_server: bool) -> None:
+        self._wait_for_server = wait_for_server
+        self._contexts: dict[str, Context] = {}
+
+    def __enter__(self) -> DebugRunner:
+        self._book = StateBook()
+        self._first = self.owner()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._book.settle(
+            patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,
+            hurry=kind is not None,
+        )
+        self._contexts.clear()
+
+    def owner(self) -> Owner:
+        """The current flow run, for task runs that belong to it; also from another thread."""
+        run = FlowRunContext.get()
+        flow_run_id = run.flow_run.id if run and run.flow_run else None
+        owner = Owner(uuid.uuid4().hex, flow_run_id)
+        self._contexts[owner.context] = copy_context()
+        if flow_run_id is not None:
+            self._book.enter(flow_run_id)
+        return owner
+
+    def run(
+        self, task_run_id: UUID, name: str, parameters: dict[str, Any], owner: Owner | None
+    ) -> Outcome:
+        """Run the task of a trial now.
+
+        Args:
+            task_run_id: Identifier of the task run.
+            name: Its name.
+            parameters: The task's parameters.
+            owner: The flow run it belongs to; None for the one that the runner was entered in.
+
+        Returns:
+            Its outcome. What ends the experiment, such as KeyboardInterrupt, is raised.
+        """
+        owner = owner or self._first
+        outcome = Outcome("CRASHED", "Crashed", "the experiment was stopped")
+        started = time.time()
+        try:
+            context = self._contexts[owner.context].copy()
+            outcome = _outcome(context.run(_run_task, task_run_id, parameters))
+        except Exception as error:  # of Prefect's engine: one trial ends no experiment
+            outcome = Outcome("CRASHED", "Crashed", str(error), error=error, reported=False)
+        finally:
+            final = FinalState(name, outcome.type, outcome.name, outcome.message, owner.flow_run_id)
+            self._book.note(task_run_id, trial_task, final)
+            if not outcome.reported:
+                self._book.send(task_run_id)
+        return replace(outcome, started=started, ended=time.time())
+
+
+def _run_task(task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:
+    with ExitStack() as stack:
+        # Each tag costs a task run a request to the server, for concurrency limits.
+        stack.enter_context(TagsContext(current_tags=set()))
+        stack.enter_context(silent_consoles())
+        try:
+            return run_task(trial_task, task_run_id, parameters, None, None)
+        finally:
+            forget_results()
+
+
+def _outcome(state: State[Any]) -> Outcome:
+    data = result_data(state)
+    if isinstance(data, BaseException):
+        return Outcome(state.type.value, state.name or "", state.message, error=data)
+    return Outcome(state.type.value, state.name or "", state.message, data)
+
+
+@dataclass(slots=True)
+class _Submitted:
+    """A trial that waits for its turn, or has ended.
+
+    Args:
+        task_run_id: Identifier of its task run.
+        trial: The trial.
+        owner: The flow run it belongs to; None for the experiment's.
+        ended: What came of it.
+    """
+
+    task_run_id: UUID
+    trial: Trial
+    owner: Owner | None
+    ended: Outcome | None = None
+
+    def outcome(self) -> Outcome:
+        """What came of the trial, which has ended."""
+        assert self.ended is not None
+        return self.ended
+
+
+class DebugRuns:
+    """Runs trials in the calling thread, when the driver asks for the next one that has ended.
+
+    Args:
+        runner: Runs their task runs.
+        job: What they share.
+        function: The user's own training function; it is called as it is, not as a copy.
+    """
+
+    def __init__(self, runner: DebugRunner, job: Job, function: Callable[..., Any]) -> None:
+        job.call_instead(function, for_outputs=True)
+        self._runner = runner
+        self._job = job
+        self._waiting: deque[_Submitted] = deque()
+
+    @property
+    def slots(self) -> int:
+        """Trials that can run at once."""
+        return 1
+
+    def submit(self, trial: Trial, owner: Owner | None) -> _Submitted:
+        """Queue a trial.
+
+        Args:
+            trial: The trial.
+            owner: The flow run that it belongs to; None for the experiment's.
+        """
+        submitted = _Submitted(uuid.uuid4(), trial, owner)
+        self._waiting.append(submitted)
+        return submitted
+
+    def next_done(self, seconds: float) -> list[_Submitted]:  # noqa: ARG002 - the protocol's
+        """Run the trial that waits longest, however long it takes.
+
+        Args:
+            seconds: Not used: nothing else can happen in this thread meanwhile.
+        """
+        if not self._waiting:
+            return []
+        next_one = self._waiting.popleft()
+        if next_one.ended is None:
+            next_one.ended = self._run(next_one)
+        return [next_one]
+
+    def stop(self, trial: Trial) -> None:
+        """End a queued trial without running it; none runs while the driver can ask for this.
+
+        Args:
+            trial: The trial, in the attempt that was submitted.
+        """
+        error = TrialStoppedError()
+        for submitted in self._waiting:
+            if submitted.trial.number == trial.number and submitted.ended is None:
+                submitted.ended = Outcome("CANCELLED", "Cancelled", str(error), error=error)
+
+    def close(self) -> None:
+        """Leave everything as it is: trials of this process leave nothing behind."""
+
+    def _run(self, submitted: _Submitted) -> Outcome:
+        trial = submitted.trial
+        image = json.loads(json.dumps(json_value("parameters", trial.params)))
+        values = packed_values(trial.params, by_value=False)
+        order = Order(replace(trial, params=image), values, lent=published())
+        parameters = {"job": self._job, "name": trial.name, "packed": pickle.dumps(order)}
+        return self._runner.run(submitted.task_run_id, trial.name, parameters, submitted.owner)
