@@ -18,6 +18,7 @@ written anywhere. An error that a caller may want to catch as a built-in mixes t
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
+    ├── TrialStoppedError (RuntimeError)         the driver ended a trial before it had a result
     ├── WorkerLostError (RuntimeError)           the process of a trial died under it
     ├── ResourceUnavailableError (RuntimeError)  no worker has the GPU or resource asked for
     │   └── TooFewWorkersError                       a distributed trial has more processes
@@ -78,6 +79,7 @@ __all__ = [
     "TensorBoardError",
     "TooFewWorkersError",
     "TrialFailedError",
+    "TrialStoppedError",
     "TrialTimeoutError",
     "UnsuitableKerasError",
     "UnsupportedOperationError",
@@ -223,6 +225,13 @@ class TrialFailedError(HopsmlError, RuntimeError):
 
 class TrialTimeoutError(HopsmlError, TimeoutError):
     """A trial ran longer than ``trial_timeout`` and was stopped."""
+
+
+class TrialStoppedError(HopsmlError, RuntimeError):
+    """The driver ended a trial before it had a result; the trial is not tried again."""
+
+    def __init__(self, message: str = "the driver stopped the trial") -> None:
+        super().__init__(message)
 
 
 class WorkerLostError(HopsmlError, RuntimeError):
