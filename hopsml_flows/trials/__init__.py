@@ -16,6 +16,21 @@ from hopsml_flows.trials.group.gang import (
 from hopsml_flows.trials.group.placement import Seat, WorkerFacts, placed
 from hopsml_flows.trials.group.variables import ports_needed, variables
 from hopsml_flows.trials.loop import Counts, TrialLoop
+from hopsml_flows.trials.loop_messages import (
+    CloseGeneration,
+    GiveUpTrial,
+    KeepResult,
+    LoopEvent,
+    LoopInstruction,
+    RetryTrial,
+    SlotsFree,
+    SubmitTrial,
+    TrialDone,
+    TrialLost,
+    TrialReplayed,
+    TrialReturned,
+    TrialStopped,
+)
 from hopsml_flows.trials.model import ISOLATIONS, Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
     experiment_id,
@@ -32,6 +47,7 @@ from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
+from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
 from hopsml_flows.trials.trial_files import (
     commit_text,
     committed_result,
@@ -44,6 +60,7 @@ __all__ = [
     "DEFAULT_KEY",
     "ISOLATIONS",
     "LOG",
+    "CloseGeneration",
     "Counts",
     "DeviceUsage",
     "ExperimentResult",
@@ -51,8 +68,12 @@ __all__ = [
     "Framework",
     "Gang",
     "Generation",
+    "GiveUpTrial",
     "GpuUsage",
     "GroupShape",
+    "KeepResult",
+    "LoopEvent",
+    "LoopInstruction",
     "MeanPeak",
     "Member",
     "Order",
@@ -61,17 +82,27 @@ __all__ = [
     "Phase",
     "ProcessEnd",
     "Rate",
+    "Recorder",
     "Report",
     "Reports",
+    "RetryTrial",
     "Role",
     "RunResult",
     "SearchResult",
     "Seat",
     "Seeds",
+    "SlotsFree",
     "State",
+    "StateMachine",
+    "SubmitTrial",
     "Trial",
+    "TrialDone",
     "TrialLoop",
+    "TrialLost",
+    "TrialReplayed",
     "TrialResult",
+    "TrialReturned",
+    "TrialStopped",
     "Verdict",
     "WorkerFacts",
     "as_number",
@@ -82,12 +113,14 @@ __all__ = [
     "experiment_id",
     "generation_name",
     "generation_of",
+    "ignore",
     "json_value",
     "number_of",
     "output_tag",
     "past_trials",
     "placed",
     "ports_needed",
+    "replay",
     "slug",
     "stamp_of",
     "stored_params",
