@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from hopsml_flows.trials.group.gang import GroupShape, Member
+from hopsml_flows.trials.group.shape import GroupShape, Member
 
 __all__ = ["Seat", "WorkerFacts", "gpu_shares", "placed"]
 

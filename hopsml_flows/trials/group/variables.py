@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hopsml_flows.trials.group.gang import Framework, GroupShape, Member, Role
+from hopsml_flows.trials.group.shape import Framework, GroupShape, Member, Role
 
 __all__ = ["ports_needed", "tf_config", "variables"]
 
