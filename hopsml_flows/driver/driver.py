@@ -318,7 +318,7 @@ class Driver:
         if self._plan.group is None:
             by_value = self._plan.options.cluster.elsewhere
             return SingleRuns(cluster, runner, shared, by_value=by_value)
-        return GroupRuns(self._plan.group, cluster, runner, job, shared)
+        return GroupRuns(self._plan.group, self._plan.verb, cluster, runner, job, shared)
 
     def _event(self, submission: Submission) -> LoopEvent | None:
         """What the end of a submission is for the trial loop; None if the trial is held."""

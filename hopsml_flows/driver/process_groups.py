@@ -76,7 +76,7 @@ _BEGIN_LOOK_SECONDS = 0.02
 
 
 class GroupFuture:
-    """Handle of a distributed trial."""
+    """A submitted distributed trial."""
 
     def __init__(self) -> None:
         self.task_run_id = uuid.uuid4()
@@ -126,6 +126,7 @@ class GroupRuns:
 
     Args:
         options: The options of the groups.
+        verb: The verb that runs them, for errors.
         cluster: Where they run.
         runner: Submits their task runs.
         job: What the trials share.
@@ -135,12 +136,14 @@ class GroupRuns:
     def __init__(
         self,
         options: GroupOptions,
+        verb: str,
         cluster: OpenCluster,
         runner: TrialTaskRunner,
         job: Job,
         shared: SharedRef,
     ) -> None:
         self._options = options
+        self._verb = verb
         self._cluster = cluster
         self._runner = runner
         self._job = job
@@ -270,6 +273,7 @@ class GroupRuns:
                 group=identifier,
                 member=member,
                 shape=shape,
+                verb=self._verb,
                 several_hosts=len(set(hosts.values())) > 1,
                 environment={**_lent(), **self._options.environment},
             )

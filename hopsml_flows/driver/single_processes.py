@@ -27,12 +27,12 @@ __all__ = ["SingleRuns"]
 
 
 class SingleRuns:
-    """Submits trials that are one process each.
+    """Runs trials that are one process each.
 
     Args:
         cluster: Where they run.
-        runner: What submits them.
-        job: What they share.
+        runner: Submits their task runs.
+        job: What they share, as workers have it.
         by_value: Whether workers may lack the user's modules.
     """
 
@@ -51,13 +51,13 @@ class SingleRuns:
         return self._cluster.slots
 
     def submit(self, trial: Trial, owner: Owner | None) -> TrialFuture[Any]:
-        """Start a trial.
+        """Start a trial as soon as a worker is free.
 
         Args:
             trial: The trial.
             owner: The flow run that it belongs to; None for the experiment's.
         """
-        # Workers may lack the classes of the values themselves.
+        # Workers may lack the classes of the values.
         image = json.loads(json.dumps(json_value("parameters", trial.params)))
         shown = replace(trial, params=image)
         order = Order(shown, packed_values(trial.params, by_value=self._by_value), lent=published())

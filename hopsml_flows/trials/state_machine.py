@@ -9,23 +9,23 @@ __all__ = ["Recorder", "StateMachine", "ignore", "replay"]
 
 Event = TypeVar("Event")
 EventIn = TypeVar("EventIn", contravariant=True)
-InstructionOut = TypeVar("InstructionOut", covariant=True)
+Instruction = TypeVar("Instruction")
 
 Recorder = Callable[[object, Sequence[object]], None]
 """Called with each event that a machine handled and the instructions that it returned."""
 
 
-class StateMachine(Protocol[EventIn, InstructionOut]):
+class StateMachine(Protocol[EventIn, Instruction]):
     """Decides what follows from an event; it has no clock and does no I/O."""
 
-    def handle(self, event: EventIn, /) -> list[InstructionOut]:
+    def handle(self, event: EventIn, /) -> list[Instruction]:
         """Change the state by an event; return what the caller is to do, in order."""
         ...
 
 
 def replay(
-    machine: StateMachine[Event, InstructionOut], events: Iterable[Event]
-) -> list[list[InstructionOut]]:
+    machine: StateMachine[Event, Instruction], events: Iterable[Event]
+) -> list[list[Instruction]]:
     """Feed logged events to a machine that is as the logged one was at first.
 
     Args:

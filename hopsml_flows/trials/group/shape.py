@@ -10,7 +10,7 @@ __all__ = ["Framework", "GroupShape", "Member", "Role"]
 
 
 class Role(StrEnum):
-    """What a process of a group does; TensorFlow's words."""
+    """What a member of a group does, in TensorFlow's words."""
 
     CHIEF = "chief"
     WORKER = "worker"
@@ -19,22 +19,17 @@ class Role(StrEnum):
 
 
 class Framework(StrEnum):
-    """Whose environment variables the processes get."""
+    """Which environment variables the members get."""
 
     MIRRORED = "mirrored"
     PARAMETER_SERVER = "parameter_server"
     TORCH = "torch"
-    ANY = "any"  # TensorFlow's and PyTorch's: a search does not say what its trials use
-
-    @property
-    def verb(self) -> str:
-        """The verb that runs such a group."""
-        return "distributed" if self is Framework.TORCH else self.value
+    ANY = "any"  # TensorFlow's and PyTorch's: a search does not say which its trials use
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process of a group.
+    """A member of a process group: one of its processes.
 
     Args:
         role: What it does.
@@ -50,13 +45,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class GroupShape:
-    """Which processes a group has.
+    """Which members a group has.
 
     Args:
-        framework: Whose environment variables they get.
+        framework: Which environment variables they get.
         workers: Training processes; except with parameter servers, the chief is one of them.
         ps: Parameter servers.
-        evaluator: Whether there is an evaluator besides.
+        evaluator: Whether there is also an evaluator.
     """
 
     framework: Framework
@@ -66,7 +61,7 @@ class GroupShape:
 
     @property
     def trainers(self) -> tuple[Member, ...]:
-        """The processes that train together, in the order of their ranks; the first one leads."""
+        """The members that train together, in the order of their ranks; the first is the leader."""
         if self.framework is Framework.TORCH:
             return tuple(Member(Role.WORKER, index) for index in range(self.workers))
         beside = self.workers if self.framework is Framework.PARAMETER_SERVER else self.workers - 1
@@ -79,27 +74,27 @@ class GroupShape:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """All processes, the leader first."""
+        """All members, the leader first."""
         evaluators = (Member(Role.EVALUATOR, 0),) if self.evaluator else ()
         return (*self.trainers, *self.servers, *evaluators)
 
     @property
     def leader(self) -> Member:
-        """The process whose outputs and events are the trial's."""
+        """The member whose outputs and events are the trial's."""
         return self.trainers[0]
 
     @property
     def listeners(self) -> tuple[Member, ...]:
-        """The processes that the others connect to."""
+        """The members that the others connect to."""
         if self.framework is Framework.PARAMETER_SERVER:
             return (*self.trainers[1:], *self.servers)
         return (self.leader,)
 
     @property
     def needs_gpu(self) -> tuple[Member, ...]:
-        """The processes that get GPUs where there are any."""
+        """The members that get GPUs if there are any."""
         if self.framework is Framework.PARAMETER_SERVER:
-            return self.trainers[1:]  # its chief hands out the work, and computes nothing
+            return self.trainers[1:]  # the chief hands out the work and computes nothing
         return self.trainers
 
     @property
