@@ -209,7 +209,7 @@ def test_a_missing_framework_is_said_where_the_process_runs(monkeypatch):
 
     monkeypatch.setattr(module, "lacks", lambda package: True)
     shape = replace(TWO, framework=Framework.PARAMETER_SERVER)
-    call = guarded(lambda: 1, Process("g", shape.leader, shape, "mirrored"))
+    call = guarded(lambda: 1, Process("g", shape.leader, shape, "parameter_server"))
     with pytest.raises(MissingPackageError, match=r"experiment.parameter_server needs tensorflow"):
         call()
 
