@@ -18,6 +18,7 @@ from the built-in error that a caller may want to catch::
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
+    ├── TrialStoppedError (RuntimeError)         the driver ended a trial before it had a result
     ├── WorkerLostError (RuntimeError)           the process that ran a trial died
     ├── ResourceUnavailableError (RuntimeError)  no worker has the requested GPU or resource
     │   └── TooFewWorkersError                       a distributed trial has more processes
@@ -78,6 +79,7 @@ __all__ = [
     "TensorBoardError",
     "TooFewWorkersError",
     "TrialFailedError",
+    "TrialStoppedError",
     "TrialTimeoutError",
     "UnsuitableKerasError",
     "UnsupportedOperationError",

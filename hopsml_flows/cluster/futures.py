@@ -54,6 +54,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         self.losses = 0
         self._dask_future: distributed.Future[Outcome] | None = None
         self._outcome: Outcome | None = None
+        self._ends = False
         self._lock = threading.Lock()
         self._ready = threading.Event()
         self._callbacks: list[Callable[[PrefectFuture[R]], None]] = []
@@ -62,6 +63,17 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         """Take the Dask future that computes this one; another one after a loss."""
         with self._lock:
             self._dask_future = dask_future
+
+    @property
+    def ends(self) -> bool:
+        """Whether :meth:`claim_end` was called: how the task run ends is decided."""
+        return self._ends
+
+    def claim_end(self) -> bool:
+        """Decide how the task run ends; True for the first caller alone."""
+        with self._lock:
+            first, self._ends = not self._ends, True
+        return first
 
     @property
     def dask_future(self) -> distributed.Future[Outcome] | None:

@@ -297,6 +297,27 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self._note(future, future.outcome())
         return ready
 
+    def stop(self, future: TrialFuture[Any], error: Exception) -> None:
+        """Cancel a submitted task run, whether it has begun or not.
+
+        It ends Cancelled at once, and :meth:`next_done` returns it. A worker that runs it notices
+        within its own time that the driver no longer waits. A task run that is done keeps its
+        outcome.
+
+        Args:
+            future: The task run.
+            error: Why, as the outcome's error.
+        """
+        if not future.claim_end():
+            return
+        computed = future.dask_future
+        if computed is not None:
+            with suppress(OSError):  # the scheduler is gone
+                computed.cancel(force=True)
+        cancelled = StateType.CANCELLED.value
+        outcome = Outcome(cancelled, "Cancelled", str(error), error=error, reported=False)
+        self._end(future, outcome)
+
     def _start(
         self,
         future: TrialFuture[Any],
@@ -320,6 +341,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
         def done(computed: distributed.Future[Outcome]) -> None:
             if computed.status == "finished":
+                if not future.claim_end():  # it was stopped
+                    return
                 future.mark_ready()
                 if not self._takes_together:
                     future.outcome()  # at once, whenever the flow asks for it
@@ -339,6 +362,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         """Make the tasks that a dead worker ran pay, and start those that waited elsewhere."""
         began: list[tuple[_Loss, str]] = []
         for loss in losses:
+            if loss.future.ends:  # it was stopped
+                continue
             loss.future.losses += 1
             try:
                 if loss.again is None or has_begun(self.cluster.client, loss.future.task_run_id):
@@ -381,7 +406,11 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return why_died(self.cluster.client, worker, task_run_id, owned=here)
 
     def _crash(self, future: TrialFuture[Any], message: str, *, began: float = 0.0) -> None:
-        outcome = _crashed(Death(message, began))
+        if future.claim_end():
+            self._end(future, _crashed(Death(message, began)))
+
+    def _end(self, future: TrialFuture[Any], outcome: Outcome) -> None:
+        """Give a task run an outcome that no worker reported."""
         self._note(future, outcome)
         self._done.put(future)
         future.settle(outcome)

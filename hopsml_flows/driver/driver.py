@@ -1,10 +1,11 @@
-"""The one loop that all experiments share: submits trials, takes their results, says so.
+"""The one loop that all experiments share: submits trials, records and announces their results.
 
-What is decided is decided by the search and the trial loop, which are pure; here is the I/O.
+The search and the trial loop decide, and are pure. This module does the I/O.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.cluster.worker import Outcome
 from hopsml_flows.driver.debug_runs import DebugRunner, DebugRuns
 from hopsml_flows.driver.generation_subflows import GenerationRuns
+from hopsml_flows.driver.machine_log import recorder
 from hopsml_flows.driver.process_groups import GroupRuns
 from hopsml_flows.driver.report import generation_line
 from hopsml_flows.driver.single_processes import SingleRuns
@@ -24,6 +26,7 @@ from hopsml_flows.errors import (
     DamagedFileError,
     StorageUnavailableError,
     TrialFailedError,
+    TrialStoppedError,
     WorkerLostError,
 )
 from hopsml_flows.execution import (
@@ -41,13 +44,32 @@ from hopsml_flows.storage.lease import Lease
 from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.prefect.announcer import Announcer
-from hopsml_flows.trials import Failure, Trial, TrialLoop, TrialResult, trials_ahead
+from hopsml_flows.trials import (
+    CloseGeneration,
+    Failure,
+    GiveUpTrial,
+    KeepResult,
+    LoopEvent,
+    LoopInstruction,
+    RetryTrial,
+    SlotsFree,
+    SubmitTrial,
+    Trial,
+    TrialDone,
+    TrialLoop,
+    TrialLost,
+    TrialReplayed,
+    TrialResult,
+    TrialReturned,
+    TrialStopped,
+    trials_ahead,
+)
 from hopsml_flows.values.plain import image_key
 
 __all__ = ["Driver"]
 
 _TICK_SECONDS = 0.5
-"""How often progress is redrawn while no trial ends."""
+"""Time between two updates of the progress while no trial ends."""
 
 
 class Driver:
@@ -56,10 +78,10 @@ class Driver:
     Args:
         plan: The experiment.
         paths: Its paths.
-        progress: Where it is shown.
-        earlier: What the run that is resumed left.
-        announcer: What tells Prefect of results.
-        lease: The lease by which this driver has the experiment.
+        progress: Shows how far the experiment is.
+        earlier: What the resumed run left.
+        announcer: Tells Prefect the results.
+        lease: The lease by which this driver owns the experiment.
     """
 
     def __init__(
@@ -83,6 +105,7 @@ class Driver:
             own_directory=plan.own_directory,
             order=argument_order(plan.train.callable),
             began=_began(earlier),
+            record=recorder("trial loop"),
         )
         self.results: list[TrialResult] = []
         self._earlier = dict(earlier.results)
@@ -99,11 +122,11 @@ class Driver:
         self._announcer = announcer
 
     def forget_sessions(self) -> None:
-        """Let TensorBoard, not started yet, not see how trials that run again ended before."""
+        """Delete the end events of trials that will run again, before TensorBoard starts."""
         self._sessions.forget(self._unfinished)
 
     def forget_damaged(self) -> None:
-        """Remove what says that trials began and are done whose files cannot be believed."""
+        """Remove the files that say that damaged trials have begun and ended."""
         project = self._plan.options.project
         for damage in self.damaged:
             for name in (TrialFiles.OUTPUTS, TrialFiles.HPARAMS):
@@ -112,24 +135,21 @@ class Driver:
                     persistently(partial(project.remove, path), limit=answer_limit(project))
 
     def replay(self) -> None:
-        """Go through the results of the run that is resumed, as if they had just come in.
-
-        Nothing is written.
-        """
+        """Tell the loop and Prefect the results of the resumed run. Nothing is written."""
         while self._earlier:
-            started = self.loop.start(self.loop.running + 1)
-            if not started:
+            started = self.loop.handle(SlotsFree(self.loop.running + 1))
+            trials = [said.trial for said in started if isinstance(said, SubmitTrial)]
+            if not trials:
                 break
-            for trial in started:
+            for trial in trials:
                 result = self._earlier_result(trial)
                 if result is None:
                     self._waiting.append(trial)
                 else:
-                    self.loop.done(result)
+                    self.loop.handle(TrialReplayed(result))
                     self.results.append(result)
                     self.upkeep.add(result)
                     self._announcer.earlier(self.loop.counts, self.loop.best, result)
-            self.loop.generations()  # those were reported then
 
     def run(
         self,
@@ -139,13 +159,13 @@ class Driver:
         generations: GenerationRuns,
         scratch: str | None,
     ) -> None:
-        """Run all trials that are not done.
+        """Run all trials that have not ended.
 
         Args:
             function: The packed training function.
-            cluster: Where they run; None for this process.
-            runner: What submits them.
-            generations: The subflow runs that they belong to, where there are generations.
+            cluster: Runs the trials; None if they run in this process.
+            runner: Submits their task runs.
+            generations: The subflow runs that trials of generations belong to.
             scratch: Directory for temporary files of workers on this machine, or None.
         """
         job = Job(
@@ -156,7 +176,7 @@ class Driver:
             needs_metric=self._plan.needs_metric,
             local_logdir=self._plan.options.local_logdir,
             trial_timeout=self._plan.options.trial_timeout,
-            directory=here() or "",  # without one, that of trials begins empty
+            directory=here() or "",  # without one, a trial's begins empty
             scratch=scratch,
             resumed=self._resumed,
             sync_interval=self._plan.options.sync_interval,
@@ -169,20 +189,17 @@ class Driver:
         self.upkeep.look()
         while not self.loop.finished:
             if not self.upkeep.is_paused:
-                self._settle_held()
+                for settled in self._settle_held():
+                    self._tell(settled, runs, generations)
                 self._submit(runs, generations)
             elif self.upkeep.is_hopeless and not self._trials:
                 raise self.upkeep.interruption()
             done = runs.next_done(_TICK_SECONDS)
             self.upkeep.look()  # before anything is written: this process may have been stopped
-            for future in done:
-                result = self._taken(future)
-                if result is not None:
-                    self._keep(result)
-                    self._announcer.took(self.loop.counts, self.loop.best, result)
-            for over in self.loop.generations():
-                self.progress.note(generation_line(over))
-                generations.close(over)
+            for submission in done:
+                event = self._event(submission)
+                if event is not None:
+                    self._tell(event, runs, generations)
             self.progress.update(self.loop.counts, self.loop.best)
             self._announcer.stands(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
@@ -190,27 +207,50 @@ class Driver:
         self.upkeep.finish_summary()
 
     def end_sessions(self) -> None:
-        """Let TensorBoard show no trial as running any more; none may run now."""
+        """Let TensorBoard show no trial as running. No trial may run now."""
         if self.upkeep.is_ours:
             self._sessions.stopped(self._trials.values())
 
     def _submit(self, runs: TrialRuns, generations: GenerationRuns) -> None:
-        """Start the trials that may start now."""
+        """Submit the trials that may start now."""
         slots = runs.slots
         ahead = trials_ahead(slots, self._mean_seconds())
-        started = self._waiting + self.loop.start(slots, ahead)
-        self._waiting = []
-        for trial in started:
-            future = runs.submit(
-                trial,
-                None
-                if trial.generation is None
-                else generations.owner(trial.generation, self.loop.population(trial.generation)),
-            )
-            self._trials[future.task_run_id] = trial
+        waiting, self._waiting = self._waiting, []
+        self._obey(map(SubmitTrial, waiting), runs, generations)
+        self._tell(SlotsFree(slots, ahead), runs, generations)
+
+    def _tell(self, event: LoopEvent, runs: TrialRuns, generations: GenerationRuns) -> None:
+        """Tell the trial loop an event and do what it says."""
+        self._obey(self.loop.handle(event), runs, generations)
+
+    def _obey(
+        self,
+        instructions: Iterable[LoopInstruction],
+        runs: TrialRuns,
+        generations: GenerationRuns,
+    ) -> None:
+        """Do what the trial loop says."""
+        for instruction in instructions:
+            match instruction:
+                case SubmitTrial(trial):
+                    owner = None
+                    if trial.generation is not None:
+                        population = self.loop.population(trial.generation)
+                        owner = generations.owner(trial.generation, population)
+                    self._trials[runs.submit(trial, owner).task_run_id] = trial
+                case KeepResult(result):
+                    self._keep(result)
+                case GiveUpTrial(trial, result):
+                    self._sessions.ended(trial, result)
+                    self._keep(result)
+                case CloseGeneration(over):
+                    self.progress.note(generation_line(over))
+                    generations.close(over)
+                case RetryTrial():
+                    pass  # its files stay for the next attempt
 
     def _earlier_result(self, trial: Trial) -> TrialResult | None:
-        """What came of a trial in the run that is resumed, with the search's own values."""
+        """A trial's result in the resumed run, with the search's own values, or None."""
         result = self._earlier.pop(trial.number, None)
         if result is None:
             return None
@@ -227,35 +267,38 @@ class Driver:
         return None
 
     def _keep(self, result: TrialResult) -> None:
+        """Record a result and announce it."""
         self.results.append(result)
         self.upkeep.add(result)
+        self._announcer.took(self.loop.counts, self.loop.best, result)
 
     def _hold(self, trial: Trial, result: TrialResult | None) -> bool:
-        """Wait with the judgement of a trial, if storage takes nothing now.
+        """Hold a trial back from the trial loop if storage takes nothing now.
 
         Args:
             trial: The trial.
-            result: What came of it, where that could not be brought; None where it did not run.
+            result: Its result, if storage did not take its files; None if it did not run.
+
+        Returns:
+            Whether it is held.
         """
         self.upkeep.suspect()
         if self.upkeep.is_paused:
             self._held.append((trial, result))
         return self.upkeep.is_paused
 
-    def _settle_held(self) -> None:
-        """Judge the trials that were waited with, now that storage takes files again."""
+    def _settle_held(self) -> list[LoopEvent]:
+        """Judge the trials that were held, now that storage takes files again."""
         held, self._held = self._held, []
-        for trial, failed in held:
-            if failed is None:
-                self.loop.again(trial.number)
-                continue
-            result = self._taken_in(trial, failed)
-            self.loop.done(result)
-            self._keep(result)
-            self._announcer.took(self.loop.counts, self.loop.best, result)
+        return [
+            TrialReturned(trial.number)
+            if failed is None
+            else TrialDone(self._result_with_files(trial, failed))
+            for trial, failed in held
+        ]
 
-    def _taken_in(self, trial: Trial, failed: TrialResult) -> TrialResult:
-        """The result of a trial whose files were kept: what is on this machine is brought now."""
+    def _result_with_files(self, trial: Trial, failed: TrialResult) -> TrialResult:
+        """The result of a trial whose files were kept; those on this machine are brought now."""
         project = self._plan.options.project
         try:
             taken = take_kept(project, self.paths, trial.directory)
@@ -281,36 +324,41 @@ class Driver:
         if self._plan.group is None:
             by_value = self._plan.options.cluster.elsewhere
             return SingleRuns(cluster, runner, shared, by_value=by_value)
-        return GroupRuns(self._plan.group, cluster, runner, job, shared)
+        return GroupRuns(self._plan.group, self._plan.verb, cluster, runner, job, shared)
 
-    def _taken(self, future: Submission) -> TrialResult | None:
-        """Tell the loop what came of a submission; None where that is not settled yet."""
-        trial = self._trials.pop(future.task_run_id)
-        outcome = future.outcome()
+    def _event(self, submission: Submission) -> LoopEvent | None:
+        """What the end of a submission is for the trial loop; None if the trial is held."""
+        trial = self._trials.pop(submission.task_run_id)
+        outcome = submission.outcome()
         error = outcome.error
         result = _reported(outcome)
         if result is not None:
             if not result.worker:  # a process that was ended has told TensorBoard nothing
                 self._sessions.ended(trial, result)
-            result = self._brought(trial, replace(result, params=trial.params))
-        elif isinstance(error, WorkerLostError):
-            return self._lost(trial, error, outcome)
+            return self._reported_event(trial, replace(result, params=trial.params))
+        if isinstance(error, TrialStoppedError):
+            times = {"started": outcome.started, "ended": outcome.ended}
+            return TrialStopped(trial.number, str(error), **times)
+        if isinstance(error, WorkerLostError):
+            return self._loss_event(trial, error, outcome)
         # Its task failed, not its function: storage may have kept it from beginning.
-        elif error is None or not is_of_storage(error) or not self._hold(trial, None):
-            result = self._silent(trial, outcome)
-        if result is not None:
-            self.loop.done(result)
-        return result
+        if error is not None and is_of_storage(error) and self._hold(trial, None):
+            return None
+        return TrialDone(self._unreported(trial, outcome))
 
-    def _brought(self, trial: Trial, result: TrialResult) -> TrialResult | None:
-        """What a trial reported; None where storage did not take its files, and takes none now."""
+    def _reported_event(self, trial: Trial, result: TrialResult) -> TrialDone | None:
+        """The end of a trial with a result; None if storage takes its files only later."""
         self.upkeep.keeps(result)
         if result.failure is None or result.failure.kind != StorageUnavailableError.__name__:
-            return result
-        return None if self._hold(trial, result) else self._taken_in(trial, result)
+            return TrialDone(result)
+        if self._hold(trial, result):
+            return None
+        return TrialDone(self._result_with_files(trial, result))
 
-    def _lost(self, trial: Trial, error: WorkerLostError, outcome: Outcome) -> TrialResult | None:
-        """What a trial committed whose worker died; None where it is tried again."""
+    def _loss_event(
+        self, trial: Trial, error: WorkerLostError, outcome: Outcome
+    ) -> TrialDone | TrialLost | None:
+        """The end of a trial whose worker died: it may have committed a result before."""
         try:
             result = committed(self._plan.options.project, self.paths, trial)
         except Exception as unread:
@@ -319,17 +367,12 @@ class Driver:
             if self._hold(trial, None):  # tried again, it finds what it committed
                 return None
             result = None
-        if result is None:
-            given_up = self.loop.lost(
-                trial.number, str(error), started=outcome.started, ended=outcome.ended
-            )
-            if given_up is not None:
-                self._sessions.ended(trial, given_up)
-            return given_up
-        self.loop.done(result)
-        return result
+        if result is not None:
+            return TrialDone(result)
+        times = {"started": outcome.started, "ended": outcome.ended}
+        return TrialLost(trial.number, str(error), **times)
 
-    def _silent(self, trial: Trial, outcome: Outcome) -> TrialResult:
+    def _unreported(self, trial: Trial, outcome: Outcome) -> TrialResult:
         """The failed result of a trial that could not report itself."""
         result = TrialResult.without_report(
             trial, _failure(outcome), started=outcome.started, ended=outcome.ended
@@ -343,13 +386,13 @@ class Driver:
 
 
 def _failure(outcome: Outcome) -> Failure:
-    """Why a trial that could not report itself has failed."""
+    """Why a trial failed that could not report itself."""
     error = outcome.error
     return Failure(type(error).__name__, str(error or outcome.message))
 
 
 def _began(earlier: Earlier) -> dict[int, Trial]:
-    """The trials that the run that is resumed began."""
+    """The trials that the resumed run began."""
     return {
         number: Trial(number, directory.rpartition("/")[2], params, directory=directory)
         for number, params in earlier.params.items()

@@ -1,9 +1,8 @@
-"""The subflow of a generation: its place in the Prefect UI, on the experiment's one cluster.
+"""The subflow of a generation, which shows it in the Prefect UI.
 
-The experiment's loop submits and collects all trials; a subflow's run is held open, in a thread
-of its own, from its first trial to its last result. So generations may overlap, as they do where
-the search does not wait for stragglers, and a Prefect server that is slow or away holds up
-nothing for long.
+The driver's loop submits and collects all trials. A thread holds each subflow's run open from its
+first trial to its last result. So generations may overlap, as they do if the search does not wait
+for stragglers, and a Prefect server that is slow or away delays the trials only briefly.
 """
 
 from __future__ import annotations
@@ -44,20 +43,20 @@ _logger = logging.getLogger(__name__)
 
 
 def _hold(number: int, experiment: str, population: list[dict[str, Any]]) -> State[Any]:  # noqa: ARG001 - what the UI shows
-    """One generation of an experiment; run by the experiment's flow.
+    """One generation of an experiment, called by the experiment's flow.
 
     Args:
         number: From 0.
         experiment: The experiment's identifier.
-        population: The configurations that it evaluates; where the search does not wait for a
-            generation's end, the parents it began with.
+        population: The configurations that it evaluates; if the search does not wait for the end of
+            a generation, the parents that it began with.
 
     Returns:
         The final state; its data are the best and the average metric.
     """
     held = _held.get()
-    held.opened()
-    return held.ended()
+    held.mark_open()
+    return held.wait_for_end()
 
 
 # The function keeps its own name, so that it is pickled as that: the flow goes to the workers.
@@ -81,7 +80,7 @@ class GenerationRuns:
     """The generation subflows of one experiment.
 
     Args:
-        runner: Where the trials are submitted.
+        runner: Submits the trials.
         experiment: The experiment's identifier.
     """
 
@@ -112,29 +111,29 @@ class GenerationRuns:
         self._quiet.close()
 
     def owner(self, number: int, population: list[dict[str, Any]]) -> Owner | None:
-        """The subflow run that a trial of a generation belongs to, opened where it is not.
+        """The subflow run that a trial of a generation belongs to; opened if it is not.
 
         Args:
             number: The generation.
             population: Its population.
 
         Returns:
-            None where the Prefect server could not create the run.
+            None if the Prefect server could not create the run.
         """
         if number not in self._open:
-            # Prefect counts calls; one that goes on with an experiment calls only what is left.
+            # Prefect counts calls; a resumed experiment calls only the generations that are left.
             count_subflows(_TASK_KEY, number)
             shown = [json_value("population", params) for params in population]
             held = _Held(self._runner, self._experiment, number, shown)
             self._open[number] = held
-            # Once a generation, so that all its trials have the same one.
+            # Asked once per generation, so that all its trials have the same owner.
             owner = self._owners[number] = held.owner(self._patience)
-            # A server that hangs is not waited for so long again.
+            # Wait less the next time for a server that hangs.
             self._patience = _IMPATIENT_SECONDS if owner is None else _OPEN_SECONDS
         return self._owners[number]
 
     def close(self, over: Generation) -> None:
-        """End a generation's subflow with its result; nothing where it has none."""
+        """End a generation's subflow, if it has one, with the generation's result."""
         if over.number not in self._open:
             return
         if over.average is None:
@@ -166,7 +165,7 @@ class GenerationRuns:
 def _quiet_consoles() -> Iterator[None]:
     """Keep Prefect's three lines about each generation's run off the console; the UI has them."""
     consoles = console_handlers(("", "prefect", "prefect.flow_runs"))
-    # An object of its own: a handler has the same filter once, and another search may need it yet.
+    # A new object: a handler keeps equal filters once, and another search may still need its own.
     quiet = partial(_is_no_generation)
     for console in consoles:
         console.addFilter(quiet)
@@ -182,7 +181,7 @@ def _is_no_generation(record: logging.LogRecord) -> bool:
 
 
 class _Held:
-    """A subflow run that is open."""
+    """An open subflow run."""
 
     def __init__(
         self,
@@ -204,29 +203,29 @@ class _Held:
         self._thread.start()
 
     def owner(self, seconds: float) -> Owner | None:
-        """The run as the owner of task runs; waits until it is open, but no longer than told."""
+        """The run as the owner of task runs, or None if it is not open within some seconds."""
         self._is_open.wait(seconds)
         return self._owner
 
-    def opened(self) -> None:
+    def mark_open(self) -> None:
         """Say, in the subflow's run, that it is open."""
         with suppress(OSError):  # of a cluster that is going down
             self._owner = self._runner.owner()
         self._is_open.set()
 
-    def ended(self) -> State[Any]:
-        """Wait for the generation's end; its state."""
+    def wait_for_end(self) -> State[Any]:
+        """Wait for the end of the generation; return its state."""
         self._is_over.wait()
         assert self._state is not None
         return self._state
 
     def end(self, state: State[Any]) -> None:
-        """Let the subflow's run end; what waits for the server is its thread."""
+        """Let the subflow's run end; only its thread waits for the server."""
         self._state = state
         self._is_over.set()
 
     def join(self, deadline: float) -> None:
-        """Wait until the subflow's run has ended, until a time of the monotonic clock."""
+        """Wait for the end of the subflow's run, at most to a time of the monotonic clock."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:

@@ -1,7 +1,7 @@
-"""A terminal that is closed ends an experiment as SIGTERM does: with a record of it.
+"""A closed terminal ends an experiment as SIGTERM does: its record says so.
 
-Python's default for SIGHUP ends the process at once. Where a program ignores the signal, as under
-``nohup``, or handles it, that stays.
+Python's default for SIGHUP ends the process at once. A program that ignores the signal, as under
+``nohup``, or handles it, keeps doing so.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from contextlib import contextmanager
 __all__ = ["ended_by_hangup"]
 
 _SIGNALS = (signal.SIGHUP, signal.SIGXCPU)
-"""A closed terminal or connection; the limit of processor time that a batch system set."""
+"""A closed terminal or connection; a batch system's limit of processor time."""
 
 
 @contextmanager
 def ended_by_hangup() -> Iterator[None]:
-    """For the block, take signals that would end the process at once for SIGTERM."""
+    """During the block, turn signals that would end the process at once into SIGTERM."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are not this thread's to handle
+        yield  # only the main thread can handle signals
         return
-    taken = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
+    handled = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
         signal.signal(number, _terminate)
     try:
         yield
     finally:
-        for number in taken:
+        for number in handled:
             if signal.getsignal(number) is _terminate:
                 signal.signal(number, signal.SIG_DFL)
 

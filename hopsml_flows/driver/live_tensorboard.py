@@ -1,7 +1,6 @@
-"""The TensorBoard of a running experiment: started with it, and ended with it.
+"""The TensorBoard of a running experiment: it starts and ends with it.
 
-It never costs an experiment anything: where there can be none, a warning says so, and the trials
-run.
+If there can be none, a warning says so, and the trials run.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ class ShownExperiment:
 
     @property
     def url(self) -> str | None:
-        """Where it is seen from its start on, or None where there is no TensorBoard."""
+        """Its address once it has started, or None if there is no TensorBoard."""
         return self._board.url if self._board else None
 
     def __enter__(self) -> ShownExperiment:
-        if self._resumed:  # a driver that was killed left its own
+        if self._resumed:  # a driver that was killed left its URL
             self._withdraw()
         if self._wanted:
             shown = Shown.experiments(self._project, [self._paths], self._trials)
@@ -67,10 +66,10 @@ class ShownExperiment:
                 self._withdraw()
 
     def start(self, progress: Progress) -> None:
-        """Start it, which goes on in the background; the experiment's directory exists.
+        """Start it in the background. The experiment's directory must exist.
 
         Args:
-            progress: Where its URL is shown.
+            progress: Shows its URL.
         """
         if self._board is None:
             return
@@ -83,7 +82,7 @@ class ShownExperiment:
             _warn(f"its URL could not be written to {path} ({type(error).__name__}: {error})")
 
     def _withdraw(self) -> None:
-        """Take the URL away from storage, if it is there and storage lets it."""
+        """Remove the URL from storage, if it is there and storage allows it."""
         path = self._paths.tensorboard
         with suppress(Exception):
             within(answer_limit(self._project), lambda: self._project.remove(path))

@@ -1,4 +1,4 @@
-"""Pictures of a search that is over, on storage."""
+"""Pictures of a search that has ended, on storage."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _logger = logging.getLogger(__name__)
 def draw_pictures(
     plan: Plan, paths: ExperimentPaths, results: list[TrialResult]
 ) -> dict[str, bytes]:
-    """Draw what came of an experiment; nothing for one without generations.
+    """Draw the results of an experiment that has generations.
 
     A picture that cannot be drawn or written is left out: the results are on storage already.
 
     Args:
         plan: The experiment.
         paths: Its paths.
-        results: What came of its trials.
+        results: The results of its trials.
 
     Returns:
-        File name to PNG.
+        File name to PNG; empty without generations.
     """
     generations: dict[int, list[TrialResult]] = {}
     for result in results:

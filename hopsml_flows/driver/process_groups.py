@@ -1,7 +1,8 @@
 """Trials of several processes: each is a group of task runs that start and end together.
 
-What is decided is decided in ``trials``: who gets which worker (placement), what the processes
-are told of each other (variables), what happens when one of them ends (gang). Here is the I/O.
+``trials.group`` decides: which trial gets seats when (seat_queue), which member gets which worker
+(placement), what members know of each other (variables), when they begin and end (gang). This
+module does the I/O.
 """
 
 from __future__ import annotations
@@ -9,28 +10,51 @@ from __future__ import annotations
 import pickle
 import time
 import uuid
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.cluster.seat_orders import Seating
 from hopsml_flows.cluster.worker import Outcome
-from hopsml_flows.errors import TooFewWorkersError, TrialFailedError, WorkerLostError
+from hopsml_flows.driver.machine_log import recorder
+from hopsml_flows.errors import (
+    TooFewWorkersError,
+    TrialFailedError,
+    TrialStoppedError,
+    WorkerLostError,
+)
 from hopsml_flows.execution.credentials import published
 from hopsml_flows.execution.group import Begin, Process
 from hopsml_flows.plan.group_options import GroupOptions
 from hopsml_flows.trials import (
+    AbandonMembers,
+    BeginMembers,
+    ClockTicked,
+    EndGroup,
     Failure,
     Gang,
+    GangEvent,
+    GroupEnded,
     Member,
-    Order,
+    MemberEnded,
+    MemberMoved,
     Phase,
     ProcessEnd,
+    ReportShortage,
     Seat,
+    SeatLost,
+    SeatQueue,
+    SeatsMissing,
+    SeatsTaken,
+    SeatTrial,
+    StopMembers,
+    StopRequested,
     Trial,
+    TrialQueued,
     TrialResult,
+    TrialWithdrawn,
+    Verdict,
     placed,
     ports_needed,
     variables,
@@ -46,34 +70,24 @@ if TYPE_CHECKING:
 
 __all__ = ["GroupFuture", "GroupRuns"]
 
-WAIT_SECONDS = 20.0
-"""Longest wait for enough workers, unless told otherwise: they may just be starting."""
-
-RETURN_SECONDS = 60.0
-"""The same for another attempt: there were enough, and the one that died is being started."""
-
 _LOOK_SECONDS = 0.1
 _BEGIN_LOOK_SECONDS = 0.02
-"""How often a group is looked at: in a moment it can begin, later it trains for long."""
-
-_AGAIN_SECONDS = 0.5
-_STOP_SECONDS = 15.0
-"""Longest wait for the processes of a group to end; then their tasks are given up."""
+"""Time between two looks at a group: it may begin in a moment; later it trains for long."""
 
 
 class GroupFuture:
-    """Handle of a distributed trial."""
+    """A submitted distributed trial."""
 
     def __init__(self) -> None:
         self.task_run_id = uuid.uuid4()
         self._outcome: Outcome | None = None
 
     def settle(self, outcome: Outcome) -> None:
-        """Take in what came of the trial."""
+        """Set what came of the trial."""
         self._outcome = outcome
 
     def outcome(self) -> Outcome:
-        """What came of the trial, which is over."""
+        """What came of the trial, which has ended."""
         assert self._outcome is not None
         return self._outcome
 
@@ -87,7 +101,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Group:
-    """An attempt of a trial whose processes have seats."""
+    """An attempt of a trial whose members have seats."""
 
     waiting: _Waiting
     id: str
@@ -95,67 +109,50 @@ class _Group:
     seats: Mapping[Member, Seat]
     begins: Mapping[str, Begin]
     futures: dict[Member, TrialFuture[Any]] = field(default_factory=dict)
-    phases: dict[Member, Phase] = field(default_factory=dict)
-    reports: dict[Member, ProcessEnd] = field(default_factory=dict)
-    stops_until: float | None = None
     began: float = field(default_factory=time.time)
 
     @property
     def open_seats(self) -> dict[str, Member]:
-        """Workers whose process has not ended, with it."""
-        return {
-            seat.address: member
-            for member, seat in self.seats.items()
-            if member not in self.reports
-        }
+        """Members that have not ended, by their worker's address."""
+        return {self.seats[member].address: member for member in self.gang.open_members}
 
-    def report(self, member: Member, report: ProcessEnd) -> None:
-        """Take in how a process ended; the first word counts."""
-        self.reports.setdefault(member, report)
-        self.phases[member] = self.reports[member].phase
-
-    def give_up(self, member: Member) -> None:
-        """Wait no longer for the task of a process; its worker hears of it, if there is one."""
-        computed = self.futures[member].dask_future
-        if computed is not None:
-            computed.cancel(force=True)
-
-    @property
-    def begins_soon(self) -> bool:
-        """Whether a process is yet to begin."""
-        waits = (None, Phase.EXPECTED, Phase.ARRIVED)
-        return any(self.phases.get(member) in waits for member in self.open_seats.values())
+    def workers(self, members: Iterable[Member]) -> list[str]:
+        """Addresses of the workers of members."""
+        return [self.seats[member].address for member in members]
 
 
 class GroupRuns:
     """Runs trials that are several processes each.
 
     Args:
-        options: What the groups are like.
+        options: The options of the groups.
+        verb: The verb that runs them, for errors.
         cluster: Where they run.
-        runner: What submits their task runs.
+        runner: Submits their task runs.
         job: What the trials share.
-        shared: The same, as the workers have it.
+        shared: The same, as workers have it.
     """
 
     def __init__(
         self,
         options: GroupOptions,
+        verb: str,
         cluster: OpenCluster,
         runner: TrialTaskRunner,
         job: Job,
         shared: SharedRef,
     ) -> None:
         self._options = options
+        self._verb = verb
         self._cluster = cluster
         self._runner = runner
         self._job = job
         self._shared = shared
         self._seating = Seating(cluster.client)
-        self._waiting: deque[_Waiting] = deque()
+        self._queue = SeatQueue(options.wait_for_workers, recorder("seat queue"))
+        self._waiting: dict[int, _Waiting] = {}
         self._groups: dict[str, _Group] = {}
-        self._short_since: float | None = None
-        self._look_again = 0.0
+        self._done: list[GroupFuture] = []
         self._numbers: set[int] = set()
 
     @property
@@ -164,71 +161,80 @@ class GroupRuns:
         return max(1, self._cluster.worker_count // len(self._options.shape.members))
 
     def submit(self, trial: Trial, owner: Owner | None) -> GroupFuture:
-        """Start a trial, as soon as there are workers for all its processes.
+        """Start a trial as soon as there are workers for all its members.
 
         Args:
             trial: The trial.
             owner: The flow run that it belongs to; None for the experiment's.
         """
         future = GroupFuture()
-        self._waiting.append(_Waiting(trial, owner, future))
+        self._waiting[trial.number] = _Waiting(trial, owner, future)
         self._numbers.add(trial.number)
+        self._queue.handle(TrialQueued(trial.number, trial.attempt))
         return future
 
-    def next_done(self, timeout: float) -> list[GroupFuture]:
-        """Wait until a trial is done; take all that are.
+    def next_done(self, seconds: float) -> list[GroupFuture]:
+        """Wait until a trial has ended; return all that have and were not returned before.
 
         Args:
-            timeout: Longest wait in seconds, more or less.
+            seconds: Longest wait, more or less.
 
         Raises:
             TooFewWorkersError: There have been too few workers for too long.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + seconds
         while True:
             self._seat_waiting()
-            soon = any(group.begins_soon for group in self._groups.values())
+            soon = any(group.gang.begins_soon for group in self._groups.values())
             look = _BEGIN_LOOK_SECONDS if soon else _LOOK_SECONDS
             for ended in self._runner.next_done(look):
-                self._take(ended)
-            done = []
+                self._end_member(ended)
             for group in list(self._groups.values()):
                 self._look_after(group)
-                if len(group.reports) == len(group.seats):
-                    del self._groups[group.id]
-                    self._look_again = 0.0
-                    group.waiting.future.settle(self._outcome(group))
-                    done.append(group.waiting.future)
-            if done or time.monotonic() > deadline:
+            if self._done or time.monotonic() > deadline:
+                done, self._done = self._done, []
                 return done
 
+    def stop(self, trial: Trial) -> None:
+        """End a running or queued trial: the workers end the processes of all its members.
+
+        Args:
+            trial: The trial.
+        """
+        error = TrialStoppedError()
+        waiting = self._waiting.pop(trial.number, None)
+        if waiting is not None:
+            self._queue.handle(TrialWithdrawn(trial.number))
+            waiting.future.settle(_stopped(error))
+            self._done.append(waiting.future)
+            return
+        for group in self._groups.values():
+            if group.waiting.trial.number == trial.number:
+                self._tell(group, StopRequested(str(error), time.monotonic()))
+
     def close(self) -> None:
-        """Remove what the processes shared on machines whose files this one does not remove."""
+        """Remove what members shared on machines where the driver does not remove files."""
         if self._job.scratch is None and self._numbers:
             self._seating.remove(self._job.experiment_id, sorted(self._numbers))
 
     def _seat_waiting(self) -> None:
-        """Give the next trials their seats, as far as there are any."""
+        """Give the queued trials their seats, as far as there are any."""
         now = time.monotonic()
-        while self._waiting and now >= self._look_again:
-            missing = self._seated(self._waiting[0])
-            if missing is None:
-                self._waiting.popleft()
-                self._short_since = None
-                continue
-            self._look_again = now + _AGAIN_SECONDS
-            if self._groups:  # one of ours will end, and leave its seats
-                return
-            if self._short_since is None:
-                self._short_since = now
-            limit = self._options.wait_for_workers
-            if limit is None:
-                limit = WAIT_SECONDS if self._waiting[0].trial.attempt == 1 else RETURN_SECONDS
-            if now - self._short_since > limit:
-                raise TooFewWorkersError(f"a distributed trial needs {missing}")
+        instructions = self._queue.handle(ClockTicked(now))
+        while instructions:
+            (instruction,) = instructions
+            match instruction:
+                case SeatTrial(number):
+                    missing = self._seat(self._waiting[number])
+                    if missing is None:
+                        del self._waiting[number]
+                    event = SeatsTaken() if missing is None else SeatsMissing(missing, now)
+                    instructions = self._queue.handle(event)
+                case ReportShortage(missing):
+                    raise TooFewWorkersError(f"a distributed trial needs {missing}")
 
-    def _seated(self, waiting: _Waiting) -> str | None:
-        """Start a trial if there are seats for all its processes; else say what is missing."""
+    def _seat(self, waiting: _Waiting) -> str | None:
+        """Start a trial if there are seats for all its members; else return what is missing."""
         shape = self._options.shape
         seats = placed(
             shape,
@@ -259,7 +265,7 @@ class GroupRuns:
             seat.address: Begin(variables(shape, member, hosts, ports), seat.gpus)
             for member, seat in seats.items()
         }
-        gang = Gang(shape, time.monotonic())
+        gang = Gang(shape, record=recorder(f"gang {waiting.trial.name} {identifier}"))
         group = _Group(waiting, identifier, gang, seats, begins)
         self._groups[identifier] = group
         for member, seat in seats.items():
@@ -267,6 +273,7 @@ class GroupRuns:
                 group=identifier,
                 member=member,
                 shape=shape,
+                verb=self._verb,
                 several_hosts=len(set(hosts.values())) > 1,
                 environment={**_lent(), **self._options.environment},
             )
@@ -278,72 +285,78 @@ class GroupRuns:
                 name=name,
                 owner=waiting.owner,
                 worker=seat.address,
-                # Asked of the workers that get GPUs; the others' must not be held up by it.
+                # Members without GPUs must not wait for the resource that stands for one.
                 resources={} if seat.gpus else dict.fromkeys(self._cluster.resources, 0.0),
             )
             group.futures[member] = future
 
-    def _take(self, ended: TrialFuture[Any]) -> None:
+    def _end_member(self, ended: TrialFuture[Any]) -> None:
+        """Tell the gang of a task run that has ended."""
         for group in self._groups.values():
             for member, future in group.futures.items():
                 if future is ended:
-                    group.report(member, _report(group.waiting.trial, ended.outcome()))
+                    end = _process_end(group.waiting.trial, ended.outcome())
+                    self._tell(group, MemberEnded(member, end))
 
     def _look_after(self, group: _Group) -> None:
-        """See how a group's processes do, and tell them what follows."""
-        now = time.monotonic()
-        # Dask would wait for a worker of that very address to come back.
-        for worker in self._seating.gone(group.open_seats):
-            member = group.open_seats[worker]
+        """Tell the gang how its members are, and the time."""
+        seats = group.open_seats
+        for worker in self._seating.gone(seats):
             reason = f"its worker {worker} died"
             with suppress(OSError):  # the scheduler is gone
                 reason = self._runner.death_of(worker).reason
-            group.report(member, ProcessEnd(Phase.DIED, reason=reason))
-            group.give_up(member)
-        if group.stops_until is not None:
-            if now > group.stops_until:
-                for member in group.open_seats.values():
-                    group.give_up(member)
-            return
-        seats = group.open_seats
-        for worker, phase in self._seating.phases(group.id, seats).items():
-            group.phases[seats[worker]] = phase
-        order = group.gang.observe(group.phases, now)
-        if order is Order.STOP:
-            self._seating.stop(group.id, seats)
-            group.stops_until = now + _STOP_SECONDS
-        elif beginners := group.gang.beginners(group.phases, now):
-            begins = {w: group.begins[w] for w, m in seats.items() if m in beginners}
-            self._seating.begin(group.id, begins)
+            self._tell(group, SeatLost(seats[worker], reason))
+        if not group.gang.is_stopping:
+            seats = group.open_seats
+            for worker, phase in self._seating.phases(group.id, seats).items():
+                self._tell(group, MemberMoved(seats[worker], phase))
+        self._tell(group, ClockTicked(time.monotonic()))
 
-    def _outcome(self, group: _Group) -> Outcome:
-        """What came of a group, as the outcome of a trial."""
-        verdict = group.gang.judge(group.reports)
-        trial = group.waiting.trial
-        if verdict.result is not None:
-            return Outcome("COMPLETED", "Completed", value=verdict.result)
-        if verdict.failure is None:
-            lost = WorkerLostError(verdict.lost or "")
-            return Outcome(
-                "CRASHED",
-                "Crashed",
-                str(lost),
-                error=lost,
-                started=group.began,
-                ended=time.time(),
-            )
-        leader = group.reports.get(self._options.shape.leader)
-        said = leader.result if leader and leader.phase is Phase.FAILED else None
-        result = said or TrialResult.without_report(
-            trial, verdict.failure, started=group.began, ended=time.time()
-        )
-        result = replace(result, failure=verdict.failure)
-        error = TrialFailedError(str(verdict.failure), result)
-        return Outcome("FAILED", "Failed", str(error), error=error)
+    def _tell(self, group: _Group, event: GangEvent) -> None:
+        """Tell a gang an event and do what it says."""
+        for instruction in group.gang.handle(event):
+            match instruction:
+                case BeginMembers(members):
+                    begins = {w: group.begins[w] for w in group.workers(members)}
+                    self._seating.begin(group.id, begins)
+                case StopMembers(members):
+                    self._seating.stop(group.id, group.workers(members))
+                case AbandonMembers(members):
+                    for member in members:
+                        computed = group.futures[member].dask_future
+                        if computed is not None:
+                            computed.cancel(force=True)
+                case EndGroup(verdict):
+                    del self._groups[group.id]
+                    self._queue.handle(GroupEnded())
+                    group.waiting.future.settle(_outcome(group, verdict))
+                    self._done.append(group.waiting.future)
 
 
-def _report(trial: Trial, outcome: Outcome) -> ProcessEnd:
-    """How a process ended, from the end of its task run."""
+def _outcome(group: _Group, verdict: Verdict) -> Outcome:
+    """What came of a group, as the outcome of a trial."""
+    trial, now = group.waiting.trial, time.time()
+    if verdict.result is not None:
+        return Outcome("COMPLETED", "Completed", value=verdict.result)
+    if verdict.stopped is not None:
+        return replace(_stopped(TrialStoppedError(verdict.stopped)), started=group.began, ended=now)
+    if verdict.failure is None:
+        lost = WorkerLostError(verdict.lost or "")
+        return Outcome("CRASHED", "Crashed", str(lost), error=lost, started=group.began, ended=now)
+    result = verdict.reported or TrialResult.without_report(
+        trial, verdict.failure, started=group.began, ended=now
+    )
+    error = TrialFailedError(str(verdict.failure), replace(result, failure=verdict.failure))
+    return Outcome("FAILED", "Failed", str(error), error=error)
+
+
+def _stopped(error: TrialStoppedError) -> Outcome:
+    """The outcome of a trial that the driver stopped."""
+    return Outcome("CANCELLED", "Cancelled", str(error), error=error)
+
+
+def _process_end(trial: Trial, outcome: Outcome) -> ProcessEnd:
+    """How a member ended, from the outcome of its task run."""
     if isinstance(outcome.value, TrialResult):
         return ProcessEnd(Phase.FINISHED, outcome.value)
     error = outcome.error

@@ -1,4 +1,4 @@
-"""The record's beginning and its end on storage, whichever way an experiment ends."""
+"""Writes the start and the end of an experiment's record, however the experiment ends."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _logger = logging.getLogger(__name__)
 
 
 class Ending:
-    """Writes the record's end, whichever way the run ends.
+    """Writes the record's end, however the run ends.
 
     Args:
         record: The record.
         paths: The experiment's paths.
-        loop: What knows how the experiment stands.
-        upkeep: What knows whether this driver may write.
+        loop: Knows how far the experiment is.
+        upkeep: Knows whether this driver may write.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Ending:
         """Write the end.
 
         Args:
-            error: What ended the run, or None where it came to its own end.
+            error: What ended the run, or None if it came to its own end.
 
         Raises:
             ExperimentInterruptedError: The run came to its own end, and storage took no record of
@@ -79,7 +79,7 @@ class Ending:
                     raise
                 said = redacted(str(refused))
                 _logger.warning("the end of %s was not written (%s)", self._paths.id, said)
-                return  # tried once more when all else has ended
+                return  # the driver tries once more when all else has ended
         self._written = True
 
     def _end(self, error: BaseException | None) -> None:
@@ -113,13 +113,13 @@ def record_file(
     origin: str | None = None,
     tensorboard: str | None = None,
 ) -> RecordFile:
-    """The record of an experiment that begins, or goes on.
+    """The record of an experiment that begins or is resumed.
 
     Args:
-        plan: What is run.
-        paths: Where.
-        earlier: The record of the run that is resumed, or None.
-        origin: What stays the same when Prefect runs this run again, or None.
+        plan: The experiment.
+        paths: Its paths.
+        earlier: The record of the resumed run, or None.
+        origin: Identifier that stays the same when Prefect runs this run again, or None.
         tensorboard: URL of the TensorBoard that will show it, or None.
     """
     options = plan.options
@@ -166,7 +166,7 @@ def record_file(
 
 
 def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
-    """Write the record first, and then what is versioned with it.
+    """Write the record, then the files that are versioned with it.
 
     Args:
         plan: The experiment.
@@ -199,7 +199,7 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
 
 
 def unwritable(plan: Plan, error: Exception) -> InvalidProjectError:
-    """The error of an experiment that cannot begin, since its project takes nothing.
+    """The error of an experiment that cannot begin because its project cannot be written.
 
     Args:
         plan: The experiment.

@@ -1,4 +1,4 @@
-"""What is printed when an experiment is over: the trials, the best one, where to look next."""
+"""What is printed when an experiment ends: the trials, the best one, where to look next."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["generation_line", "print_report"]
 
 
 def print_report(plan: Plan, result: ExperimentResult) -> None:
-    """Print the end of an experiment.
+    """Print the result of an experiment.
 
     Args:
-        plan: What was run.
-        result: What came of it.
+        plan: The experiment.
+        result: Its result.
     """
     console = Console()
     title = f"{plan.verb}: trials of {plan.options.name}"
@@ -60,7 +60,7 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
 
 
 def generation_line(over: Generation) -> str:
-    """What is said of a generation that is over: average metric, best so far, its parameters.
+    """One line about a generation that has ended: average metric, best so far, its parameters.
 
     Args:
         over: The generation.
@@ -86,7 +86,7 @@ def _next_steps(result: ExperimentResult) -> list[str]:
 
 
 def _warnings(result: ExperimentResult) -> list[str]:
-    """One line for all: the first warning, and how many trials have any."""
+    """One line for all trials: the first warning, and how many trials have any."""
     warned = [trial for trial in result.trials if trial.warnings]
     if not warned:
         return []
@@ -96,14 +96,14 @@ def _warnings(result: ExperimentResult) -> list[str]:
 
 
 def _project() -> str:
-    """The option that names the project as the verb was told it, if it was."""
+    """The option that names the project, if the user passed one."""
     context = FlowRunContext.get()
     project = (context.parameters or {}).get("project") if context else None
     return f" --project {shlex.quote(str(project))}" if project else ""
 
 
 def _server() -> str:
-    """Where the flow run is seen: an embedded server is gone by then, its database is not."""
+    """Where to see the flow run: an embedded server has ended by then, but its database stays."""
     if server_is_embedded():
         return "prefect server start, then http://127.0.0.1:4200"
     return str(PREFECT_UI_URL.value()).rstrip("/")

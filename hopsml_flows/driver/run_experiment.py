@@ -1,4 +1,4 @@
-"""Carrying out a plan inside a Prefect flow run: directory, record, cluster, trials, report."""
+"""Runs a plan inside a Prefect flow run: directory, record, cluster, trials, report."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
 
     Args:
         plan: The checked experiment.
-        attempt: Which attempt of Prefect's this is; another one goes on with its experiment.
+        attempt: Which attempt of the Prefect run this is; a later one resumes its experiment.
 
     Returns:
         Its result.
@@ -50,7 +50,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
     Raises:
         ExperimentFailedError: All trials failed.
         ExperimentRunningError: Another driver runs the experiment to resume.
-        ExperimentInterruptedError: Storage takes nothing any more; `resume` goes on.
+        ExperimentInterruptedError: Storage takes nothing any more; `resume` continues it.
         ExperimentTakenOverError: Another driver took the experiment over.
     """
     reach_loopback_directly()
@@ -63,9 +63,9 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
     live = plan.options.cluster.kind != DEBUG
     progress = open_progress(show=plan.options.progress, live=live)
     with ExitStack() as stack:
-        # From before the first look at what there is until after the last write.
-        lease = stack.enter_context(_leased(plan, paths, progress.note))
-        earlier, left = _left(plan, paths, progress.note)
+        # Held from before the first read of the experiment until after the last write.
+        lease = stack.enter_context(_take_lease(plan, paths, progress.note))
+        earlier, left = _read_earlier(plan, paths, progress.note)
         dead = earlier.flow_run_id if earlier and earlier.state is State.RUNNING else None
         shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
@@ -79,7 +79,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)
-        # From the record's first word on: a run may be stopped at any time.
+        # Around the first write of the record too: a run may be stopped at any time.
         with Ending(record, paths, driver.loop, driver.upkeep) as ending:
             write_start(plan, paths, record)
             if dead is not None and dead != record.record.flow_run_id:
@@ -126,18 +126,18 @@ def _warn_of_damage(damaged: Sequence[Damage]) -> None:
 
 
 def _paths_of(plan: Plan, attempt: Attempt) -> ExperimentPaths:
-    """The paths of the experiment to go on with, or of a new one."""
+    """The paths of the experiment to resume, or of a new one."""
     if plan.options.resume is not None:
         return ExperimentPaths(plan.options.resume)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
 
 
-def _leased(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]) -> Lease:
-    """The lease of the experiment, whose directory is made.
+def _take_lease(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]) -> Lease:
+    """Make the experiment's directory and take its lease.
 
     Raises:
-        ExperimentRunningError: Another driver has it.
+        ExperimentRunningError: Another driver holds it.
         InvalidProjectError: The project cannot be written.
     """
     project = plan.options.project
@@ -150,10 +150,10 @@ def _leased(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]) -> 
         raise unwritable(plan, error) from error
 
 
-def _left(
+def _read_earlier(
     plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]
 ) -> tuple[ExperimentRecord | None, Earlier]:
-    """What earlier runs of the experiment left; trials that are kept here are brought first."""
+    """Bring trials that this machine keeps; read what earlier runs of the experiment left."""
     if plan.options.resume is None:
         return None, Earlier({}, {})
     project = plan.options.project
@@ -186,7 +186,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         stack.callback(driver.end_sessions)  # when no worker writes any more
         scratch = None
         if not plan.options.cluster.elsewhere:
-            # Removed by this process: a worker that is killed cleans up nothing.
+            # The driver removes it: a worker that is killed cleans up nothing.
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
         cluster: OpenCluster | None = None
         runner: TrialTaskRunner | DebugRunner
@@ -206,7 +206,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
                 )
             )
         generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
-        # The end is written at once, either way: closing runner and cluster may take a while.
+        # Write the end now: closing runner and cluster may take a while.
         try:
             with cluster.telling_its_end() if cluster else nullcontext():
                 driver.run(function, cluster, runner, generations, scratch)

@@ -7,6 +7,7 @@ import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.errors import TrialStoppedError
 from hopsml_flows.execution import packed_values
 from hopsml_flows.execution.credentials import published
 from hopsml_flows.execution.process import Order
@@ -14,6 +15,8 @@ from hopsml_flows.values.plain import json_value
 from hopsml_tasks import trial as trial_task
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from hopsml_flows.cluster.futures import TrialFuture
     from hopsml_flows.cluster.open_cluster import OpenCluster
     from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
@@ -24,12 +27,12 @@ __all__ = ["SingleRuns"]
 
 
 class SingleRuns:
-    """Submits trials that are one process each.
+    """Runs trials that are one process each.
 
     Args:
         cluster: Where they run.
-        runner: What submits them.
-        job: What they share.
+        runner: Submits their task runs.
+        job: What they share, as workers have it.
         by_value: Whether workers may lack the user's modules.
     """
 
@@ -40,6 +43,7 @@ class SingleRuns:
         self._runner = runner
         self._job = job
         self._by_value = by_value
+        self._running: dict[UUID, tuple[int, TrialFuture[Any]]] = {}
 
     @property
     def slots(self) -> int:
@@ -47,26 +51,41 @@ class SingleRuns:
         return self._cluster.slots
 
     def submit(self, trial: Trial, owner: Owner | None) -> TrialFuture[Any]:
-        """Start a trial.
+        """Start a trial as soon as a worker is free.
 
         Args:
             trial: The trial.
             owner: The flow run that it belongs to; None for the experiment's.
         """
-        # Workers may lack the classes of the values themselves.
+        # Workers may lack the classes of the values.
         image = json.loads(json.dumps(json_value("parameters", trial.params)))
         shown = replace(trial, params=image)
         order = Order(shown, packed_values(trial.params, by_value=self._by_value), lent=published())
         parameters = {"job": self._job, "name": trial.name, "packed": pickle.dumps(order)}
-        return self._runner.submit(trial_task, parameters, name=trial.name, owner=owner)
+        future = self._runner.submit(trial_task, parameters, name=trial.name, owner=owner)
+        self._running[future.task_run_id] = trial.number, future
+        return future
 
-    def next_done(self, timeout: float) -> list[TrialFuture[Any]]:
-        """Wait until a trial is done; take all that are.
+    def next_done(self, seconds: float) -> list[TrialFuture[Any]]:
+        """Wait until a trial has ended; return all that have and were not returned before.
 
         Args:
-            timeout: Longest wait in seconds.
+            seconds: Longest wait.
         """
-        return self._runner.next_done(timeout)
+        done = self._runner.next_done(seconds)
+        for future in done:
+            self._running.pop(future.task_run_id, None)
+        return done
+
+    def stop(self, trial: Trial) -> None:
+        """End a running or queued trial: its worker ends the training process.
+
+        Args:
+            trial: The trial.
+        """
+        for number, future in self._running.values():
+            if number == trial.number:
+                self._runner.stop(future, TrialStoppedError())
 
     def close(self) -> None:
-        """Nothing is left behind."""
+        """Leave workers as they are: trials of one process leave nothing behind."""

@@ -1,8 +1,8 @@
 """The table of an experiment's trials, in as many columns as there is room for.
 
-Each trial keeps its number, its metric and its state, however narrow the terminal, and what tells
-it from the others before what all have alike. Numbers are never cut. What there is no room for is
-said below the table.
+Number, metric and state are always shown, however narrow the terminal. Columns in which trials
+differ come before those in which all are alike. Numbers are never cut. Lines below the table name
+what has no room.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STATE = 8
 
 _LONGEST_STATE = 60
 _CUTS = ((_LONGEST, _LONGEST), (24, 16), (16, 13), (_NUMBER, 10), (_NUMBER, 4))
-"""How long values and names of columns may be, the better first."""
+"""Longest values and names of columns; the first cut that fits is used."""
 
 _FRAME = 3
 _GAP = 2
@@ -41,11 +41,11 @@ _GAP = 2
 
 
 def value_text(value: Any, most: int = _LONGEST) -> str:
-    """A value on one line, cut where it is long.
+    """A value on one line, cut if it is long.
 
     Args:
         value: Anything.
-        most: So many characters.
+        most: Most characters.
     """
     text = number_text(value) if isinstance(value, float) else one_line(str(value))
     return text if len(text) <= most else f"{text[: most - 1]}…"
@@ -58,9 +58,9 @@ class _Column:
     Args:
         name: Its head.
         cells: Its cells, not cut.
-        rank: 0 for what is always shown; what has a higher one is shown if there is room.
-        alike: Whether all trials have the same there.
-        right: Whether its cells end at one line.
+        rank: 0 if it is always shown; columns of a higher rank are shown if there is room.
+        alike: Whether all trials have the same value.
+        right: Whether its cells are aligned right.
     """
 
     name: str
@@ -80,10 +80,10 @@ class TrialTable:
     """Trials as rows.
 
     Args:
-        title: What is written above.
+        title: Written above the table.
         trials: The trials, in order.
-        best: The trial that is marked, or None.
-        fitting: From a text to one that the output can write.
+        best: The trial to mark, or None.
+        fitting: Turns a text into one that the output can write.
     """
 
     title: str
@@ -216,7 +216,7 @@ class TrialTable:
 def _fitted(
     columns: Sequence[_Column], cut: tuple[int, int], room: int, *, anyway: bool = False
 ) -> list[int] | None:
-    """Widths of columns, None where there is no room for them.
+    """Widths of columns, or None if there is no room for them.
 
     The last column is the state: a reason of a failure gets what is left, and at least so much that
     the state is seen.

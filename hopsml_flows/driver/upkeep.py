@@ -1,8 +1,8 @@
 """The driver's own writes while trials run: the summary, the record's end, the sign of life.
 
-What storage refuses ends nothing at once. It is tried again; meanwhile the driver starts no trial.
-When the patience is used up and no trial runs any more, the run ends with one error that says
-where kept files lie and how to go on.
+A write that storage refuses is tried again; meanwhile the driver starts no trial. When the patience
+is used up and no trial runs, the run ends with one error. It says where kept files lie and how to
+go on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hopsml_flows.trials import Outage, TrialResult
 __all__ = ["Upkeep"]
 
 _SHOWN = 20
-"""So many kept directories an error names."""
+"""Most kept directories that an error names."""
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Upkeep:
         experiment_id: The experiment's identifier.
         summary: Its summary.
         lease: The lease by which this driver may write.
-        note: Where the user is told of an outage.
+        note: Tells the user of an outage.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class Upkeep:
 
     @property
     def is_paused(self) -> bool:
-        """Whether storage takes nothing now: then no trial is to be started."""
+        """Whether storage takes nothing now, so that the driver must start no trial."""
         return self._outage.is_on
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether storage has taken nothing for as long as it is waited for."""
+        """Whether storage has taken nothing for longer than the patience."""
         return self._outage.is_hopeless(time.monotonic())
 
     @property
     def is_ours(self) -> bool:
-        """Whether this driver still has the experiment; asks storage."""
+        """Ask storage whether this driver still owns the experiment."""
         self._lease.beat()
         return not self._lease.is_lost
 
@@ -74,13 +74,13 @@ class Upkeep:
         return tuple(self._kept)
 
     def look(self) -> None:
-        """See how storage does, and write what is due.
+        """Check storage and the lease, and write what is due.
 
         Raises:
             ExperimentTakenOverError: Another driver has taken the experiment over.
         """
         now = time.monotonic()
-        if now - self._looked > BEAT_SECONDS:  # this process was stopped: who knows how long
+        if now - self._looked > BEAT_SECONDS:  # this process was stopped, for an unknown time
             self._lease.beat()
         self._looked = now
         self._lease.check()
@@ -90,32 +90,32 @@ class Upkeep:
             self._try(self._write_summary)
 
     def add(self, result: TrialResult) -> None:
-        """Take in a result for the summary."""
+        """Add a result to the summary."""
         self._summary.add(result, write=False)
 
     def keeps(self, result: TrialResult) -> None:
-        """Take in where a trial keeps its files, if it does."""
+        """Remember where a trial keeps its files, if it does."""
         if result.failure is not None and result.failure.kept:
             self._kept[result.failure.kept] = None
 
     def released(self, result: TrialResult) -> None:
-        """Take in that the files of a trial are in the project now."""
+        """Forget where a trial kept its files: they are in the project now."""
         if result.failure is not None:
             self._kept.pop(result.failure.kept, None)
 
     def suspect(self) -> None:
-        """Find out whether storage takes anything: a trial could not bring its files."""
+        """Try whether storage takes anything, after a trial could not bring its files."""
         if not self._outage.is_on:
             self._probe()
 
     def insist(self, write: Callable[[], None]) -> None:
-        """Write something at the end, until storage takes it or the patience is used up.
+        """Try to write something until storage takes it or the patience is used up.
 
         Args:
             write: Writes it, in one try.
 
         Raises:
-            ExperimentInterruptedError: Storage took it at no time.
+            ExperimentInterruptedError: Storage never took it.
             ExperimentTakenOverError: Another driver has taken the experiment over.
         """
         self._lease.beat()
@@ -139,7 +139,7 @@ class Upkeep:
             return
         try:
             self._write_summary()
-        except Exception as error:  # what ended the run is the news
+        except Exception as error:  # what ended the run matters more
             _logger.warning(
                 "the summary of %s was not written (%s)", self._id, redacted(str(error))
             )
@@ -165,7 +165,7 @@ class Upkeep:
         return ExperimentInterruptedError(message, self._id, self.kept)
 
     def _probe(self) -> None:
-        """Try to write all that is open; without an error the outage is over."""
+        """Try to write all that is due; without an error the outage has ended."""
         was_on = self._outage.is_on
         self._lease.beat()
         self._lease.check()

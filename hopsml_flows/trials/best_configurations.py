@@ -1,6 +1,6 @@
 """Which configurations of an earlier search a new one begins with. Pure.
 
-The earlier metrics only choose: each seed is evaluated anew, since data and code may have changed.
+The earlier metrics only choose: each seed is evaluated again, since data and code may have changed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ class Seeds:
     """What a search begins with.
 
     Args:
-        configurations: Configurations of the present space, the best one first.
-        trials: The trials that they are of.
-        unfit: Trials that were better than the last one of these and do not fit the space, with
-            the reason.
-        left_out: Hyperparameters of theirs that are not searched any more.
+        configurations: Configurations of the present space, the best first.
+        trials: Names of their trials.
+        unfit: Trials better than the last chosen one that do not fit the space, with the reason.
+        left_out: Their hyperparameters that are no longer searched.
     """
 
     configurations: tuple[dict[str, Any], ...] = ()
@@ -67,7 +66,7 @@ def chosen(
         past: The earlier trials, in any order.
         space: The present space.
         direction: Which way is better now.
-        most: So many at most.
+        most: Most configurations to choose.
         defaults: Defaults of the training function's arguments.
         taken: Configurations that the search begins with anyway.
     """

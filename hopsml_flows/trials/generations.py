@@ -1,4 +1,4 @@
-"""Following the generations of an evolutionary search: which are over, and how they went. Pure."""
+"""The generations of an evolutionary search: which have ended, and how they went. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Generation", "Generations"]
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A generation that is over.
+    """A generation that has ended.
 
     Args:
         number: From 0.
-        results: What came of its trials, in their order.
+        results: The results of its trials, in the order of their numbers.
         average: Mean metric of those that succeeded, or None.
         best: The best trial of the search so far, or None.
     """
@@ -49,21 +49,21 @@ class Generations:
         self._best: TrialResult | None = None
 
     def started(self, trial: Trial) -> None:
-        """Take in that a trial was started, perhaps again."""
+        """Note that a trial was started, perhaps again."""
         if trial.generation is not None:
             self._running.setdefault(trial.generation, set()).add(trial.number)
 
     def done(self, result: TrialResult) -> None:
-        """Take in what came of a trial."""
+        """Add the result of a trial."""
         if result.generation is not None:
             self._running[result.generation].discard(result.number)
             self._results.setdefault(result.generation, []).append(result)
 
     def over(self, open_generation: int | None) -> list[Generation]:
-        """Take the generations that are over and were not taken yet, in order.
+        """Return the generations that have ended since the last call, in order.
 
         Args:
-            open_generation: The generation of the search's next proposal; None if there is none.
+            open_generation: The generation of the search's next proposal; None if it has none.
         """
         taken: list[Generation] = []
         for number in sorted(self._running):

@@ -1,7 +1,7 @@
-"""The trial loop: event in, instructions out.
+"""The trial loop: event in, instructions out. Pure.
 
-Pure: it decides which trial starts, which is tried again and when the experiment is over. It has
-no clock, no files, no Prefect and no Dask; the flow feeds it events and carries out what it says.
+It decides which trial starts, which is tried again and when the experiment is over. The driver
+feeds it events and does what it says. docs/state-machines.md draws it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.errors import TrialStoppedError, WorkerLostError
 from hopsml_flows.search import GaveUp
 from hopsml_flows.trials.generations import Generation, Generations
+from hopsml_flows.trials.loop_messages import (
+    CloseGeneration,
+    GiveUpTrial,
+    KeepResult,
+    LoopEvent,
+    LoopInstruction,
+    RetryTrial,
+    SlotsFree,
+    SubmitTrial,
+    TrialDone,
+    TrialLost,
+    TrialReplayed,
+    TrialReturned,
+    TrialStopped,
+)
 from hopsml_flows.trials.model import Failure, Trial, TrialResult
 from hopsml_flows.trials.naming import generation_name, trial_name
+from hopsml_flows.trials.state_machine import Recorder, ignore
 from hopsml_flows.values.plain import image_key
 
 if TYPE_CHECKING:
@@ -27,10 +44,10 @@ class Counts:
     """How far the experiment is.
 
     Args:
-        total: Trials there will be, or None where that is not known.
-        running: At work now.
-        succeeded: Finished with a metric or outputs.
-        failed: Finished without.
+        total: Trials there will be, or None if that is not known.
+        running: Trials that run now.
+        succeeded: Trials that ended with a metric or outputs.
+        failed: Trials that ended without.
     """
 
     total: int | None
@@ -40,21 +57,22 @@ class Counts:
 
     @property
     def done(self) -> int:
-        """Trials that are over."""
+        """Trials that have ended."""
         return self.succeeded + self.failed
 
 
 class TrialLoop:
-    """Turns a search into trials, and results into what the search is told.
+    """Turns a search into trials, and tells the search their results.
 
     Args:
         optimizer: The search.
-        direction: Which way is better; None where nothing is optimized.
-        retries: How often a trial whose worker was lost is tried again.
-        own_directory: Whether each trial gets a directory of its own.
+        direction: Which way is better; None if nothing is optimized.
+        retries: How often a trial is tried again whose worker was lost.
+        own_directory: Whether each trial gets its own directory.
         order: Names that come first in a trial's name (the function's signature).
-        began: Trials that an earlier run of the experiment began, by number: one that is run with
-            the same hyperparameters has their name and directory.
+        began: Trials that an earlier run of the experiment began, by number. A trial with the same
+            hyperparameters gets their name and directory.
+        record: Called with each event and its instructions, for a log.
     """
 
     def __init__(
@@ -66,6 +84,7 @@ class TrialLoop:
         own_directory: bool = True,
         order: Iterable[str] = (),
         began: Mapping[int, Trial] | None = None,
+        record: Recorder = ignore,
     ) -> None:
         self._optimizer = optimizer
         self._direction = direction
@@ -73,6 +92,7 @@ class TrialLoop:
         self._own_directory = own_directory
         self._order = tuple(order)
         self._began = began or {}
+        self._record = record
         self._running: dict[int, Trial] = {}
         self._again: list[Trial] = []
         self._workers = 0
@@ -85,7 +105,7 @@ class TrialLoop:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing runs and nothing is left to start."""
+        """Whether no trial runs and none is left to start."""
         return not self._running and not self._again and self._optimizer.finished
 
     @property
@@ -114,34 +134,63 @@ class TrialLoop:
 
     @property
     def first_failure(self) -> TrialResult | None:
-        """The failed trial of the lowest number: the same search names the same one."""
+        """The failed trial of the lowest number, so that the same search names the same one."""
         return min(self._first_failures.values(), key=lambda r: r.number, default=None)
 
     @property
     def running(self) -> int:
-        """Trials that were started and are not done."""
+        """Trials that were started and have not ended."""
         return len(self._running)
 
     def population(self, generation: int) -> list[dict[str, Any]]:
-        """The configurations of a generation, as they were when its first trial was made."""
+        """The configurations of a generation, as they were when its first trial was proposed."""
         return self._populations.get(generation, [])
 
-    def generations(self) -> list[Generation]:
-        """Take the generations that are over and were not taken yet."""
+    def handle(self, event: LoopEvent) -> list[LoopInstruction]:
+        """Change the state by an event; return what the driver is to do, in order.
+
+        Args:
+            event: What happened.
+        """
+        instructions = self._answer(event)
+        # Also after new trials were asked for: a search may find only then that it has no more.
+        over = self._over()
+        if not isinstance(event, TrialReplayed):  # the resumed run has reported its generations
+            instructions += map(CloseGeneration, over)
+        self._record(event, instructions)
+        return instructions
+
+    def _answer(self, event: LoopEvent) -> list[LoopInstruction]:
+        """What follows for trials."""
+        match event:
+            case SlotsFree(slots, ahead):
+                return [SubmitTrial(trial) for trial in self._starting(slots, ahead)]
+            case TrialDone(result):
+                self._count(result)
+                return [KeepResult(result)]
+            case TrialReplayed(result):
+                self._count(result)
+                return []
+            case TrialLost():
+                return [self._retry_or_give_up(event)]
+            case TrialStopped():
+                failure = Failure(TrialStoppedError.__name__, event.reason)
+                return [self._give_up(self._running[event.number], event, failure)]
+            case TrialReturned(number):
+                trial = replace(self._running.pop(number), interrupted=True)
+                self._again.append(trial)
+                return [RetryTrial(trial)]
+
+    def _over(self) -> list[Generation]:
+        """The generations that have ended since the last call."""
         if self._generations is None:
             return []
         return self._generations.over(self._optimizer.generation)
 
-    def start(self, workers: int, ahead: int = 0) -> list[Trial]:
-        """Say which trials to submit now.
-
-        Args:
-            workers: Trials that can run at once.
-            ahead: Trials to submit beyond that, so that no worker waits for the driver; none for
-                a search that learns, which is asked only when a worker is free.
-        """
-        self._workers = workers
-        limit = workers if self._optimizer.adaptive else workers + ahead
+    def _starting(self, slots: int, ahead: int) -> list[Trial]:
+        """The trials to submit now."""
+        self._workers = slots
+        limit = slots if self._optimizer.adaptive else slots + ahead
         starting: list[Trial] = []
         while self._again and len(self._running) < limit:
             starting.append(self._submit(self._again.pop(0)))
@@ -150,8 +199,8 @@ class TrialLoop:
             starting += [self._submit(trial) for trial in self._proposed(room)]
         return starting
 
-    def done(self, result: TrialResult) -> None:
-        """Take in what a trial returned, good or bad."""
+    def _count(self, result: TrialResult) -> None:
+        """Count a trial that has ended, and tell the search."""
         del self._running[result.number]
         if self._generations is not None:
             self._generations.done(result)
@@ -173,47 +222,33 @@ class TrialLoop:
         else:
             self._optimizer.tell(result.number, failure=str(result.failure or "no metric"))
 
-    def lost(
-        self, number: int, reason: str, *, started: float = 0.0, ended: float = 0.0
-    ) -> TrialResult | None:
-        """Take in that a trial's worker died.
+    def _retry_or_give_up(self, lost: TrialLost) -> RetryTrial | GiveUpTrial:
+        """Try a lost trial again while it has attempts left."""
+        trial = self._running[lost.number]
+        if trial.attempt > self._retries:
+            return self._give_up(trial, lost, Failure(WorkerLostError.__name__, lost.reason))
+        del self._running[trial.number]
+        again = replace(trial, attempt=trial.attempt + 1)
+        self._again.append(again)
+        return RetryTrial(again)
 
-        Args:
-            number: The trial's number.
-            reason: What is known of the death.
-            started: When the attempt began, seconds since the epoch; 0 where that is not known.
-            ended: When it ended.
-
-        Returns:
-            None where the trial will be tried again; its failed result where it will not.
-        """
-        trial = self._running[number]
-        if trial.attempt <= self._retries:
-            del self._running[number]
-            self._again.append(replace(trial, attempt=trial.attempt + 1))
-            return None
-        failure = Failure("WorkerLostError", reason)
-        result = TrialResult.without_report(trial, failure, started=started, ended=ended)
-        self.done(result)
-        return result
-
-    def again(self, number: int) -> None:
-        """Start a trial once more that storage kept from running; that costs no attempt.
-
-        Args:
-            number: The trial's number.
-        """
-        self._again.append(replace(self._running.pop(number), interrupted=True))
+    def _give_up(
+        self, trial: Trial, end: TrialLost | TrialStopped, failure: Failure
+    ) -> GiveUpTrial:
+        """Count a trial as failed that could not report itself."""
+        result = TrialResult.without_report(trial, failure, started=end.started, ended=end.ended)
+        self._count(result)
+        return GiveUpTrial(trial, result)
 
     def _quoted(self, gave_up: GaveUp) -> str:
-        """A reason, and the first failure that it means."""
+        """A reason, with the first failure that it refers to."""
         first = self._first_failures.get(gave_up.generation, self.first_failure)
         if first is None:
             return gave_up.reason
         return f"{gave_up.reason}; the first one with {first.failure}"
 
     def _is_best(self, direction: Direction, result: TrialResult) -> bool:
-        """Whether it is the best so far; of equals the first by number, whichever ends first."""
+        """Whether it is the best so far; of equals, the one of the lowest number is."""
         if result.metric is None or self.best is None or self.best.metric is None:
             return result.metric is not None
         if result.metric == self.best.metric:
@@ -227,7 +262,7 @@ class TrialLoop:
         return trial
 
     def _proposed(self, room: int) -> Iterator[Trial]:
-        """New trials, one after the other, so that a generation is seen when it begins."""
+        """New trials, proposed one by one, so that a generation is seen when it begins."""
         for _ in range(room):
             proposals = self._optimizer.ask(1)
             if not proposals:

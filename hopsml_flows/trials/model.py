@@ -1,4 +1,4 @@
-"""What a trial is, and what came of it: values that cross process boundaries."""
+"""A trial and its result: values that cross process boundaries."""
 
 from __future__ import annotations
 
@@ -64,9 +64,8 @@ class Failure:
         traceback: Formatted traceback, or "".
         kept: Where the trial's files are, as ``host:directory``, if storage did not take them.
 
-    All of it is the user's text, and goes to logs, terminals and the Prefect server: it is kept as
-    what is to be read of it. Secrets of URLs are struck out: libraries quote URLs in their
-    messages.
+    All of it is the user's text, and goes to logs, terminals and the Prefect server, so it is kept
+    in readable form. Secrets in URLs are struck out, because libraries quote URLs in messages.
     """
 
     kind: str
@@ -84,7 +83,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What came of a trial.
+    """The result of a trial.
 
     Args:
         number: The trial's number, from 1.
@@ -103,9 +102,9 @@ class TrialResult:
         failure: Why it failed, or None.
         generation: The trial's generation, or None.
         step: The last step that the function reported a metric of, or None.
-        devices: What it took of its machine; None where its process was not its own.
-        warnings: What did not make it fail but may be a mistake, such as an output that looks
-            like a path and leads nowhere.
+        devices: How much of its machine it used; None if its process was not its own.
+        warnings: Possible mistakes that did not make it fail, such as an output that looks like a
+            path and leads nowhere.
     """
 
     number: int
@@ -134,7 +133,7 @@ class TrialResult:
         Args:
             trial: The trial.
             failure: Why.
-            started: When it began, seconds since the epoch; 0 where it did not.
+            started: When it began, seconds since the epoch; 0 if it did not.
             ended: When it ended.
         """
         return cls(

@@ -1,4 +1,4 @@
-"""How long a driver puts up with a storage that takes nothing: pure, fed with times."""
+"""How long the driver waits for a storage that takes nothing. Pure: the caller passes the time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _LONGEST_PAUSE = 8.0
 
 
 class Outage:
-    """A time in which storage refuses what a driver writes, or does not answer.
+    """A time in which storage refuses the driver's writes, or does not answer.
 
     Args:
-        patience: Seconds after which there is no more hope.
+        patience: Seconds until the outage is hopeless.
     """
 
     def __init__(self, patience: float) -> None:
@@ -28,14 +28,14 @@ class Outage:
         return self._since is not None
 
     def failed(self, error: Exception, now: float) -> bool:
-        """Take in that a write failed.
+        """Note that a write failed.
 
         Args:
             error: What storage raised.
-            now: The time of a clock that only goes forward.
+            now: Seconds of a clock that only goes forward.
 
         Returns:
-            Whether the outage begins with it.
+            Whether the outage begins now.
         """
         self.error = error
         self._next = now + self._pause
@@ -46,7 +46,7 @@ class Outage:
         return True
 
     def worked(self) -> None:
-        """Take in that storage took all there was to write."""
+        """Note that storage took everything that was due."""
         self._since = None
         self._pause = _FIRST_PAUSE
 

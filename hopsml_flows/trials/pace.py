@@ -7,7 +7,7 @@ import math
 __all__ = ["trials_ahead"]
 
 LONG_SECONDS = 1.0
-"""A trial as long as this does not notice that its worker waited for the driver."""
+"""From this duration on, the wait of a worker for the driver does not matter."""
 
 COVER_SECONDS = 0.2
 MOST_PER_WORKER = 16
@@ -16,8 +16,8 @@ MOST_PER_WORKER = 16
 def trials_ahead(workers: int, mean_seconds: float | None) -> int:
     """Trials to submit beyond those that can run, so that no worker waits for the driver.
 
-    Only short trials are worth it: what waits at a worker behind a long trial could have run on
-    another one.
+    Only short trials are submitted ahead: a trial that waits behind a long one could run on another
+    worker.
 
     Args:
         workers: Trials that can run at once.

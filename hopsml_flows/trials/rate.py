@@ -1,4 +1,4 @@
-"""How often something may be done: many times at first, then so many times a second. Pure."""
+"""How often something may be done: a burst at first, then a number of times per second. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ __all__ = ["Rate"]
 
 
 class Rate:
-    """A token bucket; its clock is the caller's.
+    """A token bucket; the caller passes the time.
 
     Args:
-        burst: So many may be done at once, and again after a rest.
-        per_second: So many a second from then on.
+        burst: Times that it may be done at once, and again after a rest.
+        per_second: Times per second from then on.
     """
 
     __slots__ = ("_at", "_burst", "_left", "_per_second")
@@ -37,5 +37,5 @@ class Rate:
 
     @property
     def again(self) -> float:
-        """When it may be done again, by the clock, if nobody does it before."""
+        """When it may be done again, by the caller's clock, if it is not done before."""
         return self._at + max(0.0, 1.0 - self._left) / self._per_second

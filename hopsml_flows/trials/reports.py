@@ -35,7 +35,7 @@ class Reports:
         self.last: Report | None = None
 
     def add(self, metric: object, step: object = None) -> Report:
-        """Take in a report.
+        """Add a report.
 
         Args:
             metric: A number, or what holds a single one: a NumPy scalar, a tensor. NaN and

@@ -18,7 +18,7 @@ __all__ = ["ExperimentResult", "RunResult", "SearchResult"]
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """An experiment that is over.
+    """The result of an experiment.
 
     Verbs return one of its two kinds, :class:`SearchResult` and :class:`RunResult`. Each is also
     the tuple that the verb returned in HopsML.
@@ -28,7 +28,7 @@ class ExperimentResult:
         function: The verb that ran it.
         path: The experiment's directory: a local path or a URL.
         state: FINISHED, FAILED or KILLED.
-        direction: Which way is better, or None where nothing is optimized.
+        direction: Which way is better, or None if nothing is optimized.
         best: The best trial, or None.
         trials: All trials, in order.
         duration: Seconds from start to end.

@@ -1,4 +1,4 @@
-"""What a trial took of the machine's devices while it ran: means and peaks."""
+"""How much of the machine's devices a trial used while it ran: means and peaks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class MeanPeak:
     """Two figures of what was sampled.
 
     Args:
-        mean: The mean over the time that was sampled.
-        peak: The highest sample; what rose and fell between two samples is not in it.
+        mean: The mean over the sampled time.
+        peak: The highest sample; a peak between two samples is missed.
     """
 
     mean: float
@@ -24,15 +24,15 @@ class MeanPeak:
 
 @dataclass(frozen=True, slots=True)
 class GpuUsage:
-    """What was seen of a GPU: of all of it, whoever used it.
+    """Usage of a whole GPU, whichever processes used it.
 
     Args:
         index: Its place among the machine's GPUs in NVML's order; None for a MIG slice.
         uuid: Its identifier.
-        name: The product's name, or None where NVML does not say.
-        memory_total: Its memory in bytes, or None where NVML does not say.
-        utilization: Percent of time that anything ran on it; None where NVML does not say.
-        memory: Memory taken, in bytes; None where NVML does not say.
+        name: The product's name, or None if NVML does not say.
+        memory_total: Its memory in bytes, or None if NVML does not say.
+        utilization: Percent of time that anything ran on it; None if NVML does not say.
+        memory: Memory taken, in bytes; None if NVML does not say.
     """
 
     index: int | None
@@ -45,10 +45,10 @@ class GpuUsage:
 
 @dataclass(frozen=True, slots=True)
 class DeviceUsage:
-    """What a trial took of the machine, sampled while it ran.
+    """How much of the machine a trial used, sampled while it ran.
 
     Args:
-        samples: How often that was, the trial's end included.
+        samples: Number of samples, with that at the trial's end.
         cpu: Percent of a processor core that the trial's processes took; 200 is two cores.
         memory: Resident memory of the trial's processes, in bytes; pages that processes share
             count in each.

@@ -18,6 +18,7 @@ from hopsml_flows.trials import (
     trial_name,
 )
 from hopsml_flows.values.plain import json_value, without_floats
+from tests.loops import finish, lose, start
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -68,7 +69,7 @@ def test_the_loop_accounts_for_every_trial_whatever_happens_to_them(data, worker
     loop = TrialLoop(search, direction=Direction.MAX, retries=retries)
     running, metrics, failures, losses = [], {}, set(), dict[int, int]()
     while not loop.finished:
-        running += loop.start(workers)
+        running += start(loop, workers)
         assert 0 < len(running) <= 2 * workers + 2
         assert loop.counts.running == min(len(running), workers)
         trial = running.pop(data.draw(st.integers(0, len(running) - 1)))
@@ -76,13 +77,14 @@ def test_the_loop_accounts_for_every_trial_whatever_happens_to_them(data, worker
         if event == "lost":
             losses[trial.number] = losses.get(trial.number, 0) + 1
             assert trial.attempt == losses[trial.number]
-            if loop.lost(trial.number, "killed") is not None:
+            if lose(loop, trial.number, "killed") is not None:
                 assert losses[trial.number] == retries + 1
                 failures.add(trial.number)
             continue
         good = event == "good"
         metric = data.draw(st.floats(-1e9, 1e9)) if good else None
-        loop.done(
+        finish(
+            loop,
             TrialResult(
                 trial.number,
                 trial.name,
@@ -90,7 +92,7 @@ def test_the_loop_accounts_for_every_trial_whatever_happens_to_them(data, worker
                 State.FINISHED if good else State.FAILED,
                 metric,
                 failure=None if good else Failure("E", "bad"),
-            )
+            ),
         )
         if good:
             metrics[trial.number] = metric

@@ -30,6 +30,7 @@ from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking import end_events, open_progress, trial_events
 from hopsml_flows.trials import State
 from hopsml_flows.values.plain import image_key, is_jsonable
+from tests.loops import start
 
 PATHS = ExperimentPaths("values-1")
 
@@ -135,7 +136,7 @@ def driver_of(plan, left):
 
 def begun(loop):
     """All trials that a search has, if they are asked for at once."""
-    return loop.start(10**6)
+    return start(loop, 10**6)
 
 
 def carry_out(project, trials):

@@ -9,6 +9,7 @@ from hopsml_flows.driver.report import generation_line
 from hopsml_flows.search import DifferentialEvolution, Direction, Float, RandomSearch, SearchSpace
 from hopsml_flows.trials import Failure, Generation, State, Trial, TrialLoop, TrialResult
 from hopsml_flows.trials.generations import Generations
+from tests.loops import finish, lose, start
 
 LINE = SearchSpace({"x": Float(0.0, 1.0)})
 
@@ -143,10 +144,9 @@ def test_the_best_of_equal_metrics_is_the_trial_of_the_lowest_number():
 
 def test_trials_without_generations_have_none():
     loop = TrialLoop(RandomSearch(LINE, seed=1), direction=Direction.MAX, retries=0)
-    for trial in loop.start(20):
-        loop.done(result_of(trial, 1.0))
+    for trial in start(loop, 20):
+        assert finish(loop, result_of(trial, 1.0)) == []
     assert loop.finished
-    assert loop.generations() == []
 
 
 @pytest.mark.parametrize("updating", ["deferred", "immediate"])
@@ -159,11 +159,10 @@ def test_a_loop_goes_through_all_generations_in_order(updating, workers):
     finishing = random.Random(2)
     running, taken = [], []
     while not loop.finished:
-        running += loop.start(workers, ahead=2)
+        running += start(loop, workers, ahead=2)
         trial = running.pop(finishing.randrange(len(running)))
         assert trial.directory == f"generation.{(trial.number - 1) // 5}/{trial.name}"
-        loop.done(result_of(trial, trial.params["x"]))
-        taken += loop.generations()
+        taken += finish(loop, result_of(trial, trial.params["x"]))
     assert [over.number for over in taken] == [0, 1, 2, 3]
     assert [len(over.results) for over in taken] == [5] * 4
     assert [r.number for over in taken for r in over.results] == list(range(1, 21))
@@ -174,20 +173,18 @@ def test_a_loop_goes_through_all_generations_in_order(updating, workers):
 def test_a_loop_asks_a_deferred_search_for_no_more_than_its_generation():
     search = DifferentialEvolution(LINE, generations=2, population=5, seed=1)
     loop = TrialLoop(search, direction=Direction.MAX, retries=1)
-    first = loop.start(3, ahead=9)
+    first = start(loop, 3, ahead=9)
     assert [trial.generation for trial in first] == [0] * 5
     assert loop.population(0) == [trial.params for trial in first]
     for trial in first[:4]:
-        loop.done(result_of(trial, trial.params["x"]))
-    assert loop.start(3, ahead=9) == []
-    assert loop.lost(first[4].number, "killed") is None
-    (again,) = loop.start(3, ahead=9)
+        assert finish(loop, result_of(trial, trial.params["x"])) == []
+    assert start(loop, 3, ahead=9) == []
+    assert lose(loop, first[4].number, "killed") is None
+    (again,) = start(loop, 3, ahead=9)
     assert (again.number, again.attempt, again.generation) == (5, 2, 0)
     assert again.directory == first[4].directory
-    assert loop.generations() == []
-    loop.done(result_of(again, 1.0))
-    assert [over.number for over in loop.generations()] == [0]
-    assert [trial.generation for trial in loop.start(3, ahead=9)] == [1] * 5
+    assert [over.number for over in finish(loop, result_of(again, 1.0))] == [0]
+    assert [trial.generation for trial in start(loop, 3, ahead=9)] == [1] * 5
 
 
 def loop_with_failures(failing, **options):
@@ -195,12 +192,12 @@ def loop_with_failures(failing, **options):
     search = DifferentialEvolution(LINE, generations=5, population=4, seed=1, **options)
     loop = TrialLoop(search, direction=Direction.MAX, retries=0)
     while not loop.finished:
-        for trial in reversed(loop.start(4)):
+        for trial in reversed(start(loop, 4)):
             if trial.generation in failing or trial.number == 2:
                 failure = Failure("MemoryError", f"too large for {trial.number}")
-                loop.done(replace(result_of(trial, None), failure=failure))
+                finish(loop, replace(result_of(trial, None), failure=failure))
             else:
-                loop.done(result_of(trial, trial.params["x"]))
+                finish(loop, result_of(trial, trial.params["x"]))
     return loop
 
 
@@ -229,8 +226,8 @@ def test_a_loop_of_single_failures_has_not_failed():
     search = DifferentialEvolution(LINE, generations=2, population=4, seed=1)
     loop = TrialLoop(search, direction=Direction.MAX, retries=0)
     while not loop.finished:
-        for trial in loop.start(4):
-            loop.done(result_of(trial, None if trial.number % 4 else 0.5))
+        for trial in start(loop, 4):
+            finish(loop, result_of(trial, None if trial.number % 4 else 0.5))
     assert loop.counts.failed == 9
     assert loop.failure is None
 

@@ -46,7 +46,9 @@ def run(project, tmp_path):
             scratch=str(tmp_path),
             trial_timeout=timeout,
         )
-        process = Process("one", member, TWO, environment=changes.pop("environment", {}))
+        process = Process(
+            "one", member, TWO, "mirrored", environment=changes.pop("environment", {})
+        )
         abandoned = threading.Event()
         seats.reserve("tcp://w", "one", 1)
         for order in orders:
@@ -207,7 +209,7 @@ def test_a_missing_framework_is_said_where_the_process_runs(monkeypatch):
 
     monkeypatch.setattr(module, "lacks", lambda package: True)
     shape = replace(TWO, framework=Framework.PARAMETER_SERVER)
-    call = guarded(lambda: 1, Process("g", shape.leader, shape))
+    call = guarded(lambda: 1, Process("g", shape.leader, shape, "parameter_server"))
     with pytest.raises(MissingPackageError, match=r"experiment.parameter_server needs tensorflow"):
         call()
 
@@ -217,5 +219,5 @@ def test_errors_that_have_nothing_to_do_with_keras_stay_as_they_are():
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        guarded(train, Process("g", LEADER, TWO))()
+        guarded(train, Process("g", LEADER, TWO, "mirrored"))()
     assert issubclass(UnsuitableKerasError, RuntimeError)

@@ -19,7 +19,8 @@ from hopsml_flows.search import DifferentialEvolution, SearchSpace
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.storage.lease import take_lease
 from hopsml_flows.tracking import open_progress
-from hopsml_flows.trials import State, TrialResult
+from hopsml_flows.trials import SlotsFree, State, TrialResult
+from tests.loops import closed, start, submitted
 
 PATHS = ExperimentPaths("digits-1")
 BOUNDS = {"rate": [0.1, 0.2], "units": [1, 9]}
@@ -313,8 +314,9 @@ def test_what_is_done_is_taken_over_and_the_search_goes_on_behind_it(driver, upd
     assert [result.number for result in made.results] == list(range(1, 13))
     assert made.loop.counts.succeeded == 12
     assert made.loop.best.metric == search.best.value
-    assert made.loop.generations() == []  # they were reported by the run that was killed
-    started = made.loop.start(3)
+    said = made.loop.handle(SlotsFree(3))
+    assert closed(said) == []  # they were reported by the run that was killed
+    started = submitted(said)
     assert [trial.number for trial in started] == [13, 14, 15]
     assert [trial.params for trial in started] == [p.params for p in search.ask(3)]
 
@@ -325,7 +327,7 @@ def test_what_is_not_done_is_left_to_run(driver):
     assert [result.number for result in made.results] == [1, 3, 4, 6]
     assert made.loop.running == 2
     assert not made.loop.finished
-    assert made.loop.start(5) == []  # the generation waits for them
+    assert start(made.loop, 5) == []  # the generation waits for them
 
 
 def test_all_of_a_search_that_was_done_is_taken_over(driver):
@@ -341,7 +343,7 @@ def test_without_earlier_trials_it_begins_at_the_beginning(driver):
     made = driver(Earlier({}, {}))
     made.replay()
     assert made.results == []
-    assert [trial.number for trial in made.loop.start(2)] == [1, 2]
+    assert [trial.number for trial in start(made.loop, 2)] == [1, 2]
 
 
 def test_what_had_begun_is_run_with_what_it_began_with_though_the_search_has_changed(driver):

@@ -4,8 +4,30 @@ import itertools
 
 import pytest
 
-from hopsml_flows.search import Direction, ListSearch, RandomSearch, SearchSpace
-from hopsml_flows.trials import Failure, State, TrialLoop, TrialResult
+from hopsml_flows.search import (
+    DifferentialEvolution,
+    Direction,
+    ListSearch,
+    RandomSearch,
+    SearchSpace,
+)
+from hopsml_flows.trials import (
+    CloseGeneration,
+    Failure,
+    GiveUpTrial,
+    KeepResult,
+    SlotsFree,
+    State,
+    TrialDone,
+    TrialLoop,
+    TrialLost,
+    TrialReplayed,
+    TrialResult,
+    TrialReturned,
+    TrialStopped,
+    replay,
+)
+from tests.loops import finish, lose, start
 
 
 def loop_of(count=10, *, retries=1, direction=Direction.MAX, **options):
@@ -15,7 +37,13 @@ def loop_of(count=10, *, retries=1, direction=Direction.MAX, **options):
 
 def finished(trial, metric):
     return TrialResult(
-        trial.number, trial.name, trial.params, State.FINISHED, metric, directory=trial.directory
+        trial.number,
+        trial.name,
+        trial.params,
+        State.FINISHED,
+        metric,
+        directory=trial.directory,
+        generation=trial.generation,
     )
 
 
@@ -31,22 +59,22 @@ def numbers(trials):
 
 def test_no_more_trials_start_than_workers_can_run():
     loop, _ = loop_of(20)
-    assert numbers(loop.start(2)) == [1, 2]
-    assert loop.start(2) == []
+    assert numbers(start(loop, 2)) == [1, 2]
+    assert start(loop, 2) == []
 
 
 def test_a_search_that_does_not_learn_is_kept_ahead_of_the_workers_on_request():
     loop, _ = loop_of(20)
-    assert numbers(loop.start(2, ahead=4)) == [1, 2, 3, 4, 5, 6]
-    assert loop.start(2, ahead=4) == []
+    assert numbers(start(loop, 2, ahead=4)) == [1, 2, 3, 4, 5, 6]
+    assert start(loop, 2, ahead=4) == []
 
 
 def test_only_as_many_trials_count_as_running_as_there_are_workers():
     loop, _ = loop_of(20)
-    started = loop.start(2, ahead=4)
+    started = start(loop, 2, ahead=4)
     assert loop.counts.running == 2
     for trial in started[:5]:
-        loop.done(finished(trial, 0.1))
+        finish(loop, finished(trial, 0.1))
     assert loop.counts.running == 1
 
 
@@ -55,20 +83,20 @@ def test_a_search_that_learns_is_asked_only_for_free_workers():
         adaptive = True
 
     loop = TrialLoop(Learning([{"x": i} for i in range(9)]), direction=Direction.MAX, retries=0)
-    first, second = loop.start(2, ahead=4)
-    assert loop.start(2, ahead=4) == []
-    loop.done(finished(first, 1.0))
-    assert numbers(loop.start(2)) == [3]
-    loop.done(finished(second, 1.0))
+    first, second = start(loop, 2, ahead=4)
+    assert start(loop, 2, ahead=4) == []
+    finish(loop, finished(first, 1.0))
+    assert numbers(start(loop, 2)) == [3]
+    finish(loop, finished(second, 1.0))
     assert loop.counts.running == 1
 
 
 def test_a_freed_place_is_filled_in_the_searchs_order():
     loop, _ = loop_of(20)
-    started = loop.start(1, ahead=3)
-    loop.done(finished(started[2], 0.1))
-    loop.done(finished(started[0], 0.1))
-    assert numbers(loop.start(1, ahead=3)) == [5, 6]
+    started = start(loop, 1, ahead=3)
+    finish(loop, finished(started[2], 0.1))
+    finish(loop, finished(started[0], 0.1))
+    assert numbers(start(loop, 1, ahead=3)) == [5, 6]
 
 
 def test_every_trial_is_started_once_and_the_loop_ends():
@@ -76,10 +104,10 @@ def test_every_trial_is_started_once_and_the_loop_ends():
     seen = []
     running = []
     while not loop.finished:
-        running += loop.start(2)
+        running += start(loop, 2)
         trial = running.pop()
         seen.append(trial.number)
-        loop.done(finished(trial, float(trial.number)))
+        finish(loop, finished(trial, float(trial.number)))
     assert sorted(seen) == list(range(1, 26))
     assert search.finished
     assert loop.best.number == 25
@@ -89,22 +117,22 @@ def test_every_trial_is_started_once_and_the_loop_ends():
 def test_trials_are_named_in_the_signatures_order_and_have_a_directory_of_that_name():
     search = ListSearch([{"b": 1, "a": 2}])
     loop = TrialLoop(search, direction=Direction.MAX, retries=0, order=("a", "b"))
-    (trial,) = loop.start(1)
+    (trial,) = start(loop, 1)
     assert trial.name == trial.directory == "0001-a=2-b=1"
     assert trial.attempt == 1
 
 
 def test_without_a_directory_of_its_own_a_trial_uses_the_experiments():
     loop, _ = loop_of(1, own_directory=False)
-    (trial,) = loop.start(1)
+    (trial,) = start(loop, 1)
     assert trial.directory == ""
     assert trial.name == "0001-x=0"
 
 
 def test_the_direction_decides_the_best_trial():
     loop, _ = loop_of(3, direction=Direction.MIN)
-    for trial, metric in zip(loop.start(3), (2.0, -1.0, 5.0), strict=True):
-        loop.done(finished(trial, metric))
+    for trial, metric in zip(start(loop, 3), (2.0, -1.0, 5.0), strict=True):
+        finish(loop, finished(trial, metric))
     assert loop.best.metric == -1.0
 
 
@@ -112,28 +140,28 @@ def test_the_direction_decides_the_best_trial():
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_of_equal_metrics_the_trial_of_the_lowest_number_is_the_best(direction, order):
     loop, search = loop_of(3, direction=direction)
-    trials = loop.start(3)
+    trials = start(loop, 3)
     for place in order:
-        loop.done(finished(trials[place], 0.5))
+        finish(loop, finished(trials[place], 0.5))
     assert loop.best.number == search.best.proposal.id == 1
 
 
 def test_a_better_metric_is_the_best_whatever_the_trials_number():
     loop, _ = loop_of(3)
-    first, second, third = loop.start(3)
+    first, second, third = start(loop, 3)
     for trial, metric in [(second, 1.0), (third, 2.0), (first, 1.0)]:
-        loop.done(finished(trial, metric))
+        finish(loop, finished(trial, metric))
     assert loop.best.number == 3
 
 
 def test_a_failure_is_counted_remembered_and_told_and_the_others_go_on():
     loop, search = loop_of(4)
-    first, second, third, fourth = loop.start(4)
-    loop.done(finished(first, 1.0))
-    loop.done(failed(second, "first"))
-    loop.done(failed(third, "second"))
+    first, second, third, fourth = start(loop, 4)
+    finish(loop, finished(first, 1.0))
+    finish(loop, failed(second, "first"))
+    finish(loop, failed(third, "second"))
     assert not loop.finished
-    loop.done(finished(fourth, 0.5))
+    finish(loop, finished(fourth, 0.5))
     assert loop.finished
     assert (loop.counts.succeeded, loop.counts.failed, loop.counts.done) == (2, 2, 4)
     assert loop.first_failure.failure.message == "first"
@@ -143,17 +171,17 @@ def test_a_failure_is_counted_remembered_and_told_and_the_others_go_on():
 
 def test_the_first_failure_is_the_one_of_the_lowest_number_whichever_ends_first():
     loop, _ = loop_of(3)
-    first, second, third = loop.start(3)
-    loop.done(failed(second, "second"))
-    loop.done(failed(first, "first"))
-    loop.done(failed(third, "third"))
+    first, second, third = start(loop, 3)
+    finish(loop, failed(second, "second"))
+    finish(loop, failed(first, "first"))
+    finish(loop, failed(third, "third"))
     assert loop.first_failure.failure.message == "first"
 
 
 def test_if_all_fail_there_is_no_best():
     loop, search = loop_of(2)
-    for trial in loop.start(2):
-        loop.done(failed(trial))
+    for trial in start(loop, 2):
+        finish(loop, failed(trial))
     assert loop.finished
     assert loop.best is None
     assert search.best is None
@@ -161,8 +189,8 @@ def test_if_all_fail_there_is_no_best():
 
 def test_a_trial_may_succeed_without_a_metric():
     loop, search = loop_of(1)
-    (trial,) = loop.start(1)
-    loop.done(finished(trial, None))
+    (trial,) = start(loop, 1)
+    finish(loop, finished(trial, None))
     assert loop.finished
     assert loop.counts.succeeded == 1
     assert loop.best is None
@@ -171,20 +199,20 @@ def test_a_trial_may_succeed_without_a_metric():
 
 def test_a_lost_trial_is_tried_again_before_new_ones_with_the_next_attempt():
     loop, search = loop_of(20, retries=1)
-    started = loop.start(2)
-    assert loop.lost(started[1].number, "killed") is None
-    (again,) = loop.start(2)
+    started = start(loop, 2)
+    assert lose(loop, started[1].number, "killed") is None
+    (again,) = start(loop, 2)
     assert (again.number, again.name, again.attempt) == (2, started[1].name, 2)
     search.tell(2, 1.0)  # a search takes one result for a proposal: it had none yet
 
 
 def test_a_lost_trial_keeps_the_loop_unfinished_until_it_is_back():
     loop, _ = loop_of(1, retries=1)
-    (trial,) = loop.start(1)
-    loop.lost(1, "killed")
+    (trial,) = start(loop, 1)
+    lose(loop, 1, "killed")
     assert not loop.finished
-    (again,) = loop.start(1)
-    loop.done(finished(again, 1.0))
+    (again,) = start(loop, 1)
+    finish(loop, finished(again, 1.0))
     assert loop.finished
     assert loop.best.number == trial.number
 
@@ -192,10 +220,10 @@ def test_a_lost_trial_keeps_the_loop_unfinished_until_it_is_back():
 def test_a_trial_lost_more_often_than_retries_allow_has_failed():
     loop, _ = loop_of(1, retries=2)
     for _ in range(2):
-        loop.start(1)
-        assert loop.lost(1, "killed") is None
-    loop.start(1)
-    result = loop.lost(1, "killed again")
+        start(loop, 1)
+        assert lose(loop, 1, "killed") is None
+    start(loop, 1)
+    result = lose(loop, 1, "killed again")
     assert result.state is State.FAILED
     assert result.attempt == 3
     assert str(result.failure) == "WorkerLostError: killed again"
@@ -206,25 +234,74 @@ def test_a_trial_lost_more_often_than_retries_allow_has_failed():
 
 def test_without_retries_a_lost_trial_has_failed_at_once():
     loop, _ = loop_of(1, retries=0)
-    loop.start(1)
-    assert loop.lost(1, "killed").state is State.FAILED
+    start(loop, 1)
+    assert lose(loop, 1, "killed").state is State.FAILED
 
 
 def test_a_search_that_ends_early_ends_the_loop():
     search = RandomSearch(SearchSpace({"x": ["a", "b"]}), samples=10, seed=0)
     loop = TrialLoop(search, direction=Direction.MAX, retries=0)
-    started = loop.start(8)
+    started = start(loop, 8)
     for trial in started:
-        loop.done(finished(trial, 1.0))
+        finish(loop, finished(trial, 1.0))
     assert len(started) == 2
     assert loop.finished
 
 
 def test_a_trial_that_storage_interrupted_runs_again_as_the_same_attempt_and_says_so():
     loop, _ = loop_of(1)
-    (trial,) = loop.start(1)
+    (trial,) = start(loop, 1)
     assert not trial.may_have_begun
-    loop.again(trial.number)
-    (again,) = loop.start(1)
+    loop.handle(TrialReturned(trial.number))
+    (again,) = start(loop, 1)
     assert (again.number, again.attempt, again.may_have_begun) == (1, 1, True)
     assert again.directory == trial.directory
+
+
+def test_a_stopped_trial_has_failed_whatever_attempts_it_has_left():
+    loop, search = loop_of(2, retries=5)
+    first, second = start(loop, 2)
+    (gave_up,) = loop.handle(TrialStopped(first.number, "not promising", started=1.0, ended=3.0))
+    assert gave_up == GiveUpTrial(first, gave_up.result)
+    assert str(gave_up.result.failure) == "TrialStoppedError: not promising"
+    assert gave_up.result.duration == 2.0
+    finish(loop, finished(second, 1.0))
+    assert loop.finished
+    assert search.finished
+    assert (loop.counts.succeeded, loop.counts.failed) == (1, 1)
+
+
+def test_a_replayed_result_counts_and_nothing_follows_from_it():
+    loop, search = loop_of(1)
+    (trial,) = start(loop, 1)
+    assert loop.handle(TrialReplayed(finished(trial, 0.5))) == []
+    assert loop.finished
+    assert search.best.value == loop.best.metric == 0.5
+
+
+def test_a_generation_closes_with_its_last_trial_after_that_is_kept():
+    search = DifferentialEvolution(
+        SearchSpace({"x": [0.0, 1.0]}), generations=1, population=4, seed=0
+    )
+    loop = TrialLoop(search, direction=Direction.MAX, retries=0)
+    *others, last = start(loop, 4)
+    for trial in others:
+        finish(loop, finished(trial, 1.0))
+    kept, over = loop.handle(TrialDone(finished(last, 2.0)))
+    assert kept == KeepResult(finished(last, 2.0))
+    assert isinstance(over, CloseGeneration)
+    assert over.generation.best.number == last.number
+
+
+def test_a_log_replays_to_the_same_instructions():
+    log = []
+    loop, _ = loop_of(3, record=lambda event, said: log.append((event, list(said))))
+    first, second = start(loop, 2)
+    lose(loop, first.number, "killed")
+    finish(loop, failed(second))
+    while not loop.finished:
+        for trial in start(loop, 2):
+            finish(loop, finished(trial, 1.0))
+    assert [type(event) for event, _ in log[:3]] == [SlotsFree, TrialLost, TrialDone]
+    again, _ = loop_of(3)
+    assert replay(again, [event for event, _ in log]) == [said for _, said in log]

@@ -59,7 +59,7 @@ def guarded(function: Callable[..., Any], process: Process) -> Callable[..., Any
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        verb = f"experiment.{process.shape.framework.verb}"
+        verb = f"experiment.{process.verb}"
         check_packages(process.shape, verb, socket.gethostname())
         try:
             returned = function(*args, **kwargs)

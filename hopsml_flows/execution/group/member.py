@@ -23,6 +23,7 @@ class Process:
         group: Identifier of the attempt of the group.
         member: Which process it is.
         shape: The group.
+        verb: The verb that runs it, for errors.
         several_hosts: Whether the group's processes run on more than one machine.
         environment: Environment variables of the user's, for all processes.
     """
@@ -30,6 +31,7 @@ class Process:
     group: str
     member: Member
     shape: GroupShape
+    verb: str
     several_hosts: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 

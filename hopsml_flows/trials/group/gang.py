@@ -1,340 +1,244 @@
-"""The group of processes that one distributed trial is: who is in it, and when it is over. Pure.
+"""One attempt of a distributed trial: when its members begin, and when they end. Pure.
 
-:class:`Gang` is told what its processes do and says what to do with them; it has no clock, starts
-nothing and stops nothing.
+:class:`Gang` takes events and answers with instructions; the driver does the I/O.
+docs/state-machines.md draws it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum, StrEnum
-from typing import Any
 
 from hopsml_flows.errors import NotServingError, TrialTimeoutError
-from hopsml_flows.trials.model import Failure, TrialResult
+from hopsml_flows.trials.group.gang_messages import (
+    AbandonMembers,
+    BeginMembers,
+    ClockTicked,
+    EndGroup,
+    GangEvent,
+    GangInstruction,
+    MemberEnded,
+    MemberMoved,
+    Phase,
+    ProcessEnd,
+    SeatLost,
+    StopMembers,
+    StopRequested,
+    Verdict,
+)
+from hopsml_flows.trials.group.shape import Framework, GroupShape, Member, Role
+from hopsml_flows.trials.model import Failure
+from hopsml_flows.trials.state_machine import Recorder, ignore
 
-__all__ = [
-    "Framework",
-    "Gang",
-    "GroupShape",
-    "Member",
-    "Order",
-    "Phase",
-    "ProcessEnd",
-    "Role",
-    "Verdict",
-    "is_symptom",
-]
+__all__ = ["Gang", "is_symptom"]
 
 GATHER_SECONDS = 30.0
-"""Longest wait until all processes of a group have their workers to themselves."""
+"""Longest wait until all members of a group have their workers to themselves."""
 
 HEAD_START_SECONDS = 0.2
-"""Time between the begin of the processes that are connected to and that of those that connect.
+"""Time between the begin of the members that are connected to and that of those that connect.
 
-Who comes before the other listens tries again later: after a second with gRPC, on which TensorFlow
-builds.
+A member that comes before the other listens tries again later: after a second with gRPC, on which
+TensorFlow builds.
 """
 
 LATE_WORKER_SECONDS = 60.0
 """Longest wait for workers after the chief has returned."""
 
 LATE_EVALUATOR_SECONDS = 30.0
-"""Longest wait for the evaluator after the chief has returned: the last checkpoint is its own."""
+"""Longest wait for the evaluator after the chief has returned: it evaluates the last checkpoint."""
 
-
-class Role(StrEnum):
-    """What a process of a group does; TensorFlow's words."""
-
-    CHIEF = "chief"
-    WORKER = "worker"
-    PS = "ps"
-    EVALUATOR = "evaluator"
-
-
-class Framework(StrEnum):
-    """Whose environment variables the processes get."""
-
-    MIRRORED = "mirrored"
-    PARAMETER_SERVER = "parameter_server"
-    TORCH = "torch"
-    ANY = "any"  # TensorFlow's and PyTorch's: a search does not say what its trials use
-
-    @property
-    def verb(self) -> str:
-        """The verb that runs such a group."""
-        return "distributed" if self is Framework.TORCH else self.value
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A process of a group.
-
-    Args:
-        role: What it does.
-        index: From 0, among those with that role.
-    """
-
-    role: Role
-    index: int
-
-    def __str__(self) -> str:
-        return f"{self.role.value}-{self.index}"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupShape:
-    """Which processes a group has.
-
-    Args:
-        framework: Whose environment variables they get.
-        workers: Training processes; except with parameter servers, the chief is one of them.
-        ps: Parameter servers.
-        evaluator: Whether there is an evaluator besides.
-    """
-
-    framework: Framework
-    workers: int
-    ps: int = 0
-    evaluator: bool = False
-
-    @property
-    def trainers(self) -> tuple[Member, ...]:
-        """The processes that train together, in the order of their ranks; the first one leads."""
-        if self.framework is Framework.TORCH:
-            return tuple(Member(Role.WORKER, index) for index in range(self.workers))
-        beside = self.workers if self.framework is Framework.PARAMETER_SERVER else self.workers - 1
-        return (Member(Role.CHIEF, 0), *(Member(Role.WORKER, index) for index in range(beside)))
-
-    @property
-    def servers(self) -> tuple[Member, ...]:
-        """The parameter servers."""
-        return tuple(Member(Role.PS, index) for index in range(self.ps))
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """All processes, the leader first."""
-        evaluators = (Member(Role.EVALUATOR, 0),) if self.evaluator else ()
-        return (*self.trainers, *self.servers, *evaluators)
-
-    @property
-    def leader(self) -> Member:
-        """The process whose outputs and events are the trial's."""
-        return self.trainers[0]
-
-    @property
-    def listeners(self) -> tuple[Member, ...]:
-        """The processes that the others connect to."""
-        if self.framework is Framework.PARAMETER_SERVER:
-            return (*self.trainers[1:], *self.servers)
-        return (self.leader,)
-
-    @property
-    def needs_gpu(self) -> tuple[Member, ...]:
-        """The processes that get GPUs where there are any."""
-        if self.framework is Framework.PARAMETER_SERVER:
-            return self.trainers[1:]  # its chief hands out the work, and computes nothing
-        return self.trainers
-
-    @property
-    def needs_legacy_keras(self) -> bool:
-        """Whether Keras 3 cannot train in such a group."""
-        if self.framework is Framework.TORCH:
-            return False
-        return len(self.trainers) > 1
-
-    @property
-    def counts(self) -> dict[str, Any]:
-        """The group as the arguments that make it, for the record."""
-        if self.framework is Framework.ANY:
-            return {"processes_per_trial": self.workers}
-        counts: dict[str, Any] = {"num_workers": self.workers, "evaluator": self.evaluator}
-        return {**counts, "num_ps": self.ps} if self.ps else counts
-
-    def __str__(self) -> str:
-        counts = [(sum(m.role is role for m in self.members), role.value) for role in Role]
-        return ", ".join(f"{count} {name}" for count, name in counts if count)
-
-
-class Phase(Enum):
-    """How far a process is, as its worker or the cluster says."""
-
-    EXPECTED = "not loaded"
-    ARRIVED = "waiting for the others"
-    RUNNING = "running"
-    FINISHED = "returned"
-    FAILED = "raised an exception"
-    DIED = "ended without a word"
-    STOPPED = "stopped with the group"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the process has not ended."""
-        return self in (Phase.EXPECTED, Phase.ARRIVED, Phase.RUNNING)
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether the group cannot go on after that."""
-        return self in (Phase.FAILED, Phase.DIED)
-
-
-class Order(Enum):
-    """What to do with the processes of a group."""
-
-    GO_ON = "go on"
-    STOP = "stop all"
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessEnd:
-    """How a process ended.
-
-    Args:
-        phase: FINISHED, FAILED, DIED or STOPPED.
-        result: What it said itself, or None.
-        reason: What others know of its end, or "".
-    """
-
-    phase: Phase
-    result: TrialResult | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of a group.
-
-    Args:
-        result: The leader's, where it has one.
-        failure: Why the group has failed; with it the trial.
-        lost: Why the group was lost, which another attempt may mend.
-    """
-
-    result: TrialResult | None = None
-    failure: Failure | None = None
-    lost: str | None = None
+STOP_SECONDS = 15.0
+"""Longest wait for the processes of a group to end; then their task runs are cancelled."""
 
 
 class Gang:
-    """One attempt of a group: all of it starts, or nothing; it ends together.
+    """One attempt of a group: all members begin, or none; they end together.
 
     Args:
-        shape: Which processes it has.
-        now: The time, in seconds of any clock that goes on evenly.
-        gather_seconds: Longest wait until all have arrived.
-
-    Attributes:
-        stopping: Whether all were told to stop.
+        shape: Which members the group has.
+        gather_seconds: Longest wait until all have arrived, from the first tick of the clock.
+        record: Called with each event and its instructions, for a log.
     """
 
     def __init__(
-        self, shape: GroupShape, now: float, gather_seconds: float = GATHER_SECONDS
+        self,
+        shape: GroupShape,
+        gather_seconds: float = GATHER_SECONDS,
+        record: Recorder = ignore,
     ) -> None:
         self._shape = shape
-        self._began = now
         self._gather_seconds = gather_seconds
+        self._record = record
+        self._phases: dict[Member, Phase] = {}
+        self._ends: dict[Member, ProcessEnd] = {}
+        self._began: float | None = None
         self._gathered: float | None = None
         self._leader_done: float | None = None
+        self._stops_until: float | None = None
+        self._stop_reason: str | None = None
         self._found: Verdict | None = None
-        self.stopping = False
+        self._is_reported = False
 
-    def observe(self, phases: Mapping[Member, Phase], now: float) -> Order:
-        """Take in how far the processes are; say what to do.
+    @property
+    def open_members(self) -> tuple[Member, ...]:
+        """The members that have not ended."""
+        return tuple(member for member in self._shape.members if member not in self._ends)
+
+    @property
+    def begins_soon(self) -> bool:
+        """Whether a member has yet to begin."""
+        waits = (None, Phase.EXPECTED, Phase.ARRIVED)
+        return any(self._phases.get(member) in waits for member in self.open_members)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the members were told to stop."""
+        return self._stops_until is not None
+
+    def handle(self, event: GangEvent) -> list[GangInstruction]:
+        """Change the state by an event; return what the driver is to do, in order.
 
         Args:
-            phases: Each process's phase; those that are left out have not begun.
-            now: The time.
+            event: What happened. Only a tick of the clock makes members begin or the group end, so
+                that the order of the events before it does not matter.
         """
-        if self.stopping:
-            return Order.GO_ON
-        gathered = self._gathered is not None
-        order = self._training(phases, now) if gathered else self._gathering(phases, now)
-        self.stopping = order is Order.STOP
-        return order
+        instructions = self._answer(event)
+        self._record(event, instructions)
+        return instructions
 
-    def beginners(self, phases: Mapping[Member, Phase], now: float) -> list[Member]:
-        """The processes that are to begin: none before all have arrived.
+    def _answer(self, event: GangEvent) -> list[GangInstruction]:
+        match event:
+            case MemberMoved(member, phase):
+                if member not in self._ends:
+                    self._phases[member] = phase
+                return []
+            case MemberEnded(member, end):
+                self._end(member, end)
+                return []
+            case SeatLost(member, reason):
+                # Dask would wait for a worker of that very address to come back.
+                lost = self._end(member, ProcessEnd(Phase.DIED, reason=reason))
+                return [AbandonMembers((member,))] if lost else []
+            case StopRequested(reason, now):
+                self._stop_reason = reason
+                return [] if self.is_stopping else self._stop(now)
+            case ClockTicked(now):
+                return self._tick(now)
 
-        Args:
-            phases: Each process's phase.
-            now: The time.
-        """
-        if self._gathered is None or self.stopping:
+    def _end(self, member: Member, end: ProcessEnd) -> bool:
+        """Take in the end of a member; whether it is the first one of it."""
+        if member in self._ends:
+            return False
+        self._ends[member] = end
+        self._phases[member] = end.phase
+        return True
+
+    def _stop(self, now: float) -> list[GangInstruction]:
+        self._stops_until = now + STOP_SECONDS
+        still_open = self.open_members
+        return [StopMembers(still_open)] if still_open else []
+
+    def _tick(self, now: float) -> list[GangInstruction]:
+        """What follows from the phases at a time."""
+        if self._is_reported:
             return []
+        if self._began is None:
+            self._began = now
+        instructions: list[GangInstruction] = []
+        if self._stops_until is not None:
+            if now > self._stops_until and self.open_members:
+                instructions.append(AbandonMembers(self.open_members))
+        elif not self._goes_on(now, self._began):
+            instructions += self._stop(now)
+        elif beginners := self._beginners(now):
+            instructions.append(BeginMembers(beginners))
+        if not self.open_members:
+            self._is_reported = True
+            instructions.append(EndGroup(self._verdict()))
+        return instructions
+
+    def _goes_on(self, now: float, began: float) -> bool:
+        """Whether the group is not to be stopped."""
+        return self._gathers(now, began) if self._gathered is None else self._trains(now)
+
+    def _beginners(self, now: float) -> tuple[Member, ...]:
+        """The members that are to begin now: none before all have arrived."""
+        if self._gathered is None:
+            return ()
         early = now - self._gathered < HEAD_START_SECONDS
         those = self._shape.listeners if early else self._shape.members
-        return [member for member in those if phases.get(member) is Phase.ARRIVED]
+        return tuple(member for member in those if self._phases.get(member) is Phase.ARRIVED)
 
-    def judge(self, reports: Mapping[Member, ProcessEnd]) -> Verdict:
-        """Say what came of the group, when its processes have ended.
+    def _verdict(self) -> Verdict:
+        """What came of the group, whose members have all ended.
 
-        A leader that has returned has done what there was to do. Otherwise a process that died
-        outweighs exceptions, most of which its death causes; and an exception of the user's code
-        outweighs those that only say that another process is gone.
-
-        Args:
-            reports: How each process ended.
+        A leader that has returned has done what there was to do. Otherwise a stop by the driver
+        outweighs everything. A process that died outweighs exceptions, most of which its death
+        causes. An exception of the user's code outweighs those that only say that another process
+        is gone.
         """
-        leader = reports.get(self._shape.leader)
+        leader = self._ends.get(self._shape.leader)
         if leader is not None and leader.phase is Phase.FINISHED:
             return Verdict(result=leader.result)
+        if self._stop_reason is not None:
+            return Verdict(stopped=self._stop_reason)
+        reported = leader.result if leader and leader.phase is Phase.FAILED else None
         failures = {
-            member: report.result.failure
-            for member, report in reports.items()
-            if report.phase is Phase.FAILED and report.result and report.result.failure
+            member: end.result.failure
+            for member, end in self._ends.items()
+            if end.phase is Phase.FAILED and end.result and end.result.failure
         }
         for member, failure in failures.items():
             if failure.kind == TrialTimeoutError.__name__:
-                return Verdict(failure=_of(member, failure))
-        died = {m: r for m, r in reports.items() if r.phase is Phase.DIED}
+                return Verdict(failure=_of(member, failure), reported=reported)
+        died = {m: end for m, end in self._ends.items() if end.phase is Phase.DIED}
         if died:
-            return Verdict(lost="; ".join(f"{m}: {r.reason}" for m, r in died.items()))
+            return Verdict(lost="; ".join(f"{m}: {end.reason}" for m, end in died.items()))
         own = {m: f for m, f in failures.items() if not is_symptom(f)}
         for member, failure in own.items():
-            return Verdict(failure=_of(member, failure))
+            return Verdict(failure=_of(member, failure), reported=reported)
         if failures:
             return Verdict(lost="; ".join(f"{m}: {f}" for m, f in failures.items()))
         return self._found or Verdict(lost="its processes were stopped")
 
-    def _gathering(self, phases: Mapping[Member, Phase], now: float) -> Order:
-        if any(phase.is_bad for phase in phases.values()):
-            return Order.STOP
-        missing = [m for m in self._shape.members if phases.get(m) is not Phase.ARRIVED]
+    def _gathers(self, now: float, began: float) -> bool:
+        """Whether the members may still arrive, or have all arrived."""
+        if any(phase.is_bad for phase in self._phases.values()):
+            return False
+        missing = [m for m in self._shape.members if self._phases.get(m) is not Phase.ARRIVED]
         if not missing:
             self._gathered = now
-            return Order.GO_ON
-        if now - self._began > self._gather_seconds:
+            return True
+        if now - began > self._gather_seconds:
             names = ", ".join(map(str, missing))
             self._found = Verdict(
                 lost=f"{names} did not get ready to begin within {self._gather_seconds:g} s"
             )
-            return Order.STOP
-        return Order.GO_ON
+            return False
+        return True
 
-    def _training(self, phases: Mapping[Member, Phase], now: float) -> Order:
-        leader = phases.get(self._shape.leader)
-        if leader is Phase.FINISHED:
+    def _trains(self, now: float) -> bool:
+        """Whether the members that train are left alone."""
+        if self._phases.get(self._shape.leader) is Phase.FINISHED:
             if self._leader_done is None:
                 self._leader_done = now
-            return Order.GO_ON if self._is_awaited(phases, now - self._leader_done) else Order.STOP
-        if any(phase.is_bad for phase in phases.values()):
-            return Order.STOP
+            return self._is_awaited(now - self._leader_done)
+        if any(phase.is_bad for phase in self._phases.values()):
+            return False
         if self._shape.framework is Framework.PARAMETER_SERVER:
             for member in (*self._shape.trainers[1:], *self._shape.servers):
-                if phases.get(member) is Phase.FINISHED:
+                if self._phases.get(member) is Phase.FINISHED:
                     message = (
                         f"{member} returned while the chief was training: workers and parameter "
                         "servers serve until they are stopped, by hopsml_flows.distributed.serve()"
                     )
                     self._found = Verdict(failure=Failure(NotServingError.__name__, message))
-                    return Order.STOP
-        return Order.GO_ON
+                    return False
+        return True
 
-    def _is_awaited(self, phases: Mapping[Member, Phase], seconds: float) -> bool:
-        """Whether somebody may still work after the leader has returned."""
-        late = [m for m in self._shape.members if m in phases and phases[m].is_open]
+    def _is_awaited(self, seconds: float) -> bool:
+        """Whether a member may still work after the leader has returned."""
+        late = [m for m in self._shape.members if m in self._phases and self._phases[m].is_open]
         if self._shape.framework is not Framework.PARAMETER_SERVER and any(
             member.role is Role.WORKER for member in late
         ):
@@ -363,7 +267,7 @@ _SYMPTOMS = frozenset(
 _SYMPTOM = re.compile(
     r"closed by peer|reset by peer|broken pipe|collective ops is aborted"
     r"|coordination (service|agent)"
-    # somebody took the port, after all
+    # another program took the port
     r"|address already in use|could not start grpc server|EADDRINUSE",
     re.IGNORECASE,
 )

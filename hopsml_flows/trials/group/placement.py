@@ -1,4 +1,4 @@
-"""Which worker gets which process of a group, and which GPUs. Pure."""
+"""Which worker gets which member of a group, and which GPUs. Pure."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from hopsml_flows.trials.group.gang import GroupShape, Member
+from hopsml_flows.trials.group.shape import GroupShape, Member
 
 __all__ = ["Seat", "WorkerFacts", "gpu_shares", "placed"]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """What is known of a worker that might take a process.
+    """A worker that might run a member.
 
     Args:
         address: Its Dask address.
         host: The host that others reach it by.
         gpus: Identifiers of the GPUs that it sees.
-        busy: Whether it has something to do.
+        busy: Whether it has work.
     """
 
     address: str
@@ -30,7 +30,7 @@ class WorkerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a process will run.
+    """Where a member will run.
 
     Args:
         address: The worker's Dask address.

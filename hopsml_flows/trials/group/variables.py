@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hopsml_flows.trials.group.gang import Framework, GroupShape, Member, Role
+from hopsml_flows.trials.group.shape import Framework, GroupShape, Member, Role
 
 __all__ = ["ports_needed", "tf_config", "variables"]
 
@@ -55,7 +55,7 @@ def tf_config(
     hosts: Mapping[Member, str],
     ports: Mapping[Member, tuple[int, ...]],
 ) -> dict[str, Any] | None:
-    """What TensorFlow reads from ``TF_CONFIG``; None where a process trains alone.
+    """What TensorFlow reads from ``TF_CONFIG``; None if a process trains alone.
 
     An evaluator is no part of the cluster, as TensorFlow wants it: it only knows its task.
 
@@ -81,8 +81,8 @@ def _torch(
 ) -> dict[str, str]:
     leader = shape.leader
     rank = shape.trainers.index(member)
-    # One process a Dask worker, with its own GPUs alone visible: each is a node of its own to
-    # PyTorch, whose LOCAL_RANK says which of the visible devices to take.
+    # Each Dask worker runs one member, which sees only its own GPUs. To PyTorch each is a separate
+    # node; LOCAL_RANK says which of the visible devices to take.
     return {
         "MASTER_ADDR": hosts[leader].strip("[]"),
         "MASTER_PORT": str(ports[leader][-1]),
