@@ -14,7 +14,7 @@ from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
-from hopsml_flows.execution.trial_run import EventMakers, carried_out
+from hopsml_flows.execution.trial_run import EventMakers, run_trial
 
 __all__ = [
     "SYNC_SECONDS",
@@ -32,7 +32,6 @@ __all__ = [
     "TrialContext",
     "argument_defaults",
     "argument_order",
-    "carried_out",
     "check_names",
     "check_not_loading",
     "committed",
@@ -41,6 +40,7 @@ __all__ = [
     "evaluate",
     "packed",
     "packed_values",
+    "run_trial",
     "running_trial",
     "take_kept",
     "visible_gpus",

@@ -12,7 +12,7 @@ from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult, json_value
 
-__all__ = ["EventMakers", "carried_out"]
+__all__ = ["EventMakers", "run_trial"]
 
 SHOWN_SECONDS = 0.5
 """A trial on remote storage that is younger is not shown; bringing its files twice costs time."""
@@ -31,7 +31,7 @@ class EventMakers:
     end: Callable[[TrialResult], bytes]
 
 
-def carried_out(
+def run_trial(
     job: Job,
     trial: Trial,
     staging: Staging,

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
-from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, committed
+from hopsml_flows.execution import EventMakers, Job, Place, Staging, committed, run_trial
 from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.storage import TrialFiles
@@ -82,7 +82,7 @@ def _here(job: Job, order: Order) -> TrialResult:
     )
     log = job.project.full(job.paths.trial(order.trial.directory, TrialFiles.LOG))
     place = Place(values=lambda: pickle.loads(order.values))
-    return carried_out(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
+    return run_trial(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
 
 
 def _returned(result: TrialResult) -> TrialResult:
