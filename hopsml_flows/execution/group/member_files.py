@@ -21,7 +21,7 @@ from hopsml_flows.storage import GroupFiles, is_log
 from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidied", "working_place"]
+__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidy", "working_place"]
 
 _UNKEPT = "unkept"
 """Directory of a follower's scalars, and of events that only the leader's count for."""
@@ -176,7 +176,7 @@ def last_words(job: Job, trial: Trial, process: Process, text: str) -> None:
         persistently(lambda: job.project.replace(target, content), limit=limit)
 
 
-def tidied(job: Job, trial: Trial, process: Process) -> None:
+def tidy(job: Job, trial: Trial, process: Process) -> None:
     """Remove what nobody wants of a process that has ended, even where its driver is gone.
 
     What a next attempt may go on with stays.

@@ -12,7 +12,7 @@ from hopsml_flows.execution.call import Job
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.member import Process
-from hopsml_flows.execution.group.member_files import last_words, tidied
+from hopsml_flows.execution.group.member_files import last_words, tidy
 from hopsml_flows.execution.group.member_work import MemberWork
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.process.handle import TrainingProcess, overdue
@@ -84,7 +84,7 @@ def supervised(
             reason = too_much or f"its process {child.how_it_ended(known)}"
             stopped = child.was_ended and not too_much
             report = _unreported(child, work, seat, abandoned, reason, stopped=stopped)
-        tidied(job, trial, process)
+        tidy(job, trial, process)
         return report
     finally:
         own_seats.leave(worker, process.group)
