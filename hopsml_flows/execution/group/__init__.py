@@ -2,7 +2,7 @@
 
 from hopsml_flows.execution.group.guarded import check_packages
 from hopsml_flows.execution.group.member import Process, current_process, group_directory
-from hopsml_flows.execution.group.member_supervision import supervised
+from hopsml_flows.execution.group.member_supervision import supervise
 from hopsml_flows.execution.group.seats import Begin, SeatState, View, own_seats, removed
 
 __all__ = [
@@ -15,5 +15,5 @@ __all__ = [
     "group_directory",
     "own_seats",
     "removed",
-    "supervised",
+    "supervise",
 ]

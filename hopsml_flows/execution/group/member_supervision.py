@@ -21,13 +21,13 @@ from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.trial_run import EventMakers
 from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
 
-__all__ = ["supervised"]
+__all__ = ["supervise"]
 
 _LOOK_SECONDS = 0.1
 """How often a seat's orders are looked for while the process runs."""
 
 
-def supervised(
+def supervise(
     job: Job,
     trial: Trial,
     process: Process,
