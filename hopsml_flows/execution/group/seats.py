@@ -23,7 +23,7 @@ from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.group.member import group_directory
 from hopsml_flows.trials import Phase
 
-__all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "removed"]
+__all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "remove_shared"]
 
 LEASE_SECONDS = 60.0
 """A reservation whose task does not come is void after so long."""
@@ -189,7 +189,7 @@ def _kept_port() -> socket.socket:
     return held
 
 
-def removed(experiment_id: str, number: int) -> None:
+def remove_shared(experiment_id: str, number: int) -> None:
     """Remove what the processes of a trial shared on this machine.
 
     Args:
