@@ -129,7 +129,7 @@ class FollowerFiles:
     """What is kept of working directories is the leader's."""
 
     def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """The outputs; nobody asks for a follower's."""
+        """Return the outputs unchanged: only the leader's are kept."""
         return outputs
 
     def sync_also_in(self, seconds: float) -> None:
@@ -148,7 +148,7 @@ class FollowerFiles:
         return result
 
     def close(self) -> None:
-        """Bring nothing more by itself, and remove what nobody wants."""
+        """Stop bringing files, and remove the local directory."""
         if self._sync is not None:
             self._sync.stop()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -177,7 +177,7 @@ def last_words(job: Job, trial: Trial, process: Process, text: str) -> None:
 
 
 def tidy(job: Job, trial: Trial, process: Process) -> None:
-    """Remove what nobody wants of a process that has ended, even where its driver is gone.
+    """Remove a member's temporary files after it ended, even where its driver is gone.
 
     What a next attempt may go on with stays.
 

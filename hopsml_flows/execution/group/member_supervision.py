@@ -46,7 +46,7 @@ def supervise(
         process: The process.
         worker: Address of the worker.
         events: Makes the trial's event files.
-        abandoned: Says whether nobody waits for the process any more.
+        abandoned: Says whether the driver has stopped waiting for the process.
         lines: Gets levels and messages of its log, besides the file; or None.
         memory_limit: Bytes that the worker and the process may hold, or None.
 

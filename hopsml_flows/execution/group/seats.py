@@ -6,7 +6,7 @@ through Dask, in the worker's event loop, and never wait.
 
 A port is kept by a socket that is bound and does not listen. ``SO_REUSEPORT`` and ``SO_REUSEADDR``
 let those bind it too that set one of them: TensorFlow's gRPC server sets the first, PyTorch's
-store the second. Nobody gets it by asking for any free port.
+store the second. A program that asks for any free port does not get it.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Seats:
             ports: How many ports.
 
         Returns:
-            The ports; None where somebody has the seat.
+            The ports; None where the seat is taken.
         """
         with self._lock:
             seat = self._seats.get(worker)
