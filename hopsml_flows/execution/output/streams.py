@@ -7,8 +7,8 @@ child processes write there. A file rather than a pipe, because a C extension th
 holds the interpreter's lock would wait forever on a full pipe.
 
 Where several trials share a process (a worker with several threads, or one inside the driver)
-descriptors belong to no single trial: only the Python layer is used, and it tells trials apart by their
-context. The process's own streams are restored when its last trial ends. This module knows
+descriptors belong to no single trial: only the Python layer is used, and it tells trials apart by
+their context. The process's own streams are restored when its last trial ends. This module knows
 nothing of storage: it writes the local file it is given.
 """
 
