@@ -3,7 +3,7 @@
 from hopsml_flows.execution.call import Job, Place, evaluate
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
-from hopsml_flows.execution.files.commits import Damage, Earlier, committed, earlier_trials
+from hopsml_flows.execution.files.commits import Damage, Earlier, earlier_trials, read_committed
 from hopsml_flows.execution.files.keep_rules import FileRules
 from hopsml_flows.execution.files.kept_files import take_kept
 from hopsml_flows.execution.files.staging import Staging
@@ -34,12 +34,12 @@ __all__ = [
     "argument_order",
     "check_names",
     "check_not_loading",
-    "committed",
     "current_trial",
     "earlier_trials",
     "evaluate",
     "packed",
     "packed_values",
+    "read_committed",
     "run_trial",
     "running_trial",
     "take_kept",

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
-from hopsml_flows.execution import EventMakers, Job, Place, Staging, committed, run_trial
+from hopsml_flows.execution import EventMakers, Job, Place, Staging, read_committed, run_trial
 from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.storage import TrialFiles
@@ -48,7 +48,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
     # Where storage is remote, it is asked in any case: one that refuses is found out before hours
     # of training.
     if order.trial.may_have_begun or job.resumed or job.project.local_root is None:
-        done = committed(job.project, job.paths, order.trial)
+        done = read_committed(job.project, job.paths, order.trial)
         if done is not None:
             return done
     try:
