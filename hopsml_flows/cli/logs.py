@@ -107,7 +107,7 @@ def _for_terminal(text: bytes) -> bytes:
 
 
 def _wait(seconds: float) -> None:
-    """Wait, but not on behalf of nobody: ``hopsml logs … -f | head`` ends when head does."""
+    """Wait while the output has a reader: ``hopsml logs … -f | head`` ends when head does."""
     try:
         output = sys.stdout.fileno()
     except OSError:  # a stand-in

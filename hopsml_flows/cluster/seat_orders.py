@@ -12,7 +12,7 @@ from typing import Any
 
 import distributed
 
-from hopsml_flows.execution.group import Begin, SeatState, View, own_seats, removed
+from hopsml_flows.execution.group import Begin, SeatState, View, own_seats, remove_shared
 from hopsml_flows.trials import Phase, WorkerFacts
 
 __all__ = ["Seating"]
@@ -150,4 +150,4 @@ def _phase(group: str, dask_worker: distributed.Worker) -> Phase | None:
 
 async def _remove(experiment_id: str, trials: list[int]) -> None:
     for number in trials:
-        await asyncio.to_thread(removed, experiment_id, number)
+        await asyncio.to_thread(remove_shared, experiment_id, number)

@@ -34,7 +34,7 @@ from hopsml_flows.execution import (
     Earlier,
     Job,
     argument_order,
-    committed,
+    read_committed,
     take_kept,
 )
 from hopsml_flows.execution.current_directory import here
@@ -302,7 +302,7 @@ class Driver:
         project = self._plan.options.project
         try:
             taken = take_kept(project, self.paths, trial.directory)
-            result = committed(project, self.paths, trial) if taken else None
+            result = read_committed(project, self.paths, trial) if taken else None
         except Exception as error:
             if not is_of_storage(error):
                 raise
@@ -360,7 +360,7 @@ class Driver:
     ) -> TrialDone | TrialLost | None:
         """The end of a trial whose worker died: it may have committed a result before."""
         try:
-            result = committed(self._plan.options.project, self.paths, trial)
+            result = read_committed(self._plan.options.project, self.paths, trial)
         except Exception as unread:
             if not is_of_storage(unread):
                 raise

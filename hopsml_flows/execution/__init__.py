@@ -3,7 +3,7 @@
 from hopsml_flows.execution.call import IN_DRIVER, Job, Place, evaluate
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
-from hopsml_flows.execution.files.commits import Damage, Earlier, committed, earlier_trials
+from hopsml_flows.execution.files.commits import Damage, Earlier, earlier_trials, read_committed
 from hopsml_flows.execution.files.keep_rules import FileRules
 from hopsml_flows.execution.files.kept_files import take_kept
 from hopsml_flows.execution.files.staging import Staging
@@ -14,7 +14,7 @@ from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
-from hopsml_flows.execution.trial_run import EventMakers, carried_out
+from hopsml_flows.execution.trial_run import EventMakers, run_trial
 
 __all__ = [
     "IN_DRIVER",
@@ -33,15 +33,15 @@ __all__ = [
     "TrialContext",
     "argument_defaults",
     "argument_order",
-    "carried_out",
     "check_names",
     "check_not_loading",
-    "committed",
     "current_trial",
     "earlier_trials",
     "evaluate",
     "packed",
     "packed_values",
+    "read_committed",
+    "run_trial",
     "running_trial",
     "take_kept",
     "visible_gpus",

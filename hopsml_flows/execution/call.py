@@ -164,7 +164,7 @@ class Job:
 
     @property
     def function(self) -> Callable[..., Any]:
-        """The training function; unpacked once a process."""
+        """The training function; unpacked once per process."""
         if self._function is None:
             self._function = unpacked(self._packed, own_process=self._own_process)
         return self._function

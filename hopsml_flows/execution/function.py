@@ -102,7 +102,7 @@ _LOADED_PREFIX = "hopsml_loaded_"
 
 _LOADED = (_LOADED_PREFIX, "__prefect_loader_")
 """Prefixes of modules that were loaded from a file, here or by Prefect for a deployment's flow:
-nobody else can import them by name."""
+other processes cannot import them by name."""
 
 
 def is_loaded_from_file(module: str) -> bool:

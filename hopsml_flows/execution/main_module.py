@@ -63,7 +63,7 @@ def install_main(
 
 
 def install(name: str, members: Mapping[str, Any], file: str | None) -> None:
-    """Make a module with the objects that travelled by value; whatever else it has is looked up.
+    """Make a module with the objects that travelled by value; all else it has is looked up.
 
     Args:
         name: The module's name.

@@ -83,6 +83,6 @@ class Reporter:
         self._log.write("reporter", f"{msg}\n")
 
     def _check_running(self) -> None:
-        # A thread that the training function left behind would write where nobody reads.
+        # A thread that the training function left behind would write after the log was closed.
         if self._log.closed:
             raise NotInTrialError("the trial of this reporter is over")

@@ -1,8 +1,8 @@
 """The event file that a running trial's scalars of the project's own go to.
 
-Reported metrics and samples of the devices share one file beside whatever event files the
-training function writes. No TensorFlow is needed. A curve of which nobody could see all points is
-thinned: its points are written as they come at first, then so many a second, and always the last.
+Reported metrics and samples of the devices share one file beside the event files that the
+training function writes. No TensorFlow is needed. A curve with more points than can be seen is
+thinned: its points are written as they come at first, then so many per second, and always the last.
 """
 
 from __future__ import annotations

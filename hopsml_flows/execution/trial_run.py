@@ -13,7 +13,7 @@ from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult
 from hopsml_flows.values.plain import json_value
 
-__all__ = ["EventMakers", "carried_out"]
+__all__ = ["EventMakers", "run_trial"]
 
 SHOWN_SECONDS = 0.5
 """A trial on remote storage that is younger is not shown; bringing its files twice costs time."""
@@ -32,7 +32,7 @@ class EventMakers:
     end: Callable[[TrialResult], bytes]
 
 
-def carried_out(
+def run_trial(
     job: Job,
     trial: Trial,
     staging: Staging,

@@ -1,4 +1,4 @@
-"""Which experiment, and which trial of it, somebody means by what they typed.
+"""Which experiment, and which trial of it, the user means by what they typed.
 
 Listings alone decide wherever they can: no file of an experiment is read, and a full identifier
 costs one request.

@@ -1,7 +1,7 @@
 """Telling TensorBoard of trials that cannot do it themselves: their workers are gone.
 
 A trial writes the events of its start and its end. Where its process dies in between, TensorBoard
-would show it running for ever; the experiment's driver writes what is missing then, beside its
+would show it running forever; the experiment's driver writes what is missing then, beside its
 other work, and never fails because of it.
 """
 

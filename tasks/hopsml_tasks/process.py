@@ -12,7 +12,7 @@ from prefect.states import Cancelled, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import EventMakers, Job
-from hopsml_flows.execution.group import Process, supervised
+from hopsml_flows.execution.group import Process, supervise
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_sender
 from hopsml_flows.trials import Phase, Trial
@@ -40,7 +40,7 @@ def process(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the ru
     member: Process
     trial, member = pickle.loads(packed)  # from this run's own driver
     worker = distributed.get_worker()
-    report = supervised(
+    report = supervise(
         job,
         trial,
         member,

@@ -18,8 +18,8 @@ from hopsml_flows.execution import (
     Job,
     Place,
     Staging,
-    carried_out,
-    committed,
+    read_committed,
+    run_trial,
 )
 from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
@@ -57,7 +57,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
     # Where storage is remote, it is asked in any case: one that refuses is found out before hours
     # of training.
     if order.trial.may_have_begun or job.resumed or job.project.local_root is None:
-        done = committed(job.project, job.paths, order.trial)
+        done = read_committed(job.project, job.paths, order.trial)
         if done is not None:
             return done
     if job.isolation == IN_DRIVER:
@@ -95,7 +95,7 @@ def _here(job: Job, order: Order, place: Place) -> TrialResult:
     )
     log = job.project.full(job.paths.trial(order.trial.directory, TrialFiles.LOG))
     place = replace(place, values=lambda: pickle.loads(order.values))
-    return carried_out(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
+    return run_trial(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
 
 
 def _returned(result: TrialResult) -> TrialResult:

@@ -23,7 +23,7 @@ from hopsml_flows import experiment
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import InvalidSpaceError
-from hopsml_flows.execution import EventMakers, Job, Place, Staging, carried_out, earlier_trials
+from hopsml_flows.execution import EventMakers, Job, Place, Staging, earlier_trials, run_trial
 from hopsml_flows.plan.check import prepare
 from hopsml_flows.search import Categorical
 from hopsml_flows.storage import ExperimentPaths, Project
@@ -149,7 +149,7 @@ def carry_out(project, trials):
     for trial in trials:
         staging = Staging(project, PATHS, trial, local_logdir=False)
         makers = EventMakers(trial_events, end_events)
-        assert carried_out(job, trial, staging, Place(), makers).succeeded
+        assert run_trial(job, trial, staging, Place(), makers).succeeded
 
 
 def check_resume(verb, make, killed_after, **options):

@@ -9,7 +9,7 @@ import pickle
 import pytest
 
 from hopsml_flows.errors import DamagedFileError, StorageUnavailableError
-from hopsml_flows.execution import Staging, committed, earlier_trials
+from hopsml_flows.execution import Staging, earlier_trials, read_committed
 from hopsml_flows.storage import ExperimentPaths, TrialFiles, retries
 from hopsml_flows.trials import (
     DeviceUsage,
@@ -197,7 +197,7 @@ def test_a_damaged_commit_costs_its_trial_only(project, ran, damage):
     (found,) = left.damaged
     assert found.directory == "0002-x"
     assert found.error.file == project.full(outputs)
-    assert committed(project, PATHS, Trial(2, "0002-x", {}, directory="0002-x")) is None
+    assert read_committed(project, PATHS, Trial(2, "0002-x", {}, directory="0002-x")) is None
 
 
 @pytest.mark.parametrize("damage", ["", "[1]", "null", DEEP], ids=shortly)

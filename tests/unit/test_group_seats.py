@@ -14,7 +14,7 @@ import pytest
 from hopsml_flows import distributed
 from hopsml_flows.errors import MissingPackageError, NotInTrialError, UnsuitableKerasError
 from hopsml_flows.execution import EventMakers, Job, packed
-from hopsml_flows.execution.group import Begin, Process, SeatState, supervised
+from hopsml_flows.execution.group import Begin, Process, SeatState, supervise
 from hopsml_flows.execution.group import own_seats as seats
 from hopsml_flows.execution.group.guarded import guarded
 from hopsml_flows.execution.group.seats import Seats
@@ -59,7 +59,7 @@ def run(project, tmp_path):
             else:
                 begins = {"tcp://w": Begin({"RANK": "7"}, changes.get("gpus", ()))}
                 seats.tell("tcp://w", "one", order, begins)
-        return supervised(
+        return supervise(
             job,
             Trial(1, "0001", {}),
             process,

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from hopsml_flows.execution import Staging, committed, take_kept
+from hopsml_flows.execution import Staging, read_committed, take_kept
 from hopsml_flows.execution.files.kept_files import keep, kept_trials
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.trials import State, Trial, TrialResult
@@ -61,7 +61,7 @@ def test_a_kept_trial_is_done_when_it_is_taken_in(memory_project, keeps, kept, d
     trial = trial_of(directory)
     keeps(trial)
     assert take_kept(memory_project, PATHS) == [directory]
-    assert committed(memory_project, PATHS, trial).metric == 0.5
+    assert read_committed(memory_project, PATHS, trial).metric == 0.5
     assert memory_project.read(PATHS.trial(directory, "sub/model.bin")) == b"m" * 1000
     assert [file for file in kept.rglob("*") if file.is_file()] == []
     assert take_kept(memory_project, PATHS) == []
@@ -71,7 +71,7 @@ def test_of_several_attempts_the_last_is_taken_in(memory_project, keeps):
     keeps(trial_of(), 0.1)
     keeps(trial_of(attempt=2), 0.2)
     assert take_kept(memory_project, PATHS) == ["0001-x=1"]
-    assert committed(memory_project, PATHS, trial_of()).metric == 0.2
+    assert read_committed(memory_project, PATHS, trial_of()).metric == 0.2
 
 
 def test_a_trial_that_is_done_already_stays_as_it_is(memory_project, keeps):
@@ -79,14 +79,14 @@ def test_a_trial_that_is_done_already_stays_as_it_is(memory_project, keeps):
     take_kept(memory_project, PATHS)
     keeps(metric=0.2)
     take_kept(memory_project, PATHS)
-    assert committed(memory_project, PATHS, trial_of()).metric == 0.1
+    assert read_committed(memory_project, PATHS, trial_of()).metric == 0.1
 
 
 def test_a_trial_of_which_a_file_is_missing_is_not_taken_in(memory_project, keeps, kept):
     place = keeps()
     shutil.rmtree(f"{place}/sub")
     assert take_kept(memory_project, PATHS) == []
-    assert committed(memory_project, PATHS, trial_of()) is None
+    assert read_committed(memory_project, PATHS, trial_of()) is None
     assert list(kept.rglob(TrialFiles.OUTPUTS))
 
 
@@ -146,7 +146,7 @@ def test_on_a_full_local_disk_the_result_is_kept_and_the_directory_stays(full_di
 
     full_disk.free()
     assert take_kept(project, PATHS) == ["0001-x=1"]
-    assert committed(project, PATHS, trial_of()).metric == 0.5
+    assert read_committed(project, PATHS, trial_of()).metric == 0.5
     assert project.read(PATHS.trial("0001-x=1", TrialFiles.EVENTS_END)) == b"end"
     assert project.read(PATHS.trial("0001-x=1", TrialFiles.METRIC)) == b"0.5"
 

@@ -12,7 +12,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from hopsml_flows.execution import Job, Place, Staging, committed, evaluate, packed
+from hopsml_flows.execution import Job, Place, Staging, evaluate, packed, read_committed
 from hopsml_flows.execution.files import sync as sync_module
 from hopsml_flows.execution.files.sync import WHOLE_UP_TO, Sync
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, retries
@@ -362,7 +362,7 @@ def test_when_storage_stays_away_the_files_are_kept_and_the_failure_says_where(
     for file in kept.rglob("*"):
         if file.is_file():
             faulty.upload(file, here(file.relative_to(kept).as_posix()))
-    assert committed(faulty, PATHS, trial_of()).metric == 0.5
+    assert read_committed(faulty, PATHS, trial_of()).metric == 0.5
 
 
 def test_a_failure_of_its_own_is_not_hidden_by_the_storages(faulty, tmp_path, monkeypatch):
@@ -432,7 +432,7 @@ def test_whether_a_trial_is_committed_is_asked_again_while_storage_is_away(fault
     monkeypatch.setattr(retries, "PATIENCE_SECONDS", 30)
     Faulty.error = ConnectionError("no route")
     threading.Timer(0.2, lambda: setattr(Faulty, "error", None)).start()
-    assert committed(faulty, PATHS, trial_of()) is None
+    assert read_committed(faulty, PATHS, trial_of()) is None
 
 
 def test_a_trial_on_storage_leaves_its_log_and_files_there(faulty, tmp_path, monkeypatch):

@@ -101,7 +101,7 @@ class _Session:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, as a forked child must: its parent's threads may hold the lock."""
+        """Start again, as a forked child must: its parent's threads may hold the lock."""
         self._lock = threading.Lock()
         self._open = False
         self._devices: tuple[Device | None, ...] = ()
@@ -121,7 +121,7 @@ class _Session:
         try:
             return getattr(pynvml, function)(*arguments)
         except pynvml.NVMLError as error:
-            # Somebody else in this process has closed it more often than opened.
+            # Other code in this process has closed it more often than opened.
             if error.value == pynvml.NVML_ERROR_UNINITIALIZED:
                 self._open = False
             return None

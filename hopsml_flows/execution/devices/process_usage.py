@@ -37,7 +37,7 @@ class ProcessTree:
     """This process and its descendants, from now on.
 
     A process's time is its own and, once it has ended, its parent's: the sum over those that live
-    forgets nobody. Processes that were there before count from when they are first seen.
+    misses no process. Processes that were there before count from when they are first seen.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ def _since_boot() -> float:
 
 
 def _started(process: psutil.Process) -> float:
-    """When a process was started, in seconds since the boot; for ever ago if it has ended."""
+    """When a process was started, in seconds since the boot; 0 if it has ended."""
     try:
         return process.create_time() - psutil.boot_time()
     except psutil.Error:

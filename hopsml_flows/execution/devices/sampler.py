@@ -3,8 +3,8 @@
 One thread of the process looks, for whichever trial runs in it, and it alone talks to NVML: a
 driver that hangs costs samples, not trials. Between trials it sleeps. A trial that does nothing
 costs two looks at the process itself and nothing else: no thread, no file, no search for children.
-Samples belong to a trial that has its process for itself; where several share one, nobody could
-say whose the time and the memory are.
+Samples belong to a trial that has its process for itself; where several share one, time and
+memory cannot be told apart by trial.
 """
 
 from __future__ import annotations

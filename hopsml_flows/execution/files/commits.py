@@ -21,7 +21,7 @@ from hopsml_flows.trials import (
     stored_params,
 )
 
-__all__ = ["Damage", "Earlier", "committed", "earlier_trials"]
+__all__ = ["Damage", "Earlier", "earlier_trials", "read_committed"]
 
 _READERS = 16
 """Files read at once; a remote store answers each in tens of milliseconds."""
@@ -70,7 +70,7 @@ class _Left:
     damage: DamagedFileError | None = None
 
 
-def committed(
+def read_committed(
     project: Project, paths: ExperimentPaths, trial: Trial, *, needs_metric: bool = False
 ) -> TrialResult | None:
     """The result of a trial that is done already, by whichever attempt.

@@ -2,7 +2,7 @@
 
 One thread of the process looks after whichever trials run in it. A log or an event file only ever
 grows: while it is small it is replaced whole, later what was added is appended; where an append
-fails nobody knows how much of it arrived, and the file is written whole again. Any other file is
+fails it is unknown how much of it arrived, and the file is written whole again. Any other file is
 brought once it has come to rest, so that no half-written checkpoint is seen. What fails while the
 trial runs is tried again in a later round: only the end decides.
 """
@@ -142,7 +142,7 @@ class Sync:
             Exception: What storage raised last, after it had its time to come back.
         """
         self.stop()
-        # The thread's round has a limit a file, and there may be many: not for ever.
+        # The thread's round has a limit per file, and there may be many: do not wait forever.
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise TimeoutError("storage did not answer a request")
         try:

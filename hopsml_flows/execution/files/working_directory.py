@@ -35,7 +35,7 @@ LARGEST_COPY = 1 << 20
 """Files up to so many bytes are copied, larger ones linked."""
 
 MOST_COPIES = 200
-"""So many files are copied; a directory of thousands is somebody's data."""
+"""So many files are copied; a directory of thousands is a data set."""
 
 LIST_SECONDS = 30.0
 """Longest wait for the list of what is in the original."""
@@ -59,7 +59,7 @@ def own_working_directory(like: str, scratch: str | None = None) -> Iterator[Wor
     Args:
         like: Absolute path of the directory it stands in for; where there is none (on another
             machine), the new one starts empty.
-        scratch: Directory that somebody else removes in the end: the process keeps its working
+        scratch: Directory that the caller removes in the end: the process keeps its working
             directory there and only brings it up to date. Without one it is removed with the
             block.
 

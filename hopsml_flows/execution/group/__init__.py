@@ -2,8 +2,8 @@
 
 from hopsml_flows.execution.group.guarded import check_packages
 from hopsml_flows.execution.group.member import Process, current_process, group_directory
-from hopsml_flows.execution.group.member_supervision import supervised
-from hopsml_flows.execution.group.seats import Begin, SeatState, View, own_seats, removed
+from hopsml_flows.execution.group.member_supervision import supervise
+from hopsml_flows.execution.group.seats import Begin, SeatState, View, own_seats, remove_shared
 
 __all__ = [
     "Begin",
@@ -14,6 +14,6 @@ __all__ = [
     "current_process",
     "group_directory",
     "own_seats",
-    "removed",
-    "supervised",
+    "remove_shared",
+    "supervise",
 ]

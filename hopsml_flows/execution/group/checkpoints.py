@@ -43,7 +43,7 @@ def shared_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
     shared = group_directory(job.scratch, job.experiment_id, trial.number)
     path = shared / GroupFiles.STAGED / GroupFiles.CHECKPOINTS
     with _locked(shared / "lock"):
-        # Once a machine and attempt: the first process to come does it for all.
+        # Once per machine and attempt: the first process to come does it for all.
         done = shared / f"attempt-{process.group}"
         if (trial.may_have_begun or job.resumed) and not done.exists():
             # What lies here is newest where it was written; on several machines all must begin

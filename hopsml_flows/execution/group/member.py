@@ -94,7 +94,7 @@ def group_directory(scratch: str | None, experiment_id: str, number: int) -> Pat
 
     Args:
         scratch: Directory that the driver removes at the end, or None.
-        experiment_id: The experiment's identifier, which nobody can guess.
+        experiment_id: The experiment's identifier, which other users cannot guess.
         number: The trial's number.
     """
     return Path(scratch or tempfile.gettempdir()) / f"hopsml-group-{experiment_id}-{number}"
@@ -104,10 +104,10 @@ def make_private(directory: Path) -> None:
     """Make a directory that is this user's alone, or see that it is.
 
     Raises:
-        PermissionError: It is somebody else's.
+        PermissionError: It belongs to another user.
     """
     with suppress(FileExistsError):
         directory.mkdir(mode=0o700)
         return
     if directory.is_symlink() or directory.lstat().st_uid != os.getuid():
-        raise PermissionError(f"{directory} belongs to somebody else")
+        raise PermissionError(f"{directory} belongs to another user")

@@ -21,7 +21,7 @@ from hopsml_flows.storage import GroupFiles, is_log
 from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidied", "working_place"]
+__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidy", "working_place"]
 
 _UNKEPT = "unkept"
 """Directory of a follower's scalars, and of events that only the leader's count for."""
@@ -129,7 +129,7 @@ class FollowerFiles:
     """What is kept of working directories is the leader's."""
 
     def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """The outputs; nobody asks for a follower's."""
+        """Return the outputs unchanged: only the leader's are kept."""
         return outputs
 
     def sync_also_in(self, seconds: float) -> None:
@@ -148,7 +148,7 @@ class FollowerFiles:
         return result
 
     def close(self) -> None:
-        """Bring nothing more by itself, and remove what nobody wants."""
+        """Stop bringing files, and remove the local directory."""
         if self._sync is not None:
             self._sync.stop()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -176,8 +176,8 @@ def last_words(job: Job, trial: Trial, process: Process, text: str) -> None:
         persistently(lambda: job.project.replace(target, content), limit=limit)
 
 
-def tidied(job: Job, trial: Trial, process: Process) -> None:
-    """Remove what nobody wants of a process that has ended, even where its driver is gone.
+def tidy(job: Job, trial: Trial, process: Process) -> None:
+    """Remove a member's temporary files after it ended, even where its driver is gone.
 
     What a next attempt may go on with stays.
 

@@ -12,7 +12,7 @@ from hopsml_flows.execution.call import Job
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.member import Process
-from hopsml_flows.execution.group.member_files import last_words, tidied
+from hopsml_flows.execution.group.member_files import last_words, tidy
 from hopsml_flows.execution.group.member_work import MemberWork
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.process.handle import TrainingProcess, overdue
@@ -21,13 +21,13 @@ from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.trial_run import EventMakers
 from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
 
-__all__ = ["supervised"]
+__all__ = ["supervise"]
 
 _LOOK_SECONDS = 0.1
 """How often a seat's orders are looked for while the process runs."""
 
 
-def supervised(
+def supervise(
     job: Job,
     trial: Trial,
     process: Process,
@@ -46,7 +46,7 @@ def supervised(
         process: The process.
         worker: Address of the worker.
         events: Makes the trial's event files.
-        abandoned: Says whether nobody waits for the process any more.
+        abandoned: Says whether the driver has stopped waiting for the process.
         lines: Gets levels and messages of its log, besides the file; or None.
         memory_limit: Bytes that the worker and the process may hold, or None.
 
@@ -84,7 +84,7 @@ def supervised(
             reason = too_much or f"its process {child.how_it_ended(known)}"
             stopped = child.was_ended and not too_much
             report = _unreported(child, work, seat, abandoned, reason, stopped=stopped)
-        tidied(job, trial, process)
+        tidy(job, trial, process)
         return report
     finally:
         own_seats.leave(worker, process.group)

@@ -23,7 +23,7 @@ from hopsml_flows.execution.group.member import (
 from hopsml_flows.execution.group.member_files import FollowerFiles, LeaderStaging, working_place
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
-from hopsml_flows.execution.trial_run import EventMakers, carried_out
+from hopsml_flows.execution.trial_run import EventMakers, run_trial
 from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["MemberWork"]
@@ -86,7 +86,7 @@ class MemberWork:
             sink = Excerpt(lambda *line: tell(Line(*line)), where)
         if process.leads:
             staging = LeaderStaging(job, trial, process)
-            return carried_out(job, trial, staging, place, self.events, sink)
+            return run_trial(job, trial, staging, place, self.events, sink)
         files = FollowerFiles(job, trial, process)
         try:
             return files.commit(evaluate(job, trial, files, place, sink))

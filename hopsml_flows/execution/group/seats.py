@@ -6,7 +6,7 @@ through Dask, in the worker's event loop, and never wait.
 
 A port is kept by a socket that is bound and does not listen. ``SO_REUSEPORT`` and ``SO_REUSEADDR``
 let those bind it too that set one of them: TensorFlow's gRPC server sets the first, PyTorch's
-store the second. Nobody gets it by asking for any free port.
+store the second. A program that asks for any free port does not get it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.group.member import group_directory
 from hopsml_flows.trials import Phase
 
-__all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "removed"]
+__all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "remove_shared"]
 
 LEASE_SECONDS = 60.0
 """A reservation whose task does not come is void after so long."""
@@ -131,7 +131,7 @@ class Seats:
             ports: How many ports.
 
         Returns:
-            The ports; None where somebody has the seat.
+            The ports; None where the seat is taken.
         """
         with self._lock:
             seat = self._seats.get(worker)
@@ -189,7 +189,7 @@ def _kept_port() -> socket.socket:
     return held
 
 
-def removed(experiment_id: str, number: int) -> None:
+def remove_shared(experiment_id: str, number: int) -> None:
     """Remove what the processes of a trial shared on this machine.
 
     Args:

@@ -1,4 +1,4 @@
-"""At most so many lines a second of a trial's log, for somebody who shows it besides the file.
+"""At most so many lines per second of a trial's log, for a display besides the file.
 
 Knows nothing of who that is. What is left out is counted, and said now and then: the file has it.
 """

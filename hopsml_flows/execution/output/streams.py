@@ -1,14 +1,14 @@
-"""Everything a trial prints, by whatever way, into its ``output.log`` with time stamps.
+"""Write everything that a trial prints, by any way, into its ``output.log`` with time stamps.
 
 Two layers. Python's streams, logging and warnings are caught line by line and stamped at once.
 Below them, where the process runs one trial at a time, file descriptors 1 and 2 point to a
 nameless file (in memory, given back as it is copied) that a thread copies from: C libraries and
 child processes write there. A file rather than a pipe, because a C extension that prints while it
-holds the interpreter's lock would wait for ever on a full pipe.
+holds the interpreter's lock would wait forever on a full pipe.
 
 Where several trials share a process (a worker with several threads, or one inside the driver)
-descriptors belong to nobody: only the Python layer is used, and it tells trials apart by their
-context. The process's own streams are restored when its last trial ends. This module knows
+descriptors belong to no single trial: only the Python layer is used, and it tells trials apart by
+their context. The process's own streams are restored when its last trial ends. This module knows
 nothing of storage: it writes the local file it is given.
 """
 
@@ -72,7 +72,7 @@ class OutputLog:
 
     Text is split into lines per source, so that two streams never share a line. What is to be read
     of a line is written, without colours, titles and links of terminals. A line that a
-    progress bar redraws (``\r``) is written at most once a second, and as it was at its end.
+    progress bar redraws (``\r``) is written at most once per second, and as it was at its end.
 
     Args:
         path: The file; appended to.
@@ -431,7 +431,7 @@ class _Streams:
         root = logging.getLogger()
         root.handlers[:] = handlers
         # In a process of trials alone it stays: each change makes every logger look up its level
-        # anew.
+        # again.
         if root.level != level and (self.shows or not self._alone or root.level != logging.INFO):
             root.setLevel(level)
         self._saved = None

@@ -257,5 +257,5 @@ def _search_path(environment: Mapping[str, str]) -> str:
     """The worker's search path, behind what PYTHONPATH has besides; as JSON."""
     said = environment.get("PYTHONPATH", "").split(os.pathsep)
     first = [entry for entry in said if entry and entry not in sys.path]
-    # Whatever is no string is passed over by Python as well.
+    # Python, too, skips entries that are no strings.
     return json.dumps([*first, *(entry for entry in sys.path if isinstance(entry, str))])

@@ -24,7 +24,7 @@ RETIRE_SHARE = 0.8
 """A process that holds more of the limit between two trials is replaced by a fresh one."""
 
 END_SHARE = 0.95
-"""A process that holds more of the limit is ended, before the system ends whatever it finds."""
+"""A process that holds more of the limit is ended, before the system picks a process to end."""
 
 
 def resident(pid: int) -> int:

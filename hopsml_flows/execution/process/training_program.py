@@ -5,7 +5,7 @@ parameter server never returns, signals and event loops belong to the main threa
 the process must not take the worker's connections along.
 
 The process waits for orders on a socket and carries them out in its main thread. When the other end
-of the socket is closed, for whatever reason, it ends itself and what it started.
+of the socket is closed, for any reason, it ends itself and what it started.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from hopsml_flows.execution.files.staging import Staging
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.clean_state import put_back, seeded, short_of_descriptors
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
-from hopsml_flows.execution.trial_run import EventMakers, carried_out
+from hopsml_flows.execution.trial_run import EventMakers, run_trial
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult
 
@@ -103,7 +103,7 @@ class TrialWork:
                     resumed=job.resumed,
                     sync_interval=job.sync_interval,
                 )
-                result = carried_out(job, trial, staging, place, self.events, sink)
+                result = run_trial(job, trial, staging, place, self.events, sink)
         except Exception as error:  # of storage: each file system has errors of its own
             unfit = f"hopsml-flows itself failed ({type(error).__name__}: {error})"
             if result is None:

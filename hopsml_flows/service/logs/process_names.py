@@ -31,7 +31,7 @@ def logs_in_order(names: Iterable[str]) -> list[str]:
 
 
 def split_process(text: str) -> tuple[str, str]:
-    """What somebody typed for a process of a trial, as the trial and the process.
+    """Split what the user typed for a process of a trial into the trial and the process.
 
     Args:
         text: Such as "0007-x=1/worker-2", as the task run is named, or "worker-2"; anything else

@@ -1,7 +1,7 @@
 """Reading a log that may still grow, in whole lines, from where it was read to before.
 
 A log on storage grows at its end or is replaced by a longer one that begins alike. One that was
-cut, or written anew, is read from its beginning again.
+cut, or written again, is read from its beginning again.
 """
 
 from __future__ import annotations

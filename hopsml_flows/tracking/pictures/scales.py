@@ -183,7 +183,7 @@ Scale = NumberScale | ChoiceScale
 
 
 def parameter_scale(domain: Domain | None, values: Iterable[Any]) -> Scale:
-    """The axis of a hyperparameter: its domain, and whatever values were tried outside of it.
+    """The axis of a hyperparameter: its domain, and the values that were tried outside of it.
 
     Args:
         domain: Its domain; None where there is none, and the values have to tell.
