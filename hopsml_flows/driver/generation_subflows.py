@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from hopsml_flows.cluster.runner import Owner
 
-__all__ = ["GenerationRuns", "generation"]
+__all__ = ["GenerationRuns", "OwnerSource", "generation"]
 
 _OPEN_SECONDS = 15.0
 """Longest wait for the server to create a subflow run; then trials belong to the parent's."""

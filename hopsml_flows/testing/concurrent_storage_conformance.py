@@ -21,9 +21,15 @@ class ConcurrentStorageConformance:
     """The part of :class:`StorageConformance` in which several use a project at once."""
 
     @pytest.fixture
-    def project(self) -> Project:
-        """Give a writable, empty project on the storage."""
-        raise NotImplementedError("override the fixture project")
+    def location(self) -> tuple[str, dict[str, Any]]:
+        """Give the URL of a writable, empty project on the storage, and its storage options."""
+        raise NotImplementedError("override the fixture location")
+
+    @pytest.fixture
+    def project(self, location: tuple[str, dict[str, Any]]) -> Project:
+        """Give the project."""
+        url, options = location
+        return Project(url, options or None)
 
     @pytest.fixture
     def shared_project(self, project: Project) -> Project:

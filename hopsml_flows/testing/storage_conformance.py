@@ -24,8 +24,9 @@ UNUSUAL_NAMES = [
 class StorageConformance(ConcurrentStorageConformance):
     """Tests of projects on a storage.
 
-    A subclass overrides the fixture ``project``, which gives a writable, empty project. Where other
-    processes do not see it (storage in memory), the subclass also overrides ``shared_project``.
+    A subclass overrides the fixture ``location``: the URL and the storage options of a writable,
+    empty project. If other processes do not see the storage (it is in memory), the subclass also
+    overrides ``shared_project``.
     """
 
     @pytest.fixture

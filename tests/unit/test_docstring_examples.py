@@ -4,6 +4,7 @@ import doctest
 import importlib.util
 import pkgutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,8 @@ import hopsml_flows
 
 def modules_with_examples():
     for found in pkgutil.walk_packages(hopsml_flows.__path__, "hopsml_flows."):
-        source = importlib.util.find_spec(found.name).loader.get_source(found.name)
-        if ">>> " in source:
+        source = Path(importlib.util.find_spec(found.name).origin)
+        if ">>> " in source.read_text():
             yield found.name
 
 
