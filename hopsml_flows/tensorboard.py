@@ -60,9 +60,7 @@ def visualize(
 
     place = place_of(hdfs_root_logdir, argument="hdfs_root_logdir")
     if not place.project.entries(place.path):
-        raise NotFoundError(
-            "hdfs_root_logdir", place.full, "must be a directory with something in it"
-        )
+        raise NotFoundError("hdfs_root_logdir", place.full, "must be a directory that is not empty")
     serve(Shown(place.project, (("", place.path),), place.name), host=host, port=port)
 
 

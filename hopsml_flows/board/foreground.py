@@ -46,7 +46,7 @@ def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> 
 
 def _open_board(shown: Shown, host: str, port: int | None, reasons: list[str]) -> Board:
     if port is not None and not 0 <= port <= _HIGHEST:
-        raise InvalidArgumentError("port", port, f"must be a port, from 0 to {_HIGHEST}")
+        raise InvalidArgumentError("port", port, f"must be a port number from 0 to {_HIGHEST}")
     try:
         return Board(
             shown, host=host, port=_PORT if port is None else port, complain=reasons.append

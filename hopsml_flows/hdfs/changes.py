@@ -186,7 +186,9 @@ def chmod(hdfs_path: AnyPath, mode: int | str, project: str | None = None) -> No
 
 def _remove(place: Place, *, recursive: bool) -> None:
     if not place.path:
-        raise InvalidArgumentError("hdfs_path", place.full, "must be something in the project")
+        raise InvalidArgumentError(
+            "hdfs_path", place.full, "must be a path inside the project, not the project itself"
+        )
     place.project.remove(place.path, recursive=recursive)
 
 
@@ -221,7 +223,9 @@ def _copy(source: Place, target: Place) -> None:
 
 def _rename(source: Place, target: Place) -> None:
     if not source.path:
-        raise InvalidArgumentError("src", source.full, "must be something in the project")
+        raise InvalidArgumentError(
+            "src", source.full, "must be a path inside the project, not the project itself"
+        )
     source.project.info(source.path)  # raises FileNotFoundError if it does not exist
     _check_apart(source, target)
     if info_of(target) is not None:

@@ -43,7 +43,9 @@ def open_file(
     del buff_size
     mode = _MODES.get(flags) if isinstance(flags, str) else None
     if mode is None:
-        raise InvalidArgumentError("flags", flags, "must be r, w or a, with t for text")
+        raise InvalidArgumentError(
+            "flags", flags, "must be 'r', 'w' or 'a', with 't' after it for text"
+        )
     place = place_of(hdfs_path, project)
     if mode[0] != "r":
         place.project.make_directory(place.parent)

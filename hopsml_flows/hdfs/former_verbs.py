@@ -109,7 +109,8 @@ def add_module(hdfs_path: AnyPath, project: str | None = None) -> str:
     name = place_of(hdfs_path, project).name
     if name.endswith(".ipynb"):
         raise UnsupportedOperationError(
-            "hdfs.add_module: a notebook is no module; write jupyter nbconvert --to script"
+            "hdfs.add_module: a notebook is not a module; "
+            "convert it by jupyter nbconvert --to script"
         )
     if not name.endswith((".py", ".zip", ".egg", ".whl")):
         raise InvalidArgumentError("hdfs_path", hdfs_path, "must be a .py file or an archive")

@@ -114,5 +114,5 @@ def capacity() -> int:
         return shutil.disk_usage(existing).total
     ask = getattr(file_system(project), "capacity", None)
     if ask is None:
-        raise UnsupportedOperationError(f"capacity: the storage of {project.url} does not say")
+        raise UnsupportedOperationError(f"the storage of {project.url} does not tell its capacity")
     return int(ask())

@@ -162,7 +162,7 @@ def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
         raise InvalidClusterError(
             "cluster.n_workers",
             cluster.n_workers,
-            f"must be at least {len(shape.members)}, one a process ({shape})",
+            f"must be at least {len(shape.members)}, one per process ({shape})",
         )
 
 

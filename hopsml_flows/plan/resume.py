@@ -71,7 +71,9 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
         )
     seed = record.options.get("seed", plan.options.seed)
     if not plan.options.seed_is_drawn and plan.options.seed not in (None, seed):
-        raise InvalidArgumentError("seed", plan.options.seed, f"must be the experiment's, {seed}")
+        raise InvalidArgumentError(
+            "seed", plan.options.seed, f"must be the seed of the experiment to resume, {seed}"
+        )
     plan = replace(plan, options=replace(plan.options, seed=seed, resume=resume))
     return keep_seeds(plan, record)
 

@@ -104,7 +104,7 @@ def _check_values(where: str, values: Iterable[Any]) -> None:
         image = json_value(where, value)
         if typed_key(value) != typed_key(image):
             raise InvalidSpaceError(
-                where, value, f"must be a value that JSON has: a deployment's runs get {image!r}"
+                where, value, f"must be a JSON value: runs of a deployment would get {image!r}"
             )
 
 
@@ -133,7 +133,7 @@ def _project(name: str, value: str | PathLike[str] | Project) -> str:
         raise InvalidProjectError(
             name,
             text,
-            "must have no password where it is stored; save a HopsFSProject",
+            "must have no password, because Prefect stores it; save a HopsFSProject block instead",
         )
     return text
 

@@ -43,7 +43,7 @@ def by_name(argument: str, listed: Sequence[Any]) -> dict[str, dict[str, Any]]:
         if not isinstance(name, str) or not name:
             raise InvalidSpaceError(f"{where}.name", name, "must be a hyperparameter's name")
         if name in found:
-            raise InvalidSpaceError(f"{where}.name", name, "must not be there twice")
+            raise InvalidSpaceError(f"{where}.name", name, "must be the name of one entry only")
         found[name] = {key: value for key, value in entry.items() if key != "name"}
     return found
 

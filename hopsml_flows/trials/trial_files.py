@@ -147,7 +147,7 @@ def loaded(file: str, content: str | bytes) -> Any:
     except (RecursionError, InvalidOutputError):
         pass  # its traceback has hundreds of frames: what pickles errors with theirs would fail
     except ValueError as error:
-        raise DamagedFileError(file, f"is no JSON ({error})") from error
+        raise DamagedFileError(file, f"is not JSON ({error})") from error
     else:
         return value
     raise DamagedFileError(file, "is nested too deep")
@@ -190,8 +190,8 @@ def _object(file: str, value: Any, inside: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if inside:
-        raise DamagedFileError(file, f"has {_shown(value)} for {inside}, no object")
-    raise DamagedFileError(file, f"holds {_shown(value)}, no object")
+        raise DamagedFileError(file, f"has {_shown(value)} for {inside}, not an object")
+    raise DamagedFileError(file, f"holds {_shown(value)}, not an object")
 
 
 def _whole(file: str, commit: Mapping[str, Any], name: str) -> int:

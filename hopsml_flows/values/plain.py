@@ -146,7 +146,7 @@ def check_value(argument: str, value: Any) -> None:
         InvalidSpaceError: JSON or UTF-8 cannot hold it.
     """
     if not is_jsonable(value):
-        raise InvalidSpaceError(argument, value, "must hold values that JSON can hold")
+        raise InvalidSpaceError(argument, value, "must hold only values that JSON can represent")
     if not is_writable(value):
         raise InvalidSpaceError(argument, value, f"must hold {WRITABLE}")
 
@@ -296,7 +296,7 @@ def with_floats(value: Any, paths: Iterable[Iterable[Any]]) -> Any:
             holder = _inside(holder, step)
         text = _inside(holder, last)
         if not isinstance(text, str) or text not in NOT_FINITE:
-            raise ValueError(f"{text!r} is no number that is not finite")
+            raise ValueError(f"{text!r} is not NaN or an infinity")
         holder[last] = NOT_FINITE[text]
     return value
 

@@ -230,7 +230,7 @@ def test_files_are_opened_to_read_write_and_append(project):
         assert file.read() == "one\nzwei ü\n"
     with pytest.raises(FileNotFoundError):
         hdfs.open_file("Resources/nothing").read()
-    with pytest.raises(InvalidArgumentError, match="flags: must be r, w or a"):
+    with pytest.raises(InvalidArgumentError, match="flags: must be 'r', 'w' or 'a'"):
         hdfs.open_file("Resources/new/file", flags="x")
 
 
@@ -273,7 +273,7 @@ def test_the_capacity_is_told_or_the_storage_does_not_say(project):
     if project.local_root is not None:
         assert hdfs.capacity() > 1 << 20
         return
-    with pytest.raises(UnsupportedOperationError, match="does not say"):
+    with pytest.raises(UnsupportedOperationError, match="does not tell its capacity"):
         hdfs.capacity()
 
 

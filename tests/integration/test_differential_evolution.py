@@ -419,7 +419,9 @@ def test_another_experiment_cannot_be_resumed(evolution, options):
         experiment.random_search(
             score, BOUNDS, optimization_key="accuracy", resume=first.id, **options
         )
-    with pytest.raises(InvalidArgumentError, match=r"^seed: .*must be the experiment's, 7"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"^seed: .*must be the seed of the experiment to resume, 7"
+    ):
         experiment.differential_evolution(
             score, BOUNDS, resume=first.id, **{**evolution, "seed": 8}
         )

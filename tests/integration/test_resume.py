@@ -167,7 +167,7 @@ def test_a_damaged_launch_without_hyperparameters_is_run_again(options):
 
     first = experiment.launch(train, **options)
     Path(first.path, ".outputs.json").write_text("null")
-    with pytest.warns(HopsmlWarning, match="holds nothing, no object"):
+    with pytest.warns(HopsmlWarning, match="holds nothing, not an object"):
         again = experiment.launch(train, resume=first.id, **options)
     assert without_log(again.outputs) == {"metric": 5}
 

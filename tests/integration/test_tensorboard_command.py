@@ -134,7 +134,7 @@ def test_visualize_shows_any_directory_until_it_is_interrupted(project):
             f"ID: 'rates' .* because it means 2 experiments of .*: {SECOND.id}, {FIRST.id}",
         ),
         (["--all", "rates"], "--all: must stand alone, without identifiers"),
-        (["--port", "65536"], "port: must be a port, from 0 to 65535; got 65536"),
+        (["--port", "65536"], "port: must be a port number from 0 to 65535; got 65536"),
         (["--host", "192.0.2.1"], r"host: must be an address of this machine .*'192\.0\.2\.1'"),
         (["--host", "no.host.invalid"], "host: must be an address of this machine"),
         (["--project", "nowhere"], "project: must be a directory that exists"),

@@ -229,7 +229,7 @@ def test_a_function_that_nobody_else_can_find_is_said_to_be_one(text, message):
     ids=repr,
 )  # fmt: skip
 def test_values_that_would_reach_the_function_as_others_are_refused(value, image):
-    wrong = rf"must be a value that JSON has: a deployment's runs get {re.escape(image)}"
+    wrong = rf"must be a JSON value: runs of a deployment would get {re.escape(image)}"
     for verb, name, space in (
         (experiment.grid_search, "grid_dict", {"x": [1, value]}),
         (experiment.launch, "args_dict", {"x": [value]}),

@@ -80,7 +80,9 @@ def test_a_wrong_argument_is_named(argument, value):
 
 
 def test_fewer_workers_than_processes_are_refused_before_anything_starts(tmp_path):
-    with pytest.raises(InvalidClusterError, match=r"n_workers: must be at least 5, one a process"):
+    with pytest.raises(
+        InvalidClusterError, match=r"n_workers: must be at least 5, one per process"
+    ):
         experiment.parameter_server(
             lambda: 1,
             num_workers=2,

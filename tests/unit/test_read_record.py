@@ -163,7 +163,7 @@ def test_a_summary_has_the_outcomes_of_a_record(project, there, failing):
     with pytest.raises(StorageUnavailableError, match=r"summary\.json cannot be read \(Permission"):
         read_summary(project, ID)
     project.replace(summary, "{")
-    with pytest.raises(DamagedFileError, match=r"summary\.json is no JSON"):
+    with pytest.raises(DamagedFileError, match=r"summary\.json is not JSON"):
         read_summary(project, ID)
 
 

@@ -138,7 +138,7 @@ def test_the_budget_and_the_way_to_it_may_change(there, evolution):
             {"population": 12, "generations": 9},
             "resume: .* cannot be used, because its population is 6",
         ),
-        ({"seed": 8}, "seed: must be the experiment's, 7"),
+        ({"seed": 8}, "seed: must be the seed of the experiment to resume, 7"),
     ],
 )
 def test_what_its_trials_have_in_common_may_not_change(there, evolution, changed, part):

@@ -96,7 +96,9 @@ def test_what_cannot_come_back_is_refused_naming_the_hyperparameter(value):
     assert not is_jsonable(value)
     with pytest.raises(InvalidSpaceError, match=r"^grid_dict\['x'\]: must hold values that JSON"):
         GridSearch({"x": [1, value]})
-    with pytest.raises(InvalidSpaceError, match=r"^choices: must hold values that JSON can hold"):
+    with pytest.raises(
+        InvalidSpaceError, match=r"^choices: must hold only values that JSON can represent"
+    ):
         Categorical([1, value])
 
 
