@@ -94,7 +94,9 @@ UNSTORABLE = [
 @pytest.mark.parametrize("value", UNSTORABLE, ids=lambda value: type(value).__name__)
 def test_what_cannot_come_back_is_refused_naming_the_hyperparameter(value):
     assert not is_jsonable(value)
-    with pytest.raises(InvalidSpaceError, match=r"^grid_dict\['x'\]: must hold only values that JSON"):
+    with pytest.raises(
+        InvalidSpaceError, match=r"^grid_dict\['x'\]: must hold only values that JSON"
+    ):
         GridSearch({"x": [1, value]})
     with pytest.raises(
         InvalidSpaceError, match=r"^choices: must hold only values that JSON can represent"
