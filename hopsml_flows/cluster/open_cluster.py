@@ -283,9 +283,9 @@ def _opened_elsewhere(
     stack.enter_context(held_config(SETTINGS))
     refused: list[BaseException] = []
     if config.kind == "slurm":
-        cluster, refused = stack.enter_context(slurm.started(config, workers))
+        cluster, refused = stack.enter_context(slurm.start(config, workers))
     else:
-        cluster = stack.enter_context(kubernetes.started(config, workers))
+        cluster = stack.enter_context(kubernetes.start(config, workers))
     client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
     _await_workers(client, group.processes if group else 1, config, refused)
     if group is None:
