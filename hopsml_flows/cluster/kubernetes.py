@@ -56,8 +56,8 @@ def check(config: ClusterConfig) -> None:
         raise InvalidClusterError(
             "cluster",
             "kubernetes",
-            because="no Kubernetes API server of kubectl's configuration answered within "
-            f"{CONNECT_SECONDS:g} s ({type(error).__name__}: {error})",
+            because=f"no Kubernetes API server answered within {CONNECT_SECONDS:g} s at the "
+            f"address that kubectl uses ({type(error).__name__}: {error})",
         ) from error
     if status != 200:
         raise InvalidClusterError(

@@ -48,9 +48,9 @@ class OwnNanny(distributed.Nanny):
         self.silence_logs = silence_logs
 
     def _on_worker_exit_sync(self, exitcode: int) -> None:
-        """Remember how the worker's process ended; Dask calls this, and tells nothing else.
+        """Remember the exit code of the worker's process, which Dask passes only here.
 
-        It is not a public method of Dask's; ``tests/unit/test_deaths.py`` fails when it changes.
+        This method of Dask's is not public; ``tests/unit/test_deaths.py`` fails when it changes.
         """
         if (address := self.worker_address) is not None:
             with _lock:
