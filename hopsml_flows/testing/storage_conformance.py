@@ -1,4 +1,4 @@
-"""What a project must do on every storage, for one process."""
+"""The conformance suite for storages."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ UNUSUAL_NAMES = [
 
 
 class StorageConformance(ConcurrentStorageConformance):
-    """Tests of projects on a storage.
+    """Tests of a project on a storage.
 
-    A subclass overrides the fixture ``project``, which gives a writable, empty project. Where other
-    processes do not see it (storage in memory), the subclass also overrides ``shared_project``.
+    A subclass overrides the fixture ``project``, which returns a writable, empty project. If other
+    processes cannot see it (storage in memory), the subclass also overrides ``shared_project``.
     """
 
     @pytest.fixture
     def refused_characters(self) -> frozenset[str]:
-        """Give the characters that the storage refuses in names with an OSError; here none."""
+        """Return the characters that the storage refuses in names with OSError; by default none."""
         return frozenset()
 
     def test_a_fresh_project_is_writable_and_empty(self, project: Project) -> None:
@@ -311,7 +311,7 @@ class StorageConformance(ConcurrentStorageConformance):
         self, project: Project, refused_characters: frozenset[str], name: str
     ) -> None:
         if refused_characters & set(name):
-            with pytest.raises(OSError):  # noqa: PT011 - which one is the storage's affair
+            with pytest.raises(OSError):  # noqa: PT011 - each storage has its own
                 project.replace(name, b"1")
             with pytest.raises(OSError):  # noqa: PT011
                 project.read(name)
