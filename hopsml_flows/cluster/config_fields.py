@@ -33,9 +33,9 @@ __all__ = [
     "check_options",
     "check_start_timeout",
     "check_workers",
+    "cluster_errors",
     "declared_fields",
     "document",
-    "of_cluster",
 ]
 
 DEBUG = "debug"
@@ -104,7 +104,7 @@ def document(config: type) -> None:
 
 
 @contextmanager
-def of_cluster() -> Iterator[None]:
+def cluster_errors() -> Iterator[None]:
     """Raise argument errors of the block as :class:`InvalidClusterError`."""
     try:
         yield
@@ -142,7 +142,7 @@ def check_workers(value: Any, kind: str) -> int | None:
                 "cluster.n_workers", None, f"must be given for a cluster of kind {kind!r}"
             )
         return None
-    with of_cluster():
+    with cluster_errors():
         count = whole_number("cluster.n_workers", value, least=1, most=MOST_WORKERS)
     if kind == DEBUG and count != 1:
         raise InvalidClusterError("cluster.n_workers", value, "must be 1 or None for kind 'debug'")
@@ -179,13 +179,13 @@ def check_idle_timeout(value: Any, _: str) -> float | None:
     """Judge how long an idle worker is kept."""
     if value is None:
         return None
-    with of_cluster():
+    with cluster_errors():
         return seconds("cluster.idle_timeout", value)
 
 
 def check_start_timeout(value: Any, _: str) -> float:
     """Judge how long workers get to start."""
-    with of_cluster():
+    with cluster_errors():
         return seconds("cluster.start_timeout", value)
 
 

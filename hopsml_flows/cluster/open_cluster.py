@@ -1,7 +1,7 @@
 """Opens or joins the Dask cluster of one flow run, and closes it again.
 
-Only this module starts Dask clusters; Slurm and Kubernetes each have a module of their own for it.
-The flow that opens a cluster owns it, and its subflows use it.
+No other module opens a cluster for a flow. Slurm and Kubernetes each have a module that starts
+theirs. The flow that opens a cluster owns it, and its subflows use it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ CONNECT_SECONDS = 10
 """Longest wait for a running scheduler to answer."""
 
 _TELL_SECONDS = 30.0
-"""Longest wait for workers to answer a message. None of them has to."""
+"""Longest wait for workers to answer a message; those that do not are ignored."""
 
 _logger = logging.getLogger(__name__)
 
@@ -80,8 +80,8 @@ class OpenCluster:
         owned: Whether it ends with the flow run.
         most: Workers that it may grow to; None for a cluster that others started.
         resources: Dask resources that each trial asks for.
-        mark: The mark in the environment of its workers' processes, if they are on this machine
-            (:mod:`hopsml_flows.cluster.orphans`); otherwise None.
+        mark: The mark of its workers' processes (:mod:`hopsml_flows.cluster.orphans`), if this
+            process started them on this machine; otherwise None.
     """
 
     client: distributed.Client

@@ -37,7 +37,7 @@ def check_visible(client: distributed.Client, project: Project) -> None:
         raise InvalidProjectError(
             "project",
             project.url,
-            because=f"a worker cannot write it ({type(error).__name__}: {error})",
+            because=f"it cannot be written ({type(error).__name__}: {error})",
         ) from error
     try:
         answers = on_all_workers(

@@ -328,7 +328,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         resources: dict[str, float],
         worker: str | None,
     ) -> None:
-        """Submit a task run to Dask; once more if a worker dies before it begins."""
+        """Submit a task run to Dask. Called again if its worker dies before it begins."""
         computed = self.cluster.client.submit(
             perform,
             *arguments,

@@ -20,7 +20,7 @@ from dask.utils import parse_bytes
 from tornado.ioloop import PeriodicCallback
 
 from hopsml_flows.cluster.class_arguments import check_options
-from hopsml_flows.cluster.config_fields import of_cluster
+from hopsml_flows.cluster.config_fields import cluster_errors
 from hopsml_flows.cluster.dask_settings import GPU, as_environment
 from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.errors import InvalidClusterError
@@ -102,7 +102,7 @@ def arguments(config: ClusterConfig) -> dict[str, Any]:
 
 
 def _count(option: str, value: object) -> int:
-    with of_cluster():
+    with cluster_errors():
         return whole_number(f"cluster.options[{option!r}]", value, least=1, most=_MOST_CORES)
 
 
