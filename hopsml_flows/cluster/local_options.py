@@ -198,6 +198,6 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "nthreads": (_is_whole(1, 1024), "must be an integer of at least 1"),
     "preload": (
         _can_be_loaded,
-        "must be a module, a Python file, or a URL, or a list of them; this process finds no other",
+        "must be a module or Python file that this process finds, a URL, or a list of these",
     ),
 }
