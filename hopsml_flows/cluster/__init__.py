@@ -1,4 +1,4 @@
-"""Which Dask cluster, and the Prefect task runner that submits to it."""
+"""Dask clusters, and the Prefect task runner that submits to them."""
 
 from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.config_fields import KINDS
@@ -7,7 +7,7 @@ __all__ = ["KINDS", "ClusterConfig", "GroupSize", "TrialTaskRunner"]
 
 
 def __getattr__(name: str) -> object:
-    # The config is needed to check arguments; the runner imports Prefect and Dask.
+    # Judging arguments needs the config alone; the runner imports Prefect and Dask.
     if name == "TrialTaskRunner":
         from hopsml_flows.cluster.runner import TrialTaskRunner
 

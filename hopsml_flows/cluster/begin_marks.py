@@ -1,8 +1,8 @@
-"""Which task runs have begun: what tells the one that a dead worker ran from those that waited.
+"""Marks of the task runs that have begun. They tell which one a dead worker was running.
 
-Before anything of a task run is executed, its worker sets an event of Dask's on the scheduler. A
-worker that dies takes the mark of what it ran not with it: that task run is lost, and is not
-executed again by whatever submitted it. What waited on the worker has no mark, and costs nothing.
+Before a worker executes anything of a task run, it sets a mark on the scheduler: an event of
+Dask's. The mark survives the worker. When a worker dies, a task run with a mark is lost and not
+executed again. A task run without one was waiting, and is submitted to another worker.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from uuid import UUID
 
 import distributed
 
-from hopsml_flows.cluster.deaths import seen_beginning
+from hopsml_flows.cluster.deaths import log_beginning
 
 __all__ = ["begin", "clear_beginnings", "has_begun"]
 
 _ANSWER_SECONDS = 30.0
-"""How long a scheduler may take to keep a mark; it may be busy."""
+"""Longest wait for the scheduler to store a mark; it may be busy."""
 
 
 def _name(task_run_id: UUID) -> str:
@@ -28,20 +28,21 @@ def _name(task_run_id: UUID) -> str:
 
 
 def begin(task_run_id: UUID) -> bool:
-    """Set a task run's mark, on the worker that is to execute it, unless it has one.
+    """Set a task run's mark, on the worker that is about to execute it, unless it has one.
 
-    Dask submits a task again on its own: a running cluster after a worker died, and every cluster
-    where a result is lost with its worker before the driver has taken it.
+    A task run that has one must not run twice. Dask may submit it again by itself: on a running
+    cluster after its worker died, on every cluster if its result was lost with its worker before
+    the driver fetched it.
 
     Args:
         task_run_id: The task run.
 
     Returns:
-        Whether it may be executed: it has not begun before.
+        Whether it may be executed, that is, had no mark.
 
     Raises:
         OSError: The scheduler is gone.
-        TimeoutError: It did not answer in time.
+        TimeoutError: The scheduler did not answer in 30 s.
     """
     worker: Any = distributed.get_worker()
     name = _name(task_run_id)
@@ -49,7 +50,7 @@ def begin(task_run_id: UUID) -> bool:
     async def mark() -> bool:
         if await worker.scheduler.event_is_set(name=name):
             return False
-        seen_beginning(worker, task_run_id)
+        log_beginning(worker, task_run_id)
         await worker.scheduler.event_set(name=name)
         return True
 
@@ -72,7 +73,7 @@ def has_begun(client: distributed.Client, task_run_id: UUID) -> bool:
 
 
 def clear_beginnings(client: distributed.Client, task_run_ids: Collection[UUID]) -> None:
-    """Remove marks from a scheduler that lives on.
+    """Remove marks from a scheduler that continues to run.
 
     Args:
         client: A client of the cluster.

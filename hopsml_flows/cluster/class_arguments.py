@@ -1,4 +1,4 @@
-"""Options of a cluster that go to a class of Dask's: whether it takes them, before it is made."""
+"""Checks whether a Dask class takes a cluster's options, before an instance is made."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["cause_of", "check_options"]
 
 
 def check_options(options: Mapping[str, Any], *kinds: type) -> None:
-    """Refuse options that no constructor takes, and names that are no names.
+    """Refuse options that no constructor takes, and names that are not strings.
 
-    Classes of clusters take any keyword, hand on what they do not know, and leave a half of a
-    cluster behind where nobody knows it.
+    Dask's cluster classes accept any keyword and pass it on. If no constructor takes it, half a
+    cluster is left behind.
 
     Args:
         options: The options.
         *kinds: The classes that take them; the first one is named in the error.
 
     Raises:
-        InvalidClusterError: There is an unknown one.
+        InvalidClusterError: An option is unknown.
     """
     known = {
         parameter.name
@@ -42,7 +42,9 @@ def check_options(options: Mapping[str, Any], *kinds: type) -> None:
 
 
 def cause_of(error: BaseException) -> str:
-    """What made Dask fail: it wraps errors in ones that say only which part did not start.
+    """The text of the error that made Dask fail.
+
+    Dask wraps it in errors that say only which part did not start.
 
     Args:
         error: What Dask raised.

@@ -1,4 +1,4 @@
-"""Which cluster an experiment runs on, as data. Nothing is started or contacted here."""
+"""The configuration of a cluster, as data. Nothing is started or contacted here."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ class ClusterConfig:
         Field(
             config_fields.check_workers,
             {"type": "integer", "minimum": 1},
-            "Worker processes at most, one thread each. The default is one per core or GPU. There "
-            'are never more than there are trials. "slurm" and "kubernetes" have no default.',
+            "Most worker processes, one thread each. The default is one per core or GPU. There are "
+            'never more workers than the trials have processes. "slurm" and "kubernetes" have no '
+            "default.",
         ),
     ] = None
     memory_limit: Annotated[
@@ -60,11 +61,10 @@ class ClusterConfig:
         Field(
             config_fields.check_memory,
             {"anyOf": [{"type": "string"}, {"type": "null"}]},
-            "Memory of a worker and of the process that trains for it, as Dask writes it: 4GiB, "
-            '0.5 of the machine\'s, "auto" for an equal share of it, or None for no limit; at '
-            "least 320 MiB. A process that holds more than 95% with its worker is ended, which "
-            "costs its trial an attempt; one that holds more than 80% between two trials is "
-            "replaced.",
+            "Most memory that a worker and its training process may hold together, as Dask writes "
+            'it: 4GiB, 0.5 of the machine\'s, "auto" for an equal share of it, or None for no '
+            "limit; at least 320 MiB. Above 95% of it the training process is ended, which costs "
+            "its trial an attempt. Above 80% between two trials it is replaced.",
         ),
     ] = "auto"
     idle_timeout: Annotated[
@@ -72,7 +72,9 @@ class ClusterConfig:
         Field(
             config_fields.check_idle_timeout,
             {"anyOf": [_SECONDS, {"type": "null"}]},
-            "Seconds after which an idle worker is given back; None keeps all.",
+            'Seconds after which an idle worker is given back; None keeps all. With "kubernetes" '
+            'the operator decides after how long. No effect with "address" and "debug", and for '
+            "trials of several processes.",
         ),
     ] = 60.0
     start_timeout: Annotated[
@@ -80,8 +82,9 @@ class ClusterConfig:
         Field(
             config_fields.check_start_timeout,
             _SECONDS,
-            'Seconds that workers get to start; for "slurm" and "kubernetes" the first one, which '
-            "may have to wait in a queue.",
+            'Seconds that workers get to start. For "slurm" and "kubernetes" only those that one '
+            "trial needs count; they may have to wait in a queue. No effect with "
+            '"address" and "debug".',
         ),
     ] = 60.0
     gpus_per_trial: Annotated[
@@ -102,7 +105,7 @@ class ClusterConfig:
             config_fields.check_options,
             {"type": "object"},
             "Further arguments of the Dask cluster class. Names and values that it does not take "
-            "are refused before anything is made.",
+            "are refused before anything is started.",
         ),
     ] = field(default_factory=dict)
 
@@ -114,11 +117,11 @@ class ClusterConfig:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether workers may be on other machines, without this one's files and modules."""
+        """Whether workers may be on other machines, which lack this one's files and modules."""
         return self.kind not in HERE
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields that are not as by default, which :meth:`parse` reads."""
+        """The fields that differ from their defaults, for :meth:`parse`."""
         default, found = ClusterConfig(), {}
         for entry in fields(self):
             value = getattr(self, entry.name)
@@ -128,13 +131,13 @@ class ClusterConfig:
 
     @classmethod
     def from_yaml(cls, path: str | PathLike[str]) -> ClusterConfig:
-        """Read a cluster's definition: a YAML file of the config's fields.
+        """Read a config from a YAML file of its fields.
 
         Args:
             path: The file; a relative path starts at the working directory.
 
         Raises:
-            InvalidClusterError: There is no such file, or it holds something else.
+            InvalidClusterError: The file cannot be read, or holds something else.
         """
         try:
             with open(path, encoding="utf-8") as file:
@@ -155,7 +158,7 @@ class ClusterConfig:
 
     @classmethod
     def parse(cls, value: object) -> ClusterConfig:
-        """Read what callers pass as ``cluster``.
+        """Make a config of what callers pass as ``cluster``.
 
         Args:
             value: A config, "auto", "local", "cuda", "debug", a scheduler's address, the path of a
@@ -196,12 +199,12 @@ config_fields.document(ClusterConfig)
 
 @dataclass(frozen=True, slots=True)
 class GroupSize:
-    """How many workers the processes of one distributed trial take.
+    """The size of the process group of one distributed trial.
 
     Args:
-        processes: All of them.
-        computing: Those that have a use for GPUs.
-        use_gpus: Whether they may have them.
+        processes: Its processes; each takes a worker.
+        computing: Those of them that can use GPUs.
+        use_gpus: Whether these may have GPUs.
     """
 
     processes: int

@@ -1,4 +1,4 @@
-"""What the types of a ClusterConfig's fields do not say: descriptions, form inputs, judges.
+"""Declarations of ClusterConfig's fields: their judges, form inputs and descriptions.
 
 A judge takes a value and the kind of the cluster. It returns the value to use, or raises
 :class:`InvalidClusterError`. Nothing is started or contacted here.
@@ -33,33 +33,33 @@ __all__ = [
     "check_options",
     "check_start_timeout",
     "check_workers",
+    "cluster_errors",
     "declared_fields",
     "document",
-    "of_cluster",
 ]
 
 DEBUG = "debug"
 """The kind whose trials run in the driver's own process, for a debugger."""
 
 KINDS = ("auto", "local", "cuda", "address", "slurm", "kubernetes", DEBUG)
-"""Kinds of cluster: chosen by what the machine has, CPU processes, one process per GPU, a running
-scheduler, jobs of Slurm, pods of Kubernetes, the driver's own process."""
+"""Kinds of cluster: chosen by this machine's devices, one process per CPU core, one per GPU, a
+running scheduler, Slurm jobs, Kubernetes pods, the driver's own process."""
 
 HERE = ("auto", "local", "cuda", DEBUG)
 """Kinds whose trials run on this machine."""
 
 _SIZED = ("slurm", "kubernetes")
-"""Kinds whose size only the user can say."""
+"""Kinds that need ``n_workers``."""
 
 LEAST_MEMORY = 320 << 20
-"""Bytes that a worker and the process that trains for it need before any training."""
+"""Bytes that a worker and its training process need before any training."""
 
 MOST_WORKERS = 100_000
-"""The most workers that are taken for a wish and not for a slip; each is a process."""
+"""Most workers; a larger number is a typing error, as each worker is a process."""
 
 LEAST_SHARE = 0.001
 MOST_GPUS = 1000.0
-"""GPUs of a trial, at least and at most."""
+"""Least and most GPUs of a trial that has any."""
 
 _ADDRESS = re.compile(
     r"^(tcp|tls|ucx|ucxx|ws|wss)://[^\s/:]+:(\d+)$|^(tcp|tls)://\[[0-9a-fA-F:]+\]:(\d+)$"
@@ -68,10 +68,10 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What the type of a field does not say.
+    """The declaration of a field, besides its type.
 
     Args:
-        judge: Takes the value and the cluster's kind; returns the value to use, or raises.
+        judge: Takes the value and the cluster's kind. It returns the value to use, or raises.
         form: The JSON schema of its input in run forms.
         words: Its description, for the docstring, the run form and the documentation.
     """
@@ -104,8 +104,8 @@ def document(config: type) -> None:
 
 
 @contextmanager
-def of_cluster() -> Iterator[None]:
-    """Turn errors of arguments in the block into errors of the cluster."""
+def cluster_errors() -> Iterator[None]:
+    """Raise argument errors of the block as :class:`InvalidClusterError`."""
     try:
         yield
     except InvalidArgumentError as error:
@@ -142,7 +142,7 @@ def check_workers(value: Any, kind: str) -> int | None:
                 "cluster.n_workers", None, f"must be given for a cluster of kind {kind!r}"
             )
         return None
-    with of_cluster():
+    with cluster_errors():
         count = whole_number("cluster.n_workers", value, least=1, most=MOST_WORKERS)
     if kind == DEBUG and count != 1:
         raise InvalidClusterError("cluster.n_workers", value, "must be 1 or None for kind 'debug'")
@@ -150,14 +150,14 @@ def check_workers(value: Any, kind: str) -> int | None:
 
 
 def check_memory(value: Any, kind: str) -> Any:
-    """Judge the limit of memory; 0, as Dask writes that there is none, becomes None."""
+    """Judge the memory limit; 0, which is Dask's word for no limit, becomes None."""
     if value is None or value == "auto":
         return value
     if kind == DEBUG:
         raise InvalidClusterError(
             "cluster.memory_limit", value, "must be 'auto' or None for kind 'debug'"
         )
-    from dask.utils import parse_bytes  # slow to import, and the usual case needs none of it
+    from dask.utils import parse_bytes  # slow to import, and rarely needed
 
     least = f"{LEAST_MEMORY >> 20} MiB"
     expected = f"must be at least {least}, like '4GiB', or 'auto', or None for no limit"
@@ -179,18 +179,18 @@ def check_idle_timeout(value: Any, _: str) -> float | None:
     """Judge how long an idle worker is kept."""
     if value is None:
         return None
-    with of_cluster():
+    with cluster_errors():
         return seconds("cluster.idle_timeout", value)
 
 
 def check_start_timeout(value: Any, _: str) -> float:
-    """Judge how long workers may take to start."""
-    with of_cluster():
+    """Judge how long workers get to start."""
+    with cluster_errors():
         return seconds("cluster.start_timeout", value)
 
 
 def check_gpus(value: Any, kind: str) -> float | None:
-    """Judge a trial's share of GPUs."""
+    """Judge the number of GPUs per trial."""
     if value is None:
         return None
     if kind == DEBUG:
@@ -216,14 +216,14 @@ def check_gpus(value: Any, kind: str) -> float | None:
 
 
 def check_options(value: Any, kind: str) -> Any:
-    """Judge the shape of the options; each kind of cluster judges what they hold."""
+    """Judge that options are a dict with names; the kind's own module judges the entries."""
     if not isinstance(value, Mapping):
         raise InvalidClusterError("cluster.options", value, "must be a dict")
     if not all(isinstance(name, str) for name in value):
         raise InvalidClusterError("cluster.options", value, "must be a dict with names")
     if value and kind == "address":
         raise InvalidClusterError(
-            "cluster.options", value, "must be empty for a cluster that runs already"
+            "cluster.options", value, "must be empty for a running scheduler (kind 'address')"
         )
     if value and kind == DEBUG:
         raise InvalidClusterError("cluster.options", value, "must be empty for kind 'debug'")
@@ -231,7 +231,7 @@ def check_options(value: Any, kind: str) -> Any:
 
 
 def _share(limit: Any) -> float | None:
-    """The share of the machine's memory that a limit means, as in Dask; None where it is a size."""
+    """A limit as a share of the machine's memory, by Dask's rules; None if it is a size."""
     try:
         number = float(limit)
     except (ValueError, TypeError):

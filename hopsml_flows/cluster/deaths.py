@@ -1,8 +1,8 @@
-"""Why a worker died, and when the trial that it ran had begun: what Dask knows of it.
+"""Finds out from Dask why a worker died, and when its task run began.
 
-Workers of this package's own clusters have nannies in this process. On clusters that others
-started, the nanny's log is asked, which says how a process ended, and the scheduler's events, among
-which is the nanny's note that it ended a worker for its memory. Nothing is installed there.
+On clusters that this package starts on this machine, the nannies are in this process and know. On
+others, the log of the worker's nanny says how the process ended, and the scheduler's events say if
+the nanny ended it for its memory. Nothing is installed there.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from hopsml_flows.cluster.nanny import exit_code
 from hopsml_flows.execution.process.ending import described_end
 from hopsml_flows.execution.process.memory import MORE_MEMORY, mib
 
-__all__ = ["Death", "seen_beginning", "why_died"]
+__all__ = ["Death", "log_beginning", "why_died"]
 
 _TOPIC = "hopsml-beginnings"
-"""Topic of the scheduler's events under which workers say what they begin; Dask bounds its size."""
+"""Topic of the scheduler's events in which workers log what they begin; Dask limits its size."""
 
 _MEMORY_TOPIC = "worker-restart-memory"
-"""Dask's own, of nannies that end a worker that holds too much."""
+"""Dask's own topic: nannies log that they ended a worker for its memory."""
 
 _OWN_SECONDS = 3.0
 _OTHERS_SECONDS = 8.0
-"""How long the nanny may take; that of a user's worker answers when there is a worker again."""
+"""Longest wait for the nanny to know. Other clusters' nannies answer once a new worker is up."""
 
 _PAUSE_SECONDS = 0.1
 _LOG_LINES = 200
@@ -46,17 +46,17 @@ class Death:
     """What is known of the death of a worker.
 
     Args:
-        reason: How it died, as a sentence without an end.
-        began: When it began the task run that was asked about, seconds since the epoch; 0 where
-            that is not known.
+        reason: How it died, as a sentence without its full stop.
+        began: When it began the task run in question, in seconds since the epoch; 0 if that is
+            not known.
     """
 
     reason: str
     began: float = 0.0
 
 
-def seen_beginning(worker: Any, task_run_id: UUID) -> None:
-    """Say that a worker begins a task run, where that is found when the worker has gone.
+def log_beginning(worker: Any, task_run_id: UUID) -> None:
+    """Log on the scheduler that a worker begins a task run, for :func:`why_died`.
 
     Args:
         worker: The worker.
@@ -82,7 +82,7 @@ def why_died(
     *,
     owned: bool,
 ) -> Death:
-    """Find out why a worker died; takes as long as its nanny needs to know.
+    """Find out why a worker died. Waits for its nanny: up to 3 s, or 8 s if it is not owned.
 
     Args:
         client: A client of the cluster.
@@ -105,9 +105,9 @@ def why_died(
     deadline = time.monotonic() + (_OWN_SECONDS if owned else _OTHERS_SECONDS)
     while (how := _how(client, worker, entry)) is None:
         if not has_nanny:
-            how = "it has no nanny that would know more"
+            how = "it has no nanny that could say how"
         elif time.monotonic() > deadline:
-            how = "its nanny does not say how; the machine, the job or the pod may have ended"
+            how = "its nanny does not say how; its machine, job or pod may have ended"
         else:
             time.sleep(_PAUSE_SECONDS)
             continue
@@ -131,9 +131,9 @@ def _how(client: distributed.Client, worker: str, entry: dict[str, Any] | None) 
 
 
 def _from_logs(client: distributed.Client, entry: dict[str, Any]) -> str | None:
-    """How a worker ended, in the words of its nanny's log."""
+    """How a worker ended, as its nanny's log says; None if it does not."""
     logs: dict[str, Any] = {}
-    with suppress(OSError, KeyError, TypeError):  # another worker is just going
+    with suppress(OSError, KeyError, TypeError):  # another worker is leaving
         logs = client.get_worker_logs(n=_LOG_LINES, nanny=True)
     for lines in logs.values():
         for _, text in lines if isinstance(lines, (list, tuple)) else ():

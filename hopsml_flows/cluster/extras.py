@@ -1,4 +1,4 @@
-"""Classes of Dask clusters that come with an extra of this package."""
+"""Dask cluster classes that an extra of this package installs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["cluster_class"]
 
 
 def cluster_class(kind: str, module: str, name: str, *, extra: str) -> Any:
-    """A class of clusters.
+    """Import a class of clusters.
 
     Args:
-        kind: The kind of cluster that was asked for.
+        kind: The cluster's kind, for the message.
         module: The module that has the class.
         name: The class.
         extra: The extra that installs the module.

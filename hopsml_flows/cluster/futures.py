@@ -1,4 +1,4 @@
-"""The future of a task run on a worker."""
+"""Futures of task runs on Dask workers."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def _as_it_is(outcome: Outcome) -> Outcome:
 
 
 class TrialFuture(PrefectTaskRunFuture[R]):
-    """Handle of a submitted task run.
+    """The future of a submitted task run.
 
-    Once the outcome is here, the Dask future is released: what a worker that dies later held is
-    then never computed again.
+    Its Dask future is released once the outcome is here. Dask then never computes the task run
+    again, even if the worker that holds its result dies.
 
     Args:
         task_run_id: The task run.
-        name: What the task run is called in messages.
-        number: Position in the order of submission, from 0: a worker starts the lowest first.
-        explain: Finds out more of an outcome that says only that a worker died.
+        name: The task run's name in messages.
+        number: Position in the order of submission, from 0. A worker starts the lowest first.
+        explain: Finds out the reason of an outcome that says only that a worker died.
 
     Attributes:
-        losses: Workers that died with it, whether it had begun or not.
+        losses: Number of workers that died with it, whether it had begun or not.
     """
 
     def __init__(
@@ -60,47 +60,47 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         self._callbacks: list[Callable[[PrefectFuture[R]], None]] = []
 
     def attach(self, dask_future: distributed.Future[Outcome]) -> None:
-        """Take the Dask future that computes this one; another one after a loss."""
+        """Set the Dask future that computes this one; after a loss, a new one."""
         with self._lock:
             self._dask_future = dask_future
 
     @property
     def ends(self) -> bool:
-        """Whether :meth:`claim_end` was called: how the task run ends is decided."""
+        """Whether :meth:`claim_end` was called, that is, the end of the task run is decided."""
         return self._ends
 
     def claim_end(self) -> bool:
-        """Decide how the task run ends; True for the first caller alone."""
+        """Claim the right to decide how the task run ends; True for the first caller only."""
         with self._lock:
             first, self._ends = not self._ends, True
         return first
 
     @property
     def dask_future(self) -> distributed.Future[Outcome] | None:
-        """What Dask computes; None once the outcome is here."""
+        """The Dask future; None once the outcome is here."""
         return self._dask_future
 
     @property
     def dependency(self) -> Any:
-        """What to pass to a task that depends on this one: the Dask future, or the outcome."""
+        """The outcome, or else the Dask future, to pass to a task that depends on this one."""
         with self._lock:
             return self._outcome if self._outcome is not None else self._dask_future
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait for the outcome; returns without one when the time is up.
+        """Wait for the outcome, or until the time is up.
 
         Args:
-            timeout: Longest wait in seconds; None waits for ever.
+            timeout: Longest wait in seconds; None waits forever.
         """
         if self._ready.wait(timeout):
             self.outcome()
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
-        """What the task returned.
+        """Wait for what the task returned.
 
         Args:
-            timeout: Longest wait in seconds; None waits for ever.
-            raise_on_failure: Raise the task's exception; otherwise return it.
+            timeout: Longest wait in seconds; None waits forever.
+            raise_on_failure: Whether to raise the task's exception; otherwise it is returned.
 
         Raises:
             TimeoutError: The time is up.
@@ -110,10 +110,10 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         return result
 
     def outcome(self, timeout: float | None = None) -> Outcome:
-        """The final state in short form; waits for it.
+        """Wait for the outcome.
 
         Args:
-            timeout: Longest wait in seconds; None waits for ever.
+            timeout: Longest wait in seconds; None waits forever.
 
         Raises:
             TimeoutError: The time is up.
@@ -127,14 +127,14 @@ class TrialFuture(PrefectTaskRunFuture[R]):
             try:
                 outcome = self.explain(future.result())
             except Exception as error:
-                # The worker died with the result, and so did the one that Dask ran it on again.
+                # The worker died with the result, and so did the one on which Dask ran it again.
                 lost = WorkerLostError(f"the result was lost with its worker ({error})")
                 outcome = Outcome("CRASHED", "Crashed", str(lost), error=lost)
             self.settle(outcome)
         return outcome
 
     def mark_ready(self) -> None:
-        """Say that the outcome is here, or can be fetched; run the callbacks."""
+        """Note that the outcome is here or can be fetched, and call the callbacks."""
         with self._lock:
             self._ready.set()
             callbacks, self._callbacks = self._callbacks, []
@@ -142,7 +142,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
             callback(self)
 
     def settle(self, outcome: Outcome) -> None:
-        """Take in the outcome, and let go of the Dask future; only the first one counts."""
+        """Set the outcome and release the Dask future. Only the first call has an effect."""
         with self._lock:
             if self._outcome is not None:
                 return
@@ -154,7 +154,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         self.mark_ready()
 
     def add_done_callback(self, fn: Callable[[PrefectFuture[R]], None]) -> None:
-        """Call a function with this future when it is done, perhaps from another thread.
+        """Call a function with this future when it is done, possibly in another thread.
 
         Args:
             fn: The function.

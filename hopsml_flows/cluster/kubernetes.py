@@ -1,7 +1,8 @@
-"""Workers as pods of Kubernetes, by the Dask operator: it must run in the Kubernetes cluster.
+"""Starts workers as Kubernetes pods, by the Dask operator, which must run in that cluster.
 
-Scheduler and workers are pods of an image that has this package. This process need not be in the
-cluster: what the ``kubectl`` configuration names is used, and the scheduler's port is forwarded.
+Dask's scheduler and workers are pods of an image that contains this package. This process may be
+outside the Kubernetes cluster: it uses the configuration of ``kubectl``, and the scheduler's port
+is forwarded.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hopsml_flows.errors import InvalidClusterError
 if TYPE_CHECKING:
     from hopsml_flows.cluster.config import ClusterConfig
 
-__all__ = ["arguments", "check", "started"]
+__all__ = ["arguments", "check", "start"]
 
 CONNECT_SECONDS = 10.0
 """Longest wait for the API server to answer."""
@@ -33,7 +34,7 @@ _OPERATOR = "/apis/kubernetes.dask.org"
 
 
 def check(config: ClusterConfig) -> None:
-    """Find out whether an API server answers, and knows Dask clusters.
+    """Check that a Kubernetes API server answers and knows Dask clusters.
 
     Raises:
         InvalidClusterError: It does not, dask-kubernetes is missing, or an option is wrong.
@@ -43,20 +44,20 @@ def check(config: ClusterConfig) -> None:
 
     def run() -> None:
         try:
-            answer.set_result(asyncio.run(_asked()))
+            answer.set_result(asyncio.run(_ask_api_server()))
         except BaseException as error:  # handed to the caller
             answer.set_exception(error)
 
-    # A daemon, and with a loop of its own: whatever hangs in there, nobody waits for it.
+    # A daemon thread with its own event loop: a call that hangs there delays no exit.
     threading.Thread(target=run, name="hopsml-kubernetes", daemon=True).start()
     try:
         status = answer.result(CONNECT_SECONDS)
-    except Exception as error:  # of kr8s, httpx, ssl, or the file with the credentials
+    except Exception as error:  # from kr8s, httpx, ssl, or reading the credentials
         raise InvalidClusterError(
             "cluster",
             "kubernetes",
-            because=f"no Kubernetes API server answered within {CONNECT_SECONDS:g} s, by the "
-            f"configuration that kubectl uses ({type(error).__name__}: {error})",
+            because=f"no Kubernetes API server answered within {CONNECT_SECONDS:g} s at the "
+            f"address that kubectl uses ({type(error).__name__}: {error})",
         ) from error
     if status != 200:
         raise InvalidClusterError(
@@ -72,13 +73,14 @@ def arguments(config: ClusterConfig, workers: int) -> dict[str, Any]:
 
     Args:
         config: A cluster of kind "kubernetes"; its options are dask-kubernetes'.
-        workers: How many workers.
+        workers: Number of workers.
 
     Raises:
-        InvalidClusterError: There is no image; dask-kubernetes' own lacks this package.
+        InvalidClusterError: The option ``image`` is missing. The default image of dask-kubernetes
+            lacks this package.
     """
     options = dict(config.options)
-    if "custom_cluster_spec" in options:  # a manifest of the user's own, which says all
+    if "custom_cluster_spec" in options:  # the user's own manifest decides everything
         return {"quiet": True, **options}
     if not options.get("image"):
         raise InvalidClusterError(
@@ -91,7 +93,7 @@ def arguments(config: ClusterConfig, workers: int) -> dict[str, Any]:
     if config.gpus_per_trial:
         command += ["--resources", f"{GPU}={config.gpus_per_trial:g}"]
     given = options.pop("env", None) or {}
-    if not isinstance(given, dict):  # as Kubernetes writes it
+    if not isinstance(given, dict):  # a list of entries, as in a manifest
         ours = [{"name": name, "value": value} for name, value in as_environment().items()]
         environment: Any = [*ours, *given]
     else:
@@ -107,23 +109,23 @@ def arguments(config: ClusterConfig, workers: int) -> dict[str, Any]:
 
 
 @contextmanager
-def started(config: ClusterConfig, workers: int) -> Iterator[Any]:
-    """Create the pods, and delete them at the end.
+def start(config: ClusterConfig, workers: int) -> Iterator[Any]:
+    """Create the pods for the block, and delete them at its end.
 
     Args:
         config: A cluster of kind "kubernetes".
-        workers: How many workers.
+        workers: Number of workers.
 
     Yields:
         The cluster.
 
     Raises:
-        InvalidClusterError: As :func:`check`, or the operator did not do what was asked.
+        InvalidClusterError: As :func:`check`, or the operator did not create the cluster.
     """
-    check(config)  # dask-kubernetes leaves a half of a cluster behind, and complains at the end
+    check(config)  # dask-kubernetes itself would fail late, and leave half a cluster
     try:
         cluster = _cluster_class()(**arguments(config, workers))
-    except Exception as error:  # kr8s', httpx' and dask-kubernetes' have nothing in common
+    except Exception as error:  # kr8s, httpx and dask-kubernetes share no base class
         raise InvalidClusterError(
             "cluster", "kubernetes", because=f"it was not created ({type(error).__name__}: {error})"
         ) from error
@@ -134,8 +136,8 @@ def started(config: ClusterConfig, workers: int) -> Iterator[Any]:
             cluster.close(timeout=CLOSE_SECONDS)
 
 
-async def _asked() -> int:
-    """The status of asking the API server about Dask clusters."""
+async def _ask_api_server() -> int:
+    """Ask the API server about Dask clusters; return the HTTP status of its answer."""
     import kr8s.asyncio
 
     api = await kr8s.asyncio.api()

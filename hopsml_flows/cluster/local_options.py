@@ -1,7 +1,7 @@
-"""Options of clusters of this machine: whether Dask takes them, before an experiment exists.
+"""Checks the options of clusters on this machine, before an experiment exists.
 
-Names are compared with what the classes take. Whether the scheduler takes the values is tried: it
-is started in this process without any worker, which takes a few hundredths of a second.
+Names are compared with the arguments of Dask's classes. The values for the scheduler are tried: it
+is started in this process without workers, which takes a few hundredths of a second.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ __all__ = ["check_own"]
 _CLOSE_SECONDS = 5
 
 _OURS = {
-    "n_workers": "it is the field n_workers of the cluster",
-    "memory_limit": "it is the field memory_limit of the cluster",
+    "n_workers": "it is the cluster's field n_workers",
+    "memory_limit": "it is the cluster's field memory_limit",
     "asynchronous": "the experiment sets it",
     "loop": "the experiment sets it",
     "start": "the experiment sets it",
 }
-"""Arguments of Dask's classes that are no options of a user's."""
+"""Arguments of Dask's classes that users cannot give, and why."""
 
 
 def check_own(config: ClusterConfig, kind: type) -> None:
-    """Refuse options that no worker, nanny or scheduler of this machine could be started with.
+    """Refuse options with which no worker, nanny or scheduler of this machine could start.
 
     Args:
         config: A cluster of this machine.
         kind: The class of the cluster.
 
     Raises:
-        InvalidClusterError: The message names the option.
+        InvalidClusterError: An option is wrong; the message names it.
     """
     options = config.options
     if not options:
@@ -66,10 +66,10 @@ def check_own(config: ClusterConfig, kind: type) -> None:
 
 
 class _Tried(distributed.LocalCluster):
-    """A cluster of which there may be a half only."""
+    """A cluster that may be only half made."""
 
     def __del__(self, *_: Any) -> None:
-        """Say nothing: Dask's would miss the other half."""
+        """Do nothing: Dask's own method fails on a cluster that is half made."""
 
 
 def _try_scheduler(options: Mapping[str, Any]) -> None:
@@ -80,7 +80,7 @@ def _try_scheduler(options: Mapping[str, Any]) -> None:
         "n_workers": 0,
         "worker_class": None,
         "processes": True,
-        # Any free port, and no dashboard, which takes a second to import.
+        # Any free port, and no dashboard: its import takes a second.
         "dashboard_address": "127.0.0.1:0",
         "scheduler_kwargs": {**given, "dashboard": False} if isinstance(given, Mapping) else given,
         "silence_logs": False,
@@ -88,7 +88,7 @@ def _try_scheduler(options: Mapping[str, Any]) -> None:
     with held_level("distributed", logging.CRITICAL + 1), held_search_path():
         try:
             cluster = _Tried(**{"threads_per_worker": 1, **tried, **fixed})  # type: ignore[no-untyped-call]
-        except Exception as error:  # each of Dask's servers has errors of its own
+        except Exception as error:  # Dask raises many types
             raise InvalidClusterError(
                 "cluster.options",
                 dict(options),
@@ -120,9 +120,9 @@ def _is_of_numbers(value: Any) -> bool:
 
 
 def _can_be_made(value: Any) -> bool:
-    """Whether a directory is there and can be written, or can be made.
+    """Whether a directory can be written, or can be made.
 
-    It is tried: a directory such as /proc/x is one that root may write and cannot.
+    This is tried: permissions alone say that root may write to /proc/x, which fails.
     """
     try:
         path = Path(value).absolute()
@@ -131,7 +131,7 @@ def _can_be_made(value: Any) -> bool:
         while not path.exists() and path != path.parent:
             path = path.parent
         os.rmdir(tempfile.mkdtemp(prefix="hopsml-", dir=path))
-    except (TypeError, ValueError, OSError):  # no path, too long a one, or not to be written
+    except (TypeError, ValueError, OSError):  # no path, or not writable
         return False
     return True
 
@@ -148,7 +148,7 @@ def _is_address(value: Any) -> bool:
 def _is_duration(value: Any) -> bool:
     try:
         found = parse_timedelta(value)
-    except (ValueError, TypeError, KeyError):  # each of Dask's own
+    except (ValueError, TypeError, KeyError):  # parse_timedelta raises any of these
         return False
     return found is None or 0 <= found < float("inf")
 
@@ -160,7 +160,7 @@ def _is_level(value: Any) -> bool:
 
 
 def _can_be_loaded(value: Any) -> bool:
-    """Whether Dask's worker processes find what they are to load first."""
+    """Whether a worker process would find all modules of Dask's option ``preload``."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)):
         return names is None
@@ -168,14 +168,14 @@ def _can_be_loaded(value: Any) -> bool:
 
 
 def _is_found(name: str) -> bool:
-    # Dask takes a URL, a file, a module, or the text of one.
+    # Dask takes a URL, a file, a module, or the source text of one.
     if name.startswith(("http://", "https://")) or " " in name:
         return True
     if name.endswith(".py"):
         return Path(name).is_file()
     try:
         return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):  # a part before a dot, or no name
+    except (ImportError, ValueError):  # a missing parent package, or not a module's name
         return False
 
 
@@ -198,6 +198,6 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "nthreads": (_is_whole(1, 1024), "must be an integer of at least 1"),
     "preload": (
         _can_be_loaded,
-        "must be a module, a Python file, or a URL, or a list of them; this process finds no other",
+        "must be a module or Python file that this process finds, a URL, or a list of these",
     ),
 }

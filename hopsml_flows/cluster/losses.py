@@ -1,4 +1,4 @@
-"""Gathering what was lost with a worker: Dask reports each task that the worker had been given."""
+"""Gathers the tasks that were lost with a worker, each of which Dask reports separately."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["Losses"]
 T = TypeVar("T")
 
 GATHER_SECONDS = 0.2
-"""Dask reports the losses of one death together; this is far more than they are apart."""
+"""Far longer than the reports of one worker's losses are apart."""
 
 
 class Losses(Generic[T]):
-    """Gathers losses for a moment, then hands them on together.
+    """Gathers losses for 0.2 s, then passes them on together.
 
     Args:
-        judge: Called in a thread of its own with all losses of the moment.
+        judge: Called with all gathered losses, in its own thread.
     """
 
     def __init__(self, judge: Callable[[list[T]], None]) -> None:
@@ -27,7 +27,7 @@ class Losses(Generic[T]):
         self._gathered: list[T] = []
 
     def add(self, loss: T) -> None:
-        """Take in a loss."""
+        """Add a loss."""
         with self._lock:
             self._gathered.append(loss)
             first = len(self._gathered) == 1

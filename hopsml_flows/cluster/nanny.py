@@ -1,7 +1,7 @@
-"""The nannies of this package's own clusters: they live in this process, and see their workers end.
+"""Nannies that remember how their workers ended. They run in the driver's process.
 
-Dask's own writes to its log alone how a worker ended, and sets the level of loggers that it shares
-with the nannies of the user's clusters.
+Dask's own nanny only logs how a worker ended, and sets the level of loggers that the nannies of
+the user's clusters share.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import distributed
 __all__ = ["OwnNanny", "exit_code"]
 
 _KEPT = 1000
-"""So many ends are remembered; each is asked for at once."""
+"""Ends that are remembered. Each is read soon after it happens."""
 
 _lock = threading.Lock()
 _exit_codes: OrderedDict[str, int] = OrderedDict()
 
 
 def exit_code(worker: str) -> int | None:
-    """How the process of a worker ended: its exit code, or a signal's number below zero.
+    """The exit code of a worker's process, or minus the number of the signal that ended it.
 
     Args:
         worker: Address of the worker.
 
     Returns:
-        None where it has not ended, or no nanny of this process looked after it.
+        None if it has not ended, or had no nanny in this process.
     """
     with _lock:
         return _exit_codes.get(worker)
@@ -38,9 +38,9 @@ class OwnNanny(distributed.Nanny):
     """A nanny that remembers how its workers end.
 
     Args:
-        *args: As of Dask's.
-        silence_logs: Level of the worker's logger; that of this process's stays.
-        **kwargs: As of Dask's.
+        *args: Arguments of Dask's nanny.
+        silence_logs: Level of the worker's loggers; those of this process keep theirs.
+        **kwargs: Arguments of Dask's nanny.
     """
 
     def __init__(self, *args: Any, silence_logs: int | None = None, **kwargs: Any) -> None:
@@ -48,9 +48,9 @@ class OwnNanny(distributed.Nanny):
         self.silence_logs = silence_logs
 
     def _on_worker_exit_sync(self, exitcode: int) -> None:
-        """Called when the worker's process has ended; the only place that knows how.
+        """Remember the exit code of the worker's process, which Dask passes only here.
 
-        It is no interface of Dask's: ``tests/unit/test_deaths.py`` fails when it changes.
+        This method of Dask's is not public; ``tests/unit/test_deaths.py`` fails when it changes.
         """
         if (address := self.worker_address) is not None:
             with _lock:

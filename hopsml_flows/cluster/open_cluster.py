@@ -1,6 +1,7 @@
-"""Opening the cluster of one flow run, and closing it again.
+"""Opens or joins the Dask cluster of one flow run, and closes it again.
 
-The only place that starts Dask clusters. The flow that opens a cluster owns it; subflows use it.
+No other module opens a cluster for a flow. Slurm and Kubernetes each have a module that starts
+theirs. The flow that opens a cluster owns it, and its subflows use it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from hopsml_flows.cluster.process_settings import (
 )
 from hopsml_flows.cluster.project_visibility import check_visible
 from hopsml_flows.cluster.spawn import without_main_module
-from hopsml_flows.cluster.timed_start import started_within
+from hopsml_flows.cluster.timed_start import start_within
 from hopsml_flows.cluster.worker_calls import on_all_workers
 from hopsml_flows.cluster.worker_plugins import IgnoreInterrupts
 from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
@@ -56,16 +57,16 @@ __all__ = [
 ]
 
 CLOSE_SECONDS = 10
-"""Longest wait for a cluster to end by itself."""
+"""Longest wait for a cluster to close by itself."""
 
 NOTICE_SECONDS = 2
-"""How long a client may take to notice that its scheduler has gone."""
+"""Longest wait for a client to notice that its scheduler is gone."""
 
 CONNECT_SECONDS = 10
 """Longest wait for a running scheduler to answer."""
 
 _TELL_SECONDS = 30.0
-"""Longest wait for workers that are told something, whether they hear it or not."""
+"""Longest wait for workers to answer a message; those that do not are ignored."""
 
 _logger = logging.getLogger(__name__)
 
@@ -75,11 +76,12 @@ class OpenCluster:
     """A running cluster.
 
     Args:
-        client: A client of it that nobody else uses.
+        client: Its client, for this flow run alone.
         owned: Whether it ends with the flow run.
-        most: Workers it may grow to, or None where that is not ours to say.
+        most: Workers that it may grow to; None for a cluster that others started.
         resources: Dask resources that each trial asks for.
-        mark: What processes of its workers carry in their environment, or None.
+        mark: The mark of its workers' processes (:mod:`hopsml_flows.cluster.orphans`), if this
+            process started them on this machine; otherwise None.
     """
 
     client: distributed.Client
@@ -90,7 +92,7 @@ class OpenCluster:
 
     @property
     def slots(self) -> int:
-        """Trials that can run at once: worker threads now, or those it may grow to; at least 1."""
+        """Trials that can run at once: workers it may grow to, or its threads now; at least 1."""
         if self.most is not None:
             return self.most
         threads: int = sum(self.client.nthreads().values())
@@ -98,26 +100,27 @@ class OpenCluster:
 
     @contextmanager
     def telling_its_end(self) -> Iterator[None]:
-        """Say plainly that the scheduler has gone, where a call of Dask's says it in its own words.
+        """Turn errors of Dask's in the block into a clear one, if the scheduler is gone.
 
         Raises:
-            ResourceUnavailableError: It has.
+            ResourceUnavailableError: The scheduler is gone.
         """
         try:
             yield
-        except OSError as error:  # Dask's own, or that of a connection
+        except OSError as error:  # from Dask or a connection
             if isinstance(error, HopsmlError) or _still_connected(self.client):
                 raise
             raise ResourceUnavailableError(
-                "the Dask scheduler is gone; what is done is kept, and another call with resume= "
-                "goes on from there"
+                "the Dask scheduler is gone; finished trials are kept, and the same call with "
+                "resume= continues the experiment"
             ) from error
 
     @contextmanager
     def lending(self) -> Iterator[None]:
-        """Give temporary credentials to the workers there are, for the block; renewed ones too.
+        """Give temporary credentials, also renewed ones, to the present workers for the block.
 
-        Trials bring them to workers that come later. What others started and use is left as it was.
+        Trials bring them to workers that join later. At the end, workers that others started get
+        back the credentials that they had before.
         """
         lent: list[Lent] = []
         try:
@@ -131,18 +134,18 @@ class OpenCluster:
         self._tell(receive, lent)
 
     def _tell(self, function: Callable[..., None], *args: object) -> None:
-        # The scheduler is gone or a worker hangs (TimeoutError), which is said elsewhere.
+        # The scheduler is gone, or a worker hangs (TimeoutError); other calls report this.
         with suppress(OSError):
             on_all_workers(self.client, _TELL_SECONDS, function, *args)
 
     @property
     def worker_count(self) -> int:
-        """Workers there are now, or that it may grow to."""
+        """Workers that it may grow to, or else those it has now."""
         return len(self.client.nthreads()) if self.most is None else self.most
 
 
 def _still_connected(client: distributed.Client) -> bool:
-    """Whether the scheduler is there; a call may fail a moment before the client notices."""
+    """Whether the client still has its scheduler after 2 s; it notices a loss late."""
     end = time.monotonic() + NOTICE_SECONDS
     while client.status == "running":
         if time.monotonic() > end:
@@ -152,17 +155,18 @@ def _still_connected(client: distributed.Client) -> bool:
 
 
 def check_reachable(config: ClusterConfig, project: Project) -> None:
-    """Find out whether the cluster can be had, without starting anything.
+    """Check that the cluster can be opened, without starting workers.
 
     Args:
-        config: Which one.
-        project: What the workers of a running cluster must see.
+        config: The cluster.
+        project: The project, which the workers of a running cluster must see.
 
     Raises:
         InvalidProjectError: Workers of a running cluster do not see the project.
-        InvalidClusterError: The scheduler, or the Kubernetes API server, does not answer within
-            10 s; Slurm's commands are not there; "cuda" where there is no GPU; what a kind needs
-            is not installed; or an option is none that the kind takes.
+        InvalidClusterError: The scheduler or the Kubernetes API server does not answer within
+            10 s, Slurm's commands are missing, there is no GPU for "cuda", an extra that the kind
+            needs is not installed, or the kind does not take an option.
+        ResourceUnavailableError: A worker of a running cluster does not answer.
     """
     if config.kind == "address":
         with _connect(config) as client:
@@ -183,7 +187,7 @@ def check_reachable(config: ClusterConfig, project: Project) -> None:
 
 
 def count_workers(config: ClusterConfig) -> int:
-    """How many workers a running cluster has now.
+    """The number of workers that a running cluster has now.
 
     Raises:
         InvalidClusterError: Its scheduler does not answer within 10 s.
@@ -193,13 +197,13 @@ def count_workers(config: ClusterConfig) -> int:
 
 
 def count_most_workers(cluster: object) -> int:
-    """How many workers an experiment's cluster has at most, without starting any.
+    """The largest number of workers that an experiment's cluster may have; starts none.
 
     Args:
-        cluster: What the experiment would be given.
+        cluster: The experiment's argument ``cluster``.
 
     Raises:
-        InvalidClusterError: It is none, or its scheduler does not answer.
+        InvalidClusterError: It is no cluster, or its scheduler does not answer.
     """
     config = ClusterConfig.parse(cluster)
     if config.kind == "address":
@@ -220,26 +224,26 @@ def open_cluster(
     group: GroupSize | None = None,
     project: Project | None = None,
 ) -> Iterator[OpenCluster]:
-    """Start or join a cluster; what was started is stopped at the end.
+    """Start or join a cluster for the block. A cluster that was started is stopped at the end.
 
     Args:
-        config: Which one.
-        trials: Trials there will be; no more workers than that are started.
-        group: The processes of a trial, where these are several or have their own: the workers
-            then only look after them, and all see all GPUs.
-        project: What workers that are started elsewhere must see.
+        config: The cluster.
+        trials: Number of trials; no more workers start than they need. None if it is not known.
+        group: The size of each trial's process group, if trials have one. The workers then only
+            supervise members, and each sees all GPUs.
+        project: The project, which workers that Slurm or Kubernetes starts must see.
 
     Raises:
         InvalidClusterError: As :func:`check_reachable`.
-        InvalidProjectError: Workers that were started elsewhere do not see the project.
-        ResourceUnavailableError: None was started within the configuration's ``start_timeout``.
+        InvalidProjectError: Workers that Slurm or Kubernetes started do not see the project.
+        ResourceUnavailableError: Too few workers started within ``start_timeout``.
     """
     if config.kind == DEBUG:
-        raise InvalidClusterError("cluster", DEBUG, "must be a cluster that has workers")
+        raise InvalidClusterError("cluster", DEBUG, "must be a cluster with workers")
     with ExitStack() as stack:
         if config.kind in ("slurm", "kubernetes"):
             workers = _worker_count(config, None, trials, group)
-            opened = _opened_elsewhere(stack, config, workers, group)
+            opened = _open_elsewhere(stack, config, workers, group)
             if project is not None:
                 check_visible(opened.client, project)
             yield opened
@@ -259,12 +263,12 @@ def open_cluster(
         stack.enter_context(without_main_module())
         stack.enter_context(held_config(SETTINGS))
         stack.enter_context(held_spawn_environment())
-        # Dask's own look at GPUs ends the start of a worker where NVML is there and broken.
+        # Where NVML is installed and broken, a worker fails to start if Dask queries GPUs.
         stack.enter_context(held_config({"distributed.diagnostics.nvml": shares is not None}))
-        # Not "environ", which a worker sets after its start: its forked children would lack it.
+        # "environ" would be set after a worker's start, and children it forks would lack the mark.
         stack.enter_context(held_config({f"distributed.nanny.pre-spawn-environ.{MARK}": mark}))
         _unmark_this_process()
-        cluster = stack.enter_context(_started(config, workers, shares, group))
+        cluster = stack.enter_context(_start_here(config, workers, shares, group))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
         client.register_plugin(IgnoreInterrupts())
         _await_workers(client, workers, config)
@@ -275,17 +279,17 @@ def open_cluster(
         yield OpenCluster(client, owned=True, most=workers, resources=resources, mark=mark)
 
 
-def _opened_elsewhere(
+def _open_elsewhere(
     stack: ExitStack, config: ClusterConfig, workers: int, group: GroupSize | None
 ) -> OpenCluster:
-    """A cluster whose workers are started by Slurm or Kubernetes."""
+    """Open a cluster whose workers Slurm or Kubernetes starts."""
     stack.enter_context(_quiet())
     stack.enter_context(held_config(SETTINGS))
     refused: list[BaseException] = []
     if config.kind == "slurm":
-        cluster, refused = stack.enter_context(slurm.started(config, workers))
+        cluster, refused = stack.enter_context(slurm.start(config, workers))
     else:
-        cluster = stack.enter_context(kubernetes.started(config, workers))
+        cluster = stack.enter_context(kubernetes.start(config, workers))
     client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
     _await_workers(client, group.processes if group else 1, config, refused)
     if group is None:
@@ -301,7 +305,7 @@ def _await_workers(
     config: ClusterConfig,
     refused: Sequence[BaseException] = (),
 ) -> None:
-    """Wait for the workers without which nothing can begin; others may come later."""
+    """Wait for the workers without which no trial can begin; others may come later."""
     deadline = time.monotonic() + config.start_timeout
     while (there := len(client.nthreads())) < count:
         if refused:
@@ -314,22 +318,22 @@ def _await_workers(
         time.sleep(0.1)
 
 
-_HERE = "they end before they can say more"
+_HERE = "the others ended or hang, and could not say why"
 _WHERE_TO_LOOK = {
-    "slurm": "the queue or the jobs' logs (squeue; the option log_directory) say why",
+    "slurm": "the queue (squeue) or the jobs' logs (option log_directory) say why",
     "kubernetes": "the pods say why (kubectl describe pods, kubectl logs)",
 }
 
 
 def _give_back_idle(cluster: Any, workers: int, config: ClusterConfig) -> None:
-    """Let idle workers go, and come again; where that is wished.
+    """Let Dask close idle workers and start them again when needed, if the user wants that.
 
-    Not where groups run: they choose their workers, of which Dask's idea of what is needed knows
-    nothing.
+    Do not call it for process groups: they pick their own workers, so Dask cannot tell which are
+    in use.
     """
     if config.idle_timeout is None:
         return
-    if config.kind == "kubernetes":  # the operator does it, with a timeout of its own
+    if config.kind == "kubernetes":  # the operator does it, with its own timeout
         cluster.adapt(minimum=0, maximum=workers)
         return
     cluster.adapt(
@@ -337,41 +341,40 @@ def _give_back_idle(cluster: Any, workers: int, config: ClusterConfig) -> None:
         maximum=workers,
         interval="1s",
         wait_count=max(1, round(config.idle_timeout)),
-        # A trial counts as work for one worker, however short Dask guesses it to be.
+        # One worker per waiting trial, however short Dask estimates the trial to be.
         target_duration="1ms",
     )
 
 
 @functools.cache
 def _mark_of_this_process() -> str:
-    """The mark of the worker processes that this process starts.
+    """The mark of all worker processes that this process starts.
 
-    It is one for all clusters of the process, since Dask reads it from its global configuration
-    whenever it makes a nanny: what is ended by it must have lost its worker first.
+    All clusters of this process share it, because Dask reads it from its global configuration for
+    each new nanny. So marked processes may be ended only if their worker is gone.
     """
     return uuid.uuid4().hex
 
 
 def _unmark_this_process() -> None:
-    """Take the mark out of this process's environment.
+    """Remove the mark from this process's environment.
 
-    Before a start, since one that was inherited from another driver would win over the
-    configuration; and after it, since Dask leaves it there and what else this process starts is no
-    worker's.
+    Before a start: a mark inherited from another driver would win over the configuration. After a
+    start: Dask leaves the mark there, and other programs that this process starts are no workers.
     """
     os.environ.pop(MARK, None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shares:
-    """The GPUs of this machine, each cut into so many equal shares."""
+    """The GPUs of this machine, each divided into ``per_gpu`` equal shares."""
 
     gpus: list[str]
     per_gpu: int
 
     @property
     def devices(self) -> list[str]:
-        """One entry a worker process."""
+        """The GPU of each worker process."""
         return [gpu for _ in range(self.per_gpu) for gpu in self.gpus]
 
 
@@ -384,11 +387,11 @@ def _gpu_shares(config: ClusterConfig) -> _Shares | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's notes about its own processes out of the user's terminal; errors pass.
+    """Keep Dask's log lines below ERROR out of the user's terminal for the block.
 
-    Nothing of it is left when the last of several clusters has ended.
+    The last of several overlapping blocks restores the levels and the search path for modules.
     """
-    # The scheduler calls the death of a worker an error; the project says what came of it.
+    # The scheduler logs a worker's death as an error; the driver reports its effect instead.
     with (
         held_search_path(),
         held_level("distributed", logging.ERROR),
@@ -412,7 +415,7 @@ def _worker_count(
 
 
 @contextmanager
-def _started(
+def _start_here(
     config: ClusterConfig, workers: int, shares: _Shares | None, group: GroupSize | None
 ) -> Iterator[Any]:
     limit = config.memory_limit
@@ -420,8 +423,8 @@ def _started(
         "n_workers": workers,
         "threads_per_worker": 1,
         "memory_limit": memory_share(workers) if limit == "auto" else limit,
-        # Any free port, and no dashboard: it would take a second to import. Dask's default port
-        # can be had by one cluster a machine.
+        # Any free port: only one cluster per machine can have Dask's default port. No dashboard:
+        # its import takes a second.
         "dashboard_address": "127.0.0.1:0",
         "scheduler_kwargs": {"dashboard": "dashboard_address" in config.options},
         "silence_logs": logging.ERROR,
@@ -435,10 +438,10 @@ def _started(
     else:
         arguments["processes"] = True
         kind = distributed.LocalCluster
-        if visible_gpus() and not (group and group.use_gpus):  # asked for trials on the CPU
+        if visible_gpus() and not (group and group.use_gpus):  # for trials on the CPU
             arguments["env"] = {"CUDA_VISIBLE_DEVICES": ""}
     try:
-        cluster = started_within(config.start_timeout, kind, {**arguments, **config.options})
+        cluster = start_within(config.start_timeout, kind, {**arguments, **config.options})
     except HopsmlError:
         raise
     except Exception as error:
@@ -456,17 +459,17 @@ def _started(
 
 
 def close_local_cluster(cluster: Any) -> None:
-    """Close a cluster of this machine; end by force what does not end.
+    """Close a cluster of this machine. Kill the workers that have not ended after 10 s.
 
-    A worker that dies before its nanny has heard of its start leaves two coroutines of the nanny
-    reading one queue. The older one may take the message that the next process is up and drop it:
-    the nanny then waits for it without limit, and so does who closes the nanny.
+    If a worker dies before its nanny has heard of its start, two coroutines of the nanny read one
+    queue. The older one may take and drop the message that the next process is up. The nanny then
+    waits for that message without limit, and so does the caller that closes the nanny.
     """
     try:
         cluster.close(timeout=CLOSE_SECONDS)
     except TimeoutError:
         for nanny in list(cluster.workers.values()):
-            # Its event loop may let go of the process meanwhile.
+            # The nanny's event loop may release the process meanwhile.
             with suppress(ProcessLookupError, AttributeError, ValueError):
                 if (pid := nanny.pid) is not None:
                     os.kill(pid, signal.SIGKILL)
@@ -482,9 +485,9 @@ def _connect(config: ClusterConfig) -> distributed.Client:
 
 
 def _probe(address: str) -> None:
-    """Ask the scheduler who it is.
+    """Ask the scheduler for its identity, with a time limit.
 
-    Dask's client waits without limit for a peer that accepts a connection and says nothing.
+    Dask's client would wait without limit for a peer that accepts a connection and says nothing.
     """
 
     async def ask() -> None:

@@ -1,8 +1,7 @@
-"""Ending the processes that a trial's training function started and left behind.
+"""Ends the processes that training functions started and left behind on this machine.
 
-A worker that is killed takes none of its children along. Worker processes carry a mark in their
-environment from their start on, and so does what they start or fork; on this machine such processes
-can be found by it.
+The children of a worker outlive it when it is killed. Worker processes have a mark in their
+environment from their start, which all their descendants inherit. Orphans are found by it.
 """
 
 from __future__ import annotations
@@ -14,21 +13,23 @@ import psutil
 __all__ = ["MARK", "end_orphans"]
 
 MARK = "HOPSML_CLUSTER"
-"""Environment variable that names the driver whose workers a process comes from."""
+"""Environment variable that names the driver whose workers a process descends from."""
 
 _TERMINATE_SECONDS = 2.0
 
 
 def end_orphans(mark: str) -> int:
-    """End the marked processes whose worker is gone: those with no marked ancestor or driver.
+    """End the marked processes whose worker is gone.
+
+    Their parent is neither marked nor this process, whose children the workers are.
 
     Args:
         mark: The value of the variable.
 
     Returns:
-        How many there were.
+        The number of such processes.
     """
-    os.environ.pop(MARK, None)  # a restarted worker's nanny put it there
+    os.environ.pop(MARK, None)  # the nanny of a restarted worker set it
     marked = _marked(mark)
     orphans = []
     for process in marked.values():
@@ -47,7 +48,7 @@ def _marked(mark: str) -> dict[int, psutil.Process]:
         try:
             if process.pid != os.getpid() and process.environ().get(MARK) == mark:
                 found[process.pid] = process
-        except (psutil.Error, OSError):  # gone, or somebody else's
+        except (psutil.Error, OSError):  # it is gone, or another user's
             continue
     return found
 

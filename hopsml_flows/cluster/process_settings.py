@@ -1,8 +1,8 @@
-"""Settings of the whole process that experiments need while they run: who uses them is counted.
+"""Settings of the whole process that experiments hold while they run.
 
-Dask's configuration and Python's loggers are one for a process, and experiments may overlap in it,
-in threads of the user's. The first experiment to come sets them and the last one to leave puts them
-back. What the user has changed meanwhile is the user's, and stays.
+Dask's configuration and Python's loggers exist once per process, and experiments may overlap in
+threads of the user's. The first experiment sets a value, and the last one restores the old value.
+A value that the user has changed meanwhile stays.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ T = TypeVar("T")
 _MISSING = object()
 
 _SCRATCH = "dask-scratch-space"
-"""What Dask calls the directory that all its scratch directories are in."""
+"""Dask's name for the directory that contains its scratch directories."""
 
 _path_lock = threading.Lock()
 _path_users: list[object] = []
 _path_before: list[str] = []
 
 _HASH_SEED = "6640"
-"""Dask's, for processes that have none."""
+"""The value that Dask sets in processes that have none."""
 
 
 class Held(Generic[T]):
-    """A setting that several users hold at once, each with a value of its own.
+    """A setting that several holders may hold at once, each at its own value.
 
     Args:
         read: Reads it.
@@ -61,14 +61,14 @@ class Held(Generic[T]):
 
     @contextmanager
     def at(self, value: T) -> Iterator[None]:
-        """Hold the setting at a value for the block; the latest of several values counts.
+        """Hold the setting at a value for the block. Of several values the latest holds.
 
         Args:
             value: The value.
         """
         token = object()
         with self._lock:
-            if self._is_changed:  # by the user, whose value it will be again
+            if self._is_changed:  # by the user; this value is restored later
                 self._before = [self._read()]
             self._wanted.append((token, value))
             self._set(value)
@@ -88,7 +88,7 @@ class Held(Generic[T]):
 
     @property
     def _is_changed(self) -> bool:
-        """Whether it is not what was written here last; without a user, nothing was."""
+        """Whether the setting is not what was written here last. True if nothing was written."""
         return not self._written or self._read() != self._written[0]
 
     def _set(self, value: T) -> None:
@@ -98,7 +98,7 @@ class Held(Generic[T]):
 
 @contextmanager
 def held_config(settings: Mapping[str, object]) -> Iterator[None]:
-    """Hold entries of Dask's configuration.
+    """Hold entries of Dask's configuration for the block.
 
     Args:
         settings: Their values, by name.
@@ -110,7 +110,7 @@ def held_config(settings: Mapping[str, object]) -> Iterator[None]:
 
 
 def held_level(logger: str, level: int) -> AbstractContextManager[None]:
-    """Hold the level of a logger.
+    """Hold the level of a logger for the block.
 
     Args:
         logger: Its name.
@@ -120,7 +120,7 @@ def held_level(logger: str, level: int) -> AbstractContextManager[None]:
 
 
 def held_variable(name: str, value: str) -> AbstractContextManager[None]:
-    """Hold an environment variable of this process.
+    """Hold an environment variable of this process for the block.
 
     Args:
         name: Its name.
@@ -131,13 +131,13 @@ def held_variable(name: str, value: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def held_spawn_environment() -> Iterator[None]:
-    """Hold what nannies write into the environment of their own process, and leave there.
+    """Hold the environment variables that nannies write into their own process.
 
-    Numerical libraries that are loaded later, and programs that are started later, would keep one
-    thread.
+    Nannies do not remove them. Numerical libraries that this process loads later, and programs
+    that it starts later, would be limited to one thread.
     """
     found: Mapping[str, object] = dask.config.get("distributed.nanny.pre-spawn-environ")
-    # Dask's own rules: what is set already wins, and hashes are the same in all workers.
+    # Dask's own rules: a variable that is set wins, and all workers have the same hash seed.
     values = {
         name: os.environ.get(name, str(value)) for name, value in found.items() if value is not None
     }
@@ -151,9 +151,9 @@ def held_spawn_environment() -> Iterator[None]:
 
 @contextmanager
 def held_search_path() -> Iterator[None]:
-    """Hold the search path for modules, to which Dask's servers add directories of their own.
+    """Hold the search path for modules, to which Dask's servers add their scratch directories.
 
-    They take them off again only where nothing was added in front meanwhile.
+    The servers remove them only if nothing was added in front of them meanwhile.
     """
     with _path_lock:
         if not _path_users:
@@ -170,7 +170,7 @@ def held_search_path() -> Iterator[None]:
 
 
 def held_switch_interval(seconds: float) -> AbstractContextManager[None]:
-    """Hold the time for which a thread may keep the interpreter while others wait for it.
+    """Hold, for the block, how long a thread may keep the interpreter while others wait.
 
     Args:
         seconds: The time.
@@ -207,7 +207,7 @@ def _level(logger: str) -> Held[int]:
 
 
 def _microseconds() -> float:
-    return round(sys.getswitchinterval(), 6)  # Python keeps whole ones
+    return round(sys.getswitchinterval(), 6)  # Python stores whole microseconds
 
 
 _switch_interval = Held(_microseconds, sys.setswitchinterval)

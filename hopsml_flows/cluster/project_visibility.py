@@ -1,4 +1,4 @@
-"""Whether the workers of a cluster that somebody else started see the project."""
+"""Checks that workers that others started see the project."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ANSWER_SECONDS = 60
 
 
 def check_visible(client: distributed.Client, project: Project) -> None:
-    """Have each worker look for a file that is written for that.
+    """Write a file to the project, and check that each worker sees it.
 
     Args:
         client: Client of the cluster.
         project: The project.
 
     Raises:
-        InvalidProjectError: It cannot be written, or a worker does not see it.
+        InvalidProjectError: The file cannot be written, or a worker does not see it.
         ResourceUnavailableError: A worker does not answer.
     """
     was_there = project.exists("")
@@ -37,14 +37,14 @@ def check_visible(client: distributed.Client, project: Project) -> None:
         raise InvalidProjectError(
             "project",
             project.url,
-            because=f"a worker cannot write it ({type(error).__name__}: {error})",
+            because=f"it cannot be written ({type(error).__name__}: {error})",
         ) from error
     try:
         answers = on_all_workers(
             client, _ANSWER_SECONDS, _look, project, path, content, on_error="return"
         )
     except TimeoutError as error:
-        raise ResourceUnavailableError(f"{error}: its process hangs, or its machine") from error
+        raise ResourceUnavailableError(f"{error}: its process or its machine hangs") from error
     finally:
         remove_marker(project, path)
     blind = {worker: answer for worker, answer in answers.items() if answer is not None}
@@ -63,7 +63,7 @@ def check_visible(client: distributed.Client, project: Project) -> None:
 
 
 async def _look(project: Project, path: str, content: str) -> str | None:
-    """Runs on a worker, whose event loop must not wait."""
+    """Look for the file, in a thread of a worker; None if it is seen, else the reason."""
     look = asyncio.to_thread(sees_marker, project, path, content)
     try:
         return await asyncio.wait_for(look, _LOOK_SECONDS)

@@ -1,6 +1,6 @@
-"""A Prefect task runner that submits task runs to a Dask cluster at a few milliseconds each.
+"""A Prefect task runner that submits task runs to a Dask cluster, in a few milliseconds each.
 
-It knows nothing of trials and experiments; any flow may use it as its ``task_runner``.
+It knows nothing of trials and experiments: any flow may use it as its ``task_runner``.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ __all__ = ["Owner", "TrialTaskRunner"]
 R = TypeVar("R")
 
 FLUSH_SECONDS = 30.0
-"""Longest wait, at the end, for workers to hand their events to the Prefect server."""
+"""Longest wait at the end for workers to send their events to the Prefect server."""
 
 RESOURCE_SECONDS = 10.0
-"""Longest wait for a worker that has a resource; workers may still be starting."""
+"""Longest wait for a worker that has a resource, as workers may still be starting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The flow run that a task run belongs to, as workers and the server know it.
+    """The flow run that a task run belongs to.
 
     Args:
-        context: Key of its context on the workers.
-        flow_run_id: The flow run; None outside of one.
+        context: Key of its Prefect context on the workers.
+        flow_run_id: Its identifier for the server; None if there is no flow run.
     """
 
     context: str
@@ -65,7 +65,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class _Outstanding:
-    """A task run that was submitted and whose outcome is not known."""
+    """A submitted task run whose outcome is not known yet."""
 
     future: TrialFuture[Any]
     task: Task[Any, Any]
@@ -74,12 +74,12 @@ class _Outstanding:
 
 @dataclass(frozen=True, slots=True)
 class _Loss:
-    """A task that was lost with its worker.
+    """A task run that Dask reported lost with its worker.
 
     Args:
         future: The task run.
-        again: What :meth:`TrialTaskRunner._start` takes to submit it once more; None where it may
-            run on that worker alone.
+        again: Arguments of :meth:`TrialTaskRunner._start` that submit it again; None if it may run
+            on that worker only.
         worker: Address of the worker.
     """
 
@@ -89,38 +89,38 @@ class _Loss:
 
 
 _PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
-"""Types of parameters that hold no future."""
+"""Types of parameters that contain no future."""
 
 _MOST_LOSSES = 10
-"""So many workers may die while a task waits on them; then it is lost, too."""
+"""Workers that may die while a task run waits on them. With one more, it is lost too."""
 
 _CLEAR_AT_ONCE = 200
-"""Marks of task runs that are over are removed from a scheduler so many at once."""
+"""Marks of ended task runs that are removed from a scheduler together."""
 
 _SEND_ATTEMPTS = 10
 _PATIENCE_SECONDS = 5.0
 
 
 class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
-    """Runs Prefect tasks on Dask workers, one a worker thread.
+    """Runs Prefect tasks on Dask workers, one per worker thread.
 
     Prefect's own task engine runs on the worker. The flow run's context and each task's code are
-    sent once a worker rather than once a task run, under explicit keys.
+    sent once per worker, not once per task run, under explicit keys.
 
-    A task whose worker dies ends Crashed with a :class:`WorkerLostError`; tasks that waited on
-    that worker and had not begun run elsewhere, unnoticed. Resources asked for with
-    ``dask.annotate(resources=…)`` around a submission are checked.
+    A task run whose worker dies ends Crashed with a :class:`WorkerLostError`. Task runs that had
+    not begun on that worker run on another one. Resources of ``dask.annotate(resources=…)`` around
+    a submission are checked.
 
     Args:
-        cluster: What :meth:`ClusterConfig.parse` reads, or a cluster that is open already and
-            stays so. One that is not open is opened at the first submission.
-        inherit_tags: Whether task runs get the flow run's tags. Each tag costs a task run a
-            request to the server, for concurrency limits.
-        console_logs: Whether Prefect's log lines about task runs appear on the workers' consoles,
-            besides the Prefect server.
-        wait_for_server: Whether, at the end, to wait as long as the Prefect server still takes in
-            states (one that ends with the run must not be stopped before); otherwise 5 s, unless a
-            worker was lost.
+        cluster: What :meth:`ClusterConfig.parse` takes, or an open cluster, which stays open.
+            A cluster of the first kind is opened at the first submission.
+        inherit_tags: Whether task runs get the flow run's tags. Prefect asks the server about
+            concurrency limits once per tag of each task run.
+        console_logs: Whether Prefect's log lines about task runs appear on the workers' consoles
+            as well as on the Prefect server.
+        wait_for_server: Whether to wait at the end for as long as the Prefect server still records
+            states, as is needed if the server stops with the run; otherwise 5 s, unless a worker
+            was lost.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._book = StateBook()
 
     def duplicate(self) -> TrialTaskRunner:
-        """A new runner with the same settings; an open cluster is shared."""
+        """A new runner with the same settings, which shares a cluster that was given open."""
         return type(self)(
             self._given,
             inherit_tags=self._inherit_tags,
@@ -167,7 +167,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
     __hash__ = None  # type: ignore[assignment]
 
     def __getstate__(self) -> dict[str, Any]:
-        # A flow travels to the workers with its runner; theirs starts nothing unless used.
+        # A flow is sent to workers with its runner; a copy there opens nothing unless it is used.
         given, *rest = self._settings()
         return {"settings": (given if isinstance(given, ClusterConfig) else "auto", *rest)}
 
@@ -182,13 +182,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     @property
     def cluster(self) -> OpenCluster:
-        """The cluster; opened now if it was not."""
+        """The cluster. The first use opens it."""
         if self._cluster is None:
             if isinstance(self._given, OpenCluster):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
-            self._book = StateBook()  # keeps the context that it is made in
+            self._book = StateBook()  # remembers the current context
         return self._cluster
 
     def __exit__(self, *exc_info: object) -> None:
@@ -201,11 +201,14 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             super().__exit__(*exc_info)
 
     def share(self, name: str, value: Any) -> SharedRef:
-        """Send an object to every worker once; use what is returned as a task's parameter.
+        """Send an object to every worker once.
 
         Args:
-            name: A word for people; the key is unique anyway.
-            value: Anything that cloudpickle takes.
+            name: Makes its key readable; keys are unique anyway.
+            value: Anything that cloudpickle can pickle.
+
+        Returns:
+            A reference to pass as a task's parameter.
         """
         return SharedRef(self._send(name, cloudpickle.dumps(value)))
 
@@ -225,23 +228,23 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
         Args:
             task: The Prefect task.
-            parameters: Its parameters by name; futures of this runner and :meth:`share`'s
-                references may be among them.
-            wait_for: Futures it waits for.
-            dependencies: Task inputs found by the caller.
-            name: What the task run will be called, for states that only the driver can report;
-                default the task's name.
+            parameters: Its parameters by name; they may include futures of this runner and
+                references from :meth:`share`.
+            wait_for: Futures that it waits for.
+            dependencies: Further task inputs, found by the caller.
+            name: The task run's name in states that only the driver can report; the default is
+                the task's name.
             resources: Dask resources it needs, besides those of ``dask.annotate``.
-            owner: The flow run it belongs to, from :meth:`owner`; default the one that submits
-                first.
-            worker: Address of the one worker that it may run on; where that dies before it began,
-                it is lost.
+            owner: The flow run it belongs to, from :meth:`owner`; the default is the one that was
+                current at the first submission without an owner.
+            worker: Address of the only worker it may run on. If that worker dies before the task
+                run begins, the task run is lost.
 
         Returns:
             Its future.
 
         Raises:
-            RuntimeError: The runner was not entered.
+            RuntimeError: The runner's ``with`` block was not entered.
             ResourceUnavailableError: No worker has such resources within 10 s.
         """
         if not self._started:
@@ -258,7 +261,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         owner = owner or self._first_owner()
         call = Call(owner.context, self._task(task), task_run_id, inputs)
         number = next(self._numbers)
-        explain = partial(self._explained, task_run_id)
+        explain = partial(self._explain, task_run_id)
         future = TrialFuture[R](task_run_id, name or task.name, number, explain)
         self._outstanding[task_run_id] = _Outstanding(future, task, owner)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
@@ -267,15 +270,15 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return future
 
     def next_done(self, timeout: float | None = None) -> list[TrialFuture[Any]]:
-        """Wait until a submitted task run is done; take all that are, with their outcomes.
+        """Wait until a submitted task run is done, and fetch the outcomes of all that are.
 
-        Outcomes are fetched together, and each future comes out once.
+        Outcomes are fetched together. Each future is returned once.
 
         Args:
-            timeout: Longest wait in seconds; None waits for ever.
+            timeout: Longest wait in seconds; None waits forever.
 
         Returns:
-            The futures, in the order they were done; empty when the time is up.
+            The futures in the order in which they were done; empty if none is done in time.
         """
         self._takes_together = True
         try:
@@ -301,12 +304,11 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         """Cancel a submitted task run, whether it has begun or not.
 
         It ends Cancelled at once, and :meth:`next_done` returns it. A worker that runs it notices
-        within its own time that the driver no longer waits. A task run that is done keeps its
-        outcome.
+        later that the driver no longer waits. A task run that is done keeps its outcome.
 
         Args:
             future: The task run.
-            error: Why, as the outcome's error.
+            error: The reason, which becomes the outcome's error.
         """
         if not future.claim_end():
             return
@@ -326,13 +328,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         resources: dict[str, float],
         worker: str | None,
     ) -> None:
-        """Hand a task to Dask; again after a worker died before it began."""
+        """Submit a task run to Dask. Called again if its worker dies before it begins."""
         computed = self.cluster.client.submit(
             perform,
             *arguments,
             key=key,
             pure=False,
-            # Workers start the lowest number first.
+            # Workers start the task run with the lowest number first.
             priority=-future.number,
             resources=resources or None,
             workers=worker,
@@ -345,7 +347,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                     return
                 future.mark_ready()
                 if not self._takes_together:
-                    future.outcome()  # at once, whenever the flow asks for it
+                    future.outcome()  # fetched now, whenever the flow will ask for it
                 self._done.put(future)
                 return
             again = (arguments, f"{future.name}-{uuid.uuid4()}", resources)
@@ -353,13 +355,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             if isinstance(error, KilledWorker):
                 may_move = again if worker is None else None
                 self._losses.add(_Loss(future, may_move, error.last_worker.address))
-            else:  # the scheduler went away, or cancelled it
+            else:  # the scheduler is gone, or cancelled it
                 self._crash(future, f"the task was lost ({computed.status}: {error})")
 
         computed.add_done_callback(done)
 
     def _judge(self, losses: list[_Loss]) -> None:
-        """Make the tasks that a dead worker ran pay, and start those that waited elsewhere."""
+        """Crash the task runs that dead workers had begun, and start the others elsewhere."""
         began: list[tuple[_Loss, str]] = []
         for loss in losses:
             if loss.future.ends:  # it was stopped
@@ -369,7 +371,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 if loss.again is None or has_begun(self.cluster.client, loss.future.task_run_id):
                     began.append((loss, ""))
                 elif loss.future.losses > _MOST_LOSSES:
-                    began.append((loss, f"; so did {_MOST_LOSSES} others that it waited on"))
+                    began.append((loss, f"; so did {_MOST_LOSSES} others on which it waited"))
                 else:
                     self._start(loss.future, *loss.again, None)
             except OSError as error:
@@ -382,8 +384,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 death = self.death_of(loss.worker, loss.future.task_run_id)
             self._crash(loss.future, death.reason + more, began=death.began)
 
-    def _explained(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
-        """An outcome with the reason, where Dask submitted again what a dead worker had begun."""
+    def _explain(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
+        """Find out the reason of an outcome that says only that another worker died with it."""
         if not outcome.is_of_dead_worker:
             return outcome
         try:
@@ -393,7 +395,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return _crashed(death)
 
     def death_of(self, worker: str | None, task_run_id: uuid.UUID | None = None) -> Death:
-        """Why a worker died, which may take a few seconds to find out.
+        """Find out why a worker died; this may take a few seconds.
 
         Args:
             worker: Its address; None for the one that began the task run.
@@ -410,13 +412,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self._end(future, _crashed(Death(message, began)))
 
     def _end(self, future: TrialFuture[Any], outcome: Outcome) -> None:
-        """Give a task run an outcome that no worker reported."""
+        """End a task run with an outcome that no worker reported."""
         self._note(future, outcome)
         self._done.put(future)
         future.settle(outcome)
 
     def _note(self, future: TrialFuture[Any], outcome: Outcome) -> None:
-        """Keep how a task run ended, for the server."""
+        """Note how a task run ended, in the book for the server."""
         known = self._outstanding.pop(future.task_run_id, None)
         if known is None:
             return
@@ -426,7 +428,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         if not outcome.reported:
             self._book.send(future.task_run_id)
         if outcome.type == StateType.CRASHED.value and self.cluster.mark is not None:
-            end_orphans(self.cluster.mark)  # what a process that died has started
+            end_orphans(self.cluster.mark)  # what a dead process has started
         if not self.cluster.owned:
             self._begun.append(future.task_run_id)
             if len(self._begun) >= _CLEAR_AT_ONCE:
@@ -437,13 +439,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         clear_beginnings(self.cluster.client, begun)
 
     def _check_resources(self, needed: Mapping[str, float]) -> None:
-        """Raise where no worker has what is asked for: Dask would wait for it for ever."""
+        """Raise an error if no worker has the resources: Dask would wait for one forever."""
         asked = tuple(sorted(needed.items()))
         if not asked or asked in self._checked_resources:
             return
         deadline = time.monotonic() + RESOURCE_SECONDS
         while True:
-            # The client's own copy of this is refreshed only now and then.
+            # Asks the scheduler: the client's own copy is refreshed only occasionally.
             workers = self.cluster.client.scheduler_info(n_workers=-1)["workers"].values()
             if any(
                 all(worker["resources"].get(name, 0) >= amount for name, amount in asked)
@@ -460,9 +462,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             time.sleep(0.2)
 
     def owner(self) -> Owner:
-        """The current flow run, to submit task runs that belong to it, from any thread.
+        """Register the current flow run as an owner of task runs, which any thread may submit.
 
-        A subflow that shares this runner calls it in its own run.
+        A subflow that shares this runner calls this in its own flow run.
         """
         run_context = FlowRunContext.get()
         flow_run = run_context.flow_run if run_context else None
@@ -484,7 +486,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         known = self._tasks.get(id(task))
         if known is None:
             known = task, self._send(task.name, cloudpickle.dumps(task))
-            self._tasks[id(task)] = known  # holds the task: its id stays its own
+            self._tasks[id(task)] = known  # keeps the task alive, so that its id stays unique
         return known[1]
 
     def _send(self, name: str, data: bytes) -> str:
@@ -494,7 +496,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self.cluster.client.register_plugin(Share(key, data))
                 break
             except OSError:
-                # A worker died meanwhile; the scheduler keeps plugins for those that come later.
+                # A worker died meanwhile. The scheduler keeps plugins for workers that join later.
                 if attempt == _SEND_ATTEMPTS:
                     raise
                 time.sleep(0.2)
@@ -502,7 +504,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return key
 
     def _close(self, *, interrupted: bool) -> None:
-        """Leave nothing running, and no task run unfinished on the server."""
+        """Leave no task running, and no task run unfinished on the server."""
         client = self.cluster.client
         outstanding = list(self._outstanding.values())
         try:
@@ -511,7 +513,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                     if known.future.dask_future is not None:
                         known.future.dask_future.cancel(force=True)
             else:
-                for known in outstanding:  # a flow may end without taking its results
+                for known in outstanding:  # a flow may end without fetching its results
                     known.future.wait()
                     self._note(known.future, known.future.outcome())
             hurry = interrupted or not self._book.server_answers()
@@ -522,8 +524,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 for key in list(self._shared):
                     client.unregister_worker_plugin(f"hopsml-share-{key}")
         except (OSError, RuntimeError, TimeoutError) as error:
-            # A cluster that went away takes its events with it; results are here already.
-            self.logger.warning("The workers could not be flushed: %s", error)
+            # A cluster that is gone loses its events; all results are here already.
+            self.logger.warning("Workers could not send their last events to Prefect: %s", error)
         if interrupted:
             for known in outstanding:
                 final = FinalState(
@@ -562,7 +564,7 @@ def _inputs(
     waited: list[Any] | None,
     dependencies: Mapping[str, set[RunInput]] | None,
 ) -> dict[str, set[Any]]:
-    """Task inputs by parameter, as Prefect's engine wants them."""
+    """Task inputs by parameter, in the form that Prefect's engine takes."""
     inputs: dict[str, set[Any]] = {
         name: task_inputs(value)
         for name, value in parameters.items()
@@ -576,11 +578,11 @@ def _inputs(
 
 
 def _dask_ready(value: Any) -> Any:
-    """Parameters with this runner's futures replaced by what Dask resolves on the worker."""
+    """Parameters in which each future of this runner is replaced by what Dask resolves."""
     if value is None or (
         isinstance(value, dict) and all(isinstance(inner, _PLAIN) for inner in value.values())
     ):
-        return value  # walking through costs more than all the rest of a submission
+        return value  # visiting each value costs more than the rest of a submission
 
     def replace(inner: Any) -> Any:
         return inner.dependency if isinstance(inner, TrialFuture) else inner

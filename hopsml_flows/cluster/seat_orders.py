@@ -1,7 +1,6 @@
-"""The driver's way to the seats of its workers: looking, reserving, giving orders.
+"""The driver's calls to the seats of workers: it views and reserves them, and gives them orders.
 
-Each worker is asked by itself and has a limited time to answer, so that one that has died holds
-up nobody.
+Each worker is called separately and has 5 s to answer, so a dead worker does not delay the others.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _ANSWER_SECONDS = 5.0
 
 
 class Seating:
-    """The workers of a cluster, as places for the processes of groups.
+    """The workers of a cluster, as seats for the members of process groups.
 
     Args:
         client: A client of the cluster.
@@ -31,10 +30,10 @@ class Seating:
         self._client = client
 
     def workers(self) -> list[WorkerFacts]:
-        """What there is, and who is busy: workers that do not answer are left out."""
+        """The workers, with their GPUs and whether they are busy; only those that answer."""
         addresses = list(self._client.scheduler_info(n_workers=-1)["workers"])
         working = self._client.processing()
-        views: dict[str, View] = self._asked(_view, dict.fromkeys(addresses, ()))
+        views: dict[str, View] = self._ask(_view, dict.fromkeys(addresses, ()))
         return [
             WorkerFacts(address, _host(address), view.gpus, view.busy or bool(working.get(address)))
             for address, view in views.items()
@@ -44,13 +43,13 @@ class Seating:
         """Reserve the seats of some workers, all or none.
 
         Args:
-            group: Who reserves them.
-            ports: How many ports each shall keep, by the worker's address.
+            group: The process group.
+            ports: Number of ports that each keeps, by the worker's address.
 
         Returns:
-            The ports; None where a seat could not be had.
+            The ports by the worker's address; None if a seat was not free.
         """
-        answers = self._asked(_reserve, {worker: (group, count) for worker, count in ports.items()})
+        answers = self._ask(_reserve, {worker: (group, count) for worker, count in ports.items()})
         reserved = {worker: found for worker, found in answers.items() if found is not None}
         if len(reserved) == len(ports):
             return reserved
@@ -58,42 +57,42 @@ class Seating:
         return None
 
     def begin(self, group: str, begins: Mapping[str, Begin]) -> None:
-        """Let processes begin.
+        """Let members of a group begin.
 
         Args:
-            group: Their group.
-            begins: What each needs, by the worker's address.
+            group: The process group.
+            begins: What each member needs, by its worker's address.
         """
         order = dict.fromkeys(begins, (group, SeatState.BEGIN, begins))
-        self._asked(_tell, order)
+        self._ask(_tell, order)
 
     def stop(self, group: str, workers: Iterable[str]) -> None:
-        """End a group's processes, or give up their seats where they have not begun."""
-        self._asked(_tell, dict.fromkeys(workers, (group, SeatState.STOP)))
+        """End members of a group; those that have not begun give up their seats."""
+        self._ask(_tell, dict.fromkeys(workers, (group, SeatState.STOP)))
 
     def gone(self, workers: Iterable[str]) -> set[str]:
-        """Those of some workers that have left the cluster."""
+        """The given workers that have left the cluster."""
         return set(workers) - set(self._client.nthreads())
 
     def phases(self, group: str, workers: Iterable[str]) -> dict[str, Phase]:
-        """How far a group's processes are; those without an answer are left out."""
-        answers = self._asked(_phase, dict.fromkeys(workers, (group,)))
+        """The phases of a group's members, by worker; only those of workers that answer."""
+        answers = self._ask(_phase, dict.fromkeys(workers, (group,)))
         return {worker: phase for worker, phase in answers.items() if phase is not None}
 
     def remove(self, experiment_id: str, trials: list[int]) -> None:
-        """Remove what the processes of some trials shared, on the machines of all workers.
+        """Remove what members of some trials shared, on the machines of all workers.
 
         Args:
             experiment_id: The experiment.
-            trials: Numbers of its trials.
+            trials: Numbers of the trials.
         """
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        self._asked(_remove, dict.fromkeys(workers, (experiment_id, trials)))
+        self._ask(_remove, dict.fromkeys(workers, (experiment_id, trials)))
 
-    def _asked(
+    def _ask(
         self, function: Callable[..., Any], calls: Mapping[str, tuple[Any, ...]]
     ) -> dict[str, Any]:
-        """Call a function on each worker; the answers of those that gave one in time."""
+        """Call a function on each worker; return the answers that come in time."""
 
         async def ask() -> dict[str, Any]:
             answers: dict[str, Any] = {}
@@ -118,12 +117,12 @@ class Seating:
 
 
 def _host(address: str) -> str:
-    """The host of a Dask address, as TensorFlow writes it: IPv6 in brackets."""
+    """The host of a Dask address, with IPv6 in brackets, as TensorFlow writes it."""
     scheme, _, rest = address.partition("://")
     return "127.0.0.1" if scheme == "inproc" else rest.rpartition(":")[0]
 
 
-# Called by Dask in a worker's event loop.
+# Dask calls these in a worker's event loop.
 
 
 def _view(dask_worker: distributed.Worker) -> View:

@@ -1,7 +1,7 @@
-"""Workers as jobs of Slurm, by dask-jobqueue: one job a worker, or a few workers a job.
+"""Starts workers as Slurm jobs, by dask-jobqueue: one worker per job, or a few.
 
-The scheduler runs in this process, which must be on a machine that submits jobs and that compute
-nodes can reach.
+Dask's scheduler runs in this process. Its machine must be able to submit jobs, and compute nodes
+must reach it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dask.utils import parse_bytes
 from tornado.ioloop import PeriodicCallback
 
 from hopsml_flows.cluster.class_arguments import check_options
-from hopsml_flows.cluster.config_fields import of_cluster
+from hopsml_flows.cluster.config_fields import cluster_errors
 from hopsml_flows.cluster.dask_settings import GPU, as_environment
 from hopsml_flows.cluster.extras import cluster_class
 from hopsml_flows.errors import InvalidClusterError
@@ -29,16 +29,16 @@ from hopsml_flows.values.arguments import whole_number
 if TYPE_CHECKING:
     from hopsml_flows.cluster.config import ClusterConfig
 
-__all__ = ["arguments", "check", "started"]
+__all__ = ["arguments", "check", "start"]
 
 LOOK_SECONDS = 15.0
-"""Time between two looks for jobs that Slurm has ended."""
+"""Time between two checks for jobs that Slurm has ended."""
 
 CLOSE_SECONDS = 30
 """Longest wait for the jobs to be cancelled."""
 
 _MOST_CORES = 100_000
-"""More cores or workers in one job are a slip of the finger."""
+"""Most cores, or workers, of one job; a larger number is a typing error."""
 
 _COMMANDS = ("sbatch", "scancel", "squeue")
 
@@ -46,7 +46,7 @@ _logger = logging.getLogger(__name__)
 
 
 def check(config: ClusterConfig) -> None:
-    """Find out whether jobs can be submitted here.
+    """Check that jobs can be submitted from here.
 
     Raises:
         InvalidClusterError: Slurm's commands or dask-jobqueue are missing, or an option is wrong.
@@ -64,11 +64,12 @@ def arguments(config: ClusterConfig) -> dict[str, Any]:
     """Arguments of dask-jobqueue's cluster class.
 
     Args:
-        config: A cluster of kind "slurm". Of its options, ``cores`` are CPUs of a job, and
-            ``processes`` workers in it, each of one thread; the others are dask-jobqueue's.
+        config: A cluster of kind "slurm". Its option ``cores`` is the number of CPUs per job, and
+            ``processes`` the number of workers per job, each with one thread. The other options
+            are dask-jobqueue's.
 
     Raises:
-        InvalidClusterError: The memory of a job is missing.
+        InvalidClusterError: The memory of a job is missing, or an option is wrong.
     """
     options = dict(config.options)
     if "memory" not in options:
@@ -88,10 +89,10 @@ def arguments(config: ClusterConfig) -> dict[str, Any]:
         "job_cpu": cores,
         **options,
         "processes": processes,
-        "cores": processes,  # dask-jobqueue's are threads
+        "cores": processes,  # to dask-jobqueue these are threads
         "worker_extra_args": extra,
         "job_script_prologue": [*exports, *(options.get("job_script_prologue") or ())],
-        # Any free port; no dashboard, whose import takes a second.
+        # Any free port, and no dashboard: its import takes a second.
         "scheduler_options": {
             "dashboard": False,
             "dashboard_address": ":0",
@@ -101,7 +102,7 @@ def arguments(config: ClusterConfig) -> dict[str, Any]:
 
 
 def _count(option: str, value: object) -> int:
-    with of_cluster():
+    with cluster_errors():
         return whole_number(f"cluster.options[{option!r}]", value, least=1, most=_MOST_CORES)
 
 
@@ -117,18 +118,17 @@ def _check_memory(memory: Any) -> None:
 
 
 @contextmanager
-def started(config: ClusterConfig, workers: int) -> Iterator[tuple[Any, list[BaseException]]]:
-    """Submit the jobs, and cancel them at the end.
+def start(config: ClusterConfig, workers: int) -> Iterator[tuple[Any, list[BaseException]]]:
+    """Submit the jobs for the block, and cancel them at its end.
 
-    Jobs that Slurm ends before they are cancelled (a node that fails, a time limit) are submitted
-    again.
+    A job that Slurm ends earlier (its node failed, its time was up) is submitted again.
 
     Args:
         config: A cluster of kind "slurm".
-        workers: How many workers.
+        workers: Number of workers.
 
     Yields:
-        The cluster, and what went wrong when jobs were submitted.
+        The cluster, and a list that receives the errors of jobs that could not be submitted.
 
     Raises:
         InvalidClusterError: As :func:`check`.
@@ -143,7 +143,7 @@ def started(config: ClusterConfig, workers: int) -> Iterator[tuple[Any, list[Bas
                 await super().start()
             except Exception as error:
                 refused.append(error)
-                self.status = distributed.Status.failed  # or the cluster would not close
+                self.status = distributed.Status.failed  # without this the cluster would not close
                 raise
 
     cluster = kind(job_cls=Job, **arguments(config))
@@ -159,12 +159,12 @@ def started(config: ClusterConfig, workers: int) -> Iterator[tuple[Any, list[Bas
 
 
 async def _replace_lost(cluster: Any) -> None:
-    """Submit anew the jobs that Slurm does not know any more.
+    """Submit jobs again that Slurm no longer knows.
 
-    Dask notices a worker that leaves, but neither that its job is gone, nor a job that ended before
-    its worker came.
+    Dask notices a worker that leaves. It does not notice that its job is gone, or that a job ended
+    before its worker came.
     """
-    jobs = dict(cluster.workers)  # those that are submitted while Slurm is asked are not known
+    jobs = dict(cluster.workers)  # before asking: Slurm's answer may lack jobs submitted later
     known = await _known_jobs()
     if known is None:
         return
@@ -172,13 +172,15 @@ async def _replace_lost(cluster: Any) -> None:
     for name, job in jobs.items():
         here = any(worker == str(name) or worker.startswith(f"{name}-") for worker in names)
         if cluster.workers.get(name) is job and job.job_id not in known and not here:
-            _logger.warning("Slurm has ended job %s of worker %s; another one", job.job_id, name)
+            _logger.warning(
+                "Slurm has ended job %s of worker %s; it is submitted again", job.job_id, name
+            )
             cluster.workers.pop(name, None)
     cluster.scale(jobs=len(cluster.worker_spec))
 
 
 async def _known_jobs() -> set[str] | None:
-    """Identifiers of this user's jobs, or None where Slurm does not say."""
+    """Identifiers of this user's jobs, or None if Slurm does not answer."""
     process = await asyncio.create_subprocess_exec(
         "squeue", "--noheader", "--format=%A", f"--user={getpass.getuser()}",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,

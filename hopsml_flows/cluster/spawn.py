@@ -1,8 +1,8 @@
-"""Starting worker processes from scripts that have no ``if __name__ == "__main__"`` guard.
+"""Starts worker processes from scripts that have no ``if __name__ == "__main__"`` guard.
 
-Python's ``spawn`` runs the main script again in each child, which in a script that starts an
-experiment at its top level would start the experiment again. HopsML's programs are such scripts.
-Workers need nothing of it: what is defined in ``__main__`` travels by value.
+Python's ``spawn`` runs the main script again in each child. A script that starts an experiment at
+its top level, as HopsML's programs do, would then start the experiment again. Workers do not need
+the script: what it defines in ``__main__`` is pickled by value.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _replaced: tuple[_Prepare, _Prepare] | None = None
 
 @contextmanager
 def without_main_module() -> Iterator[None]:
-    """Keep Dask's worker processes from importing the main script, while the block runs.
+    """Keep Dask's worker processes from importing the main script during the block.
 
-    It covers restarts too: a worker that died is spawned again by its nanny in this process. What
-    the user has put there meanwhile stays.
+    This includes restarts: the nanny of a dead worker spawns it again from this process. If the
+    user replaces the same function during the block, the user's stays.
 
-    ``get_preparation_data`` is an undocumented function of the standard library and the only
-    place where this is decided; ``tests/unit/test_spawn.py`` fails when it changes.
+    Only ``get_preparation_data`` decides this, an undocumented function of the standard library;
+    ``tests/unit/test_spawn.py`` fails when it changes.
     """
     global _users, _replaced
-    spawn: Any = multiprocessing.spawn  # typed as a function that is never replaced
+    spawn: Any = multiprocessing.spawn  # its type forbids replacing the function
     with _lock:
         _users += 1
         if _users == 1:
@@ -58,7 +58,7 @@ def without_main_module() -> Iterator[None]:
 
 
 def _without_main(original: _Prepare) -> _Prepare:
-    def prepared(name: str) -> dict[str, Any]:
+    def prepare(name: str) -> dict[str, Any]:
         try:
             data = original(name)
         except FileNotFoundError:
@@ -70,13 +70,13 @@ def _without_main(original: _Prepare) -> _Prepare:
             data.pop("init_main_from_name", None)
         return data
 
-    return prepared
+    return prepare
 
 
 def _without_directory(name: str) -> dict[str, Any]:
-    """What a child is told by a process whose working directory was removed.
+    """Preparation data for a child of a process whose working directory was removed.
 
-    The standard library asks for that directory, and tells the child to change there.
+    The standard library would ask for that directory, and have the child change to it.
     """
     return {
         "authkey": multiprocessing.current_process().authkey,

@@ -1,8 +1,8 @@
-"""Telling the Prefect server from the driver what workers could not tell it.
+"""The driver's book of how task runs ended, which completes what the Prefect server knows.
 
-Workers send the states of task runs as events, in the background. Those of a worker that died are
-gone with it, and a server that was away missed some. The driver knows every outcome: at the end it
-asks the server what it has, and sends what is missing.
+Workers send the states of task runs as events, in the background. A worker that dies loses the
+events that it has not sent, and a server that is away misses some. The driver knows every outcome:
+at the end it asks the server which it has, and sends the missing ones.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = ["FinalState", "StateBook"]
 _PAGE = 200
 _FLUSH_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
-_BUSY_SECONDS = 30.0  # a server that has just taken in a lot can be silent for long
-_STALLED_SECONDS = 5.0  # a server that has recorded nothing new for so long counts as done
+_BUSY_SECONDS = 30.0  # a server can be silent this long after it has received much
+_STALLED_SECONDS = 5.0  # a server that records nothing new for this long counts as done
 _HURRIED_SECONDS = 3.0
 _FINAL = [
     state.value
@@ -42,23 +42,23 @@ _logger = logging.getLogger(__name__)
 
 
 class _Wait(Enum):
-    """How waiting for the server's count ended."""
+    """How the wait for the server's count ended."""
 
-    COMPLETE = "all are there"
-    GROWING = "it is still recording"
-    STALLED = "nothing more comes, or the count tells nothing"
+    COMPLETE = "the server has all"
+    GROWING = "the server is still recording"
+    STALLED = "nothing more comes, or the count cannot tell"
 
 
 @dataclass(frozen=True, slots=True)
 class FinalState:
-    """How a task run ended, in few bytes.
+    """How a task run ended.
 
     Args:
         name: The task run's name.
         type: Prefect's state type.
         state_name: The state's name.
         message: Its message.
-        flow_run_id: The flow run it belongs to; None outside of one.
+        flow_run_id: The flow run it belongs to; None if there is none.
     """
 
     name: str
@@ -69,14 +69,14 @@ class FinalState:
 
 
 class StateBook:
-    """Remembers how the task runs of a flow run, and of its subflows, ended; tells the server.
+    """Remembers how the task runs of a flow run and its subflows ended, and tells the server.
 
-    Those outside of a flow run are not recorded.
+    Task runs without a flow run are not compared with the server's.
     """
 
     def __init__(self) -> None:
-        # Settings are found in the context; threads of Dask's have another one, in which Prefect
-        # would start a server of its own.
+        # Prefect finds its settings in the context. Dask's threads have another context, in which
+        # Prefect would start a server of its own.
         self._context = copy_context()
         self._contexts: dict[UUID | None, Context] = {}
         self._sent_by_driver = False
@@ -85,7 +85,7 @@ class StateBook:
         self._recorded: dict[UUID, UUID] = {}  # task run to flow run
 
     def enter(self, flow_run_id: UUID) -> None:
-        """Take in that the current context is that flow run's: its events are sent from there."""
+        """Remember the current context as that of a flow run, whose events are sent from it."""
         self._contexts[flow_run_id] = copy_context()
 
     def note(self, task_run_id: UUID, task: Task[Any, Any], final: FinalState) -> None:
@@ -121,25 +121,25 @@ class StateBook:
             state_name=state.name,
             state=state,
         )
-        # The server takes the flow run from what the event is related to, that is, the context.
+        # Prefect relates an event to the flow run of the context in which it is sent.
         context = self._contexts.get(final.flow_run_id, self._context)
         context.copy().run(send_state_change, run, before, state)
 
     def server_answers(self) -> bool:
-        """Whether the server answers within 10 s; Prefect's own client would try much longer."""
+        """Whether the server answers within 10 s. Prefect's own client would try much longer."""
         with get_client(sync_client=True) as client:
             return _why_silent(client, _ANSWER_SECONDS) is None
 
     def settle(self, *, patience_seconds: float | None, hurry: bool) -> None:
-        """Wait until the server has all final states; send what it lacks when nothing more comes.
+        """Wait until the server has all final states; send those it lacks when no more come.
 
-        Where no worker was lost, everything was handed to the server, and one that is still
-        recording after a while can be left to it.
+        While the driver has sent no state itself, workers have handed all states to the server.
+        The wait may then end while the server is still recording them.
 
         Args:
-            patience_seconds: That while; None waits as long as the server makes progress.
-            hurry: Somebody waits for the end, such as a supervisor that will kill this process:
-                a server that is silent, or records nothing new, is given up sooner.
+            patience_seconds: Longest such wait; None waits as long as the server makes progress.
+            hurry: Whether to give up sooner on a server that is silent or records nothing new,
+                because a supervisor may soon kill this process.
         """
         if not self._recorded:
             return
@@ -177,7 +177,7 @@ class StateBook:
             if count is not None and count == len(self._recorded):
                 return _Wait.COMPLETE
             if count is not None and count > len(self._recorded):
-                # Other task runs of these flow runs are among them: look closely.
+                # The count includes other task runs of these flow runs: compare them one by one.
                 return _Wait.STALLED
             if count is not None and count != seen:
                 seen, changed = count, now

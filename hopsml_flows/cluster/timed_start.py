@@ -1,7 +1,7 @@
-"""A cluster of this machine whose start is given up after a time.
+"""The start of a cluster on this machine, with a time limit.
 
-Dask's nanny waits without limit for a worker process that has started and says nothing, be it that
-an import hangs or a file system. Its own ``death_timeout`` does not end that wait.
+Dask's nanny waits without limit for a worker process that has started and says nothing, for
+example because an import or a file system hangs. Its own ``death_timeout`` does not end that wait.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 from hopsml_flows.errors import ResourceUnavailableError
 
-__all__ = ["started_within"]
+__all__ = ["start_within"]
 
 
-def started_within(seconds: float, kind: type[Any], arguments: dict[str, Any]) -> Any:
-    """Start a cluster.
+def start_within(seconds: float, kind: type[Any], arguments: dict[str, Any]) -> Any:
+    """Start a cluster; give up after a time.
 
     Args:
-        seconds: How long its workers may take.
+        seconds: Longest wait for its workers.
         kind: The class of the cluster, a subclass of ``distributed.SpecCluster``.
         arguments: Its keyword arguments.
 
     Raises:
-        ResourceUnavailableError: They took longer. Nothing of the cluster is left.
+        ResourceUnavailableError: The time is up. Nothing of the cluster is left.
     """
     given_up = threading.Event()
 
@@ -42,16 +42,16 @@ def started_within(seconds: float, kind: type[Any], arguments: dict[str, Any]) -
 
         def _give_up(self) -> None:
             given_up.set()
-            # A nanny whose process ends has failed to start, and the cluster then closes itself.
-            # The nannies that are being started are only in this private set of SpecCluster;
+            # If a nanny's process ends, its start has failed, and the cluster closes itself.
+            # Only this private set of SpecCluster has the nannies that are being started;
             # tests/integration/test_cluster_starts.py fails when that changes.
             for nanny in list(self._created):
-                # The event loop may let go of the process meanwhile.
+                # The nanny's event loop may release the process meanwhile.
                 with suppress(ProcessLookupError, AttributeError, ValueError):
                     if (pid := nanny.pid) is not None:
                         os.kill(pid, signal.SIGKILL)
 
-    TimedStart.__name__ = TimedStart.__qualname__ = kind.__name__  # how the cluster calls itself
+    TimedStart.__name__ = TimedStart.__qualname__ = kind.__name__  # messages name it
     try:
         return TimedStart()
     except Exception as error:

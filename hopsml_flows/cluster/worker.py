@@ -1,9 +1,9 @@
-"""What runs on a Dask worker for :class:`~hopsml_flows.cluster.TrialTaskRunner`.
+"""The part of :class:`~hopsml_flows.cluster.TrialTaskRunner` that runs on Dask workers.
 
-Rebuilding Prefect's context costs a worker some 140 ms, running a task in it some 5: so the
-context of a flow run is entered once a process, and each task runs in a copy of it. What tasks
-share (their code, the training function) also comes once a process, through a worker plugin that
-Dask hands to workers that join later as well.
+Rebuilding Prefect's context takes about 140 ms, running a task in it about 5 ms. So each worker
+process enters the context of a flow run once, and runs each task in a copy of it. What tasks share
+(their code, the training function) is sent once per process too, by a worker plugin that Dask also
+gives to workers that join later.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from hopsml_flows.storage import reach_loopback_directly
 R = TypeVar("R")
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread of a worker may keep the interpreter while others wait for it."""
+"""How long one thread of a worker keeps the interpreter while others wait for it."""
 
 __all__ = [
     "Call",
@@ -52,10 +52,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SharedRef:
-    """Stands in a task's parameters for an object that was shared before.
+    """Takes the place of a shared object in a task's parameters.
 
     Args:
-        key: The name it was shared under.
+        key: The key of the object on the workers.
     """
 
     key: str
@@ -63,18 +63,18 @@ class SharedRef:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The final state of a task run, in few bytes.
+    """The final state of a task run, in a form that is quick to send.
 
     Args:
         type: Prefect's state type.
         name: The state's name.
         message: Its message.
-        value: What the task returned, where it completed.
-        error: What it raised, where it did not.
+        value: What the task returned, if it completed.
+        error: What it raised, if it did not.
         worker: Address of the worker it ran on, or "".
-        reported: Whether Prefect's engine has told the server.
-        started: When it began, seconds since the epoch; 0 where that is not known.
-        ended: When it ended.
+        reported: Whether Prefect's engine has sent the state to the server.
+        started: When it began, in seconds since the epoch; 0 if that is not known.
+        ended: When it ended, like ``started``.
     """
 
     type: str
@@ -89,12 +89,12 @@ class Outcome:
 
     @property
     def is_of_dead_worker(self) -> bool:
-        """Whether a worker refused it, since another one had begun it and died."""
+        """Whether a worker refused the task run because another worker began it and died."""
         return not self.reported and isinstance(self.error, WorkerLostError) and not self.worker
 
     @classmethod
     def of(cls, state: State[Any]) -> Outcome:
-        """The outcome that a final state stands for, on the worker that runs this."""
+        """The outcome of a task run that ended on this worker in a final state."""
         data = result_data(state)
         error = data if isinstance(data, BaseException) else None
         value = None if error is not None else data
@@ -117,7 +117,7 @@ class Call:
         context: Key of the shared Prefect context.
         task: Key of the shared task.
         task_run_id: Identifier of the task run.
-        dependencies: Task inputs, as Prefect's engine wants them.
+        dependencies: Task inputs, in the form that Prefect's engine takes.
     """
 
     context: str
@@ -127,10 +127,10 @@ class Call:
 
 
 class Share(distributed.WorkerPlugin):
-    """Puts an object into every worker process, now and later.
+    """Gives an object to every worker process, including those that join later.
 
     Args:
-        key: Name to find it under.
+        key: The key to find it by.
         data: The pickled object.
     """
 
@@ -141,26 +141,26 @@ class Share(distributed.WorkerPlugin):
         self._held: ExitStack | None = None
 
     def setup(self, worker: distributed.Worker) -> None:
-        """Take the object in; it is unpickled when first used."""
+        """Store the pickled object; its first use unpickles it."""
         reach_loopback_directly()
-        # The worker may be a user's, who has other work for it afterwards.
+        # Undone at teardown: a user's own worker has other work afterwards.
         self._held = ExitStack()
         self._held.enter_context(first_gpu_only(worker))
-        # Prefect sends events from threads beside the task's. With Python's default of 5 ms each
-        # system call of the task may wait so long to get the interpreter back: measured, that
-        # doubles what a short task costs.
+        # Prefect sends events from other threads than the task's. With Python's default of 5 ms,
+        # each system call of the task may wait that long to get the interpreter back. Measured:
+        # this doubles the cost of a short task.
         self._held.enter_context(held_switch_interval(SWITCH_SECONDS))
         _shared.put(self._key, self._data)
 
     async def teardown(self, worker: distributed.Worker) -> None:  # noqa: ARG002 - Dask's signature
-        """Forget the object; what it has to end may take seconds, which Dask's loop must not."""
+        """Forget the object. Closing it may take seconds, so it leaves Dask's loop free."""
         await asyncio.to_thread(_shared.drop, self._key)
         if self._held is not None:
             self._held.close()
 
 
 class _Shared:
-    """Objects of this process by key, unpickled once."""
+    """The shared objects of this process by key, each unpickled once."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -194,7 +194,7 @@ class _Shared:
 
 
 class _Hydrated:
-    """Prefect's context of a flow run, entered once; tasks run in copies of it."""
+    """Prefect's context of a flow run, entered once. Tasks run in copies of it."""
 
     def __init__(self, serialized: dict[str, Any]) -> None:
         self._stack = ExitStack()
@@ -216,9 +216,9 @@ class _Hydrated:
 
 @contextmanager
 def silent_consoles() -> Iterator[None]:
-    """Keep Prefect's console handlers quiet; its handlers for the server go on."""
+    """Silence Prefect's console handlers for the block; logs still go to the server."""
     consoles = console_handlers(("", "prefect", "prefect.flow_runs", "prefect.task_runs"))
-    # Objects of their own: others in this process may need the same for longer.
+    # Own filter objects: overlapping blocks in this process remove only their own.
     nothing, worth_sending = partial(_nothing), partial(_worth_sending)
     task_runs = logging.getLogger("prefect.task_runs")
     with ExitStack() as stack:
@@ -227,7 +227,7 @@ def silent_consoles() -> Iterator[None]:
             stack.callback(console.removeFilter, nothing)
         task_runs.addFilter(worth_sending)
         stack.callback(task_runs.removeFilter, worth_sending)
-        for name in ("httpx", "httpcore", "websockets"):  # Prefect's traffic is no trial's output
+        for name in ("httpx", "httpcore", "websockets"):  # Prefect's traffic
             stack.enter_context(held_level(name, logging.WARNING))
         yield
 
@@ -237,7 +237,7 @@ def _nothing(_: logging.LogRecord) -> bool:
 
 
 def _worth_sending(record: logging.LogRecord) -> bool:
-    """Whether a log line says more than the task run's state does."""
+    """Whether a log line adds something to the task run's state."""
     return not record.getMessage().startswith("Finished in state Completed")
 
 
@@ -245,13 +245,13 @@ _shared = _Shared()
 
 
 def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
-    """Run a task with Prefect's own engine; called by Dask on a worker.
+    """Run a task with Prefect's own engine. Dask calls this on a worker.
 
     Args:
         call: What to run.
-        parameters: The task's parameters; shared objects and earlier outcomes among them are
-            put in their place.
-        wait_for: Outcomes the task waits for.
+        parameters: The task's parameters. References to shared objects, and outcomes of earlier
+            task runs, are replaced by what they stand for.
+        wait_for: Outcomes of the task runs that the task waits for.
 
     Returns:
         The final state.
@@ -270,7 +270,7 @@ def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None)
     waited = [_placed(value) for value in wait_for] if wait_for else None
     try:
         state = run_task(task, call.task_run_id, placed, waited, call.dependencies)
-    except Exception as error:  # the engine itself failed: the task run must not hang
+    except Exception as error:  # the engine failed: report it, or the task run hangs
         return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
     finally:
         forget_results()
@@ -292,26 +292,25 @@ def _placed(value: Any) -> Any:
 def _sendable(error: BaseException) -> BaseException:
     try:
         cloudpickle.loads(cloudpickle.dumps(error))
-    except Exception:  # exceptions of users pickle in all the ways there are to fail
+    except Exception:  # pickling a user's exception can raise anything
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 
 def flush(timeout: float) -> None:
-    """Push out the events and logs that this process still holds for the Prefect server.
+    """Send the events and logs that this process still holds for the Prefect server.
 
     Args:
         timeout: Longest wait in seconds.
     """
-    # In a thread of its own: in one with an event loop (a notebook's) Prefect would hand back
-    # coroutines for that loop instead.
+    # In a thread without an event loop: in a notebook's thread Prefect would return coroutines.
     thread = threading.Thread(target=send_all, args=(timeout,), name="hopsml-flush")
     thread.start()
     thread.join()
 
 
 async def flush_worker(timeout: float) -> None:
-    """As :func:`flush`, for Dask to call on a worker, whose event loop must not wait.
+    """Do as :func:`flush`, in a thread: Dask calls this in a worker's event loop.
 
     Args:
         timeout: Longest wait in seconds.

@@ -1,4 +1,4 @@
-"""Calls on all workers of a cluster that are given up after a time."""
+"""Calls on all workers of a cluster, with a time limit."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ def on_all_workers(
     *args: object,
     on_error: Literal["raise", "return", "ignore"] = "ignore",
 ) -> dict[str, Any]:
-    """Call a function on each worker; Dask waits without limit for one whose process was stopped.
+    """Call a function on each worker, with a time limit.
+
+    Dask alone would wait without limit for a worker whose process is stopped.
 
     Args:
         client: A client of the cluster.
-        seconds: How long all of them may take.
+        seconds: Time limit for all workers together.
         function: The function.
         *args: Its arguments.
-        on_error: As of ``distributed.Client.run``.
+        on_error: As in ``distributed.Client.run``.
 
     Returns:
-        What each worker answered, by its address.
+        The answers by the worker's address.
 
     Raises:
-        TimeoutError: A worker does not answer.
+        TimeoutError: A worker does not answer in time.
         OSError: The scheduler is gone.
     """
     answers: dict[str, Any] = within(

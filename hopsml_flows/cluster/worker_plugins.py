@@ -1,4 +1,4 @@
-"""What a worker process is prepared with before it runs tasks."""
+"""What prepares a worker process before it runs tasks."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class IgnoreInterrupts(distributed.WorkerPlugin):
-    """Keeps what a terminal sends to every process from killing the workers: Ctrl-C, its end.
+    """Keeps the signals of a terminal (Ctrl-C, its closing) from killing the workers.
 
-    The driver gets it too, and stops them in its own way.
+    The driver receives these signals too, and stops the workers in its own way.
     """
 
     name = "hopsml-ignore-interrupts"
 
     def setup(self, worker: distributed.Worker) -> None:
-        """Ignore SIGINT and SIGHUP, unless the worker is a part of the driver's process."""
+        """Ignore SIGINT and SIGHUP, unless the worker is in the driver's process."""
         if worker.nanny is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -34,11 +34,11 @@ class IgnoreInterrupts(distributed.WorkerPlugin):
 
 @contextmanager
 def first_gpu_only(worker: distributed.Worker) -> Iterator[None]:
-    """On a dask-cuda worker, hide all GPUs but its own from the frameworks, for the block.
+    """On a dask-cuda worker, hide all GPUs but its own from frameworks for the block.
 
-    dask-cuda rotates the list of devices so that the first one is the worker's, and leaves the
-    others visible; TensorFlow would take memory on all of them. Has no effect on a framework that
-    has looked already.
+    dask-cuda rotates the list of devices so that the worker's is first, and leaves the others
+    visible; TensorFlow would take memory on all of them. It has no effect on a framework that has
+    read the list already.
 
     Args:
         worker: The worker.

@@ -1,4 +1,4 @@
-"""Trials of ``cluster="debug"``: in the driver's own process and thread, one after the other.
+"""Runs the trials of ``cluster="debug"`` in the driver's own process and thread, one by one.
 
 ``breakpoint()``, pdb and the debuggers of IDEs work there. No Dask cluster and no training process
 is started. Prefect's task engine runs each trial as a task run, as it does on a worker.
@@ -49,7 +49,7 @@ class DebugRunner:
     """Runs task runs of trials in the calling thread, and tells the Prefect server how they ended.
 
     Args:
-        wait_for_server: Whether to wait, at the end, as long as the Prefect server still takes in
+        wait_for_server: Whether to wait at the end for as long as the Prefect server still records
             states; otherwise 5 s.
     """
 
@@ -75,7 +75,7 @@ class DebugRunner:
         self._contexts.clear()
 
     def owner(self) -> Owner:
-        """The current flow run, for task runs that belong to it; also from another thread."""
+        """The current flow run, as the owner of task runs that any thread runs with :meth:`run`."""
         run = FlowRunContext.get()
         flow_run_id = run.flow_run.id if run and run.flow_run else None
         owner = Owner(uuid.uuid4().hex, flow_run_id)
@@ -96,16 +96,20 @@ class DebugRunner:
             owner: The flow run it belongs to; None for the one that the runner was entered in.
 
         Returns:
-            Its outcome. What ends the experiment, such as KeyboardInterrupt, is raised.
+            Its outcome. An exception that ends the experiment, such as KeyboardInterrupt, is
+            raised; the Prefect server then shows the task run as Cancelled.
         """
         owner = owner or self._first
-        outcome = Outcome("CRASHED", "Crashed", "the experiment was stopped")
         started = time.time()
         try:
             context = self._contexts[owner.context].copy()
             outcome = _outcome(context.run(_run_task, task_run_id, parameters))
-        except Exception as error:  # of Prefect's engine: one trial ends no experiment
+        except Exception as error:  # Prefect's engine failed: only this trial is lost
             outcome = Outcome("CRASHED", "Crashed", str(error), error=error, reported=False)
+        except BaseException:  # Ctrl-C or a signal ends the experiment
+            # Prefect's engine has sent "Crashed"; the server keeps the later state.
+            outcome = Outcome("CANCELLED", "Cancelled", "the flow was stopped", reported=False)
+            raise
         finally:
             final = FinalState(name, outcome.type, outcome.name, outcome.message, owner.flow_run_id)
             self._book.note(task_run_id, trial_task, final)
@@ -116,7 +120,7 @@ class DebugRunner:
 
 def _run_task(task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:
     with ExitStack() as stack:
-        # Each tag costs a task run a request to the server, for concurrency limits.
+        # Without tags: Prefect asks the server about concurrency limits once per tag.
         stack.enter_context(TagsContext(current_tags=set()))
         stack.enter_context(silent_consoles())
         try:
@@ -134,13 +138,13 @@ def _outcome(state: State[Any]) -> Outcome:
 
 @dataclass(slots=True)
 class _Submitted:
-    """A trial that waits for its turn, or has ended.
+    """A trial that is queued or has ended.
 
     Args:
         task_run_id: Identifier of its task run.
         trial: The trial.
         owner: The flow run it belongs to; None for the experiment's.
-        ended: What came of it.
+        ended: Its outcome; None while it is queued.
     """
 
     task_run_id: UUID
@@ -149,18 +153,18 @@ class _Submitted:
     ended: Outcome | None = None
 
     def outcome(self) -> Outcome:
-        """What came of the trial, which has ended."""
+        """The outcome of the trial, which must have ended."""
         assert self.ended is not None
         return self.ended
 
 
 class DebugRuns:
-    """Runs trials in the calling thread, when the driver asks for the next one that has ended.
+    """Runs trials in the calling thread, one per :meth:`next_done`.
 
     Args:
         runner: Runs their task runs.
-        job: What they share.
-        function: The user's own training function; it is called as it is, not as a copy.
+        job: What all trials share.
+        function: The user's training function itself; trials call it, not a copy.
     """
 
     def __init__(self, runner: DebugRunner, job: Job, function: Callable[..., Any]) -> None:
@@ -186,10 +190,10 @@ class DebugRuns:
         return submitted
 
     def next_done(self, seconds: float) -> list[_Submitted]:  # noqa: ARG002 - the protocol's
-        """Run the trial that waits longest, however long it takes.
+        """Run the trial that was queued first, to its end.
 
         Args:
-            seconds: Not used: nothing else can happen in this thread meanwhile.
+            seconds: Not used: the trial occupies this thread.
         """
         if not self._waiting:
             return []
@@ -199,10 +203,10 @@ class DebugRuns:
         return [next_one]
 
     def stop(self, trial: Trial) -> None:
-        """End a queued trial without running it; none runs while the driver can ask for this.
+        """End a queued trial without running it. While one runs, the driver cannot call this.
 
         Args:
-            trial: The trial, in the attempt that was submitted.
+            trial: The trial; its number identifies it.
         """
         error = TrialStoppedError()
         for submitted in self._waiting:
@@ -210,7 +214,7 @@ class DebugRuns:
                 submitted.ended = Outcome("CANCELLED", "Cancelled", str(error), error=error)
 
     def close(self) -> None:
-        """Leave everything as it is: trials of this process leave nothing behind."""
+        """Do nothing: trials in this process leave nothing to close."""
 
     def _run(self, submitted: _Submitted) -> Outcome:
         trial = submitted.trial

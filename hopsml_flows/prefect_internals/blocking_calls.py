@@ -1,4 +1,4 @@
-"""Calls of Prefect's methods that must not return a coroutine."""
+"""Blocking calls of Prefect's methods that may return a coroutine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["call_blocking"]
 
 
 def call_blocking(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a method that Prefect has in two kinds, and wait for its result.
+    """Call a method that Prefect has in a blocking and an async form, and wait for its result.
 
     Where an event loop runs, as in a notebook, the method would return a coroutine. The argument
-    ``_sync`` prevents that; Prefect's types hide it.
+    ``_sync`` prevents that. Prefect's types hide it.
     """
     return method(*args, _sync=True, **kwargs)

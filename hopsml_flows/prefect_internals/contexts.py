@@ -1,7 +1,7 @@
-"""Prefect's contexts of flow runs and task runs: sent, entered elsewhere, changed.
+"""Prefect's contexts of flow runs and task runs: sends, enters and changes them.
 
-A training process imports this module while ``prefect.context`` is being imported: import no other
-module of Prefect above.
+A training process imports this module while it imports ``prefect.context``. So import no other
+module of Prefect at the top of this one.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def serialized_context(*, with_tags: bool) -> dict[str, Any]:
     from prefect.client.orchestration import get_client
 
     context = serialize_context()
-    # What hydration would only pay for: the parent task, and a version check that fails where the
-    # server is away.
+    # Leave out what only costs time on the other side: the parent task, and a version check that
+    # fails if the server is away.
     context["task_run_context"] = {}
     if not with_tags:
         context["tags_context"] = {}
     settings = context["settings_context"]["settings"]
     settings.setdefault("client", {})["server_version_check_enabled"] = False
-    # A parent flow may use Prefect's own temporary server, which no setting names; each worker
-    # would start another one.
+    # A parent flow may use Prefect's own temporary server, which no setting names. Without its
+    # address each worker would start a server of its own.
     settings.setdefault("api", {})["url"] = str(get_client(sync_client=True).api_url)
     return context
 
@@ -57,18 +57,18 @@ def serialized_context(*, with_tags: bool) -> dict[str, Any]:
 def enter_context(stack: ExitStack, serialized: dict[str, Any]) -> None:
     """Enter a context that another process serialized, until the stack closes.
 
-    ``hydrated_context`` and ``SyncClientContext`` are undocumented. Without the latter Prefect's
-    engine opens a client, and its TLS context, for every task.
+    ``hydrated_context`` and ``SyncClientContext`` are undocumented. Without the latter, Prefect's
+    engine makes a client with its TLS context for every task.
     """
     stack.enter_context(hydrated_context(serialized))
     stack.enter_context(SyncClientContext.get_or_create())
 
 
 def count_subflows(flow_key: str, number: int) -> None:
-    """Let Prefect number the next call of a subflow ``number``, in the current flow run.
+    """Set the number that Prefect gives the next call of a subflow in the current flow run.
 
-    Prefect counts a subflow's calls in the undocumented ``task_run_dynamic_keys``, to know them
-    again when the run is run again. No public function sets the count.
+    Prefect counts a subflow's calls in the undocumented ``task_run_dynamic_keys``, to recognize
+    them when the flow run is run again. No public function sets the count.
     """
     context = FlowRunContext.get()
     if context is not None and number > 0:
@@ -78,7 +78,8 @@ def count_subflows(flow_key: str, number: int) -> None:
 def forget_results() -> None:
     """Free the results that Prefect keeps for tasks submitted in this process.
 
-    They stay in the undocumented ``run_results`` until the flow run ends; on a worker it does not.
+    The undocumented ``run_results`` keeps them until the flow run ends, which never happens on a
+    worker.
     """
     context = FlowRunContext.get()
     if context is not None:
@@ -93,8 +94,8 @@ def task_run_text(context: TaskRunContext) -> str:
 def task_run_context(text: str) -> AbstractContextManager[Any]:
     """A context in which a task run of another process is the current one.
 
-    It has neither the task nor its results, which are the worker's: Prefect's constructor demands
-    both, so the context is made without validation.
+    The task and its results stay on the worker. Prefect's constructor demands both, so this
+    context is made without validation.
     """
     from prefect.client.schemas.objects import TaskRun
 

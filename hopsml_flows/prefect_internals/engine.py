@@ -1,4 +1,4 @@
-"""Prefect's task engine: running a task elsewhere, its inputs, its final state."""
+"""Prefect's task engine: runs a task, finds its inputs, reads and sends its states."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def run_task(
     wait_for: list[Any] | None,
     dependencies: dict[str, set[Any]] | None,
 ) -> State[Any]:
-    """Run a task in the current context under a known task run id; its final state.
+    """Run a task in the current context under a known task run id; return its final state.
 
-    Calling the task would make a task run of its own, with an id that the driver does not know.
+    A call of the task would make a new task run, with an id that the driver does not know.
     """
     arguments: dict[str, Any] = {
         "task": task,
@@ -46,7 +46,7 @@ def run_task(
         "wait_for": wait_for,
         "return_type": "state",
         "dependencies": dependencies,
-        "context": None,  # entered already
+        "context": None,  # the caller has entered it
     }
     if task.isasync:
         return cast("State[Any]", asyncio.run(run_task_async(**arguments)))
@@ -54,36 +54,37 @@ def run_task(
 
 
 def result_data(state: State[Any]) -> Any:
-    """What a final state of this process holds: the task's value, or its exception.
+    """The task's value or its exception, from a final state of this process.
 
-    ``State.result`` may read storage, raises exceptions, and can return a coroutine.
+    ``State.result`` would not do: it may read storage, raises the exception, and can return a
+    coroutine.
     """
     data = state.data
     return data.result if isinstance(data, ResultRecord) else data
 
 
 def task_inputs(value: Any) -> set[Any]:
-    """The task runs that a value comes from, as the engine takes them for its ``dependencies``."""
+    """The task runs from which a value comes, in the form of the engine's ``dependencies``."""
     return set(collect_task_run_inputs_sync(value))
 
 
 def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
-    """A copy of nested collections with a function applied to each element, as Prefect does."""
+    """A copy of nested collections with a function applied to each element, by Prefect's rules."""
     return visit_collection(value, visit_fn=function, return_data=True)
 
 
 def send_state_change(run: TaskRun, before: State[Any], state: State[Any]) -> None:
     """Send a task run's change of state to the server, in the background.
 
-    The server records task runs from these events. Its public API sets states one request each,
-    and waits.
+    The server records task runs from these events. Its public API would take one blocking request
+    per state.
     """
     emit_task_run_state_change_event(run, before, state)
 
 
 def set_final_state(future: PrefectTaskRunFuture[Any], state: State[Any]) -> None:
-    """Let ``future.state`` be a final state, without asking the server.
+    """Set ``future.state`` to a final state, without asking the server.
 
-    The property is public and reads ``_final_state``, which has no setter.
+    The property is public and reads ``_final_state``, for which there is no setter.
     """
     future._final_state = state  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Prefect's logs and events: its console handlers, and what it sends in the background."""
+"""Prefect's logging handlers, and the threads that send its logs and events."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["console_handlers", "has_api_handler", "log_entry_maker", "log_worker
 
 
 def console_handlers(loggers: Iterable[str]) -> list[logging.Handler]:
-    """The handlers by which Prefect writes to the console; those for the server are left out.
+    """Prefect's console handlers on some loggers, without its handlers for the server.
 
-    No setting silences the console alone for a part of a process's life.
+    No setting can silence the console alone, or for a while only.
     """
     return [
         handler
@@ -27,7 +27,7 @@ def console_handlers(loggers: Iterable[str]) -> list[logging.Handler]:
 
 
 def has_api_handler(name: str) -> bool:
-    """Whether Prefect sends the records of a logger itself, as those of ``get_run_logger``."""
+    """Whether Prefect itself sends a logger's records to the server, as for ``get_run_logger``."""
     logger: logging.Logger | None = logging.getLogger(name)
     while logger is not None:
         if any(isinstance(handler, APILogHandler) for handler in logger.handlers):
@@ -37,17 +37,17 @@ def has_api_handler(name: str) -> bool:
 
 
 def log_worker() -> APILogWorker:
-    """Prefect's thread of this process that sends log entries in batches; started if needed."""
+    """Prefect's thread that sends log entries of this process in batches. Starts it if needed."""
     return APILogWorker.instance()
 
 
 def log_entry_maker(
     logger: str, flow_run_id: UUID | None, task_run_id: UUID
 ) -> Callable[[int, str], dict[str, Any]]:
-    """A function that makes entries for :func:`log_worker` of a level and a message.
+    """A function that makes an entry for :func:`log_worker` from a level and a message.
 
-    They are what the server's API takes. Prefect's handler makes the same of a log record, at ten
-    times the cost.
+    An entry has the form of the server's API. Prefect's handler makes the same from a log record,
+    at ten times the cost.
     """
     common = {
         "name": logger,
@@ -67,9 +67,9 @@ def log_entry_maker(
 
 
 def send_all(timeout: float) -> None:
-    """Send the events and logs that this process still holds; waits at most ``timeout`` seconds.
+    """Send the events and logs that this process still holds, within ``timeout`` seconds.
 
-    Prefect does so by itself only at the interpreter's exit.
+    Prefect itself does this only when the interpreter exits.
     """
     from prefect.events.worker import EventsWorker
 

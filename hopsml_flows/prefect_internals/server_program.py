@@ -1,6 +1,7 @@
 """Prefect's server as a library: its application and its database.
 
-The command ``prefect server start`` takes no socket that listens already, and names no failure.
+The command ``prefect server start`` cannot use a socket that already listens, and does not say why
+it failed.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ def server_application() -> Any:
 
 
 async def upgrade_database() -> None:
-    """Bring the configured database to this Prefect's revision."""
+    """Migrate the configured database to the revision of the installed Prefect."""
     database = provide_database_interface()
     try:
         await database.create_db()
     finally:
-        # Engines belong to an event loop, and this one ends.
+        # An engine belongs to its event loop, and this loop ends.
         await (await database.engine()).dispose()

@@ -1,7 +1,7 @@
-"""Conformance suites for optimizers, storages and clusters that others write.
+"""Conformance suites for optimizers, storages and clusters that users write.
 
 A suite is a class of pytest tests. A subclass overrides its fixtures; docs/extending.md shows how.
-Each suite is loaded when it is used: one for optimizers needs neither Dask nor Prefect.
+Each suite is imported when it is used: the one for optimizers needs neither Dask nor Prefect.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MODULES = {
     "WorkerProcessConformance": "cluster_conformance",
 }
 
-# A failed assertion then shows its values.
+# With this a failed assertion shows its values.
 pytest.register_assert_rewrite(
     *(f"{__name__}.{module}" for module in dict.fromkeys(_MODULES.values())),
     f"{__name__}.concurrent_storage_conformance",

@@ -1,4 +1,4 @@
-"""What every kind of cluster must do for an experiment."""
+"""Conformance suites for kinds of cluster."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ def _place() -> tuple[str, int]:
 
 
 class ClusterConformance:
-    """Tests of a kind of cluster.
+    """Tests that every kind of cluster passes.
 
-    A subclass overrides the fixture ``cluster``. Kinds whose workers are processes of their own
-    pass :class:`WorkerProcessConformance`, which has these tests too.
+    A subclass overrides the fixture ``cluster``. A kind whose workers are separate processes passes
+    :class:`WorkerProcessConformance`, which includes these tests.
     """
 
     @pytest.fixture
     def cluster(self) -> object:
-        """Give what users pass as ``cluster=``: a cluster of at most two workers."""
+        """Return a value of ``cluster=`` that means a cluster of at most two workers."""
         raise NotImplementedError("override the fixture cluster")
 
     @pytest.fixture(scope="class")
     @classmethod
     def prefect_api_url(cls) -> Iterator[str]:
-        """Give the API's URL of a Prefect server: the configured one, or one for the class."""
+        """Return the API's URL of the configured Prefect server, or of one for this class."""
         from prefect.settings import PREFECT_API_URL
         from prefect.testing.utilities import prefect_test_harness
 
@@ -82,7 +82,7 @@ class ClusterConformance:
 
     @pytest.fixture
     def cluster_project(self, tmp_path: Path) -> Project:
-        """Give a project that the cluster's workers see; here one on this machine's disk."""
+        """Return a project that the cluster's workers see; by default on this machine's disk."""
         return Project(tmp_path / "project")
 
     def test_it_is_reachable_before_it_is_opened(
@@ -97,7 +97,7 @@ class ClusterConformance:
 
     @pytest.mark.usefixtures("prefect_api_url")
     def test_a_grid_of_trials_runs(self, cluster: object, cluster_project: Project) -> None:
-        result = _searched(_triple, [1, 2, 3, 4], cluster, cluster_project)
+        result = _search(_triple, [1, 2, 3, 4], cluster, cluster_project)
         assert [trial.metric for trial in result.trials] == [3, 6, 9, 12]
         assert [trial.attempt for trial in result.trials] == [1, 1, 1, 1]
         assert result.best is not None
@@ -105,7 +105,7 @@ class ClusterConformance:
 
     @pytest.mark.usefixtures("prefect_api_url")
     def test_a_failing_trial_fails_alone(self, cluster: object, cluster_project: Project) -> None:
-        result = _searched(_fail_on_two, [1, 2, 3], cluster, cluster_project)
+        result = _search(_fail_on_two, [1, 2, 3], cluster, cluster_project)
         assert [trial.params["x"] for trial in result.failed] == [2]
         assert "no training with 2" in str(result.failed[0].failure)
         assert [trial.metric for trial in result.trials if trial.succeeded] == [1, 3]
@@ -114,7 +114,7 @@ class ClusterConformance:
     def test_no_more_trials_run_at_once_than_there_are_slots(
         self, cluster: object, cluster_project: Project
     ) -> None:
-        result = _searched(_stay, [1, 2, 3, 4, 5], cluster, cluster_project)
+        result = _search(_stay, [1, 2, 3, 4, 5], cluster, cluster_project)
         spans = [(trial.outputs["began"], trial.outputs["ended"]) for trial in result.trials]
         assert len(spans) == 5
         at_once = max(sum(began <= start < ended for began, ended in spans) for start, _ in spans)
@@ -122,9 +122,9 @@ class ClusterConformance:
 
 
 class WorkerProcessConformance(ClusterConformance):
-    """Tests of a kind of cluster whose workers are processes that end and start again.
+    """Tests of a kind of cluster whose workers are processes that start again after they died.
 
-    A subclass overrides the fixture ``cluster``, which gives a cluster of two workers.
+    A subclass overrides the fixture ``cluster``, which returns a cluster of two workers.
     """
 
     def test_workers_are_processes_of_one_thread(
@@ -164,14 +164,12 @@ class WorkerProcessConformance(ClusterConformance):
         self, cluster: object, cluster_project: Project, tmp_path: Path
     ) -> None:
         marker = str(tmp_path / "killed")
-        result = _searched(
-            _kill_worker_once, [1, 2, 3, 4], cluster, cluster_project, marker=[marker]
-        )
+        result = _search(_kill_worker_once, [1, 2, 3, 4], cluster, cluster_project, marker=[marker])
         assert [trial.metric for trial in result.trials] == [1, 2, 3, 4]
         assert [trial.attempt for trial in result.trials] == [1, 2, 1, 1]
 
 
-def _searched(
+def _search(
     train: Any, values: list[int], cluster: Any, project: Any, **more: list[Any]
 ) -> SearchResult:
     """Run a grid search, with one retry of a trial."""
@@ -184,6 +182,6 @@ def _searched(
 
 
 def _places(opened: OpenCluster) -> list[tuple[str, int]]:
-    """Where the two workers are: host and process."""
+    """Host and process id of each of the two workers."""
     opened.client.wait_for_workers(2, timeout=120)
     return list(opened.client.run(_place).values())

@@ -1,4 +1,4 @@
-"""What a project must do on every storage while several threads or processes use it."""
+"""The part of the storage suite in which several threads or processes use one project."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ __all__ = ["ConcurrentStorageConformance"]
 
 
 class ConcurrentStorageConformance:
-    """The part of :class:`StorageConformance` in which several use a project at once."""
+    """Tests of :class:`StorageConformance` in which several threads or processes use a project."""
 
     @pytest.fixture
     def location(self) -> tuple[str, dict[str, Any]]:
-        """Give the URL of a writable, empty project on the storage, and its storage options."""
+        """Return the URL of a writable, empty project on the storage, and its storage options."""
         raise NotImplementedError("override the fixture location")
 
     @pytest.fixture
     def project(self, location: tuple[str, dict[str, Any]]) -> Project:
-        """Give the project."""
+        """Return the project."""
         url, options = location
         return Project(url, options or None)
 
     @pytest.fixture
     def shared_project(self, project: Project) -> Project:
-        """Give a project that other processes see too; the same as ``project``."""
+        """Return a project that other processes see too; by default ``project``."""
         return project
 
     @pytest.fixture
     def torn_reads(self) -> int:
-        """Give how often a file is read while it is being replaced."""
+        """Return how often a file is read while it is replaced."""
         return 300
 
     def test_of_several_that_create_a_file_at_once_one_succeeds(self, project: Project) -> None:
@@ -59,7 +59,7 @@ class ConcurrentStorageConformance:
     def test_of_many_threads_of_many_processes_one_creates_a_file(
         self, shared_project: Project
     ) -> None:
-        """As drivers on several machines do that resume one experiment at once."""
+        """Create files as drivers on several machines do when they resume one experiment."""
         shared_project.make_directory("a")
         context = multiprocessing.get_context("spawn")
         start, won, rounds = context.Event(), context.Queue(), 5
@@ -105,7 +105,7 @@ class ConcurrentStorageConformance:
             content = shared_project.read("a/file")
             assert content == content[:1] * 2_000_000
             assert shared_project.listdir("a") == ["file"]
-            # What the dead one left is no hindrance.
+            # Files that the killed writer left do not hinder the next one.
             shared_project.replace("a/file", b"new")
             assert shared_project.read("a/file") == b"new"
 
@@ -141,7 +141,7 @@ def _replace_forever(project: Project, started: Any) -> None:
 
 
 def _read_while_replaced(project: Project, reads: int, readers: int = 3) -> list[str]:
-    """Read a file that is being replaced; return what is wrong with what was read."""
+    """Read a file while it is replaced; return descriptions of wrong reads."""
     project.make_directory("a")
     sizes = (1, 70_000, 300_000)
     project.replace("a/file", b"a" * sizes[0])

@@ -1,4 +1,4 @@
-"""What every optimizer must do, whatever its algorithm."""
+"""The conformance suite for optimizers of every algorithm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["OptimizerConformance", "metric_of", "run_search"]
 
 
 def metric_of(params: dict[str, Any]) -> float:
-    """Give a number that depends on the parameters alone, the same on every machine."""
+    """Return a number that depends only on the parameters, the same on every machine."""
     return zlib.crc32(json.dumps(params).encode()) / 2**32 - 0.5
 
 
@@ -28,13 +28,13 @@ def run_search(
     stop_after: int | None = None,
     fail: Callable[[Proposal], bool] = lambda _: False,
 ) -> list[Proposal]:
-    """Carry out a search: ask for what is free, tell in the order of asking.
+    """Run a search: keep ``parallel`` proposals running, and tell them in the order of asking.
 
     Args:
         optimizer: A fresh optimizer, or one to continue.
-        parallel: Proposals that are evaluated at once.
-        stop_after: Stop once so many proposals were asked for; None runs to the end.
-        fail: Whether the evaluation of a proposal fails.
+        parallel: Number of proposals that run at once.
+        stop_after: Stop once this many proposals were returned; None runs to the end.
+        fail: Says whether a proposal fails.
 
     Returns:
         The proposals, in the order of asking.
@@ -60,26 +60,26 @@ def _tell(optimizer: Optimizer, proposal: Proposal, fail: Callable[[Proposal], b
 
 
 class OptimizerConformance:
-    """Tests of an optimizer that ends by itself and proposes no configuration twice.
+    """Tests of optimizers that end by themselves and propose no configuration twice.
 
     A subclass overrides the fixtures ``make_optimizer`` and ``space``.
     """
 
     @pytest.fixture
     def make_optimizer(self) -> Callable[[Direction, int], Optimizer]:
-        """Give a function from a direction and a seed to a fresh optimizer."""
+        """Return a function that makes an optimizer from a direction and a seed."""
         raise NotImplementedError("override the fixture make_optimizer")
 
     @pytest.fixture
     def space(self) -> SearchSpace:
-        """Give the space that the optimizers of ``make_optimizer`` search."""
+        """Return the space that the optimizers of ``make_optimizer`` search."""
         raise NotImplementedError("override the fixture space")
 
     @pytest.fixture
     def make(
         self, make_optimizer: Callable[[Direction, int], Optimizer]
     ) -> Callable[..., Optimizer]:
-        """Give ``make_optimizer`` with defaults."""
+        """Return ``make_optimizer`` with defaults for its arguments."""
 
         def build(direction: Direction = Direction.MAX, seed: int = 7) -> Optimizer:
             return make_optimizer(direction, seed)

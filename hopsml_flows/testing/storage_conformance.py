@@ -1,4 +1,4 @@
-"""What a project must do on every storage, for one process."""
+"""The conformance suite for storages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNUSUAL_NAMES = [
 
 
 class StorageConformance(ConcurrentStorageConformance):
-    """Tests of projects on a storage.
+    """Tests of a project on a storage.
 
     A subclass overrides the fixture ``location``: the URL and the storage options of a writable,
     empty project. If other processes do not see the storage (it is in memory), the subclass also
@@ -31,7 +31,7 @@ class StorageConformance(ConcurrentStorageConformance):
 
     @pytest.fixture
     def refused_characters(self) -> frozenset[str]:
-        """Give the characters that the storage refuses in names with an OSError; here none."""
+        """Return the characters that the storage refuses in names with OSError; by default none."""
         return frozenset()
 
     def test_a_fresh_project_is_writable_and_empty(self, project: Project) -> None:
@@ -312,7 +312,7 @@ class StorageConformance(ConcurrentStorageConformance):
         self, project: Project, refused_characters: frozenset[str], name: str
     ) -> None:
         if refused_characters & set(name):
-            with pytest.raises(OSError):  # noqa: PT011 - which one is the storage's affair
+            with pytest.raises(OSError):  # noqa: PT011 - each storage has its own
                 project.replace(name, b"1")
             with pytest.raises(OSError):  # noqa: PT011
                 project.read(name)

@@ -19,6 +19,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
 from hopsml_flows.trials import State
 from tests.servers.prefect import task_runs
+from tests.waiting import eventually
 
 PROGRAM = """
 import sys
@@ -124,6 +125,12 @@ def test_ctrl_c_ends_the_experiment_and_resume_goes_on(debug, experiments, tmp_p
         experiment.grid_search(train, {"x": [1, 2, 3]}, **debug)
     ((name, record),) = experiments().items()
     assert record["state"] == "KILLED"
+
+    def states():
+        return sorted(run["state_type"] for run in task_runs(record["flow_run_id"], 2))
+
+    expected = ["CANCELLED", "COMPLETED"]
+    assert eventually(states, lambda found: found == expected) == expected
     result = experiment.grid_search(train, {"x": [1, 2, 3]}, resume=name, **debug)
     assert [trial.metric for trial in result.trials] == [1, 2, 3]
     assert result.id == name
