@@ -149,7 +149,7 @@ class Driver:
                     self.loop.handle(TrialReplayed(result))
                     self.results.append(result)
                     self.upkeep.add(result)
-                    self._announcer.earlier(self.loop.counts, self.loop.best, result)
+                    self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
 
     def run(
         self,
@@ -201,7 +201,7 @@ class Driver:
                 if event is not None:
                     self._tell(event, runs, generations)
             self.progress.update(self.loop.counts, self.loop.best)
-            self._announcer.stands(self.loop.counts, self.loop.best)
+            self._announcer.update(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
         runs.close()
         self.upkeep.finish_summary()
@@ -270,7 +270,7 @@ class Driver:
         """Record a result and announce it."""
         self.results.append(result)
         self.upkeep.add(result)
-        self._announcer.took(self.loop.counts, self.loop.best, result)
+        self._announcer.add(self.loop.counts, self.loop.best, result)
 
     def _hold(self, trial: Trial, result: TrialResult | None) -> bool:
         """Hold a trial back from the trial loop if storage takes nothing now.

@@ -1,6 +1,6 @@
 """What an experiment stores and shows: record, summary, versions, HParams events, progress.
 
-``tracking.prefect`` needs Prefect, ``tracking.pictures`` draws: import these by name, not from here.
+``tracking.prefect`` needs Prefect, ``tracking.pictures`` draws. Import these by name.
 """
 
 from hopsml_flows.tracking.environment import environment_text, find_program
