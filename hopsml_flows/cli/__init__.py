@@ -1,7 +1,7 @@
-"""The command ``hopsml``: looks at experiments on storage and prepares a Prefect server.
+"""The command ``hopsml``: shows experiments on storage and prepares a Prefect server.
 
-Each subcommand is a module here, imported when it is called. None of them changes an experiment,
-and none needs the flow that runs it.
+Each subcommand is a module of this package, imported when it is called. None changes an
+experiment, and none needs the flow that runs it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,37 @@ from hopsml_flows.errors import HopsmlError
 
 __all__ = ["app", "main"]
 
-app = App(name="hopsml", help="Experiments of hopsml-flows.", version=__version__)
-app.command("hopsml_flows.cli.logs:logs")
-app.command("hopsml_flows.cli.tensorboard:tensorboard")
-app.command("hopsml_flows.cli.setup_prefect:setup_prefect")
+# The texts stand here: `hopsml --help` shows them without importing the subcommands.
+_LOGS = "Print the log of one trial, or of all trials."
+_TENSORBOARD = """Show experiments in a TensorBoard, until Ctrl-C.
+
+Several experiments are shown side by side: each run is named after its experiment, and the HPARAMS
+tab has the trials of all. TensorBoard follows experiments that run.
+"""
+_SETUP_PREFECT = """Prepare the Prefect server that PREFECT_API_URL names.
+
+Registers the block type of projects. Makes a work pool of type process, the concurrency limits, and
+an automation that marks flow runs Crashed when their process is gone. Run it once, and again after
+a change: it updates what exists, and makes nothing twice.
+"""
+
+app = App(
+    name="hopsml",
+    help="Show experiments of hopsml-flows, and prepare a Prefect server for them.",
+    version=__version__,
+)
+app.command("hopsml_flows.cli.logs:logs", help=_LOGS)
+app.command("hopsml_flows.cli.tensorboard:tensorboard", help=_TENSORBOARD)
+app.command("hopsml_flows.cli.setup_prefect:setup_prefect", help=_SETUP_PREFECT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command.
 
     Args:
-        arguments: Its arguments; those of the process where None.
+        arguments: Its arguments; None for those of this process.
     """
-    _write_everything()
+    _escape_unencodable()
     try:
         app(arguments)
     except HopsmlError as error:
@@ -39,20 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # who read the output has seen enough
-        _leave_output()
+    except BrokenPipeError:  # the reader of the output has gone, as `head` does
+        _discard_output()
         sys.exit(141)
 
 
-def _write_everything() -> None:
-    """Have what the terminal's encoding lacks, such as a name that is no UTF-8, escaped."""
+def _escape_unencodable() -> None:
+    """Escape what the terminal's encoding lacks, such as a name that is not UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _leave_output() -> None:
-    """Let what is still to be written go nowhere: Python writes it when it ends, and complains."""
+def _discard_output() -> None:
+    """Discard buffered output: Python would write it at exit, fail, and print a complaint."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):

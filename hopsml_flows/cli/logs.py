@@ -1,6 +1,6 @@
-"""``hopsml logs``: prints the logs of an experiment's trials, and follows them while they run.
+"""``hopsml logs``: prints the logs of an experiment's trials, and follows them while they grow.
 
-Lines go to the standard output, what is said about trials to the standard error.
+Lines go to standard output, sentences about trials to standard error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from hopsml_flows.cli.project_option import opened
+from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.service import find_experiment, find_trial, trial_directories
 from hopsml_flows.service.logs.follower import (
@@ -37,24 +37,27 @@ def logs(
     trial: Annotated[str | None, Parameter(name="TRIAL")] = None,
     /,
     *,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
+    follow: Annotated[
+        bool, Parameter(name=["--follow", "-f"], negative="", show_default=False)
+    ] = False,
     lines: Annotated[int | None, Parameter(name=["--lines", "-n"])] = None,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
 ) -> None:
-    """Print the log of a trial, or of all trials, each line with its trial's number.
+    """Print the log of one trial, or of all trials.
 
     Args:
         experiment: The experiment: its identifier, the beginning of it, or "last".
-        trial: The trial: its number, its name, or the beginning of it; with "/worker-0" after it
-            one process of a distributed trial.
-        follow: Go on with what is added, until the trial or the experiment is over. Of all trials,
-            those are shown that are not over.
-        lines: Begin with so many lines from the end of each log.
-        project: Local path, URL or block:NAME of the project; default as for experiments.
+        trial: The trial: its number, its name, or the beginning of it. Add "/worker-0" for one
+            process of a distributed trial. Without TRIAL, all trials are printed, each line after
+            its trial's number.
+        follow: Print new lines as they come, until the trial or the experiment is over. Without
+            TRIAL, skips trials that are already over while the experiment runs.
+        lines: Begin with this many lines from the end of each log.
+        project: Local path, URL or block:NAME of the project; default: that of new experiments.
     """
     if lines is not None and lines < 0:
         raise InvalidArgumentError("--lines", lines, "must be an integer of at least 0")
-    where = opened(project)
+    where = open_project(project)
     paths = find_experiment(where, experiment)
     events: Iterable[Lines | str | Pause]
     if follow and trial is not None:
@@ -85,7 +88,7 @@ def _show(events: Iterable[Lines | str | Pause], *, numbered: bool) -> None:
 
 
 def _prefix(lines: Lines, *, numbered: bool) -> str:
-    """What says whose lines they are, where there are several: the trial, its process, or both."""
+    """Return what stands before lines: the trial's number, its process, both, or nothing."""
     # An experiment without trial directories has one trial.
     number = f"{lines.trial.number:04d}" if numbered and lines.trial.name else ""
     process = "" if lines.trial.process else lines.process
@@ -93,7 +96,7 @@ def _prefix(lines: Lines, *, numbered: bool) -> str:
 
 
 def _prefixed(text: bytes, prefix: str) -> bytes:
-    """Whole lines, each after a prefix."""
+    """Return whole lines with a prefix before each."""
     if not prefix:
         return text
     begin = f"{prefix} | ".encode()
@@ -101,19 +104,23 @@ def _prefixed(text: bytes, prefix: str) -> bytes:
 
 
 def _for_terminal(text: bytes) -> bytes:
-    """Lines without what would move the cursor, or do worse; of a redrawn line what it was last."""
+    """Return lines with control characters escaped, and of a redrawn line its last state."""
     shown = _REDRAWN.sub("", text.decode(errors="backslashreplace")).replace("\r", "")
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", shown).encode()
 
 
 def _wait(seconds: float) -> None:
-    """Wait while the output has a reader: ``hopsml logs … -f | head`` ends when head does."""
+    """Wait, unless the output loses its reader: ``hopsml logs … -f | head`` ends with head.
+
+    Raises:
+        BrokenPipeError: The reader of the output has gone.
+    """
     try:
         output = sys.stdout.fileno()
-    except OSError:  # a stand-in
+    except OSError:  # an output without a descriptor, as in tests
         time.sleep(seconds)
         return
     reader = select.poll()
-    reader.register(output, 0)  # errors alone
+    reader.register(output, 0)  # reports errors only
     if reader.poll(1000 * seconds):
         raise BrokenPipeError

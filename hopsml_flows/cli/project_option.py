@@ -1,27 +1,25 @@
-"""The project that a subcommand looks at.
-
-A saved block is on a Prefect server, which is imported and asked only then.
-"""
+"""The option ``--project`` of the subcommands."""
 
 from __future__ import annotations
 
 from hopsml_flows.storage import Project, block_name
 
-__all__ = ["opened"]
+__all__ = ["open_project"]
 
 
-def opened(text: str | None) -> Project:
-    """The project that the option ``--project`` names, which must be reachable.
+def open_project(text: str | None) -> Project:
+    """Return the project that ``--project`` names, after checking that it can be reached.
 
     Args:
         text: A local path, a URL or ``block:NAME``; None for the default project.
 
     Raises:
-        InvalidProjectError: It is none of these, or cannot be reached.
+        InvalidProjectError: The text names no project, or the project cannot be reached.
     """
     if block_name(text) is None:
         project = Project(text)
     else:
+        # Imports Prefect, and asks its server.
         from hopsml_flows.server.project_block import saved_project
 
         project = saved_project(text)

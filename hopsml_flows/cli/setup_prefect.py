@@ -23,20 +23,17 @@ def setup_prefect(
     ] = (),
     dead_after: float | None = None,
 ) -> None:
-    """Prepare the Prefect server that PREFECT_API_URL names: run it once, or again after a change.
-
-    It registers the block type of projects, and makes a work pool of type process, concurrency
-    limits, and an automation that marks flow runs Crashed whose process is gone. What is there
-    already is brought up to date, never made twice.
+    """Prepare the Prefect server that PREFECT_API_URL names.
 
     Args:
         project: Local path or URL of a project to save as a block, for project="block:NAME".
         block: Name of that block.
         pool: Name of the work pool.
-        pool_limit: Flow runs that the pool runs at once; a new pool runs 1.
+        pool_limit: Most flow runs that the pool runs at once; default for a new pool: 1.
         limit: Global concurrency limit NAME=SLOTS; may be given several times.
-        dead_after: Seconds without a heartbeat after which a flow run is dead, at least 10; for a
-            new automation three times PREFECT_FLOWS_HEARTBEAT_FREQUENCY (180 s).
+        dead_after: Seconds without a heartbeat after which a flow run counts as dead, at least 10;
+            default for a new automation: three times PREFECT_FLOWS_HEARTBEAT_FREQUENCY, or 540
+            if that is not set.
     """
     # Imports Prefect.
     from hopsml_flows.server.setup import Wish, heartbeat_seconds, set_up
@@ -55,9 +52,9 @@ def setup_prefect(
         raise error.renamed(_option(error)) from error
     if dead_after is not None and dead_after <= heartbeat_seconds():
         print(
-            f"hopsml: flow runs say that they live every {heartbeat_seconds():g} s; after "
-            f"{dead_after:g} s, living ones will be taken for dead "
-            "(PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30, for what runs them, is the shortest)",
+            f"hopsml: flow runs send a heartbeat every {heartbeat_seconds():g} s, so --dead-after "
+            f"{dead_after:g} will mark runs Crashed that are alive. The shortest interval is 30 s: "
+            "set PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30 for the process that runs them",
             file=sys.stderr,
         )
     for done in set_up(wish):
@@ -65,8 +62,8 @@ def setup_prefect(
 
 
 def _option(error: InvalidArgumentError) -> str:
-    """What was wrong, as it is written on the command line."""
-    if error.argument.startswith("limits"):  # limits['gpu']
+    """Return the argument that an error names, as the user types it."""
+    if error.argument.startswith("limits"):  # such as limits['gpu']
         name = error.argument.removeprefix("limits").strip("[']")
         return f"--limit {name}".rstrip()
     return f"--{error.argument.replace('_', '-')}"

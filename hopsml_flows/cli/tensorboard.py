@@ -1,4 +1,4 @@
-"""``hopsml tensorboard``: experiments in a TensorBoard, running ones and such as are over."""
+"""``hopsml tensorboard``: shows experiments in a TensorBoard, whether they run or are over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hopsml_flows.board import Shown, serve
-from hopsml_flows.cli.project_option import opened
+from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
 from hopsml_flows.service import LAST, experiments, find_experiment, trial_directories
 
@@ -17,25 +17,21 @@ __all__ = ["tensorboard"]
 def tensorboard(
     *ids: Annotated[str, Parameter(name="ID")],
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
-    every: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    every: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
     host: str | None = None,
     port: int | None = None,
 ) -> None:
     """Show experiments in a TensorBoard, until Ctrl-C.
 
-    Several are shown side by side: each run is named after its experiment, and the HPARAMS tab has
-    the trials of all. What is running is followed.
-
     Args:
-        ids: The experiments: identifiers, the beginnings of some, or "last", which is meant where
-            none is named.
-        project: Local path, URL or block:NAME of the project; default as for experiments.
-        every: All experiments of the project.
-        host: Address to listen on, 0.0.0.0 for all of this machine's; HOPSML_TENSORBOARD_HOST or
-            127.0.0.1 otherwise.
-        port: Port to listen on; 6006 otherwise, or a free one where that is taken.
+        ids: The experiments: identifiers, beginnings of identifiers, or "last"; default: last.
+        project: Local path, URL or block:NAME of the project; default: that of new experiments.
+        every: Show all experiments of the project.
+        host: Address to listen on; 0.0.0.0 for all addresses of this machine; default:
+            HOPSML_TENSORBOARD_HOST, or 127.0.0.1.
+        port: Port to listen on; default: 6006, or a free port if that is taken.
     """
-    place = opened(project)
+    place = open_project(project)
     if every and ids:
         raise InvalidArgumentError("--all", ids, "must stand alone, without identifiers")
     if every and not experiments(place):

@@ -149,7 +149,7 @@ class Driver:
                     self.loop.handle(TrialReplayed(result))
                     self.results.append(result)
                     self.upkeep.add(result)
-                    self._announcer.earlier(self.loop.counts, self.loop.best, result)
+                    self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
 
     def run(
         self,
@@ -201,7 +201,7 @@ class Driver:
                 if event is not None:
                     self._tell(event, runs, generations)
             self.progress.update(self.loop.counts, self.loop.best)
-            self._announcer.stands(self.loop.counts, self.loop.best)
+            self._announcer.update(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
         runs.close()
         self.upkeep.finish_summary()
@@ -209,7 +209,7 @@ class Driver:
     def end_sessions(self) -> None:
         """Let TensorBoard show no trial as running. No trial may run now."""
         if self.upkeep.is_ours:
-            self._sessions.stopped(self._trials.values())
+            self._sessions.fail_running(self._trials.values())
 
     def _submit(self, runs: TrialRuns, generations: GenerationRuns) -> None:
         """Submit the trials that may start now."""
@@ -241,7 +241,7 @@ class Driver:
                 case KeepResult(result):
                     self._keep(result)
                 case GiveUpTrial(trial, result):
-                    self._sessions.ended(trial, result)
+                    self._sessions.end(trial, result)
                     self._keep(result)
                 case CloseGeneration(over):
                     self.progress.note(generation_line(over))
@@ -270,7 +270,7 @@ class Driver:
         """Record a result and announce it."""
         self.results.append(result)
         self.upkeep.add(result)
-        self._announcer.took(self.loop.counts, self.loop.best, result)
+        self._announcer.add(self.loop.counts, self.loop.best, result)
 
     def _hold(self, trial: Trial, result: TrialResult | None) -> bool:
         """Hold a trial back from the trial loop if storage takes nothing now.
@@ -308,7 +308,7 @@ class Driver:
                 raise
             result = None
         if result is None:
-            self._sessions.ended(trial, failed)
+            self._sessions.end(trial, failed)
             return failed
         self.upkeep.released(failed)
         return result
@@ -334,7 +334,7 @@ class Driver:
         result = _reported(outcome)
         if result is not None:
             if not result.worker:  # a process that was ended has told TensorBoard nothing
-                self._sessions.ended(trial, result)
+                self._sessions.end(trial, result)
             return self._reported_event(trial, replace(result, params=trial.params))
         if isinstance(error, TrialStoppedError):
             times = {"started": outcome.started, "ended": outcome.ended}
@@ -377,7 +377,7 @@ class Driver:
         result = TrialResult.without_report(
             trial, _failure(outcome), started=outcome.started, ended=outcome.ended
         )
-        self._sessions.ended(trial, result)
+        self._sessions.end(trial, result)
         return result
 
     def _mean_seconds(self) -> float | None:

@@ -1,6 +1,6 @@
-"""Questions about experiments, answered from their directories alone.
+"""Find experiments and trials, and read their logs, from the project's storage alone.
 
-Neither the flow that runs an experiment nor a Prefect server is needed, and nothing is changed.
+No running flow and no Prefect server is needed. Nothing on storage is changed.
 """
 
 from hopsml_flows.service.experiment_finder import (

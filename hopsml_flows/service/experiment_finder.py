@@ -1,7 +1,7 @@
-"""Which experiment, and which trial of it, the user means by what they typed.
+"""Find the experiment, or its trial, that the user typed.
 
-Listings alone decide wherever they can: no file of an experiment is read, and a full identifier
-costs one request.
+Listings decide; a full identifier costs one request. Only ``last`` reads records, and only where
+several experiments started within one second.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ __all__ = [
 ]
 
 LAST = "last"
-"""Stands for the experiment that was started last."""
+"""What the user types for the experiment that started last."""
 
 _SHOWN = 8
-"""So many names a message offers."""
+"""Most names that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialDirectory:
-    """A trial as its experiment's directory shows it.
+    """A trial, as found in its experiment's directory.
 
     Args:
         number: Its number, from 1.
-        name: Its name; "" where it has no directory of its own.
+        name: Its name; "" if it has no directory of its own.
         directory: Its directory relative to the experiment's; "" is the experiment's own.
         generation: Its generation, or None.
-        process: The one process that is meant of a distributed trial, such as "worker-2"; "" for
-            all of it.
+        process: One process of a distributed trial, such as "worker-2"; "" for the whole trial.
     """
 
     number: int
@@ -53,17 +52,14 @@ class TrialDirectory:
 
 
 def find_experiment(project: Project, text: str) -> ExperimentPaths:
-    """The experiment that a text means.
+    """Return the paths of the experiment that the user typed.
 
     Args:
         project: The project.
-        text: An identifier, the beginning of one that no other has, or ``last``.
-
-    Returns:
-        Its paths.
+        text: An identifier, a beginning that only one identifier has, or ``last``.
 
     Raises:
-        NotFoundError: It means none, or several.
+        NotFoundError: The text matches no experiment, or several.
     """
     if stamp_of(text):
         paths = ExperimentPaths(text)
@@ -76,7 +72,7 @@ def find_experiment(project: Project, text: str) -> ExperimentPaths:
     if len(matching) == 1:
         return ExperimentPaths(matching[0])
     if matching:
-        means = f"it means {len(matching)} experiments of {project.url}: {_some(matching[::-1])}"
+        means = f"it matches {len(matching)} experiments of {project.url}: {_some(matching[::-1])}"
         raise NotFoundError("ID", text, because=means)
     if known:
         means = f"must be an experiment of {project.url}: {LAST}, {_some(known[::-1])}"
@@ -85,14 +81,14 @@ def find_experiment(project: Project, text: str) -> ExperimentPaths:
 
 
 def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[TrialDirectory]:
-    """The trials of an experiment that have begun, as far as storage shows.
+    """Yield the trials of an experiment whose directories or logs are on storage.
 
     Args:
         project: The project.
         paths: The experiment's paths.
 
     Yields:
-        The trials by number, within each generation; one listing a generation.
+        The trials by generation, then by number. Each generation costs one listing.
     """
     inside = project.entries(paths.root)
     names = [entry.name.rpartition("/")[2] for entry in inside]
@@ -108,20 +104,17 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
 
 
 def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDirectory:
-    """The trial that a text means, or the process of one.
+    """Return the trial, or the process of a distributed trial, that the user typed.
 
     Args:
         project: The project.
         paths: The experiment's paths.
-        text: A number, with or without zeros in front; a name, its directory, or the beginning of
-            a name that no other trial has. For a process of it, that is followed by a slash and
-            the process, which is enough where the experiment is one distributed training.
-
-    Returns:
-        The trial.
+        text: A number, with or without leading zeros; a name, a directory, or a beginning that
+            only one trial's name has. "/worker-2" after it selects a process. The process alone
+            is enough if the experiment is one distributed training.
 
     Raises:
-        NotFoundError: It means none that has begun, or several.
+        NotFoundError: The text matches no trial that has begun, or several.
     """
     wanted, process = split_process(text)
     trial = _found(project, paths, text, wanted)
@@ -140,7 +133,7 @@ def _found(project: Project, paths: ExperimentPaths, text: str, wanted: str) -> 
     number = int(wanted) if wanted.isascii() and wanted.isdecimal() else None
     known: list[TrialDirectory] = []
     for trial in trial_directories(project, paths):
-        # The process alone was named where nothing is left of what was typed.
+        # An empty `wanted` matches a trial without a name only if the user typed a process alone.
         own = {trial.name, trial.directory} if trial.name else {""} - {text}
         if number == trial.number or wanted in own:
             return trial
@@ -150,7 +143,7 @@ def _found(project: Project, paths: ExperimentPaths, text: str, wanted: str) -> 
         return matching[0]
     if matching:
         names = [trial.name for trial in matching]
-        means = f"it means {len(matching)} trials of {paths.id}: {_some(names)}"
+        means = f"it matches {len(matching)} trials of {paths.id}: {_some(names)}"
         raise NotFoundError("TRIAL", text, because=means)
     if known:
         names = [trial.name or str(trial.number) for trial in known]
@@ -173,12 +166,12 @@ def _started_last(project: Project, known: Sequence[str]) -> str:
     latest = [name for name in known if stamp_of(name) == stamp]
     if len(latest) == 1:
         return latest[0]
-    # Within a second only their records tell.
+    # Identifiers have whole seconds; records have milliseconds.
     return max(latest, key=lambda name: _start(project, name))
 
 
 def _start(project: Project, name: str) -> str:
-    # A damaged record does not hide its experiment; one that is only being made has none yet.
+    # An experiment without a record that can be read still counts: it may just be starting.
     record = intact_record(project, name)
     return "" if record is None else record.start
 

@@ -1,6 +1,6 @@
-"""What is written down and shown about an experiment: record, summary, versions, progress.
+"""What an experiment stores and shows: record, summary, versions, HParams events, progress.
 
-``artifacts`` needs Prefect and is imported by name, not from here.
+``tracking.prefect`` needs Prefect, ``tracking.pictures`` draws. Import these by name.
 """
 
 from hopsml_flows.tracking.environment import environment_text, find_program

@@ -1,6 +1,6 @@
-"""Printing where nothing may be read any more: a closed terminal, the left side of ``head``.
+"""Print to an output that may lose its reader, such as a closed terminal or a pipe to ``head``.
 
-An experiment goes on without its display.
+The experiment goes on without its display.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["open_console", "printing"]
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Go on; Rich would end the process."""
+        """Do nothing; Rich would end the process."""
 
 
 def open_console(file: IO[str] | None = None) -> Console:
-    """A console whose reader may go away.
+    """Return a console that goes on when its reader has gone.
 
     Args:
         file: What it writes to; standard output if None.
@@ -28,5 +28,5 @@ def open_console(file: IO[str] | None = None) -> Console:
 
 
 def printing() -> suppress:
-    """For a block that prints: it ends early and quietly where nothing can be written any more."""
+    """Return a context that silently ends a printing block when the output cannot be written."""
     return suppress(OSError, ValueError)  # writing to a closed file is a ValueError

@@ -1,4 +1,4 @@
-"""Versioning what ran: the program and the installed packages."""
+"""Capture what ran: the program and the installed packages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ __all__ = ["environment_text", "find_program"]
 
 
 def environment_text() -> str:
-    """Python's version, the platform, and every installed package as a requirement.
+    """Return a requirements file of this environment, which pip can install from.
 
-    Returns:
-        A requirements file that pip can install from.
+    Comments name Python's version and the platform. Each installed package is one line.
     """
     lines = [
         f"# Python {platform.python_version()} ({sys.implementation.name})",
@@ -33,7 +32,7 @@ def environment_text() -> str:
 
 
 def _named(distribution: metadata.Distribution) -> tuple[str, str]:
-    """A distribution's name and version; the rest of its metadata, which is long, is not parsed."""
+    """Return a distribution's name and version, without parsing the rest of its long metadata."""
     text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     header = text.partition("\n\n")[0]
     fields = dict(line.split(": ", 1) for line in header.splitlines() if ": " in line)
@@ -41,13 +40,13 @@ def _named(distribution: metadata.Distribution) -> tuple[str, str]:
 
 
 def find_program(train_file: Path | None) -> tuple[bytes, str] | None:
-    """The program that runs the experiment: the notebook, the script, or the function's file.
+    """Return the program that runs the experiment: notebook, script, or the function's file.
 
     Args:
-        train_file: File of the training function, where there is one.
+        train_file: File of the training function, or None.
 
     Returns:
-        Content and suffix (``.ipynb`` or ``.py``), or None where there is no file to version.
+        Content and suffix (``.ipynb`` or ``.py``), or None if there is no program to version.
     """
     for find in (_notebook, _notebook_cells, _script):
         program = find()
@@ -70,7 +69,7 @@ def _notebook() -> tuple[bytes, str] | None:
 
 
 def _notebook_cells() -> tuple[bytes, str] | None:
-    """What was typed so far, where the notebook's file cannot be found."""
+    """Return the cells run so far, for a notebook whose file cannot be found."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is None:

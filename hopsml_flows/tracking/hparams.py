@@ -1,8 +1,8 @@
-"""TensorBoard's HParams data, written without TensorFlow.
+"""Make TensorBoard's HParams data without TensorFlow.
 
-An event file at the start of a trial tells its hyperparameters, one at its end its status; the
-values of the metric are scalars under the tag that the experiment's event file names. TensorBoard
-takes the first description of a kind that it sees and keeps it: each is written once.
+A trial's first event file has its hyperparameters, its last one its status. Values of the metric
+are scalars under the tag that the experiment's event file names. TensorBoard keeps the first
+description of each kind that it sees, so each is written once.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _LARGEST = 2.0**128
 """The smallest number beyond single precision."""
 
 Values = Domain | Sequence[Any]
-"""What is known of a hyperparameter: its domain, or the values it will have."""
+"""A hyperparameter's domain, or the values it will have."""
 
 
 def experiment_events(
     values: Mapping[str, Values], metric: str | None, direction: Direction | None = None
 ) -> bytes:
-    """Content of the event file that tells TensorBoard the search space and the metric.
+    """Return an event file that tells TensorBoard the search space and the metric.
 
     Args:
-        values: Hyperparameter name to its domain or its values; others are not shown.
+        values: Hyperparameter name to its domain or its values. TensorBoard shows no others.
         metric: The optimization key, or None.
         direction: Which way is better, or None.
     """
@@ -42,7 +42,7 @@ def experiment_events(
     metrics = []
     if metric is not None:
         name = api_pb2.MetricName(tag=output_tag(metric))
-        # TensorBoard has no notion of a goal: people read it in the description.
+        # TensorBoard has no field for a goal; users read it in the description.
         goal = f"{direction.value.lower()}imized" if direction else ""
         metrics = [api_pb2.MetricInfo(name=name, display_name=metric, description=goal)]
     experiment = api_pb2.Experiment(
@@ -54,7 +54,7 @@ def experiment_events(
 
 
 def text_parameters(values: Mapping[str, Values]) -> frozenset[str]:
-    """Hyperparameters whose values are shown as text, since TensorBoard lacks a type for them.
+    """Return the hyperparameters whose values TensorBoard shows as text, for want of a type.
 
     Args:
         values: Hyperparameter name to its domain or its values.
@@ -67,7 +67,7 @@ def text_parameters(values: Mapping[str, Values]) -> frozenset[str]:
 
 
 def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
-    """Content of the event file that starts a trial's session: its hyperparameters.
+    """Return the event file that starts a trial's session and has its hyperparameters.
 
     Args:
         trial: The trial.
@@ -76,8 +76,8 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
     from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
     now = time.time()
-    # Without a name of a group, each run is a line of the table, and named after itself. With one,
-    # trials of several experiments, or of equal hyperparameters, might be one line together.
+    # No group name: then each run has a line of its own in the table, under its own name. A group
+    # name might merge trials of several experiments, or of equal hyperparameters, into one line.
     start = plugin_data_pb2.SessionStartInfo(start_time_secs=now)
     for name, value in trial.params.items():
         kind = str if name in texts else _type(value)
@@ -92,7 +92,7 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
 
 
 def trial_events(job: Job, trial: Trial) -> bytes:
-    """What TensorBoard is told of a trial that begins.
+    """Return the event file that a trial writes when it begins.
 
     Args:
         job: What the experiment's trials share.
@@ -101,21 +101,21 @@ def trial_events(job: Job, trial: Trial) -> bytes:
     start = start_events(trial, job.texts)
     if trial.directory:
         return start
-    # The only trial, in the experiment's directory: its file describes the experiment as well.
+    # The only trial lies in the experiment's directory, so its file also describes the experiment.
     return experiment_events({}, job.optimization_key or DEFAULT_KEY) + start
 
 
 def end_events(result: TrialResult) -> bytes:
-    """Content of the event file that ends a trial's session: its status, numbers of its outputs.
+    """Return the event file that ends a trial's session: its status and its numeric outputs.
 
     Args:
-        result: What came of it.
+        result: The trial's result.
     """
     from tensorboard.compat.proto import summary_pb2
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
     ended = result.ended or time.time()
-    # TensorBoard keeps single precision; what it cannot hold is left to .outputs.json.
+    # TensorBoard stores single precision; larger numbers are in .outputs.json only.
     numbers = {
         unicode_text(name): float(value)
         for name, value in result.outputs.items()
@@ -131,7 +131,7 @@ def end_events(result: TrialResult) -> bytes:
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
     data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
     session = _summary(metadata.SESSION_END_INFO_TAG, data)
-    # The final value ends the curve of what was reported.
+    # The final value is the last point of the reported curve.
     final = [event_records.record(scalars, ended, result.step or 0)] if numbers else []
     return b"".join([_records([session], ended), *final])
 
@@ -147,18 +147,18 @@ def _summary(tag: str, data: Any) -> Any:
 
 
 def _records(summaries: Iterable[Any], wall_time: float) -> bytes:
-    """Summaries as the content of an event file."""
+    """Return summaries as the content of an event file."""
     written = [event_records.record(summary, wall_time) for summary in summaries]
     return b"".join([event_records.beginning(wall_time), *written])
 
 
 def _info(name: str, known: Values) -> Any:
-    """A hyperparameter as TensorBoard describes it."""
+    """Return TensorBoard's description of a hyperparameter."""
     from tensorboard.plugins.hparams import api_pb2
 
     info = api_pb2.HParamInfo(name=name, differs=True)
     if isinstance(known, (Float, Int)) and known.cardinality == 1:
-        known = [known.low]  # TensorBoard makes no slider of an interval without length
+        known = [known.low]  # TensorBoard cannot draw a slider for one value
     if isinstance(known, (Float, Int)):
         info.type = api_pb2.DATA_TYPE_FLOAT64
         info.domain_interval.min_value = known.low
@@ -183,13 +183,13 @@ def _listed(known: Categorical | Sequence[Any]) -> Sequence[Any]:
 
 
 def _common_type(values: Iterable[Any]) -> type[bool | float | str]:
-    """What TensorBoard shows values as, all in one way: it wants one type of a hyperparameter."""
+    """Return the one type that TensorBoard shows all values of a hyperparameter as."""
     kinds = {_type(value) for value in values}
     return kinds.pop() if len(kinds) == 1 else str
 
 
 def _type(value: Any) -> type[bool | float | str]:
-    """What TensorBoard shows a value as."""
+    """Return the type that TensorBoard shows a value as."""
     if isinstance(value, bool):
         return bool
     return float if isinstance(value, (int, float)) and is_finite(value) else str

@@ -1,8 +1,8 @@
-"""Telling TensorBoard of trials that cannot do it themselves: their workers are gone.
+"""Write HParams events for trials that could not, because their workers are gone.
 
-A trial writes the events of its start and its end. Where its process dies in between, TensorBoard
-would show it running forever; the experiment's driver writes what is missing then, beside its
-other work, and never fails because of it.
+A trial writes the events of its start and its end. If its process dies in between, TensorBoard
+would show it as running forever. The driver then writes the missing events from threads, and never
+fails because of them.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from hopsml_flows.trials import Failure, Trial, TrialResult
 __all__ = ["Sessions"]
 
 _PARALLEL = 8
-"""Files at once; a remote store answers each in tens of milliseconds."""
+"""Files written at once; a remote store takes tens of milliseconds per file."""
 
 _HURRY_SECONDS = 5.0
-"""Longest wait for storage that is away, where the user has stopped the experiment."""
+"""Longest wait for unavailable storage after the user has stopped the experiment."""
 
 _logger = logging.getLogger(__name__)
 
 
 class Sessions:
-    """The HParams sessions of an experiment's trials, as its driver sees to them.
+    """Writes and removes HParams events of an experiment's trials, for the driver.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The experiment's project.
+        paths: The experiment's paths.
         texts: Hyperparameters whose values are shown as text.
     """
 
@@ -45,9 +45,9 @@ class Sessions:
         self._pool: ThreadPoolExecutor | None = None
 
     def forget(self, directories: Iterable[str]) -> None:
-        """Remove what earlier runs told of trials that will be run again.
+        """Delete the events of trials that will run again, and wait until they are deleted.
 
-        TensorBoard keeps the status that it reads first.
+        Call this before TensorBoard starts: it keeps the first status that it reads.
 
         Args:
             directories: The trials' directories, relative to the experiment's.
@@ -57,28 +57,27 @@ class Sessions:
                 self._later(partial(self._remove, self._paths.trial(directory, name)))
         self.close()
 
-    def ended(self, trial: Trial, result: TrialResult) -> None:
-        """Write, soon, that a trial is over; and that it began, if it came to say nothing.
+    def end(self, trial: Trial, result: TrialResult) -> None:
+        """Write in a thread that a trial ended, and that it began if it has not said so itself.
 
         Args:
             trial: The trial.
-            result: What came of it.
+            result: Its result.
         """
         self._later(partial(self._write, trial, result))
 
-    def stopped(self, trials: Iterable[Trial]) -> None:
-        """Write that trials failed which were running when the experiment was stopped.
+    def fail_running(self, trials: Iterable[Trial]) -> None:
+        """Write that trials failed which ran when the experiment was stopped, and wait for it.
 
         Args:
-            trials: Trials that were submitted; those that had not begun, or came to their end,
-                are left as they are.
+            trials: Submitted trials. Those that have not begun, or have ended, stay as they are.
         """
         for trial in trials:
             self._later(partial(self._stop, trial))
         self.close()
 
     def close(self) -> None:
-        """Wait until all is written."""
+        """Wait until all events are written."""
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
@@ -111,7 +110,7 @@ class Sessions:
             persistently(partial(self._project.remove, path), limit=self._limit)
 
     def _files(self, trial: Trial) -> tuple[str, str]:
-        """The event files of a trial's start and end."""
+        """Return the paths of the event files of a trial's start and end."""
         return (
             self._paths.trial(trial.directory, TrialFiles.EVENTS_START),
             self._paths.trial(trial.directory, TrialFiles.EVENTS_END),
@@ -125,7 +124,7 @@ class Sessions:
 def _quietly(action: Callable[[], None]) -> None:
     try:
         action()
-    except Exception as error:  # TensorBoard's table is not worth the experiment
+    except Exception as error:  # the experiment matters more than TensorBoard's table
         _logger.warning(
             "TensorBoard may show a trial that is over as running (%s: %s)",
             type(error).__name__,

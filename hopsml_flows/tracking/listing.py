@@ -1,4 +1,4 @@
-"""The experiments of a project: one listing, no file is read."""
+"""List the experiments of a project. Costs one request and reads no file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["experiments"]
 
 
 def experiments(project: Project) -> list[str]:
-    """Return the identifiers of a project's experiments, in the order of their start.
+    """Return the identifiers of a project's experiments, sorted by their start.
 
-    Errors of storage that may pass are waited out.
+    Waits while storage is unavailable for a time.
 
     Args:
         project: The project.

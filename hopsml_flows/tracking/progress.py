@@ -1,6 +1,6 @@
-"""Showing progress where the experiment was started: a live line, plain lines, or nothing.
+"""Show progress where the user started the experiment: a live line, plain lines, or nothing.
 
-Nothing here decides anything; a display that fails to draw never stops an experiment.
+A display that cannot be drawn never stops an experiment.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LIVE_SECONDS = 0.2
 
 
 def time_left(counts: Counts, elapsed: float) -> float | None:
-    """Seconds that the trials not yet done will take at the pace so far; None if unknown.
+    """Return the seconds that the remaining trials will take at the pace so far; None if unknown.
 
     Args:
         counts: How far the experiment is.
@@ -65,12 +65,12 @@ class Progress(ABC):
         self._close()
 
     def update(self, counts: Counts, best: TrialResult | None, *, force: bool = False) -> None:
-        """Show where the experiment stands; draws only so often.
+        """Show the progress, unless it was drawn a moment ago.
 
         Args:
-            counts: How far it is.
-            best: The best trial so far.
-            force: Draw in any case.
+            counts: The counts of trials.
+            best: The best trial so far, or None.
+            force: Draw even so.
         """
         now = time.monotonic()
         if force or now - self._drawn >= self._interval:
@@ -78,7 +78,7 @@ class Progress(ABC):
             self._draw(counts, best, now - self._began)
 
     def note(self, text: str) -> None:
-        """Print a line that stays.
+        """Print a line that is not redrawn.
 
         Args:
             text: The line.
@@ -87,10 +87,10 @@ class Progress(ABC):
 
     @abstractmethod
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
-        """Show it."""
+        """Draw the progress."""
 
     def _close(self) -> None:  # noqa: B027 - optional
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class _Silent(Progress):
@@ -102,18 +102,18 @@ class _Silent(Progress):
 
 
 class _Plain(Progress):
-    """One line now and then, for logs and pipes."""
+    """Prints a line every few seconds, for logs and pipes."""
 
     def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
         say(_line(counts, best, elapsed))
 
 
 _redirecting = threading.Lock()
-"""Held by the one line of the process that stands in for its streams."""
+"""Held by the one live line that redirects this process's stdout and stderr."""
 
 
 class _LiveLine(Progress):
-    """One line with a bar that is redrawn in place."""
+    """Redraws one line with a bar in place."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -123,8 +123,8 @@ class _LiveLine(Progress):
         self._live: Live
 
     def __enter__(self) -> Progress:
-        # What the driver prints appears above the line, by way of the streams, which are one for
-        # the process: the line of an experiment that is not alone in it leaves them.
+        # Redirected streams put what the driver prints above the line. A process has one pair of
+        # streams, so only the first of several experiments in it redirects them.
         self._redirects = _redirecting.acquire(blocking=False)
         self._live = Live(
             console=self._console,
@@ -158,7 +158,7 @@ class _LiveLine(Progress):
         with printing():
             self._live.stop()
         if self._redirects:
-            # It puts back what it found; what the user has put there meanwhile is the user's.
+            # Rich restores the streams that it found. Keep those that the user has set meanwhile.
             if not isinstance(streams[0], FileProxy):
                 sys.stdout = streams[0]
             if not isinstance(streams[1], FileProxy):
@@ -167,11 +167,11 @@ class _LiveLine(Progress):
 
 
 def open_progress(*, show: bool, live: bool = True) -> Progress:
-    """The display that fits: live in a terminal, plain lines elsewhere.
+    """Return a display: a live line in a terminal, plain lines elsewhere.
 
     Args:
-        show: False for none at all.
-        live: Whether a line may be redrawn in a terminal.
+        show: False to show nothing.
+        live: Whether a terminal may get a line that is redrawn.
     """
     if not show:
         return _Silent()
@@ -196,7 +196,7 @@ def _line(counts: Counts, best: TrialResult | None, elapsed: float) -> str:
 
 
 def _cut(console: Console) -> Literal["ellipsis", "crop"]:
-    """How a line that is too long is cut, in what the console can write."""
+    """Return how to cut a long line: with an ellipsis, if the console can write one."""
     return "ellipsis" if fitting("…", console.file) == "…" else "crop"
 
 

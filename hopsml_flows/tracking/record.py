@@ -1,7 +1,6 @@
-"""The experiment's record, ``experiment.json``: replaced atomically on every change of state.
+"""The experiment's record, ``experiment.json``, replaced atomically on every change of state.
 
-The record and the directory around it are the truth about an experiment; the Prefect server only
-shows it.
+The record and its directory are the truth about an experiment; the Prefect server only shows it.
 """
 
 from __future__ import annotations
@@ -23,47 +22,47 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "ExperimentRecord", "RecordFile", "current_user"]
 
 SCHEMA = 1
-"""Version of the record's layout."""
+"""Version of the record's layout, written into each record."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRecord:
-    """What is kept about an experiment; the fields of HopsML's registry, and what it lost.
+    """What is kept about an experiment: the fields of HopsML's registry, and more.
 
     Args:
         id: Identifier, also the directory's name.
         name: Name the user gave.
         project: Name of the project.
-        description: The user's words, or None.
+        description: The user's description, or None.
         state: RUNNING, FINISHED, FAILED or KILLED.
         function: The verb: "launch", "grid_search", …
         experiment_type: EXPERIMENT, PARALLEL_EXPERIMENTS, DISTRIBUTED_TRAINING or MAGGY.
         train: Import string of the training function.
-        direction: "MAX", "MIN", or None where nothing is optimized.
+        direction: "MAX", "MIN", or None if nothing is optimized.
         optimization_key: Key of the metric, or None.
-        search_space: Name to description of its domain or value list.
-        options: Everything else the verb was called with, as JSON values.
-        user: Who ran it.
+        search_space: Hyperparameter name to a description of its domain or value list.
+        options: All other arguments of the verb, as JSON values.
+        user: Login name of the user who ran it.
         start: Start, ISO 8601 in UTC.
-        end: End, or None.
-        duration: Seconds, or None.
+        end: End, ISO 8601 in UTC, or None.
+        duration: Seconds that it ran, or None.
         metric: Best metric, or None.
         best_trial: Name of the best trial, or None.
         best_dir: Its directory relative to the project, or None.
-        trials_total: Trials there will be, or None.
-        trials_succeeded: Trials that have a result.
-        trials_failed: Trials that failed for good.
+        trials_total: Number of trials there will be, or None if unknown.
+        trials_succeeded: Number of trials that have a result.
+        trials_failed: Number of trials that failed and will not be tried again.
         program: Path of the versioned program, relative to the project, or None.
         environment: Path of the versioned environment, or None.
         flow_run_id: The Prefect flow run, or None.
-        origin: What stays the same when Prefect runs the run again that began it, or None.
-        tensorboard: URL of the TensorBoard that shows it; None without one, and after the end.
+        origin: Identifier that stays the same when Prefect retries the flow run, or None.
+        tensorboard: URL of its TensorBoard while it runs; None without one, and after the end.
         tags: The user's tags.
         model: Linked model, or None.
         error: Why it failed, or None.
-        notice: Why it ended before its budget was spent though it finished, or None.
-        driver: The process that runs it, as ``storage.this_process`` describes it, and with
-            ``leased`` where a lease says whether it runs.
+        notice: Why a finished experiment ended before its budget was spent, or None.
+        driver: The driver's process, as ``storage.this_process`` describes it, with ``leased`` if
+            a lease says whether it runs.
         schema: Version of this layout.
     """
 
@@ -102,22 +101,22 @@ class ExperimentRecord:
     schema: int = SCHEMA
 
     def to_json(self) -> str:
-        """The record as the file's content."""
+        """Return the record as the file's content."""
         content = json_value("record", asdict(self), levels=FILE_LEVELS)
         return json.dumps(content, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ExperimentRecord:
-        """Read a record; keys that this version does not know are left out.
+        """Parse a record, without keys that this version does not know.
 
         Raises:
-            ValueError: It is no record.
+            ValueError: The text is not a record.
         """
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("an experiment's record is a JSON object")
         known = {name: content[name] for name in cls.__slots__ if name in content}
-        # What is empty may have been written as nothing.
+        # An empty object may have been written as null.
         known |= {name: {} for name in _OBJECTS if name in known and known[name] is None}
         try:
             state, tags = State(known.pop("state")), known.pop("tags", None) or ()
@@ -147,16 +146,16 @@ _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (("trials_total",), int | None, "a number"),
     (("trials_succeeded", "trials_failed", "schema"), int, "a number"),
 )
-"""What the fields of a record are: Python's classes do not look at what they are given."""
+"""Types of the record's fields; a dataclass does not check them."""
 
 
 class RecordFile:
-    """Keeps ``experiment.json`` in step with what happens.
+    """Writes ``experiment.json`` whenever the experiment changes.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
-        record: The first record; without a start, it starts now.
+        project: The experiment's project.
+        paths: The experiment's paths.
+        record: The first record. If it has no start, it starts now.
         seconds_before: Seconds that earlier runs of the experiment took.
     """
 
@@ -182,23 +181,23 @@ class RecordFile:
         """Replace the file.
 
         Args:
-            patience: Seconds to try again while storage is away; None for the usual.
+            patience: Seconds to retry while storage is unavailable; None for the default.
         """
         replace_file(self._project, self._paths.record, self.record.to_json(), patience=patience)
 
     def finish(self, state: State, **changes: Any) -> None:
-        """Write the end: state, time and duration."""
+        """Record the end (state, time and duration), and replace the file."""
         self.end(state, **changes)
         self.save()
 
     def end(self, state: State, **changes: Any) -> None:
-        """Take in the end, state, time and duration, without writing it."""
+        """Record the end (state, time and duration) without replacing the file."""
         duration = round(time.monotonic() - self._began, 3)
         self.record = replace(self.record, state=state, end=_now(), duration=duration, **changes)
 
 
 def current_user() -> str:
-    """Who runs this: the login name, or "unknown"."""
+    """Return the login name of the user, or "unknown"."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers

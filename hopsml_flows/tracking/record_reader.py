@@ -1,10 +1,10 @@
-"""The one reader of what an experiment says of itself: its record and its summary.
+"""The only reader of an experiment's record and summary.
 
-Every reader has the same outcomes. None means that storage says there is no such file.
-:class:`DamagedFileError` names a file that is there and cannot be understood.
-:class:`StorageUnavailableError` means that storage refuses the file, or did not answer within the
-usual patience. Errors that may pass are waited out. A record of a newer version is read, without
-the keys that this version does not know.
+All functions have the same outcomes. None: storage says that the file does not exist.
+:class:`DamagedFileError`: the file exists and cannot be understood.
+:class:`StorageUnavailableError`: storage refuses the file, or did not answer within the time limit.
+Transient errors are retried until then. A record of a newer version is read without the keys that
+this version does not know.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def read_record(project: Project, experiment_id: str) -> ExperimentRecord | None
         experiment_id: The experiment's identifier.
 
     Raises:
-        DamagedFileError: There is a record, and it cannot be understood.
+        DamagedFileError: The record exists and cannot be understood.
         StorageUnavailableError: Storage refuses it, or did not answer in time.
     """
     path = ExperimentPaths(experiment_id).record
@@ -40,7 +40,7 @@ def read_record(project: Project, experiment_id: str) -> ExperimentRecord | None
 
 
 def intact_record(project: Project, experiment_id: str) -> ExperimentRecord | None:
-    """Return the record of an experiment, or None if it has none that can be understood.
+    """Return the record of an experiment, or None if it has no record or a damaged one.
 
     Args:
         project: The project.
@@ -56,7 +56,7 @@ def intact_record(project: Project, experiment_id: str) -> ExperimentRecord | No
 
 
 def read_summary(project: Project, experiment_id: str) -> tuple[list[Past], int] | None:
-    """Return the finished trials of an experiment: one file, however many they are.
+    """Return the finished trials of an experiment. Reads one file for any number of trials.
 
     Args:
         project: The project.
@@ -66,7 +66,7 @@ def read_summary(project: Project, experiment_id: str) -> tuple[list[Past], int]
         The trials, and the number of entries that cannot be read; None if there is no summary.
 
     Raises:
-        DamagedFileError: There is a summary, and it cannot be understood.
+        DamagedFileError: The summary exists and cannot be understood.
         StorageUnavailableError: Storage refuses it, or did not answer in time.
     """
     path = ExperimentPaths(experiment_id).summary

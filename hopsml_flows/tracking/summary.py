@@ -1,7 +1,7 @@
-"""``.summary.json``: parameters and outputs of all trials, kept current while running.
+"""``.summary.json``: parameters and outputs of all trials, updated while the experiment runs.
 
-HopsML's layout, ``{"combinations": [{"parameters": …, "outputs": …}]}``, with more keys per
-combination. Rewriting it costs time in proportion to the trials, so it is done ever more rarely.
+The layout is HopsML's, ``{"combinations": [{"parameters": …, "outputs": …}]}``, with more keys per
+combination. The time to rewrite it grows with the number of trials, and so do the intervals.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _SHARE = 0.02
 
 
 class Summary:
-    """Collects results and writes them now and then.
+    """Collects results, and rewrites the summary at intervals.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The experiment's project.
+        paths: The experiment's paths.
     """
 
     def __init__(self, project: Project, paths: ExperimentPaths) -> None:
@@ -41,25 +41,25 @@ class Summary:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to write."""
+        """Whether there are new results and the interval has passed."""
         return self._written != len(self._lines) and time.monotonic() >= self._due
 
     def add(self, result: TrialResult, *, write: bool = True) -> None:
-        """Take in a result.
+        """Add a result.
 
         Args:
             result: The result.
-            write: Write if it is time.
+            write: Rewrite the file if that is due.
         """
         self._lines.append((result.number, json.dumps(combination(result), allow_nan=False)))
         if write and self.is_due:
             self.write()
 
     def write(self, *, patience: float | None = None) -> None:
-        """Write all results so far, in the trials' order.
+        """Write all results so far, sorted by trial number.
 
         Args:
-            patience: Seconds to try again while storage is away; None for the usual.
+            patience: Seconds to retry while storage is unavailable; None for the default.
         """
         if self._written == len(self._lines):
             return
@@ -73,7 +73,7 @@ class Summary:
 
 
 def combination(result: TrialResult) -> dict[str, Any]:
-    """A result as an entry of the summary."""
+    """Return a result as an entry of the summary."""
     entry: dict[str, Any] = {
         "parameters": json_value("parameters", result.params),
         "outputs": json_value("outputs", result.outputs, levels=FILE_LEVELS),

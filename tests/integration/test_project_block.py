@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from hopsml_flows import experiment, hdfs
-from hopsml_flows.cli.project_option import opened
+from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.experiment import HopsFSProject
 from hopsml_flows.server.project_block import loaded_project
@@ -53,9 +53,9 @@ def test_a_default_project_that_is_a_block_is_that_of_file_operations_too(
 def test_the_commands_know_saved_blocks(prefect_server, project):
     HopsFSProject(url=str(project)).save("for-commands", overwrite=True)
     project.mkdir()
-    assert opened("block:for-commands").local_root == project
+    assert open_project("block:for-commands").local_root == project
     with pytest.raises(InvalidProjectError, match=r"saved block.*block:nobody"):
-        opened("block:nobody")
+        open_project("block:nobody")
 
 
 def test_a_block_that_is_not_saved_is_an_error_that_names_it(prefect_server, dask_address):

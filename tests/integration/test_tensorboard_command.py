@@ -131,7 +131,7 @@ def test_visualize_shows_any_directory_until_it_is_interrupted(project):
         (["nothing"], f"ID: must be an experiment of .*: last, {LAST.id}.*got 'nothing'"),
         (
             ["rates"],
-            f"ID: 'rates' .* because it means 2 experiments of .*: {SECOND.id}, {FIRST.id}",
+            f"ID: 'rates' .* because it matches 2 experiments of .*: {SECOND.id}, {FIRST.id}",
         ),
         (["--all", "rates"], "--all: must stand alone, without identifiers"),
         (["--port", "65536"], "port: must be a port number from 0 to 65535; got 65536"),

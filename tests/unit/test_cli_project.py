@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from hopsml_flows.cli.project_option import opened
+from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidProjectError
 from hopsml_flows.storage import block_name
 
@@ -13,9 +13,9 @@ def test_the_default_project_is_that_of_the_verbs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hopsml_project").mkdir()
     (tmp_path / "named").mkdir()
-    assert opened(None).local_root == tmp_path / "hopsml_project"
+    assert open_project(None).local_root == tmp_path / "hopsml_project"
     monkeypatch.setenv("HOPSML_PROJECT", str(tmp_path / "named"))
-    assert opened(None).local_root == tmp_path / "named"
+    assert open_project(None).local_root == tmp_path / "named"
 
 
 @pytest.mark.parametrize("text", ["nothing-here", "file.txt", "nosuchprotocol://x/y", " "])
@@ -23,14 +23,14 @@ def test_what_is_no_project_is_an_error(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").touch()
     with pytest.raises(InvalidProjectError, match="project"):
-        opened(text)
+        open_project(text)
 
 
 def test_storage_that_does_not_answer_is_an_error():
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with pytest.raises(InvalidProjectError, match="cannot be reached"):
-            opened(f"webhdfs://127.0.0.1:{nobody.getsockname()[1]}/project")
+            open_project(f"webhdfs://127.0.0.1:{nobody.getsockname()[1]}/project")
 
 
 @pytest.mark.parametrize(

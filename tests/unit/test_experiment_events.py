@@ -50,9 +50,9 @@ def sender():
 
 
 def test_the_end_of_an_experiment(sent, sender):
-    sender.ended(RECORD, TRIAL)
-    sender.ended(replace(RECORD, state=State.FAILED, error="all trials failed"), None)
-    sender.ended(replace(RECORD, state=State.KILLED), TRIAL)
+    sender.send_ended(RECORD, TRIAL)
+    sender.send_ended(replace(RECORD, state=State.FAILED, error="all trials failed"), None)
+    sender.send_ended(replace(RECORD, state=State.KILLED), TRIAL)
     names = [event["event"] for event in sent]
     assert names == [f"hopsml.experiment.{end}" for end in ("finished", "failed", "killed")]
     event = sent[0]
@@ -92,9 +92,9 @@ def test_the_end_of_an_experiment(sent, sender):
 
 
 def test_a_better_trial_and_a_failed_one(sent, sender):
-    sender.best_improved(RECORD, TRIAL, None)
-    sender.best_improved(RECORD, TRIAL, replace(TRIAL, number=1, metric=0.5))
-    sender.trial_failed(RECORD, BAD)
+    sender.send_best_improved(RECORD, TRIAL, None)
+    sender.send_best_improved(RECORD, TRIAL, replace(TRIAL, number=1, metric=0.5))
+    sender.send_trial_failed(RECORD, BAD)
     assert [event["event"] for event in sent] == ["hopsml.best.improved"] * 2 + [
         "hopsml.trial.failed"
     ]
@@ -115,7 +115,7 @@ def test_a_better_trial_and_a_failed_one(sent, sender):
 def test_payloads_are_json_of_limited_size(sent, sender):
     params = {f"p{n}": value for n, value in enumerate([float("nan"), [1] * 9999, "x" * 9999] * 99)}
     failure = Failure("E", "z" * 99_999)
-    sender.trial_failed(
+    sender.send_trial_failed(
         replace(RECORD, name="n" * 999), replace(BAD, params=params, failure=failure)
     )
     (event,) = sent
@@ -129,5 +129,5 @@ def test_what_cannot_be_sent_does_no_harm(monkeypatch, sender):
         raise RuntimeError("too large")
 
     monkeypatch.setattr(events, "emit_event", refuses)
-    sender.trial_failed(RECORD, BAD)
-    sender.ended(RECORD, None)
+    sender.send_trial_failed(RECORD, BAD)
+    sender.send_ended(RECORD, None)

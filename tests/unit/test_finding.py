@@ -113,7 +113,7 @@ def test_what_means_several_experiments_is_an_error_that_names_them(project):
     made(project, NEW, OLD, OTHER)
     with pytest.raises(
         NotFoundError,
-        match=f"'digits' cannot be used, because it means 2 experiments .*: {NEW}, {OLD}",
+        match=f"'digits' cannot be used, because it matches 2 experiments .*: {NEW}, {OLD}",
     ):
         find_experiment(project, "digits")
 
@@ -180,7 +180,7 @@ def test_what_means_no_trial_is_an_error_that_says_what_there_is(project, text, 
 def test_what_means_several_trials_is_an_error_that_names_them(project):
     paths = made(project, NEW)
     begun(project, paths, "0001-x=0", "0001-x=1")  # of two generations, had they such numbers
-    with pytest.raises(NotFoundError, match=r"means 2 trials .*: 0001-x=0, 0001-x=1"):
+    with pytest.raises(NotFoundError, match=r"matches 2 trials .*: 0001-x=0, 0001-x=1"):
         find_trial(project, paths, "0001-")
 
 

@@ -182,7 +182,7 @@ def test_of_trials_that_are_over_before_only_the_number_is_said(ran):
     ran.log("0003-x=3", "one 3\ntwo 3\n")
     events = follow_trials(ran.project, ran.paths, lines=1)
     assert seen(events) == [
-        (3, "two 3\n"), f"2 trials were over before; hopsml logs {ID} shows them"
+        (3, "two 3\n"), f"trials already over: 2; hopsml logs {ID} prints them"
     ]  # fmt: skip
     assert seen(events) == []
 
@@ -204,7 +204,7 @@ def test_a_log_that_begins_anew_says_so(ran):
     events = follow_trials(ran.project, ran.paths)
     assert seen(events) == [(1, "one\ntwo\n")]
     ran.project.replace(ran.paths.trial("0001-x=1", "output.log"), "new\n")
-    assert seen(events) == ["the log of 0001-x=1 begins anew", (1, "new\n")]
+    assert seen(events) == ["the log of 0001-x=1 begins again", (1, "new\n")]
 
 
 def test_an_experiment_that_is_over_is_read_whole(ran):

@@ -43,7 +43,7 @@ def test_what_is_added_is_read_once(project, chunk):
     project.append(LOG, lines(9, 20))
     assert read(reader) == lines(5, 20)
     assert reader.rest() == b""
-    assert reader.anew == 0
+    assert reader.restarts == 0
 
 
 def test_a_line_is_read_when_it_is_whole(project, chunk):
@@ -76,11 +76,11 @@ def test_a_log_that_was_cut_or_written_anew_is_read_from_its_beginning(project, 
     reader = LogReader(project, LOG)
     read(reader)
     project.replace(LOG, lines(0, 2))  # shorter
-    assert (read(reader), reader.anew) == (lines(0, 2), 1)
+    assert (read(reader), reader.restarts) == (lines(0, 2), 1)
     project.replace(LOG, lines(100, 150))  # longer, and another
-    assert (read(reader), reader.anew) == (lines(100, 150), 2)
+    assert (read(reader), reader.restarts) == (lines(100, 150), 2)
     project.append(LOG, lines(150, 151))
-    assert (read(reader), reader.anew) == (lines(150, 151), 2)
+    assert (read(reader), reader.restarts) == (lines(150, 151), 2)
 
 
 def test_a_log_that_is_removed_and_comes_back_goes_on(project):
@@ -90,7 +90,7 @@ def test_a_log_that_is_removed_and_comes_back_goes_on(project):
     project.remove(LOG)
     assert read(reader) == b""
     project.replace(LOG, lines(0, 5))
-    assert (read(reader), reader.anew) == (lines(3, 5), 0)
+    assert (read(reader), reader.restarts) == (lines(3, 5), 0)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 19, 20, 21, 1000])
@@ -143,4 +143,4 @@ def test_a_log_that_is_being_replaced_is_read_at_the_next_time(project, monkeypa
     grown = len(lines(0, 5))
     assert read(reader, size=grown) == b""  # the size is that of a version that is not there yet
     project.replace(LOG, lines(0, 5))
-    assert (read(reader, size=grown), reader.anew) == (lines(3, 5), 0)
+    assert (read(reader, size=grown), reader.restarts) == (lines(3, 5), 0)

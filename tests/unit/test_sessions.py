@@ -51,7 +51,7 @@ def status(project, trial):
 def test_a_trial_whose_worker_is_gone_has_failed(sessions, project, begun):
     trial = begun(1)
     assert status(project, trial) is None
-    sessions.ended(trial, failed(trial))
+    sessions.end(trial, failed(trial))
     sessions.close()
     assert status(project, trial) == "FAILURE"
 
@@ -60,7 +60,7 @@ def test_a_trial_that_died_before_it_could_say_anything_is_shown_with_its_parame
     sessions, project
 ):
     trial = trial_of(1)
-    sessions.ended(trial, failed(trial))
+    sessions.end(trial, failed(trial))
     sessions.close()
     assert status(project, trial) == "FAILURE"
     start = project.read(PATHS.trial(trial.directory, TrialFiles.EVENTS_START))
@@ -69,7 +69,7 @@ def test_a_trial_that_died_before_it_could_say_anything_is_shown_with_its_parame
 
 def test_when_the_experiment_is_stopped_only_trials_at_work_have_failed(sessions, project, begun):
     running, over, waiting = begun(1), begun(2, ended=True), trial_of(3)
-    sessions.stopped([running, over, waiting])
+    sessions.fail_running([running, over, waiting])
     assert status(project, running) == "FAILURE"
     assert status(project, over) == "SUCCESS"
     assert project.listdir(PATHS.root) == [running.directory, over.directory]
@@ -88,7 +88,7 @@ def test_storage_that_refuses_costs_a_warning_and_nothing_else(tmp_path, caplog)
     (tmp_path / "project" / "Experiments" / "e-1").write_text("in the way")
     sessions = Sessions(Project(tmp_path / "project"), PATHS, ())
     with caplog.at_level(logging.WARNING):
-        sessions.ended(trial_of(1), failed(trial_of(1)))
+        sessions.end(trial_of(1), failed(trial_of(1)))
         sessions.close()
     (record,) = caplog.records
     assert record.getMessage().startswith("TensorBoard may show a trial that is over as running (")

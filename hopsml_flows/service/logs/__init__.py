@@ -1,1 +1,1 @@
-"""The logs of an experiment's trials: which there are, and what comes while they run."""
+"""Read and follow the logs of an experiment's trials."""

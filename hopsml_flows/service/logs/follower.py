@@ -1,8 +1,7 @@
-"""The logs of an experiment's trials: what there is, and what comes while they run.
+"""Read the logs of an experiment's trials, and follow them while the trials run.
 
-Everything is read from storage: which trials there are, which of them are over, and whether the
-experiment is. A trial is over when its ``.outputs.json`` is there, or the event file of its end;
-the experiment when its record says so, or the process that ran it is gone.
+Everything is read from storage. A trial is over when its ``.outputs.json`` or the event file of its
+end exists. The experiment is over when its record says so, or when its driver's process is gone.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ __all__ = ["Lines", "Pause", "follow_trial", "follow_trials", "read_logs"]
 
 _LOCAL_SECONDS = 0.25
 _REMOTE_SECONDS = 2.0
-"""Least time between two looks; a running trial's log comes to remote storage more rarely."""
+"""Shortest pause between two looks. Workers copy logs to remote storage at longer intervals."""
 
 _SHARE = 4
-"""A pause lasts at least so many times as long as the look before it, for the storage's sake."""
+"""A pause lasts at least this many times as long as the look before it, to spare the storage."""
 
 _AHEAD = 32
-"""Logs whose beginnings are read at once, where there are many."""
+"""Most trials whose logs are opened in parallel."""
 
 _AGAIN = 4
-"""Failed trials that are looked at with each look: a resumed experiment runs them again."""
+"""Failed trials checked in each look: a resumed experiment runs them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ class Lines:
 
     Args:
         trial: The trial.
-        process: Which process of a distributed trial has printed them, such as "chief-0", or "".
-        text: Whole lines, with their ends.
+        process: The process of a distributed trial that printed them, such as "chief-0", or "".
+        text: Whole lines, with their line ends.
     """
 
     trial: TrialDirectory
@@ -56,10 +55,10 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """There is nothing more for now: to be waited before the next value is asked for.
+    """Nothing more for now. Wait before asking for the next value.
 
     Args:
-        seconds: How long.
+        seconds: How long to wait.
     """
 
     seconds: float
@@ -71,28 +70,31 @@ def read_logs(
     trials: Iterable[TrialDirectory],
     lines: int | None = None,
 ) -> Iterator[Lines | str]:
-    """Read what there is of logs, one after the other.
+    """Read the logs of trials, one trial after the other.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The experiment's project.
+        paths: The experiment's paths.
         trials: The trials.
-        lines: So many lines from each log's end, or None for all.
+        lines: Number of lines from each log's end, or None for all.
+
+    Yields:
+        Lines of the logs, and sentences for the user about the trials.
 
     Raises:
-        OSError: Storage was away for too long, or refuses.
+        OSError: Storage refused, or was unavailable for too long.
     """
 
-    def begun(trial: TrialDirectory) -> tuple[_Logs, list[Lines | str], Iterator[Lines | str]]:
+    def begin(trial: TrialDirectory) -> tuple[_Logs, list[Lines | str], Iterator[Lines | str]]:
         logs = _Logs(project, paths, trial, lines)
-        pieces = logs.added(logs.look())
+        pieces = logs.new_lines(logs.look())
         return logs, list(islice(pieces, 1)), pieces
 
     waiting = iter(trials)
     while some := list(islice(waiting, _AHEAD)):
-        read = in_parallel(begun, some, threads=_threads(project))
+        read = in_parallel(begin, some, threads=_threads(project))
         for logs, first, further in read:
-            yield from chain(first, further, logs.ends())
+            yield from chain(first, further, logs.unfinished_lines())
 
 
 def follow_trial(
@@ -101,18 +103,18 @@ def follow_trial(
     """Follow a trial's log until the trial or its experiment is over.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
-        text: What :func:`find_trial` takes; while the experiment runs, also the number of a trial
+        project: The experiment's project.
+        paths: The experiment's paths.
+        text: What :func:`find_trial` takes. While the experiment runs, also the number of a trial
             that has not begun.
-        lines: Begin with so many lines from the log's end, or None for all.
+        lines: Begin with this many lines from the log's end, or None for all.
 
     Yields:
-        Lines of the log, sentences for people about the trial, and when to wait.
+        Lines of the log, sentences for the user about the trial, and pauses.
 
     Raises:
-        NotFoundError: There is no such trial, and will be none.
-        OSError: Storage was away for too long, or refuses.
+        NotFoundError: There is no such trial, and there will be none.
+        OSError: Storage refused, or was unavailable for too long.
     """
     state = _ExperimentState(project, paths)
     trial: TrialDirectory | None = None
@@ -129,12 +131,12 @@ def follow_trial(
                 yield f"trial {text} has not begun yet"
             said = True
             yield clock.pause()
-    logs = _Logs(project, paths, trial, None if said else lines)  # all is new that was awaited
+    logs = _Logs(project, paths, trial, None if said else lines)  # the user waited for all of it
     while True:
         clock = _Clock(project)
-        over = state.read()  # before the logs: what they have after the end is all there will be
+        over = state.read()  # before the logs: after the experiment's end they are complete
         look = logs.look()
-        yield from logs.added(look)
+        yield from logs.new_lines(look)
         if look.over or over is not None:
             if look.over and look.several:  # the other processes end after the leader
                 yield clock.pause()
@@ -149,19 +151,19 @@ def follow_trials(
 ) -> Iterator[Lines | str | Pause]:
     """Follow the logs of an experiment's trials until the experiment is over.
 
-    The logs of trials that are over before are left out, unless the experiment is over too: then
-    they are read as :func:`read_logs` does.
+    If the experiment runs, trials that are already over are skipped. If it is over, all its logs
+    are read, as by :func:`read_logs`.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
-        lines: Begin with so many lines from each log's end, or None for all.
+        project: The experiment's project.
+        paths: The experiment's paths.
+        lines: Begin with this many lines from each log's end, or None for all.
 
     Yields:
-        Lines of the logs, sentences for people about the trials, and when to wait.
+        Lines of the logs, sentences for the user about the trials, and pauses.
 
     Raises:
-        OSError: Storage was away for too long, or refuses.
+        OSError: Storage refused, or was unavailable for too long.
     """
     state = _ExperimentState(project, paths)
     over = state.read()
@@ -181,11 +183,11 @@ def follow_trials(
 
 
 class _ExperimentState:
-    """Whether an experiment runs, as its record and its process tell.
+    """Tells from an experiment's record and its driver's process whether it runs.
 
     Args:
-        project: Where it lies.
-        paths: Its paths.
+        project: The experiment's project.
+        paths: The experiment's paths.
     """
 
     def __init__(self, project: Project, paths: ExperimentPaths) -> None:
@@ -194,12 +196,12 @@ class _ExperimentState:
         self._record: ExperimentRecord | None = None
 
     def read(self) -> str | None:
-        """Look how it ended; None where it runs."""
+        """Return a sentence about how the experiment ended; None while it runs."""
         self._record = record = self._read()
         if record is None:
             return f"{self._paths.id} has no record that can be read"
         if record.state is State.RUNNING and process_lives(record.driver) is False:
-            record = self._read() or record  # its process may have written it since, and ended
+            record = self._read() or record  # the driver may have written its end just now
             if record.state is State.RUNNING:
                 return (
                     f"{record.id} is {record.state} by its record, but the process that ran it "
@@ -208,7 +210,7 @@ class _ExperimentState:
         return None if record.state is State.RUNNING else f"{record.id} is {record.state}"
 
     def may_begin(self, text: str) -> bool:
-        """Whether a text is the number of a trial that there will be, if the experiment runs."""
+        """Whether a text is a trial number that the running experiment can still reach."""
         if self._record is None or not (text.isascii() and text.isdecimal()):
             return False
         total = self._record.trials_total
@@ -220,13 +222,13 @@ class _ExperimentState:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a trial's directory shows.
+    """What one listing of a trial's directory shows.
 
     Args:
-        sizes: Name of each log that is wanted to its bytes.
-        several: Whether the trial has processes whose logs end after it.
+        sizes: Name of each wanted log to its size in bytes.
+        several: Whether the trial has several logs; the leader's ends before the others.
         done: Whether the trial has a result.
-        over: Whether it has come to its end.
+        over: Whether the trial is over.
     """
 
     sizes: dict[str, int]
@@ -236,14 +238,14 @@ class _Look:
 
 
 class _Logs:
-    """The logs of a trial, which are followed.
+    """Follows the logs of one trial.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The experiment's project.
+        paths: The experiment's paths.
         trial: The trial.
-        lines: Begin with so many lines from the end of what is there at first, or None for all.
-        left_out: Whether they are not shown as long as the trial is over.
+        lines: Begin with this many lines from each log's present end, or None for all.
+        left_out: Whether to hide the logs while the trial is over.
     """
 
     def __init__(
@@ -265,11 +267,11 @@ class _Logs:
 
     @property
     def name(self) -> str:
-        """The trial's name, for sentences."""
+        """The trial's name, as sentences say it."""
         return self._trial.name or "the trial"
 
     def look(self) -> _Look:
-        """Look at the trial's directory, which is one request."""
+        """Look at the trial's directory. Costs one request."""
         limit = answer_limit(self._project)
         entries = persistently(lambda: self._project.entries(self._directory), limit=limit)
         sizes = {entry.name.rpartition("/")[2]: entry.size for entry in entries}
@@ -283,8 +285,8 @@ class _Logs:
             over=done or TrialFiles.EVENTS_END in sizes,
         )
 
-    def added(self, look: _Look) -> Iterator[Lines | str]:
-        """The lines that came since they were asked for last, up to what a look has seen.
+    def new_lines(self, look: _Look) -> Iterator[Lines | str]:
+        """Yield the lines added since the previous call, up to the sizes that a look has seen.
 
         Args:
             look: The look.
@@ -294,29 +296,29 @@ class _Logs:
         self._lines = None
 
     def rest(self) -> Iterator[Lines | str]:
-        """What came since the last look, and lines that have no end."""
+        """Look again, and yield all that was not yielded yet, also lines without a line end."""
         for name in self.look().sizes:
             yield from self._read(name, None)
-        yield from self.ends()
+        yield from self.unfinished_lines()
 
-    def ends(self) -> Iterator[Lines]:
-        """Lines that were read and have no end."""
+    def unfinished_lines(self) -> Iterator[Lines]:
+        """Yield what was read of last lines that have no line end."""
         for name, reader in self._readers.items():
             if text := reader.rest():
                 yield Lines(self._trial, process_name(name), text)
 
     def skip(self, look: _Look) -> None:
-        """Leave out what a look has seen."""
+        """Skip the content up to the sizes that a look has seen."""
         for name, size in look.sizes.items():
             self._reader(name).skip_to(size)
 
     def _read(self, name: str, size: int | None) -> Iterator[Lines | str]:
         reader = self._reader(name)
-        anew = reader.anew
+        restarts = reader.restarts
         for text in reader.read(size):
-            if reader.anew != anew:
-                anew = reader.anew
-                yield f"the log of {self.name} begins anew"
+            if reader.restarts != restarts:
+                restarts = reader.restarts
+                yield f"the log of {self.name} begins again"
             yield Lines(self._trial, process_name(name), text)
 
     def _reader(self, name: str) -> LogReader:
@@ -327,12 +329,12 @@ class _Logs:
 
 
 class _Trials:
-    """The trials of a running experiment that are followed.
+    """Follows the trials of a running experiment.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
-        lines: Begin with so many lines from the ends of the logs that there are, or None for all.
+        project: The experiment's project.
+        paths: The experiment's paths.
+        lines: Begin with this many lines from the ends of present logs, or None for all.
     """
 
     def __init__(self, project: Project, paths: ExperimentPaths, lines: int | None) -> None:
@@ -346,13 +348,13 @@ class _Trials:
         self._late: list[_Logs] = []
 
     def look(self, *, last: bool) -> Iterator[Lines | str]:
-        """Look once at the trials that run or have begun.
+        """Look once at the trials that run, and find those that have begun.
 
         Args:
-            last: Whether there will be no more.
+            last: Whether this is the last look.
         """
         again = [self._failed.popleft() for _ in range(min(_AGAIN, len(self._failed)))]
-        followed = [*self._running, *self._begun(), *again]
+        followed = [*self._running, *self._find_new(), *again]
         looks = in_parallel(_Logs.look, followed, threads=_threads(self._project))
         late, self._late, self._running = self._late, [], []
         left_out = 0
@@ -361,7 +363,7 @@ class _Trials:
                 logs.skip(look)
                 left_out += 1
             else:
-                yield from self._shown(logs, look, last=last or look.over)
+                yield from self._show(logs, look, last=last or look.over)
             if not look.over:
                 self._running.append(logs)
             elif not look.done:
@@ -370,13 +372,13 @@ class _Trials:
         for logs in late:
             yield from logs.rest()
         if self._first and left_out:
-            yield f"{left_out} trials were over before; hopsml logs {self._paths.id} shows them"
+            yield f"trials already over: {left_out}; hopsml logs {self._paths.id} prints them"
         elif self._first and not followed:
             yield "no trial has begun yet"
         self._first = False
 
-    def _begun(self) -> list[_Logs]:
-        """The trials that were not there before."""
+    def _find_new(self) -> list[_Logs]:
+        """Find the trials that earlier looks have not seen."""
         found = [
             trial
             for trial in trial_directories(self._project, self._paths)
@@ -388,11 +390,11 @@ class _Trials:
             _Logs(self._project, self._paths, trial, lines, left_out=self._first) for trial in found
         ]
 
-    def _shown(self, logs: _Logs, look: _Look, *, last: bool) -> Iterator[Lines | str]:
+    def _show(self, logs: _Logs, look: _Look, *, last: bool) -> Iterator[Lines | str]:
         if not logs.shown and not self._first:
             yield f"{logs.name} has begun"
         logs.shown, logs.left_out = True, False
-        yield from logs.added(look)
+        yield from logs.new_lines(look)
         if last:
             yield from logs.rest()
         if look.over:
@@ -402,14 +404,14 @@ class _Trials:
 
 
 class _Clock:
-    """Measures a look, for the pause after it."""
+    """Measures how long a look takes, to choose the pause after it."""
 
     def __init__(self, project: Project) -> None:
         self._least = _REMOTE_SECONDS if project.local_root is None else _LOCAL_SECONDS
         self._began = time.monotonic()
 
     def pause(self) -> Pause:
-        """How long to wait now."""
+        """Return the pause to make now."""
         return Pause(max(self._least, _SHARE * (time.monotonic() - self._began)))
 
 

@@ -1,4 +1,4 @@
-"""The processes of a distributed trial, as the names of its logs tell them. Pure."""
+"""Processes of a distributed trial, told from the names of their logs. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _NAMED = re.compile(rf"(?:(.*)/)?((?:{'|'.join(_ROLES)})-\d+)")
 
 
 def process_name(log: str) -> str:
-    """The process that a log is of, such as "worker-2"; "" where it is the trial's."""
+    """Return the process that wrote a log, such as "worker-2"; "" for the trial's own log."""
     process = process_of_log(log)
     return f"{process[0]}-{process[1]}" if process else ""
 
 
 def logs_in_order(names: Iterable[str]) -> list[str]:
-    """The logs among the files of a trial's directory: its own, chief, workers, and so on."""
+    """Return the logs among a trial's files, sorted: its own log, chief, workers, and so on."""
 
     def place(name: str) -> tuple[int, int]:
         process = process_of_log(name)
@@ -31,11 +31,11 @@ def logs_in_order(names: Iterable[str]) -> list[str]:
 
 
 def split_process(text: str) -> tuple[str, str]:
-    """Split what the user typed for a process of a trial into the trial and the process.
+    """Split what the user typed into a trial and a process; either is "" if missing.
 
     Args:
-        text: Such as "0007-x=1/worker-2", as the task run is named, or "worker-2"; anything else
-            is a trial.
+        text: A trial and a process, as in the task run's name "0007-x=1/worker-2"; or "worker-2"
+            alone. Anything else is a trial.
     """
     matched = _NAMED.fullmatch(text)
     return (matched[1] or "", matched[2]) if matched else (text, "")

@@ -1,7 +1,7 @@
-"""Reading a log that may still grow, in whole lines, from where it was read to before.
+"""Read a log that may still grow: whole lines, from where the last read stopped.
 
-A log on storage grows at its end or is replaced by a longer one that begins alike. One that was
-cut, or written again, is read from its beginning again.
+A log on storage grows at its end, or is replaced by a longer one with the same beginning. A log
+that was cut or rewritten is read from its beginning again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from hopsml_flows.storage.retries import answer_limit, persistently
 __all__ = ["LogReader"]
 
 CHUNK = 1 << 20
-"""Most bytes that are read at once, and held."""
+"""Most bytes read at once, and kept in memory."""
 
 _MARK = 64
-"""Bytes before the place reached that are read again: if they differ, it is another log."""
+"""Bytes before the current position that are read again. If they differ, the log is another one."""
 
 _FIRST_STEP = 1 << 16
 
@@ -29,10 +29,9 @@ class LogReader:
     """Reads one log.
 
     Args:
-        project: Where it lies.
-        path: The log; it need not be there yet.
-        lines: Begin with so many lines from the end of what there is when it is first read; None
-            for all of them.
+        project: The project.
+        path: The log's path; the log need not exist yet.
+        lines: Begin with this many lines from the log's end at the first read; None for all.
     """
 
     def __init__(self, project: Project, path: str, lines: int | None = None) -> None:
@@ -42,21 +41,21 @@ class LogReader:
         self._at = 0
         self._mark = b""
         self._partial = b""
-        self.anew = 0
+        self.restarts = 0
 
     def read(self, size: int | None = None) -> Iterator[bytes]:
-        """Read the lines that came since, or of what there is at first.
+        """Read the lines added since the last read.
 
-        ``anew`` counts how often the log turned out to be another one than what was read before.
+        ``restarts`` counts how often the log was found cut or rewritten.
 
         Args:
             size: The log's size, if the caller knows it.
 
         Yields:
-            Whole lines, many at once.
+            Whole lines, many at once. None if the log does not exist.
 
         Raises:
-            OSError: Storage was away for too long, or refuses.
+            OSError: Storage refused, or was unavailable for too long.
         """
         lines, self._lines = self._lines, None
         try:
@@ -65,44 +64,44 @@ class LogReader:
             if lines is not None:
                 self._at = self._last_lines(size, lines)
             yield from self._up_to(size)
-        except FileNotFoundError:  # not there yet, or no more
+        except FileNotFoundError:  # not written yet, or removed
             return
 
     def skip_to(self, size: int) -> None:
-        """Take what there is up to so many bytes for read."""
+        """Continue after the first ``size`` bytes, as if they had been read."""
         self._at, self._mark, self._partial, self._lines = size, b"", b"", None
 
     def rest(self) -> bytes:
-        """What was read of a last line that has no end, with one; nothing if there is none."""
+        """Return and forget an unfinished last line, with a line end; b"" if there is none."""
         rest, self._partial = self._partial, b""
         return rest and rest + b"\n"
 
     def _up_to(self, size: int) -> Iterator[bytes]:
         if size < self._at:
-            self._begin_anew()
+            self._restart()
         while self._at < size:
             start = self._at - len(self._mark)
             data = self._part(start, min(size, self._at + CHUNK))
             if not data.startswith(self._mark):
-                self._begin_anew()
+                self._restart()
                 continue
-            if len(data) == len(self._mark):  # it is being replaced
+            if len(data) == len(self._mark):  # the log is being replaced
                 return
             self._at = start + len(data)
             added, self._mark = data[len(self._mark) :], data[-_MARK:]
             lines, end, rest = (self._partial + added).rpartition(b"\n")
-            if not end and len(rest) > CHUNK:  # no log of this project has such a line
+            if not end and len(rest) > CHUNK:  # hopsml-flows writes no line this long
                 lines, end, rest = rest, b"\n", b""
             self._partial = rest
             if end:
                 yield lines + end
 
-    def _begin_anew(self) -> None:
-        self.anew += 1
+    def _restart(self) -> None:
+        self.restarts += 1
         self._at, self._mark, self._partial = 0, b"", b""
 
     def _last_lines(self, size: int, count: int) -> int:
-        """Where the last lines begin; a line without an end counts, and is never cut."""
+        """Return the position of the last lines. An unfinished line counts as one."""
         start, step, ends = size, _FIRST_STEP, -1
         while start > 0:
             start, stop = max(0, start - step), start

@@ -1,8 +1,7 @@
-"""Pictures of an experiment as PNG: how the metric went, where the search has been.
+"""Draws pictures of an experiment as PNG: the metric's course, and where the search has been.
 
-Pure functions from results to bytes; nothing here reads or writes a file, and matplotlib is
-imported when the first picture is drawn. PNG rather than SVG: ten thousand trials are as small a
-file as ten. ``artifact`` needs Prefect and is imported by name, not from here.
+Pure functions from results to bytes. Matplotlib is imported when the first picture is drawn. PNG
+rather than SVG: the file of ten thousand trials is as small as that of ten.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ __all__ = ["by_generation", "parallel_coordinates", "pictures", "population_by_p
 def by_generation(
     generations: Sequence[Sequence[TrialResult]], *, direction: Direction, metric: str = "metric"
 ) -> bytes:
-    """The best metric so far, and the mean and the middle half of each generation.
+    """Draw the best metric so far, and the mean and the middle half of each generation.
 
     Args:
         generations: The results of every generation, in order.
         direction: Which way is better.
-        metric: What the metric is called.
+        metric: The metric's name.
     """
     return render(progress_figure(Population(generations, direction, metric)))
 
@@ -44,13 +43,14 @@ def population_by_parameter(
     direction: Direction,
     metric: str = "metric",
 ) -> bytes:
-    """The metric over each hyperparameter, a panel each, coloured by generation.
+    """Draw the metric over each hyperparameter in a panel of its own, coloured by generation.
 
     Args:
-        generations: The results of every generation, in order; one for a search without.
-        domains: Hyperparameter name to its domain. What is missing is inferred from the trials.
+        generations: The results of every generation, in order; a search without generations has
+            one.
+        domains: Hyperparameter name to its domain. Missing ones are inferred from the trials.
         direction: Which way is better.
-        metric: What the metric is called.
+        metric: The metric's name.
     """
     return render(population_figure(Population(generations, direction, metric), domains))
 
@@ -62,13 +62,13 @@ def parallel_coordinates(
     direction: Direction,
     metric: str = "metric",
 ) -> bytes:
-    """Every trial as a line across all hyperparameters and the metric, the best on top.
+    """Draw each trial as a line across all hyperparameters and the metric, the best on top.
 
     Args:
         results: The results of all trials.
-        domains: Hyperparameter name to its domain. What is missing is inferred from the trials.
+        domains: Hyperparameter name to its domain. Missing ones are inferred from the trials.
         direction: Which way is better.
-        metric: What the metric is called.
+        metric: The metric's name.
     """
     return render(parallel_figure(Population([results], direction, metric), domains))
 
@@ -80,13 +80,17 @@ def pictures(
     direction: Direction,
     metric: str = "metric",
 ) -> dict[str, bytes]:
-    """All pictures that have something to show, by the name of their file.
+    """Draw all pictures that have something to show.
 
     Args:
-        generations: The results of every generation, in order; one for a search without.
-        domains: Hyperparameter name to its domain. What is missing is inferred from the trials.
+        generations: The results of every generation, in order; a search without generations has
+            one.
+        domains: Hyperparameter name to its domain. Missing ones are inferred from the trials.
         direction: Which way is better.
-        metric: What the metric is called.
+        metric: The metric's name.
+
+    Returns:
+        File name to PNG.
     """
     population = Population(generations, direction, metric)
     results = list({result.number: result for some in generations for result in some}.values())

@@ -1,9 +1,8 @@
 """Figures and their PNG: the look that all pictures share.
 
-Only matplotlib's objects, never pyplot: pictures are drawn in a thread of the driver, beside
-whatever the user draws. They change nothing that the user has set (``rcParams``), and look the same
-whatever that is, so every size and colour is given here. Matplotlib is imported when a picture is
-drawn.
+Only matplotlib's objects are used, never pyplot: a thread of the driver draws, while the user may
+draw too. Pictures neither change nor follow the user's ``rcParams``, so each size and colour is set
+here. Matplotlib is imported when a picture is drawn.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ __all__ = ["Canvas", "colors", "label", "mark", "render", "shortened"]
 WIDTH = 8.0  # inches; Prefect shows a picture about 700 pixels wide
 DPI = 120
 INK, SOFT, FAINT, GRID = "#222222", "#666666", "#b5b5b5", "#e6e6e6"
-# Okabe and Ito's palette, told apart with any colour blindness.
+# From Okabe and Ito's palette, distinct with any colour blindness.
 BEST, MEAN = "#d55e00", "#0072b2"
-SHADES = 24  # as many colours of trials as an eye can tell apart, and more
-FONT = "DejaVu Sans"  # comes with matplotlib: the same picture on every machine
-LABEL = 14  # characters of a mark's label
+SHADES = 24  # colours of trials; more than an eye can tell apart
+FONT = "DejaVu Sans"  # part of matplotlib, so pictures are the same on every machine
+LABEL = 14  # most characters of a tick label
 _NOTE_COLUMNS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A figure with a header, and places below it in inches.
+    """A figure with a header. Positions are in inches.
 
     Args:
         figure: The figure.
-        height: Its height below the header, in inches.
+        height: The height below the header, in inches.
     """
 
     figure: Figure
@@ -48,11 +47,11 @@ class Canvas:
 
     @classmethod
     def titled(cls, title: str, notes: Sequence[str], height: float) -> Canvas:
-        """A figure with a title and a line or two of notes.
+        """Return a canvas with a title and at most three lines of notes.
 
         Args:
             title: What the picture shows.
-            notes: Facts about it.
+            notes: Facts about the picture.
             height: Inches below the header.
         """
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -72,7 +71,7 @@ class Canvas:
         return canvas
 
     def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Axes at a place in inches from the lower left corner, without ticks."""
+        """Add axes without ticks, in inches from the lower left corner."""
         whole = self.figure.get_figheight()
         axes = self.figure.add_axes(
             (left / WIDTH, bottom / whole, width / WIDTH, height / whole), facecolor="white"
@@ -94,13 +93,13 @@ class Canvas:
         return axes
 
     def write(self, x: float, y: float, text: str, **how: Any) -> None:
-        """Text at a place in inches from the lower left corner."""
+        """Write text, in inches from the lower left corner."""
         how = {"color": INK, "size": 9, "ha": "left", "va": "baseline", **how}
         self.figure.text(x / WIDTH, y / self.figure.get_figheight(), text, **how)
 
 
 def mark(axes: Axes, along: str, ticks: Sequence[tuple[float, str]], **how: Any) -> None:
-    """Put marks and their labels on an axis.
+    """Set the ticks of an axis, their labels and grid lines.
 
     Args:
         axes: The axes.
@@ -119,10 +118,10 @@ def mark(axes: Axes, along: str, ticks: Sequence[tuple[float, str]], **how: Any)
 
 
 def colors(count: int) -> list[Any]:
-    """Colours from light to dark that every eye sees in that order, and in print too.
+    """Return colours from light to dark, in an order that also shows in print.
 
     Args:
-        count: How many.
+        count: Number of colours.
     """
     from matplotlib import colormaps
 
@@ -131,23 +130,23 @@ def colors(count: int) -> list[Any]:
 
 
 def label(text: str, most: int = 24) -> str:
-    """Text as matplotlib draws it: shortened, and a ``$`` is no start of a formula.
+    """Return a text for matplotlib: shortened, and with ``$`` escaped, which begins a formula.
 
     Args:
         text: Any text.
-        most: Characters at most.
+        most: Most characters.
     """
     return shortened(text, most).replace("$", r"\$")
 
 
 def shortened(text: str, most: int) -> str:
-    """Text of bounded length, in letters that the font has.
+    """Return a text of bounded length, in letters that the font has.
 
-    Others are written as Python escapes, which tells them apart where boxes would not.
+    Other letters become Python escapes, which stay distinct where boxes would not.
 
     Args:
         text: Any text.
-        most: Characters at most; what is too much is left out of the middle.
+        most: Most characters; a longer text loses its middle.
     """
     known = _letters()
     text = " ".join(text.split()) or "''"
@@ -168,15 +167,15 @@ def _letters() -> frozenset[int]:
 
 
 def render(figure: Figure) -> bytes:
-    """Draw a figure as PNG; the same figure gives the same bytes.
+    """Return a figure as PNG. Equal figures give equal bytes.
 
     Args:
         figure: The figure.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image  # what matplotlib itself writes PNG with
+    from PIL import Image  # matplotlib requires Pillow, and writes PNG with it
 
-    _forget_settings(figure)
+    _undo_settings(figure)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
@@ -186,8 +185,8 @@ def render(figure: Figure) -> bytes:
     return png.getvalue()
 
 
-def _forget_settings(figure: Figure) -> None:
-    """Undo what the user's settings did to everything in a figure."""
+def _undo_settings(figure: Figure) -> None:
+    """Undo the effects of the user's ``rcParams`` on a figure."""
     from matplotlib.artist import Artist
     from matplotlib.collections import Collection
     from matplotlib.lines import Line2D
@@ -210,10 +209,10 @@ def _forget_settings(figure: Figure) -> None:
 
 @cache
 def _palette() -> Image:
-    """The colours that pictures are made of and their blends with white.
+    """Return a palette of all pictures' colours, and their blends with white.
 
-    A palette makes a PNG a quarter as large. One chosen by Pillow loses the best trial, whose
-    colour few pixels have.
+    A palette makes a PNG a quarter as large. One chosen by Pillow would lack the best trial's
+    colour, which few pixels have.
     """
     from matplotlib.colors import to_rgb
     from PIL import Image

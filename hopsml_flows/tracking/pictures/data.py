@@ -1,4 +1,4 @@
-"""What the pictures show, taken from the results of an experiment. Pure."""
+"""The data that pictures show, taken from an experiment's results. Pure."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PARAMETERS", "Population", "Shown", "beyond", "mean", "plural", "quantile"]
 
 MOST_PARAMETERS = 24
-"""Parameters in one picture; with more, none can be read."""
+"""Most hyperparameters in one picture; with more, none could be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One trial.
+    """One trial as the pictures show it.
 
     Args:
         number: Its number.
-        generation: From 0.
+        generation: Its generation, from 0.
         params: Its hyperparameters.
-        metric: A finite number, or None where there is none: the trial failed.
+        metric: A finite number, or None if the trial has none.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Population:
     Args:
         generations: The results of every generation, in order.
         direction: Which way is better.
-        metric: What the metric is called.
+        metric: The metric's name.
     """
 
     generations: Sequence[Sequence[TrialResult]]
@@ -76,7 +76,7 @@ class Population:
 
     @property
     def good(self) -> list[Shown]:
-        """Trials with a metric, the worst first: what is drawn last is on top."""
+        """Trials with a metric, the worst first, so that the best is drawn on top."""
         good = [trial for trial in self.trials if trial.metric is not None]
         return sorted(good, key=lambda trial: -self.direction.loss(trial.metric or 0.0))
 
@@ -86,7 +86,7 @@ class Population:
         return [trial for trial in self.trials if trial.metric is None]
 
     def metrics_by_generation(self) -> list[list[float]]:
-        """The finite metrics of every generation, ascending."""
+        """Return the finite metrics of every generation, ascending."""
         metrics: list[list[float]] = [[] for _ in self.generations]
         for trial in self.trials:
             if trial.metric is not None:
@@ -94,15 +94,15 @@ class Population:
         return [sorted(values) for values in metrics]
 
     def metric_scale(self) -> NumberScale:
-        """The metric's axis; from 0 to 1 where no trial has one."""
+        """Return the metric's axis; from 0 to 1 if no trial has a metric."""
         values = [trial.metric for trial in self.trials if trial.metric is not None]
         return metric_scale(values, self.direction) if values else NumberScale(0.0, 1.0)
 
     def scales(self, domains: Mapping[str, Domain]) -> dict[str, Scale]:
-        """The axis of every hyperparameter, in the order of the space.
+        """Return the axis of every hyperparameter: first those with a domain, then the others.
 
         Args:
-            domains: Hyperparameter name to its domain; others are found in the trials.
+            domains: Hyperparameter name to its domain. Missing ones are inferred from the trials.
         """
         names = list(dict.fromkeys([*domains, *(n for trial in self.trials for n in trial.params)]))
         return {
@@ -114,11 +114,11 @@ class Population:
         }
 
     def better(self) -> str:
-        """Which way is better, in words."""
+        """Return which way is better, in words."""
         return "higher is better" if self.direction is Direction.MAX else "lower is better"
 
     def notes(self) -> list[str]:
-        """The numbers of the experiment, in words."""
+        """Return the experiment's counts and best metric, in words."""
         good = len(self.trials) - len(self.failed)
         count, generations = len(self.trials), len(self.generations)
         notes = [plural(count, "trial")]
@@ -132,20 +132,20 @@ class Population:
 
 
 def plural(count: int, noun: str) -> str:
-    """A count and its noun.
+    """Return a count with its noun in the right number.
 
     Args:
-        count: How many.
-        noun: Of what, in the singular.
+        count: The count.
+        noun: The noun, in the singular.
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def beyond(positions: Iterable[float]) -> int:
-    """How many positions lie off their axis.
+    """Return how many positions lie off their axis, outside of [0, 1].
 
     Args:
-        positions: Positions, or NaN.
+        positions: Positions; NaN does not count.
     """
     return sum(position < 0 or position > 1 for position in positions)
 
@@ -155,19 +155,19 @@ def _metric(result: TrialResult) -> float | None:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean; NaN of nothing.
+    """Return the mean; NaN of no values.
 
     Args:
-        values: Finite numbers, however large.
+        values: Finite numbers of any size; their sum may exceed a float.
     """
     return math.fsum(value / len(values) for value in values) if values else math.nan
 
 
 def quantile(ascending: Sequence[float], share: float) -> float:
-    """The value below which a share of the values lie, one of them; NaN of nothing.
+    """Return the one of the values below which a share of them lies; NaN of no values.
 
     Args:
         ascending: Finite numbers, sorted.
-        share: From 0 to 1.
+        share: The share, from 0 to 1.
     """
     return ascending[round(share * (len(ascending) - 1))] if ascending else math.nan

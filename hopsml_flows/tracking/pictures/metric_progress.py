@@ -1,4 +1,4 @@
-"""Best and mean by generation."""
+"""The picture of the best and mean metric by generation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEFT, _BOTTOM, _WIDTH, _HEIGHT = 0.95, 0.55, 6.25, 3.3
 
 
 def progress_figure(population: Population) -> Figure:
-    """The best metric so far, and the mean and the middle half of every generation.
+    """Return a figure of the best metric so far, and each generation's mean and middle half.
 
     Args:
         population: The trials.
@@ -49,7 +49,7 @@ def progress_figure(population: Population) -> Figure:
     )
     axes = canvas.axes(_LEFT, _BOTTOM, _WIDTH, _HEIGHT)
     _draw(axes, places)
-    _name(canvas, axes, population, scale)
+    _label(canvas, axes, population, scale)
     if population.best is not None:
         axes.annotate(
             label(short_number(population.best.metric)),
@@ -94,7 +94,7 @@ def _draw(axes: Axes, places: dict[str, list[float]]) -> None:
         axes.plot(xs, inside[name], label=name, zorder=order, markersize=5.5, **marks, **style)
 
 
-def _name(canvas: Canvas, axes: Axes, population: Population, scale: NumberScale) -> None:
+def _label(canvas: Canvas, axes: Axes, population: Population, scale: NumberScale) -> None:
     last = len(population.generations) - 1
     axes.set_xlim(-0.03 * last - 0.1, 1.03 * last + 0.1)
     ticks = NumberScale(0, last, integer=True).ticks(12)

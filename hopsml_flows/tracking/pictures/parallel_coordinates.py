@@ -1,4 +1,4 @@
-"""All trials as lines across all hyperparameters and the metric."""
+"""The picture of all trials as lines across all hyperparameters and the metric."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = ["parallel_figure"]
 
-_MOST_AXES = 8  # in one row, the metric's not counted
+_MOST_AXES = 8  # hyperparameters in one row
 _LEFT, _RIGHT = 0.55, 0.62
 _HEIGHT, _ABOVE, _BELOW = 2.9, 0.48, 0.42
-_MOST_LINES = 3000  # more are one blot
+_MOST_LINES = 3000  # more would be one blot
 
 
 def parallel_figure(population: Population, domains: Mapping[str, Domain]) -> Figure:
-    """A line a trial, the better the darker and the further on top; best metric at the top.
+    """Return a figure with one line per trial.
 
-    Many hyperparameters are drawn in rows, each of which ends with the metric.
+    The better a trial, the darker its line, and the later it is drawn. The best metric is at the
+    top. Many hyperparameters take several rows, each of which ends with the metric.
 
     Args:
         population: The trials.
-        domains: Hyperparameter name to its domain; others are found in the trials.
+        domains: Hyperparameter name to its domain. Missing ones are inferred from the trials.
     """
     scales = population.scales(domains)
     shown = list(scales.items())[:MOST_PARAMETERS]
@@ -75,7 +76,7 @@ def parallel_figure(population: Population, domains: Mapping[str, Domain]) -> Fi
         for place, (name, scale) in enumerate(axes_of_row):
             _axis(axes, place, name, scale, len(axes_of_row), flipped=False)
         last = len(axes_of_row)
-        ends = metric if population.best else ChoiceScale(())  # nothing to mark
+        ends = metric if population.best else ChoiceScale(())  # no metric to mark
         _axis(axes, last, population.metric, ends, last, flipped=flipped)
         if population.best is not None:
             _values(axes, population.best, [name for name, _ in axes_of_row])
@@ -86,7 +87,7 @@ Line = list[tuple[float, float]]
 
 
 def _thinned(good: Sequence[Shown]) -> list[Shown]:
-    """The best third of the lines there is room for, and evenly chosen ones of the others."""
+    """Return at most 3000 trials: the best 1000, and an even choice of the others."""
     if len(good) <= _MOST_LINES:
         return list(good)
     best = good[-_MOST_LINES // 3 :]
@@ -142,7 +143,7 @@ def _draw(axes: Axes, failed: list[Line], good: list[Line]) -> None:
 
 
 def _axis(axes: Axes, place: int, name: str, scale: Scale, last: int, *, flipped: bool) -> None:
-    """One vertical axis: its line, its marks with labels, its name above."""
+    """Draw a vertical axis: its line, its labelled ticks, its name above."""
     axes.plot([place, place], [0, 1], color=INK, linewidth=1.0, linestyle="-", marker="", zorder=4)
     room = min(LABEL, 60 // (last + 1)) if place else 7
     for at, text in scale.ticks(12 if not isinstance(scale, NumberScale) else 6):
@@ -166,7 +167,7 @@ def _axis(axes: Axes, place: int, name: str, scale: Scale, last: int, *, flipped
 
 
 def _wrapped(name: str, most: int) -> str:
-    """A name in at most two lines, broken where its words are."""
+    """Return a name on at most two lines, broken between words where possible."""
     name = shortened(name, 2 * most)
     if len(name) <= most:
         return label(name, most)
@@ -177,7 +178,7 @@ def _wrapped(name: str, most: int) -> str:
 
 
 def _values(axes: Axes, best: Shown, names: Sequence[str]) -> None:
-    """The best trial's values, below the axes."""
+    """Write the best trial's values below the axes."""
     values = [short_number(best.params.get(name, "-"), 3) for name in names]
     for place, value in enumerate([*values, short_number(best.metric, 4)]):
         axes.annotate(

@@ -1,4 +1,4 @@
-"""The population over each hyperparameter, by generation."""
+"""The picture of the metric over each hyperparameter, by generation."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 __all__ = ["population_figure"]
 
 _LEFT, _RIGHT, _GAP = 0.95, 0.15, 0.22
-_EDGE = 1.05  # where what is off the metric's axis is drawn
+_EDGE = 1.05  # where points above the metric's axis are drawn
 _CROSS = "\N{MULTIPLICATION SIGN}"
 _FAILED = -0.1  # where failed trials are drawn
 
 
 def population_figure(population: Population, domains: Mapping[str, Domain]) -> Figure:
-    """One panel a hyperparameter: the metric over its values, darker with every generation.
+    """Return a figure with one panel per hyperparameter: the metric over its values.
 
-    It tells where the good values are, and where the search has gone.
+    It shows where the good values are, and where the search has gone: later generations are darker.
 
     Args:
         population: The trials.
-        domains: Hyperparameter name to its domain; others are found in the trials.
+        domains: Hyperparameter name to its domain. Missing ones are inferred from the trials.
     """
     scales = population.scales(domains)
     shown = dict(list(scales.items())[:MOST_PARAMETERS])
@@ -97,9 +97,9 @@ class _Row:
     """Panels side by side.
 
     Args:
-        scales: Name and axis of each.
-        panel: Height of a panel in inches.
-        below: Inches below it, for labels and the next row's names.
+        scales: Name and axis of each panel.
+        panel: Height of a panel, in inches.
+        below: Space below the panels for labels and the next row's names, in inches.
     """
 
     scales: Sequence[tuple[str, Scale]]
@@ -121,7 +121,7 @@ def _rows(scales: Mapping[str, Scale], columns: int) -> list[_Row]:
 
 
 def _slanted(scale: Scale, columns: int) -> float:
-    """Inches that labels need to stand aslant; 0 where they have room side by side."""
+    """Return the inches that slanted labels need; 0 if the labels fit side by side."""
     if isinstance(scale, NumberScale):
         return 0.0
     ticks = scale.ticks(_most(scale, columns))
@@ -150,12 +150,12 @@ def _mark(axes: Axes, name: str, scale: Scale, columns: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """Trials ready to be drawn in any panel: in groups of one colour.
+    """Trials grouped by colour, ready to be drawn in any panel.
 
     Args:
-        shades: Colour, and the trials that have it with their place on the metric's axis.
+        shades: Each colour, and its trials with their positions on the metric's axis.
         failed: Trials without a metric.
-        best: The best trial and its place.
+        best: The best trial and its position, or None.
         last: The last generation's number.
         size: Diameter of a point.
     """
@@ -184,7 +184,7 @@ class _Points:
         )
 
     def draw(self, axes: Axes, name: str, scale: Scale) -> None:
-        """Draw the points of one panel."""
+        """Draw the points in one panel."""
         failed = [self._x(trial, name, scale) for trial in self.failed]
         axes.plot(
             failed, [_FAILED] * len(failed), color=FAINT, linestyle="", marker="x",
@@ -216,13 +216,13 @@ class _Points:
             return float("nan")
         x = scale.at(trial.params[name])
         if isinstance(scale, ChoiceScale) and self.last:
-            # Side by side in the order of the generations, rather than on top of each other.
+            # Points of one choice stand side by side, by generation, not on top of each other.
             x += (trial.generation / self.last - 0.5) * 0.6 * scale.gap
         return x
 
 
 def _legend(canvas: Canvas, generations: int) -> None:
-    """A bar of the colours, from the first generation to the last."""
+    """Draw a bar of the colours, from the first generation to the last."""
     shades = colors(min(SHADES, generations))
     top = canvas.figure.get_figheight()
     axes = canvas.axes(6.3, top - 0.3, 1.2, 0.13)

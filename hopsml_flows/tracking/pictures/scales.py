@@ -1,7 +1,7 @@
-"""Where a value lies on an axis, and which values the axis is marked with. Pure.
+"""Positions of values on an axis, and the axis's ticks. Pure.
 
-An axis runs from 0 to 1, and matplotlib sees nothing but those positions: bounds of 1e-300, losses
-of 1e308 and constants are as good as any other numbers, and categories are an axis too.
+An axis runs from 0 to 1, and matplotlib sees only such positions. So bounds of 1e-300, losses of
+1e308, constants and categories need no care elsewhere.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = [
     "short_number",
 ]
 
-_CONSTANT = 1e-9  # a smaller relative range is rounding, not difference
+_CONSTANT = 1e-9  # a smaller relative range counts as rounding
 
 
 @dataclass(frozen=True, slots=True)
 class NumberScale:
-    """An interval of numbers.
+    """An axis of numbers.
 
     Args:
         low: The value at 0.
         high: The value at 1.
-        log: Whether the logarithm runs evenly; needs ``low > 0``, or ``high < 0``.
-        integer: Whether marks between integers make no sense.
+        log: Whether the axis is logarithmic; needs ``low > 0``, or ``high < 0``.
+        integer: Whether ticks are integers only.
     """
 
     low: float
@@ -48,7 +48,7 @@ class NumberScale:
     _length: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # A power of ten near the numbers: counted in it, no difference overflows.
+        # Differences are taken in units of a power of ten near the bounds, so none overflows.
         most = max(abs(self.low), abs(self.high))
         power = min(max(math.floor(math.log10(most)), -300), 300) if most else 0
         object.__setattr__(self, "_unit", 10.0**power)
@@ -57,13 +57,13 @@ class NumberScale:
 
     @property
     def constant(self) -> bool:
-        """Whether all of it is one value."""
+        """Whether the bounds are equal, up to rounding."""
         low, high = self.low / self._unit, self.high / self._unit
         too_small = not self.log and self.high - self.low < 1e-300
         return too_small or high - low <= _CONSTANT * max(abs(low), abs(high))
 
     def at(self, value: Any) -> float:
-        """Position of a value, outside of [0, 1] where it is out of bounds; NaN for no number."""
+        """Return a value's position: outside of [0, 1] if out of bounds, NaN if it has none."""
         number = as_number(value)
         if number is None or (self.log and (number == 0 or (number > 0) != (self.low > 0))):
             return math.nan
@@ -79,10 +79,10 @@ class NumberScale:
         return math.log10(number) if number > 0 else -math.log10(-number)
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """Positions and labels of round values, ascending.
+        """Return positions and labels of round values, ascending.
 
         Args:
-            most: About how many at most; at least one is returned.
+            most: Most ticks, roughly; there is at least one.
         """
         if self.constant:
             return [(0.5, short_number(self.low))]
@@ -93,7 +93,7 @@ class NumberScale:
         return [(self.at(value), _fixed(value, step)) for value in values]
 
     def minor_ticks(self) -> list[float]:
-        """Positions of 2, 3, … 9 times the powers of ten, where they show that a scale is log."""
+        """Return positions of 2, 3, … 9 times powers of ten; none where they show no log scale."""
         if (
             not self.log
             or self.low < 0
@@ -135,10 +135,10 @@ class NumberScale:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceScale:
-    """Values without an order, evenly spaced.
+    """An axis of evenly spaced values without an order.
 
     Args:
-        choices: The values, first to last.
+        choices: The values, from 0 to 1.
     """
 
     choices: tuple[Any, ...]
@@ -149,7 +149,7 @@ class ChoiceScale:
         object.__setattr__(self, "_index", index)
 
     def at(self, value: Any) -> float:
-        """Position of a choice; NaN for what is none."""
+        """Return a choice's position; NaN for any other value."""
         place = self._index.get(_key(value))
         return math.nan if place is None else self._position(place)
 
@@ -159,10 +159,10 @@ class ChoiceScale:
         return 1.0 / max(1, len(self.choices) - 1)
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """Positions and labels, of every second, third, … choice where there are too many.
+        """Return positions and labels; of every second, third, … choice if there are too many.
 
         Args:
-            most: How many at most.
+            most: Most ticks.
         """
         stride = max(1, math.ceil(len(self.choices) / max(1, most)))
         return [
@@ -171,7 +171,7 @@ class ChoiceScale:
         ]
 
     def minor_ticks(self) -> list[float]:
-        """None: nothing lies between choices."""
+        """Return no ticks: nothing lies between choices."""
         return []
 
     def _position(self, index: int) -> float:
@@ -179,14 +179,14 @@ class ChoiceScale:
 
 
 Scale = NumberScale | ChoiceScale
-"""How the values of one axis are laid out."""
+"""The axis of a hyperparameter."""
 
 
 def parameter_scale(domain: Domain | None, values: Iterable[Any]) -> Scale:
-    """The axis of a hyperparameter: its domain, and the values that were tried outside of it.
+    """Return the axis of a hyperparameter: its domain, and the tried values outside of it.
 
     Args:
-        domain: Its domain; None where there is none, and the values have to tell.
+        domain: Its domain; None to infer the axis from the values.
         values: The values of all trials.
     """
     seen = list(values)
@@ -209,10 +209,10 @@ def parameter_scale(domain: Domain | None, values: Iterable[Any]) -> Scale:
 
 
 def metric_scale(values: Sequence[float], direction: Direction) -> NumberScale:
-    """The axis of the metric: it shows the good trials well, if need be without the worst.
+    """Return the metric's axis, which shows the good trials well, if need be without the worst.
 
-    One loss of 1e30 would flatten all others into a line. What lies far beyond the bulk of the
-    trials, on the worse side, is left out of the axis.
+    One loss of 1e30 would flatten all others into a line. So metrics far beyond the bulk of the
+    trials, on the worse side, lie off the axis.
 
     Args:
         values: Finite metrics, at least one.
@@ -233,9 +233,9 @@ def metric_scale(values: Sequence[float], direction: Direction) -> NumberScale:
 
 
 def _spans_decades(ranked: Sequence[float], direction: Direction) -> bool:
-    """Whether only a logarithm tells the best apart.
+    """Whether only a logarithmic axis tells the best metrics apart.
 
-    Losses near 0 need one early; accuracies, whose best are the largest, only over many decades.
+    If the best are nearest to 0, as losses are, two decades need one; otherwise four.
     """
     best, bulk = ranked[0], ranked[math.floor(0.9 * (len(ranked) - 1))]
     if not (min(ranked) > 0 or max(ranked) < 0):
@@ -247,7 +247,7 @@ def _spans_decades(ranked: Sequence[float], direction: Direction) -> bool:
 
 
 def as_number(value: Any) -> float | None:
-    """A finite number as a float; None for anything else, truth values included."""
+    """Return a finite number as a float; None for anything else, truth values included."""
     if not is_number(value):
         return None
     try:
@@ -258,11 +258,11 @@ def as_number(value: Any) -> float | None:
 
 
 def short_number(value: Any, digits: int = 4) -> str:
-    """A value as a short text.
+    """Return a value as a short text.
 
     Args:
-        value: A number, or anything else, which is kept as it is.
-        digits: Significant digits of a number that is no integer.
+        value: A number; any other value becomes ``str(value)``.
+        digits: Significant digits of a number that is not a short integer.
     """
     number = as_number(value)
     if number is None:
@@ -273,7 +273,7 @@ def short_number(value: Any, digits: int = 4) -> str:
 
 
 def _fixed(value: float, step: float) -> str:
-    """A label with as many digits as tell it from its neighbour."""
+    """Return a label with as many digits as tell it from its neighbour."""
     if abs(value) < step / 2:
         return "0"
     place = math.floor(math.log10(step) + 1e-9)
@@ -283,7 +283,7 @@ def _fixed(value: float, step: float) -> str:
 
 
 def _scientific(value: float, digits: int) -> str:
-    """``1e-5`` rather than ``1e-05``, and ``100`` rather than ``1e+02``."""
+    """Return a short text: ``1e-5`` rather than ``1e-05``, ``100`` rather than ``1e+02``."""
     if 1e-4 < abs(value) < 1e6:
         return f"{value:.{max(digits, 1 + math.floor(math.log10(abs(value))))}g}"
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
@@ -299,5 +299,5 @@ def _choices(values: Iterable[Any]) -> ChoiceScale:
 
 
 def _key(value: Any) -> str:
-    """What tells choices apart: ``1``, ``True`` and ``"1"`` are three, ``[1]`` and ``(1,)`` one."""
+    """Return a key of a choice: ``1``, ``True`` and ``"1"`` differ, ``[1]`` and ``(1,)`` do not."""
     return image_key(value) if is_jsonable(value) else repr(value)

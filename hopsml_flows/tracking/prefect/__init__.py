@@ -1,1 +1,1 @@
-"""What Prefect is told of an experiment: artifacts, events, task runs and their logs."""
+"""Show an experiment in Prefect: artifacts, events, task runs and their logs."""

@@ -1,6 +1,7 @@
-"""Tells Prefect how an experiment stands: artifacts that follow it, and events.
+"""Sends an experiment's progress and results to Prefect, as artifacts and events.
 
-The one thing of the driver's that speaks of results to the server; it holds nothing up.
+Only this part of the driver sends results to the server. It never makes the driver wait, except for
+some seconds at the end.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ __all__ = ["Announcer"]
 
 _CLOSE_SECONDS = 10.0
 _HURRIED_SECONDS = 3.0
-"""Whoever cancels a run gives it some 30 seconds, for all that it has to do."""
+"""A cancelled run has some 30 seconds to end, for all that it has to do."""
 
 
 class Announcer:
-    """Announces one experiment, from its beginning to its end, in its flow run.
+    """Announces one experiment from its beginning to its end. Use it within the flow run.
 
     Args:
-        record: The experiment's record; at the end it has the end.
+        record: The experiment's record. On exit it says how the experiment ended.
         directory: The experiment's directory, as a path or a URL without a password.
         direction: Which way is better, or None.
         tensorboard: URL of the TensorBoard that shows it, or None.
@@ -63,48 +64,48 @@ class Announcer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._record.record.state is not State.RUNNING:  # it never came to begin
-            self._events.ended(self._record.record, self._best)
+        if self._record.record.state is not State.RUNNING:  # else the driver never began
+            self._events.send_ended(self._record.record, self._best)
         hurried = error is not None and not isinstance(error, Exception)
         self._artifacts.close(_HURRIED_SECONDS if hurried else _CLOSE_SECONDS)
 
-    def stands(self, counts: Counts, best: TrialResult | None) -> None:
-        """Take in where the experiment stands.
+    def update(self, counts: Counts, best: TrialResult | None) -> None:
+        """Update the counts and the best trial.
 
         Args:
-            counts: How far it is.
-            best: The best trial so far.
+            counts: The counts of trials.
+            best: The best trial so far, or None.
         """
         self._artifacts.update(counts, best)
 
-    def earlier(self, counts: Counts, best: TrialResult | None, result: TrialResult) -> None:
-        """Take in a result of an earlier run of the experiment, which was announced then.
+    def add_earlier(self, counts: Counts, best: TrialResult | None, result: TrialResult) -> None:
+        """Add a result of an earlier run of the experiment. Its events were sent then.
 
         Args:
-            counts: How far the experiment is.
-            best: The best trial so far.
+            counts: The counts of trials.
+            best: The best trial so far, or None.
             result: The result.
         """
         self._best = best
         self._artifacts.update(counts, best, result)
 
-    def took(self, counts: Counts, best: TrialResult | None, result: TrialResult) -> None:
-        """Take in a result that has just come.
+    def add(self, counts: Counts, best: TrialResult | None, result: TrialResult) -> None:
+        """Add a new result, and send its events.
 
         Args:
-            counts: How far the experiment is.
-            best: The best trial so far.
+            counts: The counts of trials.
+            best: The best trial so far, or None.
             result: The result.
         """
         before, self._best = self._best, best
         self._artifacts.update(counts, best, result)
         if not result.succeeded:
-            self._events.trial_failed(self._record.record, result)
+            self._events.send_trial_failed(self._record.record, result)
         elif best is result and result.metric is not None:
-            self._events.best_improved(self._record.record, result, before)
+            self._events.send_best_improved(self._record.record, result, before)
 
     def show(self, pictures: Mapping[str, bytes]) -> None:
-        """Take in pictures of the experiment.
+        """Show pictures of the experiment, when the block ends.
 
         Args:
             pictures: File name to PNG.

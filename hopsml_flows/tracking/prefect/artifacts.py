@@ -1,9 +1,9 @@
-"""Prefect artifacts of an experiment: a page, progress, its trials, pictures, links.
+"""Prefect artifacts of an experiment: summary page, progress, table of trials, pictures, link.
 
-Written by one thread of the driver, at most every two seconds, so that a slow or absent Prefect
-server holds nothing up. What cannot be written is left out: artifacts show, they keep nothing. A
-run makes one version of each and changes that while it runs, so that the versions of one key are
-the experiments of one name.
+One thread of the driver writes them, at most every two seconds, so a slow or absent Prefect server
+does not delay the driver. Artifacts that cannot be written are left out: the experiment's directory
+has all their facts. A run makes one version of each artifact and changes it while it runs, so the
+versions of one key are the experiments of one name.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An artifact that this run has made, and what it has in it."""
+    """An artifact that this run has made, with its present content."""
 
     id: UUID
     data: Any
@@ -54,10 +54,10 @@ class _Made:
 
 
 class ArtifactWriter:
-    """Keeps the artifacts of the current flow run up to date, once it is started.
+    """Keeps the artifacts of the current flow run up to date, from ``start`` to ``close``.
 
     Args:
-        record: The experiment's record as it is now.
+        record: Returns the experiment's present record.
         directory: The experiment's directory, as a path or a URL without a password.
         direction: Which way is better; the table is sorted by it.
         tensorboard: URL of the TensorBoard that shows it, or None.
@@ -86,32 +86,32 @@ class ArtifactWriter:
         self._rows = -1
         self._wake = threading.Event()
         self._closing = False
-        # The thread needs this run's context: artifacts find their flow run in it.
+        # Artifacts find their flow run in the context, so the thread gets a copy of it.
         context = copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name="hopsml-artifacts", daemon=True
         )
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread that writes."""
         self._thread.start()
 
     def update(
         self, counts: Counts, best: TrialResult | None, result: TrialResult | None = None
     ) -> None:
-        """Take in where the experiment stands, and a new result; returns at once.
+        """Update the counts, the best trial, and add a new result. Returns at once.
 
         Args:
-            counts: How far it is.
-            best: The best trial so far.
-            result: What came of a trial.
+            counts: The counts of trials.
+            best: The best trial so far, or None.
+            result: A trial's result, or None.
         """
         if result is not None:
             self._results.append(result)
         self._counts, self._best = counts, best
 
     def show(self, pictures: Mapping[str, bytes]) -> None:
-        """Take in pictures, which are shown when the writer is closed.
+        """Show pictures, when the writer is closed.
 
         Args:
             pictures: File name to PNG.
@@ -119,10 +119,10 @@ class ArtifactWriter:
         self._pictures = pictures
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write the last state and stop.
+        """Write the last state, and stop the thread.
 
         Args:
-            timeout: Seconds to wait for a slow server.
+            timeout: Longest wait for the server, in seconds.
         """
         self._closing = True
         self._wake.set()
@@ -170,7 +170,7 @@ class ArtifactWriter:
             self._rows = len(results)
 
     def _put(self, kind: type[Artifact], name: str, description: str, **content: Any) -> None:
-        """Write an artifact, if something of it has changed."""
+        """Write an artifact if it has changed."""
         artifact = kind(key=f"{self._key}-{name}", description=description, **content)
         try:
             data: Any = call_blocking(artifact.format)
@@ -181,24 +181,24 @@ class ArtifactWriter:
             elif (made.data, made.description) != (data, description):
                 _change(made.id, data, description)
                 self._made[name] = _Made(made.id, data, description)
-        except Exception as error:  # the server may be away, or refuse: the run goes on
+        except Exception as error:  # the server is away or refuses: the run goes on
             _logger.debug("artifact %s not written: %s", artifact.key, error)
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == _GONE:
-                self._made.pop(name, None)  # somebody deleted it
+                self._made.pop(name, None)  # a user deleted it; make another one
 
     def _address(self, name: str) -> str:
-        """Where the UI shows an artifact's versions."""
+        """Return the UI's URL of an artifact's versions; its name if there is no UI."""
         base = get_current_settings().ui_url
         return f"{base.rstrip('/')}/artifacts/key/{self._key}-{name}" if base else name
 
     def _affordable(self, count: int) -> bool:
-        """A table may be large: write it when a tenth is new."""
+        """Whether to write the table, which may be large: when a tenth of the rows is new."""
         return self._rows < 0 or count - self._rows >= max(1, self._rows // 10)
 
 
 def _change(artifact: UUID, data: Any, description: str) -> None:
     with get_client(sync_client=True) as client:
-        # The client's own method sends all of it once more, as an event that the server keeps.
+        # The client's own method also sends the content as an event, which the server keeps.
         client.request(
             "PATCH",
             "/artifacts/{id}",

@@ -1,7 +1,7 @@
-"""Prefect events of an experiment, for automations: how it ended, what failed, what got better.
+"""Prefect events of an experiment, for automations: its end, failed trials, a better best trial.
 
-``docs/prefect.md`` documents names and payloads. An event that cannot be sent costs nothing: a
-background thread of Prefect's sends them, and what goes wrong before that is only logged.
+``docs/prefect.md`` documents names and payloads. Prefect sends events in a thread of its own. An
+event that cannot be sent never harms the experiment: the error is only logged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 
 class EventSender:
-    """Sends the events of one experiment, in the flow run that carries it out.
+    """Sends the events of one experiment. Use it within the experiment's flow run.
 
     Args:
         directory: The experiment's directory, as a path or a URL without a password.
@@ -39,21 +39,21 @@ class EventSender:
         self._directory = readable(directory)
         self._tensorboard = tensorboard
 
-    def trial_failed(self, record: ExperimentRecord, result: TrialResult) -> None:
-        """Say that a trial has failed for good."""
+    def send_trial_failed(self, record: ExperimentRecord, result: TrialResult) -> None:
+        """Send that a trial failed and will not be tried again."""
         payload = trial_payload(record, self._directory, result)
         payload["error"] = as_text(result.failure or "no metric", _MESSAGE)
         self._send("hopsml.trial.failed", record, payload, result)
 
-    def best_improved(
+    def send_best_improved(
         self, record: ExperimentRecord, result: TrialResult, before: TrialResult | None
     ) -> None:
-        """Say that a trial is better than all before it, the first one included."""
+        """Send that a trial is better than all before it. The first metric counts as better."""
         payload = best_payload(record, self._directory, result, before)
         self._send("hopsml.best.improved", record, payload, result)
 
-    def ended(self, record: ExperimentRecord, best: TrialResult | None) -> None:
-        """Say that the experiment is over: finished, failed or killed."""
+    def send_ended(self, record: ExperimentRecord, best: TrialResult | None) -> None:
+        """Send that the experiment is over: finished, failed or killed."""
         payload = end_payload(record, self._directory, best, self._tensorboard)
         self._send(f"hopsml.experiment.{record.state.value.lower()}", record, payload)
 
@@ -77,14 +77,14 @@ class EventSender:
                 related=related,
                 payload=payload,
             )
-        except Exception as error:  # too large for the server, or a library fails
+        except Exception as error:  # too large for the server, or an error of a library
             _logger.debug("event %s of %s not sent: %s", event, record.id, error)
 
 
 def end_payload(
     record: ExperimentRecord, directory: str, best: TrialResult | None, tensorboard: str | None
 ) -> dict[str, Any]:
-    """What an event says of an experiment that is over.
+    """Return the payload of the event that an experiment is over.
 
     Args:
         record: The experiment's record.
@@ -111,13 +111,13 @@ def end_payload(
 def best_payload(
     record: ExperimentRecord, directory: str, result: TrialResult, before: TrialResult | None
 ) -> dict[str, Any]:
-    """What an event says of a trial that is better than all before it.
+    """Return the payload of the event that a trial is better than all before it.
 
     Args:
         record: The experiment's record.
-        directory: Its directory.
-        result: The trial.
-        before: The best one before it, or None.
+        directory: The experiment's directory.
+        result: The trial's result.
+        before: The best trial before it, or None.
     """
     previous = None if before is None else before.metric
     payload = trial_payload(record, directory, result)
@@ -125,12 +125,12 @@ def best_payload(
 
 
 def trial_payload(record: ExperimentRecord, directory: str, result: TrialResult) -> dict[str, Any]:
-    """What any event of a trial says.
+    """Return the payload that all events of a trial share.
 
     Args:
         record: The experiment's record.
         directory: The experiment's directory.
-        result: The trial.
+        result: The trial's result.
     """
     return {**_experiment(record, directory), "trial": _trial(directory, result)}
 
@@ -164,7 +164,7 @@ def _trial(directory: str, result: TrialResult) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    """A hyperparameter's value as JSON has it; long or nested ones as text."""
+    """Return a value for JSON: None, booleans and finite numbers unchanged, others as text."""
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):

@@ -1,7 +1,7 @@
-"""What the Prefect UI shows of an experiment: a page of Markdown, and a table of trials. Pure.
+"""Makes the Markdown page and the table of trials that the Prefect UI shows. Pure.
 
-Names, values and messages are the user's: nothing of them is taken for Markdown or HTML, and
-nothing of them is shown at any length.
+Names, values and messages come from the user: they are escaped, so that the UI takes nothing in
+them for Markdown or HTML, and they are cut to a bounded length.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _LINE = 300
 _SHOWN_FAILURES = 5
 _SHOWN_VALUES = 30
 
-# With "://" and "@" no address is made a link, in which backslashes would be part of it.
+# "://" and "@" are escaped too: a UI would make links of addresses, with the backslashes in them.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$^=@-]|:(?=//)")
-# What Markdown would take for something else in text that it need not be kept from otherwise.
+# Cells escape only what Markdown would misread: not every UI removes the backslashes there.
 _IN_CELL = re.compile(
     r"[\\`*<&~]|\](?=[(\[:])|(?<!\w)_|_(?!\w)|^[#>+-](?=\s|$|[#=-])|(?<=^\d)[.)](?=\s|$)"
 )
@@ -47,14 +47,14 @@ _OWN_COLUMNS = ("trial", "metric", "state", "seconds", "error")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an experiment stands.
+    """The facts that the page shows.
 
     Args:
-        record: Its record.
-        directory: Its directory, as a path or a URL without a password.
-        counts: How far it is.
+        record: The experiment's record.
+        directory: The experiment's directory, as a path or a URL without a password.
+        counts: The counts of trials.
         best: The best trial so far, or None.
-        failures: Failed trials, any number.
+        failures: The failed trials.
         tensorboard: URL of the TensorBoard that shows it, or None.
         pictures: URL or key of its pictures' artifact, or None.
     """
@@ -69,10 +69,10 @@ class Standing:
 
 
 def page(standing: Standing) -> str:
-    """An experiment on one page: the best trial, counts, links, and what failed.
+    """Return a page about an experiment: its best trial, counts, links and failed trials.
 
     Args:
-        standing: Where it stands.
+        standing: The facts.
     """
     record, best = standing.record, standing.best
     parts = [f"## {_escaped(record.name)}: {record.state.value}"]
@@ -103,11 +103,11 @@ def page(standing: Standing) -> str:
 
 
 def trial_rows(results: Sequence[TrialResult], direction: Direction | None) -> list[dict[str, Any]]:
-    """Results as rows of a table, best first, failures last, at most 500.
+    """Return results as rows of a table: best first, failures last, at most 500 rows.
 
     Args:
-        results: Any number of results.
-        direction: Which way is better; None keeps the trials' order.
+        results: The results.
+        direction: Which way is better; None sorts by trial number.
     """
 
     def order(result: TrialResult) -> tuple[bool, float, int]:
@@ -130,12 +130,12 @@ def trial_rows(results: Sequence[TrialResult], direction: Direction | None) -> l
 
 
 def table_note(title: str, shown: int, count: int, directory: str) -> str:
-    """What is said above the table of trials.
+    """Return the text above the table of trials.
 
     Args:
-        title: What the experiment is called.
-        shown: Rows that the table has.
-        count: Trials that are done.
+        title: The experiment's title.
+        shown: Number of rows of the table.
+        count: Number of trials that are done.
         directory: The experiment's directory.
     """
     note = f"Trials of {_escaped(title)}"
@@ -146,7 +146,7 @@ def table_note(title: str, shown: int, count: int, directory: str) -> str:
 
 
 def fitted(rows: list[dict[str, Any]], most: int = MOST_BYTES) -> list[dict[str, Any]]:
-    """Rows, fewer where they are too large for a request: the first ones.
+    """Return as many of the first rows as fit into a request.
 
     Args:
         rows: Rows of JSON values.
@@ -160,11 +160,11 @@ def fitted(rows: list[dict[str, Any]], most: int = MOST_BYTES) -> list[dict[str,
 
 
 def as_text(value: Any, most: int = _CELL) -> str:
-    """A value on one line of limited length.
+    """Return a value as one line of limited length.
 
     Args:
-        value: Anything.
-        most: So many characters.
+        value: Any value.
+        most: Most characters.
     """
     text = number_text(value) if isinstance(value, float) else readable(str(value))
     text = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in text)).strip()
@@ -200,13 +200,13 @@ def _facts(standing: Standing) -> list[tuple[str, Any]]:
 
 
 class _Code(str):
-    """Text to show in a fixed width."""
+    """Text to show in a fixed-width font."""
 
     __slots__ = ()
 
 
 class _Link(str):
-    """An address to follow."""
+    """A URL to show as a link."""
 
     __slots__ = ()
 
@@ -228,12 +228,12 @@ def _shown(value: Any) -> str:
 
 
 def _escaped(value: Any, most: int = _LINE) -> str:
-    """Text that Markdown shows as it is: any ASCII punctuation may have a backslash before it."""
+    """Return text that Markdown shows unchanged: special characters get a backslash."""
     return _SPECIAL.sub(r"\\\g<0>", as_text(value, most))
 
 
 def _code(text: str) -> str:
-    """A path or a command; escaped where it could end a code span or a cell."""
+    """Return a path or command as a code span; escaped text if it could end a span or a cell."""
     line = as_text(text, 1000)
     return _escaped(line, 2000) if re.search(r"[`|\\]", line) else f"`{line}`"
 
@@ -245,7 +245,7 @@ def _link(url: str) -> str:
 
 
 def _column(name: str) -> str:
-    """A hyperparameter's column, apart from the table's own."""
+    """Return the column's name for a hyperparameter, distinct from the table's own columns."""
     return f"{name} (parameter)" if name in _OWN_COLUMNS else name
 
 
@@ -254,8 +254,8 @@ def _cell(value: Any) -> Any:
         return str(value)
     if value is None or isinstance(value, (bool, float)):
         return value
-    # JavaScript's numbers are exact up to here.
+    # Browsers read JSON numbers as doubles, which are exact for integers below 2**53.
     if isinstance(value, int) and abs(value) < 2**53:
         return value
-    # One of Prefect's two UIs takes strings in tables for Markdown; most are the same in either.
+    # One of Prefect's two UIs reads strings in tables as Markdown, the other shows the backslashes.
     return _IN_CELL.sub(r"\\\g<0>", as_text(value))

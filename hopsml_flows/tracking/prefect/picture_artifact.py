@@ -1,4 +1,4 @@
-"""The pictures of an experiment as a Prefect artifact."""
+"""Shows the pictures of an experiment as a Prefect artifact."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ _ALTERNATIVES = {
 def picture_artifact(pictures: Mapping[str, bytes], *, name: str, title: str) -> UUID | None:
     """Show pictures on the page of the current flow run.
 
-    Artifacts of one name are versions of each other, and the server keeps them all: once an
-    experiment, or a few times, is enough.
+    Call it once per experiment, or a few times: each call makes a version that the server keeps.
 
     Args:
         pictures: File name to PNG, as :func:`hopsml_flows.tracking.pictures.pictures` gives them.
         name: The experiment's name.
-        title: What the experiment is called where artifacts are listed.
+        title: The experiment's title in lists of artifacts.
 
     Returns:
-        The artifact's id; None without pictures, or where the server is away or refuses: artifacts
-        show, they keep nothing.
+        The artifact's id. None without pictures, or if the server is away or refuses: the pictures
+        are also in the experiment's directory.
     """
     if not pictures:
         return None
@@ -46,20 +45,18 @@ def picture_artifact(pictures: Mapping[str, bytes], *, name: str, title: str) ->
             key=f"{slug(name)}-pictures",
             description=f"Pictures of {title}",
         )
-    except Exception as error:  # whatever a client raises: the run goes on
+    except Exception as error:  # a client may raise any error: the run goes on
         _logger.debug("pictures not shown: %s", error)
         return None
     return artifact if isinstance(artifact, UUID) else UUID(str(artifact))
 
 
 def pictures_as_markdown(pictures: Mapping[str, bytes]) -> str:
-    """One page with all pictures in it.
+    """Return a Markdown page that contains all pictures.
 
-    A link would need a storage that the browser can read, so the pictures are inside. Prefect's
-    own type for pictures, ``ImageArtifact``, shows such a ``data:`` address too, in both of its
-    UIs, but prints all of it below the picture as a line that runs off the page. In Markdown both
-    UIs show the picture alone (``data:`` is one of the addresses they allow an image), and one
-    page holds them all.
+    The pictures are embedded as ``data:`` URLs, since a browser may be unable to read the storage.
+    Prefect's ``ImageArtifact`` shows ``data:`` URLs too, but prints the whole URL below the picture
+    as a line that runs off the page. In Markdown, both of Prefect's UIs show the picture alone.
 
     Args:
         pictures: File name to PNG.

@@ -1,7 +1,7 @@
-"""The lines of a trial's log in the logs of its Prefect task run, as the Prefect UI shows them.
+"""Send the lines of a trial's log to the logs of its Prefect task run, which the UI shows.
 
-They are handed to Prefect's own worker for logs, which sends them in batches from a thread of its
-own: a server that is slow or away is never waited for. Needs Prefect, and is imported by name.
+Prefect's own log worker sends them in batches from a thread, so a slow or absent server does not
+delay a trial. Imports Prefect; import this module by name.
 """
 
 from __future__ import annotations
@@ -31,30 +31,31 @@ if TYPE_CHECKING:
 __all__ = ["task_run_lines", "task_run_sender"]
 
 _LOGGER = "hopsml.output"
-"""The logger that the Prefect UI shows the lines under."""
+"""The logger's name that the Prefect UI shows beside the lines."""
 
 
 def task_run_lines(where: str) -> LineSink | None:
-    """Who takes the lines of a log for the current task run, on the Prefect server.
+    """Return a sink that sends the lines of a log to the current task run's logs.
 
-    Called before the log's lines are captured: what Prefect starts here, and what that prints, is
-    no output of a trial then.
+    Call it before the trial's output is captured: then the output of what Prefect starts here does
+    not count as the trial's.
 
     Args:
         where: Path or URL of the whole log.
 
     Returns:
-        None where there is no task run, or its logs are not wanted.
+        The sink. None if there is no task run, or its logs are not sent to the server.
     """
     send = task_run_sender()
     return None if send is None else Excerpt(send, where, known=has_api_handler)
 
 
 def task_run_sender() -> Callable[[int, str], None] | None:
-    """Who takes messages for the current task run, on the Prefect server, as fast as they come.
+    """Return a function that sends messages to the current task run's logs, at any rate.
 
     Returns:
-        A function of a level of ``logging`` and a message, for any thread; None as above.
+        A function of a level of ``logging`` and a message, which any thread may call. None if there
+        is no task run, or its logs are not sent to the server.
     """
     context = TaskRunContext.get()
     if context is None:
@@ -68,21 +69,21 @@ def task_run_sender() -> Callable[[int, str], None] | None:
     def send(level: int, message: str) -> None:
         try:
             worker.send(entry(level, _shown(level, message)))
-        except RuntimeError:  # it was stopped, or could not go on
+        except RuntimeError:  # the log worker was stopped or has failed
             _workers.forget()
 
     return send
 
 
 def _shown(level: int, message: str) -> str:
-    """A message without what Prefect shows beside it; those of a run's own logger as they are."""
+    """Return a message without its level and task-run logger, which Prefect shows beside it."""
     bare = message.removeprefix(f"{logging.getLevelName(level)} ")
-    # One that the server cannot take would cost all those that are sent together with it.
+    # A message that the server refuses would lose its whole batch.
     return readable(bare.removeprefix("prefect.task_runs: "))
 
 
 class _Workers:
-    """Prefect's worker for logs of this process, looked up once a flow run."""
+    """Looks up Prefect's log worker of this process, once per flow run."""
 
     def __init__(self) -> None:
         self._known: tuple[UUID | None, APILogWorker | None] | None = None
@@ -95,7 +96,7 @@ class _Workers:
         return known[1]
 
     def forget(self) -> None:
-        """Look it up again for the next trial."""
+        """Look the log worker up again for the next trial."""
         self._known = None
 
 

@@ -1,8 +1,8 @@
-"""Prefect's task run in the process that a trial runs in, for training code that asks for it.
+"""Makes Prefect's task run available to training code, in the training process.
 
 ``get_run_logger()``, ``prefect.runtime`` and artifacts work in a training function as in any task.
-Importing Prefect takes longer than most trials: its context is entered when training code imports
-it, and not before. So this module imports no Prefect by itself.
+Importing Prefect takes longer than most trials, so this module does not import it: it enters the
+task run's context when training code imports Prefect.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _MODULE = "prefect.context"
 
 
 class TaskRunSurroundings:
-    """Makes a task run the current one in another process, from when Prefect is imported there.
+    """Makes a task run the current one in another process, once that process imports Prefect.
 
     Args:
         task_run: The task run, as JSON.
-        settings: Environment variables by which Prefect finds its server.
+        settings: Environment variables that tell Prefect its server.
     """
 
     def __init__(self, task_run: str, settings: dict[str, str]) -> None:
@@ -37,7 +37,7 @@ class TaskRunSurroundings:
 
     @classmethod
     def current(cls) -> TaskRunSurroundings | None:
-        """Those of the task run that this is called in; None outside of one."""
+        """Return the surroundings of the current task run; None outside of a task run."""
         from prefect.context import TaskRunContext
         from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL
 
@@ -54,19 +54,21 @@ class TaskRunSurroundings:
 
     def __enter__(self) -> TaskRunSurroundings:
         self._stack = ExitStack()
-        os.environ.update(self._settings)  # put back with the rest of the environment
+        os.environ.update(
+            self._settings
+        )  # the training process restores its environment after the trial
         if _MODULE in sys.modules:
-            with suppress(Exception):  # a logger less is no reason to fail
+            with suppress(Exception):  # a trial can do without Prefect's context
                 self._enter_context()
         else:
             finder = _AfterImport(self._enter_context)
             sys.meta_path.insert(0, finder)
-            self._stack.callback(_removed, finder)
+            self._stack.callback(_remove, finder)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._stack is not None:
-            # Imported in a coroutine or a thread, Prefect's context is that one's, and is gone.
+            # If a thread or coroutine imported Prefect, the context is its own, and gone by now.
             with suppress(Exception):
                 self._stack.close()
 
@@ -78,7 +80,7 @@ class TaskRunSurroundings:
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):
-    """Calls a function once, after Prefect's context was imported."""
+    """Calls a function once, after ``prefect.context`` is imported."""
 
     def __init__(self, then: Any) -> None:
         self._then = then
@@ -91,7 +93,7 @@ class _AfterImport(importlib.abc.MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname != _MODULE:
             return None
-        _removed(self)
+        _remove(self)
         spec = importlib.util.find_spec(fullname)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, self._then)
@@ -99,7 +101,7 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads as another loader does, and then calls a function."""
+    """Loads a module with another loader, then calls a function."""
 
     def __init__(self, loader: Any, then: Any) -> None:
         self._loader = loader
@@ -111,13 +113,13 @@ class _Loader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
-        with suppress(Exception):  # what else training code does with Prefect is not lost by that
+        with suppress(Exception):  # the import succeeds in any case
             self._then()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
 
-def _removed(finder: _AfterImport) -> None:
+def _remove(finder: _AfterImport) -> None:
     with suppress(ValueError):
         sys.meta_path.remove(finder)
