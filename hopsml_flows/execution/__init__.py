@@ -1,4 +1,4 @@
-"""One trial on a worker: its function, its context, its output, its files."""
+"""Run one trial on a worker: its function, context, output and files."""
 
 from hopsml_flows.execution.call import IN_DRIVER, Job, Place, evaluate
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial

@@ -1,7 +1,8 @@
-"""One trial, from its parameters to its result: find, call, capture, judge.
+"""Call the training function as one trial: from its hyperparameters to its result.
 
-Runs on a worker. It does not know who asked for the trial (Prefect, Dask, a test) and reports
-every failure of the user's code as a result, never as an exception.
+Runs on a worker, or in the driver for a debugger. It does not know who asked for the trial
+(Prefect, Dask, a test). It returns every failure of the user's code as a result; it raises only
+what must end the driver.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.crash import stacks_on_crash
-from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
+from hopsml_flows.execution.deadline import GRACE_SECONDS, call_within
 from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.files.attachments import Terms
 from hopsml_flows.execution.files.keep_rules import FileRules
@@ -52,42 +53,41 @@ __all__ = ["IN_DRIVER", "Closable", "Files", "Job", "Place", "evaluate"]
 T = TypeVar("T", bound="Closable")
 
 IN_DRIVER = "driver"
-"""The isolation of trials that run in the driver's own process, for a debugger."""
+"""Isolation of trials that run in the driver's own process, for a debugger."""
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 class Closable(Protocol):
-    """Something that is closed at the end."""
+    """An object with a ``close`` method."""
 
     def close(self) -> None:
-        """End it."""
+        """Release what the object holds."""
 
 
 class Job:
     """What all trials of one experiment share; sent to each worker once.
 
-    A plain class on purpose: Prefect walks through the fields of dataclasses and models among a
-    task's parameters, and there may be much behind the function.
+    Deliberately a plain class: Prefect visits every field of dataclasses and models among a task's
+    parameters, and the function may refer to many objects.
 
     Args:
         function: The packed training function.
         project: The project.
         experiment_id: The experiment's identifier.
         optimization_key: Key of the metric in a returned dict, or None.
-        needs_metric: Whether a trial without a metric has failed.
+        needs_metric: Whether a trial without a metric fails.
         local_logdir: Keep event files local until the trial ends.
         trial_timeout: Seconds after which a trial is stopped, or None.
         directory: Absolute working directory of the experiment's driver.
         scratch: Directory on the workers' machine that the driver removes at the end, or None
-            where the driver sees none of theirs.
-        resumed: Whether an earlier run may have left files of trials that it did not finish.
-        sync_interval: Seconds between two times that a running trial's files are brought to the
-            project.
+            if the driver cannot see the workers' directories.
+        resumed: Whether an earlier run may have left files of unfinished trials.
+        sync_interval: Seconds between two uploads of a running trial's files to the project.
         texts: Hyperparameters whose values TensorBoard shows as text.
-        seed: The experiment's seed, or None where nothing is drawn.
+        seed: The experiment's seed, or None where nothing is random.
         files: Which files of a trial are kept, and how many.
-        isolation: What a trial of one process runs in: "worker", "process", or "driver".
+        isolation: Where a trial of one process runs: "worker", "process", or "driver".
     """
 
     __slots__ = (
@@ -170,10 +170,10 @@ class Job:
         return self._function
 
     def supervisor(self, make: Callable[[], T]) -> T:
-        """What looks after the job's processes on this worker; the job closes it.
+        """The supervisor of the job's processes on this worker. ``close`` closes it.
 
         Args:
-            make: Makes it, when it is first asked for.
+            make: Makes the supervisor on the first call.
         """
         with self._lock:
             if self._supervisor is None:
@@ -181,14 +181,14 @@ class Job:
             return cast("T", self._supervisor)
 
     def close(self) -> None:
-        """End what looks after the job's processes: no trial of it will come any more."""
+        """Close the job's supervisor. Call this when no more trials will come."""
         with self._lock:
             supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
             supervisor.close()
 
     def live_in_this_process(self, home: Path) -> None:
-        """Let this process, which exists for the job, stand in for the user's script.
+        """Make this process, which only runs this job, stand in for the user's script.
 
         Args:
             home: A directory that lives as long as the process.
@@ -197,13 +197,13 @@ class Job:
         live_in_this_process(self._packed, home)
 
     def trial_seed(self, number: int) -> int:
-        """The seed of a trial: the same in every attempt, another one in every other trial.
+        """The seed of a trial: the same in all its attempts, different in other trials.
 
         Args:
             number: The trial's number.
 
         Returns:
-            32 bits.
+            An integer of 32 bits.
         """
         root = self.experiment_id if self.seed is None else self.seed
         digest = hashlib.sha256(f"{root}/{number}".encode()).digest()
@@ -216,15 +216,15 @@ class Job:
 
     @property
     def is_staged(self) -> bool:
-        """Whether trials write to a local directory first, and not to their own."""
+        """Whether trials write to a temporary local directory before the project."""
         return self.project.local_root is None or self.local_logdir
 
     def call_instead(self, function: Callable[..., Any], *, for_outputs: bool) -> None:
-        """Call another function from now on, in this process.
+        """Replace the training function, in this process only.
 
         Args:
-            function: What is called.
-            for_outputs: Whether its outputs are the trial's; else nothing is asked of them.
+            function: The function to call from now on.
+            for_outputs: Whether it returns the trial's outputs. If not, no metric is required.
         """
         self._function = function
         if not for_outputs:
@@ -242,19 +242,18 @@ class Place:
 
     Args:
         worker: Address of the Dask worker, or "".
-        alone: Whether the process runs one trial at a time, and is not the driver's: only then
-            are its descriptors, its working directory and what it takes of the machine the
-            trial's.
-        in_driver: Whether the process is the driver's and runs one trial at a time, in its main
-            thread: descriptors stay the driver's, what the trial prints is shown as well, and what
-            stops the driver stops the experiment.
+        alone: Whether the process runs one trial at a time and is not the driver. Only then do
+            its file descriptors and its use of the machine belong to the trial alone.
+        in_driver: Whether the process is the driver and runs one trial at a time, in its main
+            thread. The driver keeps its file descriptors, the trial's output is also shown, and
+            what stops the driver stops the experiment.
         memory_limit: Bytes beyond which Dask ends the process, or None.
-        scratch: Directory for its working directory, which whoever started the process removes;
+        scratch: Parent of the trial's working directory; whoever started the process removes it.
             None for the job's.
-        note: What the trial's log should say besides, or "".
-        values: Makes the hyperparameters as the training function gets them; None for the trial's.
-        calling: Called just before the training function is.
-        called: Called when the training function has returned or raised.
+        note: A warning to add to the trial's log and result, or "".
+        values: Makes the hyperparameters to pass to the training function; None for the trial's.
+        calling: Called just before the training function.
+        called: Called after the training function has returned or raised.
     """
 
     worker: str = ""
@@ -274,15 +273,15 @@ class Place:
 
 
 class Files(Protocol):
-    """The files of a trial, as far as the call of its function has to do with them."""
+    """The part of a trial's files that ``evaluate`` uses."""
 
     @property
     def path(self) -> Path:
-        """The local directory for files of the project's own."""
+        """The local directory for this library's own files."""
 
     @property
     def log(self) -> Path:
-        """The local file that takes what the trial prints."""
+        """The local file that receives the trial's output."""
 
     @property
     def logdir(self) -> Path:
@@ -294,13 +293,13 @@ class Files(Protocol):
 
     @property
     def kept(self) -> Path | None:
-        """Where files of the working directory go that are kept; None where none are."""
+        """Directory for the kept files of the working directory; None if none are kept."""
 
     def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:
-        """Copy files that the outputs name; the outputs with paths in place of files."""
+        """Copy the files that the outputs name, and return the outputs with their new paths."""
 
     def sync_also_in(self, seconds: float) -> None:
-        """Bring files once more after so many seconds, since the process may end soon after."""
+        """Upload files once more after so many seconds: the process may end soon after."""
 
 
 def evaluate(
@@ -313,10 +312,14 @@ def evaluate(
         trial: The trial.
         staging: Its files.
         place: Where it runs.
-        sink: Who gets the lines of its log besides the file, or None.
+        sink: Also receives the lines of the trial's log, or None.
 
     Returns:
-        Its result, also where the function failed.
+        The trial's result, also if the function failed.
+
+    Raises:
+        BaseException: Only in the driver: Ctrl-C, a signal that ends the driver, or the
+            debugger's quit.
     """
     started = time.time()
     outputs: dict[str, Any] = {}
@@ -353,13 +356,13 @@ def evaluate(
             stack.enter_context(stacks_on_crash(log))
         if place.is_own:
             working = stack.enter_context(_working_directory(job, place, terms, log))
-        if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
+        if job.trial_timeout is not None:  # output after the request to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:
             place.calling()
             try:
-                returned = limited(
-                    # Where the function is unpacked, its values can be, too.
+                returned = call_within(
+                    # Inside, since unpacking the values may fail like the function itself.
                     lambda: call(job.function, _values(trial, place), reporter),
                     job.trial_timeout,
                     log,
@@ -373,7 +376,7 @@ def evaluate(
                 returned, key=job.optimization_key, required=job.needs_metric, warn=warn
             )
             outputs = staging.attach(outputs, terms)
-        except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
+        except BaseException as error:  # also sys.exit() and a cancelled coroutine
             _raise_for_driver(error, place)
             failure = _failure(error, job.project)
             log.note(failure.traceback, level=logging.ERROR)
@@ -406,7 +409,7 @@ def _values(trial: Trial, place: Place) -> Mapping[str, Any]:
 def _working_directory(
     job: Job, place: Place, terms: Terms, log: OutputLog
 ) -> Iterator[WorkingDirectory]:
-    """A working directory of the trial's own, for the block; its log has what is not there."""
+    """Give the trial a working directory of its own; the log lists what could not be mirrored."""
     with own_working_directory(job.directory, place.scratch or job.scratch) as working:
         terms.working = working.path
         for line in working.notes:
@@ -415,7 +418,7 @@ def _working_directory(
 
 
 def _leave(files: Files, working: WorkingDirectory | None, terms: Terms, log: OutputLog) -> None:
-    """Keep what is to be kept of the working directory, and list the rest."""
+    """Keep the wanted files of the working directory, and list the rest in the log."""
     if files.kept is None:
         return
     if working is not None:
@@ -425,7 +428,7 @@ def _leave(files: Files, working: WorkingDirectory | None, terms: Terms, log: Ou
 
 
 def _raise_for_driver(error: BaseException, place: Place) -> None:
-    """Raise what ends the experiment: Ctrl-C, a signal that ends the driver, a debugger's quit."""
+    """Raise an error that ends the experiment: Ctrl-C, a signal, or a debugger's quit."""
     if not place.in_driver:
         return
     if isinstance(error, bdb.BdbQuit):
@@ -436,7 +439,7 @@ def _raise_for_driver(error: BaseException, place: Place) -> None:
 
 
 def _failure(error: BaseException, project: Project) -> Failure:
-    """Describe an exception; its traceback begins where the user's code does."""
+    """Describe an exception. Its traceback begins at the user's code."""
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.tb_next
@@ -444,7 +447,7 @@ def _failure(error: BaseException, project: Project) -> Failure:
     try:
         message = str(error)
     except Exception as failed:  # the error's own __str__ is the user's code too
-        message = f"its message cannot be had ({type(failed).__name__})"
+        message = f"its message cannot be read ({type(failed).__name__})"
     hint = hint_for(error, project)
     if hint is not None:
         message, text = f"{message}; {hint}", f"{text}{hint}\n"
