@@ -154,7 +154,7 @@ class Staging:
             locally=self.is_local,
             never=[self._project.local_root] if self._project.local_root else [],
         )
-        taken = attachments.taken_in(outputs)
+        taken = attachments.take_in(outputs)
         self._empty = attachments.empty
         return taken
 
