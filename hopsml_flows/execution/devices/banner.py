@@ -35,7 +35,7 @@ def _text(worker: str, alone: bool, memory_limit: int | None, setting: str | Non
         what.append(f"at most {_gib(memory_limit)} of it for this worker")
     what.append(_count_text(len(gpus), "GPU") if gpus else "no GPU")
     if not alone:
-        what.append("in a process shared with others")
+        what.append("in a process that others share")
     lines = [f"{where}: {', '.join(what)}"]
     if gpus:
         lines.append(f"GPUs: {'; '.join(_gpu(gpu) for gpu in gpus)}")

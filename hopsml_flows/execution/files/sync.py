@@ -1,10 +1,10 @@
-"""Bringing a trial's files to the project while it runs, and whole at its end.
+"""Upload a trial's files to the project while it runs, and completely at its end.
 
-One thread of the process looks after whichever trials run in it. A log or an event file only ever
-grows: while it is small it is replaced whole, later what was added is appended; where an append
-fails it is unknown how much of it arrived, and the file is written whole again. Any other file is
-brought once it has come to rest, so that no half-written checkpoint is seen. What fails while the
-trial runs is tried again in a later round: only the end decides.
+One thread of the process serves all trials that run in it. Logs and event files only grow: a small
+one is replaced whole, to a larger one the new part is appended. After a failed append, which may
+have arrived in part, the whole file is written again. Any other file is uploaded once it has
+stopped changing, so that no half-written checkpoint is seen. What fails while the trial runs is
+tried again in a later round; only a failure at the end counts.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from hopsml_flows.storage.time_limit import within
 __all__ = ["SYNC_SECONDS", "Sync"]
 
 SYNC_SECONDS = 10.0
-"""How often a running trial's files are brought to the project, unless told otherwise."""
+"""Default number of seconds between two uploads of a running trial's files."""
 
 WHOLE_UP_TO = 1 << 20
-"""Growing files up to so many bytes are written whole: one request, and nothing to go wrong."""
+"""Growing files up to so many bytes are written whole: one request, and no partial append."""
 
 _PARALLEL = 4
-"""Small files cost latency, not bandwidth; the end brings so many at once."""
+"""Parallel uploads at the end: small files cost latency, not bandwidth."""
 
 _LONGEST_PAUSE = 60.0
 
@@ -50,11 +50,11 @@ class _Stamp:
 
 @dataclass(frozen=True, slots=True)
 class _Brought:
-    """What the project has of a file.
+    """The state of a file in the project.
 
     Args:
-        stamp: How the file was just before it was read.
-        size: Bytes that arrived; a file may grow while it is read.
+        stamp: The local file's stamp just before it was read.
+        size: Bytes in the project; a file may grow while it is read.
     """
 
     stamp: _Stamp
@@ -62,15 +62,15 @@ class _Brought:
 
 
 class Sync:
-    """Brings the files of one trial's local directory to the project.
+    """Uploads the files of one trial's local directory to the project.
 
     Args:
-        project: Where they go.
+        project: The project.
         directory: The local directory.
-        target: From a file's name, relative to the directory, to its path in the project.
-        files: Lists the files there are.
-        seconds: How often it is done while the trial runs.
-        only_log: Bring nothing while the trial runs but the log and what says that it began.
+        target: Maps a file's name, relative to the directory, to its path in the project.
+        files: Lists the local files.
+        seconds: Seconds between two uploads while the trial runs.
+        only_log: While the trial runs, upload only the log and the files that say that it began.
     """
 
     def __init__(
@@ -97,56 +97,57 @@ class Sync:
         self._log_has = 0
 
     def start(self, *, log_has: int = 0) -> None:
-        """Begin to bring files now and then.
+        """Begin to upload files at intervals.
 
         Args:
-            log_has: Bytes of the log that the project has already, from an attempt before.
+            log_has: Bytes of the log that the project already has from an earlier attempt.
         """
         self._log_has = log_has
         _rounds.add(self)
 
     def also_in(self, seconds: float) -> None:
-        """Bring files once more after so many seconds: what is there then may be the last."""
+        """Upload files once more after so many seconds: it may be the last chance."""
         _rounds.hasten(self, seconds)
 
     def stop(self) -> None:
-        """Bring nothing more by itself."""
+        """Stop uploads at intervals."""
         self._over = True
         _rounds.remove(self)
 
     def round(self) -> None:
-        """Bring what has changed and may be brought while the trial runs.
+        """Upload the changed files that may be uploaded while the trial runs.
 
         Raises:
-            Exception: What storage raised for the first file that failed; the others were tried.
+            Exception: Storage's error on the first file that failed. The others were tried too.
         """
         with self._lock:
             failed: list[Exception] = []
             if self._over:
                 return
-            for name, stamp in self._at_rest(sorted(self._listed(), key=_in_turn)):
+            for name, stamp in self._select_ready(sorted(self._scan(), key=_upload_order)):
                 try:
-                    within(self._limit(stamp), partial(self._bring, name, stamp))
+                    within(self._limit(stamp), partial(self._upload, name, stamp))
                 except Exception as error:  # each file system has errors of its own
                     failed.append(error)
         if failed:
             raise failed[0]
 
     def finish(self, last: str = "") -> None:
-        """Bring all that the project does not have, and remove there what is here no more.
+        """Upload all that the project lacks, and remove uploaded files that are gone here.
 
         Args:
-            last: A file that comes when all others are there, for those who wait for it.
+            last: A file to upload after all others, for readers that wait for it.
 
         Raises:
-            Exception: What storage raised last, after it had its time to come back.
+            TimeoutError: A round of uploads is still waiting for storage.
+            Exception: Storage's last error, after the time that storage has to come back.
         """
         self.stop()
-        # The thread's round has a limit per file, and there may be many: do not wait forever.
+        # The thread's round has a limit per file, and may have many files: do not wait forever.
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise TimeoutError("storage did not answer a request")
         try:
-            files = list(self._listed())
+            files = list(self._scan())
             changed = [(name, stamp) for name, stamp in files if self._differs(name, stamp)]
             first = [entry for entry in changed if entry[0] != last]
             if len(first) > 1:
@@ -169,19 +170,19 @@ class Sync:
             self._lock.release()
 
     def _persist(self, name: str, stamp: _Stamp) -> None:
-        persistently(lambda: self._bring(name, stamp), limit=self._limit(stamp))
+        persistently(lambda: self._upload(name, stamp), limit=self._limit(stamp))
 
     def _limit(self, stamp: _Stamp) -> float | None:
         return answer_limit(self._project, stamp.size)
 
-    def _listed(self) -> Iterable[tuple[str, _Stamp]]:
+    def _scan(self) -> Iterable[tuple[str, _Stamp]]:
         for file in self._files():
-            with suppress(FileNotFoundError):  # removed since
+            with suppress(FileNotFoundError):  # removed meanwhile
                 found = file.stat()
                 name = file.relative_to(self._directory).as_posix()
                 yield name, _Stamp(found.st_size, found.st_mtime_ns)
 
-    def _at_rest(self, files: Iterable[tuple[str, _Stamp]]) -> Iterable[tuple[str, _Stamp]]:
+    def _select_ready(self, files: Iterable[tuple[str, _Stamp]]) -> Iterable[tuple[str, _Stamp]]:
         for name, stamp in files:
             if self._only_log and not (is_log(name) or name in _AT_ONCE):
                 continue
@@ -196,7 +197,7 @@ class Sync:
             return True
         return brought.stamp != stamp and not (_grows(name) and brought.size == stamp.size)
 
-    def _bring(self, name: str, stamp: _Stamp) -> None:
+    def _upload(self, name: str, stamp: _Stamp) -> None:
         file, target = self._directory / name, self._target(name)
         if not _grows(name):
             self._project.upload(file, target)
@@ -224,7 +225,7 @@ class Sync:
 
 
 class _Rounds:
-    """The one thread of the process that looks after its running trials."""
+    """The one thread of the process, which uploads the files of its running trials."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -259,18 +260,18 @@ class _Rounds:
             sync = self._next()
             try:
                 sync.round()
-            except Exception as error:  # tried again in a later round; the end decides
-                self._planned(sync, failed=True)
+            except Exception as error:  # a later round tries again; only the end counts
+                self._plan_next(sync, failed=True)
                 _logger.warning(
-                    "storage did not take a running trial's files, which is tried again (%s: %s)",
+                    "storage did not accept a running trial's files; they are tried again (%s: %s)",
                     type(error).__name__,
                     redacted(str(error)),
                 )
             else:
-                self._planned(sync, failed=False)
+                self._plan_next(sync, failed=False)
 
     def _next(self) -> Sync:
-        """Wait until a trial is due."""
+        """Wait until a trial is due, and return its sync."""
         with self._changed:
             while True:
                 now = time.monotonic()
@@ -279,7 +280,7 @@ class _Rounds:
                     return due
                 self._changed.wait(None if due is None else self._due[due] - now)
 
-    def _planned(self, sync: Sync, *, failed: bool) -> None:
+    def _plan_next(self, sync: Sync, *, failed: bool) -> None:
         with self._changed:
             if sync not in self._due:
                 return
@@ -296,14 +297,14 @@ _rounds = _Rounds()
 
 
 def _grows(name: str) -> bool:
-    """Whether a file is only ever appended to: the log, and what TensorBoard's writers write."""
+    """Whether a file only grows: logs and TensorBoard's event files."""
     return is_log(name) or "tfevents" in name.rpartition("/")[2]
 
 
-def _in_turn(entry: tuple[str, _Stamp]) -> tuple[bool, int, str]:
-    """The log first: it is what is looked at when the worker dies. Then the oldest.
+def _upload_order(entry: tuple[str, _Stamp]) -> tuple[bool, int, str]:
+    """Sort key: the log first, since users need it when the worker dies; then the oldest file.
 
-    A checkpoint's parts are written before the file that names them, and are brought before it.
+    So a checkpoint's parts, which are written first, are uploaded before the file that names them.
     """
     name, stamp = entry
     return not is_log(name), stamp.mtime_ns, name
