@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hopsml_flows.execution.call import Job, Place, evaluate
+from hopsml_flows.execution.call import Place, evaluate
 from hopsml_flows.execution.files.staging import Staging
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult

@@ -10,7 +10,7 @@ from hopsml_flows.trials import DeviceUsage, GpuUsage, MeanPeak
 
 
 def gpu(utilization=None, used=None, index=0):
-    return Gpu(index, f"GPU-{index}", "Test", 1000, used, None, utilization)
+    return Gpu(index, f"GPU-{index}", "Test", 1000, used, utilization)
 
 
 def usage_of(*samples, cores=64):

@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hopsml_flows.execution.call import Job
 from hopsml_flows.execution.files.attachments import Terms
 from hopsml_flows.execution.files.staging import Staging, take_over_log
 from hopsml_flows.execution.files.sync import Sync
 from hopsml_flows.execution.group.member import Process, group_directory
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import OutputLog
 from hopsml_flows.storage import GroupFiles, is_log
 from hopsml_flows.storage.retries import answer_limit, persistently
