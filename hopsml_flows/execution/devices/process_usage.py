@@ -69,7 +69,7 @@ class ProcessTree:
         for process in _below(self._own):
             before = self._others.get(process)
             if before is None:
-                older = _started(process) < self._began - _TICK_SECONDS
+                older = _start_time(process) < self._began - _TICK_SECONDS
                 before = _seconds(process) if older else 0.0
             others[process] = before
         ended = (before for process, before in self._others.items() if process not in others)
@@ -88,7 +88,7 @@ def _since_boot() -> float:
         return time.time() - psutil.boot_time()
 
 
-def _started(process: psutil.Process) -> float:
+def _start_time(process: psutil.Process) -> float:
     """When a process started, in seconds since boot; 0 if it has ended."""
     try:
         return process.create_time() - psutil.boot_time()

@@ -62,7 +62,7 @@ def tree_of(
     def enough() -> bool:
         return time.monotonic() > until and not allowed(tree)
 
-    tree.newest = _changed(root.stat())
+    tree.newest = _change_time(root.stat())
     _look(tree, root, "", (_identity(root),), storable_name, enough)
     return tree
 
@@ -94,7 +94,7 @@ def _look(
         except OSError as error:
             tree.left_out.append((inside, _reason(error)))
             continue
-        tree.newest = max(tree.newest, _changed(status))
+        tree.newest = max(tree.newest, _change_time(status))
         if stat.S_ISREG(status.st_mode):
             tree.files[inside] = path
             tree.size += status.st_size
@@ -138,6 +138,6 @@ def _reason(error: OSError) -> str:
     return f"{type(error).__name__}: {error.strerror or error}"
 
 
-def _changed(status: os.stat_result) -> float:
+def _change_time(status: os.stat_result) -> float:
     """When a file was changed or put there. A copy may keep the original's modification time."""
     return max(status.st_mtime, status.st_ctime)

@@ -49,7 +49,7 @@ class _Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class _Brought:
+class _Uploaded:
     """The state of a file in the project.
 
     Args:
@@ -91,7 +91,7 @@ class Sync:
         self.seconds = seconds
         self._lock = threading.Lock()
         self._over = False
-        self._brought: dict[str, _Brought] = {}
+        self._uploaded: dict[str, _Uploaded] = {}
         self._seen: dict[str, _Stamp] = {}
         self._doubtful: set[str] = set()
         self._log_has = 0
@@ -159,13 +159,13 @@ class Sync:
             for entry in changed:
                 if entry not in first:
                     self._persist(*entry)
-            for name in self._brought.keys() - {name for name, _ in files}:
+            for name in self._uploaded.keys() - {name for name, _ in files}:
                 with suppress(FileNotFoundError):
                     persistently(
                         partial(self._project.remove, self._target(name)),
                         limit=answer_limit(self._project),
                     )
-                del self._brought[name]
+                del self._uploaded[name]
         finally:
             self._lock.release()
 
@@ -192,19 +192,19 @@ class Sync:
                 yield name, stamp
 
     def _differs(self, name: str, stamp: _Stamp) -> bool:
-        brought = self._brought.get(name)
-        if brought is None:
+        uploaded = self._uploaded.get(name)
+        if uploaded is None:
             return True
-        return brought.stamp != stamp and not (_grows(name) and brought.size == stamp.size)
+        return uploaded.stamp != stamp and not (_grows(name) and uploaded.size == stamp.size)
 
     def _upload(self, name: str, stamp: _Stamp) -> None:
         file, target = self._directory / name, self._target(name)
         if not _grows(name):
             self._project.upload(file, target)
-            self._brought[name] = _Brought(stamp, stamp.size)
+            self._uploaded[name] = _Uploaded(stamp, stamp.size)
             return
-        brought = self._brought.get(name)
-        has = brought.size if brought else (self._log_has if is_log(name) else 0)
+        uploaded = self._uploaded.get(name)
+        has = uploaded.size if uploaded else (self._log_has if is_log(name) else 0)
         append = WHOLE_UP_TO < has < stamp.size and name not in self._doubtful
         if append:
             self._doubtful.add(name)
@@ -215,13 +215,13 @@ class Sync:
             self._project.upload(file, target)
             has = self._project.info(target).size  # it may have grown meanwhile
         else:
-            if brought is None:
+            if uploaded is None:
                 self._project.make_directory(target.rpartition("/")[0])
             data = _content(file)
             self._project.replace(target, data)
             has = len(data)
         self._doubtful.discard(name)
-        self._brought[name] = _Brought(stamp, has)
+        self._uploaded[name] = _Uploaded(stamp, has)
 
 
 class _Rounds:

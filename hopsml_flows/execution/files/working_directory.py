@@ -105,11 +105,11 @@ class WorkingDirectory:
     def notes(self) -> list[str]:
         """Lines for the trial's log: what was left out, and which links may hang."""
         lines = [
-            f"{self._shown(name)} is not in the trial's working directory: {reason}"
+            f"{self._display_name(name)} is not in the trial's working directory: {reason}"
             for name, reason in self.left_out.items()
         ]
         lines += [
-            f"{self._shown(name)} leads to a file system that did not answer within "
+            f"{self._display_name(name)} leads to a file system that did not answer within "
             f"{LINK_SECONDS:g} s; reading it may hang"
             for name in sorted(self._silent)
         ]
@@ -118,7 +118,7 @@ class WorkingDirectory:
         more = len(lines) - _MOST_LINES
         return [*lines[:_MOST_LINES], f"and {more} more are missing, or do not answer"]
 
-    def _shown(self, name: str) -> str:
+    def _display_name(self, name: str) -> str:
         return name_text(os.path.join(self.like, name) if name else self.like)
 
     def refresh(self) -> None:
@@ -129,7 +129,7 @@ class WorkingDirectory:
         with suppress(OSError):  # it belongs to another user
             self.path.chmod(0o700)
         self.left_out = {}
-        wanted = self._wanted()
+        wanted = self._scan_original()
         with os.scandir(self.path) as entries:
             present = {entry.name: entry for entry in entries}
         for name, entry in present.items():
@@ -164,7 +164,7 @@ class WorkingDirectory:
                 return self.copies[name][1] == _stamp(entry.stat(follow_symlinks=False))
         return False
 
-    def _wanted(self) -> dict[str, _Stamp | None]:
+    def _scan_original(self) -> dict[str, _Stamp | None]:
         """Name to the stamp of each file to copy, or to None for each entry to link."""
         try:
             listed = within(LIST_SECONDS, self._list_original)
