@@ -58,7 +58,7 @@ def assume_role(
     if not isinstance(session, str) or not 2 <= len(session.strip()) <= 64:
         raise InvalidArgumentError("role_session_name", session, "must have 2 to 64 characters")
     seconds = whole_number("duration_seconds", duration_seconds, least=_SHORTEST, most=_LONGEST)
-    return AssumedRole(role, session.strip(), seconds).used()
+    return AssumedRole(role, session.strip(), seconds).use()
 
 
 def get_role(role_id: str | int = "default") -> str:

@@ -1,6 +1,6 @@
-"""One trial on a worker: its function, its context, its output, its files."""
+"""Run one trial on a worker: its function, context, output and files."""
 
-from hopsml_flows.execution.call import IN_DRIVER, Job, Place, evaluate
+from hopsml_flows.execution.call import IN_DRIVER, Place, evaluate
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
 from hopsml_flows.execution.files.commits import Damage, Earlier, earlier_trials, read_committed
@@ -9,6 +9,7 @@ from hopsml_flows.execution.files.kept_files import take_kept
 from hopsml_flows.execution.files.staging import Staging
 from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.function import TrainingFunction, check_not_loading
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.report_channel import Reporter

@@ -1,4 +1,4 @@
-"""A role of AWS that a driver has assumed: asking for it, and renewing it while the driver runs."""
+"""Assume an AWS role in the driver, and renew its credentials while the driver runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["AssumedRole", "Credentials"]
 _logger = logging.getLogger(__name__)
 
 SHARE_OF_LIFE = 0.75
-"""Credentials are renewed when this share of the time that they hold is over."""
+"""Credentials are renewed once this share of their lifetime has passed."""
 
 RETRY_SECONDS = 30.0
-"""Pause before a renewal that failed is tried again."""
+"""Pause after a failed renewal."""
 
-# By HopsML's names; AWS' answer has them with a capital letter.
+# HopsML's names. In AWS' answer they begin with a capital letter.
 _NAMES = {
     "accessKeyId": "AWS_ACCESS_KEY_ID",
     "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
@@ -30,25 +30,25 @@ _NAMES = {
 
 
 class Credentials(dict[str, str]):
-    """Temporary credentials by HopsML's names; ``repr`` shows no secret."""
+    """Temporary credentials under HopsML's names; ``repr`` hides the secrets."""
 
     def __repr__(self) -> str:
         return f"Credentials(accessKeyId={self['accessKeyId']!r}, …)"
 
 
 class AssumedRole:
-    """A role, and the identity that may assume it.
+    """An AWS role, and the identity that may assume it.
 
     Args:
         role: The role's ARN.
         session: Name of the session.
-        seconds: How long credentials hold.
+        seconds: Lifetime of the credentials.
 
     Attributes:
-        identity: The botocore session with which the role is assumed.
+        identity: The botocore session that assumes the role.
 
     Raises:
-        CredentialsError: There is no identity to ask with.
+        CredentialsError: The program has no AWS identity.
     """
 
     def __init__(self, role: str, session: str, seconds: int) -> None:
@@ -59,14 +59,14 @@ class AssumedRole:
         }
         self.identity = _identity()
 
-    def used(self) -> Credentials:
-        """Get credentials, use them, and renew them from now on.
+    def use(self) -> Credentials:
+        """Assume the role, use its credentials, and renew them from now on.
 
         Raises:
             CredentialsError: AWS refuses, or does not answer.
         """
         global _assumed
-        lent = self._asked()
+        lent = self._request_credentials()
         _assumed = self
         publish(lent)
         threading.Thread(
@@ -74,7 +74,7 @@ class AssumedRole:
         ).start()
         return Credentials({name: lent.variables[variable] for name, variable in _NAMES.items()})
 
-    def _asked(self) -> Lent:
+    def _request_credentials(self) -> Lent:
         from botocore.exceptions import BotoCoreError, ClientError
 
         role = self._request["RoleArn"]
@@ -92,21 +92,25 @@ class AssumedRole:
         return Lent(variables, time.time(), found["Expiration"].timestamp())
 
     def _renew(self, lent: Lent) -> None:
-        """Renew credentials until the program uses others."""
+        """Renew the credentials until the program uses others."""
         began = time.time()
         warned = False
         while True:
-            # In steps: a machine that slept wakes up with credentials that are about to expire.
+            # Sleep in steps: after a suspend of the machine the credentials may be due at once.
             due = began + SHARE_OF_LIFE * (lent.until - began)
             while (left := due - time.time()) > 0:
                 time.sleep(min(left, 5.0))
             if not (self is _assumed and lent.are_set):
                 return
             try:
-                lent = self._asked()
-            except Exception as error:  # tried again until they have expired, and after that
+                lent = self._request_credentials()
+            except Exception as error:  # keep trying, also after they have expired
                 if not warned:
-                    _logger.warning("AWS credentials were not renewed yet: %s", error)
+                    _logger.warning(
+                        "AWS credentials could not be renewed; trying again every %g s: %s",
+                        RETRY_SECONDS,
+                        error,
+                    )
                 warned = True
                 time.sleep(RETRY_SECONDS)
                 continue
@@ -120,7 +124,7 @@ _assumed: AssumedRole | None = None
 def _identity() -> Any:
     """A botocore session with the identity that the program had before it assumed a role.
 
-    A role is not assumed by itself again: AWS would refuse it, or let the chain live for an hour.
+    The assumed role itself is not used: AWS refuses that, or limits such a chain to one hour.
     """
     if _assumed is not None and published() is not None:
         return _assumed.identity
@@ -129,9 +133,9 @@ def _identity() -> Any:
 
     session = botocore.session.Session()
     try:
-        # It keeps what it finds now; the environment has other credentials soon.
+        # The session keeps what it finds now. Soon the environment holds the role's credentials.
         found = session.get_credentials()
-    except (BotoCoreError, ValueError) as error:  # such as a profile that does not exist
+    except (BotoCoreError, ValueError) as error:  # for example a profile that does not exist
         raise CredentialsError(
             f"no AWS credentials to assume a role with ({type(error).__name__}: {error})"
         ) from error
@@ -144,6 +148,6 @@ def _identity() -> Any:
 
 
 def _region() -> str:
-    # botocore does not read the first, which AWS' other tools do.
+    # AWS' other tools read the first name; botocore does not.
     names = ("AWS_REGION", "AWS_DEFAULT_REGION")
     return next(filter(None, map(os.environ.get, names)), "us-east-1")

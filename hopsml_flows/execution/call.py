@@ -1,45 +1,41 @@
-"""One trial, from its parameters to its result: find, call, capture, judge.
+"""Call the training function as one trial: from its hyperparameters to its result.
 
-Runs on a worker. It does not know who asked for the trial (Prefect, Dask, a test) and reports
-every failure of the user's code as a result, never as an exception.
+Runs on a worker, or in the driver for a debugger. It does not know who asked for the trial
+(Prefect, Dask, a test). It returns every failure of the user's code as a result; it raises only
+what must end the driver.
 """
 
 from __future__ import annotations
 
 import asyncio
 import bdb
-import hashlib
 import logging
 import os
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol
 
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.crash import stacks_on_crash
-from hopsml_flows.execution.deadline import GRACE_SECONDS, limited
+from hopsml_flows.execution.deadline import GRACE_SECONDS, call_within
 from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.files.attachments import Terms
-from hopsml_flows.execution.files.keep_rules import FileRules
 from hopsml_flows.execution.files.leftovers import leave
-from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.files.working_directory import WorkingDirectory, own_working_directory
 from hopsml_flows.execution.hints import hint_for
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink, OutputLog, captured
-from hopsml_flows.execution.payload import live_in_this_process, unpacked
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.timers import disarm_timers
-from hopsml_flows.storage import ExperimentPaths, Project, scalars_file
+from hopsml_flows.storage import Project, scalars_file
 from hopsml_flows.text import readable
 from hopsml_flows.trials import (
-    ISOLATIONS,
     Failure,
     State,
     Trial,
@@ -47,189 +43,12 @@ from hopsml_flows.trials import (
     checked_outputs,
 )
 
-__all__ = ["IN_DRIVER", "Closable", "Files", "Job", "Place", "evaluate"]
-
-T = TypeVar("T", bound="Closable")
+__all__ = ["IN_DRIVER", "Files", "Place", "evaluate"]
 
 IN_DRIVER = "driver"
-"""The isolation of trials that run in the driver's own process, for a debugger."""
+"""Isolation of trials that run in the driver's own process, for a debugger."""
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
-
-
-class Closable(Protocol):
-    """Something that is closed at the end."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-class Job:
-    """What all trials of one experiment share; sent to each worker once.
-
-    A plain class on purpose: Prefect walks through the fields of dataclasses and models among a
-    task's parameters, and there may be much behind the function.
-
-    Args:
-        function: The packed training function.
-        project: The project.
-        experiment_id: The experiment's identifier.
-        optimization_key: Key of the metric in a returned dict, or None.
-        needs_metric: Whether a trial without a metric has failed.
-        local_logdir: Keep event files local until the trial ends.
-        trial_timeout: Seconds after which a trial is stopped, or None.
-        directory: Absolute working directory of the experiment's driver.
-        scratch: Directory on the workers' machine that the driver removes at the end, or None
-            where the driver sees none of theirs.
-        resumed: Whether an earlier run may have left files of trials that it did not finish.
-        sync_interval: Seconds between two times that a running trial's files are brought to the
-            project.
-        texts: Hyperparameters whose values TensorBoard shows as text.
-        seed: The experiment's seed, or None where nothing is drawn.
-        files: Which files of a trial are kept, and how many.
-        isolation: What a trial of one process runs in: "worker", "process", or "driver".
-    """
-
-    __slots__ = (
-        "_function",
-        "_lock",
-        "_own_process",
-        "_packed",
-        "_supervisor",
-        "directory",
-        "experiment_id",
-        "files",
-        "isolation",
-        "local_logdir",
-        "needs_metric",
-        "optimization_key",
-        "project",
-        "resumed",
-        "scratch",
-        "seed",
-        "sync_interval",
-        "texts",
-        "trial_timeout",
-    )
-
-    def __init__(
-        self,
-        *,
-        function: bytes,
-        project: Project,
-        experiment_id: str,
-        optimization_key: str | None,
-        needs_metric: bool,
-        local_logdir: bool,
-        directory: str,
-        trial_timeout: float | None = None,
-        scratch: str | None = None,
-        resumed: bool = False,
-        sync_interval: float = SYNC_SECONDS,
-        texts: frozenset[str] = frozenset(),
-        seed: int | None = None,
-        files: FileRules = FileRules(),  # noqa: B008 - it is frozen
-        isolation: str = ISOLATIONS[0],
-    ) -> None:
-        self._packed = function
-        self._function: Callable[..., Any] | None = None
-        self._own_process = False
-        self._lock = threading.Lock()
-        self._supervisor: Any = None
-        self.project = project
-        self.experiment_id = experiment_id
-        self.optimization_key = optimization_key
-        self.needs_metric = needs_metric
-        self.local_logdir = local_logdir
-        self.trial_timeout = trial_timeout
-        self.directory = directory
-        self.scratch = scratch
-        self.resumed = resumed
-        self.sync_interval = sync_interval
-        self.texts = texts
-        self.seed = seed
-        self.files = files
-        self.isolation = isolation
-
-    def __getstate__(self) -> dict[str, Any]:
-        own = ("_function", "_lock", "_supervisor")
-        return {name: getattr(self, name) for name in self.__slots__ if name not in own}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-        self._function = None
-        self._lock = threading.Lock()
-        self._supervisor = None
-
-    @property
-    def function(self) -> Callable[..., Any]:
-        """The training function; unpacked once per process."""
-        if self._function is None:
-            self._function = unpacked(self._packed, own_process=self._own_process)
-        return self._function
-
-    def supervisor(self, make: Callable[[], T]) -> T:
-        """What looks after the job's processes on this worker; the job closes it.
-
-        Args:
-            make: Makes it, when it is first asked for.
-        """
-        with self._lock:
-            if self._supervisor is None:
-                self._supervisor = make()
-            return cast("T", self._supervisor)
-
-    def close(self) -> None:
-        """End what looks after the job's processes: no trial of it will come any more."""
-        with self._lock:
-            supervisor, self._supervisor = self._supervisor, None
-        if supervisor is not None:
-            supervisor.close()
-
-    def live_in_this_process(self, home: Path) -> None:
-        """Let this process, which exists for the job, stand in for the user's script.
-
-        Args:
-            home: A directory that lives as long as the process.
-        """
-        self._own_process = True
-        live_in_this_process(self._packed, home)
-
-    def trial_seed(self, number: int) -> int:
-        """The seed of a trial: the same in every attempt, another one in every other trial.
-
-        Args:
-            number: The trial's number.
-
-        Returns:
-            32 bits.
-        """
-        root = self.experiment_id if self.seed is None else self.seed
-        digest = hashlib.sha256(f"{root}/{number}".encode()).digest()
-        return int.from_bytes(digest[:4], "big")
-
-    @property
-    def paths(self) -> ExperimentPaths:
-        """The experiment's paths."""
-        return ExperimentPaths(self.experiment_id)
-
-    @property
-    def is_staged(self) -> bool:
-        """Whether trials write to a local directory first, and not to their own."""
-        return self.project.local_root is None or self.local_logdir
-
-    def call_instead(self, function: Callable[..., Any], *, for_outputs: bool) -> None:
-        """Call another function from now on, in this process.
-
-        Args:
-            function: What is called.
-            for_outputs: Whether its outputs are the trial's; else nothing is asked of them.
-        """
-        self._function = function
-        if not for_outputs:
-            self.needs_metric = False
-            self.optimization_key = None
 
 
 def _nothing() -> None:
@@ -242,19 +61,18 @@ class Place:
 
     Args:
         worker: Address of the Dask worker, or "".
-        alone: Whether the process runs one trial at a time, and is not the driver's: only then
-            are its descriptors, its working directory and what it takes of the machine the
-            trial's.
-        in_driver: Whether the process is the driver's and runs one trial at a time, in its main
-            thread: descriptors stay the driver's, what the trial prints is shown as well, and what
-            stops the driver stops the experiment.
+        alone: Whether the process runs one trial at a time and is not the driver. Only then do
+            its file descriptors and its use of the machine belong to the trial alone.
+        in_driver: Whether the process is the driver and runs one trial at a time, in its main
+            thread. The driver keeps its file descriptors, the trial's output is also shown, and
+            what stops the driver stops the experiment.
         memory_limit: Bytes beyond which Dask ends the process, or None.
-        scratch: Directory for its working directory, which whoever started the process removes;
+        scratch: Parent of the trial's working directory; whoever started the process removes it.
             None for the job's.
-        note: What the trial's log should say besides, or "".
-        values: Makes the hyperparameters as the training function gets them; None for the trial's.
-        calling: Called just before the training function is.
-        called: Called when the training function has returned or raised.
+        note: A warning to add to the trial's log and result, or "".
+        values: Makes the hyperparameters to pass to the training function; None for the trial's.
+        calling: Called just before the training function.
+        called: Called after the training function has returned or raised.
     """
 
     worker: str = ""
@@ -274,15 +92,15 @@ class Place:
 
 
 class Files(Protocol):
-    """The files of a trial, as far as the call of its function has to do with them."""
+    """The part of a trial's files that ``evaluate`` uses."""
 
     @property
     def path(self) -> Path:
-        """The local directory for files of the project's own."""
+        """The local directory for this library's own files."""
 
     @property
     def log(self) -> Path:
-        """The local file that takes what the trial prints."""
+        """The local file that receives the trial's output."""
 
     @property
     def logdir(self) -> Path:
@@ -294,13 +112,13 @@ class Files(Protocol):
 
     @property
     def kept(self) -> Path | None:
-        """Where files of the working directory go that are kept; None where none are."""
+        """Directory for the kept files of the working directory; None if none are kept."""
 
     def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:
-        """Copy files that the outputs name; the outputs with paths in place of files."""
+        """Copy the files that the outputs name, and return the outputs with their new paths."""
 
     def sync_also_in(self, seconds: float) -> None:
-        """Bring files once more after so many seconds, since the process may end soon after."""
+        """Upload files once more after so many seconds: the process may end soon after."""
 
 
 def evaluate(
@@ -313,10 +131,14 @@ def evaluate(
         trial: The trial.
         staging: Its files.
         place: Where it runs.
-        sink: Who gets the lines of its log besides the file, or None.
+        sink: Also receives the lines of the trial's log, or None.
 
     Returns:
-        Its result, also where the function failed.
+        The trial's result, also if the function failed.
+
+    Raises:
+        BaseException: Only in the driver: Ctrl-C, a signal that ends the driver, or the
+            debugger's quit.
     """
     started = time.time()
     outputs: dict[str, Any] = {}
@@ -353,13 +175,13 @@ def evaluate(
             stack.enter_context(stacks_on_crash(log))
         if place.is_own:
             working = stack.enter_context(_working_directory(job, place, terms, log))
-        if job.trial_timeout is not None:  # what it says when it is asked to stop may be the last
+        if job.trial_timeout is not None:  # output after the request to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
         try:
             place.calling()
             try:
-                returned = limited(
-                    # Where the function is unpacked, its values can be, too.
+                returned = call_within(
+                    # Inside, since unpacking the values may fail like the function itself.
                     lambda: call(job.function, _values(trial, place), reporter),
                     job.trial_timeout,
                     log,
@@ -373,7 +195,7 @@ def evaluate(
                 returned, key=job.optimization_key, required=job.needs_metric, warn=warn
             )
             outputs = staging.attach(outputs, terms)
-        except BaseException as error:  # sys.exit(), a cancelled coroutine: the function's own end
+        except BaseException as error:  # also sys.exit() and a cancelled coroutine
             _raise_for_driver(error, place)
             failure = _failure(error, job.project)
             log.note(failure.traceback, level=logging.ERROR)
@@ -406,7 +228,7 @@ def _values(trial: Trial, place: Place) -> Mapping[str, Any]:
 def _working_directory(
     job: Job, place: Place, terms: Terms, log: OutputLog
 ) -> Iterator[WorkingDirectory]:
-    """A working directory of the trial's own, for the block; its log has what is not there."""
+    """Give the trial a working directory of its own; the log lists what could not be mirrored."""
     with own_working_directory(job.directory, place.scratch or job.scratch) as working:
         terms.working = working.path
         for line in working.notes:
@@ -415,7 +237,7 @@ def _working_directory(
 
 
 def _leave(files: Files, working: WorkingDirectory | None, terms: Terms, log: OutputLog) -> None:
-    """Keep what is to be kept of the working directory, and list the rest."""
+    """Keep the wanted files of the working directory, and list the rest in the log."""
     if files.kept is None:
         return
     if working is not None:
@@ -425,7 +247,7 @@ def _leave(files: Files, working: WorkingDirectory | None, terms: Terms, log: Ou
 
 
 def _raise_for_driver(error: BaseException, place: Place) -> None:
-    """Raise what ends the experiment: Ctrl-C, a signal that ends the driver, a debugger's quit."""
+    """Raise an error that ends the experiment: Ctrl-C, a signal, or a debugger's quit."""
     if not place.in_driver:
         return
     if isinstance(error, bdb.BdbQuit):
@@ -436,7 +258,7 @@ def _raise_for_driver(error: BaseException, place: Place) -> None:
 
 
 def _failure(error: BaseException, project: Project) -> Failure:
-    """Describe an exception; its traceback begins where the user's code does."""
+    """Describe an exception. Its traceback begins at the user's code."""
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.tb_next
@@ -444,7 +266,7 @@ def _failure(error: BaseException, project: Project) -> Failure:
     try:
         message = str(error)
     except Exception as failed:  # the error's own __str__ is the user's code too
-        message = f"its message cannot be had ({type(failed).__name__})"
+        message = f"its message cannot be read ({type(failed).__name__})"
     hint = hint_for(error, project)
     if hint is not None:
         message, text = f"{message}; {hint}", f"{text}{hint}\n"

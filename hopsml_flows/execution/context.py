@@ -1,9 +1,8 @@
-"""Which trial is running here: what ``tensorboard.logdir()`` and its like look up.
+"""Find the trial that is running here, for ``tensorboard.logdir()`` and similar functions.
 
-The module knows nothing of how trials run. A trial is found through a context variable, and from
-threads that the training function started, which inherit none, through the process: a worker
-process of this project runs one trial at a time. Threads that were there before the trial are not
-its own.
+This module does not know how trials run. It finds the trial through a context variable. Threads
+that the training function started inherit none; for them it uses the process's only running
+trial. Threads that existed before the trial do not belong to it.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ class TrialContext:
         project: The project the experiment belongs to.
         experiment_id: The experiment's identifier.
         trial: The trial.
-        logdir: Local directory for event files and whatever else belongs to the trial.
-        reporter: What the training function reports to.
+        logdir: Local directory for event files and the trial's other files.
+        reporter: Receives the training function's reports.
     """
 
     project: Project
@@ -49,7 +48,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def running_trial(context: TrialContext) -> Iterator[TrialContext]:
-    """Make a trial the current one."""
+    """Make a trial the current one, for the block."""
     token = _current.set(context)
     entry = (context, {*threading.enumerate()} - {threading.current_thread()})
     with _lock:
@@ -66,7 +65,7 @@ def current_trial(caller: str | None = None) -> TrialContext:
     """The trial that the calling code belongs to.
 
     Args:
-        caller: Name of the public function that asks, for the error.
+        caller: Name of the calling public function, for the error message.
 
     Raises:
         NotInTrialError: No trial is running here.

@@ -1,4 +1,4 @@
-"""What a process that native code ends leaves in its trial's log: the stacks of its threads."""
+"""Write the stacks of all threads to a trial's log when native code crashes the process."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["stacks_on_crash"]
 
 @contextmanager
 def stacks_on_crash(log: OutputLog) -> Iterator[None]:
-    """Write Python's stacks to a log where the process is ended by a fault, while the block runs.
+    """Write Python's stacks to a log if the process crashes during the block.
 
-    It is Python's ``faulthandler``, which training code may use for itself: what it enables counts
-    until its trial is over.
+    This uses Python's ``faulthandler``. If training code enables it differently, that holds until
+    the trial is over.
 
     Args:
-        log: The trial's log, which is open for longer.
+        log: The trial's log; it must stay open longer than the block.
     """
-    was_enabled = faulthandler.is_enabled()  # by PYTHONFAULTHANDLER, say
+    was_enabled = faulthandler.is_enabled()  # for example by PYTHONFAULTHANDLER
     faulthandler.enable(file=log.descriptor, all_threads=True)
     try:
         yield

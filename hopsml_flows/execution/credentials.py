@@ -1,8 +1,8 @@
-"""Temporary credentials on their way from the driver to the processes that train.
+"""Pass temporary credentials from the driver to the training processes.
 
-The driver publishes them (``credentials_provider.assume_role``). Every trial takes them along, and
-what renews them sends them to the workers, which pass them on to the processes that train. They
-travel as environment variables, since that is where AWS' libraries look.
+The driver publishes them (``credentials_provider.assume_role``). Every trial carries the current
+ones, and renewed ones are sent to the workers, which pass them on to their training processes.
+They are set as environment variables, since AWS' libraries look there.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """Credentials for a time.
+    """Temporary credentials.
 
     Args:
-        variables: Environment variables that hold them.
+        variables: Environment variables, name to value.
         since: When the driver got them, in seconds since 1970.
         until: When they expire.
     """
@@ -48,7 +48,7 @@ class Lent:
 
     @property
     def are_set(self) -> bool:
-        """Whether this process still has them in its environment."""
+        """Whether this process's environment still holds exactly these credentials."""
         return all(os.environ.get(name) == value for name, value in self.variables.items())
 
 
@@ -60,7 +60,7 @@ _listeners: list[Callable[[Lent], None]] = []
 
 
 def publish(lent: Lent) -> None:
-    """Use credentials from now on, in this process and in the trials that it starts.
+    """Use credentials from now on, in this process and in the trials it starts.
 
     Args:
         lent: The credentials.
@@ -75,17 +75,18 @@ def publish(lent: Lent) -> None:
 
 
 def published() -> Lent | None:
-    """The credentials that trials should have; None where a program has set others meanwhile."""
+    """The credentials for trials; None if there are none, or the program has set others since."""
     lent = _published
     return lent if lent is not None and lent.are_set else None
 
 
 @contextmanager
 def listening(tell: Callable[[Lent], None]) -> Iterator[None]:
-    """Hear of published credentials, for the block.
+    """Call a function with published credentials, for the block.
 
     Args:
-        tell: Gets them, in the thread that publishes them; those there are now at once.
+        tell: Called at once with the current credentials, if any, and later in the thread that
+            publishes new ones.
     """
     with _lock:
         _listeners.append(tell)
@@ -99,10 +100,10 @@ def listening(tell: Callable[[Lent], None]) -> Iterator[None]:
 
 
 def receive(lent: Lent | None) -> None:
-    """Take credentials that the driver sent, unless newer ones are here.
+    """Set credentials that the driver sent, unless this process already has newer ones.
 
     Args:
-        lent: The credentials; None for nothing.
+        lent: The credentials; None does nothing.
     """
     global _received
     if lent is None:
@@ -117,7 +118,7 @@ def receive(lent: Lent | None) -> None:
 
 
 def take_back() -> None:
-    """Forget what the driver sent, and set the variables as they were before it came."""
+    """Forget the received credentials, and restore the variables as they were before."""
     global _received
     with _lock:
         if _received is not None and _received.are_set:
@@ -131,18 +132,18 @@ def take_back() -> None:
 
 
 def received() -> Lent | None:
-    """The newest credentials that the driver sent to this process."""
+    """The newest credentials that the driver sent to this process, or None."""
     return _received
 
 
 def apply_received() -> None:
-    """Set the newest credentials that came: what is put back after a trial may be older."""
+    """Set the newest received credentials again: restoring variables may have put back old ones."""
     if _received is not None:
         os.environ.update(_received.variables)
 
 
 def encoded(lent: Lent) -> bytes:
-    """Credentials as a message that is no pickle.
+    """Encode credentials as a message that cannot be mistaken for a pickle.
 
     Args:
         lent: The credentials.
@@ -153,12 +154,12 @@ def encoded(lent: Lent) -> bytes:
 
 
 def decoded(message: bytes) -> Lent | None:
-    """Credentials of a message; None where it is another one.
+    """Decode the credentials in a message; None if it holds something else.
 
     Args:
-        message: What a process got.
+        message: A message that a process received.
     """
-    if not message.startswith(b"{"):  # pickles begin otherwise
+    if not message.startswith(b"{"):  # a pickle begins with another byte
         return None
     found: dict[str, Any] = json.loads(message)
     return Lent(found["variables"], *found["times"])

@@ -1,4 +1,4 @@
-"""The working directory of this process, which may have been removed."""
+"""The current directory of this process, which may have been removed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["here", "standing_directory"]
 
 
 def here() -> str | None:
-    """The working directory, or None where it was removed."""
+    """The current directory, or None if it was removed."""
     try:
         return os.getcwd()
     except OSError:
@@ -16,8 +16,8 @@ def here() -> str | None:
 
 
 def standing_directory() -> str:
-    """Where a child process can start: the working directory, or the root where it was removed.
+    """A directory for a child process to start in: the current one, or the root if it is gone.
 
-    Python, Prefect and TensorBoard end with an error in a directory that was removed.
+    Python, Prefect and TensorBoard exit with an error in a directory that was removed.
     """
     return here() or os.sep

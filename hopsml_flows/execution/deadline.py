@@ -1,9 +1,9 @@
-"""Stopping a trial that runs too long, also one that does not listen.
+"""Stop a trial that exceeds its time limit.
 
-First the training function is asked: an exception is raised inside it. Code that never returns to
-Python (a sleep in C, a kernel that hangs), or that swallows the exception, is not reached by that.
-Then every thread's stack is written to the trial's log, by a thread that needs no interpreter lock,
-and the worker that supervises the process ends it.
+First an exception inside the training function asks it to stop. That fails if the code never
+returns to Python (a sleep in C, a kernel that hangs) or swallows the exception. Then a thread that
+needs no interpreter lock writes every thread's stack to the trial's log, and the worker that
+supervises the process ends it.
 """
 
 from __future__ import annotations
@@ -18,29 +18,31 @@ from typing import TypeVar
 from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.output.streams import OutputLog
 
-__all__ = ["ASKED", "GRACE_SECONDS", "limited"]
+__all__ = ["ASKED", "GRACE_SECONDS", "call_within"]
 
 GRACE_SECONDS = 5.0
-"""Time between asking and ending the process."""
+"""Time between the request to stop and the end of the process."""
 
 ASKED = "asked to stop"
-"""Part of the log line about asking."""
+"""Part of the log line about the request to stop."""
 
 T = TypeVar("T")
 
 
 class _Asked(BaseException):
-    """Raised inside the training function; no Exception, so that ``except Exception`` passes it."""
+    """Asks the training function to stop. ``except Exception`` does not catch it."""
 
 
-def limited(function: Callable[[], T], seconds: float | None, log: OutputLog, *, alone: bool) -> T:
+def call_within(
+    function: Callable[[], T], seconds: float | None, log: OutputLog, *, alone: bool
+) -> T:
     """Call a function, and stop it when its time is up.
 
     Args:
-        function: What to call.
+        function: The function.
         seconds: The limit; None for none.
         log: The trial's log.
-        alone: Whether the process runs only this trial, so that all its stacks are the trial's.
+        alone: Whether the process runs only this trial. Only then are its stacks written.
 
     Returns:
         What the function returned in time.
@@ -60,14 +62,14 @@ def limited(function: Callable[[], T], seconds: float | None, log: OutputLog, *,
             returned = function()
         finally:
             watch.stop()
-        for _ in range(3):  # a request made just before the end arrives here, not further on
+        for _ in range(3):  # let a request that was made just before the end arrive here
             pass
     except _Asked as asked:
-        # The traceback shows where the function was.
+        # Keep the traceback: it shows where the function was.
         raise TrialTimeoutError(message).with_traceback(asked.__traceback__) from None
     finally:
-        # Outside of all that the request may interrupt: left armed, it would write to a file that
-        # is another one by then.
+        # Must always run, so it stands where the request cannot interrupt it. A forgotten timer
+        # would later write to whichever file then has the log's descriptor.
         if alone:
             faulthandler.cancel_dump_traceback_later()
     if watch.asked:
@@ -76,7 +78,7 @@ def limited(function: Callable[[], T], seconds: float | None, log: OutputLog, *,
 
 
 class _Watch:
-    """Asks the thread that made it to stop, once, unless it is stopped before."""
+    """Asks the thread that created it to stop, once, unless ``stop`` is called first."""
 
     def __init__(self, seconds: float, log: OutputLog) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""Records of TensorBoard's event files, made without TensorFlow. No I/O."""
+"""Make records of TensorBoard's event files without TensorFlow. No I/O."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def beginning(wall_time: float) -> bytes:
 
 
 def restart(wall_time: float) -> bytes:
-    """The record that says that a trial is run, once more where there is one like it already.
+    """The record that says that an attempt begins.
 
-    TensorBoard then drops the points that it has of the earlier attempt.
+    TensorBoard then drops the points of the trial's earlier attempts.
 
     Args:
         wall_time: Seconds since the epoch.
     """
     from tensorboard.compat.proto import event_pb2
 
-    # It drops what is at this step or later: hyperparameters are at step 0, and stay.
+    # TensorBoard drops points from this step on. Hyperparameters are at step 0, so they stay.
     started = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
     return _framed(event_pb2.Event(wall_time=wall_time, step=1, session_log=started))
 
@@ -40,7 +40,7 @@ def record(summary: Any, wall_time: float, step: int = 0) -> bytes:
     """A summary as a record.
 
     Args:
-        summary: A ``Summary`` of TensorBoard's.
+        summary: TensorBoard's ``Summary``.
         wall_time: Seconds since the epoch.
         step: Its step.
     """

@@ -1,8 +1,8 @@
-"""Finding the training function and naming it.
+"""Find the training function and its import string.
 
-A training function is a callable, a Prefect task, or an import string; whichever it is, it has an
-import string (what a Prefect run form stores) and a callable (what runs). This module knows
-nothing of trials or storage, and never imports Prefect: a task is recognised by its shape.
+A training function is given as a callable, a Prefect task, or an import string. Here it gets both
+an import string (which a Prefect run form stores) and a callable (which runs). This module does
+not know trials or storage. It never imports Prefect: it recognises a task by its attributes.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _FORM = "must be 'package.module:name' or 'path/file.py:name'"
 
 
 class TrainingFunction(str):
-    """The import string of a training function that also carries the function itself.
+    """The import string of a training function, together with the function itself.
 
-    Being a string, it is what Prefect stores as the flow's parameter; carrying the callable, it
-    also works for functions that no import string leads to (notebooks, closures, lambdas).
+    As a string, it can be stored by Prefect as the flow's parameter. As it carries the callable, it
+    also works for functions that cannot be imported (notebooks, closures, lambdas).
 
     Args:
         train: A callable, a Prefect task, an import string, or a ``TrainingFunction``.
 
     Raises:
         InvalidFunctionError: It is none of these.
-        FunctionNotFoundError: The import string leads nowhere; the message says which part.
+        FunctionNotFoundError: Nothing has this import string; the message says which part fails.
     """
 
     __slots__ = ("callable",)
@@ -55,22 +55,22 @@ class TrainingFunction(str):
         if isinstance(train, TrainingFunction):
             return train
         if isinstance(train, str):
-            function = _imported(train)
+            function = _import(train)
             text = train
         else:
             function = _function_of(train)
             text = _import_string(function)
-        self = super().__new__(cls, unicode_text(text))  # its file may lie in any directory
+        self = super().__new__(cls, unicode_text(text))  # its path may not be valid UTF-8
         self.callable = function
         return self
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        # Only the name may travel inside Prefect's parameters: the function is packed on its own.
+        # Prefect's parameters carry the name only: the function is packed separately.
         return str, (str(self),)
 
     @property
     def source_file(self) -> Path | None:
-        """File the function was written in, where there is one."""
+        """The function's source file, or None."""
         inner = inspect.unwrap(_innermost(self.callable))
         target = inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner)
         try:
@@ -81,13 +81,13 @@ class TrainingFunction(str):
 
 
 def check_not_loading() -> None:
-    """Refuse to start something while a module is being loaded for its training function.
+    """Refuse to start an experiment while a module is being loaded for its training function.
 
-    Programs of HopsML call a verb at their top level; loaded for the function in it, such a one
-    would start its experiment again.
+    HopsML programs call a verb at their top level. Loading such a program for its training
+    function would start its experiment again.
 
     Raises:
-        FunctionNotFoundError: One is being loaded.
+        FunctionNotFoundError: A module is being loaded.
     """
     if text := _loading.get():
         raise FunctionNotFoundError(
@@ -101,12 +101,12 @@ def check_not_loading() -> None:
 _LOADED_PREFIX = "hopsml_loaded_"
 
 _LOADED = (_LOADED_PREFIX, "__prefect_loader_")
-"""Prefixes of modules that were loaded from a file, here or by Prefect for a deployment's flow:
-other processes cannot import them by name."""
+"""Prefixes of the names of modules loaded from a file, here or by Prefect for a deployment's flow.
+Other processes cannot import these by name."""
 
 
 def is_loaded_from_file(module: str) -> bool:
-    """Whether a module's name says that it was loaded from a path: no process can import it.
+    """Whether a module's name says that it was loaded from a path: it cannot be imported by name.
 
     Args:
         module: The module's name.
@@ -137,7 +137,7 @@ def _function_of(train: Any) -> Callable[..., Any]:
     return cast("Callable[..., Any]", train)
 
 
-def _imported(text: str) -> Callable[..., Any]:
+def _import(text: str) -> Callable[..., Any]:
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
         raise FunctionNotFoundError("train", text, _FORM)
@@ -146,7 +146,7 @@ def _imported(text: str) -> Callable[..., Any]:
             "train", text, _FORM + ", and name a function at the top level of its module"
         )
     with _loading_for(text):
-        module = _loaded_file(text, place) if place.endswith(".py") else _module(text, place)
+        module = _load_file(text, place) if place.endswith(".py") else _import_module(text, place)
     found: Any = module
     for part in name.split("."):
         try:
@@ -154,10 +154,8 @@ def _imported(text: str) -> Callable[..., Any]:
         except AttributeError:
             hint = ""
             if place == "__main__":
-                hint = (
-                    ": it was defined in a notebook or at a prompt, which other processes cannot "
-                )
-                hint += "import; put it into a file, and name it 'path/file.py:name'"
+                hint = ": other processes cannot import what a notebook or a prompt defines. "
+                hint += "Put it into a file, and name it 'path/file.py:name'"
             raise FunctionNotFoundError(
                 "train", text, because=f"there is no {part!r} in {place!r}{hint}"
             ) from None
@@ -167,9 +165,9 @@ def _imported(text: str) -> Callable[..., Any]:
         raise FunctionNotFoundError("train", text, because=f"{name!r} is no function") from None
 
 
-def _module(text: str, name: str) -> ModuleType:
-    # A script's directory is on the path, a notebook's, a console command's or a deployment's is
-    # not always. It stays there, for the worker processes, which get this process's path.
+def _import_module(text: str, name: str) -> ModuleType:
+    # The current directory may not be on the path of a notebook, console command or deployment.
+    # If the module lies in it, it stays there: worker processes get this process's path.
     here = os.getcwd()
     added = here not in sys.path
     if added:
@@ -187,7 +185,7 @@ def _module(text: str, name: str) -> ModuleType:
         raise FunctionNotFoundError("train", text, because=problem) from error
     except FunctionNotFoundError:
         raise
-    except (Exception, SystemExit) as error:  # a script that parses its arguments exits
+    except (Exception, SystemExit) as error:  # a script that parses its arguments may exit
         raise FunctionNotFoundError(
             "train", text, because=f"importing {name!r} raised {type(error).__name__}: {error}"
         ) from error
@@ -202,7 +200,7 @@ def _lies_in(directory: str, module: ModuleType | None) -> bool:
     return file is not None and Path(file).is_relative_to(directory)
 
 
-def _loaded_file(text: str, place: str) -> ModuleType:
+def _load_file(text: str, place: str) -> ModuleType:
     path = Path(place).expanduser().absolute()
     if not path.is_file():
         raise FunctionNotFoundError(
@@ -215,7 +213,7 @@ def _loaded_file(text: str, place: str) -> ModuleType:
         raise FunctionNotFoundError("train", text, because=f"{place!r} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    # As when the file is run: it may import its neighbours.
+    # As when the file is run, it may import modules beside it.
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     try:
@@ -240,7 +238,7 @@ def _import_string(function: Callable[..., Any]) -> str:
     if file and (module == "__main__" or module.startswith(_LOADED)):
         try:
             place = str(Path(file).absolute().relative_to(Path.cwd()))
-        except (ValueError, FileNotFoundError):  # elsewhere, or the working directory was removed
+        except (ValueError, FileNotFoundError):  # elsewhere, or the current directory was removed
             place = file
         return f"{place}:{name}"
     return f"{module}:{name}"

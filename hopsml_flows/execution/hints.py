@@ -1,4 +1,4 @@
-"""Advice for errors of libraries that do not know where a project lies."""
+"""Advice on errors of libraries that cannot read a project's storage."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from hopsml_flows.storage import Project
 
 __all__ = ["hint_for"]
 
-# TensorFlow's words; tests/integration/test_reading_data.py notices if they change.
+# TensorFlow's message; tests/integration/test_reading_data.py fails if it changes.
 _NO_SCHEME = re.compile(r"File system scheme '([^']+)' not implemented(?: \(file: '([^']*)'\))?")
 
 
 def hint_for(error: BaseException, project: Project) -> str | None:
-    """What to do about an error, where that is known.
+    """Advice on an error and its causes, where this module knows some.
 
     Args:
-        error: What a training function raised.
+        error: The error that a training function raised.
         project: Its project.
 
     Returns:
-        A sentence without a full stop, or None.
+        A sentence without its full stop, or None.
     """
     cause: BaseException | None = error
     seen: set[int] = set()

@@ -1,12 +1,12 @@
-"""Stand-ins for the driver's modules in a process that trains: its ``__main__`` above all.
+"""Stand-ins for the driver's modules in a training process, above all for its ``__main__``.
 
-Pickle finds a class by its module and name. A script's classes are in ``__main__``. Training code
-pickles them where it uses multiprocessing, ``torch.save`` or joblib; so the process that trains
+Pickle finds a class by its module and name, and a script's classes are in ``__main__``. Training
+code pickles them when it uses multiprocessing, ``torch.save`` or joblib. So the training process
 needs a ``__main__`` with the script's names and its file.
 
-Processes that training code starts by "spawn" or "forkserver" would run the script once more, and
-with it the experiment. They run :mod:`hopsml_flows.execution.process.spawned_main` instead, which
-makes the same names again from the packed function.
+Processes that training code starts by "spawn" or "forkserver" would run the script again, and with
+it the experiment. They run :mod:`hopsml_flows.execution.process.spawned_main` instead, which
+rebuilds the same names from the packed function.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 __all__ = ["PAYLOAD_VARIABLE", "install", "install_main"]
 
 PAYLOAD_VARIABLE = "HOPSML_TRAINING_FUNCTION"
-"""Environment variable that names the file of the packed function, for spawned processes."""
+"""Environment variable that tells spawned processes the path of the packed function."""
 
 _SPAWNED = "hopsml_flows.execution.process.spawned_main"
 
@@ -33,13 +33,13 @@ def install_main(
     lazy: Mapping[str, Callable[[], Any]],
     imports: Mapping[str, str],
 ) -> None:
-    """Make this process's ``__main__`` a module that has the script's names.
+    """Replace this process's ``__main__`` by a module that has the script's names.
 
     Args:
-        members: Names and objects.
+        members: Name to object.
         file: The script's file on the driver's machine, or None.
-        lazy: Names and what makes their objects, when they are asked for.
-        imports: Names of modules, which are imported when they are asked for.
+        lazy: Name to a function that makes its object on first access.
+        imports: Name to the module that is imported on first access.
     """
 
     def missing(name: str) -> Any:
@@ -57,22 +57,24 @@ def install_main(
     vars(module)["__getattr__"] = missing
     if file is not None:
         module.__file__ = file
-    # Where it has a name, multiprocessing has a spawned process import that, and not the script.
+    # With a spec, multiprocessing makes a spawned process import that name instead of the script.
     module.__spec__ = ModuleSpec(_SPAWNED, None)
     sys.modules["__main__"] = module
 
 
 def install(name: str, members: Mapping[str, Any], file: str | None) -> None:
-    """Make a module with the objects that travelled by value; all else it has is looked up.
+    """Make a module of objects that travelled by value, unless one of that name is loaded.
+
+    The first access to any other name executes the real module, if this machine has it.
 
     Args:
         name: The module's name.
-        members: Names and objects.
+        members: Name to object.
         file: Its file on the driver's machine, or None.
     """
     if name in sys.modules:
         return
-    spec = _found(name)
+    spec = _find_spec(name)
 
     def missing(attribute: str) -> Any:
         if spec is None or spec.loader is None:
@@ -93,8 +95,8 @@ def install(name: str, members: Mapping[str, Any], file: str | None) -> None:
     sys.modules[name] = module
 
 
-def _found(name: str) -> ModuleSpec | None:
+def _find_spec(name: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # its package is not here
+    except (ImportError, ValueError):  # its package is missing here
         return None

@@ -1,11 +1,11 @@
-"""Packing a training function for the processes that call it, and unpacking it there.
+"""Pack a training function for the processes that call it, and unpack it there.
 
-What is defined in a script, a notebook or a file loaded by path travels by value. With it travel
-its source, and the names that surround it in its module: a process that unpacks it for a trial can
-show the source in tracebacks, and pickle and unpickle the script's own classes.
+Code of a script, a notebook or a file loaded by path travels by value, together with its source
+and with other names of its script. So the training process can show the source in
+tracebacks, and pickle and unpickle the script's own classes.
 
-Code objects are packed here rather than by cloudpickle, which drops their file name from its
-version 3.1.3 on; without the name no tool finds the source.
+Code objects are packed here rather than by cloudpickle: from version 3.1.3 on it drops their file
+name, without which no tool finds the source.
 """
 
 from __future__ import annotations
@@ -39,23 +39,24 @@ if TYPE_CHECKING:
 __all__ = ["Payload", "live_in_this_process", "packed", "packed_values", "unpacked"]
 
 LARGEST_EXTRA = 1 << 20
-"""Bytes that a name of the script may take which the function itself does not use."""
+"""Limit in bytes for each of the script's objects that the function itself does not use, and for
+the source of each of the user's modules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A training function and what surrounds it.
+    """A packed training function with its surroundings.
 
     Args:
-        python: Version of the Python that packed it; bytecode fits no other one.
-        stream: Pickle of the function, then of the objects that went by value: module to name to
+        python: Version of Python that packed it; no other version can run its bytecode.
+        stream: Pickle of the function, then of the objects packed by value: module to name to
             object.
-        sources: File name to source, of all code that went by value.
-        files: Module to file, of the modules that code went by value from.
-        extras: Further names of the script, each pickled by itself.
-        imports: Names that the script gave to modules.
+        sources: File name to source, for all code packed by value.
+        files: Module to file, for the modules with objects packed by value.
+        extras: Further names of the script, each object pickled separately.
+        imports: Name in the script to the name of the module it stands for.
         arguments: The driver's ``sys.argv``.
-        modules: The user's modules that the driver has loaded, where workers may lack them.
+        modules: The user's modules loaded in the driver, if workers may lack them.
     """
 
     python: tuple[int, int]
@@ -72,8 +73,8 @@ def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
     """Pack a function for the workers.
 
     Functions of ``__main__``, notebooks, closures and files loaded by path always travel by
-    value. Functions of importable modules travel by name where workers share this machine's
-    modules, and by value, with the user's other modules, where they may not.
+    value. Functions of importable modules travel by name if workers have the driver's modules.
+    Otherwise they travel by value, with the user's other modules.
 
     Args:
         function: The callable.
@@ -113,12 +114,12 @@ def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
 
 
 def live_in_this_process(data: bytes, directory: Path | None = None) -> None:
-    """Let this process, which exists for a packed function, be like the driver's.
+    """Give this process, which only runs a packed function, the driver's arguments and modules.
 
     Args:
         data: The packed function.
-        directory: A directory that lives as long as the process, for what processes need that
-            training code spawns; None in one of these.
+        directory: A directory that lives as long as the process. The packed function is stored in
+            it for processes that training code spawns; None in a spawned process.
     """
     payload: Payload = pickle.loads(data)
     sys.argv[:] = payload.arguments
@@ -131,7 +132,7 @@ def live_in_this_process(data: bytes, directory: Path | None = None) -> None:
 
 
 def packed_values(values: Mapping[str, Any], *, by_value: bool) -> bytes:
-    """Pack a trial's hyperparameters; where the function is unpacked, they fit its classes.
+    """Pack a trial's hyperparameters; unpack them in a process that has unpacked the function.
 
     Args:
         values: Name to value.
@@ -151,15 +152,15 @@ def _is_plain(value: Any) -> bool:
 
 
 def unpacked(data: bytes, *, own_process: bool = False) -> Callable[..., Any]:
-    """The function out of :func:`packed`; only ever called with this run's own bytes.
+    """Unpack a function that :func:`packed` made. Pass bytes of this run only: it is a pickle.
 
     Args:
         data: The packed function.
-        own_process: Whether this process exists for the function: its ``__main__`` then stands in
-            for the script's.
+        own_process: Whether this process only runs the function. Its ``__main__`` is then replaced
+            by a stand-in for the script's.
 
     Raises:
-        RuntimeError: Another version of Python packed it.
+        RuntimeError: Another version of Python packed the function.
     """
     payload: Payload = pickle.loads(data)
     if payload.python != sys.version_info[:2]:
@@ -186,7 +187,7 @@ def unpacked(data: bytes, *, own_process: bool = False) -> Callable[..., Any]:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
-    """Pickles as cloudpickle does, keeps file names, and remembers what went by value."""
+    """Cloudpickle's pickler, but keeps file names, and remembers what was packed by value."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)
@@ -203,7 +204,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         return reduced
 
     def names(self) -> dict[str, dict[str, Any]]:
-        """The functions and classes that went by value, by module and name."""
+        """The functions and classes packed by value, by module and name."""
         found: dict[str, dict[str, Any]] = {}
         for member in self._members.values():
             module, name = _module_of(member), str(getattr(member, "__qualname__", ""))
@@ -212,13 +213,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         return found
 
     def sources(self) -> dict[str, str]:
-        """The sources of the code that went by value, as far as there are any."""
+        """File name to source, for the code packed by value whose source was found."""
         found = {file: "".join(linecache.getlines(file)) for file in self._files}
         return {file: source for file, source in found.items() if source}
 
 
 def _users_modules() -> dict[str, SourceModule]:
-    """The sources of the user's modules; a function may import them when it is called."""
+    """The sources of the user's modules: the function may import them when it is called."""
     found = {}
     for name, module in list(sys.modules.items()):
         if module is not None and _is_users(name, module):
@@ -239,13 +240,14 @@ def _module_of(member: Any) -> ModuleType | None:
 
 
 def _extras(known: Mapping[str, Any]) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Names of the script that the function itself does not use: training code may, by name.
+    """Collect names of the script that the function does not use, but training code may look up.
 
     Args:
-        known: Those that it uses.
+        known: The names that the function uses.
 
     Returns:
-        Its other functions, classes and small constants, pickled; and its names of modules.
+        The script's other functions, classes and small constants, pickled; and its names for
+        modules.
     """
     extras: dict[str, bytes] = {}
     imports: dict[str, str] = {}
@@ -257,7 +259,7 @@ def _extras(known: Mapping[str, Any]) -> tuple[dict[str, bytes], dict[str, str]]
         elif isinstance(value, _CONSTANTS) or (
             isinstance(value, (type, FunctionType)) and value.__module__ == "__main__"
         ):
-            # What cannot be pickled is not missed here: the function goes without it.
+            # The function does not need these: leave out what cannot be pickled or is too large.
             with suppress(Exception):
                 file = _Bounded()
                 _Pickler(file).dump(value)
@@ -272,7 +274,7 @@ _registering = threading.RLock()
 
 
 class _Bounded(io.BytesIO):
-    """A file that refuses to become large."""
+    """A file in memory that raises ``BufferError`` beyond ``LARGEST_EXTRA`` bytes."""
 
     def write(self, data: Any) -> int:
         if self.tell() + memoryview(data).nbytes > LARGEST_EXTRA:
@@ -282,12 +284,12 @@ class _Bounded(io.BytesIO):
 
 @contextmanager
 def _by_value(*, users_modules: bool) -> Iterator[None]:
-    """Let cloudpickle take modules by value that the workers may lack.
+    """Let cloudpickle pack by value the modules that the workers may lack.
 
-    One thread at a time: another experiment's modules would be taken for the user's.
+    One thread at a time, since it would take another experiment's registrations for the user's.
     """
     with _registering:
-        # Those that the user registered stay registered; aliases of a module are left out.
+        # What the user registered stays registered. Aliases of a module are left out.
         registered = cloudpickle.list_registry_pickle_by_value()
         modules = [
             module
@@ -313,7 +315,7 @@ _INSTALLED = tuple(
 
 
 def _is_users(name: str, module: ModuleType) -> bool:
-    """Whether a module is neither the standard library's, nor installed, nor the project's."""
+    """Whether a module is the user's: not installed, nor part of Python or of this library."""
     file = getattr(module, "__file__", None)
     if not file or name.partition(".")[0] in ("hopsml_flows", "hopsml_tasks", "__main__"):
         return False
@@ -323,5 +325,5 @@ def _is_users(name: str, module: ModuleType) -> bool:
 
 @cache
 def _real_directory(path: str) -> str:
-    """A directory without symbolic links; there are thousands of modules in few of them."""
+    """A directory's path without symbolic links; cached, since many modules share a directory."""
     return os.path.realpath(path)

@@ -1,6 +1,6 @@
-"""What a training function reports while its trial runs, and where that goes.
+"""Pass on what a training function reports while its trial runs.
 
-It knows nothing of who listens: a metric goes to the trial's scalars, a line to its log.
+A metric goes to the trial's scalars, a line to its log. This module does not know who reads them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["Reporter"]
 
 
 class Reporter:
-    """Reports of one trial; may be used from several threads.
+    """Reports of one trial. May be used from several threads.
 
     Args:
-        scalars: Where curves go.
-        log: Where lines go.
+        scalars: Receives the points of curves.
+        log: Receives the lines.
         key: The experiment's optimization key, or None.
     """
 
@@ -38,21 +38,21 @@ class Reporter:
 
     @property
     def step(self) -> int | None:
-        """The last step that was reported, or None."""
+        """The last reported step, or None."""
         return None if self._reports.last is None else self._reports.last.step
 
     def broadcast(self, metric: object, step: object = None) -> None:
-        """Report the metric that the experiment optimizes, as it is now.
+        """Report the current value of the metric that the experiment optimizes.
 
         TensorBoard shows it as a curve of the trial, and in the HPARAMS tab.
 
         Args:
             metric: A number, a NumPy scalar, or a tensor of one element; may be NaN.
-            step: A whole number from 0, such as the epoch: the previous one or more. None for the
-                previous one plus 1.
+            step: A whole number from 0, such as the epoch; not below the previous step. None for
+                the previous step plus 1.
 
         Raises:
-            InvalidReportError: One of them is something else.
+            InvalidReportError: The metric or the step is invalid.
             NotInTrialError: The trial is over.
         """
         self._check_running()
@@ -61,7 +61,7 @@ class Reporter:
             self._scalars.write(output_tag(self._key), report.metric, report.step)
 
     def scalar(self, name: str, value: float, step: int) -> None:
-        """Add a point to another curve of the trial in TensorBoard; it is no metric.
+        """Add a point to another curve of the trial in TensorBoard. It is not the metric.
 
         Args:
             name: The curve's name.
@@ -74,7 +74,7 @@ class Reporter:
         """Write a line to the trial's ``output.log``.
 
         Args:
-            msg: The text, or anything that has one.
+            msg: The text, or an object that is converted with ``str``.
 
         Raises:
             NotInTrialError: The trial is over.
@@ -83,6 +83,6 @@ class Reporter:
         self._log.write("reporter", f"{msg}\n")
 
     def _check_running(self) -> None:
-        # A thread that the training function left behind would write after the log was closed.
+        # A thread that outlives the training function may report after the log was closed.
         if self._log.closed:
             raise NotInTrialError("the trial of this reporter is over")

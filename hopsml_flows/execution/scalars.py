@@ -1,8 +1,8 @@
-"""The event file that a running trial's scalars of the project's own go to.
+"""Write a running trial's scalars to an event file.
 
-Reported metrics and samples of the devices share one file beside the event files that the
-training function writes. No TensorFlow is needed. A curve with more points than can be seen is
-thinned: its points are written as they come at first, then so many per second, and always the last.
+Reported metrics and device samples share one file, beside the event files that the training
+function writes. TensorFlow is not needed. Long curves are thinned: all of the first points are
+written, later only some per second, and always the last one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from hopsml_flows.trials import Rate
 __all__ = ["Scalars"]
 
 BURST = 1000
-"""Points of a curve that are all written; TensorBoard's sliders end there too."""
+"""Points of a curve that are written before it is thinned; TensorBoard's sliders end there too."""
 
 PER_SECOND = 10
-"""Points a second of a curve beyond these, of those that come faster."""
+"""Points per second that are written of a curve that is thinned."""
 
 HELD_SECONDS = 1.0
-"""The last point is written after so long at the latest."""
+"""Longest time for which the last point is held back."""
 
 _logger = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ _Point = tuple[float, float, int]
 class Scalars:
     """Curves of one attempt of one trial.
 
-    May be used from several threads. What is written after the end is lost, silently: a thread
-    may outlive the trial that started it.
+    May be used from several threads. Points written after ``close`` are ignored: a thread may
+    outlive its trial.
 
     Args:
-        path: The event file; made with the first scalar.
+        path: The event file; created with the first scalar.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,14 +56,14 @@ class Scalars:
     def write(self, tag: str, value: float, step: int, wall_time: float | None = None) -> None:
         """Add a point to a curve.
 
-        What is written survives the end of the process by a signal; points of a curve that come
-        faster than they are written are held back, up to a second, and only the last is kept.
+        A written point survives if a signal kills the process. Points that come too fast are held
+        back for up to a second, and only the last of them is written.
 
         Args:
             tag: The curve's name.
             value: The number; kept in single precision, and may be NaN or infinite.
             step: Its step, from 0.
-            wall_time: Seconds since the epoch; now, unless given.
+            wall_time: Seconds since the epoch; None for now.
         """
         point = (float(value), time.time() if wall_time is None else wall_time, step)
         with self._lock:
@@ -82,7 +82,7 @@ class Scalars:
                 self._timer.start()
 
     def close(self) -> None:
-        """Write what is held back, and close the file."""
+        """Write the points held back, and close the file."""
         self._write_held(last=True)
 
     def _write_held(self, *, last: bool = False) -> None:
@@ -102,11 +102,11 @@ class Scalars:
         value, wall_time, step = point
         try:
             if self._file is None:
-                # Nothing lies in a buffer of this process, which may be killed.
+                # Unbuffered: this process may be killed.
                 self._file = self._path.open("ab", buffering=0)
                 self._put(event_records.beginning(wall_time) + event_records.restart(wall_time))
             self._put(event_records.scalar(tag, value, wall_time, step))
-        except OSError as error:  # a disk that is full must not cost the trial its work
+        except OSError as error:  # a full disk must not fail the trial
             self._end()
             _logger.warning(
                 "no more scalars of this trial are written (%s: %s)", type(error).__name__, error
@@ -114,7 +114,7 @@ class Scalars:
 
     def _put(self, data: bytes) -> None:
         assert self._file is not None
-        if self._file.write(data) != len(data):  # where there was room for a part
+        if self._file.write(data) != len(data):  # the disk had room for a part only
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""Fitting hyperparameters to a function's signature, before and at the call. Pure."""
+"""Check hyperparameters against a function's signature, and call it with them. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hopsml_flows.errors import SignatureMismatchError
 __all__ = ["REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
 
 REPORTER = "reporter"
-"""Argument of a training function that is no hyperparameter: it is given the trial's reporter."""
+"""Argument of a training function that receives the trial's reporter; not a hyperparameter."""
 
 _BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -22,15 +22,15 @@ _BY_NAME = (
 
 
 def check_names(function: Callable[..., Any], names: Collection[str], *, argument: str) -> None:
-    """Check that the hyperparameters are what the function takes.
+    """Check that the hyperparameters match the function's arguments.
 
     Args:
         function: The training function; one without a readable signature passes.
         names: The hyperparameters' names.
-        argument: What to call them in the error.
+        argument: The argument that the error names.
 
     Raises:
-        SignatureMismatchError: Some are missing or too many; the message names them.
+        SignatureMismatchError: Some are missing or unknown; the message names them.
     """
     if REPORTER in names:
         raise SignatureMismatchError(
@@ -67,13 +67,13 @@ def check_names(function: Callable[..., Any], names: Collection[str], *, argumen
 
 
 def argument_order(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the function's arguments in the order of its signature."""
+    """The names of the function's arguments, in the order of its signature."""
     parameters = _parameters(function) or {}
     return tuple(name for name, p in parameters.items() if p.kind in _BY_NAME)
 
 
 def argument_defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """Defaults of the function's arguments that have one."""
+    """Argument name to default, for the arguments that have one."""
     parameters = _parameters(function) or {}
     return {
         name: p.default
@@ -83,15 +83,15 @@ def argument_defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: object = None) -> Any:
-    """Call the function with its hyperparameters by name; run it to its end if it is async.
+    """Call the function with its hyperparameters by name; if it is async, run it to its end.
 
     Args:
         function: The training function.
         params: Hyperparameter name to value.
-        reporter: Passed as well, where the function has an argument for it.
+        reporter: Also passed, if the function has an argument of that name.
 
     Returns:
-        What it returned.
+        What the function returned.
     """
     rest = dict(params)
     parameters = _parameters(function) or {}
@@ -107,11 +107,11 @@ def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: obje
         positional.append(value)
     returned = function(*positional, **rest)
     if inspect.isawaitable(returned):
-        return asyncio.run(_awaited(returned))
+        return asyncio.run(_await(returned))
     return returned
 
 
-async def _awaited(value: Any) -> Any:
+async def _await(value: Any) -> Any:
     return await value
 
 

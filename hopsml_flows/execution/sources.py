@@ -1,4 +1,4 @@
-"""Source code of the user's on machines that lack its files: shown in tracebacks, and imported."""
+"""Show and import the user's source code on machines that lack its files."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ __all__ = ["SourceFinder", "SourceModule", "show_source"]
 
 
 def show_source(file: str, source: str) -> None:
-    """Let tracebacks and ``inspect`` find a source that this machine may not have.
+    """Let tracebacks and ``inspect`` find a source that this machine may lack.
 
     Args:
-        file: Name of its file, as code objects have it.
+        file: Name of its file, as in code objects.
         source: The source.
     """
-    # Without a time of modification an entry is never thrown away, whatever lies on disk.
+    # linecache never drops an entry without a modification time, even if the disk differs.
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceModule:
-    """A module of the user's, as its source.
+    """The source of one of the user's modules.
 
     Args:
         file: Its file on the driver's machine.
         source: The source.
-        is_package: Whether it may have modules inside.
+        is_package: Whether it is a package.
     """
 
     file: str
@@ -39,10 +39,10 @@ class SourceModule:
 
 
 class SourceFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Imports the user's modules from their sources, where they cannot be found otherwise.
+    """Imports the user's modules from their sources, if no other finder has them.
 
     Args:
-        modules: Module by name.
+        modules: Module name to source.
     """
 
     def __init__(self, modules: Mapping[str, SourceModule]) -> None:
@@ -54,7 +54,7 @@ class SourceFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         path: Sequence[str] | None,  # noqa: ARG002 - Python's signature
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """Say how to load a module; None for one that is not the user's."""
+        """Return how to load one of the user's modules; None for any other module."""
         found = self._modules.get(fullname)
         if found is None:
             return None
@@ -63,7 +63,7 @@ class SourceFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return spec
 
     def is_package(self, fullname: str) -> bool:
-        """Whether a module may have modules inside."""
+        """Whether a module is a package."""
         return self._modules[fullname].is_package
 
     def get_source(self, fullname: str) -> str:
@@ -71,9 +71,9 @@ class SourceFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return self._modules[fullname].source
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run a module's source, once tracebacks can show it."""
+        """Register a module's source for tracebacks, then execute it."""
         found = self._modules[module.__name__]
         show_source(found.file, found.source)
-        # Without what this module imports from the future.
+        # Do not inherit this module's ``from __future__`` imports.
         code = compile(found.source, found.file, "exec", dont_inherit=True)
         exec(code, vars(module))

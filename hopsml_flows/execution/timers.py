@@ -1,4 +1,4 @@
-"""Timers that a training function left armed: they must not fire in the project's own code."""
+"""Disarm timers that a training function left: they must not fire in this library's code."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["disarm_timers"]
 
 
 def disarm_timers() -> None:
-    """Disarm the process's timers, as ``signal.alarm`` and ``signal.setitimer`` set them."""
+    """Disarm the process's timers that ``signal.alarm`` and ``signal.setitimer`` set."""
     for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
         signal.setitimer(timer, 0)

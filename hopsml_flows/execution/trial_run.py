@@ -1,4 +1,4 @@
-"""A trial on a worker, whole: its files are written, its function called, its result committed."""
+"""Run a whole trial on a worker: write its files, call its function, commit its result."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hopsml_flows.execution.call import Job, Place, evaluate
+from hopsml_flows.execution.call import Place, evaluate
 from hopsml_flows.execution.files.staging import Staging
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult
@@ -16,16 +17,16 @@ from hopsml_flows.values.plain import json_value
 __all__ = ["EventMakers", "run_trial"]
 
 SHOWN_SECONDS = 0.5
-"""A trial on remote storage that is younger is not shown; bringing its files twice costs time."""
+"""A trial on remote storage first appears after so long: short ones upload their files once."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventMakers:
-    """What makes a trial's event files; it comes from outside, since TensorBoard does.
+    """Functions that make a trial's event files. The caller passes them in: they need TensorBoard.
 
     Args:
-        start: Makes the event file of a trial that begins.
-        end: Makes the event file of one that is over.
+        start: Makes the event file for the start of a trial.
+        end: Makes the event file for its end.
     """
 
     start: Callable[[Job, Trial], bytes]
@@ -40,7 +41,7 @@ def run_trial(
     events: EventMakers,
     sink: LineSink | None = None,
 ) -> TrialResult:
-    """Run a trial and bring its files to the project.
+    """Run a trial and upload its files to the project.
 
     Args:
         job: What the experiment's trials share.
@@ -48,10 +49,10 @@ def run_trial(
         staging: Its files; closed at the end.
         place: Where it runs.
         events: Makes its event files.
-        sink: Who gets the lines of its log besides the file, or None.
+        sink: Also receives the lines of the trial's log, or None.
 
     Returns:
-        Its result, also where the function failed.
+        The trial's result, also if the function failed.
     """
     try:
         params = json_value("parameters", trial.params)

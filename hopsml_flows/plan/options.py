@@ -150,7 +150,7 @@ def _tensorboard(_: str, value: Any) -> bool:
 
 
 def _keep_files(_: str, value: Any) -> FileRules:
-    return FileRules.checked(value)
+    return FileRules.from_argument(value)
 
 
 class CommonOptions(TypedDict, total=False):

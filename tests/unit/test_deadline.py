@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hopsml_flows.errors import TrialTimeoutError
-from hopsml_flows.execution.deadline import limited
+from hopsml_flows.execution.deadline import call_within
 from hopsml_flows.execution.output.streams import OutputLog
 from tests.waiting import wait_until
 
@@ -25,13 +25,13 @@ def until_stopped():
 
 
 def test_without_a_limit_or_within_it_the_value_comes_back(log):
-    assert limited(lambda: 5, None, log, alone=False) == 5
-    assert limited(lambda: 5, 60, log, alone=False) == 5
+    assert call_within(lambda: 5, None, log, alone=False) == 5
+    assert call_within(lambda: 5, 60, log, alone=False) == 5
 
 
 def test_a_function_that_listens_is_stopped_and_the_traceback_shows_where(log):
     with pytest.raises(TrialTimeoutError, match=r"stopped after trial_timeout of 0\.1 s") as caught:
-        limited(until_stopped, 0.1, log, alone=False)
+        call_within(until_stopped, 0.1, log, alone=False)
     assert any(entry.name == "until_stopped" for entry in caught.traceback)
 
 
@@ -43,7 +43,7 @@ def test_a_function_that_swallows_the_request_and_returns_has_failed(log):
             return 42
 
     with pytest.raises(TrialTimeoutError, match="the function returned after that"):
-        limited(swallows, 0.1, log, alone=False)
+        call_within(swallows, 0.1, log, alone=False)
 
 
 def test_the_functions_own_error_passes(log):
@@ -51,7 +51,7 @@ def test_the_functions_own_error_passes(log):
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        limited(fails, 60, log, alone=False)
+        call_within(fails, 60, log, alone=False)
 
 
 # Ends around the moment it is asked, many times. What is armed is looked at rather than waited for:
@@ -70,7 +70,7 @@ faulthandler.cancel_dump_traceback_later = lambda: (disarm(), armed.clear())
 log = OutputLog(Path(sys.argv[1]))
 for step in range(40):
     try:
-        deadline.limited(lambda: time.sleep(0.09 + step * 0.0005), 0.1, log, alone=True)
+        deadline.call_within(lambda: time.sleep(0.09 + step * 0.0005), 0.1, log, alone=True)
     except TrialTimeoutError:
         pass
     assert not armed, step
@@ -97,7 +97,7 @@ from hopsml_flows.execution import deadline
 from hopsml_flows.execution.output.streams import OutputLog
 deadline.GRACE_SECONDS = 0.5
 log = OutputLog(Path(sys.argv[1]))
-deadline.limited(lambda: ctypes.PyDLL(None).sleep(1000), 0.1, log, alone=True)
+deadline.call_within(lambda: ctypes.PyDLL(None).sleep(1000), 0.1, log, alone=True)
 """
 
 

@@ -23,15 +23,15 @@ from hopsml_flows.execution.files.sizes import name_text, size_of, size_text
     ],
 )  # fmt: skip
 def test_a_pattern_keeps_files_and_directories_with_all_in_them(pattern, kept, not_kept):
-    rules = FileRules.checked(pattern)
+    rules = FileRules.from_argument(pattern)
     assert [name for name in [*kept, *not_kept] if rules.keeps(name)] == kept
 
 
 def test_true_keeps_everything_false_nothing_and_a_list_what_any_pattern_keeps():
-    assert FileRules.checked(True).keeps("a/b")
-    assert not FileRules.checked(False).keeps("a/b")
-    assert not FileRules.checked([]).keeps("a")
-    rules = FileRules.checked(("a", "b*"))
+    assert FileRules.from_argument(True).keeps("a/b")
+    assert not FileRules.from_argument(False).keeps("a/b")
+    assert not FileRules.from_argument([]).keeps("a")
+    rules = FileRules.from_argument(("a", "b*"))
     assert [rules.keeps(name) for name in ("a", "bc", "c")] == [True, True, False]
 
 
@@ -42,13 +42,13 @@ def test_true_keeps_everything_false_nothing_and_a_list_what_any_pattern_keeps()
 )  # fmt: skip
 def test_what_is_no_pattern_inside_the_working_directory_is_refused(value):
     with pytest.raises(InvalidArgumentError, match="keep_files: must be"):
-        FileRules.checked(value)
+        FileRules.from_argument(value)
 
 
 def test_the_limits_come_from_the_environment_of_the_driver(monkeypatch):
     monkeypatch.setenv(BYTES_VARIABLE, "1.5 GiB")
     monkeypatch.setenv(FILES_VARIABLE, "5")
-    rules = FileRules.checked(False)
+    rules = FileRules.from_argument(False)
     assert (rules.most_bytes, rules.most_files) == (3 << 29, 5)
     assert rules.allow(3 << 29, 5)
     assert not rules.allow((3 << 29) + 1, 1)
@@ -62,7 +62,7 @@ def test_the_limits_come_from_the_environment_of_the_driver(monkeypatch):
 def test_a_limit_that_is_none_is_an_error_before_anything_starts(monkeypatch, variable, text):
     monkeypatch.setenv(variable, text)
     with pytest.raises(InvalidArgumentError, match=variable):
-        FileRules.checked(False)
+        FileRules.from_argument(False)
 
 
 def test_sizes_are_read_and_written_as_people_do():

@@ -1,4 +1,4 @@
-"""What a trial runs on and what it takes of it: GPUs by NVML, processors, memory."""
+"""The devices that a trial runs on and how much of them it uses: GPUs, processors, memory."""
 
 from hopsml_flows.execution.devices.banner import banner
 from hopsml_flows.execution.devices.gpus import gpus, visible_gpus

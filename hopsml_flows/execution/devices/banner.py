@@ -1,4 +1,4 @@
-"""The lines that a trial's log begins with: where it runs and on what."""
+"""The first lines of a trial's log: where it runs, and on which devices."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["banner"]
 
 
 def banner(worker: str, *, alone: bool, memory_limit: int | None) -> str:
-    """One line about the worker and its machine, and one about its GPUs where it has any.
+    """Describe the worker and its machine in one line, and its GPUs, if any, in a second.
 
-    It costs nothing from the second trial of a process on.
+    Cached: only the first trial of a process pays for it.
 
     Args:
         worker: Address of the Dask worker, or "".
@@ -30,10 +30,10 @@ def banner(worker: str, *, alone: bool, memory_limit: int | None) -> str:
 def _text(worker: str, alone: bool, memory_limit: int | None, setting: str | None) -> str:
     gpus = [nvml.read(device) for device in visible_devices(setting)]
     where = f"worker {worker} on {socket.gethostname()}" if worker else f"on {socket.gethostname()}"
-    what = [_counted(cores(), "CPU core"), f"{_gib(total_memory())} of memory"]
+    what = [_count_text(cores(), "CPU core"), f"{_gib(total_memory())} of memory"]
     if memory_limit is not None:
         what.append(f"at most {_gib(memory_limit)} of it for this worker")
-    what.append(_counted(len(gpus), "GPU") if gpus else "no GPU")
+    what.append(_count_text(len(gpus), "GPU") if gpus else "no GPU")
     if not alone:
         what.append("in a process that others share")
     lines = [f"{where}: {', '.join(what)}"]
@@ -47,7 +47,7 @@ def _gpu(gpu: nvml.Gpu) -> str:
     return name if gpu.memory_total is None else f"{name}, {_gib(gpu.memory_total)}"
 
 
-def _counted(count: float, noun: str) -> str:
+def _count_text(count: float, noun: str) -> str:
     return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""The GPUs that this process may use: what NVML finds, less what CUDA is told to hide."""
+"""The GPUs that this process may use: those that NVML finds and CUDA is not told to hide."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hopsml_flows.execution.devices.visible_gpus import Chosen, chosen
 __all__ = ["VARIABLE", "gpus", "visible_devices", "visible_gpus"]
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
-"""Environment variable that hides GPUs from CUDA, and so from every framework."""
+"""Environment variable that selects the GPUs CUDA shows, and so every framework."""
 
 
 def visible_gpus() -> list[str]:
     """Identifiers of the GPUs this process may use, as ``CUDA_VISIBLE_DEVICES`` names them.
 
-    Indices are places in NVML's order. CUDA's own may differ on machines with GPUs of several
-    kinds, unless ``CUDA_DEVICE_ORDER=PCI_BUS_ID`` is set.
+    Indices follow NVML's order. CUDA's order may differ on machines with several kinds of GPUs,
+    unless ``CUDA_DEVICE_ORDER=PCI_BUS_ID`` is set.
 
     Returns:
-        One entry a GPU; empty where NVML is missing or finds none.
+        One entry per GPU; empty if NVML is missing or finds none.
     """
     return [choice.entry for choice in _chosen(os.environ.get(VARIABLE))]
 
@@ -29,7 +29,7 @@ def visible_devices(setting: str | None) -> list[nvml.Device]:
     """The GPUs that a value of ``CUDA_VISIBLE_DEVICES`` leaves visible.
 
     Args:
-        setting: The value, or None where it is not set.
+        setting: The value, or None if it is not set.
     """
     machine = nvml.devices()
     found = (
@@ -40,7 +40,7 @@ def visible_devices(setting: str | None) -> list[nvml.Device]:
 
 
 def gpus() -> list[nvml.Gpu]:
-    """The GPUs this process may use, with their memory and utilization now."""
+    """The GPUs this process may use, with their current memory and utilization."""
     return [nvml.read(device) for device in visible_devices(os.environ.get(VARIABLE))]
 
 

@@ -1,4 +1,4 @@
-"""The processors and the memory that this process may use, limits of a container included."""
+"""The processors and the memory that this process may use, within its container's limits."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["Cpu", "Memory", "cores", "cpu", "memory", "total_memory"]
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """The processor cores that this process may use, and how much of them it does.
+    """The processor cores that this process may use, and how much of them it uses.
 
     Args:
         name: The processor's name, or None where the system does not say.
-        cores: How many there are for it: those it may run on, or what its container may take,
-            which may be a fraction.
-        utilization: Percent of a core that this process and all it started took, in the time
-            since this was last asked (the first time: since it was loaded); 200 is two cores.
+        cores: How many this process may use: the cores it may run on, or fewer if its container's
+            limit is lower. May be a fraction.
+        utilization: Percent of one core that this process and its descendants used since the
+            previous call (on the first call: since this module was imported); 200 is two cores.
     """
 
     name: str | None
@@ -36,13 +36,13 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory that this process may use, and how much of it it does.
+    """The memory that this process may use, and how much of it it uses.
 
     Args:
-        total: The machine's memory, or its container's limit, in bytes.
-        used: Resident memory of this process and all it started, in bytes; pages that processes
-            share count in each.
-        free: Memory that is available to it still, in bytes. Others take of it too.
+        total: The machine's memory or the container's limit, whichever is less, in bytes.
+        used: Resident memory of this process and its descendants, in bytes. A page that several
+            processes share counts in each.
+        free: Memory still available, in bytes. Other processes may take it too.
     """
 
     total: int
@@ -51,12 +51,12 @@ class Memory:
 
 
 def cpu() -> Cpu:
-    """The processor cores now."""
-    return Cpu(_cpu_name(), cores(), _asked.utilization())
+    """The processor cores, and their current use by this process."""
+    return Cpu(_cpu_name(), cores(), _last_reading.utilization())
 
 
 def memory() -> Memory:
-    """The memory now."""
+    """The memory, and its current use by this process."""
     machine, limit = psutil.virtual_memory(), memory_limit()
     return Memory(
         total=min(machine.total, limit.total) if limit else machine.total,
@@ -76,20 +76,20 @@ def cores() -> float:
 
 
 def total_memory() -> int:
-    """How much memory this process may use, in bytes."""
+    """The memory that this process may use, in bytes."""
     limit = memory_limit()
     machine: int = psutil.virtual_memory().total
     return min(machine, limit.total) if limit else machine
 
 
-class _Asked:
-    """What :func:`cpu` measures from: the last time."""
+class _LastReading:
+    """Remembers the previous call of :func:`cpu`, which measures since then."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Measure from now on."""
+        """Start to measure now."""
         self._lock = threading.Lock()
         self._tree = ProcessTree()
         self._at = time.monotonic()
@@ -104,8 +104,8 @@ class _Asked:
             return 100.0 * taken / passed if passed > 0 else 0.0
 
 
-_asked = _Asked()
-os.register_at_fork(after_in_child=_asked.reset)
+_last_reading = _LastReading()
+os.register_at_fork(after_in_child=_last_reading.reset)
 
 
 @functools.cache

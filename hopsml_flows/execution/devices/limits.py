@@ -1,7 +1,7 @@
-"""What a container or a job allows its processes: Linux control groups, both versions.
+"""Read the limits of a container or a job from Linux control groups, versions 1 and 2.
 
-A limit may stand in any group above the process's own, so all are read that are visible. Where
-there is none, or no Linux, there is no limit.
+A limit may be set in any group above the process's own, so all visible groups are read. Without
+control groups, as on other systems, there is no limit.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pathlib import Path
 __all__ = ["MemoryLimit", "cpu_quota", "memory_kills", "memory_limit"]
 
 _UNLIMITED = 1 << 62
-"""Version 1 writes a number near 2**63 where there is no limit."""
+"""Version 1 writes a number near 2**63 for "no limit"."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryLimit:
-    """The tightest limit of memory that holds here.
+    """The tightest memory limit of this process.
 
     Args:
         total: The limit, in bytes.
-        free: What is left of it, in bytes; file caches that can be dropped count as free.
+        free: What is left, in bytes; file caches that can be dropped count as free.
     """
 
     total: int
@@ -30,10 +30,10 @@ class MemoryLimit:
 
 
 def memory_limit(root: Path = Path("/")) -> MemoryLimit | None:
-    """The limit of memory, or None.
+    """The memory limit of this process, or None.
 
     Args:
-        root: Where the file system begins.
+        root: Root of the file system.
     """
     found = [
         limit
@@ -48,10 +48,10 @@ def memory_limit(root: Path = Path("/")) -> MemoryLimit | None:
 
 
 def memory_kills(root: Path = Path("/")) -> int:
-    """How many processes the system has ended here because a limit of memory was reached.
+    """How many processes of these groups the system has killed at a memory limit.
 
     Args:
-        root: Where the file system begins.
+        root: Root of the file system.
     """
     found = [0]
     for directory, version in _groups(root, "memory"):
@@ -66,10 +66,10 @@ _EVENTS = {1: "memory.oom_control", 2: "memory.events"}
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """How many cores' time the processes may take together, or None.
+    """How many cores' worth of time the group's processes may use together, or None.
 
     Args:
-        root: Where the file system begins.
+        root: Root of the file system.
     """
     found = [
         quota
@@ -80,7 +80,7 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 
 
 def _groups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
-    """Directories of this process's groups, from its own to the topmost, and their version."""
+    """Directories and version of this process's groups, from its own to the topmost."""
     mount = root / "sys/fs/cgroup"
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -91,7 +91,7 @@ def _groups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
             top, version = mount / controller, 1
         else:
             continue
-        # A container may see its group as the topmost one, and yet be told the path outside.
+        # A container may see its group as the topmost, yet read the path that holds outside it.
         parts = [part for part in path.split("/") if part not in ("", "..")]
         for depth in range(len(parts), -1, -1):
             yield top.joinpath(*parts[:depth]), version

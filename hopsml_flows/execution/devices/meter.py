@@ -1,4 +1,4 @@
-"""From samples of what a trial takes to means and peaks. Pure: no clock, no device."""
+"""Turn samples of a trial's device usage into means and peaks. No clock, no device."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["Meter", "Sample"]
 
 
 _SHORTEST_SECONDS = 0.25
-"""The shortest time over which a share of a processor is worth to be a peak."""
+"""Processor usage over a shorter time is too inexact to count as a peak."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was read at one time.
+    """One reading of the devices.
 
     Args:
         seconds: Time since the trial began.
-        cpu_seconds: Processor time that its processes took since then.
+        cpu_seconds: Processor time that its processes used since then.
         memory: Their resident memory, in bytes.
-        gpus: Its GPUs; None where they were not looked at.
+        gpus: Its GPUs; None if they were not read.
     """
 
     seconds: float
@@ -36,12 +36,12 @@ class Sample:
 
 
 class Meter:
-    """Takes in samples in their order, in no more memory for many than for a few.
+    """Computes means and peaks of samples in constant memory. Add samples in order of time.
 
-    Samples are not evenly spaced, so each counts for the time since the one before.
+    Samples are not evenly spaced, so each is weighted by the time since the previous one.
 
     Args:
-        cores: Cores of the machine: its processes cannot take more.
+        cores: The machine's cores, which bound the processor usage.
     """
 
     def __init__(self, cores: int) -> None:
@@ -54,22 +54,22 @@ class Meter:
         self._gpus: list[_GpuFigures] = []
 
     def add(self, sample: Sample) -> float:
-        """Take in a sample.
+        """Add a sample.
 
         Args:
-            sample: What was read.
+            sample: The reading.
 
         Returns:
-            Percent of a core that the trial's processes took since the sample before.
+            Percent of one core that the trial's processes used since the previous sample.
         """
         passed = max(0.0, sample.seconds - self._seconds)
-        # The sum falls when a process ends whose parent ended before it.
+        # The sum falls when a process ends after its parent.
         taken = max(0.0, sample.cpu_seconds - self._cpu_seconds)
         percent = min(self._most, 100.0 * taken / passed) if passed > 0 else 0.0
         self._samples += 1
         self._seconds += passed
         self._cpu_seconds = sample.cpu_seconds
-        # Processors' time is kept in ticks: over a moment it is nothing or far too much.
+        # The system counts processor time in ticks: over a moment it reads zero or far too much.
         self._cpu.add(percent, passed, is_peak=passed >= _SHORTEST_SECONDS)
         self._memory.add(sample.memory, passed)
         for place, gpu in enumerate(sample.gpus or ()):
@@ -79,7 +79,7 @@ class Meter:
         return percent
 
     def usage(self) -> DeviceUsage | None:
-        """What the samples come to; None without any."""
+        """Means and peaks of all samples; None without samples."""
         cpu, memory = self._cpu.figures(1), self._memory.figures(None)
         if cpu is None or memory is None:
             return None
@@ -87,7 +87,7 @@ class Meter:
 
 
 class _Figure:
-    """The mean and the peak of a number; times at which it is not known do not count."""
+    """The mean and the peak of a number; times at which it is unknown do not count."""
 
     def __init__(self) -> None:
         self._sum = 0.0
@@ -110,7 +110,7 @@ class _Figure:
 
 
 class _GpuFigures:
-    """The figures of one GPU."""
+    """Utilization and memory of one GPU."""
 
     def __init__(self, first: Gpu) -> None:
         self._first = first

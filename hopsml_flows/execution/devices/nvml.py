@@ -1,8 +1,8 @@
-"""NVML, as far as it is needed: which GPUs there are, and how busy each of them is.
+"""List the GPUs and read how busy they are, through NVML.
 
-The only module that imports NVML's binding, and only when it is first asked. Nothing here raises:
-where NVML is missing or broken there are no GPUs, and what it does not know of a GPU is None. One
-session is opened a process and stays open, since opening it may take the driver seconds.
+Only this module imports NVML's binding, on first use. Nothing here raises: if NVML is missing or
+broken there are no GPUs, and what it cannot tell about a GPU is None. Each process opens one
+session and keeps it open, since opening may take NVIDIA's driver seconds.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["Device", "Gpu", "device_of", "devices", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A GPU, or a MIG slice of one, for NVML to be asked about.
+    """A GPU or a MIG slice that NVML can be asked about.
 
     Args:
-        index: Its place among the GPUs that this process may open, in NVML's order, which is that
-            of the PCI bus; None for a MIG slice.
+        index: Its place among the GPUs that this process may open, in NVML's order (that of the
+            PCI bus); None for a MIG slice.
         uuid: Its identifier.
         name: The product's name, or None where NVML does not say.
         handle: NVML's handle.
@@ -36,16 +36,16 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU as it is now; what NVML does not say is None, as of a GPU that was lost meanwhile.
+    """The state of a GPU. What NVML cannot tell is None, for example if the GPU was lost.
 
     Args:
         index: Its place among the machine's GPUs in NVML's order; None for a MIG slice.
         uuid: Its identifier.
         name: The product's name.
         memory_total: Its memory, in bytes.
-        memory_used: Memory taken by all processes that use it, in bytes.
-        utilization: Percent of the last moment (a sixth of a second to a second) in which
-            anything ran on it, of whichever process; None for a MIG slice.
+        memory_used: Memory used by all its processes together, in bytes.
+        utilization: Percent of the last sampling period (a sixth of a second to a second) in which
+            any process ran something on it; None for a MIG slice.
     """
 
     index: int | None
@@ -57,21 +57,21 @@ class Gpu:
 
 
 def devices() -> tuple[Device | None, ...]:
-    """The GPUs that this process may open, in NVML's order; None in place of one that is lost.
+    """The GPUs that this process may open, in NVML's order; None in place of a lost GPU.
 
-    One that the process has no permission for, as in a container, is not among them.
+    GPUs that the process has no permission for, as in a container, are omitted.
     """
     return _session.devices()
 
 
 def device_of(uuid: str) -> Device | None:
-    """The device of that identifier, which may be a MIG slice's.
+    """Find a GPU or a MIG slice by its identifier.
 
     Args:
         uuid: The whole identifier.
 
     Returns:
-        None where there is none.
+        The device, or None.
     """
     for device in devices():
         if device is not None and device.uuid == uuid:
@@ -81,7 +81,7 @@ def device_of(uuid: str) -> Device | None:
 
 
 def read(device: Device) -> Gpu:
-    """A device as it is now."""
+    """Read a device's current state."""
     memory = _session.ask("nvmlDeviceGetMemoryInfo", device.handle)
     rates = _session.ask("nvmlDeviceGetUtilizationRates", device.handle)
     return Gpu(
@@ -95,13 +95,13 @@ def read(device: Device) -> Gpu:
 
 
 class _Session:
-    """The process's session with NVML, opened when first needed."""
+    """The process's session with NVML, opened on first use."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Start again, as a forked child must: its parent's threads may hold the lock."""
+        """Start again. A forked child must: its parent's threads may hold the lock."""
         self._lock = threading.Lock()
         self._open = False
         self._devices: tuple[Device | None, ...] = ()
@@ -109,11 +109,11 @@ class _Session:
     def devices(self) -> tuple[Device | None, ...]:
         with self._lock:
             if not self._open:
-                self._open = self._opened()
+                self._open = self._try_open()
             return self._devices if self._open else ()
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """What a function of NVML returns, or None where it fails."""
+        """Call a function of NVML; None if it fails."""
         if self.devices() == ():
             return None
         import pynvml
@@ -121,12 +121,12 @@ class _Session:
         try:
             return getattr(pynvml, function)(*arguments)
         except pynvml.NVMLError as error:
-            # Other code in this process has closed it more often than opened.
+            # Other code in this process has closed NVML more often than it opened it.
             if error.value == pynvml.NVML_ERROR_UNINITIALIZED:
                 self._open = False
             return None
 
-    def _opened(self) -> bool:
+    def _try_open(self) -> bool:
         try:
             import pynvml
         except ImportError:

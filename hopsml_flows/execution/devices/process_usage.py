@@ -1,7 +1,7 @@
-"""Processor time and memory of this process and of those it started.
+"""Measure processor time and memory of this process and its descendants.
 
-Nothing here raises where a process ends meanwhile. Shared pages count in each process that has
-them, as in ``top``.
+Nothing here raises if a process ends meanwhile. Shared pages count in each process that has them,
+as in ``top``.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["ProcessTree", "TreeReading"]
 
 
 _TICK_SECONDS = 0.02
-"""Starts are kept in ticks of a hundredth of a second."""
+"""Tolerance for start times, which the system keeps in ticks of a hundredth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class TreeReading:
-    """What the processes took.
+    """Usage of a process tree.
 
     Args:
-        cpu_seconds: Processor time since the beginning, of all of them, also of those that ended.
-        memory: Resident memory now, in bytes.
+        cpu_seconds: Processor time of all processes since the tree was made, ended ones included.
+        memory: Current resident memory, in bytes.
     """
 
     cpu_seconds: float
@@ -34,26 +34,26 @@ class TreeReading:
 
 
 class ProcessTree:
-    """This process and its descendants, from now on.
+    """This process and its descendants, measured from now on.
 
-    A process's time is its own and, once it has ended, its parent's: the sum over those that live
-    misses no process. Processes that were there before count from when they are first seen.
+    When a process ends, its time is added to its parent's, so the sum over the living processes
+    includes all. Descendants that are older than the tree count from when they are first seen.
     """
 
     def __init__(self) -> None:
         self._own = _this_process(os.getpid())
         self._began = _since_boot()
         self._before = _own_seconds()
-        # Replaced, never changed: two threads may read at once.
+        # Replaced, never modified: two threads may read at once.
         self._others: dict[psutil.Process, float] = {}
         self._gone = 0.0
 
     def read(self, *, look: bool) -> TreeReading:
-        """Read now.
+        """Measure now.
 
         Args:
-            look: Whether to look for processes that were started since the last time, for which
-                all processes of the machine are gone through (some ten microseconds each).
+            look: Whether to look for new descendants first. That visits every process of the
+                machine (some ten microseconds each).
         """
         if look:
             self._look()
@@ -69,7 +69,7 @@ class ProcessTree:
         for process in _below(self._own):
             before = self._others.get(process)
             if before is None:
-                older = _started(process) < self._began - _TICK_SECONDS
+                older = _start_time(process) < self._began - _TICK_SECONDS
                 before = _seconds(process) if older else 0.0
             others[process] = before
         ended = (before for process, before in self._others.items() if process not in others)
@@ -78,9 +78,9 @@ class ProcessTree:
 
 
 def _since_boot() -> float:
-    """Now, on the clock that the starts of processes are kept in.
+    """The current time on the clock of process starts: seconds since boot.
 
-    psutil adds to these the time of the boot, of which Linux knows the whole second only.
+    psutil adds the boot time to process starts; Linux only knows it in whole seconds.
     """
     try:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -88,8 +88,8 @@ def _since_boot() -> float:
         return time.time() - psutil.boot_time()
 
 
-def _started(process: psutil.Process) -> float:
-    """When a process was started, in seconds since the boot; 0 if it has ended."""
+def _start_time(process: psutil.Process) -> float:
+    """When a process started, in seconds since boot; 0 if it has ended."""
     try:
         return process.create_time() - psutil.boot_time()
     except psutil.Error:
@@ -98,7 +98,7 @@ def _started(process: psutil.Process) -> float:
 
 @functools.lru_cache(maxsize=1)
 def _this_process(pid: int) -> psutil.Process:
-    """This process; to make the object costs more than to ask it. A forked child gets its own."""
+    """This process; cached, since creating the object is costly. A forked child gets its own."""
     return psutil.Process(pid)
 
 
@@ -110,13 +110,13 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _own_seconds() -> float:
-    """Time of this process, exactly, and of its children that have ended."""
+    """Processor time of this process and of its ended children; its own part is exact."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
 
 def _seconds(process: psutil.Process) -> float:
-    """Time of a process and of its children that have ended; 0 once it has ended itself."""
+    """Processor time of a process and of its ended children; 0 once it has ended itself."""
     try:
         times = process.cpu_times()
     except psutil.Error:

@@ -1,10 +1,9 @@
-"""Looking at the devices now and then while a trial runs.
+"""Sample the devices while a trial runs.
 
-One thread of the process looks, for whichever trial runs in it, and it alone talks to NVML: a
-driver that hangs costs samples, not trials. Between trials it sleeps. A trial that does nothing
-costs two looks at the process itself and nothing else: no thread, no file, no search for children.
-Samples belong to a trial that has its process for itself; where several share one, time and
-memory cannot be told apart by trial.
+One thread of the process takes the samples of the running trial, and sleeps between trials. Only
+this thread asks NVML, so a hanging GPU driver costs samples, not trials. A trial shorter than
+``FIRST_SECONDS`` only costs two measurements of its own process, and no file. Only a trial that
+runs alone in its process is sampled: time and memory of a shared process cannot be split.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from hopsml_flows.trials import DeviceUsage
 __all__ = ["FIRST_SECONDS", "SAMPLE_SECONDS", "Sampling"]
 
 FIRST_SECONDS = 0.5
-"""When a trial's devices are first looked at; the pauses grow from there."""
+"""When the first sample of a trial is taken; later pauses grow."""
 
 SAMPLE_SECONDS = 5.0
-"""The longest pause between two looks."""
+"""The longest pause between two samples."""
 
 _GIB = float(1 << 30)
 
@@ -40,13 +39,13 @@ Write = Callable[[str, float, int, float], None]
 
 
 class Sampling:
-    """The samples of one trial, as a context around it.
+    """Samples the devices of one trial, as a context manager around it.
 
-    Curves are written as ``devices/…``: steps are seconds since the trial began, memory is in GiB
-    so that a chart's axis can be read.
+    Curves are named ``devices/…``. Steps are seconds since the trial began. Memory is in GiB, so
+    that a chart's axis is readable.
 
     Args:
-        write: Takes the points of the curves.
+        write: Receives the points of the curves.
     """
 
     def __init__(self, write: Write) -> None:
@@ -75,12 +74,12 @@ class Sampling:
 
     @property
     def usage(self) -> DeviceUsage | None:
-        """What all samples come to; None where there were none."""
+        """Means and peaks of all samples; None without samples."""
         with self._lock:
             return self._meter.usage()
 
     def look(self) -> None:
-        """Take one sample, and say when the next is due; called by the thread."""
+        """Take one sample, and set when the next is due; called by the thread."""
         try:
             reading, gpus = self._tree.read(look=True), self._look_at_gpus()
             seconds = time.monotonic() - self._began
@@ -91,13 +90,13 @@ class Sampling:
                     Sample(seconds, reading.cpu_seconds, reading.memory, gpus)
                 )
             self._write_curves(int(seconds), percent, reading.memory, gpus)
-        except Exception as error:  # a look that fails must cost neither the trial nor the next one
+        except Exception as error:  # a failed sample must not stop the trial or later samples
             _logger.debug("the devices were not sampled (%s: %s)", type(error).__name__, error)
         self._pause = min(2 * self._pause, SAMPLE_SECONDS)
         self.due = time.monotonic() + self._pause
 
     def _look_at_gpus(self) -> list[nvml.Gpu]:
-        # NVML may come back, and until it does it is asked in vain for microseconds only.
+        # NVML may come back. Until then a vain attempt costs microseconds.
         self._devices = self._devices or visible_devices(self._setting)
         return [nvml.read(device) for device in self._devices]
 
@@ -113,7 +112,7 @@ class Sampling:
 
 
 class _Thread:
-    """The one thread of the process that looks at the devices of its running trial."""
+    """The one thread of the process, which samples the devices of its running trial."""
 
     def __init__(self) -> None:
         self._sampling: Sampling | None = None
@@ -138,7 +137,7 @@ class _Thread:
                 continue
             pause = sampling.due - time.monotonic()
             if pause > 0:
-                # No longer than to the first sample of a trial that begins meanwhile.
+                # Wake in time for the first sample of a trial that begins meanwhile.
                 time.sleep(min(pause, FIRST_SECONDS))
             else:
                 sampling.look()

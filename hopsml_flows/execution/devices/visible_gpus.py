@@ -1,4 +1,4 @@
-"""Which GPUs ``CUDA_VISIBLE_DEVICES`` leaves visible, read as CUDA reads it. Pure."""
+"""Read ``CUDA_VISIBLE_DEVICES`` as CUDA does, to tell which GPUs are visible. No I/O."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Chosen", "chosen"]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A GPU that is visible.
+    """A visible GPU or MIG slice.
 
     Args:
-        entry: How the variable names it.
+        entry: Its name in the variable.
         index: Its place among the machine's GPUs; None for a MIG slice.
     """
 
@@ -24,15 +24,15 @@ class Chosen:
 def chosen(
     setting: str | None, uuids: Sequence[str | None], is_slice: Callable[[str], bool]
 ) -> list[Chosen]:
-    """Read the variable.
+    """The GPUs and MIG slices that a value of the variable makes visible.
 
-    The list ends at the first entry that names no device, or one a second time. A GPU's identifier
-    may be cut short as long as it is unambiguous; a MIG slice's may not. GPUs that are lost keep
-    their place, and are not visible.
+    The list ends at the first entry that names no device, or a device that is already listed. A
+    GPU's identifier may be shortened while it is unambiguous; a MIG slice's may not. Lost GPUs
+    keep their place, and are not visible.
 
     Args:
-        setting: The variable's value, or None where it is not set.
-        uuids: Identifiers of the machine's GPUs in their order; None for one that is lost.
+        setting: The variable's value, or None if it is not set.
+        uuids: Identifiers of the machine's GPUs in their order; None for a lost GPU.
         is_slice: Whether an identifier is that of a MIG slice of the machine.
     """
     if setting is None:

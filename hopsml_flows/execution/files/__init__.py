@@ -1,1 +1,1 @@
-"""A trial's files: its working directory, what it returned, and their way to the project."""
+"""A trial's files: its working directory, the files it returns, and their way to the project."""

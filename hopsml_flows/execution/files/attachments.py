@@ -1,7 +1,6 @@
-"""Files and directories that a trial returned, copied into its directory.
+"""Copy the files and directories that a trial returned into its local directory.
 
-Pure of storage: what is copied lies in a local directory, which the trial's staging brings to the
-project.
+This module does not use the project's storage: the trial's staging uploads the local directory.
 """
 
 from __future__ import annotations
@@ -32,10 +31,11 @@ from hopsml_flows.trials import slug
 __all__ = ["Attachments", "Terms"]
 
 MOST_WARNINGS = 10
-"""So many outputs of a trial are named that look like paths and lead nowhere."""
+"""Limit per trial on warnings about outputs that look like paths of missing files, and per output
+on warnings about files left out."""
 
 _CLOCKS_DIFFER = 2.0
-"""Seconds that the clock of a file system may be behind."""
+"""Seconds by which a file system's clock may be behind."""
 
 _CHUNK = 1 << 20
 _logger = logging.getLogger(__name__)
@@ -43,15 +43,15 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Terms:
-    """What must be known of a trial to take in what it returned.
+    """How to take in a trial's files.
 
     Args:
-        rules: How much is taken.
-        warn: Gets what is worth a warning, a line each.
-        working: The trial's own working directory, or None where it has none.
+        rules: Which files are kept, and how many.
+        warn: Receives each warning, one line.
+        working: The trial's own working directory, or None if it has none.
         params: The trial's hyperparameters.
-        taken: Files and directories that were taken in, as absolute paths without links.
-        began: When it began, in seconds since the epoch.
+        taken: Files and directories taken in so far, as absolute paths without links.
+        began: When the trial began, in seconds since the epoch.
     """
 
     rules: FileRules = field(default_factory=FileRules)
@@ -63,16 +63,16 @@ class Terms:
 
 
 class Attachments:
-    """Takes in the files and directories among one trial's outputs.
+    """Takes in the files and directories that one trial's outputs name.
 
     Args:
         into: The trial's local directory.
-        path_of: From a name relative to it to the path in the project.
-        terms: What is known of the trial.
-        copy: Copies a file whole, or to where it is kept if there is no room for it.
-        keep: Moves a directory where nothing removes it; returns where that is.
+        path_of: Maps a name relative to that directory to its path in the project.
+        terms: How to take in the trial's files.
+        copy: Copies a file whole; without room, to another place where it is kept.
+        keep: Moves a directory to a place where nothing removes it, and returns that place.
         locally: Whether the project is on a disk of this machine.
-        never: Directories that are not taken in, nor those above them.
+        never: Directories that are never taken in, nor are their parents.
     """
 
     def __init__(
@@ -101,21 +101,21 @@ class Attachments:
         self._too_large: list[str] = []
         self.empty: list[Path] = []
 
-    def taken_in(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """The outputs with paths in the project in place of what was taken in.
+    def take_in(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Copy what the outputs name, and return the outputs with paths in the project instead.
 
         Args:
             outputs: Output name to JSON value.
 
         Raises:
-            InvalidOutputError: A directory is beyond the limits; it is kept, and the error says
-                where. All others are taken in.
-            OSError: Something cannot be copied.
+            InvalidOutputError: A directory exceeds the limits. The error says where it is kept or
+                stays. All others are taken in.
+            OSError: A file cannot be copied.
         """
         taken = {name: self._value(name, value) for name, value in outputs.items()}
         if self._missing > MOST_WARNINGS:
             more = self._missing - MOST_WARNINGS
-            self._terms.warn(f"{more} more outputs look like paths, and there is nothing there")
+            self._terms.warn(f"{more} more outputs look like paths of files that do not exist")
         if self._too_large:
             raise InvalidOutputError(
                 f"{'; '.join(self._too_large)}. Returned directories are attached up to a limit: "
@@ -130,9 +130,9 @@ class Attachments:
             return {key: self._value(f"{name}-{key}", item) for key, item in value.items()}
         if not isinstance(value, str) or len(value) > os.pathconf("/", "PC_PATH_MAX"):
             return value
-        if not value.strip("./ "):  # ".", "/": punctuation rather than a place
+        if not value.strip("./ "):  # "." or "/": punctuation rather than a path
             return value
-        source = self._found(value)
+        source = self._find(value)
         if source is None:
             if looks_like_path(value, self._is_directory):
                 self._warn_missing(name, value)
@@ -148,16 +148,16 @@ class Attachments:
         self._terms.warn(f"output {name!r}: {name_text(value)} is neither a file nor a directory")
         return value
 
-    def _found(self, value: str) -> Path | None:
-        """The file or directory that a text names, without links, or None."""
+    def _find(self, value: str) -> Path | None:
+        """Resolve a text to an existing file or directory without links, or None."""
         for base in self._bases():
             with suppress(OSError, ValueError, RuntimeError):
                 return Path(base, value).resolve(strict=True)
         return None
 
     def _bases(self) -> Iterator[str]:
-        """Where a relative path begins: where the function is now, and where it began."""
-        with suppress(OSError):  # it may have removed that
+        """Bases of relative paths: the current directory, then the trial's working directory."""
+        with suppress(OSError):  # the function may have removed it
             yield os.getcwd()
         if self._terms.working is not None:
             yield str(self._terms.working)
@@ -174,26 +174,26 @@ class Attachments:
             self._terms.warn(f"output {name!r} is {shown}, and there is no such file or directory")
 
     def _file(self, name: str, value: str, source: Path) -> str:
-        if (there := self._there(source)) is not None:
+        if (there := self._path_if_taken(source)) is not None:
             return there
         try:
             target = self._place_for(name, value, lambda place: _same(source, place))
             if not target.exists():
                 self._copy_file(source, target)
-        except PermissionError as error:  # of a file that is not the trial's own
+        except PermissionError as error:  # the file is not the trial's own
             self._terms.warn(f"output {name!r}: {name_text(value)} cannot be read ({error})")
             return value
         self._terms.taken.add(source)
         return self._path_of(target.name)
 
     def _directory(self, name: str, value: str, source: Path) -> str:
-        if (there := self._there(source)) is not None:
+        if (there := self._path_if_taken(source)) is not None:
             return there
         if any(source == path or source in path.parents for path in (*self._never, self._into)):
             self._terms.warn(
-                f"output {name!r} is not kept: {name_text(value)} is the trial's working "
-                "directory, or has it or the trial's own files in it; return a directory below, "
-                "or say keep_files=True"
+                f"output {name!r} is not kept: {name_text(value)} is or contains the trial's "
+                "working directory, its own files, or the project; return a directory inside the "
+                "working directory, or set keep_files=True"
             )
             return value
         tree = tree_of(
@@ -203,8 +203,8 @@ class Attachments:
         )
         if not self._is_own(source) and tree.newest < self._terms.began - _CLOCKS_DIFFER:
             if self._is_said_back(value):
-                return value  # the data that it was to read
-            if not value.startswith(("./", "../")):  # which asks for it
+                return value  # input data that the trial was told to read
+            if not value.startswith(("./", "../")):  # such a path asks for a copy
                 how = f"; return {f'./{value}'!r} to attach it" if "/" not in value else ""
                 self._terms.warn(
                     f"output {name!r} is {name_text(value)}, which is a directory that the trial "
@@ -212,7 +212,7 @@ class Attachments:
                 )
                 return value
         if not self._allows(tree):
-            self._too_large.append(self._said_too_large(name, value, source, tree))
+            self._too_large.append(self._keep_too_large(name, value, source, tree))
             return value
         self._size += tree.size
         self._files += len(tree.files)
@@ -220,7 +220,7 @@ class Attachments:
         try:
             self._copy(tree, target)
         except BaseException:
-            shutil.rmtree(target, ignore_errors=True)  # half of it would keep a disk full
+            shutil.rmtree(target, ignore_errors=True)  # a partial copy would keep the disk full
             raise
         self._tell_left_out(name, value, tree)
         self._terms.taken.add(source)
@@ -252,14 +252,15 @@ class Attachments:
         if not tree.files:
             self._terms.warn(f"output {name!r}: there are no files in the directory {shown}")
 
-    def _said_too_large(self, name: str, value: str, source: Path, tree: Tree) -> str:
+    def _keep_too_large(self, name: str, value: str, source: Path, tree: Tree) -> str:
+        """Keep a directory that exceeds the limits, and return what to tell the user."""
         at_least = "" if tree.whole else "at least "
         size = f"{at_least}{size_text(tree.size)} in {files_text(len(tree.files))}"
         beside = ""
         if self._files:
             beside = f", besides {size_text(self._size)} in {files_text(self._files)}"
         where = f"it stays where it is, in {source}"
-        if self._is_own(source):  # which is removed with the trial
+        if self._is_own(source):  # the working directory is removed with the trial
             try:
                 where = f"it is kept in {self._keep(source)}"
             except OSError as error:
@@ -272,29 +273,29 @@ class Attachments:
         )
 
     def _is_own(self, source: Path) -> bool:
-        """Whether it lies in the trial's working directory, and not behind a link there."""
+        """Whether a path lies in the trial's working directory, not behind a link there."""
         return self._terms.working is not None and (self._terms.working.resolve() in source.parents)
 
-    def _there(self, source: Path) -> str | None:
-        """The path in the project of what lies in the trial's directory already, or was copied."""
+    def _path_if_taken(self, source: Path) -> str | None:
+        """The path in the project, if the source is in the trial's directory or was copied."""
         if source == self._into or self._into in source.parents:
             inside = source.relative_to(self._into).as_posix()
             return self._path_of("" if inside == "." else inside)
         for parent in (source, *source.parents):
             if (placed := self._placed.get(parent)) is not None:
                 copy = placed / source.relative_to(parent)
-                if not copy.exists():  # its name was changed, or it was left out
+                if not copy.exists():  # renamed or left out
                     return None
                 return self._path_of(copy.relative_to(self._into).as_posix())
         return None
 
     def _is_said_back(self, value: str) -> bool:
-        """Whether an output is what the trial was told as a hyperparameter."""
+        """Whether an output repeats the value of a hyperparameter."""
         told = (given for given in self._terms.params.values() if isinstance(given, (str, Path)))
         return any(str(given) == value for given in told)
 
     def _place_for(self, key: str, value: str, is_it: Callable[[Path], bool]) -> Path:
-        """Where to copy something: under its name, or beside what has that name already."""
+        """Where to copy an output: under its name, or a free one if another has that name."""
         name = storable(os.path.basename(os.path.normpath(value)), locally=self._locally)
         prefix = slug(key)
         names = chain([name, f"{prefix}-{name}"], (f"{prefix}-{n}-{name}" for n in count(2)))

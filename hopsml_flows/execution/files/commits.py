@@ -1,4 +1,4 @@
-"""Reading back what trials of an experiment have committed, to go on where it stopped."""
+"""Read what an experiment's trials have committed, so that it can continue where it stopped."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from hopsml_flows.trials import (
 __all__ = ["Damage", "Earlier", "earlier_trials", "read_committed"]
 
 _READERS = 16
-"""Files read at once; a remote store answers each in tens of milliseconds."""
+"""Files read in parallel; a remote store takes tens of milliseconds for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A trial that is not done since a file of it cannot be believed.
+    """A trial that counts as not done because one of its files is damaged.
 
     Args:
         directory: Its directory, relative to the experiment's.
@@ -42,14 +42,14 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What earlier runs of an experiment left, by the trials' numbers.
+    """What earlier runs of an experiment left, by trial number.
 
     Args:
-        params: Hyperparameters of all trials that began, as JSON has them.
-        results: Results of those that are done.
-        unfinished: Directories of the others, relative to the experiment's.
-        directories: Directories of all of them.
-        damaged: Those that are not done only since a file of theirs cannot be believed.
+        params: Hyperparameters of all trials that began, as JSON values.
+        results: Results of the trials that are done.
+        unfinished: Directories of all others, relative to the experiment's.
+        directories: Directories of all trials.
+        damaged: Trials that are not done only because one of their files is damaged.
     """
 
     params: dict[int, dict[str, Any]]
@@ -61,7 +61,7 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What one trial left."""
+    """What one trial's directory holds."""
 
     number: int
     directory: str
@@ -73,10 +73,10 @@ class _Left:
 def read_committed(
     project: Project, paths: ExperimentPaths, trial: Trial, *, needs_metric: bool = False
 ) -> TrialResult | None:
-    """The result of a trial that is done already, by whichever attempt.
+    """The result of a trial that is already done, from any of its attempts.
 
-    A worker that dies between a trial's commit and the delivery of its result makes Dask, or the
-    driver, run it again; what is committed counts. What is damaged is no commit.
+    If a worker dies between a trial's commit and the delivery of its result, Dask or the driver
+    runs the trial again. Then the committed result counts. A damaged commit does not count.
 
     Args:
         project: Where the trial's files are.
@@ -88,7 +88,7 @@ def read_committed(
         The committed result, or None.
     """
     try:
-        return _committed(project, paths, trial, needs_metric)
+        return _read_commit(project, paths, trial, needs_metric)
     except DamagedFileError:
         return None
 
@@ -98,20 +98,21 @@ def earlier_trials(
 ) -> Earlier:
     """Read what the trials of an experiment left.
 
-    A damaged file costs its trial: that is not done, and the damage is told.
+    A trial with a damaged file counts as not done; the damage is part of the answer.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The experiment's project.
+        paths: The experiment's paths.
         needs_metric: Whether a trial without a metric is not done.
 
     Raises:
-        StorageUnavailableError: A file cannot be read, though it may be there.
+        StorageUnavailableError: A file cannot be read, though it may exist.
     """
-    read = partial(_left, project, paths, needs_metric)
+    read = partial(_read_trial, project, paths, needs_metric)
     with ThreadPoolExecutor(_READERS) as readers:
-        found = [left for left in readers.map(read, *_places(project, paths)) if left is not None]
-    # Of two directories of one trial the one that has its result counts.
+        places = _list_directories(project, paths)
+        found = [left for left in readers.map(read, *places) if left is not None]
+    # If a trial has two directories, the one with its result counts.
     found.sort(key=lambda left: (left.result is not None, left.directory))
     results = {left.number: left.result for left in found if left.result is not None}
     return Earlier(
@@ -127,28 +128,30 @@ def earlier_trials(
     )
 
 
-def _places(project: Project, paths: ExperimentPaths) -> tuple[list[str], list[int | None]]:
-    """Directories that may be a trial's, relative to the experiment's, and their generations."""
+def _list_directories(
+    project: Project, paths: ExperimentPaths
+) -> tuple[list[str], list[int | None]]:
+    """List possible trial directories, relative to the experiment's, and their generations."""
     directories: list[tuple[str, int | None]] = [("", None)]
     for name in names_in(project, paths.root):
         generation = generation_of(name)
         if generation is None:
             directories.append((name, None))
         else:
-            with suppress(NotADirectoryError):  # a file of the user's
+            with suppress(NotADirectoryError):  # one of the user's files
                 inside = names_in(project, paths.trial(name))
                 directories += [(f"{name}/{trial}", generation) for trial in inside]
     return [directory for directory, _ in directories], [number for _, number in directories]
 
 
-def _left(
+def _read_trial(
     project: Project,
     paths: ExperimentPaths,
     needs_metric: bool,
     directory: str,
     generation: int | None,
 ) -> _Left | None:
-    """What a directory has of a trial; None where it is none's."""
+    """Read a trial's directory; None if it belongs to no trial."""
     name = directory.rpartition("/")[2]
     number = number_of(name) if name else 1
     if number is None:
@@ -160,18 +163,18 @@ def _left(
     try:
         params = stored_params(project.full(file), content)
     except DamagedFileError as damage:
-        # A trial that was killed as it began has lost nothing.
+        # Without outputs the trial was killed as it began, so nothing is lost.
         done = content_of(project, paths.trial(directory, TrialFiles.OUTPUTS)) is not None
         return _Left(number, directory, damage=damage if done else None)
     trial = Trial(number, name, params, directory=directory, generation=generation)
     try:
-        result = _committed(project, paths, trial, needs_metric)
+        result = _read_commit(project, paths, trial, needs_metric)
     except DamagedFileError as damage:
         return _Left(number, directory, params, damage=damage)
     return _Left(number, directory, params, result)
 
 
-def _committed(
+def _read_commit(
     project: Project, paths: ExperimentPaths, trial: Trial, needs_metric: bool
 ) -> TrialResult | None:
     file = paths.trial(trial.directory, TrialFiles.OUTPUTS)

@@ -1,4 +1,4 @@
-"""Copies of files that are whole, or not there."""
+"""Copy files completely or not at all, under names that storage accepts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from hopsml_flows.storage.local import write_beside
 
 __all__ = ["copy_whole", "free_name", "storable"]
 
-# What libhdfs does not take in a name.
+# Characters that libhdfs refuses in a name.
 _UNSAFE_ELSEWHERE = frozenset("%#?\\")
 
 
 def copy_whole(source: Path, target: Path) -> int:
-    """Copy a regular file; after an error there is no part of a copy.
+    """Copy a regular file; an error leaves no partial copy.
 
     Args:
-        source: The file; a link to one is followed.
-        target: The copy; its directory exists.
+        source: The file; links are followed.
+        target: The copy; its directory must exist.
 
     Returns:
         The copy's size.
 
     Raises:
-        OSError: It cannot be read, the copy cannot be written, or it is no regular file, such as
-            a pipe, which would be waited for.
+        OSError: The file cannot be read, the copy cannot be written, or the source is not a
+            regular file (reading a pipe would wait).
     """
     if not stat.S_ISREG(source.stat().st_mode):
         raise OSError(f"{source} is not a regular file")
@@ -37,11 +37,12 @@ def copy_whole(source: Path, target: Path) -> int:
 
 
 def storable(name: str, *, locally: bool) -> str:
-    """A file's name as storage can have it: what is not UTF-8, or no text, becomes "_".
+    """A file name that storage accepts. Invalid UTF-8 and control characters become "_".
 
     Args:
         name: One part of a path.
-        locally: Whether the storage is a disk of this machine, which takes more.
+        locally: Whether the storage is a disk of this machine. Elsewhere %, #, ? and backslash
+            become "_" too.
     """
     text = os.fsencode(name).decode("utf-8", "replace").replace("\N{REPLACEMENT CHARACTER}", "_")
     unsafe = frozenset() if locally else _UNSAFE_ELSEWHERE
@@ -49,7 +50,7 @@ def storable(name: str, *, locally: bool) -> str:
 
 
 def free_name(path: Path) -> Path:
-    """The path, or where there is something already one with a number before the suffix."""
+    """The path; if it exists, a free one with a number before the suffix."""
     if not os.path.lexists(path):
         return path
     number = 2

@@ -1,4 +1,4 @@
-"""What is in a local directory that is copied whole."""
+"""List the content of a local directory that is to be copied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["Tree", "tree_of"]
 
 _LONGEST_LOOK = 3.0
-"""Seconds to look through a directory that is beyond the limits, to tell how large it is."""
+"""Longest scan of a directory that exceeds the limits, in seconds; it tells how large it is."""
 
 _DEEPEST = 200
 
@@ -22,14 +22,13 @@ class Tree:
     """A directory's content. Names are relative to it, with ``/`` between parts.
 
     Args:
-        files: Name of a file to where its content is.
-        directories: Names of the directories, in an order in which they can be made.
-        empty: Those without a file, as far as none of their own directories has one; "" for the
-            directory itself.
-        left_out: What cannot be copied: its name, and why.
-        size: Bytes of the files.
-        whole: Whether it was looked through to the end.
-        newest: When something in it was changed last, in seconds since the epoch.
+        files: File name to the path of its content.
+        directories: Names of the directories, parents first.
+        empty: Names of directories without any file below them; "" is the directory itself.
+        left_out: Name and reason for each entry that cannot be copied.
+        size: Bytes of all files.
+        whole: Whether the scan was complete.
+        newest: Time of the last change in it, in seconds since the epoch.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
@@ -47,15 +46,15 @@ def tree_of(
     storable_name: Callable[[str], str] = str,
     allowed: Callable[[Tree], bool] = lambda _: True,
 ) -> Tree:
-    """Look through a directory.
+    """Scan a directory.
 
-    A link to a file is that file; a link to a directory is that directory, unless it leads back to
-    one that it is in. Links that lead nowhere, pipes, sockets and devices are left out.
+    Links to files and directories are followed, except a link to a directory that contains it.
+    Broken links, pipes, sockets and devices are left out.
 
     Args:
         root: The directory.
-        storable_name: Makes of a part of a name one that storage can have.
-        allowed: Whether so much may be copied; beyond that, it is looked at for a while only.
+        storable_name: Maps one part of a name to one that storage accepts.
+        allowed: Whether so much may be copied. Beyond that, the scan ends after a few seconds.
     """
     tree = Tree()
     until = time.monotonic() + _LONGEST_LOOK
@@ -63,7 +62,7 @@ def tree_of(
     def enough() -> bool:
         return time.monotonic() > until and not allowed(tree)
 
-    tree.newest = _changed(root.stat())
+    tree.newest = _change_time(root.stat())
     _look(tree, root, "", (_identity(root),), storable_name, enough)
     return tree
 
@@ -76,7 +75,7 @@ def _look(
     storable_name: Callable[[str], str],
     enough: Callable[[], bool],
 ) -> bool:
-    """Look through one directory; whether there are files in it."""
+    """Scan one directory; return whether there are files in or below it."""
     try:
         with os.scandir(directory) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
@@ -88,19 +87,19 @@ def _look(
         if enough():
             tree.whole = False
             return True
-        inside = _unused(tree, f"{name}/" if name else "", storable_name(entry.name))
+        inside = _unused_name(tree, f"{name}/" if name else "", storable_name(entry.name))
         path = Path(entry.path)
         try:
             status = path.stat()
         except OSError as error:
             tree.left_out.append((inside, _reason(error)))
             continue
-        tree.newest = max(tree.newest, _changed(status))
+        tree.newest = max(tree.newest, _change_time(status))
         if stat.S_ISREG(status.st_mode):
             tree.files[inside] = path
             tree.size += status.st_size
             has_files = True
-        elif (reason := _refused(status, above)) is not None:
+        elif (reason := _refusal(status, above)) is not None:
             tree.left_out.append((inside, reason))
         else:
             tree.directories[inside] = None
@@ -111,12 +110,12 @@ def _look(
     return has_files
 
 
-def _refused(status: os.stat_result, above: tuple[tuple[int, int], ...]) -> str | None:
-    """Why what is no file is not looked through, or None."""
+def _refusal(status: os.stat_result, above: tuple[tuple[int, int], ...]) -> str | None:
+    """Why an entry that is not a regular file cannot be scanned, or None."""
     if not stat.S_ISDIR(status.st_mode):
         return "it is neither a file nor a directory"
     if (status.st_dev, status.st_ino) in above:
-        return "it is a link to a directory that it is in"
+        return "it is a link to a directory that contains it"
     return "it is too deep" if len(above) > _DEEPEST else None
 
 
@@ -125,8 +124,8 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _unused(tree: Tree, before: str, name: str) -> str:
-    """A name that no other file has; two that are not UTF-8 may become the same."""
+def _unused_name(tree: Tree, before: str, name: str) -> str:
+    """A name that is still free: different names may become the same storable one."""
     inside, number = f"{before}{name}", 2
     while inside in tree.files or inside in tree.directories:
         inside, number = f"{before}{number}-{name}", number + 1
@@ -139,6 +138,6 @@ def _reason(error: OSError) -> str:
     return f"{type(error).__name__}: {error.strerror or error}"
 
 
-def _changed(status: os.stat_result) -> float:
-    """When a file was changed, or put there: a copy may keep the older time of its content."""
+def _change_time(status: os.stat_result) -> float:
+    """When a file was changed or put there. A copy may keep the original's modification time."""
     return max(status.st_mtime, status.st_ctime)

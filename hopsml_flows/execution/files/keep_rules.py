@@ -1,4 +1,4 @@
-"""Which files of a trial are kept, and how many: judged by the driver, followed by the workers."""
+"""Which files of a trial are kept, and how many: the driver decides, the workers apply it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hopsml_flows.execution.files.sizes import files_text, size_of, size_text
 __all__ = ["BYTES_VARIABLE", "FILES_VARIABLE", "FileRules"]
 
 BYTES_VARIABLE = "HOPSML_MOST_BYTES"
-"""Environment variable of the driver: how large a trial's returned directories may be together."""
+"""Environment variable of the driver: the most bytes in all directories that a trial returns."""
 
 FILES_VARIABLE = "HOPSML_MOST_FILES"
-"""Environment variable of the driver: how many files they may have together."""
+"""Environment variable of the driver: the most files in all directories that a trial returns."""
 
 _MOST_BYTES = 10_000_000_000
 _MOST_FILES = 10_000
@@ -29,13 +29,13 @@ _ALLOWED = 'must be True, False, a glob pattern such as "*.keras", or a list of 
 class FileRules:
     """Which files of a trial are kept.
 
-    The limits hold for the directories that a trial returns, all together; and once more for what
-    it leaves in its working directory.
+    The limits apply to all directories that a trial returns, together, and separately to the files
+    kept of its working directory.
 
     Args:
-        keep: Patterns of the files in the working directory that are kept; "**" is all.
-        most_bytes: Bytes of attached directories, or of kept files, of a trial.
-        most_files: The same for their number.
+        keep: Patterns of the files to keep of the working directory; "**" is all.
+        most_bytes: Most bytes of a trial's returned directories, or of its kept files.
+        most_files: Most files of a trial's returned directories, or most kept files.
     """
 
     keep: tuple[str, ...] = ()
@@ -43,14 +43,14 @@ class FileRules:
     most_files: int = _MOST_FILES
 
     @classmethod
-    def checked(cls, keep_files: Any) -> FileRules:
-        """Judge the argument ``keep_files``, and the limits in the environment.
+    def from_argument(cls, keep_files: Any) -> FileRules:
+        """Make the rules from the argument ``keep_files`` and the limits in the environment.
 
         Args:
             keep_files: True, False, a pattern, or several.
 
         Raises:
-            InvalidArgumentError: One is wrong; the message names it.
+            InvalidArgumentError: The argument or a limit is invalid; the message names it.
         """
         return cls(
             keep=_patterns(keep_files),
@@ -59,7 +59,7 @@ class FileRules:
         )
 
     def keeps(self, name: str) -> bool:
-        """Whether a pattern matches a file, or a directory that it is in.
+        """Whether a pattern matches a file or a directory above it.
 
         Args:
             name: Path of the file, relative to the working directory.
@@ -68,7 +68,7 @@ class FileRules:
         return any(_matches(_parts(pattern), parts) for pattern in self.keep)
 
     def allow(self, size: int, files: int) -> bool:
-        """Whether so much is within the limits.
+        """Whether this size and number of files are within the limits.
 
         Args:
             size: Bytes.
@@ -79,7 +79,7 @@ class FileRules:
     def __str__(self) -> str:
         return (
             f"at most {size_text(self.most_bytes)} in {files_text(self.most_files)}; "
-            f"{BYTES_VARIABLE} and {FILES_VARIABLE} in the environment of the driver say otherwise"
+            f"set {BYTES_VARIABLE} and {FILES_VARIABLE} in the driver's environment to change it"
         )
 
 
@@ -120,7 +120,7 @@ def _whole(text: str) -> int | None:
 def _matches(pattern: Sequence[str], name: Sequence[str]) -> bool:
     """Whether the parts of a pattern match those of a name, or of a directory above it."""
     if not pattern:
-        return True  # what is left of the name lies in a directory that matches
+        return True  # the rest of the name lies below a matching directory
     first, rest = pattern[0], pattern[1:]
     if first == "**":
         if not rest:

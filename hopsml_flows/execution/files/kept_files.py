@@ -1,7 +1,7 @@
-"""Where a trial's files stay when its project's storage does not take them, and the way back.
+"""Keep a trial's files on this machine when the project's storage does not accept them.
 
-A kept directory that holds ``.outputs.json`` is a trial that is done: brought to the project, it
-counts. ``resume=`` does that for those that this machine can reach.
+A kept directory with ``.outputs.json`` holds a finished trial: once copied to the project, it
+counts as done. ``resume=`` copies those that it finds on its machine.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = [
     "KEPT_VARIABLE",
     "KeptTrial",
     "keep",
-    "kept_place",
+    "keep_content",
     "kept_trials",
     "take_in",
     "take_kept",
 ]
 
 KEPT_VARIABLE = "HOPSML_KEPT"
-"""Environment variable of the worker that names the directory for such files."""
+"""Environment variable of the worker that names the directory for kept files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class KeptTrial:
         place: The local directory.
         directory: The trial's directory, relative to the experiment's.
         ended: When it ended, in seconds since the epoch.
-        files: Files that its commit lists, with their sizes.
+        files: Name to size of the files that its commit lists.
     """
 
     place: Path
@@ -58,20 +58,20 @@ class KeptTrial:
 def keep(files: Path, experiment_id: str, trial: Trial, *, place: Path | None = None) -> Path:
     """Move a trial's local directory to one that nothing removes.
 
-    That is in ``HOPSML_KEPT``, else in ``~/hopsml_kept``, else, where these cannot be written or
-    have no room, beside the system's temporary files.
+    It is in ``HOPSML_KEPT``, or else in ``~/hopsml_kept``. If these cannot be written or have no
+    room, it is in ``hopsml_kept`` of the system's directory for temporary files.
 
     Args:
-        files: The directory; it is gone afterwards, or may go.
+        files: The local directory. It is moved or copied; the caller may remove what is left.
         experiment_id: The experiment's identifier.
         trial: The trial.
-        place: Where some of its files are kept already, or None.
+        place: Where some of the trial's files are already kept, or None.
 
     Returns:
         Absolute path of the new directory.
 
     Raises:
-        OSError: No place would take them.
+        OSError: No place accepted the files.
     """
     if place is not None:
         shutil.copytree(files, place, symlinks=True, dirs_exist_ok=True)
@@ -79,7 +79,7 @@ def keep(files: Path, experiment_id: str, trial: Trial, *, place: Path | None = 
     failure: OSError | None = None
     for root in _roots():
         try:
-            target = _made(root, experiment_id, trial)
+            target = _make_directory(root, experiment_id, trial)
             _move(files, target)
             return target
         except OSError as error:
@@ -88,24 +88,24 @@ def keep(files: Path, experiment_id: str, trial: Trial, *, place: Path | None = 
     raise failure
 
 
-def kept_place(experiment_id: str, trial: Trial, content: Mapping[str, bytes | Path]) -> Path:
+def keep_content(experiment_id: str, trial: Trial, content: Mapping[str, bytes | Path]) -> Path:
     """Make a directory that nothing removes, and write files into it.
 
     Args:
         experiment_id: The experiment's identifier.
         trial: The trial.
-        content: File name to its content, or to the file that is copied.
+        content: File name to its content, or to the file to copy.
 
     Returns:
         Absolute path of the directory.
 
     Raises:
-        OSError: No place would take them.
+        OSError: No place accepted the files.
     """
     failure: OSError | None = None
     for root in _roots():
         try:
-            target = _made(root, experiment_id, trial)
+            target = _make_directory(root, experiment_id, trial)
         except OSError as error:
             failure = error
             continue
@@ -125,7 +125,7 @@ def kept_place(experiment_id: str, trial: Trial, content: Mapping[str, bytes | P
 
 
 def kept_trials(experiment_id: str) -> list[KeptTrial]:
-    """The finished trials of an experiment that are kept on this machine; of each the last.
+    """The finished trials of an experiment kept on this machine; the latest attempt of each.
 
     Args:
         experiment_id: The experiment's identifier.
@@ -140,18 +140,18 @@ def kept_trials(experiment_id: str) -> list[KeptTrial]:
 
 
 def take_kept(project: Project, paths: ExperimentPaths, directory: str | None = None) -> list[str]:
-    """Bring what is kept of an experiment on this machine to its project.
+    """Copy the kept trials of an experiment from this machine to its project.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
-        directory: Of this trial only; None for all.
+        project: The experiment's project.
+        paths: The experiment's paths.
+        directory: Directory of the only trial to copy; None for all.
 
     Returns:
         Directories of the trials that are done now, relative to the experiment's.
 
     Raises:
-        Exception: What the storage raised; what is kept stays.
+        Exception: The storage's error. The kept files stay.
     """
     return [
         kept.directory
@@ -161,18 +161,18 @@ def take_kept(project: Project, paths: ExperimentPaths, directory: str | None = 
 
 
 def take_in(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
-    """Bring a kept trial to the project, committed last, and remove what was kept.
+    """Copy a kept trial to the project, its commit last, and remove the kept files.
 
     Args:
-        project: Where the experiment lies.
-        paths: Its paths.
+        project: The experiment's project.
+        paths: The experiment's paths.
         kept: The trial.
 
     Returns:
-        Whether it is done now; not where a file that its commit lists is nowhere.
+        Whether the trial is done now. False if a file that its commit lists is missing.
 
     Raises:
-        Exception: What the storage raised; what is kept stays.
+        Exception: The storage's error. The kept files stay.
     """
     outputs = paths.trial(kept.directory, TrialFiles.OUTPUTS)
     limit = partial(answer_limit, project)
@@ -187,13 +187,13 @@ def take_in(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
                 persistently(upload, limit=limit(file.stat().st_size))
         replace_file(project, outputs, (kept.place / TrialFiles.OUTPUTS).read_bytes())
     shutil.rmtree(kept.place, ignore_errors=True)
-    with suppress(OSError):  # others of the experiment are kept beside
+    with suppress(OSError):  # other trials of the experiment are kept beside it
         kept.place.parent.rmdir()
     return True
 
 
 def _is_done(project: Project, outputs: str) -> bool:
-    """Whether the project has a trial's commit; a damaged one is replaced by the kept one."""
+    """Whether the project has a trial's commit; a damaged one does not count."""
     try:
         content = persistently(partial(project.read, outputs), limit=answer_limit(project))
         value = loaded(outputs, content)
@@ -203,9 +203,9 @@ def _is_done(project: Project, outputs: str) -> bool:
 
 
 def _complete(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool:
-    """Whether all files that a commit lists are kept, or in the project already.
+    """Whether each file that a commit lists is either kept or already in the project.
 
-    Of files of this project's own there the size does not matter: a log may have got a last line.
+    The size of this library's own files in the project may differ: a log may have got a last line.
     """
     for name, size in kept.files.items():
         file = kept.place / name
@@ -222,11 +222,11 @@ def _complete(project: Project, paths: ExperimentPaths, kept: KeptTrial) -> bool
 
 
 def _read(file: Path, experiment_id: str, top: Path) -> KeptTrial | None:
-    """A kept trial from its commit; None where that is none, or of another experiment."""
+    """Read a kept trial from its commit; None if that is invalid, or of another experiment."""
     try:
         outputs: Any = json.loads(file.read_bytes())
         commit = outputs["_commit"]
-        # Kept by an older version: the directory is named as the trial's.
+        # Older versions did not store the directory, but gave the kept one the same name.
         directory = commit.get("directory", file.parent.relative_to(top).as_posix())
         if commit.get("experiment", experiment_id) != experiment_id:
             return None
@@ -236,8 +236,8 @@ def _read(file: Path, experiment_id: str, top: Path) -> KeptTrial | None:
         return None
 
 
-def _made(root: Path, experiment_id: str, trial: Trial) -> Path:
-    """A new directory for a trial; an earlier attempt's keeps its own."""
+def _make_directory(root: Path, experiment_id: str, trial: Trial) -> Path:
+    """Make a new directory for a trial, numbered if an earlier attempt has one."""
     parent, name = root / experiment_id, trial.directory or trial.name
     parent.mkdir(parents=True, exist_ok=True)
     for number in count(1):

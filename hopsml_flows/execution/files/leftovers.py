@@ -1,7 +1,7 @@
-"""What a trial wrote into its working directory and did not return: said, or kept.
+"""Keep or list the files that a trial wrote into its working directory and did not return.
 
-The directory is removed after the trial. What was kept is copied into the trial's own directory,
-also where the trial failed; nothing here makes a trial fail.
+They are removed after the trial. Kept files are copied into the trial's own directory, also if
+the trial failed. Nothing here makes a trial fail.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hopsml_flows.execution.files.working_directory import WorkingDirectory
 __all__ = ["leave"]
 
 MOST_LISTED = 20
-"""So many files are named in a trial's log."""
+"""Most files that are listed in a trial's log."""
 
 _File = tuple[str, Path, int]
 
@@ -31,13 +31,13 @@ def leave(
     into: Path,
     locally: bool,
 ) -> None:
-    """Keep what the rules keep of a working directory, and list the rest.
+    """Copy the files that the rules keep out of a working directory, and list the rest.
 
     Args:
         working: The working directory.
-        terms: What is known of the trial, and what of the directory was returned.
-        note: Gets the list, several lines.
-        into: The directory for what is kept; made where it is needed.
+        terms: The trial's rules, and which files it returned.
+        note: Receives texts for the log, also of several lines.
+        into: The directory for kept files; created if needed.
         locally: Whether the project is on a disk of this machine.
     """
     left = [file for file in working.written() if not _is_in(file[1], terms.taken)]

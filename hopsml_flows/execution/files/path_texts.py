@@ -1,7 +1,7 @@
-"""Which texts among a trial's outputs look like paths. Pure but for the question what exists.
+"""Tell which texts among a trial's outputs look like paths. No I/O.
 
-HopsML refused every text with a slash that was no file. Here such a text is only worth a warning,
-and texts that commonly have slashes or dots are not.
+HopsML refused every text with a slash that was not a file. Here such a text only causes a warning,
+and texts that commonly contain slashes or dots do not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SUFFIX = re.compile(
     "webp|weights|xls|xlsx|xml|xz|yaml|yml|zarr|zip|zst",
     re.IGNORECASE,
 )
-"""Suffixes of what trainings write; of others, such as "torch.float32", there is doubt."""
+"""Suffixes of files that trainings write. Others prove nothing, such as that of "torch.float32"."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _NUMBERS = re.compile(r"[\d\s./:,+\-eTZ%]+")
@@ -32,16 +32,16 @@ _SHORT = 3
 
 
 def looks_like_path(text: str, is_directory: Callable[[str], bool]) -> bool:
-    """Whether a text that is no file is probably meant to be one.
+    """Whether a text that does not name a file is probably meant to.
 
-    It has a slash, or a suffix that files of trainings have. These are no paths: URLs, MIME types,
-    dates and other numbers, and what has slashes between words of at most three letters ("N/A",
-    "km/h") or spaces without a suffix ("loss / step").
+    Paths have a slash, or a suffix of files that trainings write. URLs, MIME types, dates and other
+    numbers do not count. Neither do slashes between parts of at most three letters ("N/A", "km/h"),
+    nor texts with slashes and spaces but no such suffix ("loss / step").
 
     Args:
         text: An output.
-        is_directory: Whether there is a directory of a name; asked of the first part of a text
-            about which there is doubt.
+        is_directory: Whether a directory of that name exists; called with the first part of a text
+            in doubtful cases.
     """
     if not text.strip("./ ") or len(text) > _LONGEST or "\n" in text or "\0" in text:
         return False

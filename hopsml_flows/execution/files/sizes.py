@@ -1,4 +1,4 @@
-"""Sizes and names of files, as text for people."""
+"""Sizes and names of files as readable text."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def files_text(count: int) -> str:
 
 
 def size_of(text: str) -> int | None:
-    """The bytes that a text such as "20GiB", "1.5 MB" or "4096" means, or None."""
+    """Parse a size such as "20GiB", "1.5 MB" or "4096" into bytes; None if it is invalid."""
     found = _SIZE.fullmatch(text)
     if found is None:
         return None
@@ -45,6 +45,6 @@ def size_of(text: str) -> int | None:
 
 
 def name_text(name: str) -> str:
-    """A file's name for a log: what is not UTF-8, or ends a line, is escaped."""
+    """A file's name for a log, with invalid UTF-8 and unprintable characters escaped."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,9 +1,9 @@
-"""A trial's files: written locally, brought to the project, committed last.
+"""Write a trial's files locally, upload them to the project, and commit them last.
 
-On a local project the trial's own directory is the staging directory, and there is nothing to
-bring. Elsewhere, or with ``local_logdir=True``, it is a temporary directory whose files are brought
-while the trial runs and at its end, also after a failure. Where storage does not take them in the
-end, they are moved to a directory that stays, and the trial has failed.
+In a local project the staging directory is the trial's own directory, so nothing is uploaded.
+Otherwise, or with ``local_logdir=True``, it is a temporary directory. Its files are uploaded while
+the trial runs and at its end, also after a failure. If storage does not accept them at the end,
+they are moved to a directory that stays, and the trial fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from hopsml_flows.errors import StorageUnavailableError
 from hopsml_flows.execution.files.attachments import Attachments, Terms
 from hopsml_flows.execution.files.copies import copy_whole
-from hopsml_flows.execution.files.kept_files import keep, kept_place
+from hopsml_flows.execution.files.kept_files import keep, keep_content
 from hopsml_flows.execution.files.sync import SYNC_SECONDS, Sync
 from hopsml_flows.storage import (
     ExperimentPaths,
@@ -35,12 +35,12 @@ from hopsml_flows.storage.interface import is_temporary
 from hopsml_flows.storage.retries import answer_limit, persistently, replace_file
 from hopsml_flows.trials import LOG, Failure, State, Trial, TrialResult, commit_text
 
-__all__ = ["Staging", "taken_over"]
+__all__ = ["Staging", "take_over_log"]
 
 _CHUNK = 1 << 20
 
 _BEGINS = frozenset({TrialFiles.HPARAMS, TrialFiles.EVENTS_START})
-"""Files that are written before the function is called."""
+"""Files that are written before the training function is called."""
 
 
 class Staging:
@@ -50,11 +50,11 @@ class Staging:
         project: Where the trial's files go.
         paths: The experiment's paths.
         trial: The trial.
-        local_logdir: Keep everything but the log, and what says that the trial began, in a
+        local_logdir: Keep all files but the log, and those that say that the trial began, in a
             temporary directory until the end.
-        scratch: Where that is made; None for the system's place.
+        scratch: Parent of the temporary directory; None for the system's default.
         resumed: Whether an earlier run may have left files of this trial.
-        sync_interval: Seconds between two times that files are brought while the trial runs.
+        sync_interval: Seconds between two uploads while the trial runs.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class Staging:
             raise
 
     log_name = TrialFiles.LOG
-    """Name of the log."""
+    """File name of the log."""
 
     @property
     def log(self) -> Path:
-        """The local file that takes what the trial prints."""
+        """The local file that receives the trial's output."""
         return self.path / self.log_name
 
     @property
@@ -112,11 +112,13 @@ class Staging:
         return self.path
 
     def write(self, name: str, data: str | bytes) -> None:
-        """Write a small file of the project's own.
+        """Write one of this library's own small files.
+
+        If the disk is full, content is held in memory until the commit, except for files written
+        before the training function is called.
 
         Raises:
-            OSError: It cannot be written. Where only room is lacking, and the function has been
-                called, the file is remembered instead, for the commit.
+            OSError: The file cannot be written for another reason, or must exist before the call.
         """
         content = data.encode() if isinstance(data, str) else data
         try:
@@ -125,25 +127,25 @@ class Staging:
             if name in _BEGINS or not has_no_room(error):
                 raise
             self._unwritten[name] = content
-        # Known without reading it again at the commit.
+        # Spares reading it again at the commit.
         self._written[name] = (len(content), hashlib.sha256(content).hexdigest())
 
     def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:
         """Copy files and directories that the outputs name into the trial's directory.
 
-        A value that is the path of an existing local file or directory is copied (never moved),
-        and replaced by its path relative to the project; any other string stays what it is.
+        A local file or directory is copied (never moved), and its path in the outputs replaced by
+        the one relative to the project. Any other string stays as it is.
 
         Args:
             outputs: Output name to JSON value.
-            terms: What is known of the trial besides.
+            terms: How to take in the trial's files; None for the defaults.
 
         Returns:
-            The outputs with paths in place of files.
+            The outputs with the new paths.
 
         Raises:
-            InvalidOutputError: A directory is beyond the limits.
-            OSError: Something cannot be copied.
+            InvalidOutputError: A directory exceeds the limits.
+            OSError: A file cannot be copied.
         """
         attachments = Attachments(
             self.path,
@@ -154,7 +156,7 @@ class Staging:
             locally=self.is_local,
             never=[self._project.local_root] if self._project.local_root else [],
         )
-        taken = attachments.taken_in(outputs)
+        taken = attachments.take_in(outputs)
         self._empty = attachments.empty
         return taken
 
@@ -165,23 +167,23 @@ class Staging:
 
     @property
     def kept(self) -> Path | None:
-        """Where files of the working directory go that are kept."""
+        """Directory for the kept files of the working directory."""
         return self.path / TrialFiles.KEPT
 
     def sync_also_in(self, seconds: float) -> None:
-        """Bring files once more after so many seconds, since the process may end soon after."""
+        """Upload files once more after so many seconds: the process may end soon after."""
         if self._sync is not None:
             self._sync.also_in(seconds)
 
     def commit(self, result: TrialResult) -> TrialResult:
-        """Bring everything to the project; a success is marked done by the last file written.
+        """Upload all files to the project. The last file marks a success as done.
 
         Args:
-            result: What came of the trial.
+            result: The trial's result.
 
         Returns:
-            The same, with the path of its log among the outputs; or a failure where storage did not
-            take the files: they are kept then, and the failure says where.
+            The result, for a success with the path of its log among the outputs. If storage did not
+            accept the files, a failure that says where they are kept.
         """
         if result.succeeded and LOG not in result.outputs:
             outputs = {**result.outputs, LOG: self._target(self.log_name)}
@@ -191,57 +193,59 @@ class Staging:
         commit = self._commit_text(result) if result.succeeded else None
         try:
             if self._sync is not None:
-                # Of a failed trial the events of its end say that there is no more.
+                # A failed trial's end events tell readers that no more files will come.
                 self._sync.finish(last="" if commit else TrialFiles.EVENTS_END)
                 self._make_empty_directories()
-            self._bring_rest()
+            self._upload_rest()
             if commit is not None:
                 path = self._target(TrialFiles.OUTPUTS)
                 persistently(
                     lambda: self._project.replace(path, commit), limit=answer_limit(self._project)
                 )
         except Exception as error:  # each file system has errors of its own
-            if self._sync is None and commit is None:  # its log says why it failed
+            if self._sync is None and commit is None:  # the log says why the trial failed
                 return result
-            return self._kept(result, commit, error)
+            return self._keep(result, commit, error)
         if self._elsewhere is not None:
             shutil.rmtree(self._elsewhere, ignore_errors=True)
         return result
 
     def close(self) -> None:
-        """Remove the temporary directory, if it is one."""
+        """Stop uploads, and remove the staging directory if it is temporary."""
         if self._sync is not None:
             self._sync.stop()
             shutil.rmtree(self.path, ignore_errors=True)
 
     def _make_empty_directories(self) -> None:
-        """Make those of attached directories that no file brings along; object stores have none."""
+        """Create the attached directories without files: uploads only create those with files."""
         for directory in self._empty:
             target = self._target(directory.relative_to(self.path.resolve()).as_posix())
             persistently(
                 partial(self._project.make_directory, target), limit=answer_limit(self._project)
             )
 
-    def _kept(self, result: TrialResult, commit: str | None, error: Exception) -> TrialResult:
-        """Move the files where they stay, complete: copied to the project, the trial is done."""
+    def _keep(self, result: TrialResult, commit: str | None, error: Exception) -> TrialResult:
+        """Move all files to a lasting place; the trial is done once they are in the project."""
         content = {**self._unwritten, **({TrialFiles.OUTPUTS: commit.encode()} if commit else {})}
         where = self._project.full(self._paths.trial(self._trial.directory))
         lines = str(error).splitlines() or [""]
         reason = f"({type(error).__name__}: {lines[0]})"
-        if self._sync is None:  # its files lie in the project: a full disk lacks the last ones
-            kept = self._beside({**self._own_files(), **content})
+        if self._sync is None:  # a local project: only the last files are missing on its full disk
+            kept = self._keep_beside({**self._own_files(), **content})
             text = (
                 f"storage did not take the trial's last files {reason}; the others are in {where}"
             )
-            advice = f"those are kept on {socket.gethostname()} in {kept}: copy what is there to it"
+            advice = f"the last ones are kept on {socket.gethostname()} in {kept}: copy them to "
+            advice += "the others"
         else:
             kept = keep(self.path, self._paths.id, self._trial, place=self._elsewhere)
             for name, data in content.items():
                 (kept / name).write_bytes(data)
             text = f"storage did not take the trial's files {reason}"
-            advice = f"they are kept on {socket.gethostname()} in {kept}: copy what is there to "
-            advice += where
-        unavailable = StorageUnavailableError(f"{text}; {advice}, or resume the experiment there")
+            advice = f"they are kept on {socket.gethostname()} in {kept}: copy them to {where}"
+        unavailable = StorageUnavailableError(
+            f"{text}; {advice}, or resume the experiment on that machine"
+        )
         at = f"{socket.gethostname()}:{kept}"
         if result.failure is not None:
             message = f"{result.failure.message}; moreover, {unavailable}"
@@ -254,8 +258,8 @@ class Staging:
             failure=Failure(StorageUnavailableError.__name__, str(unavailable), kept=at),
         )
 
-    def _bring_rest(self) -> None:
-        """Bring what found no room on this machine."""
+    def _upload_rest(self) -> None:
+        """Upload the files that did not fit into the staging directory."""
         for name, content in self._unwritten.items():
             replace_file(self._project, self._target(name), content)
         for file in self._elsewhere.iterdir() if self._elsewhere else ():
@@ -264,20 +268,20 @@ class Staging:
             persistently(upload, limit=limit)
 
     def _own_files(self) -> dict[str, bytes]:
-        """What says how the trial ended, which the driver writes as well if the trial failed."""
+        """Files that say how the trial ended. For a failed trial the driver writes them as well."""
         files = {name: self.path / name for name in (TrialFiles.EVENTS_END, TrialFiles.METRIC)}
         return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
 
-    def _beside(self, content: Mapping[str, bytes]) -> Path:
-        """Keep small files where what found no room is kept, or in a new place."""
+    def _keep_beside(self, content: Mapping[str, bytes]) -> Path:
+        """Keep small files beside the files that did not fit, or else in a new place."""
         if self._elsewhere is None:
-            return kept_place(self._paths.id, self._trial, content)
+            return keep_content(self._paths.id, self._trial, content)
         for name, data in content.items():
             (self._elsewhere / name).write_bytes(data)
         return self._elsewhere
 
     def _copy(self, source: Path, target: Path) -> None:
-        """Copy an attached file whole, or to where it is kept if there is no room for it."""
+        """Copy an attached file whole; on a full disk, to a place where it is kept."""
         try:
             copy_whole(source, target)
         except OSError as error:
@@ -285,7 +289,7 @@ class Staging:
                 raise
             if self._elsewhere is None:
                 content = {target.name: source}
-                self._elsewhere = kept_place(self._paths.id, self._trial, content)
+                self._elsewhere = keep_content(self._paths.id, self._trial, content)
             else:
                 copy_whole(source, self._elsewhere / target.name)
 
@@ -293,13 +297,13 @@ class Staging:
         return Path(tempfile.mkdtemp(prefix="hopsml-staging-", dir=scratch))
 
     def _take_over(self) -> int:
-        """Go on with the log of the attempt before, and remove what else it brought.
+        """Continue the previous attempt's log, and remove its other files from the project.
 
         Returns:
-            The log's size.
+            The log's size in the project, in bytes.
         """
         root = self._target("").rstrip("/")
-        size = taken_over(self._project, self._target(self.log_name), self.log)
+        size = take_over_log(self._project, self._target(self.log_name), self.log)
         for name in persistently(lambda: self._project.listdir(root)):
             if name != self.log_name and (self._trial.directory or not is_of_experiment(name)):
                 with suppress(FileNotFoundError):
@@ -310,7 +314,7 @@ class Staging:
         return self._paths.trial(self._trial.directory, name)
 
     def _clear(self) -> None:
-        """Remove what an attempt before this one left, all but its log."""
+        """Remove what an earlier attempt left, except its log."""
         for entry in self._entries():
             if entry.name == self.log_name:
                 continue
@@ -320,7 +324,7 @@ class Staging:
                 entry.unlink()
 
     def _entries(self) -> list[Path]:
-        # An experiment without trial directories keeps its record in the same place.
+        # Without a directory of its own, the trial shares the experiment's with its record.
         entries = sorted(self.path.iterdir())
         if self._trial.directory:
             return entries
@@ -352,20 +356,20 @@ class Staging:
         return {"name": name, "size": size, "sha256": digest}
 
 
-def taken_over(project: Project, source: str, log: Path) -> int:
-    """Go on with the log that an attempt before has brought.
+def take_over_log(project: Project, source: str, log: Path) -> int:
+    """Continue the log that an earlier attempt uploaded.
 
     Args:
-        project: Where it is.
-        source: Its path there.
-        log: The local file that takes its content.
+        project: The project.
+        source: The log's path in the project.
+        log: The local file that receives its content.
 
     Returns:
-        Its size in the project, in bytes.
+        The log's size in the project, in bytes; 0 if there is none.
     """
     with suppress(FileNotFoundError):
         content = persistently(lambda: project.read(source))
-        # What could not be brought any more is here still, where this machine had the process.
+        # If the earlier attempt ran on this machine, the local log may hold more than it uploaded.
         if not log.exists() or log.stat().st_size < len(content):
             log.write_bytes(content)
         return len(content)

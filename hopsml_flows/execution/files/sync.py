@@ -1,10 +1,10 @@
-"""Bringing a trial's files to the project while it runs, and whole at its end.
+"""Upload a trial's files to the project while it runs, and completely at its end.
 
-One thread of the process looks after whichever trials run in it. A log or an event file only ever
-grows: while it is small it is replaced whole, later what was added is appended; where an append
-fails it is unknown how much of it arrived, and the file is written whole again. Any other file is
-brought once it has come to rest, so that no half-written checkpoint is seen. What fails while the
-trial runs is tried again in a later round: only the end decides.
+One thread of the process serves all trials that run in it. Logs and event files only grow: a small
+one is replaced whole, to a larger one the new part is appended. After a failed append, which may
+have arrived in part, the whole file is written again. Any other file is uploaded once it has
+stopped changing, so that no half-written checkpoint is seen. What fails while the trial runs is
+tried again in a later round; only a failure at the end counts.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from hopsml_flows.storage.time_limit import within
 __all__ = ["SYNC_SECONDS", "Sync"]
 
 SYNC_SECONDS = 10.0
-"""How often a running trial's files are brought to the project, unless told otherwise."""
+"""Default number of seconds between two uploads of a running trial's files."""
 
 WHOLE_UP_TO = 1 << 20
-"""Growing files up to so many bytes are written whole: one request, and nothing to go wrong."""
+"""Growing files up to so many bytes are written whole: one request, and no partial append."""
 
 _PARALLEL = 4
-"""Small files cost latency, not bandwidth; the end brings so many at once."""
+"""Parallel uploads at the end: small files cost latency, not bandwidth."""
 
 _LONGEST_PAUSE = 60.0
 
@@ -49,12 +49,12 @@ class _Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class _Brought:
-    """What the project has of a file.
+class _Uploaded:
+    """The state of a file in the project.
 
     Args:
-        stamp: How the file was just before it was read.
-        size: Bytes that arrived; a file may grow while it is read.
+        stamp: The local file's stamp just before it was read.
+        size: Bytes in the project; a file may grow while it is read.
     """
 
     stamp: _Stamp
@@ -62,15 +62,15 @@ class _Brought:
 
 
 class Sync:
-    """Brings the files of one trial's local directory to the project.
+    """Uploads the files of one trial's local directory to the project.
 
     Args:
-        project: Where they go.
+        project: The project.
         directory: The local directory.
-        target: From a file's name, relative to the directory, to its path in the project.
-        files: Lists the files there are.
-        seconds: How often it is done while the trial runs.
-        only_log: Bring nothing while the trial runs but the log and what says that it began.
+        target: Maps a file's name, relative to the directory, to its path in the project.
+        files: Lists the local files.
+        seconds: Seconds between two uploads while the trial runs.
+        only_log: While the trial runs, upload only the log and the files that say that it began.
     """
 
     def __init__(
@@ -91,62 +91,63 @@ class Sync:
         self.seconds = seconds
         self._lock = threading.Lock()
         self._over = False
-        self._brought: dict[str, _Brought] = {}
+        self._uploaded: dict[str, _Uploaded] = {}
         self._seen: dict[str, _Stamp] = {}
         self._doubtful: set[str] = set()
         self._log_has = 0
 
     def start(self, *, log_has: int = 0) -> None:
-        """Begin to bring files now and then.
+        """Begin to upload files at intervals.
 
         Args:
-            log_has: Bytes of the log that the project has already, from an attempt before.
+            log_has: Bytes of the log that the project already has from an earlier attempt.
         """
         self._log_has = log_has
         _rounds.add(self)
 
     def also_in(self, seconds: float) -> None:
-        """Bring files once more after so many seconds: what is there then may be the last."""
+        """Upload files once more after so many seconds: it may be the last chance."""
         _rounds.hasten(self, seconds)
 
     def stop(self) -> None:
-        """Bring nothing more by itself."""
+        """Stop uploads at intervals."""
         self._over = True
         _rounds.remove(self)
 
     def round(self) -> None:
-        """Bring what has changed and may be brought while the trial runs.
+        """Upload the changed files that may be uploaded while the trial runs.
 
         Raises:
-            Exception: What storage raised for the first file that failed; the others were tried.
+            Exception: Storage's error on the first file that failed. The others were tried too.
         """
         with self._lock:
             failed: list[Exception] = []
             if self._over:
                 return
-            for name, stamp in self._at_rest(sorted(self._listed(), key=_in_turn)):
+            for name, stamp in self._select_ready(sorted(self._scan(), key=_upload_order)):
                 try:
-                    within(self._limit(stamp), partial(self._bring, name, stamp))
+                    within(self._limit(stamp), partial(self._upload, name, stamp))
                 except Exception as error:  # each file system has errors of its own
                     failed.append(error)
         if failed:
             raise failed[0]
 
     def finish(self, last: str = "") -> None:
-        """Bring all that the project does not have, and remove there what is here no more.
+        """Upload all that the project lacks, and remove uploaded files that are gone here.
 
         Args:
-            last: A file that comes when all others are there, for those who wait for it.
+            last: A file to upload after all others, for readers that wait for it.
 
         Raises:
-            Exception: What storage raised last, after it had its time to come back.
+            TimeoutError: A round of uploads is still waiting for storage.
+            Exception: Storage's last error, after the time that storage has to come back.
         """
         self.stop()
-        # The thread's round has a limit per file, and there may be many: do not wait forever.
+        # The thread's round has a limit per file, and may have many files: do not wait forever.
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise TimeoutError("storage did not answer a request")
         try:
-            files = list(self._listed())
+            files = list(self._scan())
             changed = [(name, stamp) for name, stamp in files if self._differs(name, stamp)]
             first = [entry for entry in changed if entry[0] != last]
             if len(first) > 1:
@@ -158,30 +159,30 @@ class Sync:
             for entry in changed:
                 if entry not in first:
                     self._persist(*entry)
-            for name in self._brought.keys() - {name for name, _ in files}:
+            for name in self._uploaded.keys() - {name for name, _ in files}:
                 with suppress(FileNotFoundError):
                     persistently(
                         partial(self._project.remove, self._target(name)),
                         limit=answer_limit(self._project),
                     )
-                del self._brought[name]
+                del self._uploaded[name]
         finally:
             self._lock.release()
 
     def _persist(self, name: str, stamp: _Stamp) -> None:
-        persistently(lambda: self._bring(name, stamp), limit=self._limit(stamp))
+        persistently(lambda: self._upload(name, stamp), limit=self._limit(stamp))
 
     def _limit(self, stamp: _Stamp) -> float | None:
         return answer_limit(self._project, stamp.size)
 
-    def _listed(self) -> Iterable[tuple[str, _Stamp]]:
+    def _scan(self) -> Iterable[tuple[str, _Stamp]]:
         for file in self._files():
-            with suppress(FileNotFoundError):  # removed since
+            with suppress(FileNotFoundError):  # removed meanwhile
                 found = file.stat()
                 name = file.relative_to(self._directory).as_posix()
                 yield name, _Stamp(found.st_size, found.st_mtime_ns)
 
-    def _at_rest(self, files: Iterable[tuple[str, _Stamp]]) -> Iterable[tuple[str, _Stamp]]:
+    def _select_ready(self, files: Iterable[tuple[str, _Stamp]]) -> Iterable[tuple[str, _Stamp]]:
         for name, stamp in files:
             if self._only_log and not (is_log(name) or name in _AT_ONCE):
                 continue
@@ -191,19 +192,19 @@ class Sync:
                 yield name, stamp
 
     def _differs(self, name: str, stamp: _Stamp) -> bool:
-        brought = self._brought.get(name)
-        if brought is None:
+        uploaded = self._uploaded.get(name)
+        if uploaded is None:
             return True
-        return brought.stamp != stamp and not (_grows(name) and brought.size == stamp.size)
+        return uploaded.stamp != stamp and not (_grows(name) and uploaded.size == stamp.size)
 
-    def _bring(self, name: str, stamp: _Stamp) -> None:
+    def _upload(self, name: str, stamp: _Stamp) -> None:
         file, target = self._directory / name, self._target(name)
         if not _grows(name):
             self._project.upload(file, target)
-            self._brought[name] = _Brought(stamp, stamp.size)
+            self._uploaded[name] = _Uploaded(stamp, stamp.size)
             return
-        brought = self._brought.get(name)
-        has = brought.size if brought else (self._log_has if is_log(name) else 0)
+        uploaded = self._uploaded.get(name)
+        has = uploaded.size if uploaded else (self._log_has if is_log(name) else 0)
         append = WHOLE_UP_TO < has < stamp.size and name not in self._doubtful
         if append:
             self._doubtful.add(name)
@@ -214,17 +215,17 @@ class Sync:
             self._project.upload(file, target)
             has = self._project.info(target).size  # it may have grown meanwhile
         else:
-            if brought is None:
+            if uploaded is None:
                 self._project.make_directory(target.rpartition("/")[0])
             data = _content(file)
             self._project.replace(target, data)
             has = len(data)
         self._doubtful.discard(name)
-        self._brought[name] = _Brought(stamp, has)
+        self._uploaded[name] = _Uploaded(stamp, has)
 
 
 class _Rounds:
-    """The one thread of the process that looks after its running trials."""
+    """The one thread of the process, which uploads the files of its running trials."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -259,18 +260,18 @@ class _Rounds:
             sync = self._next()
             try:
                 sync.round()
-            except Exception as error:  # tried again in a later round; the end decides
-                self._planned(sync, failed=True)
+            except Exception as error:  # a later round tries again; only the end counts
+                self._plan_next(sync, failed=True)
                 _logger.warning(
-                    "storage did not take a running trial's files, which is tried again (%s: %s)",
+                    "storage did not accept a running trial's files; they are tried again (%s: %s)",
                     type(error).__name__,
                     redacted(str(error)),
                 )
             else:
-                self._planned(sync, failed=False)
+                self._plan_next(sync, failed=False)
 
     def _next(self) -> Sync:
-        """Wait until a trial is due."""
+        """Wait until a trial is due, and return its sync."""
         with self._changed:
             while True:
                 now = time.monotonic()
@@ -279,7 +280,7 @@ class _Rounds:
                     return due
                 self._changed.wait(None if due is None else self._due[due] - now)
 
-    def _planned(self, sync: Sync, *, failed: bool) -> None:
+    def _plan_next(self, sync: Sync, *, failed: bool) -> None:
         with self._changed:
             if sync not in self._due:
                 return
@@ -296,14 +297,14 @@ _rounds = _Rounds()
 
 
 def _grows(name: str) -> bool:
-    """Whether a file is only ever appended to: the log, and what TensorBoard's writers write."""
+    """Whether a file only grows: logs and TensorBoard's event files."""
     return is_log(name) or "tfevents" in name.rpartition("/")[2]
 
 
-def _in_turn(entry: tuple[str, _Stamp]) -> tuple[bool, int, str]:
-    """The log first: it is what is looked at when the worker dies. Then the oldest.
+def _upload_order(entry: tuple[str, _Stamp]) -> tuple[bool, int, str]:
+    """Sort key: the log first, since users need it when the worker dies; then the oldest file.
 
-    A checkpoint's parts are written before the file that names them, and are brought before it.
+    So a checkpoint's parts, which are written first, are uploaded before the file that names them.
     """
     name, stamp = entry
     return not is_log(name), stamp.mtime_ns, name

@@ -1,14 +1,14 @@
-"""A working directory of its own for each trial, that looks like the experiment's.
+"""Give each trial its own working directory, which mirrors the experiment's.
 
-HopsML's executors had containers; programs written for it save ``image_file.png`` into the
-working directory and return its name. Trials side by side would overwrite each other's, and the
-user's. Here each trial works in a directory that holds copies of the original's files, and links
-to its directories and to files too large to copy: relative reads find the user's data, and what a
-trial writes beside it stays with the trial.
+HopsML's executors had containers. Programs written for it save ``image_file.png`` into the working
+directory and return its name. Concurrent trials would overwrite each other's files, and the user's.
+So each trial works in a directory with copies of the original's files, and links to its directories
+and to files too large to copy. Relative reads find the user's data, and files that a trial writes
+beside it stay with the trial.
 
-What cannot be mirrored, such as a link in a circle, is left out, and the trial's log says so. What
-a link leads to is looked at in a thread of its own, since a dead mount hangs whoever asks; such a
-link is mirrored without a look.
+Entries that cannot be mirrored, such as a link in a circle, are left out, and the trial's log says
+so. A separate thread looks up the targets of links, since a dead mount blocks its caller. A link
+whose target does not answer is mirrored unseen.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from hopsml_flows.storage.time_limit import within
 __all__ = ["WorkingDirectory", "own_working_directory"]
 
 LARGEST_COPY = 1 << 20
-"""Files up to so many bytes are copied, larger ones linked."""
+"""Files up to so many bytes are copied, larger ones are linked."""
 
 MOST_COPIES = 200
-"""So many files are copied; a directory of thousands is a data set."""
+"""Most files that are copied; a directory of thousands is a data set. The others are linked."""
 
 LIST_SECONDS = 30.0
-"""Longest wait for the list of what is in the original."""
+"""Longest wait for the listing of the original."""
 
 LINK_SECONDS = 3.0
-"""Longest wait for the file system that a link leads to."""
+"""Longest wait for the file system of a link's target."""
 
 _MOST_SILENT = 3
-"""After so many links whose file systems do not answer no more are looked at."""
+"""After so many links whose file systems do not answer, no more targets are looked up."""
 
 _MOST_LINES = 10
 _CACHES = frozenset({"__pycache__", ".ipynb_checkpoints"})
@@ -54,14 +54,14 @@ _Stamp = tuple[int, int]
 
 @contextmanager
 def own_working_directory(like: str, scratch: str | None = None) -> Iterator[WorkingDirectory]:
-    """Change the process's working directory to one of its own for the block.
+    """Change the process's working directory to one of its own, for the block.
 
     Args:
-        like: Absolute path of the directory it stands in for; where there is none (on another
+        like: Absolute path of the directory to mirror. If it does not exist here (on another
             machine), the new one starts empty.
-        scratch: Directory that the caller removes in the end: the process keeps its working
-            directory there and only brings it up to date. Without one it is removed with the
-            block.
+        scratch: Directory that the caller removes in the end. The process keeps its working
+            directory in it, and refreshes it for each block. Without one, the working directory
+            is temporary and removed after the block.
 
     Yields:
         The new working directory.
@@ -70,7 +70,7 @@ def own_working_directory(like: str, scratch: str | None = None) -> Iterator[Wor
     if scratch is None:
         own = WorkingDirectory(Path(tempfile.mkdtemp(prefix="hopsml-trial-")), like)
     else:
-        own = _kept(scratch, like)
+        own = _reusable_mirror(scratch, like)
     try:
         own.refresh()
         os.chdir(own.path)
@@ -83,15 +83,15 @@ def own_working_directory(like: str, scratch: str | None = None) -> Iterator[Wor
 
 @dataclass(slots=True)
 class WorkingDirectory:
-    """A directory that is kept looking like another one.
+    """A directory that mirrors another one, the original.
 
     Args:
         path: The directory.
-        like: The one it looks like.
-        links: Name to target of what is linked.
-        copies: Name to the stamps of a copied file: the original's, and the copy's own.
-        left_out: Name to the reason of what could not be mirrored; "" is the original itself.
-        _silent: Links to file systems that did not answer; they are not asked again.
+        like: The original.
+        links: Name to target of each link made here.
+        copies: Name to the stamps of each copied file: the original's, and the copy's own.
+        left_out: Name to the reason of each entry not mirrored; "" is the original itself.
+        _silent: Links to file systems that did not answer; they are not looked up again.
     """
 
     path: Path
@@ -103,14 +103,14 @@ class WorkingDirectory:
 
     @property
     def notes(self) -> list[str]:
-        """Lines for the trial's log: what was left out."""
+        """Lines for the trial's log: what was left out, and which links may hang."""
         lines = [
-            f"{self._shown(name)} is not in the trial's working directory: {reason}"
+            f"{self._display_name(name)} is not in the trial's working directory: {reason}"
             for name, reason in self.left_out.items()
         ]
         lines += [
-            f"{self._shown(name)} leads to a file system that did not answer within "
-            f"{LINK_SECONDS:g} s; whoever reads it may hang"
+            f"{self._display_name(name)} leads to a file system that did not answer within "
+            f"{LINK_SECONDS:g} s; reading it may hang"
             for name in sorted(self._silent)
         ]
         if len(lines) <= _MOST_LINES:
@@ -118,18 +118,18 @@ class WorkingDirectory:
         more = len(lines) - _MOST_LINES
         return [*lines[:_MOST_LINES], f"and {more} more are missing, or do not answer"]
 
-    def _shown(self, name: str) -> str:
+    def _display_name(self, name: str) -> str:
         return name_text(os.path.join(self.like, name) if name else self.like)
 
     def refresh(self) -> None:
-        """Undo what a trial did to it, and take in what changed in the original."""
-        if self.path.is_symlink() or not self.path.is_dir():  # a trial put something in its place
+        """Undo a trial's changes, and apply the changes of the original."""
+        if self.path.is_symlink() or not self.path.is_dir():  # a trial replaced it
             _remove(self.path)
         self.path.mkdir(exist_ok=True)
-        with suppress(OSError):  # it is another user's
+        with suppress(OSError):  # it belongs to another user
             self.path.chmod(0o700)
         self.left_out = {}
-        wanted = self._wanted()
+        wanted = self._scan_original()
         with os.scandir(self.path) as entries:
             present = {entry.name: entry for entry in entries}
         for name, entry in present.items():
@@ -144,10 +144,10 @@ class WorkingDirectory:
                 self.left_out[name] = _reason(error)
 
     def written(self) -> Iterator[tuple[str, Path, int]]:
-        """The files that the trial wrote, and those it changed, with their sizes.
+        """The files that the trial wrote or changed: name, path and size of each.
 
-        Names are relative to the directory, in no order. Links are not followed, and caches of
-        Python are left out.
+        Names are relative to the directory, in no order. Links are left out, and so are caches of
+        Python and Jupyter.
         """
         for name, entry in _entries(self.path):
             if entry.is_symlink() or self._is_copy(name, entry):
@@ -158,17 +158,17 @@ class WorkingDirectory:
                 yield from _below(entry.path, name)
 
     def _is_copy(self, name: str, entry: os.DirEntry[str]) -> bool:
-        """Whether it is the copy of one of the user's files, as it was made."""
+        """Whether an entry is an unchanged copy of one of the user's files."""
         with suppress(OSError):
             if name in self.copies:
                 return self.copies[name][1] == _stamp(entry.stat(follow_symlinks=False))
         return False
 
-    def _wanted(self) -> dict[str, _Stamp | None]:
-        """Name to the stamp of a file to copy, or to None for what is to be linked."""
+    def _scan_original(self) -> dict[str, _Stamp | None]:
+        """Name to the stamp of each file to copy, or to None for each entry to link."""
         try:
-            listed = within(LIST_SECONDS, self._listed)
-        except (FileNotFoundError, NotADirectoryError):  # on another machine
+            listed = within(LIST_SECONDS, self._list_original)
+        except (FileNotFoundError, NotADirectoryError):  # the original is on another machine
             return {}
         except OSError as error:
             self.left_out[""] = _reason(error)
@@ -189,8 +189,8 @@ class WorkingDirectory:
                 self.left_out[entry.name] = _reason(error)
                 continue
             copies += wanted[entry.name] is not None
-        for name, found in self._looked_at(links).items():
-            # Where it leads there may be something later.
+        for name, found in self._look_up(links).items():
+            # A missing target may appear later, so link to it.
             if found is None or isinstance(found, FileNotFoundError):
                 wanted[name] = None
             elif isinstance(found, OSError):
@@ -200,14 +200,14 @@ class WorkingDirectory:
                 copies += wanted[name] is not None
         return wanted
 
-    def _listed(self) -> list[os.DirEntry[str]]:
-        if not self.like:  # the driver's own was removed
+    def _list_original(self) -> list[os.DirEntry[str]]:
+        if not self.like:  # the driver's directory was removed
             return []
         with os.scandir(self.like) as entries:
             return list(entries)
 
-    def _looked_at(self, links: list[str]) -> dict[str, os.stat_result | OSError | None]:
-        """What links lead to, or why that cannot be told; None where nothing answers."""
+    def _look_up(self, links: list[str]) -> dict[str, os.stat_result | OSError | None]:
+        """Link to its target's status, or to the error; None for a target that was not seen."""
         found: dict[str, os.stat_result | OSError | None] = dict.fromkeys(links)
         waiting = [name for name in links if name not in self._silent]
         while waiting and len(self._silent) < _MOST_SILENT:
@@ -237,7 +237,7 @@ class WorkingDirectory:
     def _put(self, name: str, stamp: _Stamp | None) -> None:
         source, target = os.path.join(self.like, name), self.path / name
         if stamp is not None:
-            with suppress(OSError):  # unreadable, or gone: a link says so when it is opened
+            with suppress(OSError):  # unreadable or gone: opening the link below will say so
                 shutil.copy(source, target)
                 self.copies[name] = (stamp, _stamp(target.stat()))
                 return
@@ -249,10 +249,10 @@ class WorkingDirectory:
 _mirrors: dict[tuple[str, str, int], WorkingDirectory] = {}
 
 
-def _kept(scratch: str, like: str) -> WorkingDirectory:
+def _reusable_mirror(scratch: str, like: str) -> WorkingDirectory:
     key = (scratch, like, os.getpid())
     if key not in _mirrors:
-        _mirrors.clear()  # one experiment after the other
+        _mirrors.clear()  # a process serves one experiment after the other
         _mirrors[key] = WorkingDirectory(Path(scratch) / f"worker-{os.getpid()}", like)
     return _mirrors[key]
 
@@ -276,7 +276,7 @@ def _look(paths: dict[str, str], answers: queue.SimpleQueue[Any]) -> None:
 
 
 def _to_copy(status: os.stat_result) -> _Stamp | None:
-    """The stamp of a file that is copied; None for what is linked, pipes among it."""
+    """The stamp of a file to copy; None for what is linked, also pipes."""
     small = stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST_COPY
     return _stamp(status) if small else None
 
@@ -286,16 +286,16 @@ def _stamp(status: os.stat_result) -> _Stamp:
 
 
 def _remove(path: Path) -> None:
-    """Remove what a trial left, also directories that it made unwritable."""
+    """Remove a trial's file or directory, also directories that it made unwritable."""
     with suppress(OSError):
         if path.is_symlink() or not path.is_dir():
             path.unlink()
             return
-        shutil.rmtree(path, onerror=_unlocked)
+        shutil.rmtree(path, onerror=_retry_unlocked)
 
 
-def _unlocked(remove: Any, path: str, _: object) -> None:
-    """Try again to remove something, in a directory made writable."""
+def _retry_unlocked(remove: Any, path: str, _: object) -> None:
+    """Retry a failed removal after making the directory writable."""
     with suppress(OSError):
         for directory in (os.path.dirname(path), path):
             if os.path.isdir(directory) and not os.path.islink(directory):
@@ -310,14 +310,14 @@ def _entries(path: str | Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         with os.scandir(path) as entries:
             found = list(entries)
-    except OSError:  # removed, or made unreadable
+    except OSError:  # removed or unreadable
         return
     for entry in found:
         yield entry.name, entry
 
 
 def _below(directory: str, name: str) -> Iterator[tuple[str, Path, int]]:
-    """The files below a directory that the trial made."""
+    """The files below a directory: name, path and size of each."""
     waiting = [(directory, name)]
     while waiting:
         path, before = waiting.pop()

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from hopsml_flows.execution.call import Job
 from hopsml_flows.execution.group.member import Process, group_directory
+from hopsml_flows.execution.job import Job
 from hopsml_flows.storage import GroupFiles, Project
 from hopsml_flows.storage.retries import persistently
 from hopsml_flows.trials import Trial

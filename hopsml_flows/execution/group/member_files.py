@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hopsml_flows.execution.call import Job
 from hopsml_flows.execution.files.attachments import Terms
-from hopsml_flows.execution.files.staging import Staging, taken_over
+from hopsml_flows.execution.files.staging import Staging, take_over_log
 from hopsml_flows.execution.files.sync import Sync
 from hopsml_flows.execution.group.member import Process, group_directory
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import OutputLog
 from hopsml_flows.storage import GroupFiles, is_log
 from hopsml_flows.storage.retries import answer_limit, persistently
@@ -71,7 +71,7 @@ class LeaderStaging(Staging):
         return self._place
 
     def _take_over(self) -> int:
-        return taken_over(self._project, self._target(self.log_name), self.log)
+        return take_over_log(self._project, self._target(self.log_name), self.log)
 
     def _clear(self) -> None:
         """Keep everything."""
@@ -121,7 +121,7 @@ class FollowerFiles:
             only_log=job.local_logdir,
         )
         again = trial.may_have_begun or job.resumed
-        log_has = taken_over(job.project, target(process.log_name), self.log) if again else 0
+        log_has = take_over_log(job.project, target(process.log_name), self.log) if again else 0
         self._sync.start(log_has=log_has)
 
     is_local = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from hopsml_flows.execution.call import Job, Place, evaluate
+from hopsml_flows.execution.call import Place, evaluate
 from hopsml_flows.execution.credentials import apply_received
 from hopsml_flows.execution.group.checkpoints import shared_checkpoints
 from hopsml_flows.execution.group.guarded import guarded
@@ -21,6 +21,7 @@ from hopsml_flows.execution.group.member import (
     run_as,
 )
 from hopsml_flows.execution.group.member_files import FollowerFiles, LeaderStaging, working_place
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
 from hopsml_flows.execution.trial_run import EventMakers, run_trial

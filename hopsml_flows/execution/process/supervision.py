@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hopsml_flows.execution.call import Job, Place
+from hopsml_flows.execution.call import Place
 from hopsml_flows.execution.credentials import received
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import OutputLog
 from hopsml_flows.execution.process.handle import LEAVE_SECONDS, TrainingProcess, overdue
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch

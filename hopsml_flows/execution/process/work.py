@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hopsml_flows.execution.call import Job, Place
+from hopsml_flows.execution.call import Place
 from hopsml_flows.execution.credentials import Lent
 from hopsml_flows.execution.files.staging import Staging
+from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.clean_state import put_back, seeded, short_of_descriptors
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell

@@ -1,0 +1,193 @@
+"""What all trials of one experiment share."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from hopsml_flows.execution.files.keep_rules import FileRules
+from hopsml_flows.execution.files.sync import SYNC_SECONDS
+from hopsml_flows.execution.payload import live_in_this_process, unpacked
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.trials import ISOLATIONS
+
+__all__ = ["Closable", "Job"]
+
+T = TypeVar("T", bound="Closable")
+
+
+class Closable(Protocol):
+    """An object with a ``close`` method."""
+
+    def close(self) -> None:
+        """Release what the object holds."""
+
+
+class Job:
+    """What all trials of one experiment share; sent to each worker once.
+
+    Deliberately a plain class: Prefect visits every field of dataclasses and models among a task's
+    parameters, and the function may refer to many objects.
+
+    Args:
+        function: The packed training function.
+        project: The project.
+        experiment_id: The experiment's identifier.
+        optimization_key: Key of the metric in a returned dict, or None.
+        needs_metric: Whether a trial without a metric fails.
+        local_logdir: Keep event files local until the trial ends.
+        trial_timeout: Seconds after which a trial is stopped, or None.
+        directory: Absolute working directory of the experiment's driver.
+        scratch: Directory on the workers' machine that the driver removes at the end, or None
+            if the driver cannot see the workers' directories.
+        resumed: Whether an earlier run may have left files of unfinished trials.
+        sync_interval: Seconds between two uploads of a running trial's files to the project.
+        texts: Hyperparameters whose values TensorBoard shows as text.
+        seed: The experiment's seed, or None where nothing is random.
+        files: Which files of a trial are kept, and how many.
+        isolation: Where a trial of one process runs: "worker", "process", or "driver".
+    """
+
+    __slots__ = (
+        "_function",
+        "_lock",
+        "_own_process",
+        "_packed",
+        "_supervisor",
+        "directory",
+        "experiment_id",
+        "files",
+        "isolation",
+        "local_logdir",
+        "needs_metric",
+        "optimization_key",
+        "project",
+        "resumed",
+        "scratch",
+        "seed",
+        "sync_interval",
+        "texts",
+        "trial_timeout",
+    )
+
+    def __init__(
+        self,
+        *,
+        function: bytes,
+        project: Project,
+        experiment_id: str,
+        optimization_key: str | None,
+        needs_metric: bool,
+        local_logdir: bool,
+        directory: str,
+        trial_timeout: float | None = None,
+        scratch: str | None = None,
+        resumed: bool = False,
+        sync_interval: float = SYNC_SECONDS,
+        texts: frozenset[str] = frozenset(),
+        seed: int | None = None,
+        files: FileRules = FileRules(),  # noqa: B008 - it is frozen
+        isolation: str = ISOLATIONS[0],
+    ) -> None:
+        self._packed = function
+        self._function: Callable[..., Any] | None = None
+        self._own_process = False
+        self._lock = threading.Lock()
+        self._supervisor: Any = None
+        self.project = project
+        self.experiment_id = experiment_id
+        self.optimization_key = optimization_key
+        self.needs_metric = needs_metric
+        self.local_logdir = local_logdir
+        self.trial_timeout = trial_timeout
+        self.directory = directory
+        self.scratch = scratch
+        self.resumed = resumed
+        self.sync_interval = sync_interval
+        self.texts = texts
+        self.seed = seed
+        self.files = files
+        self.isolation = isolation
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("_function", "_lock", "_supervisor")
+        return {name: getattr(self, name) for name in self.__slots__ if name not in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._function = None
+        self._lock = threading.Lock()
+        self._supervisor = None
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The training function; unpacked once per process."""
+        if self._function is None:
+            self._function = unpacked(self._packed, own_process=self._own_process)
+        return self._function
+
+    def supervisor(self, make: Callable[[], T]) -> T:
+        """The supervisor of the job's processes on this worker. ``close`` closes it.
+
+        Args:
+            make: Makes the supervisor on the first call.
+        """
+        with self._lock:
+            if self._supervisor is None:
+                self._supervisor = make()
+            return cast("T", self._supervisor)
+
+    def close(self) -> None:
+        """Close the job's supervisor. Call this when no more trials will come."""
+        with self._lock:
+            supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.close()
+
+    def live_in_this_process(self, home: Path) -> None:
+        """Make this process, which only runs this job, stand in for the user's script.
+
+        Args:
+            home: A directory that lives as long as the process.
+        """
+        self._own_process = True
+        live_in_this_process(self._packed, home)
+
+    def trial_seed(self, number: int) -> int:
+        """The seed of a trial: the same in all its attempts, different in other trials.
+
+        Args:
+            number: The trial's number.
+
+        Returns:
+            An integer of 32 bits.
+        """
+        root = self.experiment_id if self.seed is None else self.seed
+        digest = hashlib.sha256(f"{root}/{number}".encode()).digest()
+        return int.from_bytes(digest[:4], "big")
+
+    @property
+    def paths(self) -> ExperimentPaths:
+        """The experiment's paths."""
+        return ExperimentPaths(self.experiment_id)
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether trials write to a temporary local directory before the project."""
+        return self.project.local_root is None or self.local_logdir
+
+    def call_instead(self, function: Callable[..., Any], *, for_outputs: bool) -> None:
+        """Replace the training function, in this process only.
+
+        Args:
+            function: The function to call from now on.
+            for_outputs: Whether it returns the trial's outputs. If not, no metric is required.
+        """
+        self._function = function
+        if not for_outputs:
+            self.needs_metric = False
+            self.optimization_key = None
