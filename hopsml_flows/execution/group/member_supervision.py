@@ -15,7 +15,7 @@ from hopsml_flows.execution.group.member import Process
 from hopsml_flows.execution.group.member_files import last_words, tidy
 from hopsml_flows.execution.group.member_work import MemberWork
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
-from hopsml_flows.execution.process.handle import TrainingProcess, overdue
+from hopsml_flows.execution.process.handle import TrainingProcess, timeout_failure
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.trial_run import EventMakers
@@ -80,7 +80,7 @@ def supervise(
         finally:
             child.end(at_once=seat.phase is not Phase.RUNNING or bool(too_much))
         if report is None:
-            known = memory.known(child.pid)
+            known = memory.describe_ended(child.pid)
             reason = too_much or f"its process {child.how_it_ended(known)}"
             stopped = child.was_ended and not too_much
             report = _unreported(child, work, seat, abandoned, reason, stopped=stopped)
@@ -102,7 +102,7 @@ def _waited(
             return None
         if seat.phase is Phase.ARRIVED:
             seat.wait(_LOOK_SECONDS)
-        elif isinstance(child.told(_LOOK_SECONDS, None), Ready):
+        elif isinstance(child.next_answer(_LOOK_SECONDS, None), Ready):
             seat.phase = Phase.ARRIVED
     if seat.state is SeatState.STOP or seat.begin is None:
         return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
@@ -131,7 +131,7 @@ def _watched(
             seat.wait(_LOOK_SECONDS)
             continue
         is_over = child.is_over  # its last answer may have come just before
-        told = child.told(0.0 if is_over else _LOOK_SECONDS, lines)
+        told = child.next_answer(0.0 if is_over else _LOOK_SECONDS, lines)
         child.lend(received())
         if isinstance(told, Done):
             result: TrialResult = told.value
@@ -142,7 +142,7 @@ def _watched(
             return None
         elif child.is_overdue(work.job.trial_timeout):
             seat.phase = Phase.FAILED
-            failure = overdue(work.job.trial_timeout)
+            failure = timeout_failure(work.job.trial_timeout)
             result = TrialResult.without_report(
                 work.trial, failure, started=began, ended=time.time()
             )
@@ -171,7 +171,7 @@ def _unreported(
         return ProcessEnd(Phase.STOPPED, reason=reason)
     seat.phase = Phase.DIED
     words = f"{process.member}: {reason}"
-    if said := child.said_outside:
+    if said := child.outside_output:
         words += f", having said, outside of its training:\n{said}"
     with suppress(Exception):
         last_words(job, trial, process, words)
