@@ -83,8 +83,8 @@ def current_process(caller: str) -> tuple[Process, Path]:
     """
     if not _current:
         raise NotInTrialError(
-            f"{caller} works only inside a training function that experiment.mirrored, "
-            "parameter_server, distributed, or a search with processes_per_trial, runs"
+            f"{caller} works only inside a training function that runs under experiment.mirrored, "
+            "parameter_server or distributed, or in a search with processes_per_trial"
         )
     return _current[0]
 

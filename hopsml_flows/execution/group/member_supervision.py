@@ -24,7 +24,7 @@ from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
 __all__ = ["supervise"]
 
 _LOOK_SECONDS = 0.1
-"""Longest time until the worker sees a new order for its seat."""
+"""Seconds between two looks at a seat's orders while the process runs."""
 
 
 def supervise(
@@ -93,7 +93,7 @@ def supervise(
 def _await_begin(
     child: TrainingProcess, process: Process, seat: HeldSeat, abandoned: Callable[[], bool]
 ) -> ProcessEnd | None:
-    """Let the process begin with its group; return its end if it stops before, None if it dies."""
+    """Let the process begin with its group; return its end if it is stopped before that."""
     while seat.state is SeatState.WAIT:
         if abandoned():
             return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
