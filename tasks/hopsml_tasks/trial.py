@@ -23,7 +23,7 @@ from hopsml_flows.execution import (
 )
 from hopsml_flows.execution.credentials import receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
-from hopsml_flows.execution.process.clean_state import put_back, seeded
+from hopsml_flows.execution.process.clean_state import put_back, seed_random
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_lines, task_run_sender
@@ -62,7 +62,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
             return done
     if job.isolation == IN_DRIVER:
         with put_back(of_driver=True):
-            seeded(job.trial_seed(order.trial.number))
+            seed_random(job.trial_seed(order.trial.number))
             return _returned(_here(job, order, Place(worker="driver", in_driver=True)))
     try:
         worker = distributed.get_worker()

@@ -43,7 +43,7 @@ EXPECTED = {
     "segfault": ("signal 11 (SIGSEGV): a fault in native code", "end of the trial's log"),
     "abort": ("signal 6 (SIGABRT): native code gave up", "end of the trial's log"),
     "exit": ("exited with code 3, by os._exit", ""),
-    "SIGKILL": ("signal 9 (SIGKILL): the system ends processes so when memory runs out",
+    "SIGKILL": ("signal 9 (SIGKILL): the system sends it when memory runs out",
                 "give trials more memory, or fewer workers"),
     "SIGTERM": ("signal 15 (SIGTERM): something outside", "batch system's limit"),
     "SIGXCPU": ("signal 24 (SIGXCPU): it used up its limit of CPU time", ""),

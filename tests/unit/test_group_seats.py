@@ -16,7 +16,7 @@ from hopsml_flows.errors import MissingPackageError, NotInTrialError, Unsuitable
 from hopsml_flows.execution import EventMakers, Job, packed
 from hopsml_flows.execution.group import Begin, Process, SeatState, supervise
 from hopsml_flows.execution.group import own_seats as seats
-from hopsml_flows.execution.group.guarded import guarded
+from hopsml_flows.execution.group.guard import guarded
 from hopsml_flows.execution.group.seats import Seats
 from hopsml_flows.trials import Framework, GroupShape, Phase, Trial
 from tests.servers.processes import gone
@@ -205,7 +205,7 @@ def test_helpers_say_where_they_work():
 
 
 def test_a_missing_framework_is_said_where_the_process_runs(monkeypatch):
-    from hopsml_flows.execution.group import guarded as module
+    from hopsml_flows.execution.group import guard as module
 
     monkeypatch.setattr(module, "lacks", lambda package: True)
     shape = replace(TWO, framework=Framework.PARAMETER_SERVER)

@@ -108,9 +108,9 @@ def test_a_trial_of_one_process_is_no_group():
 
 def test_a_framework_that_is_missing_is_said_before_anything_starts(monkeypatch):
     from hopsml_flows.errors import MissingPackageError
-    from hopsml_flows.execution.group import guarded
+    from hopsml_flows.execution.group import guard
 
-    monkeypatch.setattr(guarded, "lacks", lambda package: True)
+    monkeypatch.setattr(guard, "lacks", lambda package: True)
     with pytest.raises(MissingPackageError, match=r"mirrored needs tensorflow.*pip install"):
         experiment.mirrored(lambda: 1)
     with pytest.raises(MissingPackageError, match="distributed needs torch"):

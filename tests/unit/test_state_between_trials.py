@@ -18,7 +18,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from hopsml_flows.execution.process.clean_state import SEED_VARIABLE, put_back, seeded
+from hopsml_flows.execution.process.clean_state import SEED_VARIABLE, put_back, seed_random
 
 HANDLED = []
 
@@ -139,12 +139,12 @@ def test_a_seed_begins_the_random_numbers_of_python_and_numpy():
     state, numpy_state = random.getstate(), np.random.get_state()
     try:
         with put_back():
-            seeded(7)
+            seed_random(7)
             first = random.random(), np.random.random()
             assert os.environ[SEED_VARIABLE] == "7"
-            seeded(7)
+            seed_random(7)
             assert (random.random(), np.random.random()) == first
-            seeded(8)
+            seed_random(8)
             assert random.random() != first[0]
         assert SEED_VARIABLE not in os.environ
     finally:

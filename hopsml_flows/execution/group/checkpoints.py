@@ -1,8 +1,9 @@
-"""The checkpoint directory that the processes of a distributed trial share.
+"""The checkpoint directory that the members of a distributed trial share.
 
-TensorFlow and PyTorch write to local file systems alone. On a local project, that all workers see,
-the directory is the trial's own. Elsewhere the processes on a machine share a local one, which the
-leader brings to the project; an attempt on other machines begins with what was brought.
+TensorFlow and PyTorch write only to local file systems. If the project is a local directory, which
+all workers see, checkpoints are in the trial's own directory. Otherwise the members on one machine
+share a local directory, which the leader copies to the project. An attempt on other machines begins
+with the project's copy.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from hopsml_flows.storage import GroupFiles, Project
 from hopsml_flows.storage.retries import persistently
 from hopsml_flows.trials import Trial
 
-__all__ = ["shared_checkpoints"]
+__all__ = ["prepare_checkpoints"]
 
 
-def shared_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
-    """The checkpoint directory, with what earlier attempts left.
+def prepare_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
+    """Make the checkpoint directory, with the files that earlier attempts left.
 
     Args:
         job: What the experiment's trials share.
         trial: The trial.
-        process: Which process asks.
+        process: The calling process.
 
     Returns:
-        A local directory that exists.
+        The local directory.
     """
     inside = job.paths.trial(trial.directory, GroupFiles.CHECKPOINTS)
     if not job.is_staged:
@@ -43,11 +44,11 @@ def shared_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
     shared = group_directory(job.scratch, job.experiment_id, trial.number)
     path = shared / GroupFiles.STAGED / GroupFiles.CHECKPOINTS
     with _locked(shared / "lock"):
-        # Once per machine and attempt: the first process to come does it for all.
+        # Once per machine and attempt: the first process fetches the files for all.
         done = shared / f"attempt-{process.group}"
         if (trial.may_have_begun or job.resumed) and not done.exists():
-            # What lies here is newest where it was written; on several machines all must begin
-            # with the same.
+            # On one machine its own files are the newest. On several machines all members must
+            # begin with the same files.
             if process.several_hosts or not path.exists():
                 shutil.rmtree(path, ignore_errors=True)
                 _fetch(job.project, inside, path)

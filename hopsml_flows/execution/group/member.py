@@ -1,4 +1,4 @@
-"""What one process of a distributed trial is told about itself and its group."""
+"""What the process of one member of a distributed trial knows about itself and its group."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Process", "current_process", "group_directory", "make_private", "run
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of one attempt of a distributed trial.
+    """The process of one member, in one attempt of a distributed trial.
 
     Args:
         group: Identifier of the attempt of the group.
-        member: Which process it is.
+        member: The member that the process is.
         shape: The group.
-        verb: The verb that runs it, for errors.
+        verb: Name of the verb that runs the trial, for errors.
         several_hosts: Whether the group's processes run on more than one machine.
-        environment: Environment variables of the user's, for all processes.
+        environment: Environment variables that the user sets for all processes of the group.
     """
 
     group: str
@@ -37,23 +37,23 @@ class Process:
 
     @property
     def leads(self) -> bool:
-        """Whether the trial's outputs and events are this process's."""
+        """Whether this process gives the trial its outputs and events."""
         return self.member == self.shape.leader
 
     @property
     def evaluates(self) -> bool:
-        """Whether it is the evaluator."""
+        """Whether the process is the evaluator."""
         return self.member.role is Role.EVALUATOR
 
     @property
     def serves(self) -> bool:
-        """Whether it is there for the chief, which tells it what to do."""
+        """Whether it is a worker or server of the parameter server strategy, led by the chief."""
         with_servers = self.shape.framework is Framework.PARAMETER_SERVER
         return with_servers and self.member in self.shape.listeners
 
     @property
     def log_name(self) -> str:
-        """Name of its log; that of a search's trial is its leader's, as everywhere."""
+        """Name of its log. In a search, the leader's log has the usual name of a trial's log."""
         if self.leads and self.shape.framework is Framework.ANY:
             return TrialFiles.LOG
         return process_log(self.member.role.value, self.member.index)
@@ -63,37 +63,38 @@ _current: list[tuple[Process, Path]] = []
 
 
 def run_as(process: Process, checkpoints: Path) -> None:
-    """Say which process of which group this one is, from now on.
+    """Set what :func:`current_process` returns in this process from now on.
 
     Args:
-        process: The process.
+        process: The process that this one is.
         checkpoints: Its checkpoint directory.
     """
     _current[:] = [(process, checkpoints)]
 
 
 def current_process(caller: str) -> tuple[Process, Path]:
-    """Which process of a group this one is, and its checkpoint directory.
+    """The group's process that this one is, and its checkpoint directory.
 
     Args:
         caller: Name of the public function that asks, for the error.
 
     Raises:
-        NotInTrialError: It is none.
+        NotInTrialError: This process is not part of a distributed trial.
     """
     if not _current:
         raise NotInTrialError(
-            f"{caller} works only inside a training function that experiment.mirrored, "
-            "parameter_server, distributed, or a search with processes_per_trial, runs"
+            f"{caller} works only inside a training function that runs under experiment.mirrored, "
+            "parameter_server or distributed, or in a search with processes_per_trial"
         )
     return _current[0]
 
 
 def group_directory(scratch: str | None, experiment_id: str, number: int) -> Path:
-    """Local directory that the processes of a trial on one machine share, attempt by attempt.
+    """The local directory that a trial's processes on one machine share, in all attempts.
 
     Args:
-        scratch: Directory that the driver removes at the end, or None.
+        scratch: Parent directory, which the driver removes at the end; None for the system's
+            directory for temporary files.
         experiment_id: The experiment's identifier, which other users cannot guess.
         number: The trial's number.
     """
@@ -101,10 +102,10 @@ def group_directory(scratch: str | None, experiment_id: str, number: int) -> Pat
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that is this user's alone, or see that it is.
+    """Make a directory that only this user may enter; if it exists, check that the user owns it.
 
     Raises:
-        PermissionError: It belongs to another user.
+        PermissionError: The directory belongs to another user, or is a symbolic link.
     """
     with suppress(FileExistsError):
         directory.mkdir(mode=0o700)

@@ -1,7 +1,7 @@
-"""The files of one process of a distributed trial.
+"""The files of one member of a distributed trial.
 
-The leader's are the trial's: its staging is that of a trial, and its commit makes the trial done.
-Of the others the log is kept, and the evaluator's event files.
+The leader's files are the trial's: it stages them as any trial does, and the trial is done when it
+commits them. Of the other members the log is kept, and of the evaluator its event files too.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from hopsml_flows.storage import GroupFiles, is_log
 from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.trials import Trial, TrialResult
 
-__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "tidy", "working_place"]
+__all__ = ["FollowerFiles", "LeaderStaging", "last_words", "make_working_parent", "tidy"]
 
 _UNKEPT = "unkept"
-"""Directory of a follower's scalars, and of events that only the leader's count for."""
+"""Directory of a follower's scalars and event files that are not kept."""
 
 _WORKING = "working"
-"""Directory of a process's working directory: it is ended before it could remove that."""
+"""Parent of a process's working directory, which a process that is ended cannot remove itself."""
 
 
 class LeaderStaging(Staging):
     """The staging of a distributed trial, in its leader.
 
-    Nothing that an earlier attempt left is removed: training goes on from its checkpoints, and its
-    events are the first part of the curves.
+    The files of an earlier attempt stay: training goes on from its checkpoints, and its events are
+    the first part of the curves.
 
     Args:
         job: What the experiment's trials share.
@@ -44,7 +44,7 @@ class LeaderStaging(Staging):
 
     def __init__(self, job: Job, trial: Trial, process: Process) -> None:
         self.log_name = process.log_name
-        self._place = _written_in(job, trial, process)
+        self._place = _writing_directory(job, trial, process)
         super().__init__(
             job.project,
             job.paths,
@@ -62,7 +62,7 @@ class LeaderStaging(Staging):
         return self.path / GroupFiles.LOGDIR
 
     def close(self) -> None:
-        """Bring nothing more by itself; what is local stays for a next attempt."""
+        """Stop the periodic copying; local files stay for a next attempt."""
         if self._sync is not None:
             self._sync.stop()
 
@@ -74,16 +74,16 @@ class LeaderStaging(Staging):
         return take_over_log(self._project, self._target(self.log_name), self.log)
 
     def _clear(self) -> None:
-        """Keep everything."""
+        """Keep the files of earlier attempts."""
 
     def _entries(self) -> list[Path]:
-        # The other processes write their logs beside, longer than this one looks.
+        # The other members write their logs to the same directory, longer than the leader looks.
         entries = super()._entries()
         return [entry for entry in entries if entry.name == self.log_name or not is_log(entry.name)]
 
 
 class FollowerFiles:
-    """The files of a process that does not lead.
+    """The files of a member that does not lead.
 
     Args:
         job: What the experiment's trials share.
@@ -92,7 +92,7 @@ class FollowerFiles:
     """
 
     def __init__(self, job: Job, trial: Trial, process: Process) -> None:
-        place = _written_in(job, trial, process)
+        place = _writing_directory(job, trial, process)
         place.mkdir(parents=True, exist_ok=True)
         self.log = place / process.log_name
         self.path = _own_directory(job, trial, process) / _UNKEPT
@@ -126,44 +126,44 @@ class FollowerFiles:
 
     is_local = True
     kept: Path | None = None
-    """What is kept of working directories is the leader's."""
+    """Only the leader's working directory has files that are kept."""
 
     def attach(self, outputs: dict[str, Any], terms: Terms | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """Return the outputs unchanged: only the leader's are kept."""
+        """Return the outputs unchanged: only the leader's outputs are kept."""
         return outputs
 
     def sync_also_in(self, seconds: float) -> None:
-        """Bring files once more after so many seconds."""
+        """Copy files to the project once more, after so many seconds."""
         if self._sync is not None:
             self._sync.also_in(seconds)
 
     def commit(self, result: TrialResult) -> TrialResult:
-        """Bring the log, and the evaluator's events, to the project.
+        """Copy the log, and the evaluator's events, to the project.
 
         Args:
-            result: What came of the process.
+            result: The result of the process; returned unchanged.
         """
         if self._sync is not None:
             self._sync.finish()
         return result
 
     def close(self) -> None:
-        """Stop bringing files, and remove the local directory."""
+        """Stop copying files, and remove the directory of those that are not kept."""
         if self._sync is not None:
             self._sync.stop()
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def last_words(job: Job, trial: Trial, process: Process, text: str) -> None:
-    """Write into the log of a process that has ended without a word, and bring it.
+    """Write how a process ended into its log, and copy the log to the project.
 
     Args:
         job: What the experiment's trials share.
         trial: The trial.
         process: The process.
-        text: What is known of its end.
+        text: How it ended, as far as the worker knows.
     """
-    path = _written_in(job, trial, process) / process.log_name
+    path = _writing_directory(job, trial, process) / process.log_name
     if not path.parent.exists():
         return
     log = OutputLog(path)
@@ -177,9 +177,9 @@ def last_words(job: Job, trial: Trial, process: Process, text: str) -> None:
 
 
 def tidy(job: Job, trial: Trial, process: Process) -> None:
-    """Remove a member's temporary files after it ended, even where its driver is gone.
+    """Remove a member's temporary files after it ended, even if the driver is gone.
 
-    What a next attempt may go on with stays.
+    Files that a next attempt needs stay.
 
     Args:
         job: What the experiment's trials share.
@@ -190,12 +190,12 @@ def tidy(job: Job, trial: Trial, process: Process) -> None:
     for name in (_UNKEPT, _WORKING):
         shutil.rmtree(own / name, ignore_errors=True)
     for directory in (own, own.parent):
-        with suppress(OSError):  # there is something in it, or it is gone
+        with suppress(OSError):  # it is not empty, or it is gone
             directory.rmdir()
 
 
-def working_place(job: Job, trial: Trial, process: Process) -> Path:
-    """The directory that a process's working directory is made in; it exists.
+def make_working_parent(job: Job, trial: Trial, process: Process) -> Path:
+    """Make the directory that will hold a process's working directory.
 
     Args:
         job: What the experiment's trials share.
@@ -212,8 +212,8 @@ def _own_directory(job: Job, trial: Trial, process: Process) -> Path:
     return shared / str(process.member)
 
 
-def _written_in(job: Job, trial: Trial, process: Process) -> Path:
-    """The local directory that a process's files are written in."""
+def _writing_directory(job: Job, trial: Trial, process: Process) -> Path:
+    """The local directory to which a process writes its files."""
     if not job.is_staged:
         assert job.project.local_root is not None
         return job.project.local_root / job.paths.trial(trial.directory)

@@ -1,4 +1,4 @@
-"""Starting the process that trains, watching it, and ending it: a worker's part in a group."""
+"""A worker's part in a group: start one member's training process, watch it and end it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hopsml_flows.execution.credentials import received
-from hopsml_flows.execution.group.guarded import KERAS_VARIABLE, lacks
+from hopsml_flows.execution.group.guard import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.member import Process
 from hopsml_flows.execution.group.member_files import last_words, tidy
 from hopsml_flows.execution.group.member_work import MemberWork
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.job import Job
-from hopsml_flows.execution.process.handle import TrainingProcess, overdue
+from hopsml_flows.execution.process.handle import TrainingProcess, timeout_failure
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.trial_run import EventMakers
@@ -24,7 +24,7 @@ from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
 __all__ = ["supervise"]
 
 _LOOK_SECONDS = 0.1
-"""How often a seat's orders are looked for while the process runs."""
+"""Seconds between two looks at a seat's orders while the process runs."""
 
 
 def supervise(
@@ -38,7 +38,7 @@ def supervise(
     lines: Callable[[int, str], None] | None = None,
     memory_limit: int | None = None,
 ) -> ProcessEnd:
-    """Run one process of a group on the worker's seat, until it or its group is over.
+    """Run one process of a group on the worker's seat, until the process or its group ends.
 
     Args:
         job: What the experiment's trials share.
@@ -46,12 +46,12 @@ def supervise(
         process: The process.
         worker: Address of the worker.
         events: Makes the trial's event files.
-        abandoned: Says whether the driver has stopped waiting for the process.
-        lines: Gets levels and messages of its log, besides the file; or None.
-        memory_limit: Bytes that the worker and the process may hold, or None.
+        abandoned: Tells whether the driver has stopped waiting for the process.
+        lines: Gets level and text of messages of its log, besides the file; or None.
+        memory_limit: Bytes that the worker and the process may hold together, or None.
 
     Returns:
-        How it ended.
+        How the process ended.
     """
     seat = own_seats.take(worker, process.group)
     if seat is None:
@@ -64,7 +64,7 @@ def supervise(
             worker,
             events,
             tells_lines=lines is not None,
-            # The process may have another idea of it.
+            # In the training process, gettempdir() may return another directory.
             temporary=job.scratch or tempfile.gettempdir(),
         )
         began = time.time()
@@ -73,27 +73,27 @@ def supervise(
         child = TrainingProcess(work, _environment(process))
         too_much = ""
         try:
-            never_began = _waited(child, process, seat, abandoned)
-            report = never_began or _watched(child, work, seat, abandoned, lines, memory, began)
+            never_began = _await_begin(child, process, seat, abandoned)
+            report = never_began or _watch(child, work, seat, abandoned, lines, memory, began)
             if isinstance(report, str):
                 too_much, report = report, None
         finally:
             child.end(at_once=seat.phase is not Phase.RUNNING or bool(too_much))
         if report is None:
-            known = memory.known(child.pid)
+            known = memory.describe_ended(child.pid)
             reason = too_much or f"its process {child.how_it_ended(known)}"
             stopped = child.was_ended and not too_much
-            report = _unreported(child, work, seat, abandoned, reason, stopped=stopped)
+            report = _conclude(child, work, seat, abandoned, reason, stopped=stopped)
         tidy(job, trial, process)
         return report
     finally:
         own_seats.leave(worker, process.group)
 
 
-def _waited(
+def _await_begin(
     child: TrainingProcess, process: Process, seat: HeldSeat, abandoned: Callable[[], bool]
 ) -> ProcessEnd | None:
-    """Wait until the group begins, and let the process begin; what came of it where it did not."""
+    """Let the process begin with its group; return its end if it is stopped before that."""
     while seat.state is SeatState.WAIT:
         if abandoned():
             return ProcessEnd(Phase.STOPPED, reason="the driver is gone")
@@ -102,7 +102,7 @@ def _waited(
             return None
         if seat.phase is Phase.ARRIVED:
             seat.wait(_LOOK_SECONDS)
-        elif isinstance(child.told(_LOOK_SECONDS, None), Ready):
+        elif isinstance(child.next_answer(_LOOK_SECONDS, None), Ready):
             seat.phase = Phase.ARRIVED
     if seat.state is SeatState.STOP or seat.begin is None:
         return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
@@ -111,7 +111,7 @@ def _waited(
     return None
 
 
-def _watched(
+def _watch(
     child: TrainingProcess,
     work: MemberWork,
     seat: HeldSeat,
@@ -120,18 +120,19 @@ def _watched(
     memory: MemoryWatch,
     began: float,
 ) -> ProcessEnd | str | None:
-    """Watch the process until it is to be ended.
+    """Watch the process until the worker must end it.
 
-    None where it has not said how it went; a text where it holds too much memory.
+    Returns:
+        How it ended; None if it has not reported that; a reason if it holds too much memory.
     """
     report: ProcessEnd | None = None
     look_at_memory = time.monotonic()
     while seat.state is not SeatState.STOP and not abandoned():
-        if report is not None:  # others may need what it serves
+        if report is not None:  # other members may still need what it serves
             seat.wait(_LOOK_SECONDS)
             continue
-        is_over = child.is_over  # its last answer may have come just before
-        told = child.told(0.0 if is_over else _LOOK_SECONDS, lines)
+        is_over = child.is_over  # before next_answer: it may have answered just before its end
+        told = child.next_answer(0.0 if is_over else _LOOK_SECONDS, lines)
         child.lend(received())
         if isinstance(told, Done):
             result: TrialResult = told.value
@@ -142,7 +143,7 @@ def _watched(
             return None
         elif child.is_overdue(work.job.trial_timeout):
             seat.phase = Phase.FAILED
-            failure = overdue(work.job.trial_timeout)
+            failure = timeout_failure(work.job.trial_timeout)
             result = TrialResult.without_report(
                 work.trial, failure, started=began, ended=time.time()
             )
@@ -154,7 +155,7 @@ def _watched(
     return report
 
 
-def _unreported(
+def _conclude(
     child: TrainingProcess,
     work: MemberWork,
     seat: HeldSeat,
@@ -163,32 +164,33 @@ def _unreported(
     *,
     stopped: bool,
 ) -> ProcessEnd:
+    """Write why a process without a result ended into its log; return how it ended."""
     job, trial, process = work.job, work.trial, work.process
     if stopped:
         reason = "the driver is gone" if abandoned() else "stopped with its group"
-        with suppress(Exception):  # each file system has errors of its own
+        with suppress(Exception):  # each file system has its own errors
             last_words(job, trial, process, f"{process.member} was ended: {reason}")
         return ProcessEnd(Phase.STOPPED, reason=reason)
     seat.phase = Phase.DIED
     words = f"{process.member}: {reason}"
-    if said := child.said_outside:
-        words += f", having said, outside of its training:\n{said}"
+    if said := child.outside_output:
+        words += f"; outside the training, it printed:\n{said}"
     with suppress(Exception):
         last_words(job, trial, process, words)
     return ProcessEnd(Phase.DIED, reason=reason)
 
 
 def _environment(process: Process) -> dict[str, str]:
-    """The variables that the process starts with: some are read before any line of Python."""
+    """The variables that the process starts with; some are read before any Python code runs."""
     environment = dict(os.environ)
-    environment.pop("TF_CONFIG", None)  # of whatever the worker itself was started by
+    environment.pop("TF_CONFIG", None)  # set for the worker by what started it
     if process.shape.needs_legacy_keras and not lacks("tf_keras"):
         environment.setdefault(KERAS_VARIABLE, "1")
     return {**environment, **process.environment}
 
 
 def _variables(process: Process, begin: Begin) -> dict[str, str]:
-    """The variables that make it one of its group, which are known when all are there."""
+    """The variables that make the process a member of its group, known once all have arrived."""
     return {
         "CUDA_VISIBLE_DEVICES": ",".join(begin.gpus),
         **begin.variables,

@@ -1,8 +1,8 @@
-"""What a process does for a group: it trains as one of its members, once.
+"""The work of a training process for a group: it trains once, as one of the members.
 
-It loads what it needs while the other members arrive, and begins when it is told the variables that
-make it one of them. After its training it lives on until it is ended, since others may still need
-what it serves (the chief's coordination, PyTorch's store).
+The process loads what it needs while the other members arrive. It begins when the worker sends the
+environment variables that make it a member. After its training it lives on until the worker ends
+it, because other members may still need what it serves: the chief's coordination, PyTorch's store.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ from dataclasses import dataclass, replace
 
 from hopsml_flows.execution.call import Place, evaluate
 from hopsml_flows.execution.credentials import apply_received
-from hopsml_flows.execution.group.checkpoints import shared_checkpoints
-from hopsml_flows.execution.group.guarded import guarded
+from hopsml_flows.execution.group.checkpoints import prepare_checkpoints
+from hopsml_flows.execution.group.guard import guarded
 from hopsml_flows.execution.group.member import (
     Process,
     group_directory,
     make_private,
     run_as,
 )
-from hopsml_flows.execution.group.member_files import FollowerFiles, LeaderStaging, working_place
+from hopsml_flows.execution.group.member_files import (
+    FollowerFiles,
+    LeaderStaging,
+    make_working_parent,
+)
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
@@ -37,11 +41,11 @@ class MemberWork:
     Args:
         job: What the experiment's trials share.
         trial: The trial.
-        process: Which process of the trial's group this is.
+        process: The process of the trial's group that this is.
         worker: Address of the Dask worker.
         events: Makes the trial's event files.
-        temporary: Directory for temporary files, of which the worker removes those of the group.
-        tells_lines: Whether it is to tell lines of its log, besides its result.
+        temporary: Directory for temporary files; the worker removes the group's files from it.
+        tells_lines: Whether the process sends lines of its log, besides its result.
     """
 
     job: Job
@@ -53,30 +57,30 @@ class MemberWork:
     tells_lines: bool = False
 
     def prepare(self) -> None:
-        """Import what event files need."""
+        """Import what event files need, in the leader."""
         if self.process.leads:
             self.events.start(self.job, self.trial)
 
     def leave(self) -> None:
-        """Leave everything: the next attempt may go on with it."""
+        """Remove nothing: the next attempt may need the files."""
 
     def carry_out(self, order: dict[str, str], tell: Tell) -> Done:
-        """Train.
+        """Train as a member of the group.
 
         Args:
             order: Environment variables that make the process a member of its group.
-            tell: Tells the worker of its progress.
+            tell: Sends messages about the progress to the worker.
         """
         os.environ.update(order)
-        apply_received()  # credentials may have been renewed since the group was formed
+        apply_received()  # the driver may have renewed credentials since the group was formed
         return Done(self._result(tell))
 
     def _result(self, tell: Tell) -> TrialResult:
         job, trial, process = self.job, self.trial, self.process
         job.scratch = self.temporary
         make_private(group_directory(job.scratch, job.experiment_id, trial.number))
-        run_as(process, shared_checkpoints(job, trial, process))
-        directory = working_place(job, trial, process)
+        run_as(process, prepare_checkpoints(job, trial, process))
+        directory = make_working_parent(job, trial, process)
         job.live_in_this_process(directory)
         place = Place(self.worker, alone=True, scratch=str(directory))
         place = replace(place, calling=lambda: tell(Calling()), called=lambda: tell(Called()))

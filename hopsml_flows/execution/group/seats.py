@@ -1,12 +1,12 @@
-"""The seats of this worker: each keeps the ports of one process of a group, and takes its orders.
+"""The seats of this process's workers. A seat keeps the ports and orders of one group member.
 
-A worker has one seat at a time. Its driver reserves it, sends the process's task to it, lets it
-begin together with the others, looks how it does, and ends it; the functions that do so are called
-through Dask, in the worker's event loop, and never wait.
+A worker has one seat at a time. The driver reserves the seat, sends the member's task to it, lets
+it begin together with the others, asks for its phase, and ends it. The driver does so through Dask:
+the functions run in the worker's event loop, and never wait.
 
-A port is kept by a socket that is bound and does not listen. ``SO_REUSEPORT`` and ``SO_REUSEADDR``
-let those bind it too that set one of them: TensorFlow's gRPC server sets the first, PyTorch's
-store the second. A program that asks for any free port does not get it.
+A socket that is bound and does not listen keeps a port. A program that sets ``SO_REUSEPORT`` or
+``SO_REUSEADDR`` can bind the port too: TensorFlow's gRPC server sets the first, PyTorch's store the
+second. A program that asks for any free port does not get this one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from hopsml_flows.trials import Phase
 __all__ = ["Begin", "HeldSeat", "SeatState", "Seats", "View", "own_seats", "remove_shared"]
 
 LEASE_SECONDS = 60.0
-"""A reservation whose task does not come is void after so long."""
+"""Time after which a reservation is void if its task has not come."""
 
 
 class SeatState(Enum):
-    """What a seat is told."""
+    """The driver's order to a seat."""
 
     WAIT = "wait"
     BEGIN = "begin"
@@ -39,10 +39,10 @@ class SeatState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a worker says of itself.
+    """A worker's answer about itself.
 
     Args:
-        gpus: The GPUs that it sees.
+        gpus: The GPUs that the worker sees.
         busy: Whether its seat is taken.
     """
 
@@ -52,11 +52,11 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """What a process needs to begin.
+    """What a member needs to begin.
 
     Args:
-        variables: Environment variables that make it one of the group.
-        gpus: The GPUs that it may use.
+        variables: Environment variables that make the process a member of its group.
+        gpus: The GPUs that the process may use.
     """
 
     variables: dict[str, str]
@@ -65,11 +65,11 @@ class Begin:
 
 @dataclass(slots=True)
 class HeldSeat:
-    """A reserved place for one process.
+    """A worker's seat that is reserved for one member.
 
     Args:
-        group: The attempt of the group that it is reserved for.
-        ports: Ports that are kept.
+        group: Identifier of the attempt of the group that it is reserved for.
+        ports: The ports that the seat keeps.
     """
 
     group: str
@@ -84,11 +84,11 @@ class HeldSeat:
 
     @property
     def is_void(self) -> bool:
-        """Whether its task has not come for too long."""
+        """Whether its task has not come in time."""
         return not self.is_taken and time.monotonic() - self._since > LEASE_SECONDS
 
     def wait(self, seconds: float) -> SeatState:
-        """Wait for an order that was not there at the last call.
+        """Wait for an order that came after the last call, and return the current order.
 
         Args:
             seconds: Longest wait.
@@ -98,7 +98,7 @@ class HeldSeat:
         return self.state
 
     def tell(self, state: SeatState, begin: Begin | None = None) -> None:
-        """Give an order."""
+        """Give the seat an order."""
         self.state = state
         self.begin = begin or self.begin
         self._changed.set()
@@ -117,21 +117,21 @@ class Seats:
         self._seats: dict[str, HeldSeat] = {}
 
     def view(self, worker: str) -> View:
-        """Say what a worker has."""
+        """A worker's visible GPUs, and whether its seat is taken."""
         with self._lock:
             seat = self._seats.get(worker)
             return View(tuple(visible_gpus()), seat is not None and not seat.is_void)
 
     def reserve(self, worker: str, group: str, ports: int) -> tuple[int, ...] | None:
-        """Take the seat of a worker, and free ports.
+        """Reserve the seat of a worker, with free ports.
 
         Args:
             worker: Address of the worker.
-            group: Who takes it.
-            ports: How many ports.
+            group: Identifier of the attempt of the group.
+            ports: Number of ports.
 
         Returns:
-            The ports; None where the seat is taken.
+            The ports; None if the seat is taken.
         """
         with self._lock:
             seat = self._seats.get(worker)
@@ -139,13 +139,13 @@ class Seats:
                 return None
             if seat is not None:
                 seat.close()
-            sockets = [_kept_port() for _ in range(ports)]
+            sockets = [_keep_port() for _ in range(ports)]
             numbers = tuple(int(held.getsockname()[1]) for held in sockets)
             self._seats[worker] = HeldSeat(group, numbers, sockets)
             return numbers
 
     def take(self, worker: str, group: str) -> HeldSeat | None:
-        """The seat that was reserved, for the process's task; None where it is no more."""
+        """Take the reserved seat for the member's task; None if it is no longer reserved."""
         with self._lock:
             seat = self._seats.get(worker)
             if seat is None or seat.group != group:
@@ -154,7 +154,7 @@ class Seats:
             return seat
 
     def phase(self, worker: str, group: str) -> Phase | None:
-        """How far the process of a group is; None where this worker has none, or no more."""
+        """The phase of a group's process; None if this worker has no seat of that group."""
         with self._lock:
             seat = self._seats.get(worker)
             return None if seat is None or seat.group != group else seat.phase
@@ -162,7 +162,7 @@ class Seats:
     def tell(
         self, worker: str, group: str, state: SeatState, begin: Mapping[str, Begin] | None = None
     ) -> None:
-        """Give an order to a group's seat; one that waits for its task in vain is given up."""
+        """Give an order to a group's seat; STOP gives the seat back if its task has not come."""
         with self._lock:
             seat = self._seats.get(worker)
             if seat is None or seat.group != group:
@@ -181,7 +181,8 @@ class Seats:
                 del self._seats[worker]
 
 
-def _kept_port() -> socket.socket:
+def _keep_port() -> socket.socket:
+    """Bind a free port, which the returned socket keeps until it is closed."""
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -190,14 +191,14 @@ def _kept_port() -> socket.socket:
 
 
 def remove_shared(experiment_id: str, number: int) -> None:
-    """Remove what the processes of a trial shared on this machine.
+    """Remove the directory that the processes of a trial shared on this machine.
 
     Args:
-        experiment_id: The experiment.
+        experiment_id: The experiment's identifier.
         number: The trial's number.
     """
     shutil.rmtree(group_directory(None, experiment_id, number), ignore_errors=True)
 
 
 own_seats = Seats()
-"""Those of this process."""
+"""The seats of this process's workers."""

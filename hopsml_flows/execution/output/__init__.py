@@ -1,1 +1,1 @@
-"""What a trial prints: its log, and excerpts of it."""
+"""The output of a trial: its log, and an excerpt of that for a display."""

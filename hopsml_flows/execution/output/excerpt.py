@@ -1,6 +1,7 @@
-"""At most so many lines per second of a trial's log, for a display besides the file.
+"""An excerpt of a trial's log, for a display that takes a limited number of lines per second.
 
-Knows nothing of who that is. What is left out is counted, and said now and then: the file has it.
+The log file has all lines. Those that the excerpt leaves out are counted, and a message tells the
+count at most every 10 seconds. The display itself is unknown here.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from hopsml_flows.trials import Rate
 __all__ = ["AT_ONCE", "LINES_A_SECOND", "Excerpt"]
 
 LINES_A_SECOND = 10.0
-"""Lines of one trial that are passed on, in the long run."""
+"""Lines per second of one trial that are passed on, in the long run."""
 
 AT_ONCE = 100
-"""Lines of one trial that are passed on however fast they come."""
+"""Lines of one trial that are passed on at any speed, before the limit per second holds."""
 
 LONGEST = 10_000
-"""Characters of a message that are passed on."""
+"""Most characters of a message that are passed on."""
 
 _HEAD = 2_000
 _SAY_SECONDS = 10.0
 
 
 _of_process = Rate(burst=300, per_second=50.0)
-"""Of all logs of a process: short trials that print much would keep the listener busy."""
+"""The budget of all logs of a process: many short trials that print much would flood it."""
 
 
 class Excerpt:
@@ -35,11 +36,11 @@ class Excerpt:
 
     Args:
         send: Gets a level of ``logging`` and a message; must return at once.
-        where: Path or URL of the whole log, for people.
-        known: Whether those it is for have got the messages of a logger already.
-        shared: What this log shares with others, besides its own budget; by default with all of
-            the process.
-        clock: Seconds, from whenever.
+        where: Path or URL of the whole log, for the message about lines left out.
+        known: Tells whether the display gets a logger's messages by another way.
+        shared: A budget that this log shares with others, besides its own; by default with all
+            logs of the process.
+        clock: Returns seconds since any fixed moment.
     """
 
     def __init__(
@@ -61,17 +62,17 @@ class Excerpt:
         self._none_until = self._silent_until = float("-inf")
 
     def take(self, lines: Sequence[str], level: int | None, logger: str) -> None:
-        """Take in lines; those of a message with a level are passed on as one.
+        """Take in lines; with a level they are one message, and are passed on as one.
 
         Args:
             lines: The lines.
-            level: Their level, or None where they were printed.
-            logger: The logger they come from, or "".
+            level: Their level of ``logging``, or None if they were printed.
+            logger: Name of the logger that they come from, or "".
         """
         if logger and self._known(logger):
             return
         now = self._clock()
-        if now < self._none_until:  # of a million lines, most come this way
+        if now < self._none_until:  # the fast path: of a million lines, most end here
             self._left_out += len(lines) - lines.count("") if level is None else 1
             return
         for text in lines if level is None else ["\n".join(lines)]:
@@ -87,7 +88,7 @@ class Excerpt:
             self._send(logging.INFO if level is None else level, _shortened(text))
 
     def close(self) -> None:
-        """Say what was left out and not said yet."""
+        """Tell how many lines were left out since the last message about that."""
         if self._left_out:
             self._say(self._clock())
 
@@ -98,7 +99,7 @@ class Excerpt:
 
 
 def _shortened(text: str) -> str:
-    """A message without its middle, where it is too long: tracebacks end with what matters."""
+    """A message, without its middle if it is too long: tracebacks end with what matters."""
     if len(text) <= LONGEST:
         return text
     tail = LONGEST - _HEAD

@@ -1,14 +1,15 @@
-"""Write everything that a trial prints, by any way, into its ``output.log`` with time stamps.
+"""Capture of all that a trial prints, in its ``output.log`` with time stamps.
 
-Two layers. Python's streams, logging and warnings are caught line by line and stamped at once.
-Below them, where the process runs one trial at a time, file descriptors 1 and 2 point to a
-nameless file (in memory, given back as it is copied) that a thread copies from: C libraries and
-child processes write there. A file rather than a pipe, because a C extension that prints while it
-holds the interpreter's lock would wait forever on a full pipe.
+There are two layers. The upper one catches Python's streams, logging and warnings line by line and
+stamps each line at once. The lower one catches what C libraries and child processes write, if the
+process runs one trial at a time: file descriptors 1 and 2 lead to a nameless file, and a thread
+copies from it into the log. That file is in memory, which is freed as it is copied. It is no pipe,
+because a C extension that prints while it holds the interpreter's lock would wait forever on a full
+pipe.
 
-Where several trials share a process (a worker with several threads, or one inside the driver)
-descriptors belong to no single trial: only the Python layer is used, and it tells trials apart by
-their context. The process's own streams are restored when its last trial ends. This module knows
+If several trials share a process (a worker with several threads, or one inside the driver), the
+descriptors belong to no single trial. Then only the Python layer is used, and it tells trials apart
+by their context. The process's own streams are restored when its last trial ends. This module knows
 nothing of storage: it writes the local file it is given.
 """
 
@@ -47,36 +48,36 @@ _Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class LineSink(Protocol):
-    """Who else gets a log's lines, as they are written.
+    """A second receiver of a log's lines, called as they are written.
 
-    It is called with the log locked, by whichever thread prints: it must return at once and print
-    nothing. What it raises is not heard.
+    The thread that prints calls it, while the log is locked: it must return at once and print
+    nothing. Exceptions that it raises are ignored.
     """
 
     def take(self, lines: Sequence[str], level: int | None, logger: str) -> None:
         """Take in lines.
 
         Args:
-            lines: The lines, without their ends and times.
-            level: The level of ``logging`` that they have, which makes them one message; None
-                where they were printed.
+            lines: The lines, without line ends and time stamps.
+            level: Their level of ``logging``; the lines are then one message. None if they were
+                printed.
             logger: Name of the logger that they come from, or "".
         """
 
     def close(self) -> None:
-        """The log has taken its last line."""
+        """Handle the end of the log: no more lines follow."""
 
 
 class OutputLog:
-    r"""A log file whose lines carry the time they were begun.
+    r"""A log file that stamps each line with the time at which it was written.
 
-    Text is split into lines per source, so that two streams never share a line. What is to be read
+    Text is split into lines per source, so that two streams never share a line. The readable part
     of a line is written, without colours, titles and links of terminals. A line that a
-    progress bar redraws (``\r``) is written at most once per second, and as it was at its end.
+    progress bar redraws (``\r``) is written at most once per second, and in its last state.
 
     Args:
-        path: The file; appended to.
-        sink: Who else gets the lines, or None.
+        path: The file; the log appends to it.
+        sink: Also gets the lines; None for no other receiver.
     """
 
     def __init__(self, path: Path, sink: LineSink | None = None) -> None:
@@ -92,22 +93,22 @@ class OutputLog:
         """Take in a piece of output.
 
         Args:
-            source: Which stream it came from.
+            source: Name of the stream that it came from.
             text: Any piece of text, with or without line ends.
-            level: Level of a message of ``logging``, which is whole then.
+            level: Level of a message of ``logging``; the text is then the whole message.
             logger: Name of the logger that such a message comes from.
         """
         with self._lock:
             pieces = self._partial.setdefault(source, [])
             pieces.append(text)
             self._length[source] = self._length.get(source, 0) + len(text)
-            # Dots without a line end come by the thousand: they are only gathered here.
+            # A program may print thousands of dots without a line end: only collect them here.
             if not ("\n" in text or "\r" in text or self._length[source] > _LONGEST_LINE):
                 return
             *lines, rest = "".join(pieces).split("\n")
             out = [_shown(line) for line in lines]
             if "\r" in rest:
-                rest = self._redrawn(source, rest, out)
+                rest = self._take_redraws(source, rest, out)
             if len(rest) > _LONGEST_LINE:
                 out.append(_shown(rest))
                 rest = ""
@@ -117,29 +118,29 @@ class OutputLog:
                 self._put(out, level, logger)
 
     def write_bytes(self, source: str, data: bytes) -> None:
-        """Take in a piece of output as bytes; a character may be cut between two pieces.
+        """Take in a piece of output as bytes; a character may be split between two pieces.
 
         Args:
-            source: Which stream it came from.
-            data: UTF-8, as far as it is text.
+            source: Name of the stream that it came from.
+            data: Text in UTF-8; other bytes are written as escapes.
         """
         with self._lock:
             decoder = self._decoders.setdefault(source, _Decoder("backslashreplace"))
             self.write(source, decoder.decode(data))
 
     def note(self, text: str, *, level: int | None = None) -> None:
-        """Write lines of the project's own.
+        """Write lines that come from this package, not from the trial.
 
         Args:
             text: One line, or several.
-            level: Their level; without one they are in the file alone.
+            level: Their level of ``logging``; with None the sink does not get them.
         """
         lines = [_shown(line) for line in text.removesuffix("\n").split("\n")]
         with self._lock:
             self._put(lines, level, "", file_alone=level is None)
 
     def close(self) -> None:
-        """Write what has no line end yet, and close the file."""
+        """Write text that has no line end yet, and close the file and the sink."""
         with self._lock:
             if self._file.closed:
                 return
@@ -156,15 +157,16 @@ class OutputLog:
 
     @property
     def descriptor(self) -> int:
-        """The file's descriptor, for what must write without the interpreter's lock."""
+        """The file's descriptor, for code that writes without the interpreter's lock."""
         return self._file.fileno()
 
     @property
     def closed(self) -> bool:
-        """Whether the log takes no more."""
+        """Whether the log is closed and takes no more text."""
         return self._file.closed
 
-    def _redrawn(self, source: str, rest: str, out: list[str]) -> str:
+    def _take_redraws(self, source: str, rest: str, out: list[str]) -> str:
+        """Add the last drawn state to ``out`` if it is due; return what is still to be written."""
         *drawn, rest = rest.split("\r")
         now = time.monotonic()
         last = next((text for text in reversed(drawn) if text.strip("\b ")), "")
@@ -172,7 +174,7 @@ class OutputLog:
             self._drawn[source] = now
             out.append(_shown(last))
             return rest
-        # Nothing drawn since: keep what is on the "screen", so that the last state is written.
+        # Nothing drawn since: keep what is on the "screen", so that its last state gets written.
         return rest if rest.strip("\b ") else (f"{last}\r" if last else "")
 
     def _put(
@@ -187,7 +189,7 @@ class OutputLog:
 
 
 def _shown(line: str) -> str:
-    """What is seen of a line once all of it was printed."""
+    """What a terminal shows of a line after all of it was printed."""
     if "\r" in line:
         line = next((t for t in reversed(line.split("\r")) if t.strip("\b ")), "")
     return readable(line.strip("\b")).rstrip()
@@ -198,14 +200,14 @@ _log: ContextVar[OutputLog | None] = ContextVar("hopsml_output", default=None)
 
 @contextmanager
 def captured(log: OutputLog, *, descriptors: bool, shown: bool = False) -> Iterator[OutputLog]:
-    """Send everything that the calling code prints to a log, for as long as the block runs.
+    """Send all that the calling code prints to a log, while the block runs.
 
     Args:
-        log: Where to; closed at the end.
-        descriptors: Whether this process runs no other trial meanwhile and its descriptors 1 and
-            2 may be taken (never in the driver).
-        shown: Whether the driver runs the one trial, under a debugger perhaps: what it prints also
-            goes where it would go without the capture.
+        log: Gets the output; closed at the end of the block.
+        descriptors: Whether to take descriptors 1 and 2 too. Only if this process runs no other
+            trial meanwhile, and never in the driver.
+        shown: Whether the driver itself runs the one trial, perhaps under a debugger: its output
+            then also goes where it would go without the capture.
     """
     token = _log.set(log)
     try:
@@ -214,7 +216,7 @@ def captured(log: OutputLog, *, descriptors: bool, shown: bool = False) -> Itera
             stack.enter_context(_streams.taken(log, alone=descriptors or shown, shown=shown))
             if descriptors:
                 stack.enter_context(_descriptors_to(log))
-                # Also makes a warning show again that an earlier trial here has shown.
+                # A warning that an earlier trial of this process has shown is shown again.
                 stack.enter_context(warnings.catch_warnings())
             yield log
     finally:
@@ -222,7 +224,7 @@ def captured(log: OutputLog, *, descriptors: bool, shown: bool = False) -> Itera
 
 
 class _Router(io.TextIOBase):
-    """Stands in for ``sys.stdout`` or ``sys.stderr``; sends text where its writer belongs."""
+    """A stand-in for ``sys.stdout`` or ``sys.stderr``: sends text to its writer's trial."""
 
     def __init__(self, name: str, original: TextIO, owner: _Streams) -> None:
         self._name = name
@@ -230,7 +232,7 @@ class _Router(io.TextIOBase):
         self._owner = owner
 
     def serves(self, name: str) -> bool:
-        """Whether it can stand in for what is there now, and was not closed by a trial."""
+        """Whether it is open and can stand in again for the stream that is in ``sys`` now."""
         return not self.closed and getattr(sys, name) is self._original
 
     def write(self, text: str) -> int:
@@ -257,7 +259,7 @@ class _Router(io.TextIOBase):
         log.write_bytes(self._name, data)
 
     def reconfigure(self, **_: Any) -> None:
-        """Accept what scripts ask of ``sys.stdout``; the log is UTF-8 and unbuffered as it is."""
+        """Ignore the settings that scripts make: the log is UTF-8 and unbuffered already."""
 
     def flush(self) -> None:
         with suppress(ValueError):  # closed
@@ -282,7 +284,7 @@ class _Router(io.TextIOBase):
 
     @property
     def buffer(self) -> Any:
-        """A binary stream whose bytes take the same way as the text."""
+        """A binary stream whose bytes go where the text goes."""
         return _BinaryRouter(self)
 
 
@@ -306,7 +308,7 @@ class _BinaryRouter(io.RawIOBase):
 
 
 class _LogHandler(logging.Handler):
-    """The root logger's handler while trials run: records of trials to their logs."""
+    """The root logger's handler while trials run: sends a trial's records to its log."""
 
     def __init__(self, owner: _Streams, originals: list[logging.Handler], level: int) -> None:
         super().__init__()
@@ -326,7 +328,7 @@ class _LogHandler(logging.Handler):
             print(self.format(record), file=sys.stderr, flush=True)
             return
         names = _up_to_root(record.name)
-        # A logger without a level of its own has the root's, which was lowered for the trials.
+        # A logger without its own level has the root's, which was lowered for the trials.
         if all(logger.level == logging.NOTSET for logger in names) and record.levelno < self._level:
             return
         handlers = self._originals
@@ -338,7 +340,7 @@ class _LogHandler(logging.Handler):
 
 
 def _up_to_root(name: str) -> list[logging.Logger]:
-    """The logger of that name and those above it, without the root."""
+    """The logger of that name and its ancestors, without the root."""
     found = []
     logger: logging.Logger | None = logging.getLogger(name)
     while logger is not None and logger.parent is not None:
@@ -360,7 +362,7 @@ class _Streams:
         self._routers: dict[str, _Router] = {}
         self._pid = os.getpid()
         self.copier: _Copier | None = None
-        self.outside: dict[str, int] = {}  # where the descriptors led before they were taken
+        self.outside: dict[str, int] = {}  # the descriptors' targets before they were taken
 
     @contextmanager
     def taken(self, log: OutputLog, *, alone: bool, shown: bool) -> Iterator[None]:
@@ -374,37 +376,37 @@ class _Streams:
         try:
             yield
         finally:
-            _flush_streams()  # a wrapper that the training function put there may hold text
+            _flush_streams()  # the training function may have left a wrapper that holds text
             with self._lock:
                 self._logs.remove(log)
                 if not self._logs:
                     self._restore()
 
     def log_of_caller(self) -> OutputLog | None:
-        """The log of the trial that the calling thread belongs to."""
+        """The log of the trial that the calling thread belongs to; None if it belongs to none."""
         if self.in_forked_child():
             return None  # its descriptors lead to the trial's file
         log = _log.get()
-        # A thread that the training function started has no context of the trial's; one that was
-        # there before belongs to Dask, to Prefect, or to an earlier trial.
+        # A thread that the training function started lacks the trial's context. A thread that is
+        # older than the trial belongs to Dask, to Prefect, or to an earlier trial.
         own = self._alone and self._logs and threading.current_thread() not in self._earlier
         if log is None and own:
             log = self._logs[0]
         return None if log is None or log.closed else log
 
     def in_forked_child(self) -> bool:
-        """Whether this process was forked by a trial."""
+        """Whether a trial forked this process."""
         return os.getpid() != self._pid
 
     def write_outside(self, name: str, original: TextIO, text: str) -> None:
-        """Write what belongs to no trial where it would have gone without one."""
+        """Write text that belongs to no trial to its stream's original target."""
         if name in self.outside and not self.in_forked_child():
             os.write(self.outside[name], text.encode(errors="backslashreplace"))
         else:
             original.write(text)
 
     def drain(self) -> None:
-        """Copy what came through the descriptors so far, so that order is kept."""
+        """Copy what was written to the descriptors so far, so that the log keeps the order."""
         if self.copier is not None:
             self.copier.drain()
 
@@ -412,7 +414,7 @@ class _Streams:
         root = logging.getLogger()
         self._pid = os.getpid()
         self._saved = (sys.stdout, sys.stderr, root.handlers[:], root.level)
-        # Kept from trial to trial: Python flushes a stream that it throws away.
+        # The routers are kept from trial to trial: Python flushes a stream that it throws away.
         if not all(router.serves(name) for name, router in self._routers.items()):
             self._routers = {}
         for name in ("stdout", "stderr"):
@@ -426,11 +428,11 @@ class _Streams:
     def _restore(self) -> None:
         assert self._saved is not None
         out, err, handlers, level = self._saved
-        # A training function may have put its own streams or handlers there and left them.
+        # A training function may have left its own streams or handlers there.
         sys.stdout, sys.stderr = out, err
         root = logging.getLogger()
         root.handlers[:] = handlers
-        # In a process of trials alone it stays: each change makes every logger look up its level
+        # A training process keeps its level INFO: each change makes every logger look up its level
         # again.
         if root.level != level and (self.shows or not self._alone or root.level != logging.INFO):
             root.setLevel(level)
@@ -441,7 +443,7 @@ _streams = _Streams()
 
 
 class _Copier:
-    """Copies from the file behind the descriptors into the log, now and then and on demand."""
+    """Copies from the file behind the descriptors into the log when it is told to drain it."""
 
     def __init__(self, descriptor: int, log: OutputLog) -> None:
         self._descriptor = descriptor
@@ -454,13 +456,13 @@ class _Copier:
 
     def drain(self) -> None:
         with self._lock:
-            # A signal handler or a finalizer that prints may come in while this thread is here.
+            # This thread may be here already, if a signal handler or a finalizer prints.
             if self._draining or self._closed:
                 return
             size = os.fstat(self._descriptor).st_size
             if size == self._offset:
                 return
-            if size < self._offset:  # a child opened /dev/stdout for writing, and truncated it
+            if size < self._offset:  # a child opened /dev/stdout for writing, which truncated it
                 self._offset = 0
             self._draining = True
             try:
@@ -480,7 +482,7 @@ class _Copier:
 
 
 class _Poller:
-    """One thread of the process that drains the copier of whichever trial runs."""
+    """The process's thread that drains the running trial's copier every 0.1 s."""
 
     def __init__(self) -> None:
         self._copier: _Copier | None = None
@@ -535,7 +537,7 @@ def _descriptors_to(log: OutputLog) -> Iterator[None]:
 
 
 def _spool() -> int:
-    """A nameless file that every writer appends to: children inherit the descriptor's offset."""
+    """A nameless file that this process and its children append to through one descriptor."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("hopsml-output")
         fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
@@ -548,13 +550,13 @@ def _spool() -> int:
 
 
 def _free(descriptor: int, end: int) -> None:
-    """Give back the memory of what was copied; the file's size and later writes are untouched."""
+    """Free the memory of what was copied; the file's size and later writes do not change."""
     with suppress(AttributeError):  # not on this platform
         _libc.fallocate(descriptor, _PUNCH_HOLE, ctypes.c_longlong(0), ctypes.c_longlong(end))
 
 
 def _flush_all() -> None:
-    """Push out what Python and the C library still hold for descriptors 1 and 2."""
+    """Flush what Python and the C library still hold for descriptors 1 and 2."""
     _flush_streams()
     with suppress(Exception):
         _libc.fflush(None)

@@ -1,4 +1,4 @@
-"""The process that a trial lives in: started, supervised and ended by a Dask worker."""
+"""The training process, in which a trial runs. A Dask worker starts, supervises and ends it."""
 
 from hopsml_flows.execution.process.supervision import Lost, Supervisor
 from hopsml_flows.execution.process.work import Order

@@ -1,9 +1,9 @@
-"""What a trial must not hand on to the next one of its process.
+"""A clean state for each trial of a process that runs several, one after the other.
 
-A process that several trials share keeps what they imported. What a training function changes
-besides (environment, search path, logging, signal handlers, …) is put back after each trial, and
-random numbers begin with a seed of the trial's own. Not put back is what lives in modules, in C
-libraries and on GPUs: for that each trial can have a fresh process.
+Such a process keeps the modules that its trials import. After each trial it puts back what the
+training function changed besides: environment, search path, logging, signal handlers and more. Each
+trial has its own seed for random numbers. State in modules, in C libraries and on GPUs is not put
+back; for that, each trial can have a fresh process (``isolation="process"``).
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-__all__ = ["SEED_VARIABLE", "put_back", "seeded", "short_of_descriptors"]
+__all__ = ["SEED_VARIABLE", "put_back", "seed_random", "short_of_descriptors"]
 
 SEED_VARIABLE = "HOPSML_SEED"
-"""Environment variable of a trial that has its seed, a number of 32 bits."""
+"""Environment variable with the trial's seed, a number of 32 bits."""
 
 _Undo = Callable[[], object]
 
 _LEFT_OVER = 32
-"""Descriptors that must remain for another trial, besides those that are open."""
+"""Free descriptors that another trial needs at least."""
 
 
 @contextmanager
 def put_back(*, of_driver: bool = False) -> Iterator[list[str]]:
-    """Put back, after the block, what it changed in the process.
+    """Put back, after the block, what the block changed in the process.
 
     Args:
-        of_driver: Whether the process is the driver's: what debuggers set stays then, and random
-            numbers go on where they were.
+        of_driver: Whether the process is the driver. If so, what debuggers set stays, and the
+            state of random numbers is put back too.
 
     Yields:
-        A list that takes what cannot be put back, when the block is over.
+        A list that gets, after the block, a text for each thing that cannot be put back.
     """
     left: list[str] = []
 
     def attempt(undo: _Undo) -> None:
         try:
             undo()
-        except Exception as error:  # one thing that cannot be put back keeps nothing else from it
+        except Exception as error:  # all else is put back even if one thing cannot be
             left.append(str(error))
 
     with ExitStack() as stack:
@@ -130,13 +130,13 @@ def _signals() -> _Undo:
 
 
 def _faults() -> _Undo:
-    """Signals at which training code has stacks written, of which ``signal`` knows nothing."""
+    """Signals on which ``faulthandler`` writes stacks; ``signal`` does not know these handlers."""
     numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
     def undo() -> None:
         faulthandler.cancel_dump_traceback_later()
         for number in numbers:
-            with suppress(ValueError, RuntimeError):  # those of faults are enabled, not registered
+            with suppress(ValueError, RuntimeError):  # signals of faults cannot be registered
                 faulthandler.unregister(number)
 
     return undo
@@ -183,8 +183,8 @@ def _logging() -> _Undo:
             kept = before.get(name)
             if kept is None:
                 logger.disabled = False
-                if not _is_of_module(name):  # the trial's own: its handlers write to its log
-                    _without_handlers(logger)
+                if not _is_of_module(name):  # the trial's logger: its handlers write to its log
+                    _remove_handlers(logger)
             elif _of_logger(logger) != kept:
                 level, logger.propagate, logger.disabled, handlers, filters = kept
                 logger.setLevel(level)
@@ -194,11 +194,11 @@ def _logging() -> _Undo:
 
 
 def _is_of_module(logger: str) -> bool:
-    """Whether a logger is that of an imported module, which configures it once."""
+    """Whether a logger belongs to an imported module, which configures it only once."""
     return logger in sys.modules and logger != "__main__"
 
 
-def _without_handlers(logger: logging.Logger) -> None:
+def _remove_handlers(logger: logging.Logger) -> None:
     for handler in logger.handlers[:]:
         logger.removeHandler(handler)
         if isinstance(handler, logging.FileHandler):
@@ -245,22 +245,22 @@ _REMEMBERED: tuple[Callable[[], _Undo], ...] = (
 
 
 _OF_DRIVER = (*(one for one in _REMEMBERED if one not in (_tracing, _faults)), _random)
-"""Without the stacks that a program asked for, which are not the trial's to take away."""
+"""Leaves tracing and ``faulthandler`` alone: the program or its debugger has set them."""
 
 
-def seeded(seed: int) -> None:
-    """Begin the random numbers of Python and of the libraries that are loaded.
+def seed_random(seed: int) -> None:
+    """Seed the random numbers of Python, and of NumPy, TensorFlow and PyTorch if they are loaded.
 
-    A library that the training function is the first to import seeds itself, as it does alone.
+    A library that the training function imports later seeds itself, as it does without a trial.
 
     Args:
-        seed: 32 bits.
+        seed: A number of 32 bits; also set as ``HOPSML_SEED``.
     """
     os.environ[SEED_VARIABLE] = str(seed)
     random.seed(seed)
     for module, path in _SEEDS:
         loaded: Any = sys.modules.get(module)
-        with suppress(Exception):  # half loaded, or another library of that name
+        with suppress(Exception):  # half loaded, or another library with that name
             for name in path.split("."):
                 loaded = getattr(loaded, name)
             with warnings.catch_warnings(action="ignore"):
@@ -275,7 +275,7 @@ _SEEDS = (
 
 
 def short_of_descriptors() -> str:
-    """Why the process has too few descriptors for another trial; "" where it has enough."""
+    """Why the process has too few descriptors for another trial; "" if it has enough."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         open_now = len(os.listdir("/dev/fd"))

@@ -1,4 +1,4 @@
-"""A worker's handle of the process that trains for it: start it, talk to it, end it."""
+"""A worker's handle of a training process: it starts the process, talks to it and ends it."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from hopsml_flows.execution.process.messages import Called, Calling, Done, Line,
 from hopsml_flows.execution.process.training_program import descendants, kill
 from hopsml_flows.trials import Failure
 
-__all__ = ["LEAVE_SECONDS", "TrainingProcess", "overdue"]
+__all__ = ["LEAVE_SECONDS", "TrainingProcess", "timeout_failure"]
 
 _logger = logging.getLogger(__name__)
 
 _TERMINATE_SECONDS = 1.0
-"""What a process that is stopped has for an end of its own; TensorFlow lets that pass unused."""
+"""Time between SIGTERM and SIGKILL for a process that is stopped; TensorFlow does not use it."""
 
 LEAVE_SECONDS = 8.0
-"""What a process with nothing more to do has for exit handlers of training code."""
+"""Time that a process without further trials has for exit handlers of training code."""
 
 _KILLED_SECONDS = 10.0
-"""What a killed process has to be gone; one that waits for a dead disk or driver is not."""
+"""Longest wait for a killed process to end; it never does if a dead disk or device blocks it."""
 
 _SILENT_SECONDS = 1.0
-"""How long a process that has closed its socket may take to end."""
+"""How long a process may take to end after it has closed its socket."""
 
 _WRITE_SECONDS = 0.5
-"""How long a process may take, after the grace, to write the stacks of its threads."""
+"""Time after the grace period in which a process writes the stacks of its threads."""
 
 _SAID_BYTES = 4000
-"""So much of what it wrote outside of its log is told."""
+"""Most bytes that are passed on of what a process wrote outside its log."""
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
@@ -55,19 +55,20 @@ _BOOT = (
 
 
 class TrainingProcess:
-    """A process that carries out orders.
+    """A training process that carries out the worker's orders.
 
     Args:
-        work: What it is started for.
+        work: What the process does with an order.
         environment: Its environment variables.
 
     Attributes:
-        was_ended: Whether it was running when it was ended.
-        said_outside: The end of what it wrote before and after its training, when it is over.
+        was_ended: Whether it was not over yet (:attr:`is_over`) when :meth:`end` ended it.
+        outside_output: The last 4000 bytes of what it wrote outside its log, before and after its
+            training. Set by :meth:`end`.
     """
 
     def __init__(self, work: Work, environment: Mapping[str, str]) -> None:
-        # Its log begins with its training; an interpreter that fails before that writes here.
+        # The log begins with the training. What the interpreter writes before that goes here.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         own, other = Pipe()
         self._connection: Connection = own
@@ -78,7 +79,7 @@ class TrainingProcess:
         self._lock = threading.Lock()
         self._ended = False
         self.was_ended = False
-        self.said_outside = ""
+        self.outside_output = ""
         with other:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, str(other.fileno()), _search_path(environment)],
@@ -88,8 +89,8 @@ class TrainingProcess:
                 stderr=self._output,
                 cwd=standing_directory(),
                 pass_fds=[other.fileno()],
-                # A group of its own: data loaders and the like end with it, and Ctrl-C does not
-                # reach it.
+                # In its own process group, data loaders and the like end with it, and Ctrl-C does
+                # not reach it.
                 start_new_session=True,
             )
         self._send(work)
@@ -100,7 +101,7 @@ class TrainingProcess:
         return self._process.pid
 
     def lend(self, lent: Lent | None) -> None:
-        """Give it temporary credentials, if it does not have them.
+        """Send it temporary credentials, unless it has them.
 
         Args:
             lent: The credentials; None for nothing.
@@ -114,14 +115,14 @@ class TrainingProcess:
         """Send an order.
 
         Args:
-            order: What the process's work takes.
+            order: An order that the process's work takes.
         """
         self._called_at = None
         self._send(order)
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, or has cut itself off and does not end."""
+        """Whether it has ended, or closed its socket over 1 s ago and still runs."""
         if self._process.poll() is not None:
             return True
         if self._silent_since is None:
@@ -131,23 +132,25 @@ class TrainingProcess:
 
     @property
     def calling_seconds(self) -> float:
-        """How long the training function has been running; 0 while it is not."""
+        """Seconds for which the training function has been running; 0 while it does not run."""
         return 0.0 if self._called_at is None else time.monotonic() - self._called_at
 
     def is_overdue(self, limit: float | None) -> bool:
-        """Whether the training function runs on long after it was asked to stop.
+        """Whether the training function still runs after its limit and the time to stop.
 
         Args:
             limit: The trial's ``trial_timeout`` in seconds, or None.
         """
         return limit is not None and self.calling_seconds > limit + GRACE_SECONDS + _WRITE_SECONDS
 
-    def told(self, timeout: float, lines: Callable[[int, str], None] | None) -> Done | Ready | None:
-        """Its next answer; None where none comes in time.
+    def next_answer(
+        self, timeout: float, lines: Callable[[int, str], None] | None
+    ) -> Done | Ready | None:
+        """Wait for its next answer; None if none comes in time.
 
         Args:
             timeout: Longest wait in seconds.
-            lines: Gets level and text of its messages meanwhile, or None.
+            lines: Gets level and text of each log message meanwhile; None to drop them.
         """
         if self._silent_since is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -167,13 +170,13 @@ class TrainingProcess:
                     case _:
                         self._called_at = None
                         return told  # type: ignore[no-any-return]
-                timeout = 0.0  # all that is there: its process may be over
-        except (EOFError, OSError):  # it is over, or has closed its descriptors
+                timeout = 0.0  # read only what is there: the process may have ended
+        except (EOFError, OSError):  # it has ended, or closed its descriptors
             self._silent_since = time.monotonic()
         return None
 
     def leave(self) -> None:
-        """Let it exit as a script does at its end; end it where that takes too long."""
+        """Let it exit as a script does at its end; end it if that takes too long."""
         self.dismiss()
         self.await_exit(time.monotonic() + LEAVE_SECONDS)
 
@@ -183,24 +186,24 @@ class TrainingProcess:
             self._connection.send_bytes(b"")
 
     def await_exit(self, until: float) -> None:
-        """Wait for the exit of a process that was dismissed, and end it after that.
+        """Wait for a dismissed process to exit, then end what still runs of it.
 
         Args:
-            until: The last moment, on the clock of ``time.monotonic``.
+            until: When to stop waiting, on the clock of ``time.monotonic``.
         """
         try:
             self._process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             _logger.warning(
-                "exit handlers of training code took more than %g s and were ended", LEAVE_SECONDS
+                "ended exit handlers of training code that took more than %g s", LEAVE_SECONDS
             )
         self.end(at_once=True)
 
     def end(self, *, at_once: bool) -> None:
-        """End it where it runs, and what it has started.
+        """End it if it runs, with all processes that it has started.
 
         Args:
-            at_once: It has nothing more to do.
+            at_once: Whether to end it without SIGTERM and 1 s to stop by itself.
         """
         with self._lock:
             if self._ended:
@@ -219,23 +222,23 @@ class TrainingProcess:
         self._connection.close()
         with self._output as output:
             output.seek(max(0, output.seek(0, os.SEEK_END) - _SAID_BYTES))
-            self.said_outside = output.read().decode(errors="replace").strip()
+            self.outside_output = output.read().decode(errors="replace").strip()
 
     def how_it_ended(self, memory: str = "") -> str:
-        """How it ended, as the end of a sentence; once :meth:`end` was called.
+        """How it ended, as the end of a sentence. Call :meth:`end` first.
 
         Args:
-            memory: What is known of its memory, as a part of a sentence.
+            memory: What is known of its memory, as a part of a sentence; "" for nothing.
         """
         if self._cut_off:
-            return "closed the descriptor by which it talks to its worker, and was ended"
+            return "closed its connection to the worker, and was ended"
         code = self._process.poll()
         if code is None:
-            return "was killed and does not end"
+            return "was killed but does not end"
         return described_end(code, memory=memory, stack=self._called_at is not None)
 
     def _send(self, message: object) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it is over, which will be noticed
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has ended; `is_over` says so
             self._connection.send_bytes(pickle.dumps(message))
 
     def _signal(self, number: signal.Signals) -> None:
@@ -243,8 +246,8 @@ class TrainingProcess:
             os.killpg(self._process.pid, number)
 
 
-def overdue(limit: float | None) -> Failure:
-    """The failure of a trial whose process was ended because it did not stop.
+def timeout_failure(limit: float | None) -> Failure:
+    """The failure of a trial that did not stop in time, so that its process was ended.
 
     Args:
         limit: The trial's ``trial_timeout`` in seconds.
@@ -254,8 +257,8 @@ def overdue(limit: float | None) -> Failure:
 
 
 def _search_path(environment: Mapping[str, str]) -> str:
-    """The worker's search path, behind what PYTHONPATH has besides; as JSON."""
+    """The worker's search path as JSON, after the further entries of the process's PYTHONPATH."""
     said = environment.get("PYTHONPATH", "").split(os.pathsep)
     first = [entry for entry in said if entry and entry not in sys.path]
-    # Python, too, skips entries that are no strings.
+    # Entries that are no strings are left out: Python skips them too.
     return json.dumps([*first, *(entry for entry in sys.path if isinstance(entry, str))])

@@ -1,7 +1,7 @@
-"""How much of its worker's memory limit a process may hold.
+"""The share of a worker's memory limit that a training process may hold.
 
-Dask watches the worker's own process, which only supervises. What trains is watched here, by the
-same marks: Dask pauses a worker at 80% of its limit and ends it at 95%.
+Dask watches the worker's own process, which only supervises. The worker watches the training
+process, with the same shares: Dask pauses a worker at 80% of its limit and ends it at 95%.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from hopsml_flows.execution.devices.limits import memory_kills, memory_limit
 __all__ = ["MEMORY_SECONDS", "MORE_MEMORY", "MemoryWatch", "mib", "resident"]
 
 MEMORY_SECONDS = 0.5
-"""How often a worker looks at the memory of a process that trains."""
+"""Seconds between two looks of a worker at a training process's memory."""
 
 MORE_MEMORY = "give trials more memory, or fewer workers"
-"""What to do where memory runs out."""
+"""Advice for messages that say that memory ran out."""
 
 RETIRE_SHARE = 0.8
-"""A process that holds more of the limit between two trials is replaced by a fresh one."""
+"""A process that holds a larger share of the limit between two trials is replaced."""
 
 END_SHARE = 0.95
-"""A process that holds more of the limit is ended, before the system picks a process to end."""
+"""A process that holds a larger share is ended, before the system picks a process to end."""
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 if it has gone."""
+    """Bytes of memory that a process holds; 0 if it is gone."""
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
@@ -37,10 +37,10 @@ def resident(pid: int) -> int:
 
 @dataclass(slots=True)
 class MemoryWatch:
-    """The memory that training processes may hold, each beside its worker.
+    """A worker's watch over the memory of its training processes.
 
     Args:
-        limit: Bytes for both, or None for no limit.
+        limit: Bytes that the worker and one training process may hold together, or None.
         worker: Process identifier of the worker.
     """
 
@@ -50,7 +50,7 @@ class MemoryWatch:
     _kills: int = field(default_factory=memory_kills)
 
     def look(self, pid: int) -> None:
-        """Remember how much a process holds, for when it has ended.
+        """Remember how much a process holds, for the message about its end.
 
         Args:
             pid: The process.
@@ -58,11 +58,11 @@ class MemoryWatch:
         if held := resident(pid):
             self._seen[pid] = held
 
-    def known(self, pid: int) -> str:
-        """What is known of the memory of a process that has ended, as a part of a sentence.
+    def describe_ended(self, pid: int) -> str:
+        """Say what is known of an ended process's memory, as a part of a sentence, and forget it.
 
         Args:
-            pid: The process; what is known is forgotten.
+            pid: The process.
         """
         held = self._seen.pop(pid, None)
         parts = [] if held is None else [f"it held {mib(held)} when it was last looked at"]
@@ -77,15 +77,15 @@ class MemoryWatch:
         return ", ".join(parts)
 
     def too_much(self, pid: int) -> str:
-        """Why a process that trains must end; "" where it need not.
+        """Why a process must end, for the memory that it holds; "" if it need not.
 
         Args:
             pid: The process.
         """
         return self._beyond(pid, END_SHARE)
 
-    def worn(self, pid: int) -> str:
-        """Why a process should not get another trial; "" where it may.
+    def too_much_for_next(self, pid: int) -> str:
+        """Why a process should not get another trial; "" if it may.
 
         Args:
             pid: The process.
@@ -106,7 +106,7 @@ class MemoryWatch:
 
 
 def mib(size: int) -> str:
-    """A size in words.
+    """A size as text, in MiB.
 
     Args:
         size: Bytes.

@@ -1,7 +1,7 @@
-"""What a worker and the process that trains for it say to each other.
+"""The messages between a worker and its training process.
 
-The worker sends a :class:`Work` once, and then orders, each of which the process carries out. The
-process answers with what is below.
+The worker sends one :class:`Work`, then orders. The process carries out each order and answers with
+the messages of this module.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Answer", "Called", "Calling", "Done", "Line", "Ready", "Tell", "Work
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The process has loaded what it needs."""
+    """The process has loaded what its orders will need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """The training function is called now: from here its time counts."""
+    """The process calls the training function now: its time counts from here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """The training function has returned or raised; what follows is the project's own work."""
+    """The training function has returned or raised: its time no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An order was carried out.
+    """The process has carried out an order.
 
     Args:
-        value: What came of it.
-        error: What the project's own code raised instead, or None.
-        unfit: Why the process should not be given another order, or "".
+        value: The order's result.
+        error: The exception that hopsml-flows itself raised instead, or None.
+        unfit: Why the process should not get another order; "" if it may.
     """
 
     value: Any = None
@@ -59,25 +59,25 @@ class Done:
 Answer = Ready | Line | Calling | Called | Done
 
 Tell = Callable[[Line | Calling | Called], None]
-"""Sends a message; it returns at once, and may be called in any thread."""
+"""Sends a message to the worker; any thread may call it. It waits only until a Calling is sent."""
 
 
 class Work(Protocol):
-    """What a process is started for."""
+    """What a training process does with its orders."""
 
     def prepare(self) -> None:
-        """Load what orders will need; the first order is not waited for."""
+        """Load what orders will need, without waiting for the first."""
 
     def leave(self) -> None:
-        """Have temporary files removed: the worker that would do so has gone.
+        """Have temporary files removed, in place of the worker, which is gone.
 
-        The process ends right after; what it does in its main thread must not notice.
+        The process ends right after. Until then, code in its main thread must not notice this.
         """
 
     def carry_out(self, order: Any, tell: Tell) -> Done:
-        """Carry an order out, in the main thread.
+        """Carry out an order in the main thread.
 
         Args:
-            order: What the worker sent.
-            tell: Tells the worker of its progress.
+            order: The order that the worker sent.
+            tell: Sends messages about the progress to the worker.
         """

@@ -1,7 +1,7 @@
-"""What stands in for the user's script in processes that training code spawns.
+"""The main module of processes that training code spawns, in place of the user's script.
 
-multiprocessing runs this module as ``__mp_main__``: the script itself would start its experiment
-again, and may not even be on this machine.
+multiprocessing runs this module as ``__mp_main__``. The script itself would start its experiment
+again, and may be missing on this machine.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A worker's part in a single trial: give it a process, watch that, and say how it ended."""
+"""A worker's part in a trial of one process: start the process, watch it, say how it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hopsml_flows.execution.call import Place
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import OutputLog
-from hopsml_flows.execution.process.handle import LEAVE_SECONDS, TrainingProcess, overdue
+from hopsml_flows.execution.process.handle import LEAVE_SECONDS, TrainingProcess, timeout_failure
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.process.work import Order, TrialWork
@@ -28,13 +28,13 @@ from hopsml_flows.trials import Trial, TrialResult
 __all__ = ["Lost", "Supervisor"]
 
 _LOOK_SECONDS = 0.1
-"""How often the worker looks whether its driver still waits."""
+"""Seconds between two looks of the worker whether its driver still waits."""
 
 _READY_SECONDS = 300.0
-"""How long a process may take to load what it needs before it trains."""
+"""Longest time in which a process must load what it needs before it trains."""
 
 IDLE_SECONDS = 300.0
-"""How long a process waits for a trial; its driver may be gone, and it holds memory and a GPU."""
+"""Longest idle time of a process: it holds memory and a GPU, and its driver may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Lost:
     """A trial whose process ended before it had a result.
 
     Args:
-        reason: What is known of the end.
-        abandoned: Whether it was ended because its driver waits no more.
+        reason: How the process ended, as far as the worker knows.
+        abandoned: Whether the driver had stopped waiting for the trial.
     """
 
     reason: str
@@ -51,7 +51,7 @@ class Lost:
 
 
 class Supervisor:
-    """Runs trials of one job on one worker, each in a process that is its alone meanwhile.
+    """Runs the trials of one job on one worker; a process runs one trial at a time.
 
     Args:
         job: What the trials share.
@@ -68,8 +68,8 @@ class Supervisor:
         self._memory = MemoryWatch(memory_limit, os.getpid())
         self._events = events
         self._lock = threading.Lock()
-        self._idle: list[_Member] = []
-        self._members: set[_Member] = set()
+        self._idle: list[_Child] = []
+        self._children: set[_Child] = set()
         self._note = ""
         self._reaper: threading.Timer | None = None
 
@@ -84,172 +84,172 @@ class Supervisor:
 
         Args:
             order: The trial.
-            abandoned: Says whether nothing waits for the trial any more.
-            lines: Gets level and text of messages of its log, besides the file; or None.
+            abandoned: Tells whether the driver has stopped waiting for the trial.
+            lines: Gets level and text of messages of the trial's log, besides the file; or None.
 
         Returns:
-            Its result, or that its process was lost.
+            The trial's result, or :class:`Lost` if its process ended without one.
 
         Raises:
-            Exception: What the project's own code raised, such as an error of storage.
+            Exception: The code of hopsml-flows itself failed, for example at storage.
         """
-        member = self._taken()
+        child = self._take()
         began = time.time()
         note, self._note = self._note, ""
         try:
-            member.process.lend(received())
-            member.process.order(replace(order, tells_lines=lines is not None, note=note))
-            end = self._watched(member, abandoned, lines)
+            child.process.lend(received())
+            child.process.order(replace(order, tells_lines=lines is not None, note=note))
+            end = self._watch(child, abandoned, lines)
         except BaseException:
-            self._end(member, at_once=True)
-            member.remove()
+            self._end(child, at_once=True)
+            child.remove()
             raise
         if isinstance(end, Done):
-            self._give_back(member, end)
+            self._give_back(child, end)
             if end.error is not None:
                 raise end.error
             result: TrialResult = end.value
             return result
-        # With no time for an end of its own: what returned in that might count as done.
-        self._end(member, at_once=True)
-        memory = self._memory.known(member.process.pid)
-        reason = end or f"its process {member.process.how_it_ended(memory)}"
-        return self._said(order.trial, member, reason, abandoned(), began)
+        # At once: a training function that returned while it is stopped might count as done.
+        self._end(child, at_once=True)
+        memory = self._memory.describe_ended(child.process.pid)
+        reason = end or f"its process {child.process.how_it_ended(memory)}"
+        return self._conclude(order.trial, child, reason, abandoned(), began)
 
     def close(self) -> None:
         """End all processes."""
         with self._lock:
             idle, self._idle = self._idle, []
-            members, self._members = self._members, set()
+            children, self._children = self._children, set()
             if self._reaper is not None:
                 self._reaper.cancel()
         _leave_together(idle)
-        for member in members - set(idle):
-            member.process.end(at_once=True)
-            member.remove()
+        for child in children - set(idle):
+            child.process.end(at_once=True)
+            child.remove()
 
-    def _taken(self) -> _Member:
+    def _take(self) -> _Child:
         with self._lock:
             while self._idle:
-                member = self._idle.pop()
-                if not member.process.is_over:
-                    return member
-                self._members.discard(member)
-                member.process.end(at_once=True)
-                member.remove()
-        member = _Member(self._job, self._place, self._events)
+                child = self._idle.pop()
+                if not child.process.is_over:
+                    return child
+                self._children.discard(child)
+                child.process.end(at_once=True)
+                child.remove()
+        child = _Child(self._job, self._place, self._events)
         with self._lock:
-            self._members.add(member)
-        return member
+            self._children.add(child)
+        return child
 
-    def _give_back(self, member: _Member, end: Done) -> None:
-        """Keep a process for the next trial, or let it go."""
-        if self._worn(member, end):
-            self._end(member, at_once=False)
-            member.remove()
+    def _give_back(self, child: _Child, end: Done) -> None:
+        """Keep a process for the next trial, or let it exit."""
+        if self._must_replace(child, end):
+            self._end(child, at_once=False)
+            child.remove()
             return
         with self._lock:
-            if self._job.isolation != "process" and member in self._members:  # not closed meanwhile
-                member.idle_since = time.monotonic()
-                self._idle.append(member)
+            if self._job.isolation != "process" and child in self._children:  # not closed meanwhile
+                child.idle_since = time.monotonic()
+                self._idle.append(child)
                 if self._reaper is None:
                     self._watch_idle()
                 return
-            self._members.discard(member)
+            self._children.discard(child)
         # The next trial need not wait for its exit.
-        threading.Thread(target=member.leave, name="hopsml-leaving").start()
+        threading.Thread(target=child.leave, name="hopsml-leaving").start()
 
     def _watch_idle(self) -> None:
-        """Look again later for processes that nothing needs; called with the lock."""
+        """Start a timer to look for idle processes; call this while holding the lock."""
         self._reaper = threading.Timer(IDLE_SECONDS, self._reap)
         self._reaper.daemon = True
         self._reaper.start()
 
     def _reap(self) -> None:
-        """Let processes leave that had no trial for long; the next trial gets a fresh one."""
+        """Let processes exit that were idle for too long; the next trial gets a fresh one."""
         with self._lock:
             oldest = time.monotonic() - IDLE_SECONDS
-            due = [member for member in self._idle if member.idle_since <= oldest]
-            self._idle = [member for member in self._idle if member not in due]
-            self._members.difference_update(due)
+            due = [child for child in self._idle if child.idle_since <= oldest]
+            self._idle = [child for child in self._idle if child not in due]
+            self._children.difference_update(due)
             self._reaper = None
             if self._idle:
                 self._watch_idle()
         _leave_together(due)
 
-    def _end(self, member: _Member, *, at_once: bool) -> None:
+    def _end(self, child: _Child, *, at_once: bool) -> None:
         with self._lock:
-            self._members.discard(member)
-        member.process.end(at_once=at_once)
+            self._children.discard(child)
+        child.process.end(at_once=at_once)
 
-    def _worn(self, member: _Member, end: Done) -> bool:
-        """Whether a process should not get another trial; the next trial's log says why."""
-        why = end.unfit or self._memory.worn(member.process.pid)
+    def _must_replace(self, child: _Child, end: Done) -> bool:
+        """Whether to replace a process after a trial; if so, note why for the next trial's log."""
+        why = end.unfit or self._memory.too_much_for_next(child.process.pid)
         if why:
-            self._note = f"this trial has a fresh process; of the one before, {why}"
+            self._note = f"this trial has a fresh process; the previous one was replaced: {why}"
         return bool(why)
 
-    def _watched(
+    def _watch(
         self,
-        member: _Member,
+        child: _Child,
         abandoned: Callable[[], bool],
         lines: Callable[[int, str], None] | None,
     ) -> Done | str:
-        """Wait for the process; what it said, or why it was ended, or "" where it ended itself."""
-        process, limit = member.process, self._job.trial_timeout
+        """Wait for the process: its answer, or why to end it, or "" if it ended by itself."""
+        process, limit = child.process, self._job.trial_timeout
         look_at_memory = time.monotonic() + MEMORY_SECONDS
         while True:
-            told = process.told(_LOOK_SECONDS, lines)
+            told = process.next_answer(_LOOK_SECONDS, lines)
             process.lend(received())
             if isinstance(told, Done):
                 return told
             if isinstance(told, Ready):
-                member.is_ready = True
-            elif not member.is_ready and time.monotonic() - member.began > _READY_SECONDS:
+                child.is_ready = True
+            elif not child.is_ready and time.monotonic() - child.began > _READY_SECONDS:
                 return f"its process did not load what it needs within {_READY_SECONDS:g} s"
             if process.is_over:
-                told = process.told(0.0, lines)  # its last answer may have come just before
+                told = process.next_answer(0.0, lines)  # it may have answered just before its end
                 return told if isinstance(told, Done) else ""
             if abandoned():
-                return "the driver does not wait for it any more"
+                return "the driver no longer waits for it"
             if process.is_overdue(limit):
-                member.timed_out = True
-                return overdue(limit).message
+                child.timed_out = True
+                return timeout_failure(limit).message
             if time.monotonic() > look_at_memory:
                 look_at_memory = time.monotonic() + MEMORY_SECONDS
                 if too_much := self._memory.too_much(process.pid):
                     return f"its process was ended: {too_much}; {MORE_MEMORY}"
 
-    def _said(
-        self, trial: Trial, member: _Member, reason: str, was_abandoned: bool, began: float
+    def _conclude(
+        self, trial: Trial, child: _Child, reason: str, was_abandoned: bool, began: float
     ) -> TrialResult | Lost:
-        """What came of a trial whose process is gone; its log says so, too."""
-        if outside := member.process.said_outside:
-            reason_and_more = f"{reason}, having said, outside of the training:\n{outside}"
+        """Write the reason into the log of a trial whose process is gone; return its result."""
+        if outside := child.process.outside_output:
+            reason_and_more = f"{reason}; outside the training, it printed:\n{outside}"
         else:
             reason_and_more = reason
-        with suppress(Exception):  # each file system has errors of its own
-            member.last_words(trial, reason_and_more)
-        member.remove()
-        if member.timed_out:
-            failure = overdue(self._job.trial_timeout)
+        with suppress(Exception):  # each file system has its own errors
+            child.last_words(trial, reason_and_more)
+        child.remove()
+        if child.timed_out:
+            failure = timeout_failure(self._job.trial_timeout)
             return TrialResult.without_report(trial, failure, started=began, ended=time.time())
         return Lost(reason, abandoned=was_abandoned)
 
 
-def _leave_together(members: Iterable[_Member]) -> None:
-    """Let processes exit by themselves, at the same time, and remove their temporary files."""
+def _leave_together(children: Iterable[_Child]) -> None:
+    """Let processes exit by themselves, all at once, and remove their temporary files."""
     until = time.monotonic() + LEAVE_SECONDS
-    leaving = list(members)
-    for member in leaving:
-        member.process.dismiss()
-    for member in leaving:
-        member.process.await_exit(until)
-        member.remove()
+    leaving = list(children)
+    for child in leaving:
+        child.process.dismiss()
+    for child in leaving:
+        child.process.await_exit(until)
+        child.remove()
 
 
-class _Member:
-    """A process of a worker, and the directory for its temporary files."""
+class _Child:
+    """A training process of the supervisor, and the directory for its temporary files."""
 
     def __init__(self, job: Job, place: Place, events: EventMakers) -> None:
         self._job = job
@@ -270,11 +270,11 @@ class _Member:
         self.remove()
 
     def remove(self) -> None:
-        """Remove its temporary files."""
+        """Remove the process's temporary files."""
         shutil.rmtree(self._home, ignore_errors=True)
 
     def last_words(self, trial: Trial, text: str) -> None:
-        """Write the end of a trial's log, and bring that to the project."""
+        """Write the last lines of a trial's log, and copy the log to the project."""
         project, target = self._job.project, self._job.paths.trial(trial.directory, TrialFiles.LOG)
         staged = next(self._home.glob(f"*/{TrialFiles.LOG}"), None)
         if staged is None and project.local_root is not None:

@@ -1,11 +1,11 @@
-"""The process that training functions run in; it exits when its worker does.
+"""The program of the training process, in which training functions run.
 
-No worker trains in its own process. TensorFlow's runtime cannot be set up twice in one process, a
-parameter server never returns, signals and event loops belong to the main thread, and what aborts
-the process must not take the worker's connections along.
+A worker never trains in its own process. TensorFlow's runtime cannot be set up twice in one
+process, a parameter server never returns, signals and event loops belong to the main thread, and a
+process that aborts would close the worker's connections.
 
-The process waits for orders on a socket and carries them out in its main thread. When the other end
-of the socket is closed, for any reason, it ends itself and what it started.
+The training process waits for orders on a socket and carries them out in its main thread. When the
+worker's end of the socket closes, for any reason, it ends itself and all processes that it started.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ __all__ = ["descendants", "kill", "main"]
 
 
 def main(descriptor: int) -> None:
-    """Carry out orders until the worker has gone.
+    """Carry out orders until the worker dismisses this process or is gone.
 
     Args:
         descriptor: The socket to the worker.
     """
-    # The programs that training code starts must not hold the socket open.
+    # Programs that training code starts must not hold the socket open.
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
     try:
-        # From this run's own worker. Reading it imports what the work needs.
+        # It comes from this run's own worker. Reading it imports what the work needs.
         work: Work = pickle.loads(connection.recv_bytes())
         work.prepare()
         connection.send_bytes(pickle.dumps(Ready()))
     except (EOFError, OSError):  # the worker is gone
         return
     orders: SimpleQueue[bytes] = SimpleQueue()
-    # What asks a trial to stop interrupts the main thread anywhere, in the middle of a message too.
+    # A request to stop a trial interrupts the main thread anywhere, also within a message: a thread
+    # sends the messages.
     answers: SimpleQueue[bytes | threading.Event] = SimpleQueue()
     _start("hopsml-orders", _receive, connection, orders, work)
     _start("hopsml-answers", _send, connection, answers)
@@ -54,15 +55,15 @@ def main(descriptor: int) -> None:
         if not order:  # dismissed: it exits as a script does at its end
             return
         apply_received()
-        answers.put(pickle.dumps(work.carry_out(pickle.loads(order), _telling(answers))))
+        answers.put(pickle.dumps(work.carry_out(pickle.loads(order), _teller(answers))))
 
 
-def _telling(answers: SimpleQueue[bytes | threading.Event]) -> Callable[[Any], None]:
+def _teller(answers: SimpleQueue[bytes | threading.Event]) -> Callable[[Any], None]:
     def tell(message: Any) -> None:
         answers.put(pickle.dumps(message))
         if isinstance(message, Calling):
-            # The worker's clock begins with it. The training function may stop this process, or
-            # keep the interpreter's lock, before any other thread runs.
+            # The worker's clock begins with this message. The training function may stop this
+            # process, or keep the interpreter's lock, before any other thread runs.
             is_sent = threading.Event()
             answers.put(is_sent)
             is_sent.wait()
@@ -75,7 +76,7 @@ def _start(name: str, target: Callable[..., None], *args: Any) -> None:
 
 
 def _send(connection: Connection, answers: SimpleQueue[bytes | threading.Event]) -> None:
-    """Send what is to be told, in its order; an event says that all before it is sent."""
+    """Send answers in their order; set an event when all answers before it are sent."""
     with suppress(OSError):  # the worker is gone: this process is about to end
         while True:
             answer = answers.get()
@@ -86,7 +87,7 @@ def _send(connection: Connection, answers: SimpleQueue[bytes | threading.Event])
 
 
 def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> None:
-    """Take orders; end this process, and all that it started, when the other end is closed."""
+    """Take orders and credentials; end this process and its descendants when the socket closes."""
     try:
         while True:
             message = connection.recv_bytes()
@@ -100,8 +101,8 @@ def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> 
     finally:
         started = descendants(os.getpid())
         work.leave()
-        # With those of its group at once: training code that saw a child of its own end first would
-        # go on, and its trial might count as done.
+        # Its process group ends all at once: if a child ended first, training code that noticed
+        # would go on, and its trial might count as done.
         kill([process for process in started if not _is_in_group(process)])
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
@@ -114,7 +115,7 @@ def _is_in_group(process: psutil.Process) -> bool:
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """What a process has started, directly or not; also what has left its process group."""
+    """The processes that a process started, directly or not, also outside its process group."""
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:  # it is gone
@@ -122,7 +123,7 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def kill(processes: list[psutil.Process]) -> None:
-    """End processes at once; those that are gone are passed over."""
+    """End processes at once; skip those that are gone."""
     for process in processes:
         with suppress(psutil.Error):
             process.kill()

@@ -1,4 +1,4 @@
-"""What a process does for single trials: one after the other, each in the same clean state."""
+"""The work of a training process for trials of one process: it runs them one after the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hopsml_flows.execution.credentials import Lent
 from hopsml_flows.execution.files.staging import Staging
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
-from hopsml_flows.execution.process.clean_state import put_back, seeded, short_of_descriptors
+from hopsml_flows.execution.process.clean_state import put_back, seed_random, short_of_descriptors
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
 from hopsml_flows.execution.trial_run import EventMakers, run_trial
 from hopsml_flows.storage import TrialFiles
@@ -31,10 +31,10 @@ class Order:
     Args:
         trial: The trial, its hyperparameters as JSON values.
         values: The hyperparameters as the training function gets them, packed.
-        around: Entered around the trial, in the process that runs it.
-        tells_lines: Whether lines of its log are to be told, besides its result.
-        note: What its log should say first, or "".
-        lent: Temporary credentials for it, or None.
+        around: A context that the training process enters around the trial, or None.
+        tells_lines: Whether the process sends lines of the trial's log, besides its result.
+        note: A warning for the beginning of the trial's log, or "".
+        lent: Temporary credentials for the trial, or None.
     """
 
     trial: Trial
@@ -47,13 +47,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class TrialWork:
-    """The trials of one experiment that one process runs.
+    """The trials of one experiment that one process runs, each in the same clean state.
 
     Args:
-        job: What they share.
-        place: Where they run.
-        events: Makes their event files.
-        home: Directory for the process's temporary files, which the worker removes.
+        job: What the trials share.
+        place: Where the trials run.
+        events: Makes the trials' event files.
+        home: Directory for the process's temporary files; the worker removes it.
     """
 
     job: Job
@@ -62,12 +62,12 @@ class TrialWork:
     home: str
 
     def prepare(self) -> None:
-        """Import what event files need, and stand in for the user's script."""
+        """Import what event files need, and let this process stand in for the user's script."""
         self.job.live_in_this_process(Path(self.home))
         self.events.start(self.job, Trial(0, "", {}))
 
     def leave(self) -> None:
-        """Have the process's directory removed, by a process that outlives this one."""
+        """Start a process that removes the temporary files and outlives this one."""
         subprocess.Popen(["rm", "-rf", "--", self.home], start_new_session=True)
 
     def carry_out(self, order: Order, tell: Tell) -> Done:
@@ -75,7 +75,7 @@ class TrialWork:
 
         Args:
             order: The trial.
-            tell: Tells the worker of its progress.
+            tell: Sends messages about the progress to the worker.
         """
         job, trial = self.job, order.trial
         where = job.project.full(job.paths.trial(trial.directory, TrialFiles.LOG))
@@ -94,7 +94,7 @@ class TrialWork:
         result: TrialResult | None = None
         try:
             with put_back() as left, order.around or nullcontext():
-                seeded(job.trial_seed(trial.number))
+                seed_random(job.trial_seed(trial.number))
                 staging = Staging(
                     job.project,
                     job.paths,
@@ -105,13 +105,13 @@ class TrialWork:
                     sync_interval=job.sync_interval,
                 )
                 result = run_trial(job, trial, staging, place, self.events, sink)
-        except Exception as error:  # of storage: each file system has errors of its own
+        except Exception as error:  # of storage: each file system has its own errors
             unfit = f"hopsml-flows itself failed ({type(error).__name__}: {error})"
             if result is None:
                 return Done(error=_sendable(error), unfit=unfit)
-            # It is committed: what failed after that costs the process, and not the trial.
+            # The trial is committed: a later failure costs the process, not the trial.
             return Done(replace(result, params={}), unfit=unfit)
-        # The driver knows the hyperparameters; here they may be of classes that only it has.
+        # The driver has the hyperparameters. Their classes here may be unknown to the worker.
         unfit = "; ".join(left) or short_of_descriptors()
         return Done(replace(result, params={}), unfit=unfit)
 
@@ -119,6 +119,6 @@ class TrialWork:
 def _sendable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # exceptions pickle in all the ways there are to fail
+    except Exception:  # pickling an exception can raise any error
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -1,4 +1,4 @@
-"""The training function of a distributed trial, with what goes wrong there said plainly."""
+"""The training function of a distributed trial, with plain errors for what often goes wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hopsml_flows.trials import Framework, GroupShape
 __all__ = ["KERAS_VARIABLE", "check_packages", "guarded", "lacks"]
 
 KERAS_VARIABLE = "TF_USE_LEGACY_KERAS"
-"""Environment variable by which ``tf.keras`` is tf-keras; read when TensorFlow is imported."""
+"""Environment variable that makes ``tf.keras`` tf-keras; TensorFlow reads it on import."""
 
 _PACKAGES = {
     Framework.MIRRORED: ("tensorflow", "pip install 'hopsml-flows[tensorflow]'"),
@@ -28,20 +28,20 @@ _PACKAGES = {
 
 
 def lacks(package: str) -> bool:
-    """Whether a package cannot be imported here; it is not imported to find out."""
+    """Whether a package is not installed here; this does not import it."""
     return importlib.util.find_spec(package) is None
 
 
 def check_packages(shape: GroupShape, verb: str, where: str = "") -> None:
-    """Look for what a group's framework needs.
+    """Check that the package of a group's framework is installed.
 
     Args:
         shape: The group.
-        verb: What to call it in the error.
-        where: The machine, for the error; "" for the one that everything runs on.
+        verb: Name of the verb, for the error.
+        where: Name of the machine, for the error; "" if all runs on one machine.
 
     Raises:
-        MissingPackageError: It is not installed.
+        MissingPackageError: The package is not installed.
     """
     needed = _PACKAGES.get(shape.framework)
     if needed is not None and lacks(needed[0]):
@@ -50,11 +50,15 @@ def check_packages(shape: GroupShape, verb: str, where: str = "") -> None:
 
 
 def guarded(function: Callable[..., Any], process: Process) -> Callable[..., Any]:
-    """The function as one process of a group calls it.
+    """The training function as a member of a group calls it: also async, with plain errors.
 
     Args:
         function: The training function.
-        process: The process; what a follower's call returns is dropped.
+        process: The process; if it does not lead, its call returns None.
+
+    Returns:
+        A function that raises MissingPackageError if the framework is not installed, and
+        UnsuitableKerasError for errors out of Keras 3's own training loop.
     """
 
     @functools.wraps(function)
@@ -64,7 +68,7 @@ def guarded(function: Callable[..., Any], process: Process) -> Callable[..., Any
         try:
             returned = function(*args, **kwargs)
             if inspect.isawaitable(returned):
-                returned = asyncio.run(_awaited(returned))
+                returned = asyncio.run(_await(returned))
         except Exception as error:
             if process.shape.needs_legacy_keras and _came_through_keras_3(error.__traceback__):
                 raise UnsuitableKerasError(_advice()) from error
@@ -76,19 +80,19 @@ def guarded(function: Callable[..., Any], process: Process) -> Callable[..., Any
 
 def _advice() -> str:
     how = (
-        "make the model with tf.keras or tf_keras, in place of the package keras (the verb sets "
+        "make the model with tf.keras or tf_keras, not with the package keras (the verb sets "
         f"{KERAS_VARIABLE}=1 for that), or write the training loop yourself"
     )
     if lacks("tf_keras"):
         how = f"pip install tf-keras, then {how}"
-    return f"Keras 3 trains under no strategy of several processes: {how}"
+    return f"Keras 3 cannot train under a strategy of several processes: {how}"
 
 
 def _came_through_keras_3(trace: TracebackType | None) -> bool:
     """Whether an error comes out of Keras 3's own training loop.
 
-    Keras takes its own frames out of the traceback, all but the one of the wrapper that does so;
-    which method it wraps is one of its variables. That is how it is, not an interface: the test of
+    Keras removes its own frames from the traceback, except that of the wrapper that removes them. A
+    variable of that frame holds the wrapped method. This is no documented interface: the test of
     Keras 3 in ``tests/integration/test_distributed_training.py`` fails when it changes.
     """
     while trace is not None:
@@ -101,5 +105,5 @@ def _came_through_keras_3(trace: TracebackType | None) -> bool:
     return False
 
 
-async def _awaited(value: Awaitable[Any]) -> Any:
+async def _await(value: Awaitable[Any]) -> Any:
     return await value
