@@ -144,8 +144,9 @@ def test_a_worker_runs_what_prefect_deploy_has_scheduled(
     run = started(prefect_services, source, {"train": "training.py:no_such_function"})
     failed = wait_for_state(prefect_services, run, "FAILED", "CRASHED", "COMPLETED")
     assert failed["state"]["message"] == (
-        "Flow run encountered an exception: FunctionNotFoundError: train: there is no "
-        "'no_such_function' in 'training.py'; got 'training.py:no_such_function'"
+        "Flow run encountered an exception: FunctionNotFoundError: train: "
+        "'training.py:no_such_function' cannot be used, because there is no 'no_such_function' in "
+        "'training.py'"
     )
 
 

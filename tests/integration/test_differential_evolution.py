@@ -411,11 +411,11 @@ def test_failed_trials_are_run_again_when_an_experiment_is_resumed(options, tmp_
 
 def test_another_experiment_cannot_be_resumed(evolution, options):
     first = experiment.differential_evolution(score, BOUNDS, **evolution)
-    with pytest.raises(InvalidArgumentError, match=r"^resume: .*another search space"):
+    with pytest.raises(InvalidArgumentError, match=r"^resume: .* because its search space is"):
         experiment.differential_evolution(
             score, {**BOUNDS, "units": [2, 8]}, resume=first.id, **evolution
         )
-    with pytest.raises(InvalidArgumentError, match=r"^resume: .*another verb"):
+    with pytest.raises(InvalidArgumentError, match=r"^resume: .* because its verb is"):
         experiment.random_search(
             score, BOUNDS, optimization_key="accuracy", resume=first.id, **options
         )

@@ -121,8 +121,8 @@ def test_of_two_drivers_that_resume_an_experiment_at_once_one_goes_on(drivers):
     [winner] = [driver for driver in both if driver is not loser]
     assert loser.returncode != 0
     said = drivers.output(loser)
-    assert "cannot be used, because it is still running (process " in said
-    assert f"(process {winner.pid} on {socket.gethostname()}); got '{name}'" in said
+    running = f"because it is still running (process {winner.pid} on {socket.gethostname()})"
+    assert f"ExperimentRunningError: resume: '{name}' cannot be used, {running}" in said
     drivers.go.touch()
     winner.wait(180)
     assert winner.returncode == 0, drivers.output(winner)
