@@ -23,7 +23,7 @@ from prefect.tasks import Task
 
 from hopsml_flows.cluster.worker import flush
 from hopsml_flows.prefect_internals.engine import send_state_change
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["FinalState", "StateBook"]
 

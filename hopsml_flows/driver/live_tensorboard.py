@@ -16,7 +16,7 @@ from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.storage.retries import answer_limit
 from hopsml_flows.storage.time_limit import within
 from hopsml_flows.tracking import Progress
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["ShownExperiment"]
 

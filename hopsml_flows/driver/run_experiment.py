@@ -32,7 +32,7 @@ from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["run"]
 

@@ -1,4 +1,4 @@
-"""One Prefect flow a kind of experiment, and what they share."""
+"""The verbs: one Prefect flow per kind of experiment."""
 
 from hopsml_flows.flows.differential_evolution import differential_evolution
 from hopsml_flows.flows.distributed import distributed

@@ -1,4 +1,4 @@
-"""A Prefect flow of this package that can be deployed, and run by whoever gets its parameters.
+"""A Prefect flow that can be deployed and run from its stored parameters.
 
 Knows Prefect's deployments, and nothing of experiments but where their flows can be imported.
 """

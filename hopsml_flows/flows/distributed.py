@@ -42,8 +42,8 @@ def distributed(
         local_logdir: Keep TensorBoard events on the worker until training ends.
         description: Free text for the record.
         metric_key: Key of the metric in the dict that the first process returns.
-        num_workers: Processes; None for one a worker of a running cluster, and else for
-            ``n_workers`` of the ClusterConfig, or one a GPU, or 2.
+        num_workers: Processes. None takes one per worker of a running cluster, else ``n_workers``
+            of the ClusterConfig, else one per GPU, else 2.
         **options: Those of :class:`~hopsml_flows.plan.options.TrainingOptions`.
 
     Returns:

@@ -30,7 +30,7 @@ from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.project_block import block_reference, loaded_project
 from hopsml_flows.trials import ExperimentResult
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["ExperimentFlow", "experiment_flow"]
 

@@ -1,4 +1,4 @@
-"""Calls as HopsML's programs make them: names that arguments had, and calls that ended."""
+"""Calls as HopsML's programs make them: former names of arguments, and former verbs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hopsml_flows.errors import (
     InvalidFunctionError,
     UnsupportedOperationError,
 )
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["evolutionary_search", "renamed"]
 
@@ -28,7 +28,7 @@ _IGNORED = {
 def renamed(
     verb: str, args: Sequence[Any], given: Mapping[str, Any], known: Sequence[str]
 ) -> dict[str, Any]:
-    """A verb's arguments by the names that it has now.
+    """Rename a verb's arguments to their present names.
 
     Args:
         verb: Name of the verb.

@@ -1,4 +1,4 @@
-"""``experiment.mirrored``: training with copies of the model that are kept alike, as in HopsML."""
+"""``experiment.mirrored``: training with synchronous copies of the model, as in HopsML."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def mirrored(
         description: Free text for the record.
         evaluator: Run one more process, which evaluates the checkpoints of the others.
         metric_key: Key of the metric in the dict that the chief returns.
-        num_workers: Processes that train together, the chief among them; None for one a worker of
-            a running cluster, and else for ``n_workers`` of the ClusterConfig, or 1.
+        num_workers: Processes that train together, the chief among them. None takes one per worker
+            of a running cluster, else ``n_workers`` of the ClusterConfig, else 1.
         **options: Those of :class:`~hopsml_flows.plan.options.TrainingOptions`.
 
     Returns:

@@ -46,8 +46,8 @@ def parameter_server(
         description: Free text for the record.
         evaluator: Run one more process, which evaluates the checkpoints of the others.
         metric_key: Key of the metric in the dict that the chief returns.
-        num_workers: Workers besides the chief; None for as many as a running cluster, or
-            ``n_workers`` of the ClusterConfig, has room for, and else 2, or one a GPU.
+        num_workers: Workers besides the chief. None takes as many as a running cluster or
+            ``n_workers`` of the ClusterConfig has room for, else one per GPU, else 2.
         num_ps: Parameter servers.
         **options: Those of :class:`~hopsml_flows.plan.options.TrainingOptions`.
 

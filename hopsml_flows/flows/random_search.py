@@ -33,7 +33,7 @@ def random_search(
     optimization_key: str = DEFAULT_KEY,
     **options: Unpack[WarmOptions],
 ) -> Plan:
-    """Evaluate the training function at random points of a search space, none of them twice.
+    """Evaluate the training function at random points of a search space, each once.
 
     Args:
         train: The training function: a callable, a Prefect task, or an import string

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.storage import Project
 from hopsml_flows.tracking import ExperimentRecord, read_record
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["earlier_record", "intact_records"]
 

@@ -23,7 +23,7 @@ from hopsml_flows.plan.resume import check_is_over, continue_experiment
 from hopsml_flows.storage import EXPERIMENTS, Project
 from hopsml_flows.storage.reading import names_in
 from hopsml_flows.tracking import ExperimentRecord
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

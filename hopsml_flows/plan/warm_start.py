@@ -27,8 +27,8 @@ from hopsml_flows.trials import (
     slug,
     stamp_of,
 )
+from hopsml_flows.user_warnings import warn
 from hopsml_flows.values.plain import json_value
-from hopsml_flows.warned import warn
 
 __all__ = ["LAST", "keep_seeds", "take_seeds"]
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from hopsml_flows.warned import warn
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["YAML", "number_in", "text_choice_complaint", "warn_of_unread"]
 

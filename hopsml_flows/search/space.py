@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
 from hopsml_flows.search.quoted_numbers import YAML, number_in, text_choice_complaint
+from hopsml_flows.user_warnings import warn
 from hopsml_flows.values.arguments import is_number, is_whole
 from hopsml_flows.values.plain import (
     check_name,
@@ -27,7 +28,6 @@ from hopsml_flows.values.plain import (
     plain,
     typed_key,
 )
-from hopsml_flows.warned import warn
 
 if TYPE_CHECKING:
     import numpy as np

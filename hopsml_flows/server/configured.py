@@ -133,7 +133,7 @@ def _version(client: httpx.Client, url: str, shown: str) -> str | None:
 
 
 def _answer(client: httpx.Client, url: str) -> httpx.Response:
-    """What is answered; one that is busy is asked again, as Prefect's own client does."""
+    """Return the answer; ask a busy server again, as Prefect's own client does."""
     deadline = time.monotonic() + _ANSWER_SECONDS
     while True:
         answer = client.get(url)
@@ -170,7 +170,7 @@ def _no_prefect(client: httpx.Client, url: str, shown: str, answer: httpx.Respon
 
 
 def _described(answer: httpx.Response) -> str:
-    """What was answered, and by whom."""
+    """Describe an answer and who gave it."""
     kind = answer.headers.get("content-type", "").partition(";")[0]
     what = "a web page" if kind == "text/html" else kind or "no content"
     text = f"GET {_without_password(str(answer.url))} gave {_status(answer)} with {what}"
@@ -215,7 +215,7 @@ def _silent(url: str, shown: str, error: Exception) -> PrefectServerError:
 
 
 def _through_proxy(url: str) -> str:
-    """Says that a URL was asked for through a proxy; nothing where it was not."""
+    """Return the words "through the proxy ..." for a URL that is reached so, else nothing."""
     proxy = _proxy_for(url)
     if proxy is None:
         return ""
@@ -226,7 +226,7 @@ def _through_proxy(url: str) -> str:
 
 
 def _proxy_for(url: str) -> str | None:
-    """The variable whose proxy a URL is asked for through."""
+    """Return the variable whose proxy a URL is reached through."""
     from urllib.request import proxy_bypass
 
     try:
@@ -240,7 +240,7 @@ def _proxy_for(url: str) -> str | None:
 
 
 def _client() -> httpx.Client:
-    """A client that says who it is as Prefect's own does."""
+    """Return a client with the password and headers of Prefect's own."""
     settings = get_current_settings()
     headers = dict(settings.client.custom_headers)
     if settings.api.auth_string:

@@ -1,8 +1,8 @@
-"""Telling the Prefect server of a flow run whose process is gone.
+"""Flow runs whose process is gone: telling the Prefect server.
 
-A process that is killed says nothing to the server, which shows its run as running for ever. Who
-goes on with its experiment knows better, and says so. What nobody goes on with is found by the
-automation of :mod:`hopsml_flows.server.setup`.
+A killed process tells the server nothing, so the server shows its run as running forever. The run
+that resumes its experiment declares it Crashed. The automation of :mod:`hopsml_flows.server.setup`
+finds the runs that no later run resumes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _logger = logging.getLogger(__name__)
 
 
 def declare_crashed(flow_run_id: str, heir: str) -> None:
-    """Say that a flow run, and its subflow runs, have crashed; nothing where they are over.
+    """Mark a flow run and its subflow runs Crashed, unless they are in a final state.
 
     Args:
         flow_run_id: The run whose process is gone.
-        heir: What goes on with its experiment, for people.
+        heir: The run that resumes its experiment, for people.
     """
     message = f"its process ended without a word; its experiment went on in {heir}"
     try:

@@ -1,4 +1,4 @@
-"""The process of an embedded server, as its parent sees it: start, wait until it answers, stop."""
+"""The child process of an embedded server: start it, wait until it answers, stop it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing the embedded server's database up to date: one process at a time.
+"""Upgrades of the embedded server's database, one process at a time.
 
 Prefect's migrations read the database's revision once, and then go step by step: a second process
 that does the same meanwhile fails with "duplicate column name", or breaks the first one.
@@ -35,7 +35,7 @@ class UnknownRevisionError(Exception):
 
 
 def migrate(tell: Callable[[Phase], None]) -> None:
-    """Upgrade the configured database, or make it where there is none.
+    """Upgrade the configured database, or create it.
 
     It is tried again: what does not take the lock, such as ``prefect server start``, may upgrade
     the same database at the same time.

@@ -1,4 +1,4 @@
-"""A project saved in Prefect under a name: URL and credentials once, for all who may use it.
+"""A project that is saved in Prefect under a name, with its URL and credentials.
 
 ``project="block:NAME"`` means such a block, and so does Prefect's own way to write it,
 ``project="hopsfs-project/NAME"``. Nothing else does: a bare name is a local directory, whatever

@@ -1,7 +1,7 @@
 """Preparing a Prefect server for experiments: what ``hopsml setup-prefect`` does.
 
-Everything is found by its name first: a second run changes nothing, and what was changed by hand
-and was not asked for stays as it is.
+Each thing is looked up by its name first. A second run changes nothing. A change by hand stays,
+unless an option of the command says otherwise.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _BLOCK_NAME = re.compile(r"[a-z0-9-]+")
 
 
 class Change(StrEnum):
-    """What became of one thing."""
+    """What the command did with one thing."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -102,7 +102,7 @@ class Wish:
         if not _NAME.fullmatch(self.pool):
             raise InvalidArgumentError("pool", self.pool, f"must be a name {_WITHOUT}")
         if self.project is not None and not _BLOCK_NAME.fullmatch(self.block):
-            allowed = "must be of small letters, digits and dashes"
+            allowed = "must consist of lowercase letters, digits and dashes"
             raise InvalidArgumentError("block", self.block, allowed)
         if self.pool_limit is not None and self.pool_limit < 1:
             raise InvalidArgumentError("pool_limit", self.pool_limit, "must be at least 1")
@@ -274,7 +274,7 @@ def _dead_runs_crash(seconds: float) -> AutomationCore:
         name=AUTOMATION,
         description=(
             "A process that is killed says nothing: without this, Prefect shows its flow run as "
-            "running for ever. Created by `hopsml setup-prefect`."
+            "running forever. Created by `hopsml setup-prefect`."
         ),
         trigger=EventTrigger(
             posture=Posture.Proactive,

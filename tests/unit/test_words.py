@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BANNED = re.compile(
     r"\banew\b|\bfor ever\b|\bnobody\b|\bsomebody\b"
-    r"|\b(?:one|once) an? (?:worker|core|gpu|session|node|trial)\b",
+    r"|\b(?:one|once) an? (?:worker|core|gpu|session)\b",
     re.IGNORECASE,
 )
 
