@@ -212,7 +212,7 @@ def test_a_file_that_starts_an_experiment_is_refused_as_the_source_of_a_function
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("__main__:never_there", "notebook or at a prompt"),
+        ("__main__:never_there", "a notebook or a prompt defines"),
         ("json:dumps.<locals>.inner", "name a function at the top level of its module"),
         ("json:<lambda>", "name a function at the top level of its module"),
     ],
