@@ -23,9 +23,7 @@ def test_a_mean_lies_between_the_least_and_the_peak_and_survives_the_file(steps)
     for passed, cpu, memory, utilization in steps:
         seconds, taken = seconds + passed, taken + cpu
         meter.add(
-            Sample(
-                seconds, taken, memory, [Gpu(0, "GPU-0", "Test", None, memory, utilization)]
-            )
+            Sample(seconds, taken, memory, [Gpu(0, "GPU-0", "Test", None, memory, utilization)])
         )
     usage = meter.usage()
     memories = [memory for _, _, memory, _ in steps]
