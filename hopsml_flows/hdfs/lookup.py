@@ -189,9 +189,8 @@ def access(hdfs_path: AnyPath, mode: int | str, project: str | None = None) -> b
     except PermissionError:
         return False
     except OSError as error:
-        if "AccessControlException" in str(
-            error
-        ):  # a refusal of HDFS, by clients without its class
+        # A refusal of HDFS, by clients without its class.
+        if "AccessControlException" in str(error):
             return False
         raise
     return True

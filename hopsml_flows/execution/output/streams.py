@@ -1,8 +1,8 @@
 """Capture of all that a trial prints, in its ``output.log`` with time stamps.
 
 There are two layers. The upper one catches Python's streams, logging and warnings line by line and
-stamps each line at once. The lower one catches what C libraries and child processes write, if the
-process runs one trial at a time: file descriptors 1 and 2 lead to a nameless file, and a thread
+stamps each line at once. The lower one catches what C libraries and child processes write, in a
+training process: file descriptors 1 and 2 lead to a nameless file, and a thread
 copies from it into the log. That file is in memory, which is freed as it is copied. It is no pipe,
 because a C extension that prints while it holds the interpreter's lock would wait forever on a full
 pipe.

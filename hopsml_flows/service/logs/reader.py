@@ -52,7 +52,7 @@ class LogReader:
             size: The log's size, if the caller knows it.
 
         Yields:
-            Whole lines, many at once. None if the log does not exist.
+            Whole lines, many at once; nothing if the log does not exist.
 
         Raises:
             OSError: Storage refused, or was unavailable for too long.

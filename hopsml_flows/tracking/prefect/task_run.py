@@ -54,9 +54,8 @@ class TaskRunSurroundings:
 
     def __enter__(self) -> TaskRunSurroundings:
         self._stack = ExitStack()
-        os.environ.update(
-            self._settings
-        )  # the training process restores its environment after the trial
+        # The training process restores its environment after the trial.
+        os.environ.update(self._settings)
         if _MODULE in sys.modules:
             with suppress(Exception):  # a trial can do without Prefect's context
                 self._enter_context()
