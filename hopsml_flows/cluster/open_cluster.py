@@ -241,19 +241,19 @@ def open_cluster(
     if config.kind == DEBUG:
         raise InvalidClusterError("cluster", DEBUG, "must be a cluster with workers")
     with ExitStack() as stack:
-        if config.kind in ("slurm", "kubernetes"):
-            workers = _worker_count(config, None, trials, group)
-            opened = _open_elsewhere(stack, config, workers, group)
-            if project is not None:
-                check_visible(opened.client, project)
-            yield opened
-            return
         if config.kind == "address":
             client = _connect(config)
             stack.callback(client.close)
             share = config.gpus_per_trial
             resources = {GPU: share} if share else {}
             yield OpenCluster(client, owned=False, most=None, resources=resources, mark=None)
+            return
+        if config.elsewhere:
+            workers = _worker_count(config, None, trials, group)
+            opened = _open_elsewhere(stack, config, workers, group)
+            if project is not None:
+                check_visible(opened.client, project)
+            yield opened
             return
         shares = None if group else _gpu_shares(config)
         workers = _worker_count(config, shares, trials, group)

@@ -340,6 +340,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             workers=worker,
         )
         future.attach(computed)
+        if future.ends:  # it was stopped meanwhile
+            computed.cancel(force=True)
+            return
 
         def done(computed: distributed.Future[Outcome]) -> None:
             if computed.status == "finished":

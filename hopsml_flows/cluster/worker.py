@@ -215,11 +215,17 @@ class _Hydrated:
 
 
 @contextmanager
-def silent_consoles() -> Iterator[None]:
-    """Silence Prefect's console handlers for the block; logs still go to the server."""
+def silent_consoles(*, of_prefect_only: bool = False) -> Iterator[None]:
+    """Silence Prefect's console handlers for the block; logs still go to the server.
+
+    Args:
+        of_prefect_only: Silence Prefect's own lines only. The handlers also write the lines of
+            other loggers, such as a training function's.
+    """
     consoles = console_handlers(("", "prefect", "prefect.flow_runs", "prefect.task_runs"))
     # Own filter objects: overlapping blocks in this process remove only their own.
-    nothing, worth_sending = partial(_nothing), partial(_worth_sending)
+    nothing = partial(_is_of_others if of_prefect_only else _nothing)
+    worth_sending = partial(_worth_sending)
     task_runs = logging.getLogger("prefect.task_runs")
     with ExitStack() as stack:
         for console in consoles:
@@ -234,6 +240,10 @@ def silent_consoles() -> Iterator[None]:
 
 def _nothing(_: logging.LogRecord) -> bool:
     return False
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] != "prefect"
 
 
 def _worth_sending(record: logging.LogRecord) -> bool:

@@ -122,7 +122,7 @@ def _run_task(task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:
     with ExitStack() as stack:
         # Without tags: Prefect asks the server about concurrency limits once per tag.
         stack.enter_context(TagsContext(current_tags=set()))
-        stack.enter_context(silent_consoles())
+        stack.enter_context(silent_consoles(of_prefect_only=True))
         try:
             return run_task(trial_task, task_run_id, parameters, None, None)
         finally:
@@ -189,13 +189,14 @@ class DebugRuns:
         self._waiting.append(submitted)
         return submitted
 
-    def next_done(self, seconds: float) -> list[_Submitted]:  # noqa: ARG002 - the protocol's
+    def next_done(self, seconds: float) -> list[_Submitted]:
         """Run the trial that was queued first, to its end.
 
         Args:
-            seconds: Not used: the trial occupies this thread.
+            seconds: How long to wait if no trial is queued, as while storage takes nothing.
         """
         if not self._waiting:
+            time.sleep(seconds)
             return []
         next_one = self._waiting.popleft()
         if next_one.ended is None:

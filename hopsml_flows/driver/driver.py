@@ -5,7 +5,7 @@ The search and the trial loop decide, and are pure. This module does the I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -287,15 +287,14 @@ class Driver:
             self._held.append((trial, result))
         return self.upkeep.is_paused
 
-    def _settle_held(self) -> list[LoopEvent]:
-        """Judge the trials that were held, now that storage takes files again."""
+    def _settle_held(self) -> Iterator[LoopEvent]:
+        """Judge the trials that were held, one by one, now that storage takes files again."""
         held, self._held = self._held, []
-        return [
-            TrialReturned(trial.number)
-            if failed is None
-            else TrialDone(self._result_with_files(trial, failed))
-            for trial, failed in held
-        ]
+        for trial, failed in held:
+            if failed is None:
+                yield TrialReturned(trial.number)
+            else:
+                yield TrialDone(self._result_with_files(trial, failed))
 
     def _result_with_files(self, trial: Trial, failed: TrialResult) -> TrialResult:
         """The result of a trial whose files were kept; those on this machine are brought now."""
@@ -337,8 +336,7 @@ class Driver:
                 self._sessions.end(trial, result)
             return self._reported_event(trial, replace(result, params=trial.params))
         if isinstance(error, TrialStoppedError):
-            times = {"started": outcome.started, "ended": outcome.ended}
-            return TrialStopped(trial.number, str(error), **times)
+            return self._stop_event(trial, error, outcome)
         if isinstance(error, WorkerLostError):
             return self._loss_event(trial, error, outcome)
         # Its task failed, not its function: storage may have kept it from beginning.
@@ -354,6 +352,21 @@ class Driver:
         if self._hold(trial, result):
             return None
         return TrialDone(self._result_with_files(trial, result))
+
+    def _stop_event(
+        self, trial: Trial, error: TrialStoppedError, outcome: Outcome
+    ) -> TrialDone | TrialStopped:
+        """The end of a trial that was stopped: it may have committed a result before."""
+        try:
+            result = read_committed(self._plan.options.project, self.paths, trial)
+        except Exception as unread:
+            if not is_of_storage(unread):
+                raise
+            result = None
+        if result is not None:
+            return TrialDone(result)
+        times = {"started": outcome.started, "ended": outcome.ended}
+        return TrialStopped(trial.number, str(error), **times)
 
     def _loss_event(
         self, trial: Trial, error: WorkerLostError, outcome: Outcome

@@ -53,7 +53,7 @@ class TrialRuns(Protocol):
         ...
 
     def stop(self, trial: Trial) -> None:
-        """End a running or queued trial; its processes end and its slot is free.
+        """End a running or queued trial. Its processes end soon; then its slot is free.
 
         :meth:`next_done` returns its submission, with a
         :class:`~hopsml_flows.errors.TrialStoppedError` as the outcome's error. A trial that has

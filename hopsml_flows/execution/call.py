@@ -63,9 +63,9 @@ class Place:
         worker: Address of the Dask worker, "driver" in the driver for a debugger, or "".
         alone: Whether the process runs one trial at a time and is not the driver. Only then do
             its file descriptors and its use of the machine belong to the trial alone.
-        in_driver: Whether the process is the driver and runs one trial at a time, in the
-            thread that called the verb. The driver keeps its file descriptors, the trial's output is also shown, and
-            what stops the driver stops the experiment.
+        in_driver: Whether the process is the driver and runs one trial at a time, in the thread
+            that called the verb. The driver keeps its file descriptors, the trial's output is also
+            shown, and what stops the driver stops the experiment.
         memory_limit: Bytes beyond which Dask ends the process, or None.
         scratch: Parent of the trial's working directory; whoever started the process removes it.
             None for the job's.

@@ -20,6 +20,7 @@ __all__ = [
     "apply_received",
     "decoded",
     "encoded",
+    "kept_through",
     "listening",
     "publish",
     "published",
@@ -97,6 +98,18 @@ def listening(tell: Callable[[Lent], None]) -> Iterator[None]:
     finally:
         with _lock:
             _listeners.remove(tell)
+
+
+@contextmanager
+def kept_through() -> Iterator[None]:
+    """Set the newest published credentials again after a block that may restore older ones."""
+    newest: list[Lent] = []
+    with listening(newest.append):
+        try:
+            yield
+        finally:
+            for lent in newest[-1:]:
+                os.environ.update(lent.variables)
 
 
 def receive(lent: Lent | None) -> None:

@@ -33,7 +33,7 @@ def prepare(plan: Plan) -> Plan:
     project = plan.options.project
     if project.in_memory and plan.options.cluster.kind != "address":
         raise InvalidProjectError(
-            "project", project.url, "must be storage that worker processes share"
+            "project", project.url, "must be storage that other processes see, too"
         )
     project.check_writable()
     if plan.options.resume is None:

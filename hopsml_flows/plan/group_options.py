@@ -156,7 +156,7 @@ def _usual_workers(framework: Framework, use_gpus: bool) -> int:
 def _check_size(cluster: ClusterConfig, shape: GroupShape) -> None:
     if cluster.kind == DEBUG:
         raise InvalidClusterError(
-            "cluster", DEBUG, because=f"a trial of several processes needs workers ({shape})"
+            "cluster", DEBUG, because=f"process groups need workers ({shape})"
         )
     if cluster.n_workers is not None and cluster.n_workers < len(shape.members):
         raise InvalidClusterError(

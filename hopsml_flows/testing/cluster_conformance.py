@@ -57,7 +57,7 @@ def _place() -> tuple[str, int]:
 
 
 class ClusterConformance:
-    """Tests that every kind of cluster passes.
+    """Tests that every kind of cluster with workers passes.
 
     A subclass overrides the fixture ``cluster``. A kind whose workers are separate processes passes
     :class:`WorkerProcessConformance`, which includes these tests.

@@ -21,7 +21,7 @@ from hopsml_flows.execution import (
     read_committed,
     run_trial,
 )
-from hopsml_flows.execution.credentials import receive
+from hopsml_flows.execution.credentials import kept_through, receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.execution.process.clean_state import put_back, seed_random
 from hopsml_flows.storage import TrialFiles
@@ -61,7 +61,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
         if done is not None:
             return done
     if job.isolation == IN_DRIVER:
-        with put_back(of_driver=True):
+        with kept_through(), put_back(of_driver=True):
             seed_random(job.trial_seed(order.trial.number))
             return _returned(_here(job, order, Place(worker="driver", in_driver=True)))
     try:

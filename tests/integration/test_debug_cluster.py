@@ -22,12 +22,14 @@ from tests.servers.prefect import task_runs
 from tests.waiting import eventually
 
 PROGRAM = """
+import logging
 import sys
 from hopsml_flows import experiment
 
 def train(lr):
     if lr == 0.25:
         breakpoint()
+    logging.warning("logged at %s", lr)
     return lr * 2
 
 if __name__ == "__main__":
@@ -197,6 +199,8 @@ def test_breakpoint_opens_a_debugger_in_the_terminal(tmp_path):
         seen = read_until(terminal, "0.25\r\n(Pdb) ", seen)
         os.write(terminal, b"c\n")
         seen = read_until(terminal, "best is 1.0", seen)
+        assert "logged at 0.25" in seen
+        assert "Task run" not in seen  # Prefect's own lines
         assert program.wait(60) == 0
     finally:
         program.kill()

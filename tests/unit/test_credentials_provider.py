@@ -15,6 +15,7 @@ from hopsml_flows.errors import (
     UnsupportedOperationError,
 )
 from hopsml_flows.execution import assumed_role, credentials
+from hopsml_flows.execution.process import clean_state
 from hopsml_flows.storage import Project
 from tests.servers import s3
 from tests.waiting import wait_until
@@ -174,3 +175,15 @@ def test_older_credentials_do_not_replace_newer_ones(sts):
     credentials.take_back()
     assert "AWS_SESSION_TOKEN" not in os.environ
     assert credentials.received() is None
+
+
+def test_credentials_that_are_renewed_in_a_block_outlast_one_that_restores_the_environment(
+    sts, monkeypatch
+):
+    old = credentials.Lent({"AWS_SESSION_TOKEN": "old"}, since=1.0, until=2.0)
+    new = credentials.Lent({"AWS_SESSION_TOKEN": "new"}, since=2.0, until=3.0)
+    credentials.publish(old)
+    with credentials.kept_through(), clean_state.put_back(of_driver=True):
+        credentials.publish(new)
+    assert os.environ["AWS_SESSION_TOKEN"] == "new"
+    assert credentials.published() == new

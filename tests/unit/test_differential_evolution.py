@@ -928,6 +928,17 @@ def test_a_resumed_search_proposes_what_it_is_told_to_recall_under_the_same_numb
     assert plain[1].params not in search.parents
 
 
+def test_what_is_recalled_after_its_generation_was_made_is_learnt_from_all_the_same():
+    search = DifferentialEvolution(LINE, generations=2, population=4, seed=1)
+    asked = search.ask(1)
+    search.recall({2: {"x": 0.125}})
+    asked += search.ask()
+    assert asked[1].params == {"x": 0.125}
+    for proposal in asked:
+        search.tell(proposal.id, -proposal.params["x"])
+    assert {"x": 0.125} in search.parents
+
+
 def test_what_is_recalled_breeds_as_what_was_proposed_does():
     """An earlier run with other results in between: its second generation is what counts."""
     first = DifferentialEvolution(LINE, generations=2, population=4, strategy="rand1bin", seed=1)

@@ -215,6 +215,13 @@ class DifferentialEvolution(BaseSearch):
         self._complete_generations()  # the last one may turn out to be shorter than the others
         return asked
 
+    def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:
+        # Its trial vector was queued before it was recalled.
+        self._seen.replace(proposed, by=params)
+        self._params[number] = params
+        trial = self._running[number]
+        self._running[number] = replace(trial, vector=self._cube.vector(params), params=params)
+
     def _learn(self, proposal: Proposal, value: float | None) -> None:
         self._losses[proposal.id] = math.inf if value is None else self.direction.loss(value)
         if self._updating is Updating.IMMEDIATE:
