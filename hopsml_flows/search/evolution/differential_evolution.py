@@ -215,12 +215,10 @@ class DifferentialEvolution(BaseSearch):
         self._complete_generations()  # the last one may turn out to be shorter than the others
         return asked
 
-    def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:
+    def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:  # noqa: ARG002 - as in the base
         # Its trial vector was queued before it was recalled.
-        self._seen.replace(proposed, by=params)
         self._params[number] = params
-        trial = self._running[number]
-        self._running[number] = replace(trial, vector=self._cube.vector(params), params=params)
+        self._running[number] = self._exchanged(self._running[number], params)
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:
         self._losses[proposal.id] = math.inf if value is None else self.direction.loss(value)
@@ -298,6 +296,9 @@ class DifferentialEvolution(BaseSearch):
         params = self._recalled.get(number)
         if params is None or image_key(params) == image_key(trial.params):
             return trial
+        return self._exchanged(trial, params)
+
+    def _exchanged(self, trial: _TrialVector, params: dict[str, Any]) -> _TrialVector:
         self._seen.replace(trial.params, by=params)
         return replace(trial, vector=self._cube.vector(params), params=params)
 
