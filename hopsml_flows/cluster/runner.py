@@ -10,7 +10,7 @@ import itertools
 import queue
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -98,7 +98,6 @@ _CLEAR_AT_ONCE = 200
 """Marks of ended task runs that are removed from a scheduler together."""
 
 _SEND_ATTEMPTS = 10
-_PATIENCE_SECONDS = 5.0
 
 
 class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
@@ -118,9 +117,10 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             concurrency limits once per tag of each task run.
         console_logs: Whether Prefect's log lines about task runs appear on the workers' consoles
             as well as on the Prefect server.
-        wait_for_server: Whether to wait at the end for as long as the Prefect server still records
-            states, as is needed if the server stops with the run; otherwise 5 s, unless a worker
-            was lost.
+        server_keeps_all: Says at the end whether the Prefect server keeps all that it was sent.
+            Then the runner does not wait until the server has stored it, unless a worker was lost.
+            By default the runner waits up to 5 s, since a server that gets more than it stores may
+            drop events.
     """
 
     def __init__(
@@ -129,13 +129,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         *,
         inherit_tags: bool = True,
         console_logs: bool = True,
-        wait_for_server: bool = False,
+        server_keeps_all: Callable[[], bool] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._given = cluster if isinstance(cluster, OpenCluster) else ClusterConfig.parse(cluster)
         self._inherit_tags = inherit_tags
         self._console_logs = console_logs
-        self._wait_for_server = wait_for_server
+        self._server_keeps_all = server_keeps_all
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
         self._takes_together = False
@@ -148,7 +148,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._losses: Losses[_Loss] = Losses(self._judge)
         self._begun: list[uuid.UUID] = []
         self._checked_resources: set[tuple[tuple[str, float], ...]] = set()
-        self._book = StateBook()
+        self._book = StateBook(self.logger.info)
+        self._seen_workers: set[str] = set()
 
     def duplicate(self) -> TrialTaskRunner:
         """A new runner with the same settings, which shares a cluster that was given open."""
@@ -156,7 +157,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self._given,
             inherit_tags=self._inherit_tags,
             console_logs=self._console_logs,
-            wait_for_server=self._wait_for_server,
+            server_keeps_all=self._server_keeps_all,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -172,12 +173,12 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return {"settings": (given if isinstance(given, ClusterConfig) else "auto", *rest)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        given, inherit_tags, console_logs, wait_for_server = state["settings"]
+        given, inherit_tags, console_logs, server_keeps_all = state["settings"]
         self.__init__(  # type: ignore[misc]
             given,
             inherit_tags=inherit_tags,
             console_logs=console_logs,
-            wait_for_server=wait_for_server,
+            server_keeps_all=server_keeps_all,
         )
 
     @property
@@ -188,7 +189,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
-            self._book = StateBook()  # remembers the current context
+            self._book = StateBook(self.logger.info)  # remembers the current context
+            self._seen_workers = set()
         return self._cluster
 
     def __exit__(self, *exc_info: object) -> None:
@@ -425,6 +427,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         known = self._outstanding.pop(future.task_run_id, None)
         if known is None:
             return
+        if outcome.worker:
+            self._seen_workers.add(outcome.worker)
         flow_run_id = known.owner.flow_run_id
         final = FinalState(future.name, outcome.type, outcome.name, outcome.message, flow_run_id)
         self._book.note(future.task_run_id, known.task, final)
@@ -508,24 +512,15 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
     def _close(self, *, interrupted: bool) -> None:
         """Leave no task running, and no task run unfinished on the server."""
-        client = self.cluster.client
         outstanding = list(self._outstanding.values())
+        sent_all = False
         try:
-            if interrupted:
-                for known in outstanding:
-                    if known.future.dask_future is not None:
-                        known.future.dask_future.cancel(force=True)
-            else:
-                for known in outstanding:  # a flow may end without fetching its results
-                    known.future.wait()
-                    self._note(known.future, known.future.outcome())
-            hurry = interrupted or not self._book.server_answers()
-            seconds = 2.0 if hurry else FLUSH_SECONDS
-            on_all_workers(client, seconds + FLUSH_SECONDS, flush_worker, seconds)
+            self._end_tasks(outstanding, interrupted=interrupted)
+            sent_all = self._flush_workers(hurry=interrupted or not self._book.server_answers())
             if not self.cluster.owned:
                 self._clear_beginnings()
                 for key in list(self._shared):
-                    client.unregister_worker_plugin(f"hopsml-share-{key}")
+                    self.cluster.client.unregister_worker_plugin(f"hopsml-share-{key}")
         except (OSError, RuntimeError, TimeoutError) as error:
             # A cluster that is gone loses its events; all results are here already.
             self.logger.warning("Workers could not send their last events to Prefect: %s", error)
@@ -540,13 +535,35 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 )
                 self._book.note(known.future.task_run_id, known.task, final)
                 self._book.send(known.future.task_run_id)
-        self._book.settle(
-            patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,
-            hurry=interrupted,
-        )
+        self._settle(sent_all=sent_all, interrupted=interrupted)
+
+    def _end_tasks(self, outstanding: list[_Outstanding], *, interrupted: bool) -> None:
+        """Cancel what still runs, or wait for it: a flow may end without fetching its results."""
+        for known in outstanding:
+            if not interrupted:
+                known.future.wait()
+                self._note(known.future, known.future.outcome())
+            elif known.future.dask_future is not None:
+                known.future.dask_future.cancel(force=True)
+
+    def _flush_workers(self, *, hurry: bool) -> bool:
+        """Let workers send what they hold for the server; whether all that ran tasks did."""
+        seconds = 2.0 if hurry else FLUSH_SECONDS
+        client = self.cluster.client
+        there = on_all_workers(client, seconds + FLUSH_SECONDS, flush_worker, seconds)
+        return self._seen_workers <= {*there}
+
+    def _settle(self, *, sent_all: bool, interrupted: bool) -> None:
+        keeps_all = self._server_keeps_all is not None and self._server_keeps_all()
+        try:
+            self._book.settle(keeps_all=keeps_all, sent_all=sent_all, hurry=interrupted)
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            self.logger.warning("Interrupted: the Prefect server may lack some task runs' ends.")
 
     def _settings(self) -> tuple[Any, ...]:
-        return self._given, self._inherit_tags, self._console_logs, self._wait_for_server
+        return self._given, self._inherit_tags, self._console_logs, self._server_keeps_all
 
 
 def _crashed(death: Death) -> Outcome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from enum import Enum
@@ -21,8 +22,8 @@ from prefect.client.schemas.objects import State, StateDetails, StateType, TaskR
 from prefect.states import Pending
 from prefect.tasks import Task
 
-from hopsml_flows.cluster.worker import flush
 from hopsml_flows.prefect_internals.engine import send_state_change
+from hopsml_flows.prefect_internals.log_delivery import send_all_apart
 from hopsml_flows.user_warnings import warn
 
 __all__ = ["FinalState", "StateBook"]
@@ -33,6 +34,8 @@ _ANSWER_SECONDS = 10.0
 _BUSY_SECONDS = 30.0  # a server can be silent this long after it has received much
 _STALLED_SECONDS = 5.0  # a server that records nothing new for this long counts as done
 _HURRIED_SECONDS = 3.0
+_PATIENCE_SECONDS = 5.0
+_NOTICE_SECONDS = 2.0
 _FINAL = [
     state.value
     for state in StateType
@@ -72,9 +75,13 @@ class StateBook:
     """Remembers how the task runs of a flow run and its subflows ended, and tells the server.
 
     Task runs without a flow run are not compared with the server's.
+
+    Args:
+        notice: Tells the user what a wait of some seconds is for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notice: Callable[[str], None] = _logger.info) -> None:
+        self._notice = notice
         # Prefect finds its settings in the context. Dask's threads have another context, in which
         # Prefect would start a server of its own.
         self._context = copy_context()
@@ -130,27 +137,35 @@ class StateBook:
         with get_client(sync_client=True) as client:
             return _why_silent(client, _ANSWER_SECONDS) is None
 
-    def settle(self, *, patience_seconds: float | None, hurry: bool) -> None:
-        """Wait until the server has all final states; send those it lacks when no more come.
+    def settle(self, *, keeps_all: bool, sent_all: bool, hurry: bool) -> None:
+        """Make sure that the server has, or will have, all final states.
 
-        While the driver has sent no state itself, workers have handed all states to the server.
-        The wait may then end while the server is still recording them.
+        There is nothing to wait for if it has been sent all and keeps it. Else wait until it has
+        all, and send what it lacks when no more comes. Where all was sent to a server that may
+        lose something, the wait is at most 5 s: it may still be recording then.
 
         Args:
-            patience_seconds: Longest such wait; None waits as long as the server makes progress.
+            keeps_all: Whether the server keeps all that it is sent.
+            sent_all: Whether all workers have sent what they had.
             hurry: Whether to give up sooner on a server that is silent or records nothing new,
                 because a supervisor may soon kill this process.
+
+        Raises:
+            KeyboardInterrupt: The user does not want to wait. Only the server's view suffers.
         """
         if not self._recorded:
             return
-        flush(timeout=_FLUSH_SECONDS)
+        send_all_apart(_FLUSH_SECONDS)
         answer_seconds = _ANSWER_SECONDS if hurry else _BUSY_SECONDS
         stalled_seconds = _HURRIED_SECONDS if hurry else _STALLED_SECONDS
+        sent_all = sent_all and not self._sent_by_driver
+        patience = _PATIENCE_SECONDS if sent_all else None
         with get_client(sync_client=True) as client:
             if (reason := _why_silent(client, answer_seconds)) is not None:
                 self._warn(reason)
                 return
-            patience = None if self._sent_by_driver else patience_seconds
+            if keeps_all and sent_all:
+                return
             if self._wait(client, stalled_seconds, patience) is not _Wait.STALLED:
                 return
             try:
@@ -160,7 +175,7 @@ class StateBook:
                 return
             for task_run_id in missing:
                 self.send(task_run_id)
-            flush(timeout=_FLUSH_SECONDS)
+            send_all_apart(_FLUSH_SECONDS)
             if missing:
                 self._wait(client, stalled_seconds, patience)
 
@@ -169,8 +184,7 @@ class StateBook:
     ) -> _Wait:
         """Wait while the server's count of final task runs grows."""
         began = changed = time.monotonic()
-        seen = -1
-        pause = 0.05
+        seen, pause, noticed = -1, 0.05, False
         while True:
             now = time.monotonic()
             count = self._count(client)
@@ -185,6 +199,12 @@ class StateBook:
                 return _Wait.STALLED
             if patience_seconds is not None and now - began > patience_seconds:
                 return _Wait.GROWING
+            if not noticed and now - began > _NOTICE_SECONDS:
+                noticed = True
+                self._notice(
+                    f"The Prefect server has {max(seen, 0)} of {len(self._recorded)} task runs. "
+                    "All results are stored; Ctrl-C ends this wait."
+                )
             time.sleep(pause)
             pause = min(0.5, pause * 1.5)
 

@@ -43,7 +43,6 @@ __all__ = [
     "Outcome",
     "Share",
     "SharedRef",
-    "flush",
     "flush_worker",
     "perform",
     "silent_consoles",
@@ -307,20 +306,8 @@ def _sendable(error: BaseException) -> BaseException:
     return error
 
 
-def flush(timeout: float) -> None:
-    """Send the events and logs that this process still holds for the Prefect server.
-
-    Args:
-        timeout: Longest wait in seconds.
-    """
-    # In a thread without an event loop: in a notebook's thread Prefect would return coroutines.
-    thread = threading.Thread(target=send_all, args=(timeout,), name="hopsml-flush")
-    thread.start()
-    thread.join()
-
-
 async def flush_worker(timeout: float) -> None:
-    """Do as :func:`flush`, in a thread: Dask calls this in a worker's event loop.
+    """Send what this worker still holds for the Prefect server, without blocking Dask's loop.
 
     Args:
         timeout: Longest wait in seconds.

@@ -42,19 +42,16 @@ if TYPE_CHECKING:
 
 __all__ = ["DebugRunner", "DebugRuns"]
 
-_PATIENCE_SECONDS = 5.0
-
 
 class DebugRunner:
     """Runs task runs of trials in the calling thread, and tells the Prefect server how they ended.
 
     Args:
-        wait_for_server: Whether to wait at the end for as long as the Prefect server still records
-            states; otherwise 5 s.
+        server_keeps_all: As for :class:`~hopsml_flows.cluster.runner.TrialTaskRunner`.
     """
 
-    def __init__(self, *, wait_for_server: bool) -> None:
-        self._wait_for_server = wait_for_server
+    def __init__(self, *, server_keeps_all: Callable[[], bool]) -> None:
+        self._server_keeps_all = server_keeps_all
         self._contexts: dict[str, Context] = {}
 
     def __enter__(self) -> DebugRunner:
@@ -68,10 +65,7 @@ class DebugRunner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._book.settle(
-            patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,
-            hurry=kind is not None,
-        )
+        self._book.settle(keeps_all=self._server_keeps_all(), sent_all=True, hurry=kind is not None)
         self._contexts.clear()
 
     def owner(self) -> Owner:

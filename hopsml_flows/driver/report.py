@@ -13,7 +13,8 @@ from rich.console import Console
 
 from hopsml_flows.driver.trial_table import TrialTable, value_text
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.server.embedded import server_is_embedded
+from hopsml_flows.server.embedded import embedded_url
+from hopsml_flows.server.registration import idle_seconds
 from hopsml_flows.text import fitting, number_text, readable, say
 from hopsml_flows.trials import ExperimentResult, Generation
 
@@ -81,8 +82,7 @@ def _next_steps(result: ExperimentResult) -> list[str]:
     if result.best is not None and result.best.directory:
         lines.append(f"Best trial:  {result.best_dir}")
     lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
-    lines.append(f"Prefect:     {_server()}{_run(result)}")
-    return lines
+    return [*lines, *_where_in_prefect(result)]
 
 
 def _warnings(result: ExperimentResult) -> list[str]:
@@ -102,15 +102,19 @@ def _project() -> str:
     return f" --project {shlex.quote(str(project))}" if project else ""
 
 
-def _server() -> str:
-    """Where to see the flow run: an embedded server has ended by then, but its database stays."""
-    if server_is_embedded():
-        return "prefect server start, then http://127.0.0.1:4200"
-    return str(PREFECT_UI_URL.value()).rstrip("/")
-
-
-def _run(result: ExperimentResult) -> str:
-    return f"/runs/flow-run/{result.flow_run_id}" if result.flow_run_id else ""
+def _where_in_prefect(result: ExperimentResult) -> list[str]:
+    """Where to see the flow run; an embedded server ends, but its database stays."""
+    run = f"/runs/flow-run/{result.flow_run_id}" if result.flow_run_id else ""
+    url = embedded_url()
+    if url is None:
+        return [f"Prefect:     {str(PREFECT_UI_URL.value()).rstrip('/')}{run}"]
+    seconds = idle_seconds()
+    if seconds == 0:
+        return [f"Prefect:     prefect server start, then http://127.0.0.1:4200{run}"]
+    return [
+        f"Prefect:     {url.removesuffix('/api')}{run}",
+        f"             for {seconds:g} s; after that: prefect server start",
+    ]
 
 
 def _pairs(params: dict[str, Any]) -> str:

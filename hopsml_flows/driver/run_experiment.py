@@ -26,7 +26,7 @@ from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.resume import check_budget
 from hopsml_flows.plan.retry import Attempt, continue_attempt
 from hopsml_flows.server.dead_runs import declare_crashed
-from hopsml_flows.server.embedded import server_is_embedded
+from hopsml_flows.server.embedded import server_keeps_all
 from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
 from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress
@@ -192,7 +192,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         runner: TrialTaskRunner | DebugRunner
         if plan.options.cluster.kind == DEBUG:
             stack.enter_context(driver.progress)
-            runner = stack.enter_context(DebugRunner(wait_for_server=server_is_embedded()))
+            runner = stack.enter_context(DebugRunner(server_keeps_all=server_keeps_all))
         else:
             cluster = stack.enter_context(_opened(plan))
             stack.enter_context(cluster.lending())
@@ -202,7 +202,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
                     cluster,
                     inherit_tags=False,
                     console_logs=False,
-                    wait_for_server=server_is_embedded(),
+                    server_keeps_all=server_keeps_all,
                 )
             )
         generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))

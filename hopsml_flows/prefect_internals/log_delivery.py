@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,14 @@ from uuid import UUID
 
 from prefect.logging.handlers import APILogHandler, APILogWorker, PrefectConsoleHandler
 
-__all__ = ["console_handlers", "has_api_handler", "log_entry_maker", "log_worker", "send_all"]
+__all__ = [
+    "console_handlers",
+    "has_api_handler",
+    "log_entry_maker",
+    "log_worker",
+    "send_all",
+    "send_all_apart",
+]
 
 
 def console_handlers(loggers: Iterable[str]) -> list[logging.Handler]:
@@ -75,3 +83,13 @@ def send_all(timeout: float) -> None:
 
     EventsWorker.drain_all(timeout=timeout, at_exit=False)
     APILogWorker.drain_all(timeout=timeout, at_exit=False)
+
+
+def send_all_apart(timeout: float) -> None:
+    """Do as :func:`send_all`, from any thread, such as a notebook's.
+
+    Where an event loop runs, Prefect would return coroutines. A new thread has none.
+    """
+    thread = threading.Thread(target=send_all, args=(timeout,), name="hopsml-flush")
+    thread.start()
+    thread.join()

@@ -1,6 +1,6 @@
 """The Prefect server of a run: the configured one, or an embedded one where there is none."""
 
-__all__ = ["embedded_server", "server_is_embedded"]
+__all__ = ["embedded_server", "embedded_url"]
 
 
 def __getattr__(name: str) -> object:

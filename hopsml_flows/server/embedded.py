@@ -1,38 +1,62 @@
-"""The embedded Prefect server: exactly one for a run, when no other is configured.
+"""The embedded Prefect server: the one of a Prefect home, where no other is configured.
 
-It serves the run and its workers, on the database that ``prefect server start`` uses, and is gone
-with the run. Prefect's own temporary server picks a port by trying, gives up after 20 seconds and
-outlives a killed parent; here the parent binds the port and hands it over, and the server ends
-when its parent does.
+It is a process of its own. The first experiment starts it, on the database that ``prefect server
+start`` uses; experiments that begin while it runs join it, from any process of the same user. It
+takes in what it was told after they have returned, and ends some time after the last of them.
+
+Prefect's own temporary server is one per process, picks a port by trying, gives up after 20
+seconds, and loses what it has not stored when its process ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import fcntl
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, copy_context
+from typing import IO
 
+import httpx
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from hopsml_flows.cluster.worker import flush
+from hopsml_flows.errors import PrefectServerError
+from hopsml_flows.prefect_internals.log_delivery import send_all_apart
 from hopsml_flows.server.configured import check_proxies, served_by
+from hopsml_flows.server.database import check_writable
 from hopsml_flows.server.embedded_process import ServerProcess
+from hopsml_flows.server.registration import Files, Registration, idle_seconds
 from hopsml_flows.storage import reach_loopback_directly
 
-__all__ = ["START_SECONDS", "embedded_server", "server_is_embedded"]
+__all__ = ["START_SECONDS", "ServerStart", "embedded_server", "embedded_url", "server_keeps_all"]
 
 START_SECONDS = 120.0
 """Longest wait for the server to answer; Prefect's own limit of 20 s fails on loaded machines."""
 
-_embedded: ContextVar[bool] = ContextVar("hopsml_embedded_server", default=False)
+_HUNG_SECONDS = 30.0
+"""A server that answers nothing for this long is replaced; a busy one may need some seconds."""
+
+_FLUSH_SECONDS = 30.0
+_NOTICE_SECONDS = 20.0
+_SAY_SECONDS = 1.0
+_LOOK_SECONDS = 0.05
+
+_current: ContextVar[_Client | None] = ContextVar("hopsml_embedded_server", default=None)
+_logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | None]:
-    """Run a Prefect server for the block, unless there is one already.
+def embedded_server(
+    start: ServerStart | None = None, *, start_seconds: float = START_SECONDS
+) -> Iterator[str | None]:
+    """Use the embedded Prefect server for the block, unless another server serves already.
 
     Args:
+        start: Its start, where that has begun before; the block ends it too.
         start_seconds: Longest wait for it to answer, besides the time that its database takes to
             be brought up to date.
 
@@ -43,6 +67,7 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
     Raises:
         PrefectServerError: It cannot start, or did not answer in time; or the configured one does
             not answer as a Prefect server does; or a proxy variable is malformed.
+        InvalidArgumentError: The variable of the idle time is no number of seconds.
     """
     reach_loopback_directly()
     if FlowRunContext.get() is not None:
@@ -53,21 +78,209 @@ def embedded_server(*, start_seconds: float = START_SECONDS) -> Iterator[str | N
         with served_by(configured):
             yield None
         return
-    process = ServerProcess()
-    try:
-        process.wait_until_it_answers(start_seconds)
-        token = _embedded.set(True)
+    idle_seconds()  # refused before anything is started
+    with start or ServerStart(start_seconds) as begun:
+        client = begun.client()
+        token = _current.set(client)
         # It is either there or dead for good: no reason to try for a minute.
-        with temporary_settings({PREFECT_API_URL: process.url, PREFECT_CLIENT_MAX_RETRIES: 2}):
+        with temporary_settings({PREFECT_API_URL: client.url, PREFECT_CLIENT_MAX_RETRIES: 2}):
             try:
-                yield process.url
+                yield client.url
             finally:
-                _embedded.reset(token)
-                flush(timeout=30.0 if process.running else 1.0)
-    finally:
+                _current.reset(token)
+                send_all_apart(_FLUSH_SECONDS if client.server.process() else 1.0)
+        client.leave()
+        if client.server.idle_seconds == 0:  # as whoever started it wanted
+            client.wait_for_its_end()
+
+
+def embedded_url() -> str | None:
+    """API URL of the embedded server that the calling code uses; None if it uses another one."""
+    client = _current.get()
+    return None if client is None else client.url
+
+
+def server_keeps_all() -> bool:
+    """Whether the calling code's server keeps all that it was sent, though it may store it later.
+
+    That is so for an embedded server that runs since this code joined it.
+    """
+    client = _current.get()
+    return client is not None and client.is_registered
+
+
+class ServerStart:
+    """The start of the embedded server, or the way to one that runs, in a thread.
+
+    Use it as a context manager: leaving the block ends the wait, and leaves the server to others.
+
+    Args:
+        seconds: Longest wait for it to answer, without an upgrade of its database.
+    """
+
+    def __init__(self, seconds: float = START_SECONDS) -> None:
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._client: _Client | None = None
+        self._error: BaseException | None = None
+        # Prefect finds its settings in the context.
+        context = copy_context()
+        self._thread = threading.Thread(
+            target=lambda: context.run(self._run), name="hopsml-server-start", daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> ServerStart:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self._client is not None:
+            self._client.leave()
+
+    def client(self) -> _Client:
+        """Wait for the server.
+
+        Raises:
+            PrefectServerError: It cannot start, or did not answer in time.
+        """
+        self._thread.join()
+        if self._client is None:
+            assert self._error is not None
+            raise self._error
+        return self._client
+
+    def _run(self) -> None:
+        try:
+            self._client = _client(self._seconds, self._check)
+        except BaseException as error:  # raised where it is waited for
+            self._error = error
+
+    def _check(self) -> None:
+        if self._ended.is_set():
+            raise PrefectServerError("the start of the embedded Prefect server was given up")
+
+
+class _Client:
+    """The use of an embedded server by this process.
+
+    Args:
+        files: The server's files.
+        lock: The lock that tells the server that it has a client.
+        server: The server.
+    """
+
+    def __init__(self, files: Files, lock: IO[str], server: Registration) -> None:
+        self._files = files
+        self._lock = lock
+        self.server = server
+
+    @property
+    def url(self) -> str:
+        """The server's API URL."""
+        return self.server.url
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the server is still the one that processes find."""
+        return self._files.read() == self.server and self.server.process() is not None
+
+    def leave(self) -> None:
+        """Tell the server that it has a client less. It goes on with what it was told."""
+        self._lock.close()
+        self._files.remove_unshared()
+
+    def wait_for_its_end(self) -> None:
+        """Wait until it has ended, unless it has other clients. Ctrl-C ends the wait only."""
+        began, said = time.monotonic(), False
+        with suppress(KeyboardInterrupt, FileNotFoundError):
+            while self.server.process() is not None and not self._is_used():
+                if not said and time.monotonic() - began > _SAY_SECONDS:
+                    said = True
+                    text = "The Prefect server takes in the last states; Ctrl-C does not harm it."
+                    print(text, file=sys.stderr, flush=True)
+                time.sleep(_LOOK_SECONDS)
+
+    def _is_used(self) -> bool:
+        for _ in range(3):  # the server's own looks are short
+            with self._files.open_clients() as clients:
+                try:
+                    fcntl.flock(clients, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    time.sleep(_LOOK_SECONDS)
+                else:
+                    return False
+        return True
+
+
+def _client(seconds: float, check: Callable[[], None]) -> _Client:
+    """Join the server of this Prefect home; start it where none serves."""
+    check_writable()
+    files = Files.of_home()
+    with files.open_start() as start_lock:
+        _take(start_lock, check)
+        lock = files.open_clients()
+        try:
+            # From now on a server that runs stays.
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            known = files.read()
+            if known is None or not _serves(known, check):
+                known = _started(files, start_lock, seconds, known, check)
+        except BaseException:
+            lock.close()
+            files.remove_unshared()
+            raise
+    return _Client(files, lock, known)
+
+
+def _take(start_lock: IO[str], check: Callable[[], None]) -> None:
+    """Take the lock of the start. Who waits for it finds a server afterwards."""
+    began, noticed = time.monotonic(), False
+    while True:
+        check()
+        try:
+            fcntl.flock(start_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not noticed and time.monotonic() - began > _NOTICE_SECONDS:
+                noticed = True
+                _logger.warning("another process is starting the embedded Prefect server")
+            time.sleep(_LOOK_SECONDS)
+
+
+def _serves(server: Registration, check: Callable[[], None]) -> bool:
+    """Whether a registered server answers. One that hangs is ended."""
+    deadline = time.monotonic() + _HUNG_SECONDS
+    with httpx.Client(timeout=5.0, trust_env=False) as client:
+        while (process := server.process()) is not None:
+            check()
+            with suppress(httpx.TransportError):
+                if client.get(f"{server.url}/health").status_code == httpx.codes.OK:
+                    return True
+            if time.monotonic() > deadline:
+                _logger.warning("the Prefect server of process %d hangs; it is ended", server.pid)
+                process.kill()
+                process.wait(timeout=_HUNG_SECONDS)
+                break
+            time.sleep(_LOOK_SECONDS)
+    return False
+
+
+def _started(
+    files: Files,
+    start_lock: IO[str],
+    seconds: float,
+    before: Registration | None,
+    check: Callable[[], None],
+) -> Registration:
+    """Start the server; return it when it answers."""
+    process = ServerProcess(files, start_lock, idle_seconds(), before.port if before else None)
+    try:
+        server = process.wait_until_it_serves(seconds, check)
+    except BaseException:
         process.stop()
-
-
-def server_is_embedded() -> bool:
-    """Whether the calling code runs on an embedded server, which ends with its run."""
-    return _embedded.get()
+        raise
+    process.leave()
+    return server

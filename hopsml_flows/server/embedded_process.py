@@ -1,4 +1,4 @@
-"""The child process of an embedded server: start it, wait until it answers, stop it."""
+"""The process of an embedded server: start it, wait until it answers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import httpx
 import prefect
@@ -18,8 +20,13 @@ from prefect.settings import get_current_settings
 
 from hopsml_flows.errors import PrefectServerError
 from hopsml_flows.execution.current_directory import standing_directory
-from hopsml_flows.server.database import check_writable, lock_file, shown_database
+from hopsml_flows.server.database import (
+    database_file,
+    lock_file,
+    shown_database,
+)
 from hopsml_flows.server.news import Failure, Inbox, Phase
+from hopsml_flows.server.registration import Files, Registration
 
 __all__ = ["ServerProcess"]
 
@@ -51,12 +58,21 @@ _MIGRATE_VARIABLES = (
     "PREFECT_API_DATABASE_MIGRATE_ON_START",
 )
 
+# How the server takes in what it is told. One transaction per event, Prefect's default, costs four
+# times the processor time. The recorder truncates its interval to whole seconds; 0 makes it spin.
+_BATCHES = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+}
+
 # Last, so that nothing is shadowed: a script may have put this package on its own path only.
 _PROGRAM = """
 import sys
 sys.path.append(sys.argv.pop(1))
 from hopsml_flows.server.embedded_program import main
-main(int(sys.argv[1]), int(sys.argv[2]), migrating=sys.argv[3] == "migrate")
+main(sys.argv[1:])
 """
 _PACKAGES = str(Path(__file__).parents[2])
 
@@ -64,29 +80,31 @@ _logger = logging.getLogger(__name__)
 
 
 class ServerProcess:
-    """A Prefect server in a child process, on a free port of the loopback address.
+    """The process of an embedded Prefect server, on a port of the loopback address.
 
-    It ends when this process does, however that dies: its standard input ends then.
+    It is in a session of its own, and ends by itself some time after its last client.
 
-    Raises:
-        PrefectServerError: Its database cannot be written.
+    Args:
+        files: Its files.
+        start_lock: The lock under which it starts. It keeps the lock until it serves, even if this
+            process dies.
+        idle_seconds: How long it stays without clients.
+        port: The port to take if that is free, so that clients of an earlier server find it again.
+
     """
 
-    def __init__(self) -> None:
-        check_writable()
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+    def __init__(
+        self, files: Files, start_lock: IO[str], idle_seconds: float, port: int | None
+    ) -> None:
+        self._files = files
+        self._idle_seconds = idle_seconds
         reading, writing = os.pipe()
         self._inbox = Inbox(reading)
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-                # Bound here and handed over: no other process gets the port meanwhile.
-                listener.bind(("127.0.0.1", 0))
-                listener.listen(512)
-                self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-                self._process = self._start(listener, writing)
+            with _listener(port) as listener:
+                self._process = self._start(listener, writing, start_lock)
         except BaseException:
             self._inbox.close()
-            self._output.close()
             raise
         finally:
             os.close(writing)
@@ -96,12 +114,16 @@ class ServerProcess:
         """Whether the process has not ended."""
         return self._process.poll() is None
 
-    def wait_until_it_answers(self, seconds: float) -> None:
+    def wait_until_it_serves(self, seconds: float, check: Callable[[], None]) -> Registration:
         """Wait for the server's start.
 
         Args:
             seconds: Longest time for the start itself. The time in which this process, or another
                 one, brings the database up to date comes on top.
+            check: Called again and again; it may raise an error to end the wait.
+
+        Returns:
+            How it is registered.
 
         Raises:
             PrefectServerError: It ended, or did not answer in time.
@@ -109,6 +131,7 @@ class ServerProcess:
         began, noticed = time.monotonic(), False
         with httpx.Client(timeout=5.0, trust_env=False) as client:
             while True:
+                check()
                 if not self.running:
                     raise self._ended()
                 if self._inbox.look():
@@ -120,10 +143,18 @@ class ServerProcess:
                 if lasted > _NOTICE_SECONDS and not noticed and phase is not Phase.STARTING:
                     noticed = True
                     _logger.warning("%s", _doing(phase))
-                with suppress(httpx.TransportError):
-                    if client.get(f"{self.url}/health").status_code == httpx.codes.OK:
-                        return
+                server = self._files.read()
+                if server is not None and server.pid == self._process.pid:
+                    with suppress(httpx.TransportError):
+                        if client.get(f"{server.url}/health").status_code == httpx.codes.OK:
+                            return server
                 time.sleep(_LOOK_SECONDS)
+
+    def leave(self) -> None:
+        """Leave the process, which serves, to itself."""
+        self._inbox.close()
+        # Else it would stay in the process table for as long as this process lives.
+        threading.Thread(target=self._process.wait, name="hopsml-server-end", daemon=True).start()
 
     def stop(self) -> None:
         """End the process, by force if it takes longer than 20 s."""
@@ -134,36 +165,45 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
         finally:
-            if self._process.stdin is not None:
-                self._process.stdin.close()
             self._inbox.close()
-            self._output.close()
 
-    def _start(self, listener: socket.socket, news: int) -> subprocess.Popen[bytes]:
+    def _start(
+        self, listener: socket.socket, news: int, start_lock: IO[str]
+    ) -> subprocess.Popen[bytes]:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
         settings = get_current_settings()
-        migrate = "migrate" if settings.server.database.migrate_on_start else "keep"
-        return subprocess.Popen(
-            # -P: a uvicorn.py in the working directory is not meant.
-            [
-                *(sys.executable, "-P", "-c", _PROGRAM, _PACKAGES),
-                *(str(listener.fileno()), str(news), migrate),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listener.fileno(), news],
-            cwd=standing_directory(),
-            # Ctrl-C belongs to the driver, which still has to report the run's end to this server.
-            process_group=0,
-            env={
-                **os.environ,
-                **settings.to_environment_variables(exclude_unset=True),
-                **dict.fromkeys(_IDLE_SERVICES, "false"),
-                **dict.fromkeys(_MIGRATE_VARIABLES, "false"),
-                # Its pages would look for the API on Prefect's own port.
-                "PREFECT_SERVER_UI_API_URL": self.url,
-            },
-        )
+        given = settings.to_environment_variables(exclude_unset=True, include_secrets=True)
+        options = ["--listener", str(listener.fileno()), "--news", str(news)]
+        options += ["--start-lock", str(start_lock.fileno()), "--idle", str(self._idle_seconds)]
+        options += ["--directory", str(self._files.directory), "--key", self._files.key]
+        if settings.server.database.migrate_on_start:
+            options.append("--migrate")
+        with self._files.log.open("wb") as log:
+            return subprocess.Popen(
+                # -P: a uvicorn.py in the working directory is not meant.
+                [sys.executable, "-P", "-c", _PROGRAM, _PACKAGES, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno(), news, start_lock.fileno()],
+                cwd=self._directory(),
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    **_BATCHES,
+                    **given,
+                    **dict.fromkeys(_IDLE_SERVICES, "false"),
+                    **dict.fromkeys(_MIGRATE_VARIABLES, "false"),
+                    # Its pages would look for the API on Prefect's own port.
+                    "PREFECT_SERVER_UI_API_URL": url,
+                },
+            )
+
+    def _directory(self) -> str:
+        """Where it stands: it may outlive the current directory, which may be a mount."""
+        file = database_file()
+        relative = file is not None and not file.is_absolute()
+        return standing_directory() if relative else str(self._files.directory)
 
     def _ended(self) -> PrefectServerError:
         self._inbox.look()
@@ -187,9 +227,27 @@ class ServerProcess:
 
     def _tail(self) -> str:
         """The end of what the process printed."""
-        self._output.seek(0)
-        text = self._output.read().decode(errors="replace").strip()
+        text = self._files.log.read_bytes()[-4000:].decode(errors="replace").strip()
         return f"\n{text[-2000:]}" if text else ""
+
+
+def _listener(port: int | None) -> socket.socket:
+    """A socket that listens. It is handed over: no other process gets the port meanwhile."""
+    for wanted in (port, 0):
+        if wanted is None:
+            continue
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", wanted))
+        except OSError:
+            listener.close()
+            if not wanted:
+                raise
+        else:
+            listener.listen(512)
+            break
+    return listener
 
 
 def _doing(phase: Phase) -> str:

@@ -1,72 +1,108 @@
 """The program of the embedded Prefect server's process.
 
-It brings the database up to date, then serves on the socket that it inherited, until it is told to
-stop or its parent is gone. What it is doing goes to the parent line by line (:mod:`.news`).
+It brings the database up to date, serves on the socket that it inherited, and ends some time after
+its last client. While it starts, it tells the process that started it what it is doing
+(:mod:`.news`).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
-import threading
+import socket
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from hopsml_flows.server.idle_watch import IdleWatch
 from hopsml_flows.server.migration import UnknownRevisionError, migrate
 from hopsml_flows.server.news import Failure, Phase, send
+from hopsml_flows.server.registration import Files, Registration
 
 __all__ = ["main"]
 
-_STDIN = 0
+_NICENESS = 10
 
 _Message = MutableMapping[str, Any]
 
 
-def main(listener: int, news: int, *, migrating: bool) -> None:
+def main(words: list[str]) -> None:
     """Serve.
 
     Args:
-        listener: Descriptor of the socket that listens.
-        news: Descriptor of the pipe to the parent.
-        migrating: Whether the database is brought up to date first.
+        words: The command's options; :class:`~hopsml_flows.server.embedded_process.ServerProcess`
+            writes them.
     """
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    options = _options(words)
+    news: int = options.news
+    # A terminal that is closed ends the experiments in it, not the server of all.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         import uvicorn
 
-        from hopsml_flows.prefect_internals.server_program import server_application
+        from hopsml_flows.prefect_internals.server_program import backlog, server_application
 
-        if migrating:
+        if options.migrate:
             migrate(lambda phase: send(news, phase))
         send(news, Phase.STARTING)
-        app = _telling(server_application(), lambda failure: send(news, failure))
+        watch = IdleWatch(Files(options.directory, options.key), options.idle, backlog, _end)
+        watch.start()
+
+        def serves() -> None:
+            with socket.socket(fileno=os.dup(options.listener)) as listener:
+                port = listener.getsockname()[1]
+            watch.register(Registration.of_this_process(port, options.idle))
+            os.close(options.start_lock)
+
+        application = server_application()
+        app = _telling(application, serves, lambda failure: send(news, failure))
     except UnknownRevisionError as error:
         send(news, Failure("newer database", error.revision))
         raise
     except Exception as error:
         send(news, Failure("start", _in_one_line(error)))
         raise
-    # From now on trials come first: the server may lag behind. Before, the driver waits for it.
-    os.nice(10)
-    uvicorn.run(app, fd=listener, log_level="error", lifespan="on", timeout_graceful_shutdown=5)
+    _yield_to_trials()
+    uvicorn.run(
+        app, fd=options.listener, log_level="error", lifespan="on", timeout_graceful_shutdown=5
+    )
 
 
-def _end_with_parent() -> None:
-    # The descriptor itself: a thread that holds the lock of sys.stdin while the interpreter ends
-    # makes Python abort.
-    while os.read(_STDIN, 4096):
-        pass
+def _options(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for descriptor in ("--listener", "--news", "--start-lock"):
+        parser.add_argument(descriptor, type=int, required=True)
+    parser.add_argument("--migrate", action="store_true")
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--idle", type=float, required=True)
+    return parser.parse_args(words)
+
+
+def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _telling(app: Any, tell: Callable[[Failure], None]) -> Any:
-    """The application; what its start fails with, which uvicorn only logs, is told too."""
+def _yield_to_trials() -> None:
+    """Let trials come first from now on. Before, the driver waits for this process."""
+    os.nice(_NICENESS)
+    # Linux weighs niceness within a session only, and sessions by this. The server has its own.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS))
+
+
+def _telling(app: Any, serves: Callable[[], None], tell: Callable[[Failure], None]) -> Any:
+    """The application; ``tell`` gets what its start fails with, which uvicorn only logs."""
 
     async def telling(scope: Any, receive: Any, send_on: Any) -> None:
         async def sending(message: _Message) -> None:
             if message["type"] == "lifespan.startup.failed":
                 tell(Failure("start", _last_line(str(message.get("message", "")))))
             await send_on(message)
+            if message["type"] == "lifespan.startup.complete":
+                serves()
 
         await app(scope, receive, sending if scope["type"] == "lifespan" else send_on)
 
