@@ -32,6 +32,8 @@ atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["PREFECT_HOME"] = _home
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+# Each embedded server ends with its last experiment: hundreds of homes would leave one each.
+os.environ["HOPSML_SERVER_IDLE_SECONDS"] = "0"
 # Hundreds of experiments: those that are about TensorBoard say so.
 os.environ["HOPSML_TENSORBOARD"] = "false"
 for name in ("PREFECT_API_URL", "HOPSML_PROJECT", "HOPSWORKS_PROJECT_NAME", "LIBHDFS_DEFAULT_FS"):
