@@ -32,6 +32,7 @@ from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
 from hopsml_flows.cluster.orphans import end_orphans
+from hopsml_flows.cluster.short_states import reports_all_states
 from hopsml_flows.cluster.state_book import FinalState, StateBook
 from hopsml_flows.cluster.worker import Call, Outcome, Share, SharedRef, flush_worker, perform
 from hopsml_flows.cluster.worker_calls import on_all_workers
@@ -70,6 +71,20 @@ class _Outstanding:
     future: TrialFuture[Any]
     task: Task[Any, Any]
     owner: Owner
+    inputs: Mapping[str, set[Any]]
+
+    def ended(self, outcome: Outcome) -> FinalState:
+        """How it ended, for the server."""
+        return FinalState(
+            self.future.name,
+            outcome.type,
+            outcome.name,
+            outcome.message,
+            self.owner.flow_run_id,
+            outcome.started,
+            outcome.ended,
+            self.inputs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,8 @@ class _Loss:
 
 _PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
 """Types of parameters that contain no future."""
+
+_NONE: set[Any] = set()
 
 _MOST_LOSSES = 10
 """Workers that may die while a task run waits on them. With one more, it is lost too."""
@@ -121,6 +138,12 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         wait_for_server: Whether to wait at the end for as long as the Prefect server still records
             states, as is needed if the server stops with the run; otherwise 5 s, unless a worker
             was lost.
+        all_states: Whether task runs that end within a second tell the Prefect server that they
+            were Pending and Running, too. None leaves it to ``HOPSML_SHORT_TRIAL_STATES``, and
+            means no if that is not set.
+
+    Raises:
+        InvalidArgumentError: The variable is neither "final" nor "all".
     """
 
     def __init__(
@@ -130,12 +153,14 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         inherit_tags: bool = True,
         console_logs: bool = True,
         wait_for_server: bool = False,
+        all_states: bool | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._given = cluster if isinstance(cluster, OpenCluster) else ClusterConfig.parse(cluster)
         self._inherit_tags = inherit_tags
         self._console_logs = console_logs
         self._wait_for_server = wait_for_server
+        self._all_states = reports_all_states() if all_states is None else all_states
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
         self._takes_together = False
@@ -157,6 +182,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             inherit_tags=self._inherit_tags,
             console_logs=self._console_logs,
             wait_for_server=self._wait_for_server,
+            all_states=self._all_states,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -172,12 +198,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return {"settings": (given if isinstance(given, ClusterConfig) else "auto", *rest)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        given, inherit_tags, console_logs, wait_for_server = state["settings"]
+        given, inherit_tags, console_logs, wait_for_server, all_states = state["settings"]
         self.__init__(  # type: ignore[misc]
             given,
             inherit_tags=inherit_tags,
             console_logs=console_logs,
             wait_for_server=wait_for_server,
+            all_states=all_states,
         )
 
     @property
@@ -188,7 +215,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
-            self._book = StateBook()  # remembers the current context
+            self._book = StateBook(with_tags=self._inherit_tags)  # remembers the current context
         return self._cluster
 
     def __exit__(self, *exc_info: object) -> None:
@@ -263,7 +290,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         number = next(self._numbers)
         explain = partial(self._explain, task_run_id)
         future = TrialFuture[R](task_run_id, name or task.name, number, explain)
-        self._outstanding[task_run_id] = _Outstanding(future, task, owner)
+        known = {**dict.fromkeys(parameters, _NONE), **(inputs or {})}
+        self._outstanding[task_run_id] = _Outstanding(future, task, owner, known)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
         key = f"{task.name}-{task_run_id}"
         self._start(future, arguments, key, needed, worker)
@@ -425,9 +453,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         known = self._outstanding.pop(future.task_run_id, None)
         if known is None:
             return
-        flow_run_id = known.owner.flow_run_id
-        final = FinalState(future.name, outcome.type, outcome.name, outcome.message, flow_run_id)
-        self._book.note(future.task_run_id, known.task, final)
+        self._book.note(future.task_run_id, known.task, known.ended(outcome))
         if not outcome.reported:
             self._book.send(future.task_run_id)
         if outcome.type == StateType.CRASHED.value and self.cluster.mark is not None:
@@ -474,6 +500,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         context = serialized_context(with_tags=self._inherit_tags)
         if not self._console_logs:
             context["console_logs"] = False
+        context["all_states"] = self._all_states
         key = self._send("context", cloudpickle.dumps(context))
         if flow_run is None:
             return Owner(key, None)
@@ -531,14 +558,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self.logger.warning("Workers could not send their last events to Prefect: %s", error)
         if interrupted:
             for known in outstanding:
-                final = FinalState(
-                    known.future.name,
-                    "CANCELLED",
-                    "Cancelled",
-                    "the flow was stopped",
-                    known.owner.flow_run_id,
-                )
-                self._book.note(known.future.task_run_id, known.task, final)
+                stopped = Outcome(StateType.CANCELLED.value, "Cancelled", "the flow was stopped")
+                self._book.note(known.future.task_run_id, known.task, known.ended(stopped))
                 self._book.send(known.future.task_run_id)
         self._book.settle(
             patience_seconds=None if self._wait_for_server else _PATIENCE_SECONDS,
@@ -546,7 +567,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         )
 
     def _settings(self) -> tuple[Any, ...]:
-        return self._given, self._inherit_tags, self._console_logs, self._wait_for_server
+        return (
+            self._given,
+            self._inherit_tags,
+            self._console_logs,
+            self._wait_for_server,
+            self._all_states,
+        )
 
 
 def _crashed(death: Death) -> Outcome:

@@ -192,7 +192,11 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         runner: TrialTaskRunner | DebugRunner
         if plan.options.cluster.kind == DEBUG:
             stack.enter_context(driver.progress)
-            runner = stack.enter_context(DebugRunner(wait_for_server=server_is_embedded()))
+            runner = stack.enter_context(
+                DebugRunner(
+                    wait_for_server=server_is_embedded(), all_states=plan.options.all_states
+                )
+            )
         else:
             cluster = stack.enter_context(_opened(plan))
             stack.enter_context(cluster.lending())
@@ -203,6 +207,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
                     inherit_tags=False,
                     console_logs=False,
                     wait_for_server=server_is_embedded(),
+                    all_states=plan.options.all_states,
                 )
             )
         generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
