@@ -122,7 +122,7 @@ def test_first_states_of_a_short_task_run_are_dropped_and_those_of_others_are_se
     all_states = ["Pending", "Running", "Completed"]
     assert states["outer"] == [["Completed"]]
     assert states["pause"] == [all_states]
-    assert sorted(states["double"]) == [all_states, ["Pending", "NotReady"]]
+    assert sorted(states["double"]) == [["Pending", "NotReady"], all_states]
 
 
 def test_a_subflow_is_known_by_the_number_it_was_given():
