@@ -203,15 +203,23 @@ _holder = _Holder()
 @contextmanager
 def holding() -> Iterator[None]:
     """Make :func:`first_states_of` hold states back in this process, until the block ends."""
-    from prefect.events.worker import EventsWorker, should_emit_events
-
-    if should_emit_events():
-        EventsWorker.instance()  # connects to the server before the first event needs it
+    _connect()
     _holder.enter()
     try:
         yield
     finally:
         _holder.leave()
+
+
+def _connect() -> None:
+    """Let Prefect's thread connect to the server now: a final state does not wait for it then."""
+    from prefect.events.worker import EventsWorker, should_emit_events
+
+    try:
+        if should_emit_events():
+            EventsWorker.instance()
+    except Exception:  # as where an event is sent, which tries again: it fails no task run
+        _logger.debug("Prefect's thread for events did not start", exc_info=True)
 
 
 @contextmanager
