@@ -11,6 +11,7 @@ task runs outside of :func:`first_states_of` are sent as always.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import time
@@ -111,15 +112,14 @@ class _Holder:
 
     def enter(self) -> None:
         """Replace the engine's function, unless another user of this holder has done so."""
-        from prefect import task_engine
-
+        engine = _engine()
         with self._changed:
             self._users += 1
             if self._users > 1:
                 return
             if self._emit is None:
-                self._emit = task_engine.emit_task_run_state_change_event
-                task_engine.emit_task_run_state_change_event = self._take
+                self._emit = engine.emit_task_run_state_change_event
+                engine.emit_task_run_state_change_event = self._take
             self._thread = threading.Thread(
                 target=self._watch, name="hopsml-first-states", daemon=True
             )
@@ -127,15 +127,14 @@ class _Holder:
 
     def leave(self) -> None:
         """Put the engine's function back after the last user, and send what is held."""
-        from prefect import task_engine
-
+        engine = _engine()
         with self._changed:
             self._users -= 1
             if self._users:
                 return
             # If another library has replaced it since, this one stays beneath and passes on.
-            if task_engine.emit_task_run_state_change_event == self._take:
-                task_engine.emit_task_run_state_change_event = self._emit
+            if engine.emit_task_run_state_change_event == self._take:
+                engine.emit_task_run_state_change_event = self._emit
                 self._emit = None
             self._thread = None
             self._changed.notify()
@@ -195,6 +194,11 @@ class _Holder:
                 first.release()
             except Exception:  # such as an event that is too large; the task run goes on
                 _logger.exception("the first states of task run %s are lost", first.task_run_id)
+
+
+def _engine() -> Any:
+    # Any: types see no assignment to a name that the module only imports.
+    return importlib.import_module("prefect.task_engine")
 
 
 _holder = _Holder()
