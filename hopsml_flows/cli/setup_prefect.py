@@ -36,7 +36,7 @@ def setup_prefect(
             if that is not set.
     """
     # Imports Prefect.
-    from hopsml_flows.server.setup import Wish, heartbeat_seconds, set_up
+    from hopsml_flows.server.setup import Wish, heartbeat_seconds, intake_advice, set_up
 
     limits = dict(_pair(text) for text in limit)
     try:
@@ -59,6 +59,8 @@ def setup_prefect(
         )
     for done in set_up(wish):
         print(f"{done.change.value:9}  {done.what}", flush=True)
+    if (advice := intake_advice()) is not None:
+        print(f"hopsml: {advice}", file=sys.stderr)
 
 
 def _option(error: InvalidArgumentError) -> str:

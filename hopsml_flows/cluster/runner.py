@@ -32,6 +32,7 @@ from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
 from hopsml_flows.cluster.orphans import end_orphans
+from hopsml_flows.cluster.short_states import reports_all_states
 from hopsml_flows.cluster.state_book import FinalState, StateBook
 from hopsml_flows.cluster.worker import Call, Outcome, Share, SharedRef, flush_worker, perform
 from hopsml_flows.cluster.worker_calls import on_all_workers
@@ -70,6 +71,20 @@ class _Outstanding:
     future: TrialFuture[Any]
     task: Task[Any, Any]
     owner: Owner
+    inputs: Mapping[str, set[Any]]
+
+    def ended(self, outcome: Outcome) -> FinalState:
+        """How it ended, for the server."""
+        return FinalState(
+            self.future.name,
+            outcome.type,
+            outcome.name,
+            outcome.message,
+            self.owner.flow_run_id,
+            outcome.started,
+            outcome.ended,
+            self.inputs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,8 @@ class _Loss:
 
 _PLAIN = (SharedRef, str, int, float, bool, bytes, type(None))
 """Types of parameters that contain no future."""
+
+_NONE: set[Any] = set()
 
 _MOST_LOSSES = 10
 """Workers that may die while a task run waits on them. With one more, it is lost too."""
@@ -121,6 +138,12 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             Then the runner does not wait until the server has stored it, unless a worker was lost.
             By default the runner waits up to 5 s, since a server that gets more than it stores may
             drop events.
+        all_states: Whether task runs that end within a second tell the Prefect server that they
+            were Pending and Running, too. None leaves it to ``HOPSML_SHORT_TRIAL_STATES``, and
+            means no if that is not set.
+
+    Raises:
+        InvalidArgumentError: The variable is neither "final" nor "all".
     """
 
     def __init__(
@@ -130,12 +153,14 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         inherit_tags: bool = True,
         console_logs: bool = True,
         server_keeps_all: Callable[[], bool] | None = None,
+        all_states: bool | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._given = cluster if isinstance(cluster, OpenCluster) else ClusterConfig.parse(cluster)
         self._inherit_tags = inherit_tags
         self._console_logs = console_logs
         self._server_keeps_all = server_keeps_all
+        self._all_states = reports_all_states() if all_states is None else all_states
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
         self._takes_together = False
@@ -158,6 +183,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             inherit_tags=self._inherit_tags,
             console_logs=self._console_logs,
             server_keeps_all=self._server_keeps_all,
+            all_states=self._all_states,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -173,12 +199,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         return {"settings": (given if isinstance(given, ClusterConfig) else "auto", *rest)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        given, inherit_tags, console_logs, server_keeps_all = state["settings"]
+        given, inherit_tags, console_logs, server_keeps_all, all_states = state["settings"]
         self.__init__(  # type: ignore[misc]
             given,
             inherit_tags=inherit_tags,
             console_logs=console_logs,
             server_keeps_all=server_keeps_all,
+            all_states=all_states,
         )
 
     @property
@@ -189,7 +216,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
-            self._book = StateBook(self.logger.info)  # remembers the current context
+            self._book = StateBook(
+                self.logger.info, with_tags=self._inherit_tags
+            )  # remembers the current context
             self._seen_workers = set()
         return self._cluster
 
@@ -265,7 +294,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         number = next(self._numbers)
         explain = partial(self._explain, task_run_id)
         future = TrialFuture[R](task_run_id, name or task.name, number, explain)
-        self._outstanding[task_run_id] = _Outstanding(future, task, owner)
+        known = {**dict.fromkeys(parameters, _NONE), **(inputs or {})}
+        self._outstanding[task_run_id] = _Outstanding(future, task, owner, known)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
         key = f"{task.name}-{task_run_id}"
         self._start(future, arguments, key, needed, worker)
@@ -429,9 +459,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             return
         if outcome.worker:
             self._seen_workers.add(outcome.worker)
-        flow_run_id = known.owner.flow_run_id
-        final = FinalState(future.name, outcome.type, outcome.name, outcome.message, flow_run_id)
-        self._book.note(future.task_run_id, known.task, final)
+        self._book.note(future.task_run_id, known.task, known.ended(outcome))
         if not outcome.reported:
             self._book.send(future.task_run_id)
         if outcome.type == StateType.CRASHED.value and self.cluster.mark is not None:
@@ -478,6 +506,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         context = serialized_context(with_tags=self._inherit_tags)
         if not self._console_logs:
             context["console_logs"] = False
+        context["all_states"] = self._all_states
         key = self._send("context", cloudpickle.dumps(context))
         if flow_run is None:
             return Owner(key, None)
@@ -526,14 +555,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self.logger.warning("Workers could not send their last events to Prefect: %s", error)
         if interrupted:
             for known in outstanding:
-                final = FinalState(
-                    known.future.name,
-                    "CANCELLED",
-                    "Cancelled",
-                    "the flow was stopped",
-                    known.owner.flow_run_id,
-                )
-                self._book.note(known.future.task_run_id, known.task, final)
+                stopped = Outcome(StateType.CANCELLED.value, "Cancelled", "the flow was stopped")
+                self._book.note(known.future.task_run_id, known.task, known.ended(stopped))
                 self._book.send(known.future.task_run_id)
         self._settle(sent_all=sent_all, interrupted=interrupted)
 
@@ -563,7 +586,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self.logger.warning("Interrupted: the Prefect server may lack some task runs' ends.")
 
     def _settings(self) -> tuple[Any, ...]:
-        return self._given, self._inherit_tags, self._console_logs, self._server_keeps_all
+        return (
+            self._given,
+            self._inherit_tags,
+            self._console_logs,
+            self._server_keeps_all,
+            self._all_states,
+        )
 
 
 def _crashed(death: Death) -> Outcome:

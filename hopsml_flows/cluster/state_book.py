@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextvars import Context, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,8 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State, StateDetails, StateType, TaskRun
-from prefect.states import Pending
+from prefect.context import FlowRunContext, TagsContext
+from prefect.states import Pending, Running
 from prefect.tasks import Task
 
 from hopsml_flows.prefect_internals.engine import send_state_change
@@ -62,6 +64,9 @@ class FinalState:
         state_name: The state's name.
         message: Its message.
         flow_run_id: The flow run it belongs to; None if there is none.
+        started: When it began, in seconds since the epoch; 0 if that is not known.
+        ended: When it ended, like ``started``.
+        inputs: The task runs that each of its parameters comes from, as Prefect's engine has them.
     """
 
     name: str
@@ -69,6 +74,9 @@ class FinalState:
     state_name: str
     message: str | None
     flow_run_id: UUID | None
+    started: float = 0.0
+    ended: float = 0.0
+    inputs: Mapping[str, Collection[Any]] = field(default_factory=dict)
 
 
 class StateBook:
@@ -78,10 +86,14 @@ class StateBook:
 
     Args:
         notice: Tells the user what a wait of some seconds is for.
+        with_tags: Whether task runs have the tags of their flow run.
     """
 
-    def __init__(self, notice: Callable[[str], None] = _logger.info) -> None:
+    def __init__(
+        self, notice: Callable[[str], None] = _logger.info, *, with_tags: bool = False
+    ) -> None:
         self._notice = notice
+        self._with_tags = with_tags
         # Prefect finds its settings in the context. Dask's threads have another context, in which
         # Prefect would start a server of its own.
         self._context = copy_context()
@@ -103,17 +115,36 @@ class StateBook:
             self._recorded[task_run_id] = final.flow_run_id
 
     def send(self, task_run_id: UUID) -> None:
-        """Send a task run's final state to the server, in the background."""
+        """Send a task run's final state to the server, in the background.
+
+        It tells all that a worker's event would: the server may have nothing else of the task run.
+        """
         self._sent_by_driver = True
+        # Prefect relates an event to the flow run of the context in which it is sent.
+        flow_run_id = self._finals[task_run_id].flow_run_id
+        context = self._contexts.get(flow_run_id, self._context)
+        context.copy().run(self._send, task_run_id)
+
+    def _send(self, task_run_id: UUID) -> None:
         task, final = self._tasks[task_run_id], self._finals[task_run_id]
         details = StateDetails(task_run_id=task_run_id, flow_run_id=final.flow_run_id)
-        before: State[Any] = Pending(state_details=details)
+        ended = _time(final.ended) or datetime.now(UTC)
+        # One that waits for another that failed is Pending in the end: it never ran.
+        ran = final.type != StateType.PENDING.value
+        started = _time(final.started) if ran else None
+        if started is not None:
+            ended = max(started, ended)  # clocks of two machines
         state: State[Any] = State(
             type=StateType(final.type),
             name=final.state_name,
             message=final.message,
+            timestamp=ended,
             state_details=details,
         )
+        before: State[Any] = (Running if started else Pending)(state_details=details)
+        flow_context = FlowRunContext.get()
+        flow_run = flow_context.flow_run if flow_context else None
+        tags_context = TagsContext.get() if self._with_tags else None
         run = TaskRun(
             id=task_run_id,
             name=final.name,
@@ -121,16 +152,20 @@ class StateBook:
             task_key=task.task_key,
             dynamic_key=str(task_run_id),
             task_version=task.version,
-            expected_start_time=before.timestamp,
-            end_time=state.timestamp,
+            tags=sorted({*task.tags, *(tags_context.current_tags if tags_context else ())}),
+            task_inputs={name: list(found) for name, found in final.inputs.items()},
+            run_count=1 if started else 0,
+            flow_run_run_count=flow_run.run_count if flow_run else 0,
+            expected_start_time=started or ended,
+            start_time=started,
+            end_time=ended,
+            total_run_time=ended - started if started else timedelta(),
             state_id=state.id,
             state_type=state.type,
             state_name=state.name,
             state=state,
         )
-        # Prefect relates an event to the flow run of the context in which it is sent.
-        context = self._contexts.get(final.flow_run_id, self._context)
-        context.copy().run(send_state_change, run, before, state)
+        send_state_change(run, before, state)
 
     def server_answers(self) -> bool:
         """Whether the server answers within 10 s. Prefect's own client would try much longer."""
@@ -239,6 +274,10 @@ class StateBook:
     def _filter(self) -> dict[str, Any]:
         flow_runs = {str(flow_run_id) for flow_run_id in self._recorded.values()}
         return {"flow_runs": {"id": {"any_": sorted(flow_runs)}}}
+
+
+def _time(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _why_silent(client: SyncPrefectClient, seconds: float) -> str | None:

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from hopsml_flows.cluster.worker_plugins import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
 from hopsml_flows.prefect_internals.contexts import enter_context, forget_results
 from hopsml_flows.prefect_internals.engine import mapped, result_data, run_task
+from hopsml_flows.prefect_internals.first_states import first_states_of, holding
 from hopsml_flows.prefect_internals.log_delivery import console_handlers, send_all
 from hopsml_flows.storage import reach_loopback_directly
 
@@ -198,6 +199,7 @@ class _Hydrated:
     def __init__(self, serialized: dict[str, Any]) -> None:
         self._stack = ExitStack()
         self._context = contextvars.copy_context()
+        self.all_states: bool = serialized.pop("all_states", True)
         self._context.run(self._enter, serialized)
 
     def run(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
@@ -211,6 +213,8 @@ class _Hydrated:
         enter_context(self._stack, serialized)
         if not console_logs:
             self._stack.enter_context(silent_consoles())
+        if not self.all_states:
+            self._stack.enter_context(holding())
 
 
 @contextmanager
@@ -266,11 +270,18 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
         The final state.
     """
     started = time.time()
-    outcome = _shared.context(call.context).run(_perform, call, parameters, wait_for)
+    context = _shared.context(call.context)
+    states = nullcontext() if context.all_states else first_states_of(call.task_run_id)
+    outcome = context.run(_perform, call, parameters, wait_for, states)
     return replace(outcome, started=started, ended=time.time())
 
 
-def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
+def _perform(
+    call: Call,
+    parameters: dict[str, Any],
+    wait_for: list[Any] | None,
+    states: AbstractContextManager[None],
+) -> Outcome:
     if not begin(call.task_run_id):
         lost = WorkerLostError("the worker process that began it died")
         return Outcome("CRASHED", "Crashed", str(lost), error=lost, reported=False)
@@ -278,7 +289,8 @@ def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None)
     placed = {name: _placed(value) for name, value in parameters.items()}
     waited = [_placed(value) for value in wait_for] if wait_for else None
     try:
-        state = run_task(task, call.task_run_id, placed, waited, call.dependencies)
+        with states:
+            state = run_task(task, call.task_run_id, placed, waited, call.dependencies)
     except Exception as error:  # the engine failed: report it, or the task run hangs
         return Outcome(StateType.CRASHED.value, "Crashed", str(error), error=_sendable(error))
     finally:

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from hopsml_flows.execution.credentials import published
 from hopsml_flows.execution.process import Order
 from hopsml_flows.prefect_internals.contexts import forget_results
 from hopsml_flows.prefect_internals.engine import result_data, run_task
+from hopsml_flows.prefect_internals.first_states import first_states_of, holding
 from hopsml_flows.values.plain import json_value
 from hopsml_tasks import trial as trial_task
 
@@ -48,13 +49,18 @@ class DebugRunner:
 
     Args:
         server_keeps_all: As for :class:`~hopsml_flows.cluster.runner.TrialTaskRunner`.
+        all_states: Whether trials that end within a second report Pending and Running, too.
     """
 
-    def __init__(self, *, server_keeps_all: Callable[[], bool]) -> None:
+    def __init__(self, *, server_keeps_all: Callable[[], bool], all_states: bool) -> None:
         self._server_keeps_all = server_keeps_all
+        self._all_states = all_states
+        self._stack = ExitStack()
         self._contexts: dict[str, Context] = {}
 
     def __enter__(self) -> DebugRunner:
+        if not self._all_states:
+            self._stack.enter_context(holding())
         self._book = StateBook()
         self._first = self.owner()
         return self
@@ -65,6 +71,7 @@ class DebugRunner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stack.close()
         self._book.settle(keeps_all=self._server_keeps_all(), sent_all=True, hurry=kind is not None)
         self._contexts.clear()
 
@@ -97,7 +104,8 @@ class DebugRunner:
         started = time.time()
         try:
             context = self._contexts[owner.context].copy()
-            outcome = _outcome(context.run(_run_task, task_run_id, parameters))
+            states = nullcontext() if self._all_states else first_states_of(task_run_id)
+            outcome = _outcome(context.run(_run_task, task_run_id, parameters, states))
         except Exception as error:  # Prefect's engine failed: only this trial is lost
             outcome = Outcome("CRASHED", "Crashed", str(error), error=error, reported=False)
         except BaseException:  # Ctrl-C or a signal ends the experiment
@@ -105,15 +113,28 @@ class DebugRunner:
             outcome = Outcome("CANCELLED", "Cancelled", "the flow was stopped", reported=False)
             raise
         finally:
-            final = FinalState(name, outcome.type, outcome.name, outcome.message, owner.flow_run_id)
+            outcome = replace(outcome, started=started, ended=time.time())
+            final = FinalState(
+                name,
+                outcome.type,
+                outcome.name,
+                outcome.message,
+                owner.flow_run_id,
+                outcome.started,
+                outcome.ended,
+                dict.fromkeys(parameters, ()),
+            )
             self._book.note(task_run_id, trial_task, final)
             if not outcome.reported:
                 self._book.send(task_run_id)
-        return replace(outcome, started=started, ended=time.time())
+        return outcome
 
 
-def _run_task(task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:
+def _run_task(
+    task_run_id: UUID, parameters: dict[str, Any], states: AbstractContextManager[None]
+) -> State[Any]:
     with ExitStack() as stack:
+        stack.enter_context(states)
         # Without tags: Prefect asks the server about concurrency limits once per tag.
         stack.enter_context(TagsContext(current_tags=set()))
         stack.enter_context(silent_consoles(of_prefect_only=True))

@@ -192,7 +192,9 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
         runner: TrialTaskRunner | DebugRunner
         if plan.options.cluster.kind == DEBUG:
             stack.enter_context(driver.progress)
-            runner = stack.enter_context(DebugRunner(server_keeps_all=server_keeps_all))
+            runner = stack.enter_context(
+                DebugRunner(server_keeps_all=server_keeps_all, all_states=plan.options.all_states)
+            )
         else:
             cluster = stack.enter_context(_opened(plan))
             stack.enter_context(cluster.lending())
@@ -203,6 +205,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
                     inherit_tags=False,
                     console_logs=False,
                     server_keeps_all=server_keeps_all,
+                    all_states=plan.options.all_states,
                 )
             )
         generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))

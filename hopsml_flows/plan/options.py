@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypedDict, get_args, get_type_hints
 from hopsml_flows.board import switched_on
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.cluster.config_fields import DEBUG
+from hopsml_flows.cluster.short_states import reports_all_states
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import SYNC_SECONDS, FileRules
 from hopsml_flows.plan.group_options import (
@@ -380,6 +381,7 @@ class Options:
         environment: Environment variables of the processes of a distributed training.
         seed_is_drawn: Whether the caller gave no seed.
         group: The process group of each trial, or None.
+        all_states: Whether trials that end within a second report Pending and Running to Prefect.
     """
 
     name: str
@@ -403,6 +405,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
     seed_is_drawn: bool = False
     group: GroupOptions | None = None
+    all_states: bool = False
 
     @classmethod
     def checked(
@@ -426,12 +429,14 @@ class Options:
             draws: Whether the search draws at random. If so, it gets a seed, which is kept.
 
         Raises:
-            InvalidArgumentError: One is wrong; the message names it.
+            InvalidArgumentError: One, or a variable of the environment, is wrong; the message
+                names it.
         """
         judged: dict[str, Any] = {
             "name": _name("name", name),
             "description": _text("description", description),
             "local_logdir": _flag("local_logdir", local_logdir),
+            "all_states": reports_all_states(),
         }
         for argument, (_, option) in declared(kind).items():
             judged[argument] = option.judge(argument, given.get(argument, option.default))

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from prefect.logging.handlers import APILogHandler, APILogWorker, PrefectConsoleHandler
 
+from hopsml_flows.prefect_internals.first_states import send_held
+
 __all__ = [
     "console_handlers",
     "has_api_handler",
@@ -77,10 +79,12 @@ def log_entry_maker(
 def send_all(timeout: float) -> None:
     """Send the events and logs that this process still holds, within ``timeout`` seconds.
 
-    Prefect itself does this only when the interpreter exits.
+    Prefect itself does this only when the interpreter exits. States that are held back are sent
+    too: their task runs may be about to end without a final one.
     """
     from prefect.events.worker import EventsWorker
 
+    send_held()
     EventsWorker.drain_all(timeout=timeout, at_exit=False)
     APILogWorker.drain_all(timeout=timeout, at_exit=False)
 

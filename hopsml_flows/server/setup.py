@@ -28,7 +28,7 @@ from hopsml_flows.server.configured import LOWEST, check_configured, is_too_old
 from hopsml_flows.server.project_block import HopsFSProject, loaded_block
 from hopsml_flows.storage import Project
 
-__all__ = ["AUTOMATION", "Change", "Done", "Wish", "heartbeat_seconds", "set_up"]
+__all__ = ["AUTOMATION", "Change", "Done", "Wish", "heartbeat_seconds", "intake_advice", "set_up"]
 
 AUTOMATION = "hopsml: dead flow runs have crashed"
 """Name of the automation."""
@@ -44,6 +44,13 @@ _HEARTBEAT_SECONDS = 180
 
 _LEAST_SECONDS = 10.0
 """Shortest time that Prefect lets an automation wait for an event that does not come."""
+
+_INTAKE = ("task_run_recorder", "event_persister")
+"""Services of the server that store events of task runs, as its settings name them."""
+
+_BATCH_SIZE = 200
+_FLUSH_SECONDS = 1
+"""Settings that are recommended for them. The recorder cuts its interval to whole seconds."""
 
 _NAME = re.compile(r"[^/%&<>]+")
 """Names that Prefect allows; its own refusal is pydantic's, in the middle of the work."""
@@ -127,6 +134,33 @@ class Wish:
 def heartbeat_seconds() -> float:
     """Seconds between two heartbeats of a flow run, as they are configured here."""
     return get_current_settings().flows.heartbeat_frequency or _HEARTBEAT_SECONDS
+
+
+def intake_advice() -> str | None:
+    """Advice on how the configured server takes events in; None if it needs none.
+
+    None too where the server does not tell its settings, as Prefect Cloud does not.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            services = client.request("GET", "/admin/settings").json()["server"]["services"]
+            one_by_one = any(services[name]["batch_size"] == 1 for name in _INTAKE)
+            spins = services["task_run_recorder"]["flush_interval"] < 1
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        return None
+    if not (one_by_one or spins):
+        return None
+    settings = " ".join(
+        f"PREFECT_SERVER_SERVICES_{name.upper()}_{setting}"
+        for name in _INTAKE
+        for setting in (f"BATCH_SIZE={_BATCH_SIZE}", f"FLUSH_INTERVAL={_FLUSH_SECONDS}")
+    )
+    how = (
+        "takes events of trials in one by one, at almost three times the processor time"
+        if one_by_one
+        else "spins, because its task run recorder has a flush interval below one second"
+    )
+    return f"the server {how}; start it with {settings}"
 
 
 def set_up(wish: Wish) -> Iterator[Done]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import uuid
@@ -12,7 +13,7 @@ import pytest
 from prefect import Task, flow, task
 from prefect.client.schemas.objects import StateDetails, TaskRun
 from prefect.context import FlowRunContext
-from prefect.states import Completed, Pending
+from prefect.states import Completed, Failed, Pending
 
 from hopsml_flows.prefect_internals.contexts import (
     count_subflows,
@@ -21,8 +22,10 @@ from hopsml_flows.prefect_internals.contexts import (
     serialized_context,
 )
 from hopsml_flows.prefect_internals.engine import result_data, run_task, send_state_change
+from hopsml_flows.prefect_internals.first_states import first_states_of, holding
 from hopsml_flows.prefect_internals.log_delivery import log_entry_maker, log_worker, send_all
-from tests.servers.prefect import task_runs
+from tests.servers.prefect import Client, task_runs
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -71,6 +74,55 @@ def test_a_task_runs_in_a_context_from_elsewhere_under_its_known_id(work, result
     send_what_is_held()
     (run,) = task_runs(state.state_details.flow_run_id, 1)
     assert (run["id"], run["state_type"]) == (str(known), "COMPLETED")
+
+
+@task
+def outer():
+    return double(3)
+
+
+@task
+async def pause(seconds):
+    await asyncio.sleep(seconds)
+
+
+def names_of_states(run):
+    with Client() as client:
+        states = client.get("/task_run_states/", params={"task_run_id": run["id"]}).json()
+        return [state["name"] for state in sorted(states, key=lambda state: state["timestamp"])]
+
+
+def test_first_states_of_a_short_task_run_are_dropped_and_those_of_others_are_sent():
+    short, long, waiting = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+
+    @flow
+    def parent():
+        with holding():
+            for known, work, inputs in ((short, outer, {}), (long, pause, {"seconds": 2.0})):
+                with first_states_of(known):
+                    run_task(work, known, inputs, None, None)
+            with first_states_of(waiting):
+                failed = Failed(state_details=StateDetails(task_run_id=short))
+                run_task(double, waiting, {"x": failed}, None, None)
+
+    state = parent(return_state=True)
+    send_what_is_held()
+    flow_run = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    with Client() as client:
+        runs = eventually(
+            lambda: {run["name"]: run for run in client.found("task_runs", flow_run)},
+            lambda runs: (
+                sorted(run["state_name"] for run in runs.values())
+                == ["Completed", "Completed", "Completed", "NotReady"]
+            ),
+        )
+    states = {name.rpartition("-")[0]: [] for name in runs}
+    for name, run in runs.items():
+        states[name.rpartition("-")[0]].append(names_of_states(run))
+    all_states = ["Pending", "Running", "Completed"]
+    assert states["outer"] == [["Completed"]]
+    assert states["pause"] == [all_states]
+    assert sorted(states["double"]) == [["Pending", "NotReady"], all_states]
 
 
 def test_a_subflow_is_known_by_the_number_it_was_given():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -12,9 +15,15 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hopsml_flows.cli import main
 from hopsml_flows.experiment import HopsFSProject
-from hopsml_flows.server.setup import AUTOMATION, Wish, set_up
-from tests.servers.prefect import Client, flow_run
+from hopsml_flows.server.setup import AUTOMATION, Wish, intake_advice, set_up
+from tests.servers.prefect import Client, PrefectServer, flow_run
 from tests.waiting import wait_until
+
+BATCHES = {
+    f"PREFECT_SERVER_SERVICES_{service}_{setting}": value
+    for service in ("TASK_RUN_RECORDER", "EVENT_PERSISTER")
+    for setting, value in (("BATCH_SIZE", "200"), ("FLUSH_INTERVAL", "1"))
+}
 
 
 @pytest.fixture
@@ -102,6 +111,50 @@ def test_doubles_are_removed(server, client):
     assert [done.change for done in set_up(Wish())][-1] == "updated"
     assert len(automations(client)) == 1
     assert [done.change for done in set_up(Wish())][-1] == "unchanged"
+
+
+def test_a_server_that_takes_events_one_by_one_is_advised_and_keeps_its_settings(
+    server, client, capsys
+):
+    before = client.get("/admin/settings").json()
+    with pytest.raises(SystemExit) as left:
+        main(["setup-prefect"])
+    assert left.value.code in (0, None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("hopsml: the server takes events of trials in one by one")
+    assert set(BATCHES) == set(re.findall(r"(PREFECT_\w+)=", line))
+    assert set(BATCHES.items()) == set(re.findall(r"(PREFECT_\w+)=(\d+)", line))
+    assert client.get("/admin/settings").json() == before
+
+
+@pytest.mark.parametrize(("seconds", "advised"), [("1", False), ("0.3", True)])
+def test_a_server_with_the_advised_settings_is_left_in_peace(tmp_path, seconds, advised):
+    name = "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"
+    server = PrefectServer(tmp_path, **{**BATCHES, name: seconds})
+    try:
+        with temporary_settings({PREFECT_API_URL: server.wait().api_url}):
+            advice = intake_advice()
+    finally:
+        server.stop()
+    assert ("below one second" in advice) if advised else advice is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 200])
+def test_a_server_that_does_not_tell_its_settings_gets_no_advice(status):
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as web:
+        Thread(target=web.serve_forever, daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{web.server_port}/api"}):
+            assert intake_advice() is None
+        web.shutdown()
 
 
 HANGS = """

@@ -40,9 +40,10 @@ class PrefectServer:
 
     Args:
         directory: Its home, with the database and the logs; must exist.
+        **settings: Environment variables of the server alone.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
         (port,) = free_ports(1)
         self.ui_url = f"http://127.0.0.1:{port}"
@@ -55,6 +56,7 @@ class PrefectServer:
                 PREFECT_HOME=str(directory),
                 PREFECT_SERVER_UI_API_URL=self.api_url,
                 PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
+                **settings,
             ),
         )
 

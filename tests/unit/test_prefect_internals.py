@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib
+import inspect
 import logging
 import re
+import threading
 import uuid
 from concurrent.futures import Future
 from pathlib import Path
+from unittest.mock import Mock
 
 import prefect.flows
 import prefect.futures
@@ -35,12 +38,14 @@ from hopsml_flows.prefect_internals.contexts import (
     task_run_text,
 )
 from hopsml_flows.prefect_internals.engine import mapped, result_data, set_final_state, task_inputs
+from hopsml_flows.prefect_internals.first_states import holding
 from hopsml_flows.prefect_internals.flow_sources import forget_source
 from hopsml_flows.prefect_internals.log_delivery import (
     console_handlers,
     has_api_handler,
     log_entry_maker,
 )
+from tests.waiting import wait_until
 
 SOURCES = sorted(
     file
@@ -229,6 +234,36 @@ def test_a_loaded_flow_forgets_its_source():
     forget_source(verb)
     assert asyncio.run(verb.ato_deployment("mine")).storage is None
     assert verb._entrypoint == f"{verb.fn.__module__}:{verb.fn.__name__}"
+
+
+def test_the_function_that_sends_states_is_replaced_until_the_last_user_is_done():
+    engine = importlib.import_module("prefect.task_engine")
+    original = engine.emit_task_run_state_change_event
+    watch = "hopsml-first-states"
+    with holding():
+        replaced = engine.emit_task_run_state_change_event
+        with holding():
+            assert engine.emit_task_run_state_change_event == replaced != original
+        assert engine.emit_task_run_state_change_event == replaced
+        assert inspect.signature(replaced).parameters.keys() == (
+            inspect.signature(original).parameters.keys()
+        )
+        assert [thread.name for thread in threading.enumerate()].count(watch) == 1
+    assert engine.emit_task_run_state_change_event is original
+    wait_until(
+        lambda: watch not in {thread.name for thread in threading.enumerate()}, 10, "its end"
+    )
+
+
+def test_what_another_library_puts_over_it_stays(monkeypatch):
+    engine = importlib.import_module("prefect.task_engine")
+    monkeypatch.setattr(engine, "emit_task_run_state_change_event", beneath := Mock())
+    with holding():
+        ours = engine.emit_task_run_state_change_event
+        monkeypatch.setattr(engine, "emit_task_run_state_change_event", above := Mock())
+    assert engine.emit_task_run_state_change_event is above
+    ours(TaskRun(task_key="k", dynamic_key="d"), None, Completed())
+    beneath.assert_called_once()
 
 
 def test_the_server_is_an_asgi_application():
