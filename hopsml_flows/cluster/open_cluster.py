@@ -26,6 +26,7 @@ from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.cluster.dask_settings import GPU, SETTINGS
 from hopsml_flows.cluster.extras import cluster_class
+from hopsml_flows.cluster.fork_server import METHOD, ready_fork_server
 from hopsml_flows.cluster.local_options import check_own
 from hopsml_flows.cluster.machine import memory_share, room_for_workers
 from hopsml_flows.cluster.nanny import OwnNanny
@@ -263,6 +264,9 @@ def open_cluster(
         stack.enter_context(without_main_module())
         stack.enter_context(held_config(SETTINGS))
         stack.enter_context(held_spawn_environment())
+        if shares is None:
+            stack.enter_context(ready_fork_server(mark))
+            stack.enter_context(held_config({"distributed.worker.multiprocessing-method": METHOD}))
         # Where NVML is installed and broken, a worker fails to start if Dask queries GPUs.
         stack.enter_context(held_config({"distributed.diagnostics.nvml": shares is not None}))
         # "environ" would be set after a worker's start, and children it forks would lack the mark.
