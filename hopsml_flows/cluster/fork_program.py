@@ -31,6 +31,7 @@ _MODULES = (
     "hopsml_flows.cluster.nanny",
     "hopsml_flows.cluster.worker",
     "hopsml_flows.cluster.worker_plugins",
+    "hopsml_flows.flows.experiment_flow",
     "hopsml_tasks",
 )
 
@@ -42,7 +43,8 @@ def main(requests: int) -> None:
         requests: Descriptor of the socket on which the driver asks for workers.
     """
     # As in a worker: signals of a terminal are meant for the driver.
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _OF_TERMINAL}
+    terminal = (signal.SIGINT, signal.SIGHUP)
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in terminal}
     gc.disable()
     for name in _MODULES:
         importlib.import_module(name)
@@ -53,7 +55,7 @@ def main(requests: int) -> None:
         _serve(driver, handlers)
 
 
-_OF_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+_write_signed: Any = vars(forkserver)["write_signed"]  # multiprocessing reads it in the driver
 
 
 def _serve(driver: socket.socket, handlers: dict[signal.Signals, Any]) -> None:
@@ -84,7 +86,7 @@ def _serve(driver: socket.socket, handlers: dict[signal.Signals, Any]) -> None:
                 _be_worker(data, others, [status, woken, wake, *statuses.values()], handlers)
             statuses[pid] = status
             with suppress(BrokenPipeError):  # the driver is gone
-                forkserver.write_signed(status, pid)  # type: ignore[attr-defined]
+                _write_signed(status, pid)
             for descriptor in (data, *others):
                 os.close(descriptor)
 
@@ -116,10 +118,20 @@ def _report_ends(statuses: dict[int, int]) -> None:
         told = statuses.pop(pid, None)
         if told is not None:
             with suppress(BrokenPipeError):  # the driver is gone
-                forkserver.write_signed(  # type: ignore[attr-defined]
-                    told, os.waitstatus_to_exitcode(status)
-                )
+                _write_signed(told, os.waitstatus_to_exitcode(status))
             os.close(told)
+
+
+def _multiprocessing_main(data: int, tracker: int, *inherited: int) -> int:
+    """Be the process that multiprocessing describes.
+
+    This is what a child of multiprocessing's own fork server does, with parts that are not public;
+    ``tests/unit/test_fork_server.py`` fails when they change.
+    """
+    vars(vars(resource_tracker)["_resource_tracker"])["_fd"] = tracker
+    vars(vars(forkserver)["_forkserver"])["_inherited_fds"] = inherited
+    code: int = vars(spawn)["_main"](data, os.dup(data))
+    return code
 
 
 def _be_worker(
@@ -134,13 +146,8 @@ def _be_worker(
             signal.signal(number, handler)
         for descriptor in unused:
             os.close(descriptor)
-        tracker, *inherited = others
-        # As multiprocessing's own fork server does it, which starts with an environment and a
-        # main module that a user's processes share.
-        resource_tracker._resource_tracker._fd = tracker  # type: ignore[attr-defined]
-        forkserver._forkserver._inherited_fds = inherited  # type: ignore[attr-defined]
-        code = spawn._main(data, os.dup(data))  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()  # a fork would leave without them
+        code = _multiprocessing_main(data, *others)
+        atexit._run_exitfuncs()  # noqa: SLF001 - a fork leaves without them
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

