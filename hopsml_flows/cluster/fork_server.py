@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from multiprocessing import (
     forkserver,
@@ -143,7 +143,10 @@ class _Keeper:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._server is None or not (self._server.fits or self._users > 1):
+            server = self._server
+            # One that other experiments use stays, also if it does not fit any more.
+            in_use = self._users > 1 and server is not None and server.has_forked
+            if server is None or not (server.fits or in_use):
                 self._end()
                 self._server = _ForkServer(mark)
         try:
@@ -192,7 +195,7 @@ atexit.register(_keeper.end)
 os.register_at_fork(after_in_child=_keeper.forget)
 
 
-def ready_fork_server(mark: str) -> Any:
+def ready_fork_server(mark: str) -> AbstractContextManager[None]:
     """Have a fork server for the block; it starts now, unless there is one that fits.
 
     Args:

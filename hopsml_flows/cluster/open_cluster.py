@@ -54,7 +54,9 @@ __all__ = [
     "close_local_cluster",
     "count_most_workers",
     "count_workers",
+    "expect_workers",
     "open_cluster",
+    "starts_here",
 ]
 
 CLOSE_SECONDS = 10
@@ -217,6 +219,32 @@ def count_most_workers(cluster: object) -> int:
     return gpus or room_for_workers()
 
 
+def starts_here(config: ClusterConfig) -> bool:
+    """Whether :func:`open_cluster` starts workers on this machine."""
+    return not config.elsewhere and config.kind not in ("address", DEBUG)
+
+
+@contextmanager
+def expect_workers(config: ClusterConfig, group: GroupSize | None = None) -> Iterator[None]:
+    """Begin with what the start of workers on this machine takes longest for; do not wait for it.
+
+    Args:
+        config: The cluster that :func:`open_cluster` may open in the block.
+        group: As for :func:`open_cluster`.
+    """
+    with ExitStack() as stack:
+        if starts_here(config) and _is_forked(None if group else _gpu_shares(config)):
+            # Only the fork server gets the workers' environment.
+            with held_spawn_environment():
+                stack.enter_context(ready_fork_server(_mark_of_this_process()))
+        yield
+
+
+def _is_forked(shares: _Shares | None) -> bool:
+    """Whether workers are forked; those with GPUs are not (:mod:`.fork_server`)."""
+    return shares is None
+
+
 @contextmanager
 def open_cluster(
     config: ClusterConfig,
@@ -264,7 +292,7 @@ def open_cluster(
         stack.enter_context(without_main_module())
         stack.enter_context(held_config(SETTINGS))
         stack.enter_context(held_spawn_environment())
-        if shares is None:
+        if _is_forked(shares):
             stack.enter_context(ready_fork_server(mark))
             stack.enter_context(held_config({"distributed.worker.multiprocessing-method": METHOD}))
         # Where NVML is installed and broken, a worker fails to start if Dask queries GPUs.

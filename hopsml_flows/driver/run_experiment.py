@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 
 from prefect.logging import get_run_logger
 
 from hopsml_flows.cluster.config_fields import DEBUG
-from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
+from hopsml_flows.cluster.early_cluster import EarlyCluster
+from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.experiment_cluster import experiment_cluster
 from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.live_tensorboard import ShownExperiment
 from hopsml_flows.driver.picture_files import draw_pictures
@@ -37,12 +39,15 @@ from hopsml_flows.user_warnings import warn
 __all__ = ["run"]
 
 
-def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
+def run(
+    plan: Plan, attempt: Attempt, early: EarlyCluster[OpenCluster] | None = None
+) -> ExperimentResult:
     """Run an experiment to its end.
 
     Args:
         plan: The checked experiment.
         attempt: Which attempt of the Prefect run this is; a later one resumes its experiment.
+        early: The experiment's cluster, if it is being started already.
 
     Returns:
         Its result.
@@ -91,7 +96,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
                 driver.upkeep.finish_summary()
                 ending.write(None)
             else:
-                _run_trials(plan, driver, function, ending)
+                _run_trials(plan, driver, function, ending, early)
         announcer.show(draw_pictures(plan, paths, driver.results))
     failure = driver.loop.failure
     result = plan.result_type(
@@ -171,17 +176,13 @@ def _read_earlier(
     return earlier, left
 
 
-def _opened(plan: Plan) -> AbstractContextManager[OpenCluster]:
-    """The cluster of an experiment, open for the block."""
-    return open_cluster(
-        plan.options.cluster,
-        trials=plan.trials,
-        group=plan.group.size if plan.group else None,
-        project=plan.options.project,
-    )
-
-
-def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> None:
+def _run_trials(
+    plan: Plan,
+    driver: Driver,
+    function: bytes,
+    ending: Ending,
+    early: EarlyCluster[OpenCluster] | None,
+) -> None:
     with ExitStack() as stack:
         stack.callback(driver.end_sessions)  # when no worker writes any more
         scratch = None
@@ -194,7 +195,8 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
             stack.enter_context(driver.progress)
             runner = stack.enter_context(DebugRunner(wait_for_server=server_is_embedded()))
         else:
-            cluster = stack.enter_context(_opened(plan))
+            is_early = early is not None and not early.is_taken
+            cluster = stack.enter_context(early.taken() if is_early else experiment_cluster(plan))
             stack.enter_context(cluster.lending())
             stack.enter_context(driver.progress)
             runner = stack.enter_context(
