@@ -31,7 +31,7 @@ _MODULES = (
     "hopsml_flows.cluster.nanny",
     "hopsml_flows.cluster.worker",
     "hopsml_flows.cluster.worker_plugins",
-    "hopsml_flows.flows.experiment_flow",
+    "hopsml_flows.flows.grid_search",
     "hopsml_tasks",
 )
 
