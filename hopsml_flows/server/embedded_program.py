@@ -6,12 +6,14 @@ stop or its parent is gone. What it is doing goes to the parent line by line (:m
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.server.migration import UnknownRevisionError, migrate
 from hopsml_flows.server.news import Failure, Phase, send
 
@@ -32,14 +34,17 @@ def main(listener: int, news: int, *, migrating: bool) -> None:
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        import uvicorn
+        with collection_paused():
+            import uvicorn
 
-        from hopsml_flows.prefect_internals.server_program import server_application
+            from hopsml_flows.prefect_internals.server_program import server_application
 
         if migrating:
             migrate(lambda phase: send(news, phase))
         send(news, Phase.STARTING)
-        app = _telling(server_application(), lambda failure: send(news, failure))
+        with collection_paused():
+            app = _telling(server_application(), lambda failure: send(news, failure))
+        gc.freeze()  # what was imported stays: the collector need not look at it again
     except UnknownRevisionError as error:
         send(news, Failure("newer database", error.revision))
         raise

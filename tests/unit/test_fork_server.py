@@ -177,7 +177,8 @@ def test_the_program_starts_no_thread_and_imports_nothing_that_forbids_a_fork():
         "for name in _MODULES: importlib.import_module(name)\n"
         "print(len(os.listdir('/proc/self/task')))\n"
         "print(*sorted(sys.modules))\n"
-        "print(*{line.rpartition('/')[2] for line in open('/proc/self/maps').read().split('\\n')})\n"
+        "maps = open('/proc/self/maps').read().split('\\n')\n"
+        "print(*{line.rpartition('/')[2] for line in maps})\n"
     )
     # As nannies set it for workers; numpy's libraries start threads otherwise.
     done = subprocess.run(
