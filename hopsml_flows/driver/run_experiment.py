@@ -31,7 +31,7 @@ from hopsml_flows.server.dead_runs import declare_crashed
 from hopsml_flows.server.embedded import server_is_embedded
 from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
 from hopsml_flows.storage.lease import Lease, take_lease
-from hopsml_flows.tracking import ExperimentRecord, open_progress
+from hopsml_flows.tracking import ExperimentRecord, open_progress, show_start
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
 from hopsml_flows.user_warnings import warn
@@ -110,8 +110,8 @@ def run(
         duration=record.record.duration or 0.0,
         flow_run_id=record.record.flow_run_id,
     )
-    if (early := driver.loop.notice) is not None:
-        said = f"{paths.id} ended before its budget was spent: {early}"
+    if (notice := driver.loop.notice) is not None:
+        said = f"{paths.id} ended before its budget was spent: {notice}"
         get_run_logger().warning(said)
         warn(said)
     if plan.options.progress:
@@ -195,8 +195,12 @@ def _run_trials(
             stack.enter_context(driver.progress)
             runner = stack.enter_context(DebugRunner(wait_for_server=server_is_embedded()))
         else:
-            is_early = early is not None and not early.is_taken
-            cluster = stack.enter_context(early.taken() if is_early else experiment_cluster(plan))
+            if early is not None and not early.is_taken:
+                opening = early.taken()
+            else:
+                opening = experiment_cluster(plan)
+            with show_start("the workers", show=plan.options.progress):
+                cluster = stack.enter_context(opening)
             stack.enter_context(cluster.lending())
             stack.enter_context(driver.progress)
             runner = stack.enter_context(

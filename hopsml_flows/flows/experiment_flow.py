@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
@@ -21,6 +21,7 @@ import prefect
 from prefect import Flow
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_API_URL
 
 from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.driver.hangup import ended_by_hangup
@@ -119,7 +120,8 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
                 arguments["project"] = reference
             # Argument errors need not wait for them.
             early = _start_cluster(stack, plan)
-            _enter_server(stack)
+            with _start_shown(plan, early):
+                _enter_server(stack)
             stack.enter_context(prefect.tags(*plan.options.tags))
             stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller(), early)))
             results: list[ExperimentResult] = []
@@ -251,6 +253,17 @@ def _start_cluster(stack: ExitStack, plan: Plan) -> EarlyCluster[OpenCluster] | 
     if early is not None:
         stack.callback(early.close)
     return early
+
+
+def _start_shown(
+    plan: Plan, early: EarlyCluster[OpenCluster] | None
+) -> AbstractContextManager[None]:
+    """Show in a terminal what is being started, during the start of an embedded server."""
+    from hopsml_flows.tracking import show_start
+
+    is_embedded = FlowRunContext.get() is None and not PREFECT_API_URL.value()
+    what = "the Prefect server" + (" and the workers" if early is not None else "")
+    return show_start(what, show=is_embedded and plan.options.progress)
 
 
 def _enter_server(stack: ExitStack) -> None:
