@@ -141,7 +141,7 @@ def test_what_is_being_started_is_shown_in_a_terminal_and_goes():
         "print('after')\n"
     )
     seen = in_a_terminal(code.format(True))
-    shown, _, after = seen.partition("Starting the Prefect server")
+    _, _, after = seen.partition("Starting the Prefect server")
     assert after
     assert "\x1b[2K" in after.partition("after")[0]  # the line is erased
     assert in_a_terminal(code.format(False)) == "after\r\n"
