@@ -27,12 +27,13 @@ from multiprocessing import (
     forkserver,
     popen_forkserver,
     popen_spawn_posix,
+    reduction,
     resource_tracker,
     spawn,
     util,
 )
-from multiprocessing.context import SpawnContext, SpawnProcess, reduction, set_spawning_popen
-from typing import Any
+from multiprocessing.context import SpawnContext, SpawnProcess, set_spawning_popen
+from typing import Any, cast
 
 from hopsml_flows.cluster.orphans import MARK
 from hopsml_flows.execution.current_directory import standing_directory
@@ -98,7 +99,7 @@ class _ForkServer:
         status, told = os.pipe()
         told_to_child, data = os.pipe()
         try:
-            tracker = resource_tracker.getfd()
+            tracker = cast("int", resource_tracker.getfd())  # starts it if need be
             numbers = array.array("i", [told_to_child, told, tracker, *descriptors])
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)]
             with self._lock:
@@ -217,13 +218,15 @@ def ask_for_fork() -> Iterator[None]:
 class _Popen(popen_forkserver.Popen):
     """A worker that the fork server starts, as multiprocessing sees it."""
 
+    _fds: list[int]  # what the worker inherits
+
     def _launch(self, process_obj: Any) -> None:
         server = _keeper.fitting()
         if server is None:
             raise ProcessLookupError("the fork server is gone")
         content = io.BytesIO()
         prepared = spawn.get_preparation_data(process_obj.name)
-        set_spawning_popen(self)  # type: ignore[arg-type]
+        set_spawning_popen(self)
         try:
             reduction.dump(prepared, content)
             reduction.dump(process_obj, content)
@@ -232,7 +235,7 @@ class _Popen(popen_forkserver.Popen):
         self.sentinel, data = server.fork(self._fds)
         # The worker takes its end for the end of this process.
         kept = os.dup(data)
-        self.finalizer = util.Finalize(self, util.close_fds, (kept, self.sentinel))
+        self.finalizer = util.Finalize(self, vars(util)["close_fds"], (kept, self.sentinel))
         with open(data, "wb") as file:
             file.write(content.getbuffer())
         self.pid = forkserver.read_signed(self.sentinel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 
 from prefect.logging import get_run_logger
@@ -110,8 +110,8 @@ def run(
         duration=record.record.duration or 0.0,
         flow_run_id=record.record.flow_run_id,
     )
-    if (notice := driver.loop.notice) is not None:
-        said = f"{paths.id} ended before its budget was spent: {notice}"
+    if (cause := driver.loop.notice) is not None:
+        said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)
         warn(said)
     if plan.options.progress:
@@ -190,6 +190,7 @@ def _run_trials(
             # The driver removes it: a worker that is killed cleans up nothing.
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
         cluster: OpenCluster | None = None
+        opening: AbstractContextManager[OpenCluster]
         runner: TrialTaskRunner | DebugRunner
         if plan.options.cluster.kind == DEBUG:
             stack.enter_context(driver.progress)
