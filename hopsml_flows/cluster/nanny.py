@@ -12,6 +12,8 @@ from typing import Any
 
 import distributed
 
+from hopsml_flows.cluster.fork_server import ask_for_fork
+
 __all__ = ["OwnNanny", "exit_code"]
 
 _KEPT = 1000
@@ -46,6 +48,11 @@ class OwnNanny(distributed.Nanny):
     def __init__(self, *args: Any, silence_logs: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.silence_logs = silence_logs
+
+    async def instantiate(self) -> Any:
+        """Start a worker process: a fork of the fork server, if there is one."""
+        with ask_for_fork():
+            return await super().instantiate()
 
     def _on_worker_exit_sync(self, exitcode: int) -> None:
         """Remember the exit code of the worker's process, which Dask passes only here.

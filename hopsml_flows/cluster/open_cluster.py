@@ -26,6 +26,7 @@ from hopsml_flows.cluster.config import ClusterConfig, GroupSize
 from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.cluster.dask_settings import GPU, SETTINGS
 from hopsml_flows.cluster.extras import cluster_class
+from hopsml_flows.cluster.fork_server import METHOD, ready_fork_server
 from hopsml_flows.cluster.local_options import check_own
 from hopsml_flows.cluster.machine import memory_share, room_for_workers
 from hopsml_flows.cluster.nanny import OwnNanny
@@ -40,7 +41,7 @@ from hopsml_flows.cluster.project_visibility import check_visible
 from hopsml_flows.cluster.spawn import without_main_module
 from hopsml_flows.cluster.timed_start import start_within
 from hopsml_flows.cluster.worker_calls import on_all_workers
-from hopsml_flows.cluster.worker_plugins import IgnoreInterrupts
+from hopsml_flows.cluster.worker_plugins import IgnoreInterrupts, SpareProcess
 from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.execution.credentials import Lent, listening, receive, take_back
@@ -53,7 +54,9 @@ __all__ = [
     "close_local_cluster",
     "count_most_workers",
     "count_workers",
+    "expect_workers",
     "open_cluster",
+    "starts_here",
 ]
 
 CLOSE_SECONDS = 10
@@ -216,6 +219,32 @@ def count_most_workers(cluster: object) -> int:
     return gpus or room_for_workers()
 
 
+def starts_here(config: ClusterConfig) -> bool:
+    """Whether :func:`open_cluster` starts workers on this machine."""
+    return not config.elsewhere and config.kind not in ("address", DEBUG)
+
+
+@contextmanager
+def expect_workers(config: ClusterConfig, group: GroupSize | None = None) -> Iterator[None]:
+    """Begin with what the start of workers on this machine takes longest for; do not wait for it.
+
+    Args:
+        config: The cluster that :func:`open_cluster` may open in the block.
+        group: As for :func:`open_cluster`.
+    """
+    with ExitStack() as stack:
+        if starts_here(config) and _is_forked(None if group else _gpu_shares(config)):
+            # Only the fork server gets the workers' environment.
+            with held_spawn_environment():
+                stack.enter_context(ready_fork_server(_mark_of_this_process()))
+        yield
+
+
+def _is_forked(shares: _Shares | None) -> bool:
+    """Whether workers are forked; those with GPUs are not (:mod:`.fork_server`)."""
+    return shares is None
+
+
 @contextmanager
 def open_cluster(
     config: ClusterConfig,
@@ -263,6 +292,9 @@ def open_cluster(
         stack.enter_context(without_main_module())
         stack.enter_context(held_config(SETTINGS))
         stack.enter_context(held_spawn_environment())
+        if _is_forked(shares):
+            stack.enter_context(ready_fork_server(mark))
+            stack.enter_context(held_config({"distributed.worker.multiprocessing-method": METHOD}))
         # Where NVML is installed and broken, a worker fails to start if Dask queries GPUs.
         stack.enter_context(held_config({"distributed.diagnostics.nvml": shares is not None}))
         # "environ" would be set after a worker's start, and children it forks would lack the mark.
@@ -271,6 +303,8 @@ def open_cluster(
         cluster = stack.enter_context(_start_here(config, workers, shares, group))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
         client.register_plugin(IgnoreInterrupts())
+        if group is None:
+            client.register_plugin(SpareProcess())
         _await_workers(client, workers, config)
         _unmark_this_process()
         if group is None:

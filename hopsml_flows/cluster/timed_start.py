@@ -12,9 +12,13 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from hopsml_flows.cluster.fork_server import give_up_fork_server
 from hopsml_flows.errors import ResourceUnavailableError
 
 __all__ = ["start_within"]
+
+_AGAIN_SECONDS = 0.5
+"""Time between two looks for worker processes that began after the time was up."""
 
 
 def start_within(seconds: float, kind: type[Any], arguments: dict[str, Any]) -> Any:
@@ -28,7 +32,7 @@ def start_within(seconds: float, kind: type[Any], arguments: dict[str, Any]) -> 
     Raises:
         ResourceUnavailableError: The time is up. Nothing of the cluster is left.
     """
-    given_up = threading.Event()
+    given_up, ended = threading.Event(), threading.Event()
 
     class TimedStart(kind):  # type: ignore[misc]  # chosen at run time
         def __init__(self) -> None:
@@ -39,9 +43,16 @@ def start_within(seconds: float, kind: type[Any], arguments: dict[str, Any]) -> 
                 super().__init__(**arguments)
             finally:
                 timer.cancel()
+                ended.set()
 
         def _give_up(self) -> None:
             given_up.set()
+            give_up_fork_server()
+            while not ended.is_set():
+                self._kill()
+                ended.wait(_AGAIN_SECONDS)
+
+        def _kill(self) -> None:
             # If a nanny's process ends, its start has failed, and the cluster closes itself.
             # Only this private set of SpecCluster has the nannies that are being started;
             # tests/integration/test_cluster_starts.py fails when that changes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -11,8 +12,9 @@ from contextlib import contextmanager
 import distributed
 
 from hopsml_flows.cluster.process_settings import held_variable
+from hopsml_flows.execution.process.spare import start_spare
 
-__all__ = ["IgnoreInterrupts", "first_gpu_only"]
+__all__ = ["IgnoreInterrupts", "SpareProcess", "first_gpu_only"]
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -30,6 +32,17 @@ class IgnoreInterrupts(distributed.WorkerPlugin):
         if worker.nanny is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+class SpareProcess(distributed.WorkerPlugin):
+    """Starts the training process of a worker's first trial with the worker."""
+
+    name = "hopsml-spare-process"
+
+    async def setup(self, worker: distributed.Worker) -> None:
+        """Start it, unless the worker is in the driver's process."""
+        if worker.nanny is not None:
+            await asyncio.to_thread(start_spare)
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from prefect.logging import get_run_logger
 
 from hopsml_flows.cluster.config_fields import DEBUG
-from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
+from hopsml_flows.cluster.early_cluster import EarlyCluster
+from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.experiment_cluster import experiment_cluster
 from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.live_tensorboard import ShownExperiment
 from hopsml_flows.driver.picture_files import draw_pictures
@@ -29,7 +31,7 @@ from hopsml_flows.server.dead_runs import declare_crashed
 from hopsml_flows.server.embedded import server_keeps_all
 from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
 from hopsml_flows.storage.lease import Lease, take_lease
-from hopsml_flows.tracking import ExperimentRecord, open_progress
+from hopsml_flows.tracking import ExperimentRecord, open_progress, show_start
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, experiment_id
 from hopsml_flows.user_warnings import warn
@@ -37,12 +39,15 @@ from hopsml_flows.user_warnings import warn
 __all__ = ["run"]
 
 
-def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
+def run(
+    plan: Plan, attempt: Attempt, early: EarlyCluster[OpenCluster] | None = None
+) -> ExperimentResult:
     """Run an experiment to its end.
 
     Args:
         plan: The checked experiment.
         attempt: Which attempt of the Prefect run this is; a later one resumes its experiment.
+        early: The experiment's cluster, if it is being started already.
 
     Returns:
         Its result.
@@ -91,7 +96,7 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
                 driver.upkeep.finish_summary()
                 ending.write(None)
             else:
-                _run_trials(plan, driver, function, ending)
+                _run_trials(plan, driver, function, ending, early)
         announcer.show(draw_pictures(plan, paths, driver.results))
     failure = driver.loop.failure
     result = plan.result_type(
@@ -105,8 +110,8 @@ def run(plan: Plan, attempt: Attempt) -> ExperimentResult:
         duration=record.record.duration or 0.0,
         flow_run_id=record.record.flow_run_id,
     )
-    if (early := driver.loop.notice) is not None:
-        said = f"{paths.id} ended before its budget was spent: {early}"
+    if (cause := driver.loop.notice) is not None:
+        said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)
         warn(said)
     if plan.options.progress:
@@ -171,17 +176,13 @@ def _read_earlier(
     return earlier, left
 
 
-def _opened(plan: Plan) -> AbstractContextManager[OpenCluster]:
-    """The cluster of an experiment, open for the block."""
-    return open_cluster(
-        plan.options.cluster,
-        trials=plan.trials,
-        group=plan.group.size if plan.group else None,
-        project=plan.options.project,
-    )
-
-
-def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> None:
+def _run_trials(
+    plan: Plan,
+    driver: Driver,
+    function: bytes,
+    ending: Ending,
+    early: EarlyCluster[OpenCluster] | None,
+) -> None:
     with ExitStack() as stack:
         stack.callback(driver.end_sessions)  # when no worker writes any more
         scratch = None
@@ -189,6 +190,7 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
             # The driver removes it: a worker that is killed cleans up nothing.
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="hopsml-"))
         cluster: OpenCluster | None = None
+        opening: AbstractContextManager[OpenCluster]
         runner: TrialTaskRunner | DebugRunner
         if plan.options.cluster.kind == DEBUG:
             stack.enter_context(driver.progress)
@@ -196,7 +198,12 @@ def _run_trials(plan: Plan, driver: Driver, function: bytes, ending: Ending) -> 
                 DebugRunner(server_keeps_all=server_keeps_all, all_states=plan.options.all_states)
             )
         else:
-            cluster = stack.enter_context(_opened(plan))
+            if early is not None and not early.is_taken:
+                opening = early.taken()
+            else:
+                opening = experiment_cluster(plan)
+            with show_start("the workers", show=plan.options.progress):
+                cluster = stack.enter_context(opening)
             stack.enter_context(cluster.lending())
             stack.enter_context(driver.progress)
             runner = stack.enter_context(

@@ -7,7 +7,6 @@ what must end the driver.
 
 from __future__ import annotations
 
-import asyncio
 import bdb
 import logging
 import os
@@ -252,6 +251,8 @@ def _raise_for_driver(error: BaseException, place: Place) -> None:
         return
     if isinstance(error, bdb.BdbQuit):
         raise KeyboardInterrupt("the debugger was quit") from error
+    import asyncio  # a training process need not have it
+
     of_function = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
     if not isinstance(error, of_function):
         raise error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -107,6 +106,8 @@ def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: obje
         positional.append(value)
     returned = function(*positional, **rest)
     if inspect.isawaitable(returned):
+        import asyncio  # most training functions are not asynchronous
+
         return asyncio.run(_await(returned))
     return returned
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -21,7 +21,9 @@ import prefect
 from prefect import Flow
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
+from prefect.settings import PREFECT_API_URL
 
+from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.driver.hangup import ended_by_hangup
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.deployable_flow import HOME, DeployableFlow
@@ -29,8 +31,13 @@ from hopsml_flows.flows.former_calls import renamed
 from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.project_block import block_reference, loaded_project
+from hopsml_flows.storage import reach_loopback_directly
 from hopsml_flows.trials import ExperimentResult
 from hopsml_flows.user_warnings import warn
+
+if TYPE_CHECKING:
+    from hopsml_flows.cluster.early_cluster import EarlyCluster
+    from hopsml_flows.cluster.open_cluster import OpenCluster
 
 __all__ = ["ExperimentFlow", "experiment_flow"]
 
@@ -48,12 +55,14 @@ class _Call:
     Args:
         plan: Its checked plan.
         caller: Number of the attempt of the flow that called it; 0 where none did.
+        early: Its cluster, if that is being started already.
         flow_run_id: The flow run that carries it out, once that has begun; Prefect may run it
             several times.
     """
 
     plan: Plan
     caller: int
+    early: EarlyCluster[OpenCluster] | None = None
     flow_run_id: UUID | None = None
 
 
@@ -103,14 +112,18 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         with ExitStack() as stack:
             if reference:  # the block is on the server
                 _enter_server(stack)
-            plan = self._prepared({**bound.arguments, **_loaded(reference)})
+            plan = self._judged({**bound.arguments, **_loaded(reference)})
+            _expect_workers(stack, plan)
+            plan = _prepared(plan)
             arguments = plan.parameters(bound.arguments)
             if reference and bound.arguments.get("project"):  # a flow run shows the name
                 arguments["project"] = reference
-            # Argument errors need not wait for it.
-            _enter_server(stack)
+            # Argument errors need not wait for them.
+            early = _start_cluster(stack, plan)
+            with _start_shown(plan, early):
+                _enter_server(stack)
             stack.enter_context(prefect.tags(*plan.options.tags))
-            stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller())))
+            stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller(), early)))
             results: list[ExperimentResult] = []
             stack.callback(_results.reset, _results.set(results))
             stack.enter_context(ended_by_hangup())
@@ -164,22 +177,18 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         # Flows travel to workers inside Prefect's context; the verb is there by its name.
         return _found, (self._verb.__module__, self._verb.__qualname__, self.name)
 
-    def _prepared(self, arguments: Mapping[str, Any]) -> Plan:
-        """The plan of a call, checked against storage and cluster."""
-        plan = cast("Callable[..., Plan]", self.plan)(**arguments)
-        # Imports Dask and TensorBoard, which argument errors should not have to wait for.
-        from hopsml_flows.plan.check import prepare
-
-        return prepare(plan)
+    def _judged(self, arguments: Mapping[str, Any]) -> Plan:
+        """The plan of a call, judged from its arguments alone."""
+        return cast("Callable[..., Plan]", self.plan)(**arguments)
 
     def _body(self) -> Callable[P, R]:
         """The flow's function, which carries a plan out."""
 
         @functools.wraps(self._verb)
         def body(*args: P.args, **kwargs: P.kwargs) -> R:
-            # They import Dask, or what reads records.
-            from hopsml_flows.driver.run_experiment import run
-            from hopsml_flows.plan.retry import Attempt
+            with collection_paused():  # they import Dask, or what reads records
+                from hopsml_flows.driver.run_experiment import run
+                from hopsml_flows.plan.retry import Attempt
 
             call = _called.get()
             flow_run_id = _flow_run_id()
@@ -187,9 +196,9 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
                 # A deployment started it.
                 given = self._described.signature.bind(*args, **kwargs).arguments
                 reference = block_reference(given.get("project"))
-                call = _Call(self._prepared({**given, **_loaded(reference)}), 0)
+                call = _Call(_prepared(self._judged({**given, **_loaded(reference)})), 0)
             call.flow_run_id = flow_run_id
-            result = run(call.plan, Attempt.current(call.caller))
+            result = run(call.plan, Attempt.current(call.caller), call.early)
             if (results := _results.get()) is not None:
                 results.append(result)
             return cast("R", result)
@@ -220,9 +229,46 @@ def experiment_flow(returns: type[R]) -> Callable[[Callable[P, Plan]], Experimen
     return decorate
 
 
+def _prepared(plan: Plan) -> Plan:
+    """The plan, checked against storage and cluster."""
+    # Imports Dask and TensorBoard, which argument errors should not have to wait for.
+    with collection_paused():
+        from hopsml_flows.plan.check import prepare
+
+    return prepare(plan)
+
+
+def _expect_workers(stack: ExitStack, plan: Plan) -> None:
+    reach_loopback_directly()  # before there is a process that inherits the environment
+    with collection_paused():  # imports Dask
+        from hopsml_flows.driver.experiment_cluster import expected_workers
+
+    stack.enter_context(expected_workers(plan))
+
+
+def _start_cluster(stack: ExitStack, plan: Plan) -> EarlyCluster[OpenCluster] | None:
+    from hopsml_flows.driver.experiment_cluster import start_early
+
+    early = start_early(plan)
+    if early is not None:
+        stack.callback(early.close)
+    return early
+
+
+def _start_shown(
+    plan: Plan, early: EarlyCluster[OpenCluster] | None
+) -> AbstractContextManager[None]:
+    """Show in a terminal what is being started, during the start of an embedded server."""
+    from hopsml_flows.tracking import show_start
+
+    is_embedded = FlowRunContext.get() is None and not PREFECT_API_URL.value()
+    what = "the Prefect server" + (" and the workers" if early is not None else "")
+    return show_start(what, show=is_embedded and plan.options.progress)
+
+
 def _enter_server(stack: ExitStack) -> None:
-    # Imports Prefect's server client.
-    from hopsml_flows.server.embedded import embedded_server
+    with collection_paused():  # imports Prefect's server client
+        from hopsml_flows.server.embedded import embedded_server
 
     stack.enter_context(embedded_server())
 

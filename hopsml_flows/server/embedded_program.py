@@ -8,6 +8,7 @@ its last client. While it starts, it tells the process that started it what it i
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.server.idle_watch import IdleWatch
 from hopsml_flows.server.migration import UnknownRevisionError, migrate
 from hopsml_flows.server.news import Failure, Phase, send
@@ -40,9 +42,10 @@ def main(words: list[str]) -> None:
     # A terminal that is closed ends the experiments in it, not the server of all.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        import uvicorn
+        with collection_paused():
+            import uvicorn
 
-        from hopsml_flows.prefect_internals.server_program import backlog, server_application
+            from hopsml_flows.prefect_internals.server_program import backlog, server_application
 
         if options.migrate:
             migrate(lambda phase: send(news, phase))
@@ -56,7 +59,9 @@ def main(words: list[str]) -> None:
             watch.register(Registration.of_this_process(port, options.idle))
             os.close(options.start_lock)
 
-        application = server_application()
+        with collection_paused():
+            application = server_application()
+        gc.freeze()  # what was imported stays: the collector need not look at it again
         app = _telling(application, serves, lambda failure: send(news, failure))
     except UnknownRevisionError as error:
         send(news, Failure("newer database", error.revision))

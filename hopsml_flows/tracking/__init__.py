@@ -12,7 +12,7 @@ from hopsml_flows.tracking.hparams import (
     trial_events,
 )
 from hopsml_flows.tracking.hparams_sessions import Sessions
-from hopsml_flows.tracking.progress import Progress, open_progress
+from hopsml_flows.tracking.progress import Progress, open_progress, show_start
 from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
 from hopsml_flows.tracking.record_reader import intact_record, read_record, read_summary
 from hopsml_flows.tracking.summary import Summary
@@ -31,6 +31,7 @@ __all__ = [
     "open_progress",
     "read_record",
     "read_summary",
+    "show_start",
     "start_events",
     "text_parameters",
     "trial_events",

@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from rich.console import Console
 from rich.file_proxy import FileProxy
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from hopsml_flows.trials import Counts, TrialResult
 
-__all__ = ["Progress", "open_progress", "time_left"]
+__all__ = ["Progress", "open_progress", "show_start", "time_left"]
 
 _PLAIN_SECONDS = 5.0
 _LIVE_SECONDS = 0.2
@@ -53,7 +55,7 @@ class Progress(ABC):
         self._drawn = float("-inf")
         self._interval = _PLAIN_SECONDS
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -122,7 +124,7 @@ class _LiveLine(Progress):
         self._redirects = False
         self._live: Live
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         # Redirected streams put what the driver prints above the line. A process has one pair of
         # streams, so only the first of several experiments in it redirects them.
         self._redirects = _redirecting.acquire(blocking=False)
@@ -136,6 +138,12 @@ class _LiveLine(Progress):
         with printing():
             self._live.start()
         return self
+
+    def show(self, text: str) -> None:
+        """Draw a text where the progress will be."""
+        line = fitting(readable(text), self._console.file)
+        with printing():
+            self._live.update(Text(line, no_wrap=True, overflow=_cut(self._console)), refresh=True)
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
@@ -175,9 +183,30 @@ def open_progress(*, show: bool, live: bool = True) -> Progress:
     """
     if not show:
         return _Silent()
+    return (_live_line() if live else None) or _Plain()
+
+
+@contextmanager
+def show_start(what: str, *, show: bool) -> Iterator[None]:
+    """Show during the block what is being started, in a line that goes; only in a terminal.
+
+    Args:
+        what: What is being started.
+        show: False to show nothing.
+    """
+    line = _live_line() if show else None
+    if line is None:
+        yield
+        return
+    with line:
+        line.show(f"Starting {what} …")
+        yield
+
+
+def _live_line() -> _LiveLine | None:
+    """A line that is redrawn; None where standard output is no terminal."""
     console = open_console(sys.stdout)
-    redrawn = live and console.is_terminal and not console.is_jupyter
-    return _LiveLine(console) if redrawn else _Plain()
+    return _LiveLine(console) if console.is_terminal and not console.is_jupyter else None
 
 
 def _line(counts: Counts, best: TrialResult | None, elapsed: float) -> str:

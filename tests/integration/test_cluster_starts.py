@@ -7,7 +7,6 @@ import signal
 import threading
 
 import distributed
-import psutil
 import pytest
 
 from hopsml_flows.cluster import project_visibility
@@ -16,14 +15,7 @@ from hopsml_flows.cluster.open_cluster import open_cluster
 from hopsml_flows.errors import ResourceUnavailableError
 from hopsml_flows.storage import Project
 from tests.waiting import wait_until
-
-
-def workers_of_this_process():
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "spawn_main" in " ".join(child.cmdline())
-    ]
+from tests.workers import workers_of
 
 
 def test_workers_that_hang_while_they_start_are_given_up_after_start_timeout():
@@ -33,13 +25,13 @@ def test_workers_that_hang_while_they_start_are_given_up_after_start_timeout():
         start_timeout=5,
         options={"preload": ["import time; time.sleep(1000)"]},
     )
-    before, threads = workers_of_this_process(), set(threading.enumerate())
+    before, threads = workers_of(), set(threading.enumerate())
     with (
         pytest.raises(ResourceUnavailableError, match=r"did not start within 5 s.*start_timeout"),
         open_cluster(hang),
     ):
         pass
-    wait_until(lambda: workers_of_this_process() == before, 30, "the workers' end")
+    wait_until(lambda: workers_of() == before, 30, "the workers' end")
     wait_until(
         lambda: not [t for t in set(threading.enumerate()) - threads if t.name == "IO loop"],
         30,

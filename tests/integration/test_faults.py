@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,6 +24,7 @@ from tests import events
 from tests.servers.prefect import answers, task_runs
 from tests.servers.processes import free_ports, gone, left
 from tests.waiting import eventually, wait_until
+from tests.workers import workers_of
 
 from .training import product
 
@@ -34,15 +34,6 @@ TWO = ClusterConfig(kind="local", n_workers=2)
 def tensorboard_shows(result):
     """Status of each trial in TensorBoard's HPARAMS tab."""
     return [events.status(Path(result.path) / trial.directory) for trial in result.trials]
-
-
-def _workers(parent):
-    found = []
-    for child in psutil.Process(parent).children():
-        with suppress(psutil.Error):  # just killed
-            if "spawn_main" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
 
 
 def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, project, tmp_path):
@@ -68,11 +59,11 @@ def test_killed_workers_cost_one_attempt_of_the_trial_they_ran(prefect_server, p
 
     diary = str(tmp_path / "diary")
     kills: list[int] = []
-    others = {worker.pid for worker in _workers(os.getpid())}  # of the cluster that tests share
+    others = {worker.pid for worker in workers_of()}  # of the cluster that tests share
     over = threading.Event()
 
     def any_worker(choose):
-        workers = [w.pid for w in _workers(os.getpid()) if w.pid not in {*kills, *others}]
+        workers = [w.pid for w in workers_of() if w.pid not in {*kills, *others}]
         return choose.choice(workers) if workers else None
 
     def worker_that_trains():

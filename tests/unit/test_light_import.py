@@ -30,6 +30,40 @@ def test_the_layers_below_the_flows_import_nothing_heavy(name):
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_the_module_of_the_verbs_imports_a_verb_when_it_is_used():
+    assert imported_by("import hopsml_flows.experiment").isdisjoint({*HEAVY, "numpy", "httpx"})
+    code = (
+        "from hopsml_flows import experiment\n"
+        "experiment.grid_search\n"
+        "import sys\n"
+        "made = [name for name in sys.modules if name.startswith('hopsml_flows.flows.')]\n"
+        "print(*(name.rpartition('.')[2] for name in made))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert "grid_search" in done.stdout.split()
+    assert {"launch", "differential_evolution", "mirrored"}.isdisjoint(done.stdout.split())
+
+
+def test_the_training_process_imports_neither_numpy_nor_asyncio():
+    code = "import hopsml_flows.execution.process.training_program\n"
+    loaded = imported_by(code + "import hopsml_flows.execution.process.work")
+    assert "psutil" in loaded
+    assert loaded.isdisjoint({*HEAVY, "numpy", "asyncio", "tensorboard"})
+
+
+def test_names_of_the_verbs_module_are_all_there():
+    code = (
+        "from hopsml_flows import experiment\n"
+        "assert set(experiment.__all__) <= set(dir(experiment))\n"
+        "assert all(getattr(experiment, name) for name in experiment.__all__)\n"
+        "import gc\n"
+        "assert gc.isenabled()\n"
+    )
+    imported_by(code)
+
+
 def test_what_a_training_function_imports_brings_neither_prefect_nor_dask():
     loaded = imported_by("from hopsml_flows import callbacks, devices, hdfs, reporter, tensorboard")
     assert loaded.isdisjoint(HEAVY)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hopsml_flows.tracking import open_progress
+from hopsml_flows.tracking import open_progress, show_start
 from hopsml_flows.tracking.progress import time_left
 from hopsml_flows.trials import Counts, State, TrialResult
 
@@ -131,3 +131,23 @@ def test_in_a_terminal_it_redraws_one_line_and_leaves_nothing_behind():
     assert "6/6 trials" in text
     assert "\x1b[2K" in text  # erased
     assert text.rsplit("\x1b[2K", 1)[1].strip().endswith("after")
+
+
+def test_what_is_being_started_is_shown_in_a_terminal_and_goes():
+    code = (
+        "from hopsml_flows.tracking import show_start\n"
+        "with show_start('the Prefect server', show={}):\n"
+        "    pass\n"
+        "print('after')\n"
+    )
+    seen = in_a_terminal(code.format(True))
+    _, _, after = seen.partition("Starting the Prefect server")
+    assert after
+    assert "\x1b[2K" in after.partition("after")[0]  # the line is erased
+    assert in_a_terminal(code.format(False)) == "after\r\n"
+
+
+def test_what_is_being_started_is_not_shown_in_a_file(capsys):
+    with show_start("the Prefect server", show=True):
+        pass
+    assert capsys.readouterr().out == ""

@@ -70,7 +70,7 @@ def supervise(
         began = time.time()
         memory = MemoryWatch(memory_limit, os.getpid())
         # It loads what it needs while the others arrive.
-        child = TrainingProcess(work, _environment(process))
+        child = TrainingProcess(_environment(process), work)
         too_much = ""
         try:
             never_began = _await_begin(child, process, seat, abandoned)

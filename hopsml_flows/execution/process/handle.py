@@ -50,7 +50,8 @@ _SAID_BYTES = 4000
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from hopsml_flows.execution.process.training_program import main; main(int(sys.argv.pop()))"
+    "from hopsml_flows.execution.process.training_program import main; "
+    "main(int(sys.argv.pop()), spare=sys.argv.pop() == 'spare')"
 )
 
 
@@ -58,8 +59,9 @@ class TrainingProcess:
     """A training process that carries out the worker's orders.
 
     Args:
-        work: What the process does with an order.
         environment: Its environment variables.
+        work: What the process does with an order; None for a spare process, which has imported
+            what a :class:`TrialWork` needs when it gets one (:meth:`load`).
 
     Attributes:
         was_ended: Whether it was not over yet (:attr:`is_over`) when :meth:`end` ended it.
@@ -67,7 +69,9 @@ class TrainingProcess:
             training. Set by :meth:`end`.
     """
 
-    def __init__(self, work: Work, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], work: Work | None) -> None:
+        self._surroundings = _surroundings(environment)
+        _, directory, path = self._surroundings
         # The log begins with the training. What the interpreter writes before that goes here.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         own, other = Pipe()
@@ -82,18 +86,34 @@ class TrainingProcess:
         self.outside_output = ""
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, str(other.fileno()), _search_path(environment)],
+                [
+                    *(sys.executable, "-c", _BOOT, "spare" if work is None else "loaded"),
+                    *(str(other.fileno()), path),
+                ],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._output,
-                cwd=standing_directory(),
+                cwd=directory,
                 pass_fds=[other.fileno()],
                 # In its own process group, data loaders and the like end with it, and Ctrl-C does
                 # not reach it.
                 start_new_session=True,
             )
+        if work is not None:
+            self.load(work)
+
+    def load(self, work: Work) -> None:
+        """Say what it does with orders; this is done once."""
         self._send(work)
+
+    def fits(self, environment: Mapping[str, str]) -> bool:
+        """Whether it runs as a process that started now would.
+
+        Args:
+            environment: The environment variables that it should have.
+        """
+        return self._surroundings == _surroundings(environment) and not self.is_over
 
     @property
     def pid(self) -> int:
@@ -254,6 +274,11 @@ def timeout_failure(limit: float | None) -> Failure:
     """
     message = f"stopped after trial_timeout of {limit:g} s, and its process with it"
     return Failure(TrialTimeoutError.__name__, message)
+
+
+def _surroundings(environment: Mapping[str, str]) -> tuple[dict[str, str], str, str]:
+    """Environment, working directory and search path of a process."""
+    return dict(environment), standing_directory(), _search_path(environment)
 
 
 def _search_path(environment: Mapping[str, str]) -> str:

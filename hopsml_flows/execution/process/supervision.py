@@ -16,9 +16,10 @@ from hopsml_flows.execution.call import Place
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import OutputLog
-from hopsml_flows.execution.process.handle import LEAVE_SECONDS, TrainingProcess, timeout_failure
+from hopsml_flows.execution.process.handle import LEAVE_SECONDS, timeout_failure
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Ready
+from hopsml_flows.execution.process.spare import start_process
 from hopsml_flows.execution.process.work import Order, TrialWork
 from hopsml_flows.execution.trial_run import EventMakers
 from hopsml_flows.storage import TrialFiles
@@ -259,7 +260,7 @@ class _Child:
         self._home = Path(tempfile.mkdtemp(prefix="hopsml-process-", dir=job.scratch))
         work = TrialWork(job, replace(place, scratch=str(self._home)), events, str(self._home))
         try:
-            self.process = TrainingProcess(work, os.environ)
+            self.process = start_process(os.environ, work)
         except BaseException:
             self.remove()
             raise

@@ -10,6 +10,7 @@ worker's end of the socket closes, for any reason, it ends itself and all proces
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import signal
@@ -22,21 +23,36 @@ from typing import Any
 
 import psutil
 
+from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.execution.credentials import apply_received, decoded, receive
 from hopsml_flows.execution.process.messages import Calling, Ready, Work
 
 __all__ = ["descendants", "kill", "main"]
 
 
-def main(descriptor: int) -> None:
+# What trials need, in the order of their imports. Some are above this layer.
+_MODULES = (
+    "hopsml_flows.execution.process.work",
+    "hopsml_flows.tracking.hparams",
+    "tensorboard.compat.proto.summary_pb2",
+    "tensorboard.plugins.hparams.plugin_data_pb2",
+)
+
+
+def main(descriptor: int, *, spare: bool) -> None:
     """Carry out orders until the worker dismisses this process or is gone.
 
     Args:
         descriptor: The socket to the worker.
+        spare: Whether there is no work yet.
     """
     # Programs that training code starts must not hold the socket open.
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
+    if spare:
+        with collection_paused():
+            for name in _MODULES:
+                importlib.import_module(name)
     try:
         # It comes from this run's own worker. Reading it imports what the work needs.
         work: Work = pickle.loads(connection.recv_bytes())
