@@ -38,6 +38,7 @@ from hopsml_flows.user_warnings import warn
 if TYPE_CHECKING:
     from hopsml_flows.cluster.early_cluster import EarlyCluster
     from hopsml_flows.cluster.open_cluster import OpenCluster
+    from hopsml_flows.server.embedded import ServerStart
 
 __all__ = ["ExperimentFlow", "experiment_flow"]
 
@@ -111,8 +112,9 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
             if reference:  # the block is on the server
-                _enter_server(stack)
+                _enter_server(stack, _start_server(stack))
             plan = self._judged({**bound.arguments, **_loaded(reference)})
+            server = _start_server(stack)
             _expect_workers(stack, plan)
             plan = _prepared(plan)
             arguments = plan.parameters(bound.arguments)
@@ -121,7 +123,7 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
             # Argument errors need not wait for them.
             early = _start_cluster(stack, plan)
             with _start_shown(plan, early):
-                _enter_server(stack)
+                _enter_server(stack, server)
             stack.enter_context(prefect.tags(*plan.options.tags))
             stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller(), early)))
             results: list[ExperimentResult] = []
@@ -266,11 +268,21 @@ def _start_shown(
     return show_start(what, show=is_embedded and plan.options.progress)
 
 
-def _enter_server(stack: ExitStack) -> None:
-    with collection_paused():  # imports Prefect's server client
+def _start_server(stack: ExitStack) -> ServerStart | None:
+    with collection_paused():
+        from hopsml_flows.server.embedded import start_embedded_server
+
+    start = start_embedded_server()
+    if start is not None:
+        stack.enter_context(start)
+    return start
+
+
+def _enter_server(stack: ExitStack, start: ServerStart | None = None) -> None:
+    with collection_paused():
         from hopsml_flows.server.embedded import embedded_server
 
-    stack.enter_context(embedded_server())
+    stack.enter_context(embedded_server(start))
 
 
 def _flow_run_id() -> UUID | None:

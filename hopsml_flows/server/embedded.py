@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar, copy_context
 from typing import IO
 
@@ -32,7 +32,14 @@ from hopsml_flows.server.embedded_process import ServerProcess
 from hopsml_flows.server.registration import Files, Registration, idle_seconds
 from hopsml_flows.storage import reach_loopback_directly
 
-__all__ = ["START_SECONDS", "ServerStart", "embedded_server", "embedded_url", "server_keeps_all"]
+__all__ = [
+    "START_SECONDS",
+    "ServerStart",
+    "embedded_server",
+    "embedded_url",
+    "server_keeps_all",
+    "start_embedded_server",
+]
 
 START_SECONDS = 120.0
 """Longest wait for the server to answer; Prefect's own limit of 20 s fails on loaded machines."""
@@ -69,17 +76,13 @@ def embedded_server(
             not answer as a Prefect server does; or a proxy variable is malformed.
         InvalidArgumentError: The variable of the idle time is no number of seconds.
     """
-    reach_loopback_directly()
-    if FlowRunContext.get() is not None:
-        yield None
-        return
-    check_proxies()
-    if configured := PREFECT_API_URL.value():
-        with served_by(configured):
+    start = start or start_embedded_server(start_seconds)
+    if start is None:
+        configured = PREFECT_API_URL.value()
+        with served_by(configured) if configured and not _in_flow() else nullcontext():
             yield None
         return
-    idle_seconds()  # refused before anything is started
-    with start or ServerStart(start_seconds) as begun:
+    with start as begun:
         client = begun.client()
         token = _current.set(client)
         # It is either there or dead for good: no reason to try for a minute.
@@ -92,6 +95,29 @@ def embedded_server(
         client.leave()
         if client.server.idle_seconds == 0:  # as whoever started it wanted
             client.wait_for_its_end()
+
+
+def start_embedded_server(seconds: float = START_SECONDS) -> ServerStart | None:
+    """Begin to start the embedded server, or to join it.
+
+    Args:
+        seconds: Longest wait for it to answer, without an upgrade of its database.
+
+    Returns:
+        The start, for :func:`embedded_server`; None where another server serves.
+
+    Raises:
+        PrefectServerError: A proxy variable is malformed.
+        InvalidArgumentError: The variable of the idle time is no number of seconds.
+    """
+    reach_loopback_directly()
+    if _in_flow():
+        return None
+    check_proxies()
+    if PREFECT_API_URL.value():
+        return None
+    idle_seconds()
+    return ServerStart(seconds)
 
 
 def embedded_url() -> str | None:
@@ -107,6 +133,10 @@ def server_keeps_all() -> bool:
     """
     client = _current.get()
     return client is not None and client.is_registered
+
+
+def _in_flow() -> bool:
+    return FlowRunContext.get() is not None
 
 
 class ServerStart:
