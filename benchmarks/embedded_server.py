@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from prefect_server import IDLE_PERCENT, IDLE_WAIT_SECONDS, IDLE_WINDOW_SECONDS
+from prefect_server import wait_idle
 
 PROGRAM = "hopsml_flows.server.embedded_program"
 """Part of the command line of every embedded server."""
@@ -71,11 +71,7 @@ class EmbeddedServer:
 
     def wait_idle(self) -> bool:
         """Wait until it has dealt with what it was sent; False where that takes too long."""
-        deadline = time.monotonic() + IDLE_WAIT_SECONDS
-        while time.monotonic() < deadline:
-            if self.percent(IDLE_WINDOW_SECONDS) < IDLE_PERCENT:
-                return True
-        return False
+        return wait_idle(self.percent)
 
     def percent(self, seconds: float) -> float:
         """Share of a core that the servers found so far use over so many seconds."""

@@ -1,4 +1,4 @@
-"""What a no-op trial costs: this project, prefect-dask, bare Dask, Ray Tune and Optuna.
+"""What a no-op trial costs, and what a user waits for: this project and its peers.
 
 ``python benchmarks/overhead.py`` measures all of them, each run in a process of its own, in turns;
 ``--contender NAME`` is such a run, and prints one line of JSON. README.md says what is measured.

@@ -49,7 +49,7 @@ COLUMNS = {
 _ALL_SECONDS = 1800.0
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
-Contender = Callable[[Window, Path], Any]
+ContenderFunction = Callable[[Window, Path], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class _Call(Window):
         super().end()
 
 
-def measure(contender: Contender, calls: Sequence[int], directory: Path) -> dict[str, Any]:
+def measure(contender: ContenderFunction, calls: Sequence[int], directory: Path) -> dict[str, Any]:
     """Call a contender in this process, one time after another.
 
     Args:
@@ -137,7 +137,10 @@ def _server() -> EmbeddedServer | Server | None:
 
 
 def _call(
-    contender: Contender, trials: int, directory: Path, server: EmbeddedServer | Server | None
+    contender: ContenderFunction,
+    trials: int,
+    directory: Path,
+    server: EmbeddedServer | Server | None,
 ) -> dict[str, Any]:
     call = _Call(trials, server if isinstance(server, EmbeddedServer) else None)
     cpu = server.cpu_seconds() if server else 0.0
