@@ -1,4 +1,4 @@
-"""What a no-op trial costs: this project, prefect-dask, bare Dask, Ray Tune and Optuna.
+"""What a no-op trial costs, and what a user waits for: this project and its peers.
 
 ``python benchmarks/overhead.py`` measures all of them, each run in a process of its own, in turns;
 ``--contender NAME`` is such a run, and prints one line of JSON. README.md says what is measured.
@@ -34,6 +34,8 @@ class Contender:
         prefect: Whether it talks to a Prefect server.
         workers: Whether its trials run in other processes than its own.
         own: Whether it is this project's.
+        waits: Whether what a user waits for is measured, not what a trial costs.
+        embedded: Whether its Prefect server is an embedded one.
     """
 
     label: str
@@ -42,6 +44,8 @@ class Contender:
     prefect: bool = False
     workers: bool = True
     own: bool = False
+    waits: bool = False
+    embedded: bool = False
 
 
 CONTENDERS = {
@@ -60,6 +64,20 @@ CONTENDERS = {
     "optuna-journal": Contender(
         "Optuna, journal file", "optuna_storage:journal", 1000, workers=False
     ),
+    "waits-embedded": Contender(
+        "this project, embedded server",
+        "project:whole",
+        1000,
+        prefect=True,
+        waits=True,
+        embedded=True,
+    ),
+    "waits-server": Contender(
+        "this project, a server of one's own", "project:whole", 1000, prefect=True, waits=True
+    ),
+    "waits-prefect-dask": Contender(
+        "prefect-dask, a server of one's own", "stock_prefect:run", 100, prefect=True, waits=True
+    ),
 }
 
 RATIOS = (
@@ -70,8 +88,13 @@ RATIOS = (
     ("ray-tune-reuse", "project"),
 )
 
+WAIT_RATIOS = (
+    ("waits-prefect-dask", "waits-server"),
+    ("waits-prefect-dask", "waits-embedded"),
+)
+
 COLUMNS = {
-    "ms_per_trial": "ms a trial",
+    "ms_per_trial": "ms per trial",
     "submit_ms_per_trial": "submit, ms",
     "driver_cpu_ms_per_trial": "driver CPU, ms",
     "worker_cpu_ms_per_trial": "worker CPU, ms",
@@ -87,12 +110,19 @@ shares the machine; its processor time and memory are not in the other columns. 
 each column means.
 """
 
+_WAITS_HEAD = """\
+## What a user waits for
+
+Seconds from the call to its return with {few} trials; milliseconds per trial over the second
+experiment with {few} trials.
+"""
+
 
 def main() -> int:
     environment.enter()
     arguments = _arguments()
     if arguments.contender:
-        print(json.dumps(_one(arguments.contender, arguments.trials)))
+        print(json.dumps(_one(arguments.contender, arguments.trials, arguments.calls)))
         return 0
     return _all(arguments)
 
@@ -100,6 +130,13 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--contender", choices=CONTENDERS, help="run this one, here, and once")
+    parser.add_argument(
+        "--calls",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="with --contender: call it so many times, with N trials each, and time the calls",
+    )
     parser.add_argument(
         "--trials",
         action="append",
@@ -130,15 +167,19 @@ def _trials(given: Sequence[str]) -> dict[str, int]:
     return trials
 
 
-def _one(name: str, trials: Mapping[str, int]) -> dict[str, Any]:
+def _one(name: str, trials: Mapping[str, int], calls: Sequence[int] | None) -> dict[str, Any]:
     """Run a contender in this process."""
+    from user_waits import measure
     from window import Window
 
     contender = CONTENDERS[name]
     with _output_to_errors(), tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        module, _, function = contender.function.partition(":")
+        module, _, attribute = contender.function.partition(":")
+        function = getattr(importlib.import_module(f"contenders.{module}"), attribute)
+        if calls:
+            return {"contender": name, **measure(function, calls, Path(directory))}
         window = Window(trials[name])
-        getattr(importlib.import_module(f"contenders.{module}"), function)(window, Path(directory))
+        function(window, Path(directory))
     return {"contender": name, **window.figures(workers=contender.workers)}
 
 
@@ -157,18 +198,26 @@ def _output_to_errors() -> Iterator[None]:
 
 
 def _all(arguments: argparse.Namespace) -> int:
+    from embedded_server import EmbeddedServer
     from prefect_server import prefect_server
     from process_tree import stop_when_told
     from report import surroundings
+    from user_waits import prepare_home
 
     stop_when_told()
+    chosen = [CONTENDERS[name] for name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="bench-prefect-") as home, contextlib.ExitStack() as on:
         about = {**surroundings(Path(home)), "server": arguments.server}
         server = None
-        if any(CONTENDERS[name].prefect for name in arguments.only):
-            server = on.enter_context(prefect_server(Path(home), kind=arguments.server))
+        if any(contender.prefect and not contender.embedded for contender in chosen):
+            kind = arguments.server
+            server = on.enter_context(prefect_server(Path(home, "server"), kind=kind))
+        embedded = EmbeddedServer(Path(home, "embedded"))
+        on.callback(embedded.stop)
+        if any(contender.embedded for contender in chosen):
+            prepare_home(embedded, "waits-embedded", arguments.timeout)
         runs = [
-            _measured(name, arguments, server, repeat)
+            _measured(name, arguments, embedded if CONTENDERS[name].embedded else server, repeat)
             for repeat in range(1, arguments.repeats + 1)
             for name in arguments.only
         ]
@@ -179,15 +228,45 @@ def _all(arguments: argparse.Namespace) -> int:
 def _measured(name: str, arguments: argparse.Namespace, server: Any, repeat: int) -> dict[str, Any]:
     """Run a contender in a process of its own; a failure is a result too."""
     import process_tree
-    from window import STARTED
 
     contender = CONTENDERS[name]
-    trials = arguments.trials[name]
-    command = [sys.executable, __file__, "--contender", name, "--trials", str(trials)]
-    run: dict[str, Any] = {"contender": name, "repeat": repeat, "trials": trials}
-    env = environment.clean_environment()
+    run: dict[str, Any] = {"contender": name, "repeat": repeat, "trials": arguments.trials[name]}
     if contender.prefect:
         run["server_was_idle"] = server.wait_idle()
+    try:
+        if contender.waits:
+            run.update(_waits(run, arguments, server))
+        else:
+            _cost(run, arguments, server if contender.prefect else None)
+    except process_tree.RunError as error:
+        run["error"] = str(error)
+    _tell(run)
+    return run
+
+
+def _waits(run: Mapping[str, Any], arguments: argparse.Namespace, server: Any) -> dict[str, Any]:
+    """Measure what a user waits for; an embedded server is started by the first experiment."""
+    import user_waits
+
+    name = run["contender"]
+    if not CONTENDERS[name].embedded:
+        env = {**server.env, user_waits.SERVER_PROCESS: str(server.process.pid)}
+        return user_waits.waits(name, run["trials"], env, arguments.timeout)
+    try:
+        return user_waits.waits(name, run["trials"], server.env, arguments.timeout)
+    finally:
+        server.stop()
+
+
+def _cost(run: dict[str, Any], arguments: argparse.Namespace, server: Any) -> None:
+    """Measure what a trial costs; adds to the run what is known, even if the contender fails."""
+    import process_tree
+    from window import STARTED
+
+    name, trials = run["contender"], run["trials"]
+    command = [sys.executable, __file__, "--contender", name, "--trials", str(trials)]
+    env = environment.clean_environment()
+    if server:
         server_cpu = server.cpu_seconds()
         env.update(server.env)
     try:
@@ -195,66 +274,76 @@ def _measured(name: str, arguments: argparse.Namespace, server: Any, repeat: int
         finished = process_tree.run(command, env, timeout=arguments.timeout)
         run.update(json.loads(finished.output.splitlines()[-1]))
         run.update(finished.figures(own_peak_mb=run.pop("own_peak_mb")))
-    except process_tree.RunError as error:
-        run["error"] = str(error)
-    if contender.prefect:
-        run["server_caught_up"] = server.wait_idle()
-        run["server_cpu_ms_per_trial"] = 1000 * (server.cpu_seconds() - server_cpu) / trials
-    _tell(run)
-    return run
+    finally:
+        if server:
+            run["server_caught_up"] = server.wait_idle()
+            run["server_cpu_ms_per_trial"] = 1000 * (server.cpu_seconds() - server_cpu) / trials
 
 
 def _tell(run: Mapping[str, Any]) -> None:
-    said = run["error"] if "error" in run else f"{run['ms_per_trial']:.2f} ms a trial"
+    from report import number
+
+    figure = "server_has_all_ms" if CONTENDERS[run["contender"]].waits else "ms_per_trial"
+    said = run["error"] if "error" in run else f"{number(run[figure])} ms per trial"
     print(f"{run['repeat']}. {run['contender']}: {said}", file=sys.stderr, flush=True)
 
 
 def _write(results: Path, about: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> None:
     from report import plot, save
+    from user_waits import COLUMNS as WAITS
 
-    medians = _medians(runs)
-    markdown = _markdown(about, runs, medians)
+    costs = _medians(runs, COLUMNS, waits=False)
+    waits = _medians(runs, WAITS, waits=True)
+    markdown = _markdown(about, runs, costs, waits)
+    medians = {**costs, **waits}
     save(results, "overhead", markdown, {"about": about, "medians": medians, "runs": runs})
-    if medians:
-        bars = [(CONTENDERS[name].label, found["ms_per_trial"]) for name, found in medians.items()]
+    if costs:
+        bars = [(CONTENDERS[name].label, found["ms_per_trial"]) for name, found in costs.items()]
         own = {contender.label for contender in CONTENDERS.values() if contender.own}
         plot(results / "overhead.png", bars, own)
     print(markdown)
 
 
-def _medians(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _medians(
+    runs: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, waits: bool
+) -> dict[str, dict[str, Any]]:
     """Medians of each contender's runs that succeeded, with the range of the main figure."""
     medians: dict[str, dict[str, Any]] = {}
-    for name in CONTENDERS:
+    main = "returned_ms" if waits else "ms_per_trial"
+    for name, contender in CONTENDERS.items():
         good = [run for run in runs if run["contender"] == name and "error" not in run]
-        if not good:
+        if not good or contender.waits != waits:
             continue
         medians[name] = {"trials": good[0]["trials"], "runs": len(good)}
-        for column in COLUMNS:
+        for column in columns:
             values = [run[column] for run in good if run.get(column) is not None]
             medians[name][column] = statistics.median(values) if values else None
-        times = [run["ms_per_trial"] for run in good]
-        medians[name]["range"] = [min(times), max(times)]
+        figures = [run[main] for run in good if run[main] is not None]
+        medians[name]["range"] = [min(figures), max(figures)] if figures else None
     return medians
 
 
 def _markdown(
     about: Mapping[str, Any],
     runs: Sequence[Mapping[str, Any]],
-    medians: Mapping[str, Mapping[str, Any]],
+    costs: Mapping[str, Mapping[str, Any]],
+    waits: Mapping[str, Mapping[str, Any]],
 ) -> str:
     from report import surroundings_text
+    from user_waits import FEW
 
     repeats = max(run["repeat"] for run in runs)
     parts = [
         "# What a no-op trial costs\n",
         surroundings_text(about),
         _HEAD.format(repeats=repeats, server=about["server"]),
-        _table(medians),
-        *_ratios(medians),
-        *_notes(runs),
     ]
-    return "\n".join(parts)
+    if costs:
+        parts += [_table(costs), *_ratios(costs, RATIOS, "ms_per_trial"), ""]
+    if waits:
+        ratios = _ratios(waits, WAIT_RATIOS, "server_has_all_ms", ", until the server has all")
+        parts += [_WAITS_HEAD.format(few=FEW), _waits_table(waits), *ratios, ""]
+    return "\n".join([*parts, *_notes(runs)])
 
 
 def _table(medians: Mapping[str, Mapping[str, Any]]) -> str:
@@ -273,13 +362,32 @@ def _table(medians: Mapping[str, Mapping[str, Any]]) -> str:
     return table(["", "trials", *headings, "÷ bare Dask"], rows)
 
 
-def _ratios(medians: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _waits_table(medians: Mapping[str, Mapping[str, Any]]) -> str:
+    from report import number, table
+    from user_waits import COLUMNS as WAITS
+
+    rows = [
+        [CONTENDERS[name].label, str(found["trials"]), *(number(found[column]) for column in WAITS)]
+        for name, found in medians.items()
+    ]
+    return table(["", "trials", *WAITS.values()], rows)
+
+
+def _ratios(
+    medians: Mapping[str, Mapping[str, Any]],
+    pairs: Sequence[tuple[str, str]],
+    figure: str,
+    what: str = "",
+) -> Iterator[str]:
     from report import number
 
-    for upper, lower in RATIOS:
-        if upper in medians and lower in medians:
-            ratio = medians[upper]["ms_per_trial"] / medians[lower]["ms_per_trial"]
-            yield f"- {CONTENDERS[upper].label} ÷ {CONTENDERS[lower].label}: {number(ratio)}"
+    for upper, lower in pairs:
+        above, below = (medians.get(name, {}).get(figure) for name in (upper, lower))
+        if above and below:
+            yield (
+                f"- {CONTENDERS[upper].label} ÷ {CONTENDERS[lower].label}{what}: "
+                f"{number(above / below)}"
+            )
 
 
 def _notes(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -291,6 +399,8 @@ def _notes(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{which} began while the Prefect server was still busy"
         elif not run.get("server_caught_up", True):
             yield f"{which} left the Prefect server more than it dealt with in two minutes"
+        elif CONTENDERS[run["contender"]].waits and run["server_has_all_ms"] is None:
+            yield f"{which} left task runs that never became final on the server"
 
 
 if __name__ == "__main__":

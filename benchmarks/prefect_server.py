@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,16 +66,25 @@ class Server:
 
     def wait_idle(self) -> bool:
         """Wait until it has dealt with what it was sent; False where that takes too long."""
-        deadline = time.monotonic() + IDLE_WAIT_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.cpu_percent(interval=IDLE_WINDOW_SECONDS) < IDLE_PERCENT:
-                return True
-        return False
+        return wait_idle(lambda seconds: self.process.cpu_percent(interval=seconds))
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used so far."""
         times = self.process.cpu_times()
         return times.user + times.system
+
+
+def wait_idle(percent: Callable[[float], float]) -> bool:
+    """Wait until a server uses next to nothing of a core; False where that takes too long.
+
+    Args:
+        percent: The share of a core that it uses over so many seconds.
+    """
+    deadline = time.monotonic() + IDLE_WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if percent(IDLE_WINDOW_SECONDS) < IDLE_PERCENT:
+            return True
+    return False
 
 
 @contextmanager

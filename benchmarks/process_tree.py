@@ -58,6 +58,7 @@ class _Tree:
     """A process and all that ever was seen to descend from it."""
 
     root: psutil.Process
+    apart: str | None = None
     seen: set[psutil.Process] = field(default_factory=set)
     peak: int = 0
 
@@ -66,12 +67,15 @@ class _Tree:
             processes = {self.root, *self.root.children(recursive=True)}
         except psutil.Error:
             return
+        processes -= {process for process in processes if self._is_apart(process)}
         self.seen |= processes
         self.peak = max(self.peak, sum(map(_resident, processes)))
 
     def end(self) -> int:
         """End what is left, each by its own identifier; returns how many there were."""
-        alive = [process for process in self.seen if _alive(process)]
+        alive = [
+            process for process in self.seen if _alive(process) and not self._is_apart(process)
+        ]
         left = len(alive)
         for stop in (psutil.Process.terminate, psutil.Process.kill):
             for process in alive:
@@ -82,19 +86,30 @@ class _Tree:
             _, alive = psutil.wait_procs(alive, timeout=5)
         return left
 
+    def _is_apart(self, process: psutil.Process) -> bool:
+        if self.apart is None:
+            return False
+        try:
+            return any(self.apart in part for part in process.cmdline())
+        except psutil.Error:
+            return False
+
 
 def stop_when_told() -> None:
     """Let SIGTERM unwind this process, so that it ends what it started."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
-def run(command: Sequence[str], env: dict[str, str], *, timeout: float) -> Finished:
-    """Run a command to its end; nothing of it is left afterwards.
+def run(
+    command: Sequence[str], env: dict[str, str], *, timeout: float, apart: str | None = None
+) -> Finished:
+    """Run a command to its end; nothing of it is left afterwards, but what is kept apart.
 
     Args:
         command: The command.
         env: Its environment.
         timeout: Longest time in seconds.
+        apart: Part of the command line of processes that may stay, and do not count.
 
     Raises:
         RunError: It failed, or took longer.
@@ -104,7 +119,7 @@ def run(command: Sequence[str], env: dict[str, str], *, timeout: float) -> Finis
         process = subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
         )
-        tree = _Tree(psutil.Process(process.pid))
+        tree = _Tree(psutil.Process(process.pid), apart)
         try:
             code = _watch(process, tree, started + timeout)
             seconds = time.monotonic() - started

@@ -86,7 +86,7 @@ def save(results: Path, name: str, markdown: str, data: Mapping[str, Any]) -> No
 
 
 def plot(path: Path, bars: Sequence[tuple[str, float]], own: set[str]) -> None:
-    """Draw milliseconds a trial as horizontal bars on a logarithmic scale.
+    """Draw milliseconds per trial as horizontal bars on a logarithmic scale.
 
     Args:
         path: The picture.
@@ -107,7 +107,7 @@ def plot(path: Path, bars: Sequence[tuple[str, float]], own: set[str]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.set_xlim(min(values) / 3, max(values) * 5)
-    axes.set_xlabel("milliseconds a no-op trial (logarithmic; less is better)")
+    axes.set_xlabel("milliseconds per no-op trial (logarithmic; less is better)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     figure.savefig(path, dpi=150)

@@ -1,7 +1,8 @@
-"""Whether cost a trial and the driver's memory stay flat: grid searches of growing size.
+"""Whether cost per trial and the driver's memory stay flat: grid searches of growing size.
 
 ``python benchmarks/scale.py`` runs one of each size, in a process of its own; ``--one N`` is such
-a run, and prints one line of JSON. README.md says what is measured.
+a run, and prints one line of JSON. What a user waits for with the embedded server is measured in
+further processes, those of ``overhead.py``. README.md says what is measured.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,14 @@ BLOCK = 1000
 
 SAMPLE_SECONDS = 0.5
 
+WAITS = "waits-embedded"
+"""The contender of ``overhead.py`` that runs with the embedded server."""
+
+ENOUGH = 50
+"""Fewer trials tell nothing per trial: their time is the constant part's noise."""
+
 COLUMNS = {
-    "ms_per_trial": "ms a trial",
+    "ms_per_trial": "ms per trial",
     "first_block_ms": f"first {BLOCK:,}, ms",
     "last_block_ms": f"last {BLOCK:,}, ms",
     "last_to_first": "last ÷ first",
@@ -41,6 +48,12 @@ COLUMNS = {
 _HEAD = """\
 No-op trials through `grid_search` on local files, 2 workers; one run of each size. The Prefect
 server (niced) shares the machine. README.md says what each column means.
+"""
+
+_WAITS_HEAD = """\
+## What a user waits for, with the embedded server
+
+Milliseconds per trial over an experiment with {few} trials in the same process.
 """
 
 
@@ -78,7 +91,7 @@ def _first_start(results: Sequence[Any]) -> float:
 
 
 def _blocks(ended: Sequence[float], started: float) -> dict[str, Any]:
-    """Milliseconds a trial in each block of trials, by the order in which they ended."""
+    """Milliseconds per trial in each block of trials, by the order in which they ended."""
     marks = [started, *ended[BLOCK - 1 :: BLOCK]]
     blocks = [1000 * (after - before) / BLOCK for before, after in itertools.pairwise(marks)]
     if len(ended) < 2 * BLOCK:
@@ -133,17 +146,45 @@ def _memory(samples: Sequence[tuple[float, float]], started: float, ended: float
 
 
 def _all(arguments: argparse.Namespace) -> int:
+    from embedded_server import EmbeddedServer
     from prefect_server import prefect_server
     from process_tree import stop_when_told
     from report import surroundings
+    from user_waits import prepare_home
 
     stop_when_told()
-    with tempfile.TemporaryDirectory(prefix="bench-prefect-") as home:
+    with tempfile.TemporaryDirectory(prefix="bench-prefect-") as home, ExitStack() as stack:
         about = surroundings(Path(home))
-        with prefect_server(Path(home), kind="niced") as server:
-            runs = [_measured(trials, arguments.timeout, server) for trials in arguments.trials]
+        server = stack.enter_context(prefect_server(Path(home, "server"), kind="niced"))
+        embedded = EmbeddedServer(Path(home, "embedded"))
+        stack.callback(embedded.stop)
+        prepare_home(embedded, WAITS, arguments.timeout)
+        runs = []
+        for trials in arguments.trials:
+            runs.append(_measured(trials, arguments.timeout, server))
+            runs[-1]["waits"] = _waits(trials, arguments.timeout, embedded)
     _write(arguments.results, about, runs)
-    return 1 if any("error" in run for run in runs) else 0
+    return 1 if any("error" in found for run in runs for found in (run, run["waits"])) else 0
+
+
+def _waits(trials: int, timeout: float, server: Any) -> dict[str, Any]:
+    """Measure what a user waits for; a failure is a result too."""
+    import user_waits
+    from process_tree import RunError
+
+    try:
+        found = user_waits.waits(WAITS, trials, server.env, timeout, other=False)
+    except RunError as error:
+        found = {"error": str(error)}
+    finally:
+        server.stop()
+    if trials < ENOUGH:
+        found.update(dict.fromkeys(user_waits.PER_TRIAL))
+    said = (
+        found["error"] if "error" in found else f"the call returned in {found['returned_s']:.1f} s"
+    )
+    print(f"{trials} trials, embedded server: {said}", file=sys.stderr, flush=True)
+    return found
 
 
 def _measured(trials: int, timeout: float, server: Any) -> dict[str, Any]:
@@ -160,27 +201,42 @@ def _measured(trials: int, timeout: float, server: Any) -> dict[str, Any]:
         run.update(finished.figures(own_peak_mb=run.pop("own_peak_mb")))
     except process_tree.RunError as error:
         run["error"] = str(error)
-    said = run["error"] if "error" in run else f"{run['ms_per_trial']:.2f} ms a trial"
+    said = run["error"] if "error" in run else f"{run['ms_per_trial']:.2f} ms per trial"
     print(f"{trials} trials: {said}", file=sys.stderr, flush=True)
     return run
 
 
 def _write(results: Path, about: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> None:
-    from report import number, save, surroundings_text, table
+    from report import save, surroundings_text
+    from user_waits import FEW, PER_TRIAL
 
-    good = [run for run in runs if "error" not in run]
-    rows = [[f"{run['trials']:,}", *(number(run.get(name)) for name in COLUMNS)] for run in good]
     markdown = "\n".join(
         [
             "# What the number of trials changes\n",
             surroundings_text(about),
             _HEAD,
-            table(["trials", *COLUMNS.values()], rows),
+            _table(COLUMNS, [(run["trials"], run) for run in runs]),
+            _WAITS_HEAD.format(few=FEW),
+            _table(
+                {"returned_s": "from the call to its return, s", **PER_TRIAL},
+                [(run["trials"], run["waits"]) for run in runs],
+            ),
             *_notes(runs),
         ]
     )
     save(results, "scale", markdown, {"about": about, "runs": runs})
     print(markdown)
+
+
+def _table(columns: Mapping[str, str], found: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+    from report import number, table
+
+    rows = [
+        [f"{trials:,}", *(number(run.get(name)) for name in columns)]
+        for trials, run in found
+        if "error" not in run
+    ]
+    return table(["trials", *columns.values()], rows)
 
 
 def _notes(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -189,6 +245,9 @@ def _notes(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"- {run['trials']:,} trials failed: {run['error'].splitlines()[-1]}"
         elif not run["server_was_idle"]:
             yield f"- {run['trials']:,} trials began while the Prefect server was still busy"
+        if "error" in run["waits"]:
+            reason = run["waits"]["error"].splitlines()[-1]
+            yield f"- {run['trials']:,} trials with the embedded server failed: {reason}"
 
 
 if __name__ == "__main__":
