@@ -217,10 +217,11 @@ def holding() -> Iterator[None]:
 
 def _connect() -> None:
     """Let Prefect's thread connect to the server now: a final state does not wait for it then."""
-    from prefect.events.worker import EventsWorker, should_emit_events
+    from prefect.events.worker import EventsWorker
+    from prefect.settings import PREFECT_API_URL
 
     try:
-        if should_emit_events():
+        if PREFECT_API_URL.value():  # without one, Prefect would start a server here
             EventsWorker.instance()
     except Exception:  # as where an event is sent, which tries again: it fails no task run
         _logger.debug("Prefect's thread for events did not start", exc_info=True)
