@@ -155,7 +155,11 @@ class _Keeper:
         finally:
             with self._lock:
                 self._users -= 1
-                if self._users == 0:
+                if self._users > 0 or self._server is None:
+                    pass
+                elif not self._server.has_forked:  # the call was refused
+                    self._end()
+                else:
                     self._timer = threading.Timer(IDLE_SECONDS, self._end_idle)
                     self._timer.daemon = True
                     self._timer.start()

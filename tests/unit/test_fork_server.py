@@ -141,8 +141,15 @@ def test_other_processes_of_the_driver_are_not_forked():
 def test_the_server_ends_when_nothing_needed_it_for_a_while(monkeypatch):
     monkeypatch.setattr("hopsml_flows.cluster.fork_server.IDLE_SECONDS", 0.2)
     with ready_fork_server("mark"):
+        told_by(1)
         assert fork_servers()
     wait_until(lambda: not fork_servers(), 30, "the fork server's end")
+
+
+def test_a_server_that_forked_nothing_ends_at_once():
+    with ready_fork_server("mark"):
+        assert fork_servers()
+    assert not fork_servers()
 
 
 @pytest.mark.parametrize("how", ["exits", "is killed"])
