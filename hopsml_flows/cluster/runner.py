@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import queue
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 
-from hopsml_flows.cluster.begin_marks import clear_beginnings, has_begun
+from hopsml_flows.cluster.begin_marks import MarkFiles, clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.deaths import Death, why_died
 from hopsml_flows.cluster.futures import TrialFuture
@@ -138,6 +139,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._wait_for_server = wait_for_server
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
+        self._marks: MarkFiles | None = None
         self._takes_together = False
         self._owner: Owner | None = None
         self._shared: set[str] = set()
@@ -188,6 +190,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
+            if self._cluster.mark is not None:  # its workers are on this machine
+                marks = tempfile.TemporaryDirectory(prefix="hopsml-begun-", ignore_cleanup_errors=True)
+                self._marks = MarkFiles(self._stack.enter_context(marks))
             self._book = StateBook()  # remembers the current context
         return self._cluster
 
@@ -197,7 +202,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._close(interrupted=exc_info[0] is not None)
         finally:
             self._stack.close()
-            self._cluster = None
+            self._cluster = self._marks = None
             super().__exit__(*exc_info)
 
     def share(self, name: str, value: Any) -> SharedRef:
@@ -259,7 +264,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         waited = list(wait_for) if wait_for else None
         inputs = _inputs(parameters, waited, dependencies) or None
         owner = owner or self._first_owner()
-        call = Call(owner.context, self._task(task), task_run_id, inputs)
+        marks = self._marks.directory if self._marks else None
+        call = Call(owner.context, self._task(task), task_run_id, inputs, marks)
         number = next(self._numbers)
         explain = partial(self._explain, task_run_id)
         future = TrialFuture[R](task_run_id, name or task.name, number, explain)
@@ -371,7 +377,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 continue
             loss.future.losses += 1
             try:
-                if loss.again is None or has_begun(self.cluster.client, loss.future.task_run_id):
+                if loss.again is None or self._has_begun(loss.future.task_run_id):
                     began.append((loss, ""))
                 elif loss.future.losses > _MOST_LOSSES:
                     began.append((loss, f"; so did {_MOST_LOSSES} others on which it waited"))
@@ -386,6 +392,11 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             with suppress(OSError):  # the scheduler is gone
                 death = self.death_of(loss.worker, loss.future.task_run_id)
             self._crash(loss.future, death.reason + more, began=death.began)
+
+    def _has_begun(self, task_run_id: uuid.UUID) -> bool:
+        if self._marks is not None:
+            return self._marks.has_begun(task_run_id)
+        return has_begun(self.cluster.client, task_run_id)
 
     def _explain(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
         """Find out the reason of an outcome that says only that another worker died with it."""
@@ -408,7 +419,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             OSError: The scheduler is gone.
         """
         here = self.cluster.mark is not None
-        return why_died(self.cluster.client, worker, task_run_id, owned=here)
+        marked = self._marks.read(task_run_id) if self._marks and task_run_id else None
+        return why_died(self.cluster.client, worker, task_run_id, owned=here, marked=marked)
 
     def _crash(self, future: TrialFuture[Any], message: str, *, began: float = 0.0) -> None:
         if future.claim_end():
@@ -432,7 +444,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self._book.send(future.task_run_id)
         if outcome.type == StateType.CRASHED.value and self.cluster.mark is not None:
             end_orphans(self.cluster.mark)  # what a dead process has started
-        if not self.cluster.owned:
+        if self._marks is not None:
+            self._marks.clear(future.task_run_id)
+        elif not self.cluster.owned:
             self._begun.append(future.task_run_id)
             if len(self._begun) >= _CLEAR_AT_ONCE:
                 self._clear_beginnings()

@@ -118,12 +118,14 @@ class Call:
         task: Key of the shared task.
         task_run_id: Identifier of the task run.
         dependencies: Task inputs, in the form that Prefect's engine takes.
+        marks: Directory of the marks of task runs that have begun; None if the scheduler has them.
     """
 
     context: str
     task: str
     task_run_id: UUID
     dependencies: dict[str, set[Any]] | None
+    marks: str | None = None
 
 
 class Share(distributed.WorkerPlugin):
@@ -272,7 +274,7 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
 
 
 def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
-    if not begin(call.task_run_id):
+    if not begin(call.task_run_id, call.marks):
         lost = WorkerLostError("the worker process that began it died")
         return Outcome("CRASHED", "Crashed", str(lost), error=lost, reported=False)
     task = _shared.get(call.task)
