@@ -33,6 +33,7 @@ from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
 from hopsml_flows.cluster.orphans import end_orphans
+from hopsml_flows.cluster.outcome_files import take
 from hopsml_flows.cluster.state_book import FinalState, StateBook
 from hopsml_flows.cluster.worker import Call, Outcome, Share, SharedRef, flush_worker, perform
 from hopsml_flows.cluster.worker_calls import on_all_workers
@@ -191,7 +192,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
             if self._cluster.mark is not None:  # its workers are on this machine
-                marks = tempfile.TemporaryDirectory(prefix="hopsml-begun-", ignore_cleanup_errors=True)
+                marks = tempfile.TemporaryDirectory(
+                    prefix="hopsml-begun-", ignore_cleanup_errors=True
+                )
                 self._marks = MarkFiles(self._stack.enter_context(marks))
             self._book = StateBook()  # remembers the current context
         return self._cluster
@@ -268,7 +271,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         call = Call(owner.context, self._task(task), task_run_id, inputs, marks)
         number = next(self._numbers)
         explain = partial(self._explain, task_run_id)
-        future = TrialFuture[R](task_run_id, name or task.name, number, explain)
+        stored = partial(self._stored, task_run_id)
+        future = TrialFuture[R](task_run_id, name or task.name, number, explain, stored)
         self._outstanding[task_run_id] = _Outstanding(future, task, owner)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
         key = f"{task.name}-{task_run_id}"
@@ -296,6 +300,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 ready.append(self._done.get_nowait())
             except queue.Empty:
                 break
+        for future in ready:
+            future.settle_stored()
         computed = [(f, f.dask_future) for f in ready if f.dask_future is not None]
         if len(computed) > 1:
             outcomes = self.cluster.client.gather([d for _, d in computed], errors="skip")
@@ -397,6 +403,12 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         if self._marks is not None:
             return self._marks.has_begun(task_run_id)
         return has_begun(self.cluster.client, task_run_id)
+
+    def _stored(self, task_run_id: uuid.UUID) -> Outcome | None:
+        if self._marks is None:
+            return None
+        outcome: Outcome | None = take(self._marks.directory, task_run_id)
+        return outcome
 
     def _explain(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
         """Find out the reason of an outcome that says only that another worker died with it."""

@@ -25,6 +25,7 @@ import distributed
 from prefect.client.schemas.objects import State, StateType
 
 from hopsml_flows.cluster.begin_marks import begin
+from hopsml_flows.cluster.outcome_files import store
 from hopsml_flows.cluster.process_settings import held_level, held_switch_interval
 from hopsml_flows.cluster.worker_plugins import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
@@ -118,7 +119,8 @@ class Call:
         task: Key of the shared task.
         task_run_id: Identifier of the task run.
         dependencies: Task inputs, in the form that Prefect's engine takes.
-        marks: Directory of the marks of task runs that have begun; None if the scheduler has them.
+        marks: Directory of the marks of task runs that have begun, and of small outcomes; None if
+            the scheduler has the marks and Dask passes on all outcomes.
     """
 
     context: str
@@ -270,7 +272,10 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
     """
     started = time.time()
     outcome = _shared.context(call.context).run(_perform, call, parameters, wait_for)
-    return replace(outcome, started=started, ended=time.time())
+    outcome = replace(outcome, started=started, ended=time.time())
+    if call.marks is not None and outcome.reported:
+        store(call.marks, call.task_run_id, outcome)
+    return outcome
 
 
 def _perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) -> Outcome:
