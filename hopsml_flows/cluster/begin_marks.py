@@ -5,14 +5,20 @@ worker dies, a task run with a mark is lost and not executed again. A task run w
 waiting, and is submitted to another worker.
 
 Workers that the driver started on its own machine set files: that takes some ten microseconds, and
-no other process. On other clusters a mark is an event of Dask's on the scheduler.
+no other process. A worker adds the outcome to the file if it is small; the driver would otherwise
+ask the scheduler for each outcome, and the scheduler the worker. Dask holds the outcome too: for
+other task runs, and for the driver if the file has none.
+
+On other clusters a mark is an event of Dask's on the scheduler.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
+import pickle
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -23,10 +29,13 @@ import distributed
 
 from hopsml_flows.cluster.deaths import Beginning, beginning, log_beginning
 
-__all__ = ["MarkFiles", "begin", "clear_beginnings", "has_begun"]
+__all__ = ["MarkFiles", "begin", "clear_beginnings", "has_begun", "store_outcome"]
 
 _ANSWER_SECONDS = 30.0
 """Longest wait for the scheduler to store a mark; it may be busy."""
+
+LARGEST = 1 << 16
+"""Limit in bytes of an outcome in a file; Dask passes on larger ones."""
 
 _logged: set[str] = set()
 """Addresses of this process's workers that have logged a beginning."""
@@ -61,10 +70,23 @@ class MarkFiles:
             task_run_id: The task run.
         """
         try:
-            found: Beginning = json.loads(_file(self.directory, task_run_id).read_text())
+            told, _, _ = _file(self.directory, task_run_id).read_bytes().partition(b"\n")
+            found: Beginning = json.loads(told)
         except (OSError, ValueError):
             return None
         return found
+
+    def outcome(self, task_run_id: UUID) -> Any:
+        """The outcome of a task run that is done; None if its file has none.
+
+        Args:
+            task_run_id: The task run.
+        """
+        try:
+            _, _, packed = _file(self.directory, task_run_id).read_bytes().partition(b"\n")
+            return pickle.loads(packed) if packed else None
+        except Exception:  # cut short: the worker died, or its disk is full
+            return None
 
     def clear(self, task_run_id: UUID) -> None:
         """Remove the mark of a task run that is over.
@@ -100,13 +122,41 @@ def begin(task_run_id: UUID, directory: str | None) -> bool:
         return _begin_on_scheduler(worker, task_run_id, told)
     try:
         with _file(directory, task_run_id).open("x") as file:
-            file.write(json.dumps(told))
+            file.write(f"{json.dumps(told)}\n")
     except FileExistsError:
         return False
     if worker.address not in _logged:  # the file is removed when the task run is over
         _logged.add(worker.address)
         log_beginning(worker, told)
     return True
+
+
+def store_outcome(task_run_id: UUID, directory: str, outcome: object) -> None:
+    """Add an outcome to a task run's mark if it is small and the driver can read it.
+
+    Args:
+        task_run_id: The task run, which has begun on this worker.
+        directory: Directory of the marks.
+        outcome: The outcome.
+    """
+    packed = _Bounded()
+    with suppress(Exception):  # pickling a user's object can raise anything; Dask may manage
+        pickle.dump(outcome, packed, protocol=pickle.HIGHEST_PROTOCOL)
+        data = packed.getvalue()
+        # The driver's __main__ is another one: Dask sends such objects by value.
+        if b"__main__" not in data:
+            with _file(directory, task_run_id).open("r+b", buffering=0) as file:
+                file.seek(0, os.SEEK_END)
+                file.write(data)
+
+
+class _Bounded(io.BytesIO):
+    """A file in memory that raises ``BufferError`` beyond ``LARGEST`` bytes."""
+
+    def write(self, data: Any) -> int:
+        if self.tell() + memoryview(data).nbytes > LARGEST:
+            raise BufferError
+        return super().write(data)
 
 
 def _begin_on_scheduler(worker: Any, task_run_id: UUID, told: Beginning) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import distributed
+from prefect.client.schemas.objects import StateType
 from prefect.futures import PrefectFuture, PrefectTaskRunFuture
 
 from hopsml_flows.cluster.worker import Outcome
@@ -112,7 +113,11 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         Raises:
             TimeoutError: The time is up.
         """
-        state = self.outcome(timeout).state()
+        outcome = self.outcome(timeout)
+        if outcome.type == StateType.COMPLETED.value and outcome.error is None:
+            value: R = outcome.value  # Prefect would ask another thread for it
+            return value
+        state = outcome.state()
         result: R = call_blocking(state.result, raise_on_failure=raise_on_failure)
         return result
 

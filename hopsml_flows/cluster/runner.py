@@ -33,7 +33,6 @@ from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
 from hopsml_flows.cluster.orphans import end_orphans
-from hopsml_flows.cluster.outcome_files import take
 from hopsml_flows.cluster.state_book import FinalState, StateBook
 from hopsml_flows.cluster.worker import Call, Outcome, Share, SharedRef, flush_worker, perform
 from hopsml_flows.cluster.worker_calls import on_all_workers
@@ -97,7 +96,7 @@ _MOST_LOSSES = 10
 """Workers that may die while a task run waits on them. With one more, it is lost too."""
 
 _CLEAR_AT_ONCE = 200
-"""Marks of ended task runs that are removed from a scheduler together."""
+"""Marks of ended task runs that are removed from a scheduler together, or stay as files."""
 
 _SEND_ATTEMPTS = 10
 _PATIENCE_SECONDS = 5.0
@@ -407,7 +406,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
     def _stored(self, task_run_id: uuid.UUID) -> Outcome | None:
         if self._marks is None:
             return None
-        outcome: Outcome | None = take(self._marks.directory, task_run_id)
+        outcome: Outcome | None = self._marks.outcome(task_run_id)
         return outcome
 
     def _explain(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
@@ -457,7 +456,10 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         if outcome.type == StateType.CRASHED.value and self.cluster.mark is not None:
             end_orphans(self.cluster.mark)  # what a dead process has started
         if self._marks is not None:
-            self._marks.clear(future.task_run_id)
+            # Later: Dask may run it once more if its worker dies just now.
+            self._begun.append(future.task_run_id)
+            if len(self._begun) > _CLEAR_AT_ONCE:
+                self._marks.clear(self._begun.pop(0))
         elif not self.cluster.owned:
             self._begun.append(future.task_run_id)
             if len(self._begun) >= _CLEAR_AT_ONCE:

@@ -24,8 +24,7 @@ import cloudpickle
 import distributed
 from prefect.client.schemas.objects import State, StateType
 
-from hopsml_flows.cluster.begin_marks import begin
-from hopsml_flows.cluster.outcome_files import store
+from hopsml_flows.cluster.begin_marks import begin, store_outcome
 from hopsml_flows.cluster.process_settings import held_level, held_switch_interval
 from hopsml_flows.cluster.worker_plugins import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
@@ -274,7 +273,7 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
     outcome = _shared.context(call.context).run(_perform, call, parameters, wait_for)
     outcome = replace(outcome, started=started, ended=time.time())
     if call.marks is not None and outcome.reported:
-        store(call.marks, call.task_run_id, outcome)
+        store_outcome(call.task_run_id, call.marks, outcome)
     return outcome
 
 
