@@ -37,6 +37,9 @@ _ANSWER_SECONDS = 30.0
 LARGEST = 1 << 16
 """Limit in bytes of an outcome in a file; Dask passes on larger ones."""
 
+_REFUSED = b"!"
+"""Says in a mark that a second worker refused the task run. No pickle begins or ends so."""
+
 _logged: set[str] = set()
 """Addresses of this process's workers that have logged a beginning."""
 
@@ -79,12 +82,16 @@ class MarkFiles:
     def outcome(self, task_run_id: UUID) -> Any:
         """The outcome of a task run that is done; None if its file has none.
 
+        It has none either if a second worker was to execute the task run: the first one was dying,
+        and what it stored may be of that.
+
         Args:
             task_run_id: The task run.
         """
         try:
             _, _, packed = _file(self.directory, task_run_id).read_bytes().partition(b"\n")
-            return pickle.loads(packed) if packed else None
+            refused = packed.startswith(_REFUSED) or packed.endswith(_REFUSED)
+            return pickle.loads(packed) if packed and not refused else None
         except Exception:  # cut short: the worker died, or its disk is full
             return None
 
@@ -124,6 +131,7 @@ def begin(task_run_id: UUID, directory: str | None) -> bool:
         with _file(directory, task_run_id).open("x") as file:
             file.write(f"{json.dumps(told)}\n")
     except FileExistsError:
+        _append(directory, task_run_id, _REFUSED)
         return False
     if worker.address not in _logged:  # the file is removed when the task run is over
         _logged.add(worker.address)
@@ -145,9 +153,13 @@ def store_outcome(task_run_id: UUID, directory: str, outcome: object) -> None:
         data = packed.getvalue()
         # The driver's __main__ is another one: Dask sends such objects by value.
         if b"__main__" not in data:
-            with _file(directory, task_run_id).open("r+b", buffering=0) as file:
-                file.seek(0, os.SEEK_END)
-                file.write(data)
+            _append(directory, task_run_id, data)
+
+
+def _append(directory: str, task_run_id: UUID, data: bytes) -> None:
+    """Append to a mark in one write: two workers may do it at the same time."""
+    with _file(directory, task_run_id).open("ab", buffering=0) as file:
+        file.write(data)
 
 
 class _Bounded(io.BytesIO):
