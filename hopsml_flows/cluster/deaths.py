@@ -21,7 +21,10 @@ from hopsml_flows.cluster.nanny import exit_code
 from hopsml_flows.execution.process.ending import described_end
 from hopsml_flows.execution.process.memory import MORE_MEMORY, mib
 
-__all__ = ["Death", "log_beginning", "why_died"]
+__all__ = ["Beginning", "Death", "beginning", "log_beginning", "why_died"]
+
+Beginning = dict[str, Any]
+"""Where and when a task run began, as JSON has it."""
 
 _TOPIC = "hopsml-beginnings"
 """Topic of the scheduler's events in which workers log what they begin; Dask limits its size."""
@@ -55,24 +58,31 @@ class Death:
     began: float = 0.0
 
 
-def log_beginning(worker: Any, task_run_id: UUID) -> None:
-    """Log on the scheduler that a worker begins a task run, for :func:`why_died`.
+def beginning(worker: Any, task_run_id: UUID) -> Beginning:
+    """What :func:`why_died` needs to know of a task run that a worker begins now.
 
     Args:
         worker: The worker.
         task_run_id: The task run.
     """
-    worker.log_event(
-        _TOPIC,
-        {
-            "task_run": str(task_run_id),
-            "worker": worker.address,
-            "pid": os.getpid(),
-            "time": time.time(),
-            "nanny": worker.nanny is not None,
-            "memory_limit": worker.memory_manager.memory_limit,
-        },
-    )
+    return {
+        "task_run": str(task_run_id),
+        "worker": worker.address,
+        "pid": os.getpid(),
+        "time": time.time(),
+        "nanny": worker.nanny is not None,
+        "memory_limit": worker.memory_manager.memory_limit,
+    }
+
+
+def log_beginning(worker: Any, told: Beginning) -> None:
+    """Log on the scheduler that a worker begins a task run.
+
+    Args:
+        worker: The worker.
+        told: What :func:`beginning` says.
+    """
+    worker.log_event(_TOPIC, told)
 
 
 def why_died(
@@ -81,6 +91,7 @@ def why_died(
     task_run_id: UUID | None = None,
     *,
     owned: bool,
+    marked: Beginning | None = None,
 ) -> Death:
     """Find out why a worker died. Waits for its nanny: up to 3 s, or 8 s if it is not owned.
 
@@ -89,11 +100,14 @@ def why_died(
         worker: Address of the worker; None for the one that began the task run.
         task_run_id: A task run that it may have begun.
         owned: Whether the worker's nanny is in this process.
+        marked: The beginning of the task run, if the scheduler was not told of it.
 
     Raises:
         OSError: The scheduler is gone.
     """
-    entries: list[dict[str, Any]] = [entry for _, entry in client.get_events(_TOPIC)]
+    entries: list[Beginning] = [entry for _, entry in client.get_events(_TOPIC)]
+    if marked is not None:
+        entries.append(marked)
     own = [entry for entry in entries if entry["task_run"] == str(task_run_id)]
     if worker is None:
         if not own:
@@ -115,7 +129,7 @@ def why_died(
     return Death(f"the worker process {worker} died: {how}", began)
 
 
-def _how(client: distributed.Client, worker: str, entry: dict[str, Any] | None) -> str | None:
+def _how(client: distributed.Client, worker: str, entry: Beginning | None) -> str | None:
     code = exit_code(worker)
     if code is not None:
         return f"it {described_end(code)}"
@@ -130,7 +144,7 @@ def _how(client: distributed.Client, worker: str, entry: dict[str, Any] | None) 
     return None if entry is None else _from_logs(client, entry)
 
 
-def _from_logs(client: distributed.Client, entry: dict[str, Any]) -> str | None:
+def _from_logs(client: distributed.Client, entry: Beginning) -> str | None:
     """How a worker ended, as its nanny's log says; None if it does not."""
     logs: dict[str, Any] = {}
     with suppress(OSError, KeyError, TypeError):  # another worker is leaving
@@ -148,6 +162,6 @@ def _from_logs(client: distributed.Client, entry: dict[str, Any]) -> str | None:
     return None
 
 
-def _limit(entry: dict[str, Any]) -> str:
+def _limit(entry: Beginning) -> str:
     limit = entry["memory_limit"]
     return f"memory_limit is {mib(limit)}" if limit else ""

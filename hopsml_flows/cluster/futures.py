@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import distributed
+from prefect.client.schemas.objects import StateType
 from prefect.futures import PrefectFuture, PrefectTaskRunFuture
 
 from hopsml_flows.cluster.worker import Outcome
@@ -24,6 +25,10 @@ def _as_it_is(outcome: Outcome) -> Outcome:
     return outcome
 
 
+def _not_stored() -> Outcome | None:
+    return None
+
+
 class TrialFuture(PrefectTaskRunFuture[R]):
     """The future of a submitted task run.
 
@@ -35,6 +40,7 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         name: The task run's name in messages.
         number: Position in the order of submission, from 0. A worker starts the lowest first.
         explain: Finds out the reason of an outcome that says only that a worker died.
+        stored: Takes the outcome that the worker has stored on this machine; None if it has not.
 
     Attributes:
         losses: Number of workers that died with it, whether it had begun or not.
@@ -46,9 +52,11 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         name: str,
         number: int,
         explain: Callable[[Outcome], Outcome] = _as_it_is,
+        stored: Callable[[], Outcome | None] = _not_stored,
     ) -> None:
         super().__init__(task_run_id)
         self.explain = explain
+        self._stored = stored
         self.name = name
         self.number = number
         self.losses = 0
@@ -105,7 +113,11 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         Raises:
             TimeoutError: The time is up.
         """
-        state = self.outcome(timeout).state()
+        outcome = self.outcome(timeout)
+        if outcome.type == StateType.COMPLETED.value and outcome.error is None:
+            value: R = outcome.value  # Prefect would ask another thread for it
+            return value
+        state = outcome.state()
         result: R = call_blocking(state.result, raise_on_failure=raise_on_failure)
         return result
 
@@ -125,13 +137,18 @@ class TrialFuture(PrefectTaskRunFuture[R]):
         if outcome is None:
             assert future is not None
             try:
-                outcome = self.explain(future.result())
+                outcome = self.explain(self._stored() or future.result())
             except Exception as error:
                 # The worker died with the result, and so did the one on which Dask ran it again.
                 lost = WorkerLostError(f"the result was lost with its worker ({error})")
                 outcome = Outcome("CRASHED", "Crashed", str(lost), error=lost)
             self.settle(outcome)
         return outcome
+
+    def settle_stored(self) -> None:
+        """Set the outcome if the worker has stored it on this machine."""
+        if self._dask_future is not None and (outcome := self._stored()) is not None:
+            self.settle(self.explain(outcome))
 
     def mark_ready(self) -> None:
         """Note that the outcome is here or can be fetched, and call the callbacks."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import queue
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +26,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 
-from hopsml_flows.cluster.begin_marks import clear_beginnings, has_begun
+from hopsml_flows.cluster.begin_marks import MarkFiles, clear_beginnings, has_begun
 from hopsml_flows.cluster.config import ClusterConfig
 from hopsml_flows.cluster.deaths import Death, why_died
 from hopsml_flows.cluster.futures import TrialFuture
@@ -112,7 +113,7 @@ _MOST_LOSSES = 10
 """Workers that may die while a task run waits on them. With one more, it is lost too."""
 
 _CLEAR_AT_ONCE = 200
-"""Marks of ended task runs that are removed from a scheduler together."""
+"""Marks of ended task runs that are removed from a scheduler together, or stay as files."""
 
 _SEND_ATTEMPTS = 10
 
@@ -163,6 +164,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._all_states = reports_all_states() if all_states is None else all_states
         self._stack = ExitStack()
         self._cluster: OpenCluster | None = None
+        self._marks: MarkFiles | None = None
         self._takes_together = False
         self._owner: Owner | None = None
         self._shared: set[str] = set()
@@ -216,9 +218,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._cluster = self._given
             else:
                 self._cluster = self._stack.enter_context(open_cluster(self._given))
-            self._book = StateBook(
-                self.logger.info, with_tags=self._inherit_tags
-            )  # remembers the current context
+            if self._cluster.mark is not None:  # its workers are on this machine
+                marks = tempfile.TemporaryDirectory(
+                    prefix="hopsml-begun-", ignore_cleanup_errors=True
+                )
+                self._marks = MarkFiles(self._stack.enter_context(marks))
+            # It remembers the current context.
+            self._book = StateBook(self.logger.info, with_tags=self._inherit_tags)
             self._seen_workers = set()
         return self._cluster
 
@@ -228,7 +234,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 self._close(interrupted=exc_info[0] is not None)
         finally:
             self._stack.close()
-            self._cluster = None
+            self._cluster = self._marks = None
             super().__exit__(*exc_info)
 
     def share(self, name: str, value: Any) -> SharedRef:
@@ -290,10 +296,12 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         waited = list(wait_for) if wait_for else None
         inputs = _inputs(parameters, waited, dependencies) or None
         owner = owner or self._first_owner()
-        call = Call(owner.context, self._task(task), task_run_id, inputs)
+        marks = self._marks.directory if self._marks else None
+        call = Call(owner.context, self._task(task), task_run_id, inputs, marks)
         number = next(self._numbers)
         explain = partial(self._explain, task_run_id)
-        future = TrialFuture[R](task_run_id, name or task.name, number, explain)
+        stored = partial(self._stored, task_run_id)
+        future = TrialFuture[R](task_run_id, name or task.name, number, explain, stored)
         known = {**dict.fromkeys(parameters, _NONE), **(inputs or {})}
         self._outstanding[task_run_id] = _Outstanding(future, task, owner, known)
         arguments = (call, _dask_ready(parameters), _dask_ready(waited))
@@ -322,6 +330,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 ready.append(self._done.get_nowait())
             except queue.Empty:
                 break
+        for future in ready:
+            future.settle_stored()
         computed = [(f, f.dask_future) for f in ready if f.dask_future is not None]
         if len(computed) > 1:
             outcomes = self.cluster.client.gather([d for _, d in computed], errors="skip")
@@ -403,7 +413,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 continue
             loss.future.losses += 1
             try:
-                if loss.again is None or has_begun(self.cluster.client, loss.future.task_run_id):
+                if loss.again is None or self._has_begun(loss.future.task_run_id):
                     began.append((loss, ""))
                 elif loss.future.losses > _MOST_LOSSES:
                     began.append((loss, f"; so did {_MOST_LOSSES} others on which it waited"))
@@ -418,6 +428,17 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             with suppress(OSError):  # the scheduler is gone
                 death = self.death_of(loss.worker, loss.future.task_run_id)
             self._crash(loss.future, death.reason + more, began=death.began)
+
+    def _has_begun(self, task_run_id: uuid.UUID) -> bool:
+        if self._marks is not None:
+            return self._marks.has_begun(task_run_id)
+        return has_begun(self.cluster.client, task_run_id)
+
+    def _stored(self, task_run_id: uuid.UUID) -> Outcome | None:
+        if self._marks is None:
+            return None
+        outcome: Outcome | None = self._marks.outcome(task_run_id)
+        return outcome
 
     def _explain(self, task_run_id: uuid.UUID, outcome: Outcome) -> Outcome:
         """Find out the reason of an outcome that says only that another worker died with it."""
@@ -440,7 +461,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             OSError: The scheduler is gone.
         """
         here = self.cluster.mark is not None
-        return why_died(self.cluster.client, worker, task_run_id, owned=here)
+        marked = self._marks.read(task_run_id) if self._marks and task_run_id else None
+        return why_died(self.cluster.client, worker, task_run_id, owned=here, marked=marked)
 
     def _crash(self, future: TrialFuture[Any], message: str, *, began: float = 0.0) -> None:
         if future.claim_end():
@@ -464,7 +486,12 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             self._book.send(future.task_run_id)
         if outcome.type == StateType.CRASHED.value and self.cluster.mark is not None:
             end_orphans(self.cluster.mark)  # what a dead process has started
-        if not self.cluster.owned:
+        if self._marks is not None:
+            # Later: Dask may run it once more if its worker dies just now.
+            self._begun.append(future.task_run_id)
+            if len(self._begun) > _CLEAR_AT_ONCE:
+                self._marks.clear(self._begun.pop(0))
+        elif not self.cluster.owned:
             self._begun.append(future.task_run_id)
             if len(self._begun) >= _CLEAR_AT_ONCE:
                 self._clear_beginnings()

@@ -24,7 +24,7 @@ import cloudpickle
 import distributed
 from prefect.client.schemas.objects import State, StateType
 
-from hopsml_flows.cluster.begin_marks import begin
+from hopsml_flows.cluster.begin_marks import begin, store_outcome
 from hopsml_flows.cluster.process_settings import held_level, held_switch_interval
 from hopsml_flows.cluster.worker_plugins import first_gpu_only
 from hopsml_flows.errors import WorkerLostError
@@ -118,12 +118,15 @@ class Call:
         task: Key of the shared task.
         task_run_id: Identifier of the task run.
         dependencies: Task inputs, in the form that Prefect's engine takes.
+        marks: Directory of the marks of task runs that have begun, and of small outcomes; None if
+            the scheduler has the marks and Dask passes on all outcomes.
     """
 
     context: str
     task: str
     task_run_id: UUID
     dependencies: dict[str, set[Any]] | None
+    marks: str | None = None
 
 
 class Share(distributed.WorkerPlugin):
@@ -273,7 +276,10 @@ def perform(call: Call, parameters: dict[str, Any], wait_for: list[Any] | None) 
     context = _shared.context(call.context)
     states = nullcontext() if context.all_states else first_states_of(call.task_run_id)
     outcome = context.run(_perform, call, parameters, wait_for, states)
-    return replace(outcome, started=started, ended=time.time())
+    outcome = replace(outcome, started=started, ended=time.time())
+    if call.marks is not None and outcome.reported:
+        store_outcome(call.task_run_id, call.marks, outcome)
+    return outcome
 
 
 def _perform(
@@ -282,7 +288,7 @@ def _perform(
     wait_for: list[Any] | None,
     states: AbstractContextManager[None],
 ) -> Outcome:
-    if not begin(call.task_run_id):
+    if not begin(call.task_run_id, call.marks):
         lost = WorkerLostError("the worker process that began it died")
         return Outcome("CRASHED", "Crashed", str(lost), error=lost, reported=False)
     task = _shared.get(call.task)

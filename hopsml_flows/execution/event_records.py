@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import struct
 from typing import Any
 
 from hopsml_flows.text import unicode_text
@@ -65,8 +65,28 @@ def scalar(tag: str, value: float, wall_time: float, step: int) -> bytes:
 
 
 def _framed(event: Any) -> bytes:
-    from tensorboard.summary.writer.record_writer import RecordWriter
+    # TensorBoard's own writer imports boto3 and more, which takes longer than most trials.
+    data: bytes = event.SerializeToString()
+    length = struct.pack("<Q", len(data))
+    return b"".join([length, _checksum(length), data, _checksum(data)])
 
-    buffer = io.BytesIO()
-    RecordWriter(buffer).write(event.SerializeToString())
-    return buffer.getvalue()
+
+def _checksum(data: bytes) -> bytes:
+    """The masked CRC-32C of TensorFlow's records."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    crc ^= 0xFFFFFFFF
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _table_entry(crc: int) -> int:
+    for _ in range(8):
+        crc = crc >> 1 ^ (_POLYNOMIAL if crc & 1 else 0)
+    return crc
+
+
+_POLYNOMIAL = 0x82F63B78
+"""Castagnoli's, with its bits reversed."""
+
+_TABLE = tuple(map(_table_entry, range(256)))

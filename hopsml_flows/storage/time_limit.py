@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __all__ = ["within"]
 
@@ -31,20 +33,45 @@ def within(seconds: float | None, action: Callable[[], T], who: str = "storage")
     """
     if seconds is None:
         return action()
-    returned: list[T] = []
-    raised: list[BaseException] = []
+    try:
+        helper = _idle.pop()
+    except IndexError:
+        helper = _Helper()
+    try:
+        returned, raised = helper.call(action, seconds)
+    except queue.Empty:  # its thread stays with the call
+        raise TimeoutError(f"{who} did not answer within {seconds:.0f} s") from None
+    _idle.append(helper)
+    if raised is not None:
+        raise raised
+    result: T = returned
+    return result
 
-    def run() -> None:
-        try:
-            returned.append(action())
-        except BaseException as error:  # raised again in the caller's thread
-            raised.append(error)
 
-    thread = threading.Thread(target=run, name="hopsml-request", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError(f"{who} did not answer within {seconds:.0f} s")
-    if raised:
-        raise raised[0]
-    return returned[0]
+class _Helper:
+    """A thread that carries out one call after the other: starting one costs a short trial much."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="hopsml-request", daemon=True).start()
+
+    def call(self, action: Callable[[], Any], seconds: float) -> tuple[Any, BaseException | None]:
+        """Return what a call returned and raised; raise ``queue.Empty`` when its time is up."""
+        self._calls.put(action)
+        return self._answers.get(timeout=seconds)
+
+    def _run(self) -> None:
+        while True:
+            self._answers.put(_outcome(self._calls.get()))  # holds on to nothing while it waits
+
+
+def _outcome(action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return action(), None
+    except BaseException as error:  # raised again in the caller's thread
+        return None, error
+
+
+_idle: list[_Helper] = []
+os.register_at_fork(after_in_child=_idle.clear)  # a child has none of the threads

@@ -23,6 +23,11 @@ __all__ = ["end_events", "experiment_events", "start_events", "text_parameters",
 _LARGEST = 2.0**128
 """The smallest number beyond single precision."""
 
+_PLUGIN = "hparams"
+_EXPERIMENT_TAG = "_hparams_/experiment"
+_SESSION_START_INFO_TAG = "_hparams_/session_start_info"
+_SESSION_END_INFO_TAG = "_hparams_/session_end_info"
+
 Values = Domain | Sequence[Any]
 """A hyperparameter's domain, or the values it will have."""
 
@@ -37,7 +42,7 @@ def experiment_events(
         metric: The optimization key, or None.
         direction: Which way is better, or None.
     """
-    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
     metrics = []
     if metric is not None:
@@ -50,7 +55,7 @@ def experiment_events(
         metric_infos=metrics,
     )
     data = plugin_data_pb2.HParamsPluginData(experiment=experiment)
-    return _records([_summary(metadata.EXPERIMENT_TAG, data)], time.time())
+    return _records([_summary(_EXPERIMENT_TAG, data)], time.time())
 
 
 def text_parameters(values: Mapping[str, Values]) -> frozenset[str]:
@@ -73,7 +78,7 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
         trial: The trial.
         texts: Hyperparameters whose values are shown as text.
     """
-    from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+    from tensorboard.plugins.hparams import plugin_data_pb2
 
     now = time.time()
     # No group name: then each run has a line of its own in the table, under its own name. A group
@@ -88,7 +93,7 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
         else:
             start.hparams[name].string_value = unicode_text(text_of(value))
     data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
-    return _records([_summary(metadata.SESSION_START_INFO_TAG, data)], now)
+    return _records([_summary(_SESSION_START_INFO_TAG, data)], now)
 
 
 def trial_events(job: Job, trial: Trial) -> bytes:
@@ -112,7 +117,7 @@ def end_events(result: TrialResult) -> bytes:
         result: The trial's result.
     """
     from tensorboard.compat.proto import summary_pb2
-    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
     ended = result.ended or time.time()
     # TensorBoard stores single precision; larger numbers are in .outputs.json only.
@@ -130,18 +135,25 @@ def end_events(result: TrialResult) -> bytes:
     status = api_pb2.STATUS_SUCCESS if result.succeeded else api_pb2.STATUS_FAILURE
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
     data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
-    session = _summary(metadata.SESSION_END_INFO_TAG, data)
+    session = _summary(_SESSION_END_INFO_TAG, data)
     # The final value is the last point of the reported curve.
     final = [event_records.record(scalars, ended, result.step or 0)] if numbers else []
     return b"".join([_records([session], ended), *final])
 
 
 def _summary(tag: str, data: Any) -> Any:
-    from tensorboard.compat.proto import summary_pb2
-    from tensorboard.plugins.hparams import metadata
+    from tensorboard.compat.proto import summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 
+    # As the plugin's module `metadata` makes them. That one imports NumPy, boto3 and more, which
+    # takes longer than most trials.
+    plugin = summary_pb2.SummaryMetadata.PluginData(
+        plugin_name=_PLUGIN, content=data.SerializeToString()
+    )
+    nothing = tensor_shape_pb2.TensorShapeProto(dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=0)])
     value = summary_pb2.Summary.Value(
-        tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR
+        tag=tag,
+        metadata=summary_pb2.SummaryMetadata(plugin_data=plugin),
+        tensor=tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, tensor_shape=nothing),
     )
     return summary_pb2.Summary(value=[value])
 

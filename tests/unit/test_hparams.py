@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
+import struct
 
 import pytest
-from tensorboard.plugins.hparams import api_pb2, metadata
+from tensorboard.compat.proto import event_pb2
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from hopsml_flows.search import Categorical, Direction, Float, Int
 from hopsml_flows.storage import TrialFiles
@@ -178,3 +182,24 @@ def test_the_optimization_key_is_the_metric_and_its_description_the_goal(
 def test_an_unknown_space_and_no_metric_are_written_too(experiment):
     found = experiment({}, metric=None)
     assert (len(found.hparam_infos), len(found.metric_infos)) == (0, 0)
+
+
+def test_events_are_as_tensorboards_own_modules_write_them():
+    made = start_events(Trial(1, "0001-x", {"x": 1.5, "name": "ä", "flag": True}))
+    records = list(_records(made))
+    written = io.BytesIO()
+    for record in records:
+        RecordWriter(written).write(record)
+    assert made == written.getvalue()
+    (value,) = event_pb2.Event.FromString(records[-1]).summary.value
+    data = plugin_data_pb2.HParamsPluginData.FromString(value.metadata.plugin_data.content)
+    assert value.tag == metadata.SESSION_START_INFO_TAG
+    assert value.metadata == metadata.create_summary_metadata(data)
+    assert value.tensor == metadata.NULL_TENSOR
+
+
+def _records(content):
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        yield content[12 : 12 + length]
+        content = content[16 + length :]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
@@ -86,20 +87,30 @@ class Attachments:
         locally: bool,
         never: Iterable[Path] = (),
     ) -> None:
-        self._into = into.resolve()
+        self._unresolved = into
         self._path_of = path_of
         self._terms = terms
         self._copy_file = copy
         self._keep = keep
         self._locally = locally
-        working = [terms.working] if terms.working else []
-        self._never = [path.resolve() for path in (*working, *never)]
+        self._unresolved_never = never
         self._placed: dict[Path, Path] = {}
         self._size = 0
         self._files = 0
         self._missing = 0
         self._too_large: list[str] = []
         self.empty: list[Path] = []
+
+    # Most trials return no path, and resolving takes a system call per directory.
+
+    @cached_property
+    def _into(self) -> Path:
+        return self._unresolved.resolve()
+
+    @cached_property
+    def _never(self) -> list[Path]:
+        working = [self._terms.working] if self._terms.working else []
+        return [path.resolve() for path in (*working, *self._unresolved_never)]
 
     def take_in(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Copy what the outputs name, and return the outputs with paths in the project instead.

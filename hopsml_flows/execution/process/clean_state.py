@@ -8,6 +8,7 @@ back; for that, each trial can have a fresh process (``isolation="process"``).
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # typeshed lacks it
 import faulthandler
 import locale
 import logging
@@ -60,13 +61,14 @@ def put_back(*, of_driver: bool = False) -> Iterator[list[str]]:
 
 
 def _environment() -> _Undo:
-    before = dict(os.environ)
+    before = dict(os.environb)  # decoding it would double the cost
 
     def undo() -> None:
-        if dict(os.environ) != before:
-            for name in set(os.environ) - set(before):
-                del os.environ[name]
-            os.environ.update(before)
+        now = dict(os.environb)
+        if now != before:
+            for name in now.keys() - before.keys():
+                del os.environb[name]
+            os.environb.update(before)
 
     return undo
 
@@ -113,9 +115,15 @@ def _mask() -> _Undo:
     return lambda: os.umask(before)
 
 
+_NUMBERS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+_OF_FAULTS = {signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.SIGILL}
+"""Signals of faults, which cannot be registered with ``faulthandler``."""
+
+
 def _signals() -> _Undo:
-    numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-    before = {number: signal.getsignal(number) for number in numbers}
+    # `signal` makes an enum of each answer, at twenty times the cost.
+    before = {number: _signal.getsignal(number) for number in _NUMBERS}
     timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
     set_before = {timer: signal.getitimer(timer) for timer in timers}
 
@@ -123,7 +131,7 @@ def _signals() -> _Undo:
         for timer, setting in set_before.items():
             signal.setitimer(timer, *setting)
         for number, handler in before.items():
-            if handler is not None and signal.getsignal(number) is not handler:
+            if handler is not None and _signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
 
     return undo
@@ -131,20 +139,21 @@ def _signals() -> _Undo:
 
 def _faults() -> _Undo:
     """Signals on which ``faulthandler`` writes stacks; ``signal`` does not know these handlers."""
-    numbers = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
     def undo() -> None:
         faulthandler.cancel_dump_traceback_later()
-        for number in numbers:
-            with suppress(ValueError, RuntimeError):  # signals of faults cannot be registered
+        for number in _NUMBERS:
+            if number not in _OF_FAULTS:
                 faulthandler.unregister(number)
 
     return undo
 
 
+_LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+
+
 def _limits() -> _Undo:
-    kinds = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
-    before = {kind: resource.getrlimit(kind) for kind in kinds}
+    before = {kind: resource.getrlimit(kind) for kind in _LIMITS}
 
     def undo() -> None:
         for kind, limits in before.items():
@@ -278,7 +287,8 @@ def short_of_descriptors() -> str:
     """Why the process has too few descriptors for another trial; "" if it has enough."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        open_now = len(os.listdir("/dev/fd"))
+        # Linux from 6.2 on has their number there, elsewhere it is 0.
+        open_now = os.stat("/dev/fd/").st_size or len(os.listdir("/dev/fd"))
     except OSError as error:
         return f"its descriptors cannot be counted ({error.strerror})"
     if open_now + _LEFT_OVER > limit or open_now > limit // 2:

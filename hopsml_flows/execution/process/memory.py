@@ -7,6 +7,7 @@ process, with the same shares: Dask pauses a worker at 80% of its limit and ends
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import psutil
 
@@ -30,9 +31,15 @@ END_SHARE = 0.95
 def resident(pid: int) -> int:
     """Bytes of memory that a process holds; 0 if it is gone."""
     try:
-        return int(psutil.Process(pid).memory_info().rss)
+        return int(_process(pid).memory_info().rss)
     except psutil.Error:
         return 0
+
+
+@lru_cache(maxsize=64)
+def _process(pid: int) -> psutil.Process:
+    """A process; cached, since creating the object costs more than reading its memory."""
+    return psutil.Process(pid)
 
 
 @dataclass(slots=True)
@@ -49,14 +56,18 @@ class MemoryWatch:
     _seen: dict[int, int] = field(default_factory=dict)
     _kills: int = field(default_factory=memory_kills)
 
-    def look(self, pid: int) -> None:
+    def look(self, pid: int) -> int:
         """Remember how much a process holds, for the message about its end.
 
         Args:
             pid: The process.
+
+        Returns:
+            The bytes that it holds; 0 if it is gone.
         """
         if held := resident(pid):
             self._seen[pid] = held
+        return held
 
     def describe_ended(self, pid: int) -> str:
         """Say what is known of an ended process's memory, as a part of a sentence, and forget it.
@@ -93,10 +104,10 @@ class MemoryWatch:
         return self._beyond(pid, RETIRE_SHARE)
 
     def _beyond(self, pid: int, share: float) -> str:
-        self.look(pid)
+        own = self.look(pid)
         if self.limit is None:
             return ""
-        own, others = resident(pid), resident(self.worker)
+        others = resident(self.worker)
         if own + others <= share * self.limit:
             return ""
         return (
