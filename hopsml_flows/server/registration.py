@@ -171,6 +171,7 @@ def _opened(path: Path) -> IO[str]:
 def _key() -> str:
     settings = get_current_settings().to_environment_variables(include_secrets=True)
     of_server = {name: text for name, text in settings.items() if name.startswith("PREFECT_SERVER")}
+    of_server.pop("PREFECT_SERVER_UI_API_URL", None)  # follows from PREFECT_API_URL
     parts = [*_machine(), os.getuid(), str(PREFECT_HOME.value()), *sorted(of_server.items())]
     parts += [prefect.__version__, str(Path(__file__).parents[1]), _relative_file()]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
