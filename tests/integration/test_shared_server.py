@@ -225,11 +225,19 @@ def test_users_do_not_share(tmp_path):
     """Of one home: the names of their servers' files differ."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root and setpriv, to become another user")
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.is_relative_to(tempfile.gettempdir()) and directory != Path(
+            tempfile.gettempdir()
+        ):
+            directory.chmod(0o755)
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o777)
 
     def key(*prefix):
         return subprocess.run(
             [*prefix, sys.executable, "-c", KEY],
-            env={**os.environ, "PREFECT_HOME": str(tmp_path)},
+            env={**os.environ, "PREFECT_HOME": str(home)},
             capture_output=True,
             text=True,
             check=True,
