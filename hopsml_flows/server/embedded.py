@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar, copy_context
+from types import TracebackType
 from typing import IO
 
 import httpx
@@ -92,9 +93,6 @@ def embedded_server(
             finally:
                 _current.reset(token)
                 send_all_apart(_FLUSH_SECONDS if client.server.process() else 1.0)
-        client.leave()
-        if client.server.idle_seconds == 0:  # as whoever started it wanted
-            client.wait_for_its_end()
 
 
 def start_embedded_server(seconds: float = START_SECONDS) -> ServerStart | None:
@@ -163,11 +161,21 @@ class ServerStart:
     def __enter__(self) -> ServerStart:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._ended.set()
         self._thread.join()
-        if self._client is not None:
-            self._client.leave()
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client.leave()
+        in_hurry = error is not None and not isinstance(error, Exception)
+        if client.server.idle_seconds == 0 and not in_hurry:  # as whoever started it wanted
+            client.wait_for_its_end()
 
     def client(self) -> _Client:
         """Wait for the server.
@@ -177,8 +185,7 @@ class ServerStart:
         """
         self._thread.join()
         if self._client is None:
-            assert self._error is not None
-            raise self._error
+            raise self._error or RuntimeError("the start has ended")
         return self._client
 
     def _run(self) -> None:
