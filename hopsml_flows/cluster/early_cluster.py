@@ -32,6 +32,7 @@ class EarlyCluster(Generic[T]):
         self._stack = ExitStack()
         self._opened: list[T] = []  # at most one
         self._error: BaseException | None = None
+        self._is_unwanted = threading.Event()
         self.is_taken = False
         context = copy_context()
         self._thread = threading.Thread(
@@ -56,6 +57,7 @@ class EarlyCluster(Generic[T]):
     def close(self) -> None:
         """Wait for the end of the start, and close the cluster unless it was taken."""
         if not self.is_taken:
+            self._is_unwanted.set()
             self._thread.join()
             self._stack.close()
 
@@ -64,3 +66,5 @@ class EarlyCluster(Generic[T]):
             self._opened.append(self._stack.enter_context(self._opening))
         except BaseException as error:  # for the thread that takes the cluster
             self._error = error
+        if self._is_unwanted.is_set():  # whoever waited may have been interrupted
+            self._stack.close()

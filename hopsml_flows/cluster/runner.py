@@ -11,8 +11,8 @@ import queue
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -572,7 +572,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         sent_all = False
         try:
             self._end_tasks(outstanding, interrupted=interrupted)
-            sent_all = self._flush_workers(hurry=interrupted or not self._book.server_answers())
+            with self._skippable(interrupted=interrupted):
+                hurry = interrupted or not self._book.server_answers()
+                sent_all = self._flush_workers(hurry=hurry)
             if not self.cluster.owned:
                 self._clear_beginnings()
                 for key in list(self._shared):
@@ -585,7 +587,9 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 stopped = Outcome(StateType.CANCELLED.value, "Cancelled", "the flow was stopped")
                 self._book.note(known.future.task_run_id, known.task, known.ended(stopped))
                 self._book.send(known.future.task_run_id)
-        self._settle(sent_all=sent_all, interrupted=interrupted)
+        keeps_all = self._server_keeps_all is not None and self._server_keeps_all()
+        with self._skippable(interrupted=interrupted):
+            self._book.settle(keeps_all=keeps_all, sent_all=sent_all, hurry=interrupted)
 
     def _end_tasks(self, outstanding: list[_Outstanding], *, interrupted: bool) -> None:
         """Cancel what still runs, or wait for it: a flow may end without fetching its results."""
@@ -601,12 +605,13 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         seconds = 2.0 if hurry else FLUSH_SECONDS
         client = self.cluster.client
         there = on_all_workers(client, seconds + FLUSH_SECONDS, flush_worker, seconds)
-        return self._seen_workers <= {*there}
+        return self._seen_workers <= {worker for worker, sent in there.items() if sent}
 
-    def _settle(self, *, sent_all: bool, interrupted: bool) -> None:
-        keeps_all = self._server_keeps_all is not None and self._server_keeps_all()
+    @contextmanager
+    def _skippable(self, *, interrupted: bool) -> Iterator[None]:
+        """Let Ctrl-C end a wait for the server: all results are there."""
         try:
-            self._book.settle(keeps_all=keeps_all, sent_all=sent_all, hurry=interrupted)
+            yield
         except KeyboardInterrupt:
             if interrupted:
                 raise

@@ -190,10 +190,9 @@ class StateBook:
         """
         if not self._recorded:
             return
-        send_all_apart(_FLUSH_SECONDS)
+        sent_all = send_all_apart(_FLUSH_SECONDS) and sent_all and not self._sent_by_driver
         answer_seconds = _ANSWER_SECONDS if hurry else _BUSY_SECONDS
         stalled_seconds = _HURRIED_SECONDS if hurry else _STALLED_SECONDS
-        sent_all = sent_all and not self._sent_by_driver
         patience = _PATIENCE_SECONDS if sent_all else None
         with get_client(sync_client=True) as client:
             if (reason := _why_silent(client, answer_seconds)) is not None:

@@ -324,10 +324,13 @@ def _sendable(error: BaseException) -> BaseException:
     return error
 
 
-async def flush_worker(timeout: float) -> None:
+async def flush_worker(timeout: float) -> bool:
     """Send what this worker still holds for the Prefect server, without blocking Dask's loop.
 
     Args:
         timeout: Longest wait in seconds.
+
+    Returns:
+        Whether all events were sent in time.
     """
-    await asyncio.to_thread(send_all, timeout)
+    return await asyncio.to_thread(send_all, timeout)

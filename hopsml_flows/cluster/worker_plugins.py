@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import distributed
 
@@ -42,7 +42,8 @@ class SpareProcess(distributed.WorkerPlugin):
     async def setup(self, worker: distributed.Worker) -> None:
         """Start it, unless the worker is in the driver's process."""
         if worker.nanny is not None:
-            await asyncio.to_thread(start_spare)
+            with suppress(OSError):  # such as a limit of processes: the first trial starts its own
+                await asyncio.to_thread(start_spare)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from prefect.context import FlowRunContext, TagsContext
+from prefect.logging import get_run_logger
 
 from hopsml_flows.cluster.runner import Owner
 from hopsml_flows.cluster.state_book import FinalState, StateBook
@@ -61,7 +62,7 @@ class DebugRunner:
     def __enter__(self) -> DebugRunner:
         if not self._all_states:
             self._stack.enter_context(holding())
-        self._book = StateBook()
+        self._book = StateBook(get_run_logger().info)
         self._first = self.owner()
         return self
 
@@ -72,8 +73,13 @@ class DebugRunner:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
-        self._book.settle(keeps_all=self._server_keeps_all(), sent_all=True, hurry=kind is not None)
         self._contexts.clear()
+        keeps_all = self._server_keeps_all()
+        try:
+            self._book.settle(keeps_all=keeps_all, sent_all=True, hurry=kind is not None)
+        except KeyboardInterrupt:  # the user does not want to wait; all results are there
+            if kind is not None:
+                raise
 
     def owner(self) -> Owner:
         """The current flow run, as the owner of task runs that any thread runs with :meth:`run`."""

@@ -13,8 +13,7 @@ from rich.console import Console
 
 from hopsml_flows.driver.trial_table import TrialTable, value_text
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.server.embedded import embedded_url
-from hopsml_flows.server.registration import idle_seconds
+from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.text import fitting, number_text, readable, say
 from hopsml_flows.trials import ExperimentResult, Generation
 
@@ -108,7 +107,7 @@ def _where_in_prefect(result: ExperimentResult) -> list[str]:
     url = embedded_url()
     if url is None:
         return [f"Prefect:     {str(PREFECT_UI_URL.value()).rstrip('/')}{run}"]
-    seconds = idle_seconds()
+    seconds = embedded_idle_seconds()
     if seconds == 0:
         return [f"Prefect:     prefect server start, then http://127.0.0.1:4200{run}"]
     return [

@@ -158,7 +158,7 @@ class _Holder:
             runs = list(self._runs.values())
             self._runs.clear()
         for states in runs:
-            states.release()
+            _release(states)
 
     def _take(
         self,
@@ -190,10 +190,14 @@ class _Holder:
                     continue
                 assert first is not None
                 del self._runs[first.task_run_id]
-            try:
-                first.release()
-            except Exception:  # such as an event that is too large; the task run goes on
-                _logger.exception("the first states of task run %s are lost", first.task_run_id)
+            _release(first)
+
+
+def _release(states: _FirstStates) -> None:
+    try:
+        states.release()
+    except Exception:  # such as an event that is too large; the task run goes on
+        _logger.exception("the first states of task run %s are lost", states.task_run_id)
 
 
 def _engine() -> Any:

@@ -76,24 +76,31 @@ def log_entry_maker(
     return entry
 
 
-def send_all(timeout: float) -> None:
+def send_all(timeout: float) -> bool:
     """Send the events and logs that this process still holds, within ``timeout`` seconds.
 
     Prefect itself does this only when the interpreter exits. States that are held back are sent
     too: their task runs may be about to end without a final one.
+
+    Returns:
+        Whether all events were sent in time.
     """
     from prefect.events.worker import EventsWorker
 
     send_held()
-    EventsWorker.drain_all(timeout=timeout, at_exit=False)
+    drained: Any = EventsWorker.drain_all(timeout=timeout, at_exit=False)
     APILogWorker.drain_all(timeout=timeout, at_exit=False)
+    _, late = drained
+    return not late
 
 
-def send_all_apart(timeout: float) -> None:
+def send_all_apart(timeout: float) -> bool:
     """Do as :func:`send_all`, from any thread, such as a notebook's.
 
     Where an event loop runs, Prefect would return coroutines. A new thread has none.
     """
-    thread = threading.Thread(target=send_all, args=(timeout,), name="hopsml-flush")
+    sent: list[bool] = []
+    thread = threading.Thread(target=lambda: sent.append(send_all(timeout)), name="hopsml-flush")
     thread.start()
     thread.join()
+    return sent == [True]

@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar, copy_context
 from types import TracebackType
 from typing import IO
 
 import httpx
+import psutil
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -29,13 +30,14 @@ from hopsml_flows.errors import PrefectServerError
 from hopsml_flows.prefect_internals.log_delivery import send_all_apart
 from hopsml_flows.server.configured import check_proxies, served_by
 from hopsml_flows.server.database import check_writable
-from hopsml_flows.server.embedded_process import ServerProcess
+from hopsml_flows.server.embedded_process import MIGRATION_SECONDS, ServerProcess
 from hopsml_flows.server.registration import Files, Registration, idle_seconds
 from hopsml_flows.storage import reach_loopback_directly
 
 __all__ = [
     "START_SECONDS",
     "ServerStart",
+    "embedded_idle_seconds",
     "embedded_server",
     "embedded_url",
     "server_keeps_all",
@@ -47,6 +49,10 @@ START_SECONDS = 120.0
 
 _HUNG_SECONDS = 30.0
 """A server that answers nothing for this long is replaced; a busy one may need some seconds."""
+
+_BUSY_FACTOR = 4.0
+_BUSY_SHARE = 0.05
+"""Share of a core that a server uses that works, though it does not answer."""
 
 _FLUSH_SECONDS = 30.0
 _NOTICE_SECONDS = 20.0
@@ -124,6 +130,12 @@ def embedded_url() -> str | None:
     return None if client is None else client.url
 
 
+def embedded_idle_seconds() -> float:
+    """How long the embedded server that the calling code uses stays without clients."""
+    client = _current.get()
+    return 0.0 if client is None else client.stays_seconds
+
+
 def server_keeps_all() -> bool:
     """Whether the calling code's server keeps all that it was sent, though it may store it later.
 
@@ -174,7 +186,7 @@ class ServerStart:
             return
         client.leave()
         in_hurry = error is not None and not isinstance(error, Exception)
-        if client.server.idle_seconds == 0 and not in_hurry:  # as whoever started it wanted
+        if client.stays_seconds == 0 and not in_hurry:  # as whoever started it wanted
             client.wait_for_its_end()
 
     def client(self) -> _Client:
@@ -223,6 +235,11 @@ class _Client:
         """Whether the server is still the one that processes find."""
         return self._files.read() == self.server and self.server.process() is not None
 
+    @property
+    def stays_seconds(self) -> float:
+        """How long the server stays without clients."""
+        return self.server.idle_seconds if self._files.are_shared else 0.0
+
     def leave(self) -> None:
         """Tell the server that it has a client less. It goes on with what it was told."""
         self._lock.close()
@@ -256,24 +273,26 @@ def _client(seconds: float, check: Callable[[], None]) -> _Client:
     """Join the server of this Prefect home; start it where none serves."""
     check_writable()
     files = Files.of_home()
-    with files.open_start() as start_lock:
-        _take(start_lock, check)
-        lock = files.open_clients()
-        try:
-            # From now on a server that runs stays.
-            fcntl.flock(lock, fcntl.LOCK_SH)
+    with ExitStack() as stack:
+        stack.callback(files.remove_unshared)
+        lock = stack.enter_context(files.open_clients())
+        # From now on a server that runs, or is being started, stays.
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with files.open_start() as start_lock:
+            _take(start_lock, seconds + MIGRATION_SECONDS, check)
             known = files.read()
             if known is None or not _serves(known, check):
                 known = _started(files, start_lock, seconds, known, check)
-        except BaseException:
-            lock.close()
-            files.remove_unshared()
-            raise
+        stack.pop_all()  # they are the client's now
     return _Client(files, lock, known)
 
 
-def _take(start_lock: IO[str], check: Callable[[], None]) -> None:
-    """Take the lock of the start. Who waits for it finds a server afterwards."""
+def _take(start_lock: IO[str], seconds: float, check: Callable[[], None]) -> None:
+    """Take the lock of the start. Who waits for it finds a server afterwards.
+
+    Raises:
+        PrefectServerError: Another process has kept it for longer than a start takes.
+    """
     began, noticed = time.monotonic(), False
     while True:
         check()
@@ -281,28 +300,51 @@ def _take(start_lock: IO[str], check: Callable[[], None]) -> None:
             fcntl.flock(start_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if not noticed and time.monotonic() - began > _NOTICE_SECONDS:
+            waited = time.monotonic() - began
+            if waited > seconds:
+                raise PrefectServerError(
+                    f"the embedded Prefect server did not start within {seconds:g} s: another "
+                    f"process, which may be stopped, keeps the lock {start_lock.name}"
+                ) from None
+            if not noticed and waited > _NOTICE_SECONDS:
                 noticed = True
-                _logger.warning("another process is starting the embedded Prefect server")
+                _logger.warning(
+                    "another process is starting the embedded Prefect server; it has locked %s",
+                    start_lock.name,
+                )
             time.sleep(_LOOK_SECONDS)
 
 
 def _serves(server: Registration, check: Callable[[], None]) -> bool:
-    """Whether a registered server answers. One that hangs is ended."""
-    deadline = time.monotonic() + _HUNG_SECONDS
+    """Whether a registered server answers. One that hangs is ended.
+
+    One that is only busy, which its processor time shows, has four times as long.
+    """
+    began, before = time.monotonic(), _cpu_seconds(server)
     with httpx.Client(timeout=5.0, trust_env=False) as client:
         while (process := server.process()) is not None:
             check()
             with suppress(httpx.TransportError):
                 if client.get(f"{server.url}/health").status_code == httpx.codes.OK:
                     return True
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            works = _cpu_seconds(server) - before > _BUSY_SHARE * waited
+            if waited > (_BUSY_FACTOR if works else 1) * _HUNG_SECONDS:
                 _logger.warning("the Prefect server of process %d hangs; it is ended", server.pid)
-                process.kill()
-                process.wait(timeout=_HUNG_SECONDS)
+                with suppress(psutil.Error):  # it has just ended, or cannot end
+                    process.kill()
+                    process.wait(timeout=_HUNG_SECONDS)
                 break
             time.sleep(_LOOK_SECONDS)
     return False
+
+
+def _cpu_seconds(server: Registration) -> float:
+    with suppress(psutil.Error):
+        if (process := server.process()) is not None:
+            times = process.cpu_times()
+            return float(times.user + times.system)
+    return 0.0
 
 
 def _started(

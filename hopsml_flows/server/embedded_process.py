@@ -16,7 +16,7 @@ from typing import IO
 
 import httpx
 import prefect
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_HOME, get_current_settings
 
 from hopsml_flows.errors import PrefectServerError
 from hopsml_flows.execution.current_directory import standing_directory
@@ -28,7 +28,7 @@ from hopsml_flows.server.database import (
 from hopsml_flows.server.news import Failure, Inbox, Phase
 from hopsml_flows.server.registration import Files, Registration
 
-__all__ = ["ServerProcess"]
+__all__ = ["MIGRATION_SECONDS", "ServerProcess"]
 
 MIGRATION_SECONDS = 3600.0
 """Longest wait for the database to be brought up to date; a large one takes minutes."""
@@ -194,6 +194,8 @@ class ServerProcess:
                     **given,
                     **dict.fromkeys(_IDLE_SERVICES, "false"),
                     **dict.fromkeys(_MIGRATE_VARIABLES, "false"),
+                    # It stands in another directory than this process.
+                    "PREFECT_HOME": str(Path(PREFECT_HOME.value()).absolute()),
                     # Its pages would look for the API on Prefect's own port.
                     "PREFECT_SERVER_UI_API_URL": url,
                 },

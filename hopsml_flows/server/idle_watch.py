@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,10 @@ _LOOK_SECONDS = (0.1, 1.0)
 
 _STUCK_SECONDS = 30.0
 """A server that takes nothing in for this long will not take in the rest."""
+
+
+_END_SECONDS = 60.0
+"""Longest time for the server to store its last batches and end."""
 
 
 class IdleWatch:
@@ -53,6 +58,15 @@ class IdleWatch:
         self._registration = registration
 
     def _watch(self) -> None:
+        try:
+            self._wait()
+        finally:  # also of an error of the file system: no server stays for good
+            self._end()
+        time.sleep(_END_SECONDS)
+        os._exit(1)
+
+    def _wait(self) -> None:
+        """Wait until the server is to end."""
         shortest, longest = _LOOK_SECONDS
         pause = min(max(self._idle_seconds / 10, shortest), longest)
         left = changed = time.monotonic()
@@ -64,7 +78,7 @@ class IdleWatch:
                 try:
                     fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    left = now
+                    left = changed = now
                     continue
                 try:
                     backlog = self._backlog()
@@ -75,10 +89,9 @@ class IdleWatch:
                         # While the lock is held: who comes next finds no server, and starts one.
                         if self._registration is not None:
                             self._files.unregister(self._registration)
-                        break
+                        return
                 finally:
                     fcntl.flock(clients, fcntl.LOCK_UN)
-        self._end()
 
     def _idle_now(self) -> float:
         mine = self._registration

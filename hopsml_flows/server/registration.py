@@ -1,6 +1,6 @@
 """Where processes of one user find the embedded server of a Prefect home, and who uses it.
 
-Three files in ``PREFECT_HOME/hopsml-server`` belong to one server. Their common name is a hash of
+Files in ``PREFECT_HOME/hopsml-server-UID`` belong to one server. Their common name is a hash of
 all that must be equal for two processes to share it: machine, user, home, versions, the server's
 settings. Locks say who is there: the system releases them with the process, however that ends.
 """
@@ -10,11 +10,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
 import tempfile
 import uuid
+import weakref
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +29,8 @@ from prefect.settings import PREFECT_HOME, get_current_settings
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.server.database import database_file
 
+_logger = logging.getLogger(__name__)
+
 __all__ = ["IDLE_SECONDS", "IDLE_VARIABLE", "Files", "Registration", "idle_seconds"]
 
 IDLE_VARIABLE = "HOPSML_SERVER_IDLE_SECONDS"
@@ -34,18 +38,24 @@ IDLE_VARIABLE = "HOPSML_SERVER_IDLE_SECONDS"
 IDLE_SECONDS = 60.0
 """How long an embedded server stays without clients, if the variable does not say otherwise."""
 
-_DIRECTORY = "hopsml-server"
+_UNSHARED = "hopsml-server-unshared-"
+
+_locks: weakref.WeakSet[IO[str]] = weakref.WeakSet()
+"""Lock files that this process has opened. A fork of it does not keep their locks."""
 
 
 def idle_seconds() -> float:
     """How long an embedded server that starts now stays without clients.
+
+    By default that is 0 where all processes end with the driver: it is a container's first process,
+    or in a job of Slurm's. The driver then waits until the server has taken in all.
 
     Raises:
         InvalidArgumentError: The variable is no number of seconds.
     """
     text = os.environ.get(IDLE_VARIABLE, "").strip()
     if not text:
-        return IDLE_SECONDS
+        return 0.0 if os.getpid() == 1 or "SLURM_JOB_ID" in os.environ else IDLE_SECONDS
     with suppress(ValueError):
         seconds = float(text)
         if 0 <= seconds < float("inf"):
@@ -112,16 +122,20 @@ class Files:
         Where the home's file system has no locks, the files are in a new temporary directory: then
         the server is shared with no other process.
         """
-        directory = Path(PREFECT_HOME.value()) / _DIRECTORY
+        directory = Path(PREFECT_HOME.value()).absolute() / f"hopsml-server-{os.getuid()}"
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, exist_ok=True)
             files = cls(directory, _key())
             with files.open_start() as probe:
                 fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return files
-        except OSError:
-            return cls(Path(tempfile.mkdtemp(prefix=f"{_DIRECTORY}-")), _key())
+        except OSError as error:
+            _logger.warning(
+                "the Prefect server is not shared: no locks in %s (%s)", directory, error
+            )
+            return cls(Path(tempfile.mkdtemp(prefix=_UNSHARED)), _key())
         return files
 
     @property
@@ -129,9 +143,14 @@ class Files:
         """What the server prints."""
         return self.directory / f"{self.key}.log"
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether other processes can find them."""
+        return not self.directory.name.startswith(_UNSHARED)
+
     def remove_unshared(self) -> None:
         """Remove the files if no other process can find them; their server then ends."""
-        if self.directory.name != _DIRECTORY:
+        if not self.are_shared:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def open_start(self) -> IO[str]:
@@ -165,7 +184,20 @@ class Files:
 
 
 def _opened(path: Path) -> IO[str]:
-    return open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
+    # "+": NFS gives a shared lock to readers only.
+    file = open(  # noqa: SIM115 - closed by who holds the lock
+        path, "a+", opener=lambda name, flags: os.open(name, flags, 0o600)
+    )
+    _locks.add(file)
+    return file
+
+
+def _close_locks() -> None:
+    for file in list(_locks):
+        file.close()
+
+
+os.register_at_fork(after_in_child=_close_locks)
 
 
 def _key() -> str:

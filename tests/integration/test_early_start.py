@@ -36,7 +36,7 @@ def test_bad_arguments_start_nothing(project, monkeypatch):
     with pytest.raises(InvalidArgumentError):
         experiment.grid_search(nothing, {"x": []}, project=project, cluster="local")
     assert started == []
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_project_that_cannot_be_written_leaves_no_process(tmp_path):
@@ -50,14 +50,14 @@ def test_a_project_that_cannot_be_written_leaves_no_process(tmp_path):
 
 def test_a_server_that_does_not_answer_leaves_no_worker(project):
     [port] = free_ports(1)
-    before = others()
+    before, workers = others(), workers_of()
     with (
         temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}),
         pytest.raises(PrefectServerError),
     ):
         experiment.grid_search(nothing, {"x": [1]}, project=project, cluster="local")
     wait_until(lambda: others() == before, 30, "the workers' end")
-    assert not workers_of()
+    assert workers_of() == workers
 
 
 def test_the_process_of_the_first_trial_starts_before_the_trial(prefect_server, project):

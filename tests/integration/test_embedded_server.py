@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 
@@ -172,3 +173,45 @@ def test_a_server_that_cannot_start_is_an_error_with_its_output():
         embedded_server(),
     ):
         pass
+
+
+QUICK = """
+from hopsml_flows import experiment
+
+def train(x):
+    print("line of", x)
+    return x
+
+result = experiment.grid_search(train, {"x": list(range(40))}, name="quick", progress=False,
+                                cluster=experiment.ClusterConfig(kind="local", n_workers=2))
+print("FLOW_RUN", result.flow_run_id)
+"""
+
+
+def test_a_server_that_outlives_the_script_has_all_task_runs_in_the_end(tmp_path):
+    home = tmp_path / "prefect"
+    done = subprocess.run(
+        [sys.executable, "-c", QUICK],
+        cwd=tmp_path,
+        env={**os.environ, "PREFECT_HOME": str(home), "HOPSML_SERVER_IDLE_SECONDS": "3"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    flow_run = re.search(r"^FLOW_RUN (.*)$", done.stdout, re.MULTILINE)[1]
+    wait_until(lambda: not list(home.glob("hopsml-server-*/*.json")), 120, "the server's end")
+    with sqlite3.connect(home / "prefect.db") as database:
+        rows = database.execute(
+            "SELECT name, state_type, start_time, end_time, task_inputs FROM task_run "
+            "WHERE replace(flow_run_id, '-', '') = ?",
+            [flow_run.replace("-", "")],
+        ).fetchall()
+        logs = database.execute("SELECT message FROM log").fetchall()
+    assert len({name for name, *_ in rows}) == len(rows) == 40
+    assert {state for _, state, *_ in rows} == {"COMPLETED"}
+    assert all(started and ended for _, _, started, ended, _ in rows)
+    assert all("job" in json.loads(inputs) for *_, inputs in rows)
+    said = {line for (line,) in logs if line.startswith("line of")}
+    assert said == {f"line of {x}" for x in range(40)}

@@ -51,7 +51,7 @@ def here(home):
 
 
 def registrations(home):
-    return [json.loads(file.read_text()) for file in home.glob("hopsml-server/*.json")]
+    return [json.loads(file.read_text()) for file in home.glob("hopsml-server-*/*.json")]
 
 
 def registered(home):
@@ -249,8 +249,8 @@ def test_users_do_not_share(tmp_path):
 
 def test_a_home_where_no_directory_can_be_made_has_a_server_that_is_not_shared(home, client):
     home.mkdir()
-    (home / "hopsml-server").write_text("in the way")
-    before = set(Path(tempfile.gettempdir()).glob("hopsml-server-*"))
+    (home / f"hopsml-server-{os.getuid()}").write_text("in the way")
+    before = set(Path(tempfile.gettempdir()).glob("hopsml-server-unshared-*"))
     one, other = client(), client()
     assert one.url() != other.url()
     servers = [child for c in (one, other) for child in psutil.Process(c.process.pid).children()]
@@ -259,7 +259,7 @@ def test_a_home_where_no_directory_can_be_made_has_a_server_that_is_not_shared(h
     other.leave()
     for server in servers:
         wait_until(lambda pid=server.pid: gone(pid), 60, "the end of the server")
-    assert set(Path(tempfile.gettempdir()).glob("hopsml-server-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob("hopsml-server-unshared-*")) <= before
 
 
 def test_a_server_whose_home_is_removed_ends_with_its_last_client(home, client):
@@ -315,7 +315,7 @@ def test_an_idle_time_that_is_none_is_refused_before_anything_starts(here, monke
 
 def test_a_start_that_is_given_up_leaves_no_process(here):
     with ServerStart():
-        wait_until(lambda: any(here.glob("hopsml-server/*.log")), 60, "the server's process")
+        wait_until(lambda: any(here.glob("hopsml-server-*/*.log")), 60, "the server's process")
         children = [
             child
             for child in psutil.Process().children()
