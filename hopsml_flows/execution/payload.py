@@ -221,7 +221,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
 def _users_modules() -> dict[str, SourceModule]:
     """The sources of the user's modules: the function may import them when it is called."""
     found = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if module is not None and _is_users(name, module):
             source = "".join(linecache.getlines(str(module.__file__)))
             is_package = hasattr(module, "__path__")

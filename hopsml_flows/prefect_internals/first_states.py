@@ -47,7 +47,7 @@ class _FirstStates:
 
     def __init__(self, task_run_id: UUID) -> None:
         self.task_run_id = task_run_id
-        self.due = time.monotonic() + HOLD_SECONDS
+        self.due = 0.0  # set with the first state that is held
         self._lock = threading.Lock()  # sends the held states before the next one
         self._holds = True
         self._held: list[Callable[[], Event | None]] = []
@@ -65,6 +65,9 @@ class _FirstStates:
             # The engine goes on changing the task run; the states stay as they are.
             send = partial(self._send, emit, run.model_copy(), before, state)
             if self._holds and state.name in _FIRST:
+                if not self._held:
+                    self.due = time.monotonic() + HOLD_SECONDS
+                    _holder.add(self)
                 # Prefect finds server and flow run in the context in which an event is sent.
                 self._held.append(partial(copy_context().run, send))
             else:
@@ -241,7 +244,6 @@ def first_states_of(task_run_id: UUID) -> Iterator[None]:
         task_run_id: The task run. Other task runs of the block are sent as always.
     """
     states = _FirstStates(task_run_id)
-    _holder.add(states)
     token = _current.set(states)
     try:
         yield

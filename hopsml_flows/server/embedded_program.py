@@ -13,13 +13,13 @@ import os
 import signal
 import socket
 from collections.abc import Callable, MutableMapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.server.idle_watch import IdleWatch
-from hopsml_flows.server.migration import UnknownRevisionError, migrate
+from hopsml_flows.server.migration import UnknownRevisionError, alone, migrate
 from hopsml_flows.server.news import Failure, Phase, send
 from hopsml_flows.server.registration import Files, Registration
 
@@ -47,6 +47,8 @@ def main(words: list[str]) -> None:
 
             from hopsml_flows.prefect_internals.server_program import backlog, server_application
 
+        locked = ExitStack()
+        locked.enter_context(alone(lambda phase: send(news, phase)))
         if options.migrate:
             migrate(lambda phase: send(news, phase))
         send(news, Phase.STARTING)
@@ -58,6 +60,7 @@ def main(words: list[str]) -> None:
                 port = listener.getsockname()[1]
             watch.register(Registration.of_this_process(port, options.idle))
             os.close(options.start_lock)
+            locked.close()
 
         with collection_paused():
             application = server_application()

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from hopsml_flows.server.database import lock_file
 from hopsml_flows.server.news import Phase
 
-__all__ = ["UnknownRevisionError", "migrate"]
+__all__ = ["UnknownRevisionError", "alone", "migrate"]
 
 _TRIES = 3
 _PAUSE_SECONDS = (0.5, 2.0)
@@ -35,7 +35,7 @@ class UnknownRevisionError(Exception):
 
 
 def migrate(tell: Callable[[Phase], None]) -> None:
-    """Upgrade the configured database, or create it.
+    """Upgrade the configured database, or create it. Call it within :func:`alone`.
 
     It is tried again: what does not take the lock, such as ``prefect server start``, may upgrade
     the same database at the same time.
@@ -46,25 +46,26 @@ def migrate(tell: Callable[[Phase], None]) -> None:
     Raises:
         UnknownRevisionError: A newer Prefect upgraded the database.
     """
-    with _alone(tell):
-        from hopsml_flows.prefect_internals.server_program import upgrade_database
+    from hopsml_flows.prefect_internals.server_program import upgrade_database
 
-        tell(Phase.MIGRATING)
-        for last in (*[False] * (_TRIES - 1), True):
-            try:
-                asyncio.run(upgrade_database())
-                return
-            except Exception as error:
-                if revision := _unknown_revision(error):
-                    raise UnknownRevisionError(revision) from error
-                if last:
-                    raise
-                time.sleep(random.uniform(*_PAUSE_SECONDS))
+    tell(Phase.MIGRATING)
+    for last in (*[False] * (_TRIES - 1), True):
+        try:
+            asyncio.run(upgrade_database())
+            return
+        except Exception as error:
+            if revision := _unknown_revision(error):
+                raise UnknownRevisionError(revision) from error
+            if last:
+                raise
+            time.sleep(random.uniform(*_PAUSE_SECONDS))
 
 
 @contextmanager
-def _alone(tell: Callable[[Phase], None]) -> Iterator[None]:
-    """Hold the lock, which the system takes from a process that dies.
+def alone(tell: Callable[[Phase], None]) -> Iterator[None]:
+    """Hold the lock of the database, which the system takes from a process that dies.
+
+    A server holds it until it serves: at its start, it also registers what all databases have.
 
     Where the file cannot be made or locked, as on some network file systems, it goes without.
     """

@@ -111,7 +111,7 @@ def test_several_experiments_are_shown_side_by_side_until_ctrl_c(project):
     finally:
         said = interrupted(process)
     assert said == ""
-    assert is_free(url)
+    assert eventually(lambda: is_free(url), bool)
 
 
 def test_visualize_shows_any_directory_until_it_is_interrupted(project):
