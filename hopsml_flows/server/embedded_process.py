@@ -28,7 +28,7 @@ from hopsml_flows.server.database import (
 from hopsml_flows.server.news import Failure, Inbox, Phase
 from hopsml_flows.server.registration import Files, Registration
 
-__all__ = ["MIGRATION_SECONDS", "ServerProcess"]
+__all__ = ["MIGRATION_SECONDS", "ServerProcess", "listening_socket"]
 
 MIGRATION_SECONDS = 3600.0
 """Longest wait for the database to be brought up to date; a large one takes minutes."""
@@ -101,7 +101,7 @@ class ServerProcess:
         reading, writing = os.pipe()
         self._inbox = Inbox(reading)
         try:
-            with _listener(port) as listener:
+            with listening_socket(port) as listener:
                 self._process = self._start(listener, writing, start_lock)
         except BaseException:
             self._inbox.close()
@@ -233,8 +233,12 @@ class ServerProcess:
         return f"\n{text[-2000:]}" if text else ""
 
 
-def _listener(port: int | None) -> socket.socket:
-    """A socket that listens. It is handed over: no other process gets the port meanwhile."""
+def listening_socket(port: int | None) -> socket.socket:
+    """A socket that listens. It is handed over: no other process gets the port meanwhile.
+
+    Args:
+        port: The port to take if that is free; None for any.
+    """
     for wanted in (port, 0):
         if wanted is None:
             continue

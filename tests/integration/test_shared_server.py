@@ -20,8 +20,9 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.server import embedded
 from hopsml_flows.server.embedded import ServerStart, embedded_server, server_keeps_all
+from hopsml_flows.server.embedded_process import listening_socket
 from hopsml_flows.server.registration import IDLE_VARIABLE, Files
-from tests.servers.processes import gone
+from tests.servers.processes import free_ports, gone
 from tests.waiting import wait_until
 
 CLIENT = """
@@ -167,19 +168,26 @@ def test_a_starter_killed_during_the_start_leaves_no_second_server(home, client)
     wait_until(lambda: gone(server.pid), 60, "the end of the server")
 
 
-def test_a_server_that_was_killed_is_replaced_on_its_port(here, monkeypatch):
+def test_a_server_that_was_killed_is_replaced(here, monkeypatch):
     monkeypatch.setenv(IDLE_VARIABLE, "5")
-    with embedded_server() as url:
+    with embedded_server():
         assert server_keeps_all()
         (server,) = registered(here)
         server.kill()
         wait_until(lambda: gone(server.pid), 30, "the end of the server")
         assert not server_keeps_all()
         with ServerStart() as start:
-            assert start.client().url == url
+            assert start.client().server.process() is not None
             assert not server_keeps_all()  # of what the first server had
             (second,) = registered(here)
             assert second != server
+
+
+def test_a_server_takes_the_port_of_the_one_before_if_that_is_free():
+    (port,) = free_ports(1)
+    with listening_socket(port) as first, listening_socket(port) as second:
+        assert first.getsockname()[1] == port
+        assert second.getsockname()[1] != port
 
 
 def test_a_server_that_hangs_is_replaced(here, monkeypatch):
@@ -218,7 +226,8 @@ def test_versions_of_prefect_do_not_share(here, monkeypatch):
     assert Files.of_home().key != key
 
 
-KEY = "from hopsml_flows.server.registration import Files; print(Files.of_home().key)"
+KEY = "from hopsml_flows.server.embedded_process import listening_socket
+from hopsml_flows.server.registration import Files; print(Files.of_home().key)"
 
 
 def test_users_do_not_share(tmp_path):
