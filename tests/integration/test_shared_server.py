@@ -226,8 +226,7 @@ def test_versions_of_prefect_do_not_share(here, monkeypatch):
     assert Files.of_home().key != key
 
 
-KEY = "from hopsml_flows.server.embedded_process import listening_socket
-from hopsml_flows.server.registration import Files; print(Files.of_home().key)"
+KEY = "from hopsml_flows.server.registration import Files; print(Files.of_home().key)"
 
 
 def test_users_do_not_share(tmp_path):
