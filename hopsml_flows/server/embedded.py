@@ -89,8 +89,8 @@ def embedded_server(
         with served_by(configured) if configured and not _in_flow() else nullcontext():
             yield None
         return
-    with start as begun:
-        client = begun.client()
+    with start:
+        client = start.client()
         token = _current.set(client)
         # It is either there or dead for good: no reason to try for a minute.
         with temporary_settings({PREFECT_API_URL: client.url, PREFECT_CLIENT_MAX_RETRIES: 2}):

@@ -25,6 +25,7 @@ from hopsml_flows.server.database import (
     lock_file,
     shown_database,
 )
+from hopsml_flows.server.intake import INTAKE_SETTINGS
 from hopsml_flows.server.news import Failure, Inbox, Phase
 from hopsml_flows.server.registration import Files, Registration
 
@@ -58,15 +59,6 @@ _MIGRATE_VARIABLES = (
     "PREFECT_API_DATABASE_MIGRATE_ON_START",
 )
 
-# How the server takes in what it is told. One transaction per event, Prefect's default, costs four
-# times the processor time. The recorder truncates its interval to whole seconds; 0 makes it spin.
-_BATCHES = {
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
-}
-
 # Last, so that nothing is shadowed: a script may have put this package on its own path only.
 _PROGRAM = """
 import sys
@@ -90,7 +82,6 @@ class ServerProcess:
             process dies.
         idle_seconds: How long it stays without clients.
         port: The port to take if that is free, so that clients of an earlier server find it again.
-
     """
 
     def __init__(
@@ -190,7 +181,7 @@ class ServerProcess:
                 start_new_session=True,
                 env={
                     **os.environ,
-                    **_BATCHES,
+                    **INTAKE_SETTINGS,
                     **given,
                     **dict.fromkeys(_IDLE_SERVICES, "false"),
                     **dict.fromkeys(_MIGRATE_VARIABLES, "false"),

@@ -18,7 +18,6 @@ _LOOK_SECONDS = (0.1, 1.0)
 _STUCK_SECONDS = 30.0
 """A server that takes nothing in for this long will not take in the rest."""
 
-
 _END_SECONDS = 60.0
 """Longest time for the server to store its last batches and end."""
 

@@ -29,14 +29,14 @@ from prefect.settings import PREFECT_HOME, get_current_settings
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.server.database import database_file
 
-_logger = logging.getLogger(__name__)
-
 __all__ = ["IDLE_SECONDS", "IDLE_VARIABLE", "Files", "Registration", "idle_seconds"]
 
 IDLE_VARIABLE = "HOPSML_SERVER_IDLE_SECONDS"
 
 IDLE_SECONDS = 60.0
 """How long an embedded server stays without clients, if the variable does not say otherwise."""
+
+_logger = logging.getLogger(__name__)
 
 _UNSHARED = "hopsml-server-unshared-"
 

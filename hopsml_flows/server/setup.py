@@ -25,6 +25,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings
 from hopsml_flows.errors import InvalidArgumentError, PrefectServerError
 from hopsml_flows.prefect_internals.blocking_calls import call_blocking
 from hopsml_flows.server.configured import LOWEST, check_configured, is_too_old
+from hopsml_flows.server.intake import INTAKE_SERVICES, INTAKE_SETTINGS
 from hopsml_flows.server.project_block import HopsFSProject, loaded_block
 from hopsml_flows.storage import Project
 
@@ -44,13 +45,6 @@ _HEARTBEAT_SECONDS = 180
 
 _LEAST_SECONDS = 10.0
 """Shortest time that Prefect lets an automation wait for an event that does not come."""
-
-_INTAKE = ("task_run_recorder", "event_persister")
-"""Services of the server that store events of task runs, as its settings name them."""
-
-_BATCH_SIZE = 200
-_FLUSH_SECONDS = 1
-"""Settings that are recommended for them. The recorder cuts its interval to whole seconds."""
 
 _NAME = re.compile(r"[^/%&<>]+")
 """Names that Prefect allows; its own refusal is pydantic's, in the middle of the work."""
@@ -144,17 +138,13 @@ def intake_advice() -> str | None:
     try:
         with get_client(sync_client=True) as client:
             services = client.request("GET", "/admin/settings").json()["server"]["services"]
-            one_by_one = any(services[name]["batch_size"] == 1 for name in _INTAKE)
+            one_by_one = any(services[name]["batch_size"] == 1 for name in INTAKE_SERVICES)
             spins = services["task_run_recorder"]["flush_interval"] < 1
     except (httpx.HTTPError, ValueError, LookupError, TypeError):
         return None
     if not (one_by_one or spins):
         return None
-    settings = " ".join(
-        f"PREFECT_SERVER_SERVICES_{name.upper()}_{setting}"
-        for name in _INTAKE
-        for setting in (f"BATCH_SIZE={_BATCH_SIZE}", f"FLUSH_INTERVAL={_FLUSH_SECONDS}")
-    )
+    settings = " ".join(f"{name}={value}" for name, value in INTAKE_SETTINGS.items())
     how = (
         "takes events of trials in one by one, at almost three times the processor time"
         if one_by_one
