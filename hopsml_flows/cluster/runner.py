@@ -362,6 +362,15 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         outcome = Outcome(cancelled, "Cancelled", str(error), error=error, reported=False)
         self._end(future, outcome)
 
+    def complete(self, task_run_id: uuid.UUID, started: float) -> None:
+        """Tell the Prefect server that a task run whose worker died had done its work before.
+
+        Args:
+            task_run_id: The task run, which ended Crashed.
+            started: When it began, in seconds since the epoch.
+        """
+        self._book.complete(task_run_id, started)
+
     def _start(
         self,
         future: TrialFuture[Any],

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -166,6 +166,24 @@ class StateBook:
             state=state,
         )
         send_state_change(run, before, state)
+
+    def complete(self, task_run_id: UUID, started: float) -> None:
+        """Tell the server that a task run has completed, which it was told had crashed.
+
+        Args:
+            task_run_id: The task run.
+            started: When it began, in seconds since the epoch.
+        """
+        final = replace(
+            self._finals[task_run_id],
+            type=StateType.COMPLETED.value,
+            state_name="Completed",
+            message=None,
+            started=started,
+            ended=time.time(),  # the server keeps the later state
+        )
+        self.note(task_run_id, self._tasks[task_run_id], final)
+        self.send(task_run_id)
 
     def server_answers(self) -> bool:
         """Whether the server answers within 10 s. Prefect's own client would try much longer."""

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
     from prefect.client.schemas.objects import State
 
+    from hopsml_flows.driver.trial_runs import Submission
     from hopsml_flows.execution import Job
-    from hopsml_flows.trials import Trial
+    from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["DebugRunner", "DebugRuns"]
 
@@ -234,6 +235,9 @@ class DebugRuns:
         for submitted in self._waiting:
             if submitted.trial.number == trial.number and submitted.ended is None:
                 submitted.ended = Outcome("CANCELLED", "Cancelled", str(error), error=error)
+
+    def confirm(self, submission: Submission, result: TrialResult) -> None:
+        """Do nothing: no trial has a worker that could die."""
 
     def close(self) -> None:
         """Do nothing: trials in this process leave nothing to close."""

@@ -197,7 +197,7 @@ class Driver:
             done = runs.next_done(_TICK_SECONDS)
             self.upkeep.look()  # before anything is written: this process may have been stopped
             for submission in done:
-                event = self._event(submission)
+                event = self._event(submission, runs)
                 if event is not None:
                     self._tell(event, runs, generations)
             self.progress.update(self.loop.counts, self.loop.best)
@@ -325,7 +325,7 @@ class Driver:
             return SingleRuns(cluster, runner, shared, by_value=by_value)
         return GroupRuns(self._plan.group, self._plan.verb, cluster, runner, job, shared)
 
-    def _event(self, submission: Submission) -> LoopEvent | None:
+    def _event(self, submission: Submission, runs: TrialRuns) -> LoopEvent | None:
         """What the end of a submission is for the trial loop; None if the trial is held."""
         trial = self._trials.pop(submission.task_run_id)
         outcome = submission.outcome()
@@ -338,7 +338,10 @@ class Driver:
         if isinstance(error, TrialStoppedError):
             return self._stop_event(trial, error, outcome)
         if isinstance(error, WorkerLostError):
-            return self._loss_event(trial, error, outcome)
+            event = self._loss_event(trial, error, outcome)
+            if isinstance(event, TrialDone):
+                runs.confirm(submission, event.result)
+            return event
         # Its task failed, not its function: storage may have kept it from beginning.
         if error is not None and is_of_storage(error) and self._hold(trial, None):
             return None

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from hopsml_flows.cluster.open_cluster import OpenCluster
     from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
     from hopsml_flows.cluster.worker import SharedRef
+    from hopsml_flows.driver.trial_runs import Submission
     from hopsml_flows.execution import Job
 
 __all__ = ["GroupFuture", "GroupRuns"]
@@ -211,6 +212,9 @@ class GroupRuns:
         for group in self._groups.values():
             if group.waiting.trial.number == trial.number:
                 self._tell(group, StopRequested(str(error), time.monotonic()))
+
+    def confirm(self, submission: Submission, result: TrialResult) -> None:
+        """Do nothing: the task runs are of processes, of which one did crash."""
 
     def close(self) -> None:
         """Remove what members shared on machines where the driver does not remove files."""

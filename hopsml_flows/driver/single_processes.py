@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from hopsml_flows.cluster.open_cluster import OpenCluster
     from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
     from hopsml_flows.cluster.worker import SharedRef
-    from hopsml_flows.trials import Trial
+    from hopsml_flows.driver.trial_runs import Submission
+    from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["SingleRuns"]
 
@@ -86,6 +87,15 @@ class SingleRuns:
         for number, future in self._running.values():
             if number == trial.number:
                 self._runner.stop(future, TrialStoppedError())
+
+    def confirm(self, submission: Submission, result: TrialResult) -> None:
+        """Have Prefect show the task run of a trial that committed its result as Completed.
+
+        Args:
+            submission: The trial's submission, whose worker died.
+            result: The result.
+        """
+        self._runner.complete(submission.task_run_id, result.started)
 
     def close(self) -> None:
         """Leave workers as they are: trials of one process leave nothing behind."""

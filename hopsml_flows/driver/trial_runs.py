@@ -9,7 +9,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from hopsml_flows.cluster.runner import Owner
     from hopsml_flows.cluster.worker import Outcome
-    from hopsml_flows.trials import Trial
+    from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["Submission", "TrialRuns"]
 
@@ -61,6 +61,15 @@ class TrialRuns(Protocol):
 
         Args:
             trial: The trial, in the attempt that was submitted.
+        """
+        ...
+
+    def confirm(self, submission: Submission, result: TrialResult) -> None:
+        """Take note that a trial whose worker died had committed its result before.
+
+        Args:
+            submission: The trial's submission, which :meth:`next_done` has returned.
+            result: The result.
         """
         ...
 

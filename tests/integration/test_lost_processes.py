@@ -106,6 +106,36 @@ def test_on_a_running_cluster_retries_are_the_experiments_and_not_dasks(
     assert states.count("CRASHED") == 1 + retries
 
 
+def test_a_trial_that_committed_before_its_worker_died_is_completed(prefect_server, project):
+    """Whether the worker had reported it or not."""
+
+    def train(x):
+        import os
+        import signal
+        import threading
+        import time
+        from pathlib import Path
+
+        worker = os.getppid()
+
+        def kill_it_after_the_commit():
+            while not list(Path(directory).glob(f"Experiments/*/*-x={x}/.outputs.json")):
+                time.sleep(0.0005)
+            os.kill(worker, signal.SIGKILL)
+
+        threading.Thread(target=kill_it_after_the_commit, daemon=True).start()
+        return x
+
+    directory = str(project)
+    result = experiment.grid_search(
+        train, {"x": [0, 1, 2]}, project=directory, cluster=ONE, retries=0, progress=False
+    )
+    assert [trial.metric for trial in result.trials] == [0.0, 1.0, 2.0]
+    runs = task_runs(result.flow_run_id, 3)
+    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+    assert all(run["start_time"] and run["end_time"] for run in runs)
+
+
 def test_a_process_that_is_stopped_ends_at_its_timeout(prefect_server, project):
     def train(x):
         import os

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import StateDetails, TaskRun
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed, Pending
 
+from hopsml_flows.prefect_internals import first_states
 from hopsml_flows.prefect_internals.contexts import (
     count_subflows,
     enter_context,
@@ -92,13 +93,17 @@ def names_of_states(run):
         return [state["name"] for state in sorted(states, key=lambda state: state["timestamp"])]
 
 
-def test_first_states_of_a_short_task_run_are_dropped_and_those_of_others_are_sent():
+def test_first_states_of_a_short_task_run_are_dropped_and_those_of_others_are_sent(monkeypatch):
     short, long, waiting = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
 
     @flow
     def parent():
         with holding():
-            for known, work, inputs in ((short, outer, {}), (long, pause, {"seconds": 2.0})):
+            for known, work, inputs, seconds in (
+                (long, pause, {"seconds": 2.0}, 0.5),
+                (short, outer, {}, 60.0),
+            ):
+                monkeypatch.setattr(first_states, "HOLD_SECONDS", seconds)
                 with first_states_of(known):
                     run_task(work, known, inputs, None, None)
             with first_states_of(waiting):
