@@ -117,7 +117,7 @@ def why_died(
     entry = next((e for e in reversed(entries) if e["worker"] == worker), None)
     has_nanny = entry is None or entry["nanny"]
     deadline = time.monotonic() + (_OWN_SECONDS if owned else _OTHERS_SECONDS)
-    while (how := _how(client, worker, entry)) is None:
+    while (how := _how(client, worker, entry, owned)) is None:
         if not has_nanny:
             how = "it has no nanny that could say how"
         elif time.monotonic() > deadline:
@@ -129,10 +129,13 @@ def why_died(
     return Death(f"the worker process {worker} died: {how}", began)
 
 
-def _how(client: distributed.Client, worker: str, entry: Beginning | None) -> str | None:
-    code = exit_code(worker)
+def _how(
+    client: distributed.Client, worker: str, entry: Beginning | None, owned: bool
+) -> str | None:
+    # Another cluster's worker may have the address of one that an own nanny remembers.
+    code = exit_code(worker) if owned else None
     if code is not None:
-        return f"it {described_end(code)}"
+        return f"it {described_end(code, memory=_limit(entry))}"
     for _, event in reversed(client.get_events(_MEMORY_TOPIC)):
         if event["worker"] == worker:
             limit = entry and entry["memory_limit"]
@@ -162,6 +165,6 @@ def _from_logs(client: distributed.Client, entry: Beginning) -> str | None:
     return None
 
 
-def _limit(entry: Beginning) -> str:
-    limit = entry["memory_limit"]
+def _limit(entry: Beginning | None) -> str:
+    limit = entry and entry["memory_limit"]
     return f"memory_limit is {mib(limit)}" if limit else ""

@@ -52,7 +52,10 @@ class OwnNanny(distributed.Nanny):
     async def instantiate(self) -> Any:
         """Start a worker process: a fork of the fork server, if there is one."""
         with ask_for_fork():
-            return await super().instantiate()
+            status = await super().instantiate()
+        with _lock:  # an earlier worker, of a cluster that is closed, may have had this address
+            _exit_codes.pop(self.worker_address or "", None)
+        return status
 
     def _on_worker_exit_sync(self, exitcode: int) -> None:
         """Remember the exit code of the worker's process, which Dask passes only here.

@@ -169,6 +169,52 @@ experiment.grid_search(train, {"x": [1]}, name="killed",
 """
 
 
+def wait_until_triggers_have_read_all(client):
+    """Wait until an automation has acted on two events that are sent now.
+
+    Two, since the server reads two events at once.
+    """
+    name = f"test.marker.{uuid4()}"
+    resource = {"prefect.resource.id": name}
+    automation = client.post(
+        "/automations/",
+        json={
+            "name": name,
+            "trigger": {
+                "type": "event",
+                "posture": "Reactive",
+                "match": resource,
+                "expect": [name],
+                "threshold": 2,
+                "within": 600,
+            },
+            "actions": [{"type": "do-nothing"}],
+        },
+    ).raise_for_status()
+    acted = {
+        "filter": {
+            "event": {"name": ["prefect.automation.triggered"]},
+            "resource": {"id": [f"prefect.automation.{automation.json()['id']}"]},
+        }
+    }
+
+    def seen():
+        # The reader learns of a new automation a moment later, so the events are sent again.
+        events = [
+            {
+                "id": str(uuid4()),
+                "event": name,
+                "occurred": datetime.now(UTC).isoformat(),
+                "resource": resource,
+            }
+            for _ in range(2)
+        ]
+        client.post("/events", json=events).raise_for_status()
+        return bool(client.post("/events/filter", json=acted).json()["events"])
+
+    wait_until(seen, 60, "the automation")
+
+
 def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
     server, client, setup_prefect, tmp_path
 ):
@@ -218,9 +264,9 @@ def test_a_flow_run_whose_process_was_killed_is_marked_crashed(
     wait_until(
         lambda: len({e["resource"]["prefect.resource.id"] for e in heard()}) == 4, 60, "them"
     )
-    # What triggers automations reads events apart from what stores them, and nothing shows how far
-    # it is; a heartbeat that it read after the pause would be one without a successor.
-    time.sleep(5)
+    # What triggers automations reads events apart from what stores them: a heartbeat that it read
+    # after the pause would be one without a successor. It has read those when it reads a later one.
+    wait_until_triggers_have_read_all(client)
     for run, kind in ((over, "COMPLETED"), (paused, "PAUSED")):
         state = {"state": {"type": kind}, "force": True}
         client.post(f"/flow_runs/{run}/set_state", json=state).raise_for_status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import pytest
@@ -12,6 +13,7 @@ from hopsml_flows.driver import driver
 from hopsml_flows.driver.single_processes import SingleRuns
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.experiment import ClusterConfig
+from hopsml_flows.prefect_internals import first_states
 from tests.servers.prefect import Client, task_runs
 
 ALL = ["Pending", "Running", "Completed"]
@@ -41,8 +43,6 @@ def of_server(result, count):
         for run in sorted(task_runs(result.flow_run_id, count), key=lambda run: run["start_time"]):
             answer = client.get("/task_run_states/", params={"task_run_id": run["id"]})
             states = sorted(answer.json(), key=lambda state: state["timestamp"])
-            first, last = (datetime.fromisoformat(states[i]["timestamp"]) for i in (0, -1))
-            run["history"] = (last - first).total_seconds()
             runs.setdefault(run["name"], []).append((run, [state["name"] for state in states]))
     return runs
 
@@ -66,13 +66,15 @@ def fails(name):
 
 
 def check_states(run, states, final):
-    """That a run has its final state only, or all if it ended later than a second after Pending."""
+    """That a run has its final state only if it was short, and otherwise all of them.
+
+    A process that stands still for a second, as on a busy machine, sends all of a short one, too.
+    """
     if len(states) == 1:
         assert states == [final]
         assert run["total_run_time"] < 2
     else:
         assert states == [*ALL[:2], final]
-        assert run["history"] > 0.9
 
 
 def test_short_trials_send_their_end_with_all_that_the_server_stores(options, task_run_logs):
@@ -148,13 +150,20 @@ def test_all_states_are_sent_where_that_is_asked_for(options, monkeypatch, where
     assert [states for ((_, states),) in of_server(result, 2).values()] == [ALL] * 2
 
 
-def test_debug_runs_send_the_end_of_short_trials_only(options):
+@pytest.mark.parametrize(("seconds", "first"), [(60.0, []), (0.3, ALL[:2])])
+def test_debug_runs_send_the_end_of_short_trials_only(options, monkeypatch, seconds, first):
+    monkeypatch.setattr(first_states, "HOLD_SECONDS", seconds)
     options["cluster"] = "debug"
-    xs = [0, 1, 2, *range(10, 15)]
-    runs = of_server(experiment.grid_search(train, {"x": xs}, **options), len(xs))
-    for name, ((run, states),) in runs.items():
-        check_states(run, states, "Failed" if fails(name) else "Completed")
-    assert any(len(states) == 1 for ((_, states),) in runs.values())
+
+    def train(x):
+        time.sleep(1)
+        if x == 2:
+            raise ValueError("no")
+        return x
+
+    runs = of_server(experiment.grid_search(train, {"x": [0, 1, 2]}, **options), 3)
+    for name, ((_, states),) in runs.items():
+        assert states == [*first, "Failed" if fails(name) else "Completed"]
 
 
 def test_another_word_is_refused_before_anything_starts(monkeypatch, project):

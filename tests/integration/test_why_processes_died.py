@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import distributed
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.cluster import nanny
 from hopsml_flows.experiment import ClusterConfig
 from tests.servers.prefect import task_runs
 
@@ -95,11 +97,14 @@ def _failed(train, project, cluster, isolation="worker", ways=EXPECTED, **option
     return caught.value.result
 
 
-def test_on_a_running_cluster_the_nanny_is_asked(prefect_server, project):
+def test_on_a_running_cluster_the_nanny_is_asked(prefect_server, project, monkeypatch):
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50,
         memory_limit="2GiB",
     ) as cluster:  # fmt: skip
+        # As if a worker of an earlier cluster, which this process had started, had its address.
+        for worker in cluster.scheduler.workers:
+            monkeypatch.setitem(nanny._exit_codes, worker, -signal.SIGTERM)
         result = _failed(
             dies, project, cluster.scheduler_address, ways=["segfault", "SIGKILL", "its worker"]
         )
