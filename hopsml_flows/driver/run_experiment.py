@@ -29,7 +29,12 @@ from hopsml_flows.plan.resume import check_budget
 from hopsml_flows.plan.retry import Attempt, continue_attempt
 from hopsml_flows.server.dead_runs import declare_crashed
 from hopsml_flows.server.embedded import server_keeps_all
-from hopsml_flows.storage import ExperimentPaths, is_of_storage, reach_loopback_directly
+from hopsml_flows.storage import (
+    ExperimentPaths,
+    is_of_storage,
+    process_lives,
+    reach_loopback_directly,
+)
 from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress, show_start
 from hopsml_flows.tracking.prefect.announcer import Announcer
@@ -71,7 +76,7 @@ def run(
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
         earlier, left = _read_earlier(plan, paths, progress.note)
-        dead = earlier.flow_run_id if earlier and earlier.state is State.RUNNING else None
+        dead = earlier.flow_run_id if earlier and _left_its_run(earlier) else None
         shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
         announcer = Announcer(
@@ -96,7 +101,7 @@ def run(
                 driver.upkeep.finish_summary()
                 ending.write(None)
             else:
-                _run_trials(plan, driver, function, ending, early)
+                _run_trials(plan, driver, function, ending, announcer, early)
         announcer.show(draw_pictures(plan, paths, driver.results))
     failure = driver.loop.failure
     result = plan.result_type(
@@ -121,6 +126,14 @@ def run(
         log = plan.options.project.full(paths.trial(first.directory))
         raise ExperimentFailedError(f"{result.id}: {failure} (log: {log})", result)
     return result
+
+
+def _left_its_run(earlier: ExperimentRecord) -> bool:
+    """Whether an earlier driver may not have told Prefect its end.
+
+    It writes the record before that, and may have been killed in between.
+    """
+    return earlier.state is State.RUNNING or process_lives(earlier.driver) is False
 
 
 def _warn_of_damage(damaged: Sequence[Damage]) -> None:
@@ -181,6 +194,7 @@ def _run_trials(
     driver: Driver,
     function: bytes,
     ending: Ending,
+    announcer: Announcer,
     early: EarlyCluster[OpenCluster] | None,
 ) -> None:
     with ExitStack() as stack:
@@ -225,3 +239,4 @@ def _run_trials(
             driver.upkeep.last_words()
             raise
         ending.write(None)
+        announcer.finish()

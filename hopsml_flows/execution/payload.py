@@ -293,7 +293,7 @@ def _by_value(*, users_modules: bool) -> Iterator[None]:
         registered = cloudpickle.list_registry_pickle_by_value()
         modules = [
             module
-            for name, module in list(sys.modules.items())
+            for name, module in sys.modules.copy().items()
             if name == getattr(module, "__name__", None)
             and name not in registered
             and (is_loaded_from_file(name) or (users_modules and _is_users(name, module)))

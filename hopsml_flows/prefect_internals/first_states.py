@@ -115,13 +115,17 @@ class _Holder:
 
     def enter(self) -> None:
         """Replace the engine's function, unless another user of this holder has done so."""
+        from prefect.utilities.engine import emit_task_run_state_change_event
+
         engine = _engine()
         with self._changed:
             self._users += 1
             if self._users > 1:
                 return
-            if self._emit is None:
-                self._emit = engine.emit_task_run_state_change_event
+            present = engine.emit_task_run_state_change_event
+            # A library that lay above may have put Prefect's own function back meanwhile.
+            if self._emit is None or present is emit_task_run_state_change_event:
+                self._emit = present
                 engine.emit_task_run_state_change_event = self._take
             self._thread = threading.Thread(
                 target=self._watch, name="hopsml-first-states", daemon=True

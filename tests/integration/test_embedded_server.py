@@ -32,6 +32,11 @@ def servers():
                     found.append(process.pid)
     return found
 
+def children():
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            yield child.pid, " ".join(child.cmdline())
+
 def train(x):
     api = PREFECT_API_URL.value().rstrip("/")
     page = httpx.get(api.removesuffix("/api") + "/ui-settings", timeout=60).json()
@@ -46,8 +51,7 @@ print("RESULT", json.dumps({
     "pids": sorted({trial.outputs["pid"] for trial in result.trials}),
     "page_finds_api": [trial.outputs["page_finds_api"] for trial in result.trials],
     "left": servers(),
-    "children": [(child.pid, " ".join(child.cmdline()))
-                 for child in psutil.Process().children(recursive=True)],
+    "children": list(children()),
     "trials": [trial.name for trial in result.trials],
 }))
 """
@@ -215,3 +219,89 @@ def test_a_server_that_outlives_the_script_has_all_task_runs_in_the_end(tmp_path
     assert all("job" in json.loads(inputs) for *_, inputs in rows)
     said = {line for (line,) in logs if line.startswith("line of")}
     assert said == {f"line of {x}" for x in range(40)}
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from hopsml_flows import experiment
+
+def train(x):
+    with open(runs, "a") as file:
+        file.write(f"{x}\\n")
+    return 2 * x
+
+project, runs, resume = sys.argv[1], sys.argv[2], sys.argv[3:]
+result = experiment.grid_search(train, {"x": list(range(30))}, name="killed", progress=False,
+                                project=project, resume=resume[0] if resume else None,
+                                cluster=experiment.ClusterConfig(kind="local", n_workers=2))
+print("RESULT", result.flow_run_id, sorted(trial.metric for trial in result.trials))
+"""
+
+
+def test_a_driver_killed_after_its_last_trial_loses_nothing_that_was_committed(tmp_path):
+    """Nothing is run again when it is resumed, and no server stays behind."""
+    home, project, runs = tmp_path / "prefect", tmp_path / "project", tmp_path / "runs"
+    arguments = [sys.executable, "-c", KILLED, str(project), str(runs)]
+    environment = {**os.environ, "PREFECT_HOME": str(home), "HOPSML_SERVER_IDLE_SECONDS": "5"}
+
+    def committed():
+        return len(list(project.glob("Experiments/*/*/.outputs.json"))) == 30
+
+    with open(tmp_path / "log", "w") as log:
+        driver = subprocess.Popen(
+            arguments, cwd=tmp_path, env=environment, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    wait_until(lambda: committed() or driver.poll() is not None, 240, "the last trial's end")
+    driver.kill()
+    driver.wait()
+    (experiment,) = (path.name for path in (project / "Experiments").iterdir())
+    done = subprocess.run(
+        [*arguments, experiment],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    flow_run, metrics = re.search(r"^RESULT (\S+) (.*)$", done.stdout, re.MULTILINE).groups()
+    assert json.loads(metrics) == [2.0 * x for x in range(30)]
+    assert sorted(runs.read_text().splitlines(), key=int) == [str(x) for x in range(30)]
+    wait_until(lambda: not list(home.glob("hopsml-server-*/*.json")), 120, "the server's end")
+    with sqlite3.connect(home / "prefect.db") as database:
+        states = database.execute("SELECT id, state_type FROM flow_run").fetchall()
+        trials = database.execute("SELECT DISTINCT state_type FROM task_run").fetchall()
+    assert {run.replace("-", ""): state for run, state in states}[
+        flow_run.replace("-", "")
+    ] == "COMPLETED"
+    assert "RUNNING" not in {state for _, state in states}
+    assert set(trials) <= {("COMPLETED",), ("CRASHED",)}
+
+
+def test_experiments_that_start_at_once_on_a_new_home_all_end_well(tmp_path):
+    home = tmp_path / "prefect"
+    environment = {**os.environ, "PREFECT_HOME": str(home), "HOPSML_SERVER_IDLE_SECONDS": "5"}
+    processes = []
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", QUICK.replace("range(40)", "range(4)")],
+                cwd=tmp_path / str(number),
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                stdin=subprocess.DEVNULL,
+            )
+        )
+    printed = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, printed
+    wait_until(lambda: not list(home.glob("hopsml-server-*/*.json")), 120, "the server's end")
+    with sqlite3.connect(home / "prefect.db") as database:
+        (runs,) = database.execute("SELECT count(*) FROM flow_run").fetchone()
+        trials = database.execute("SELECT state_type FROM task_run").fetchall()
+    assert (runs, trials) == (4, [("COMPLETED",)] * 16)

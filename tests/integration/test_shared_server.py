@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,10 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
+from prefect.events import Event
+from prefect.events.clients import PrefectEventsClient
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from hopsml_flows.errors import InvalidArgumentError
@@ -84,7 +89,15 @@ class Client:
         return json.loads(line)
 
     def leave(self):
-        _, err = self.process.communicate("\n", timeout=120)
+        self.leave_soon()
+        self.left()
+
+    def leave_soon(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def left(self):
+        _, err = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, err
 
 
@@ -110,6 +123,25 @@ def test_processes_that_start_at_once_share_one_server(home, client):
         one.leave()
     wait_until(lambda: gone(server.pid), 60, "the end of the server")
     assert registrations(home) == []
+
+
+def test_requests_at_once_wait_for_each_other_and_none_is_refused(client):
+    """SQLite takes one writer at a time; Prefect's own server answers 503 to some of the others."""
+    url = client().url()
+
+    def create(number):
+        with httpx.Client(base_url=url, timeout=120) as api:
+            flow = api.post("/flows/", json={"name": f"flow-{number}"}).raise_for_status().json()
+            body = {"flow_id": flow["id"], "state": {"type": "PENDING"}}
+            answers = [api.post("/flow_runs/", json=body) for _ in range(10)]
+            for answer in answers[:]:
+                run, state = answer.json()["id"], {"state": {"type": "RUNNING"}}
+                answers.append(api.post(f"/flow_runs/{run}/set_state", json=state))
+            return [answer.status_code for answer in answers]
+
+    with ThreadPoolExecutor(10) as pool:
+        codes = [code for found in pool.map(create, range(10)) for code in found]
+    assert codes == [201] * 200
 
 
 def test_a_server_stays_for_its_idle_time_and_serves_who_comes_then(home, client):
@@ -308,6 +340,29 @@ def test_a_server_takes_in_what_it_was_told_before_it_ends(home):
             "SELECT count(*) FROM events WHERE event = 'test.told'"
         ).fetchone()
     assert count == 2000
+
+
+def test_a_server_stays_while_it_is_connected_to_what_sends_events(home, client):
+    """It has not read all of them: what a process sent before it left is still to come."""
+    one = client(HOPSML_SERVER_IDLE_SECONDS="0")
+    url = one.url()
+    (server,) = registered(home)
+
+    async def send():
+        async with PrefectEventsClient(url) as events:
+            one.leave_soon()
+            await asyncio.sleep(3)
+            assert server.is_running()
+            await events.emit(Event(event="test.late", resource={"prefect.resource.id": "test"}))
+
+    asyncio.run(send())
+    one.left()
+    wait_until(lambda: gone(server.pid), 60, "the end of the server")
+    with sqlite3.connect(home / "prefect.db") as database:
+        (count,) = database.execute(
+            "SELECT count(*) FROM events WHERE event = 'test.late'"
+        ).fetchone()
+    assert count == 1
 
 
 @pytest.mark.parametrize("text", ["-1", "soon", "inf", "nan"])

@@ -266,6 +266,19 @@ def test_what_another_library_puts_over_it_stays(monkeypatch):
     beneath.assert_called_once()
 
 
+def test_states_are_held_again_after_another_library_has_put_the_engines_function_back():
+    engine = importlib.import_module("prefect.task_engine")
+    original = engine.emit_task_run_state_change_event
+    with pytest.MonkeyPatch.context() as library:
+        library.setattr(engine, "emit_task_run_state_change_event", Mock())
+        with holding():
+            library.setattr(engine, "emit_task_run_state_change_event", Mock())
+    assert engine.emit_task_run_state_change_event is original
+    with holding():
+        assert engine.emit_task_run_state_change_event is not original
+    assert engine.emit_task_run_state_change_event is original
+
+
 def test_the_server_is_an_asgi_application():
     server = importlib.import_module("hopsml_flows.prefect_internals.server_program")
     assert callable(server.server_application())

@@ -215,7 +215,7 @@ def _remove_handlers(logger: logging.Logger) -> None:
 
 
 def _loggers() -> list[tuple[str, logging.Logger]]:
-    named = list(logging.root.manager.loggerDict.items())
+    named = logging.root.manager.loggerDict.copy().items()
     return [(name, found) for name, found in named if isinstance(found, logging.Logger)]
 
 

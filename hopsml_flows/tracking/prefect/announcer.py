@@ -104,6 +104,10 @@ class Announcer:
         elif best is result and result.metric is not None:
             self._events.send_best_improved(self._record.record, result, before)
 
+    def finish(self) -> None:
+        """Send the last state while the driver closes runner and cluster: the record is final."""
+        self._artifacts.finish()
+
     def show(self, pictures: Mapping[str, bytes]) -> None:
         """Show pictures of the experiment, when the block ends.
 

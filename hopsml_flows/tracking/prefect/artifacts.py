@@ -85,6 +85,7 @@ class ArtifactWriter:
         self._made: dict[str, _Made] = {}
         self._rows = -1
         self._wake = threading.Event()
+        self._ended = False
         self._closing = False
         # Artifacts find their flow run in the context, so the thread gets a copy of it.
         context = copy_context()
@@ -109,6 +110,11 @@ class ArtifactWriter:
         if result is not None:
             self._results.append(result)
         self._counts, self._best = counts, best
+
+    def finish(self) -> None:
+        """Write the last state now, all trials having ended. Returns at once."""
+        self._ended = True
+        self._wake.set()
 
     def show(self, pictures: Mapping[str, bytes]) -> None:
         """Show pictures, when the writer is closed.
@@ -140,8 +146,9 @@ class ArtifactWriter:
             )
         while not self._closing:
             self._wake.wait(_SECONDS)
+            self._wake.clear()
             if not self._closing:
-                self._write()
+                self._write(last=self._ended)
         self._write(last=True)
 
     def _write(self, *, last: bool = False) -> None:
