@@ -222,8 +222,7 @@ def test_a_server_that_outlives_the_script_has_all_task_runs_in_the_end(tmp_path
 
 
 KILLED = """
-import os, sys
-from pathlib import Path
+import sys
 from hopsml_flows import experiment
 
 def train(x):

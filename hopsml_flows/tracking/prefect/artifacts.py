@@ -149,16 +149,17 @@ class ArtifactWriter:
             self._wake.clear()
             if not self._closing:
                 self._write(last=self._ended)
-        self._write(last=True)
+        # Here alone: the server keeps a version per call of pictures.
+        self._write(last=True, pictures=self._pictures)
 
-    def _write(self, *, last: bool = False) -> None:
+    def _write(self, *, last: bool, pictures: Mapping[str, bytes] | None = None) -> None:
         counts, best, results = self._counts, self._best, self._results[:]
         if counts is None:
             return
         percent = 100.0 * counts.done / counts.total if counts.total else 0.0
         self._put(ProgressArtifact, "progress", self._title, progress=percent)
-        if last and self._pictures:
-            picture_artifact(self._pictures, name=self._key, title=self._title)
+        if pictures:
+            picture_artifact(pictures, name=self._key, title=self._title)
         standing = Standing(
             self._record(),
             self._directory,
@@ -166,7 +167,7 @@ class ArtifactWriter:
             best,
             [result for result in results if not result.succeeded],
             self._tensorboard,
-            self._address("pictures") if last and self._pictures else None,
+            self._address("pictures") if pictures else None,
         )
         about = f"{self._title}: best trial, counts, links"
         self._put(MarkdownArtifact, "summary", about, markdown=page(standing))
