@@ -74,7 +74,17 @@ def main(words: list[str]) -> None:
         raise
     _yield_to_trials()
     uvicorn.run(
-        app, fd=options.listener, log_level="error", lifespan="on", timeout_graceful_shutdown=5
+        app,
+        fd=options.listener,
+        log_level="error",
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+        # uvicorn's default drops what a connection has sent and the application has not read ten
+        # seconds after its client has gone. This one hands on all of it.
+        ws="websockets-sansio",
+        # A client on this machine that dies closes its connections. One that waits is not dead,
+        # and a ping that meets a closed connection loses what is unread.
+        ws_ping_interval=None,
     )
 
 
