@@ -187,6 +187,7 @@ class Driver:
         )
         runs = self._runs(cluster, runner, job)
         self.upkeep.look()
+        self.progress.begin(self.loop.counts)
         while not self.loop.finished:
             if not self.upkeep.is_paused:
                 for settled in self._settle_held():

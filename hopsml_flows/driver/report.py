@@ -29,7 +29,9 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
     """
     console = Console()
     title = f"{plan.verb}: trials of {plan.options.name}"
-    table, notes = TrialTable(title, result.trials, result.best, fitting).drawn(console.width)
+    table, notes = TrialTable(title, result.trials, result.best, fitting, plan.direction).drawn(
+        console.width
+    )
     if console.is_jupyter:
         console.print(table)
     else:
@@ -80,7 +82,11 @@ def _next_steps(result: ExperimentResult) -> list[str]:
     lines = [*_warnings(result), f"Files:       {result.path}"]
     if result.best is not None and result.best.directory:
         lines.append(f"Best trial:  {result.best_dir}")
-    lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
+    project = _project()
+    lines += [
+        f"Logs:        hopsml logs {result.id}{project}",
+        f"TensorBoard: hopsml tensorboard {result.id}{project}",
+    ]
     return [*lines, *_where_in_prefect(result)]
 
 

@@ -71,7 +71,9 @@ def run(
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     # A line that is redrawn would cover what a debugger shows.
     live = plan.options.cluster.kind != DEBUG
-    progress = open_progress(show=plan.options.progress, live=live)
+    progress = open_progress(
+        show=plan.options.progress, live=live, metric=plan.optimization_key or "metric"
+    )
     with ExitStack() as stack:
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))

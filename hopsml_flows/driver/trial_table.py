@@ -16,13 +16,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 from rich.text import Text
 
+from hopsml_flows.search import Direction
 from hopsml_flows.text import number_text, one_line
-from hopsml_flows.trials import LOG, TrialResult
+from hopsml_flows.trials import LOG, TrialResult, shown_trials
 from hopsml_flows.values.plain import image_key, is_jsonable
 
 __all__ = ["TrialTable", "value_text"]
 
-_MOST_ROWS = 20
 _MOST_OUTPUTS = 6
 _LONGEST = 40
 _NUMBER = 13
@@ -77,19 +77,21 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class TrialTable:
-    """Trials as rows.
+    """Trials as rows: all by number, or of many trials the best.
 
     Args:
         title: Written above the table.
-        trials: The trials, in order.
+        trials: The trials.
         best: The trial to mark, or None.
         fitting: Turns a text into one that the output can write.
+        direction: Which metric is better; None where none is compared.
     """
 
     title: str
     trials: Sequence[TrialResult]
     best: TrialResult | None
     fitting: Callable[[str], str]
+    direction: Direction | None = None
 
     def drawn(self, width: int) -> tuple[Table, list[str]]:
         """The table, and lines on what it lacks.
@@ -107,7 +109,7 @@ class TrialTable:
 
     @property
     def _rows(self) -> Sequence[TrialResult]:
-        return self.trials[:_MOST_ROWS]
+        return shown_trials(self.trials, self.direction)
 
     def _columns(self) -> list[_Column]:
         names = list(dict.fromkeys(name for trial in self.trials for name in trial.params))
@@ -202,8 +204,9 @@ class TrialTable:
 
     def _rest(self, left_out: Sequence[_Column]) -> list[str]:
         lines = []
-        if more := len(self.trials) - len(self._rows):
-            lines.append(f"and {more} more: see .summary.json")
+        if (rows := len(self._rows)) < len(self.trials):
+            which = "first" if self.direction is None else "best"
+            lines.append(f"The {which} {rows} of {len(self.trials)} trials (see .summary.json)")
         alike = [f"{column.name}={column.cells[0]}" for column in left_out if column.alike]
         if alike:
             lines.append(f"The same in all trials: {', '.join(alike)}")

@@ -67,6 +67,7 @@ from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
+from hopsml_flows.trials.tables import best_first, shown_trials
 from hopsml_flows.trials.trial_files import (
     commit_text,
     committed_result,
@@ -145,6 +146,7 @@ __all__ = [
     "Verdict",
     "WorkerFacts",
     "as_number",
+    "best_first",
     "checked_outputs",
     "chosen",
     "commit_text",
@@ -159,6 +161,7 @@ __all__ = [
     "placed",
     "ports_needed",
     "replay",
+    "shown_trials",
     "slug",
     "stamp_of",
     "stored_params",
