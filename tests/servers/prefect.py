@@ -53,10 +53,12 @@ class PrefectServer:
             [sys.executable, "-m", *command, str(port)],
             directory / "server.log",
             self.environment(
-                PREFECT_HOME=str(directory),
-                PREFECT_SERVER_UI_API_URL=self.api_url,
-                PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
-                **settings,
+                **{
+                    "PREFECT_HOME": str(directory),
+                    "PREFECT_SERVER_UI_API_URL": self.api_url,
+                    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+                    **settings,
+                }
             ),
         )
 
