@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import shlex
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
+from hopsml_flows.driver.failure_summary import failure_lines
+from hopsml_flows.driver.shell_commands import logs_command, project_option
 from hopsml_flows.driver.trial_table import TrialTable, value_text
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
@@ -36,7 +37,8 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         with console.capture() as drawn:
             console.print(table)
         say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
-    for line in (*notes, *_outcome(plan, result), *_next_steps(result)):
+    failures = failure_lines(result.trials, partial(logs_command, result.id), width=console.width)
+    for line in (*notes, *failures, *_outcome(plan, result), *_next_steps(result)):
         say(readable(line))
 
 
@@ -59,17 +61,18 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
     return lines
 
 
-def generation_line(over: Generation) -> str:
+def generation_line(over: Generation, key: str) -> str:
     """One line about a generation that has ended: average metric, best so far, its parameters.
 
     Args:
         over: The generation.
+        key: The metric's name.
     """
     parts = [f"Generation {over.number}"]
     if over.average is not None:
-        parts.append(f"average metric {number_text(over.average)}")
+        parts.append(f"average {key} {number_text(over.average)}")
     if over.best is not None and over.best.metric is not None:
-        parts.append(f"best metric {number_text(over.best.metric)}")
+        parts.append(f"best {key} {number_text(over.best.metric)}")
         parts.append(f"best parameters {_pairs(over.best.params)}")
     if over.failed:
         parts.append(f"{over.failed} of {len(over.results)} trials failed")
@@ -80,7 +83,7 @@ def _next_steps(result: ExperimentResult) -> list[str]:
     lines = [*_warnings(result), f"Files:       {result.path}"]
     if result.best is not None and result.best.directory:
         lines.append(f"Best trial:  {result.best_dir}")
-    lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
+    lines.append(f"TensorBoard: hopsml tensorboard {result.id}{project_option()}")
     return [*lines, *_where_in_prefect(result)]
 
 
@@ -92,13 +95,6 @@ def _warnings(result: ExperimentResult) -> list[str]:
     first = warned[0]
     trials = f"{len(warned)} of {len(result.trials)} trials have warnings"
     return [f"Warnings:    {trials}; trial {first.number}: {first.warnings[0]}"]
-
-
-def _project() -> str:
-    """The option that names the project, if the user passed one."""
-    context = FlowRunContext.get()
-    project = (context.parameters or {}).get("project") if context else None
-    return f" --project {shlex.quote(str(project))}" if project else ""
 
 
 def _where_in_prefect(result: ExperimentResult) -> list[str]:
