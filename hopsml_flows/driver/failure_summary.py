@@ -7,7 +7,6 @@ hyperparameters.
 
 from __future__ import annotations
 
-import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -63,7 +62,7 @@ def failure_lines(
     logs_command: Callable[[int], str],
     *,
     width: int,
-    here: str | None = None,
+    here: str,
 ) -> list[str]:
     """Return lines that tell each distinct failure of trials once.
 
@@ -71,7 +70,7 @@ def failure_lines(
         trials: All trials of an experiment.
         logs_command: The command that prints the log of the trial with a number.
         width: Columns there are. Places and commands are never broken, to be copied.
-        here: The current directory, to which places are relative; None for the process's.
+        here: The current directory, to which places are relative; "" for none.
 
     Returns:
         The lines; none if no trial failed.
@@ -90,24 +89,18 @@ def failure_lines(
     return lines
 
 
-def place_text(place: str, here: str | None = None) -> str:
+def place_text(place: str, here: str) -> str:
     """Return a place for the user to read: a file below the current directory is relative to it.
 
     Args:
         place: A place as a :class:`~hopsml_flows.trials.Failure` has it.
-        here: The current directory; None for the process's.
+        here: The current directory; "" for none.
     """
-    if here is None:
-        try:
-            here = os.getcwd()
-        except FileNotFoundError:  # it was removed
-            return place
-    inside = f"{here.rstrip(os.sep)}{os.sep}"
-    return place.removeprefix(inside)
+    return place.removeprefix(f"{here.rstrip('/')}/") if here else place
 
 
 def _fault_lines(
-    fault: Fault, logs_command: Callable[[int], str], width: int, here: str | None
+    fault: Fault, logs_command: Callable[[int], str], width: int, here: str
 ) -> list[str]:
     reason = shortened(one_line(str(fault.failure)), _LONGEST)
     lines = textwrap.wrap(

@@ -10,15 +10,16 @@ from typing import Any
 from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
-from hopsml_flows.driver.failure_summary import failure_lines
+from hopsml_flows.driver.failure_summary import failure_lines, place_text
 from hopsml_flows.driver.shell_commands import logs_command, project_option
 from hopsml_flows.driver.trial_table import TrialTable, value_text
+from hopsml_flows.execution.current_directory import here
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.text import fitting, number_text, readable, say
-from hopsml_flows.trials import ExperimentResult, Generation
+from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 
-__all__ = ["generation_line", "print_report"]
+__all__ = ["failure_text", "generation_line", "print_report"]
 
 
 def print_report(plan: Plan, result: ExperimentResult) -> None:
@@ -37,7 +38,9 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         with console.capture() as drawn:
             console.print(table)
         say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
-    failures = failure_lines(result.trials, partial(logs_command, result.id), width=console.width)
+    failures = failure_lines(
+        result.trials, partial(logs_command, result.id), width=console.width, here=here() or ""
+    )
     for line in (*notes, *failures, *_outcome(plan, result), *_next_steps(result)):
         say(readable(line))
 
@@ -77,6 +80,19 @@ def generation_line(over: Generation, key: str) -> str:
     if over.failed:
         parts.append(f"{over.failed} of {len(over.results)} trials failed")
     return " | ".join(parts)
+
+
+def failure_text(experiment_id: str, reason: str, first: TrialResult) -> str:
+    """The message of an experiment of which no trial succeeded, for the current flow run.
+
+    Args:
+        experiment_id: The experiment's identifier.
+        reason: Why it failed.
+        first: The failed trial that the reason quotes.
+    """
+    place = first.failure.place if first.failure is not None else ""
+    at = f", at {place_text(place, here() or '')}" if place else ""
+    return f"{experiment_id}: {reason}{at} (log: {logs_command(experiment_id, first.number)})"
 
 
 def _next_steps(result: ExperimentResult) -> list[str]:
