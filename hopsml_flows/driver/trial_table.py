@@ -257,7 +257,7 @@ def _cut(text: str, width: int, dots: str) -> str:
 
 
 def _cut_inside(text: str, width: int, dots: str) -> str:
-    """A text without its middle, if there is room for two parts: errors often end with the cause."""
+    """A text without its middle, if there is room for two parts: errors end with the cause."""
     if cell_len(text) <= width or cell_len(text) != len(text) or width < _TWO_PARTS:
         return _cut(text, width, dots)
     head = width // 2

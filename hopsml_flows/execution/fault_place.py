@@ -56,9 +56,7 @@ def definition_place(function: Callable[..., Any]) -> str:
     while isinstance(function, functools.partial):
         function = function.func
     inner = inspect.unwrap(function)
-    code = getattr(inner, "__code__", None) or getattr(
-        getattr(type(inner), "__call__", None), "__code__", None
-    )
+    code = getattr(inner, "__code__", None) or getattr(inner.__call__, "__code__", None)
     if code is None or not is_users_file(code.co_filename):
         return ""
     return _text(code.co_filename, code.co_firstlineno)
