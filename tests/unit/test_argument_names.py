@@ -74,5 +74,5 @@ def test_a_space_has_the_verbs_own_name(name):
 
 
 def test_former_names_are_still_taken():
-    with pytest.raises(InvalidArgumentError, match="^retries"):
+    with pytest.raises(InvalidArgumentError, match=r"^retries"):
         experiment.grid_search(map_fun=train, args_dict={"rate": [1]}, retries=-1)

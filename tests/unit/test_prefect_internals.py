@@ -22,8 +22,8 @@ import pytest
 from prefect import flow
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
-from prefect.futures import PrefectConcurrentFuture
 from prefect.events.worker import EventsWorker
+from prefect.futures import PrefectConcurrentFuture
 from prefect.logging.handlers import APILogHandler, APILogWorker, PrefectConsoleHandler
 from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.server.schemas.actions import LogCreate

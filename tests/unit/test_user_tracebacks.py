@@ -44,6 +44,14 @@ def module(name):
 PREFECT, OURS, OTHER = module("prefect.engine"), module("hopsml_flows.verbs"), module("their.lib")
 
 
+def raised_by(function, *args):
+    try:
+        function(*args)
+    except Exception as error:
+        return error
+    return pytest.fail("nothing was raised")
+
+
 @pytest.fixture
 def printed(monkeypatch, capsys):
     """What the hook prints of the exception that a call raises."""
@@ -51,14 +59,11 @@ def printed(monkeypatch, capsys):
     def run(function, *args):
         monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
         install()
-        try:
-            function(*args)
-        except Exception as error:
-            before = traceback.format_exception(error)
-            sys.excepthook(type(error), error, error.__traceback__)
-            assert traceback.format_exception(error) == before  # put back
-            return capsys.readouterr().err
-        raise AssertionError("nothing was raised")
+        error = raised_by(function, *args)
+        before = traceback.format_exception(error)
+        sys.excepthook(type(error), error, error.__traceback__)
+        assert traceback.format_exception(error) == before  # put back
+        return capsys.readouterr().err
 
     return run
 
@@ -108,7 +113,7 @@ def test_what_a_library_handled_meanwhile_is_left_out(printed):
     assert "of the user" in text
     text = printed(PREFECT.fail_again, lambda: OURS.fail(OSError("inside")), ValueError("x"))
     assert "inside" in text  # of another error nothing is left out
-    library = types.FunctionType(OURS.fail.__code__, vars(OURS), "fail", (OSError("inside"),))
+    library = types.FunctionType(OURS.fail.__code__, vars(OURS), "fail", (OSError("inside"), None))
     text = printed(PREFECT.fail_again, library, ExperimentFailedError("x"))
     assert "inside" not in text
     assert "ExperimentFailedError: x" in text

@@ -43,8 +43,7 @@ main()
             "grid_dict['x']",
         ),
         (
-            'call(lambda: experiment.grid_search(train, {"x": [1]}, versioned_resources=["a"], '
-            "retries=-1))",
+            'call(lambda: experiment.launch(train, {"x": [1]}, versioned_resources=[1], seed=-1))',
             "versioned_resources",
         ),
     ],
