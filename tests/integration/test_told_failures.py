@@ -146,10 +146,10 @@ def test_all_trials_fail(told, tmp_path, prefect_server):
         "    main()",
         f'  File "{tmp_path}/script.py", line {call}, in main',
         '    experiment.grid_search(train, {"x": [1, 2]}, name="told", cluster=ONE)  # the call',
-        f"hopsml_flows.errors.ExperimentFailedError: {found['id']}: all 2 trials failed; the first "
+        (f"hopsml_flows.errors.ExperimentFailedError: {found['id']}: all 2 trials failed; the first "
         f"one with ValueError: no data for 1, at script.py:{fault} (log: hopsml logs "
-        f"{found['id']} 1)",
-    ]
+        f"{found['id']} 1)"),
+    ]  # fmt: skip
     before = done.stderr[:start]
     assert "Traceback" not in before
     assert "Encountered exception" not in before
@@ -245,9 +245,9 @@ def test_an_unknown_argument(told, tmp_path):
         "Traceback (most recent call last):",
         f'  File "{tmp_path}/script.py", line {line_number(UNKNOWN, "sampels")}, in <module>',
         '    experiment.random_search(train, {"x": [0.0, 1.0]}, sampels=3)',
-        "hopsml_flows.errors.UnknownArgumentError: sampels: 3 cannot be used, because "
-        "experiment.random_search has no such argument; did you mean samples?",
-    ]
+        ("hopsml_flows.errors.UnknownArgumentError: sampels: 3 cannot be used, because "
+        "experiment.random_search has no such argument; did you mean samples?"),
+    ]  # fmt: skip
     assert not (tmp_path / "hopsml_project").exists()
     assert not (tmp_path / "prefect").exists()
 
