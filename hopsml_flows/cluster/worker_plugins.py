@@ -39,7 +39,7 @@ class QuietHeartbeats(distributed.WorkerPlugin):
     """Keeps a worker on the driver's machine from printing that its scheduler is gone.
 
     The cluster's scheduler lives in the driver. When it closes, or the driver is killed, a
-    heartbeat may be on its way; the worker ends by itself, and its traceback tells the user nothing.
+    heartbeat may be on its way. The worker ends by itself; its traceback tells the user nothing.
     """
 
     name = "hopsml-quiet-heartbeats"

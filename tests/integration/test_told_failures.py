@@ -140,16 +140,18 @@ def test_all_trials_fail(told, tmp_path, prefect_server):
     start = done.stderr.index("Traceback (most recent call last):")
     lines = [line for line in done.stderr[start:].splitlines() if set(line) - set(" ^~")]
     last = line_number(ALL, "main()") + 3
+    reason = (
+        "all 2 trials failed; the first one with ValueError: no data for 1, "
+        f"at script.py:{fault} (log: hopsml logs {found['id']} 1)"
+    )
     assert lines == [
         "Traceback (most recent call last):",
         f'  File "{tmp_path}/script.py", line {last}, in <module>',
         "    main()",
         f'  File "{tmp_path}/script.py", line {call}, in main',
         '    experiment.grid_search(train, {"x": [1, 2]}, name="told", cluster=ONE)  # the call',
-        (f"hopsml_flows.errors.ExperimentFailedError: {found['id']}: all 2 trials failed; the first "
-        f"one with ValueError: no data for 1, at script.py:{fault} (log: hopsml logs "
-        f"{found['id']} 1)"),
-    ]  # fmt: skip
+        f"hopsml_flows.errors.ExperimentFailedError: {found['id']}: {reason}",
+    ]
     before = done.stderr[:start]
     assert "Traceback" not in before
     assert "Encountered exception" not in before

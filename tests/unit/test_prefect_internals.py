@@ -35,7 +35,11 @@ import hopsml_tasks
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, HopsmlError
 from hopsml_flows.prefect_internals.blocking_calls import call_blocking
-from hopsml_flows.prefect_internals.console_noise import quiet_services
+from hopsml_flows.prefect_internals.console_noise import (
+    expect_answers,
+    expect_no_answers,
+    quiet_services,
+)
 from hopsml_flows.prefect_internals.contexts import (
     serialized_context,
     task_run_context,
@@ -360,3 +364,38 @@ def test_services_do_not_count_aloud_what_they_still_send(console):
     assert "Still processing" not in shown
     assert "another message of EventsWorker" in shown
     assert "another message of APILogWorker" in shown
+
+
+def complain(port):
+    """Log what Prefect logs of events for a server that does not answer."""
+    logging.getLogger("prefect.events.clients").warning(
+        "Unable to connect to %r. Please check your network settings. Reason: %s.",
+        f"ws://127.0.0.1:{port}/api/events/in",
+        "refused",
+    )
+    logging.getLogger("prefect._internal.concurrency").error(
+        "Service %r failed with %s pending items.", "EventsWorker", 2
+    )
+
+
+def test_nothing_is_said_of_events_for_a_server_that_has_ended(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("prefect._internal"), "propagate", True)
+    expect_no_answers("http://127.0.0.1:7001/api")
+    complain(7001)
+    assert caplog.messages == []
+    complain(7002)
+    assert ["7002" in caplog.messages[0], "EventsWorker" in caplog.messages[1]] == [True, True]
+    caplog.clear()
+    expect_answers("http://127.0.0.1:7001/api")
+    complain(7001)
+    assert len(caplog.messages) == 2
+
+
+def test_prefect_still_complains_of_servers_in_these_words():
+    clients = inspect.getsource(importlib.import_module("prefect.events.clients"))
+    assert '"Unable to connect to %r. "' in clients
+    services = inspect.getsource(importlib.import_module("prefect._internal.concurrency.services"))
+    assert '"Service %r failed with %s pending items."' in services
+    assert importlib.import_module("prefect.events.clients").logger.name == "prefect.events.clients"
+    concurrency = importlib.import_module("prefect._internal.concurrency")
+    assert concurrency.logger.name == "prefect._internal.concurrency"
