@@ -9,6 +9,7 @@ from the built-in error that a caller may want to catch::
     │   ├── InvalidFunctionError (TypeError)         not a function, or one that cannot be shipped
     │   ├── FunctionNotFoundError (ImportError)      an import string does not resolve
     │   ├── SignatureMismatchError (TypeError)       the function lacks the hyperparameters
+    │   ├── UnknownArgumentError (TypeError)         a verb has no argument of that name
     │   ├── InvalidSpaceError                        wrong value lists or bounds
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
@@ -81,6 +82,7 @@ __all__ = [
     "TrialFailedError",
     "TrialStoppedError",
     "TrialTimeoutError",
+    "UnknownArgumentError",
     "UnsuitableKerasError",
     "UnsupportedOperationError",
     "WorkerLostError",
@@ -181,6 +183,10 @@ class FunctionNotFoundError(InvalidArgumentError, ImportError):
 
 class SignatureMismatchError(InvalidArgumentError, TypeError):
     """The hyperparameters are not the arguments of the training function."""
+
+
+class UnknownArgumentError(InvalidArgumentError, TypeError):
+    """A verb has no argument of that name; the message names the one that may be meant."""
 
 
 class InvalidSpaceError(InvalidArgumentError):

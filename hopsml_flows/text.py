@@ -22,6 +22,7 @@ __all__ = [
     "one_line",
     "readable",
     "say",
+    "shortened",
     "text_repr",
     "unicode_text",
 ]
@@ -122,6 +123,23 @@ def text_repr(value: object, most: int = 200) -> str:
     ) as error:  # from the value's code; also RecursionError of a deeply nested value
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text without its middle if it is too long: the end of a message often says most.
+
+    Args:
+        text: Any text.
+        most: Length, in characters, to which a longer text is cut; at least 3.
+
+    Example:
+        >>> shortened("an error of a library: no room", most=20)
+        'an err…rary: no room'
+    """
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 3
+    return f"{text[:head]}…{text[head + 1 - most :]}"
 
 
 def number_text(number: float) -> str:

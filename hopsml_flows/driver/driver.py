@@ -45,6 +45,7 @@ from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import (
+    DEFAULT_KEY,
     CloseGeneration,
     Failure,
     GiveUpTrial,
@@ -245,7 +246,8 @@ class Driver:
                     self._sessions.end(trial, result)
                     self._keep(result)
                 case CloseGeneration(over):
-                    self.progress.note(generation_line(over))
+                    key = self._plan.optimization_key or DEFAULT_KEY
+                    self.progress.note(generation_line(over, key))
                     generations.close(over)
                 case RetryTrial():
                     pass  # its files stay for the next attempt

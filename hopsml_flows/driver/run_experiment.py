@@ -20,7 +20,7 @@ from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.live_tensorboard import ShownExperiment
 from hopsml_flows.driver.picture_files import draw_pictures
 from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
-from hopsml_flows.driver.report import print_report
+from hopsml_flows.driver.report import failure_text, print_report
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.plan.earlier_record import earlier_record
@@ -74,6 +74,8 @@ def run(
     progress = open_progress(
         show=plan.options.progress, live=live, metric=plan.optimization_key or "metric"
     )
+    if plan.points is not None and (shortage := plan.points.shortage):
+        progress.note(shortage)
     with ExitStack() as stack:
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
@@ -121,12 +123,13 @@ def run(
         said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)
         warn(said)
+    if plan.points is not None and (shortfall := plan.points.shortfall(len(result.trials))):
+        progress.note(shortfall)
     if plan.options.progress:
         print_report(plan, result)
     first = driver.loop.first_failure
     if result.state is State.FAILED and first is not None:
-        log = plan.options.project.full(paths.trial(first.directory))
-        raise ExperimentFailedError(f"{result.id}: {failure} (log: {log})", result)
+        raise ExperimentFailedError(failure_text(result.id, failure or "", first), result)
     return result
 
 

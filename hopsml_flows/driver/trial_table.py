@@ -32,6 +32,9 @@ _STATE = 8
 """Columns of FINISHED; a reason needs more."""
 
 _LONGEST_STATE = 60
+_TWO_PARTS = 30
+"""Columns from which on a reason that is too long keeps its end, too."""
+
 _CUTS = ((_LONGEST, _LONGEST), (24, 16), (16, 13), (_NUMBER, 10), (_NUMBER, 4))
 """Longest values and names of columns; the first cut that fits is used."""
 
@@ -195,7 +198,7 @@ class TrialTable:
         for place, trial in enumerate(self._rows):
             table.add_row(
                 *(
-                    Text(_cut(column.cells[place], width, dots))
+                    Text((_cut if column.right else _cut_inside)(column.cells[place], width, dots))
                     for column, width in zip(columns, widths, strict=True)
                 ),
                 style="bold" if trial is self.best else None,
@@ -256,6 +259,14 @@ def _cut(text: str, width: int, dots: str) -> str:
     return set_cell_size(text, max(0, width - len(dots))).rstrip() + dots
 
 
+def _cut_inside(text: str, width: int, dots: str) -> str:
+    """A text without its middle, if there is room for two parts: errors end with the cause."""
+    if cell_len(text) <= width or cell_len(text) != len(text) or width < _TWO_PARTS:
+        return _cut(text, width, dots)
+    head = width // 2
+    return text[:head] + dots + text[len(text) - width + head + len(dots) :]
+
+
 def _metric(trial: TrialResult) -> str:
     return "" if trial.metric is None else number_text(trial.metric)
 
@@ -263,7 +274,7 @@ def _metric(trial: TrialResult) -> str:
 def _state(trial: TrialResult) -> str:
     if trial.failure is None:
         return trial.state.value
-    return value_text(f"FAILED {trial.failure}", _LONGEST_STATE)
+    return one_line(f"FAILED {trial.failure}")
 
 
 def _key(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.flows.experiment_flow import experiment_flow
+from hopsml_flows.plan.few_points import PointsWanted
 from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
@@ -142,6 +143,12 @@ def differential_evolution(
             "patience": plain(patience),
             "max_failed_generations": plain(max_failed_generations),
         },
+        points=PointsWanted(
+            f"{1 + int(generations)} generations of population={population}",
+            (1 + int(generations)) * int(population),
+            space.cardinality,
+            may_end_early=True,
+        ),
         warm_start=WarmStart.wished(
             checked.warm_start, most=min(population // 2, population - len(initial)), taken=initial
         ),

@@ -25,14 +25,19 @@ from prefect.settings import PREFECT_API_URL
 
 from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.driver.hangup import ended_by_hangup
+from hopsml_flows.errors import HopsmlError
 from hopsml_flows.execution import check_not_loading
+from hopsml_flows.flows.argument_names import check_known
 from hopsml_flows.flows.deployable_flow import HOME, DeployableFlow
 from hopsml_flows.flows.former_calls import renamed
 from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
+from hopsml_flows.prefect_internals.console_noise import quiet_services
+from hopsml_flows.prefect_internals.failure_logs import quiet_failures
 from hopsml_flows.server.project_block import block_reference, loaded_project
 from hopsml_flows.storage import reach_loopback_directly
 from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.user_tracebacks import install
 from hopsml_flows.user_warnings import warn
 
 if TYPE_CHECKING:
@@ -103,11 +108,13 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
             ExperimentFailedError: All trials failed.
         """
         check_not_loading()
+        install()
         given: dict[str, Any] = dict(kwargs)
         return_state = given.pop("return_state", False)
         wait_for = given.pop("wait_for", None)
         signature = self._described.signature
         given = renamed(self._verb.__name__, args, given, list(signature.parameters))
+        check_known(self._verb.__name__, given, list(signature.parameters))
         bound = signature.bind(*args, **given)
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
@@ -129,6 +136,8 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
             results: list[ExperimentResult] = []
             stack.callback(_results.reset, _results.set(results))
             stack.enter_context(ended_by_hangup())
+            stack.enter_context(quiet_failures(HopsmlError))  # this call raises and reports them
+            quiet_services()
             call = cast("Callable[..., Any]", super().__call__)  # its overloads fit no pass-through
             try:
                 result = call(return_state=return_state, wait_for=wait_for, **arguments)

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.flows.experiment_flow import experiment_flow
+from hopsml_flows.plan.few_points import PointsWanted
 from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
@@ -81,5 +82,6 @@ def random_search(
         needs_metric=True,
         space=space.describe(),
         domains=dict(space),
+        points=PointsWanted(f"samples={samples}", int(samples), space.cardinality),
         warm_start=WarmStart.wished(checked.warm_start, most=max(1, total // 4)),
     )

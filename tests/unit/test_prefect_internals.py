@@ -6,6 +6,7 @@ import ast
 import asyncio
 import importlib
 import inspect
+import io
 import logging
 import re
 import threading
@@ -21,8 +22,9 @@ import pytest
 from prefect import flow
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
+from prefect.events.worker import EventsWorker
 from prefect.futures import PrefectConcurrentFuture
-from prefect.logging.handlers import APILogHandler, PrefectConsoleHandler
+from prefect.logging.handlers import APILogHandler, APILogWorker, PrefectConsoleHandler
 from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.server.schemas.actions import LogCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -31,13 +33,20 @@ from prefect.states import Completed, Failed
 import hopsml_flows
 import hopsml_tasks
 from hopsml_flows import experiment
+from hopsml_flows.errors import ExperimentFailedError, HopsmlError
 from hopsml_flows.prefect_internals.blocking_calls import call_blocking
+from hopsml_flows.prefect_internals.console_noise import (
+    expect_answers,
+    expect_no_answers,
+    quiet_services,
+)
 from hopsml_flows.prefect_internals.contexts import (
     serialized_context,
     task_run_context,
     task_run_text,
 )
 from hopsml_flows.prefect_internals.engine import mapped, result_data, set_final_state, task_inputs
+from hopsml_flows.prefect_internals.failure_logs import quiet_failures
 from hopsml_flows.prefect_internals.first_states import holding
 from hopsml_flows.prefect_internals.flow_sources import forget_source
 from hopsml_flows.prefect_internals.log_delivery import (
@@ -284,3 +293,109 @@ def test_the_server_is_an_asgi_application():
     assert callable(server.server_application())
     assert asyncio.iscoroutinefunction(server.provide_database_interface().create_db)
     assert asyncio.iscoroutinefunction(server.provide_database_interface().engine)
+
+
+@pytest.fixture
+def console():
+    """What Prefect's console handler on the root logger shows."""
+    (handler,) = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
+    stream, before = io.StringIO(), handler.console.file
+    handler.console.file = stream
+    level = logging.getLogger("prefect").level
+    logging.getLogger("prefect").setLevel(logging.INFO)
+    try:
+        yield stream.getvalue
+    finally:
+        handler.console.file = before
+        logging.getLogger("prefect").setLevel(level)
+
+
+def log_failure(error):
+    """Log what Prefect's engine logs of a flow run that fails."""
+    logger = logging.getLogger("prefect.flow_runs")
+    try:
+        raise error
+    except Exception as raised:
+        logger.exception("Encountered exception during execution: %r", raised)
+    logger.log(logging.INFO, f"Finished in state Failed('Flow run: {error}')")
+
+
+def test_the_engine_still_has_the_words_that_are_kept_off_the_console():
+    source = inspect.getsource(importlib.import_module("prefect.flow_engine"))
+    assert 'self.logger.exception("Encountered exception during execution: %r", exc)' in source
+    assert 'msg=f"Finished in state {display_state}"' in source
+    assert str(Failed(message="no")).startswith("Failed(")
+
+
+def test_an_error_that_says_all_is_not_repeated_on_the_console(console):
+    with quiet_failures(HopsmlError):
+        logging.getLogger("prefect.flow_runs").info("Beginning flow run")
+        log_failure(ExperimentFailedError("all failed"))
+        logging.getLogger("prefect.flow_runs").info("Finished in state Failed('of another one')")
+    shown = console()
+    assert "Beginning flow run" in shown
+    assert "all failed" not in shown
+    assert "Traceback" not in shown
+    assert "of another one" in shown
+
+
+def test_other_errors_and_those_outside_of_the_block_are_shown(console):
+    with quiet_failures(HopsmlError):
+        log_failure(KeyError("a bug"))
+    shown = console()
+    assert "Encountered exception during execution: KeyError('a bug')" in shown
+    assert "Traceback" in shown
+    assert "Finished in state Failed" in shown
+    log_failure(ExperimentFailedError("all failed"))
+    assert "Encountered exception during execution: ExperimentFailedError" in console()
+
+
+def test_services_do_not_count_aloud_what_they_still_send(console):
+    source = inspect.getsource(importlib.import_module("prefect._internal.concurrency.services"))
+    assert 'logging.getLogger(f"{type(self).__name__}")' in source
+    assert "Still processing items: " in source
+    quiet_services()
+    quiet_services()
+    for service in (EventsWorker, APILogWorker):
+        logger = logging.getLogger(service.__name__)
+        logger.warning("Still processing items: 3 items remaining...")
+        logger.warning("another message of %s", service.__name__)
+    shown = console()
+    assert "Still processing" not in shown
+    assert "another message of EventsWorker" in shown
+    assert "another message of APILogWorker" in shown
+
+
+def complain(port):
+    """Log what Prefect logs of events for a server that does not answer."""
+    logging.getLogger("prefect.events.clients").warning(
+        "Unable to connect to %r. Please check your network settings. Reason: %s.",
+        f"ws://127.0.0.1:{port}/api/events/in",
+        "refused",
+    )
+    logging.getLogger("prefect._internal.concurrency").error(
+        "Service %r failed with %s pending items.", "EventsWorker", 2
+    )
+
+
+def test_nothing_is_said_of_events_for_a_server_that_has_ended(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("prefect._internal"), "propagate", True)
+    expect_no_answers("http://127.0.0.1:7001/api")
+    complain(7001)
+    assert caplog.messages == []
+    complain(7002)
+    assert ["7002" in caplog.messages[0], "EventsWorker" in caplog.messages[1]] == [True, True]
+    caplog.clear()
+    expect_answers("http://127.0.0.1:7001/api")
+    complain(7001)
+    assert len(caplog.messages) == 2
+
+
+def test_prefect_still_complains_of_servers_in_these_words():
+    clients = inspect.getsource(importlib.import_module("prefect.events.clients"))
+    assert '"Unable to connect to %r. "' in clients
+    services = inspect.getsource(importlib.import_module("prefect._internal.concurrency.services"))
+    assert '"Service %r failed with %s pending items."' in services
+    assert importlib.import_module("prefect.events.clients").logger.name == "prefect.events.clients"
+    concurrency = importlib.import_module("prefect._internal.concurrency")
+    assert concurrency.logger.name == "prefect._internal.concurrency"

@@ -138,6 +138,14 @@ def test_reasons_of_failures_get_the_room_that_is_left():
     assert any("FAILED Val" in line for line in drawn(trials, 80)[0])
 
 
+def test_a_reason_that_is_cut_keeps_its_end():
+    message = "{{node " + "a/b/c " * 50 + "}} Incompatible shapes: [2] vs. [3]"
+    lines, _ = drawn([*FEW, trial(4, FEW[0].params, failure=Failure("ValueError", message))], 120)
+    [row] = [line for line in lines if "FAILED" in line]
+    assert "FAILED ValueError: {{node" in row
+    assert "shapes: [2] vs. [3]" in row
+
+
 def test_values_and_names_are_shown_as_they_are_and_not_as_markup():
     trials = [result(n, **{"[b]x": value}) for n, value in enumerate(["[/red]", "[bold]", ":cat:"])]
     lines, _ = drawn(trials, 80)

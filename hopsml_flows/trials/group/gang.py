@@ -283,4 +283,5 @@ def is_symptom(failure: Failure) -> bool:
 
 
 def _of(member: Member, failure: Failure) -> Failure:
-    return Failure(failure.kind, f"{member}: {failure.message}", failure.traceback)
+    message = f"{member}: {failure.message}"
+    return Failure(failure.kind, message, failure.traceback, place=failure.place)
