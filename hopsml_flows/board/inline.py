@@ -62,5 +62,5 @@ def _frame(title: str, url: str) -> str:
     proxy = os.environ.get(PROXY_VARIABLE)
     seen = proxy.replace("%PORT%", str(urlsplit(url).port)) if proxy else url
     link = f'<a href="{escape(seen)}" target="_blank" rel="noopener">{escape(seen)}</a>'
-    frame: str = IFrame(escape(seen), width="100%", height=_HEIGHT)._repr_html_()  # noqa: SLF001
+    frame: str = IFrame(escape(seen), width="100%", height=_HEIGHT)._repr_html_()
     return f"<div>{escape(title)}: {link}</div>{frame}"

@@ -7,10 +7,10 @@ moment, nearly all of them Prefect's or this package's.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 
 from hopsml_flows.text import say
@@ -21,7 +21,6 @@ _RENDERED = "_render_traceback_"
 """The attribute by which an exception gives IPython the lines to print in place of its frames."""
 
 _begun: ContextVar[list[str] | None] = ContextVar("hopsml_begun", default=None)
-_hooks: list[object] = []
 
 
 def experiment_begins(experiment_id: str) -> None:
@@ -60,20 +59,23 @@ def _explained(begun: list[str]) -> KeyboardInterrupt:
         text = "Stopped before the experiment began. To go on: the same call"
     stopped = KeyboardInterrupt(text)
     vars(stopped)[_RENDERED] = partial(list, (text,))
-    if not _hooks:  # once: a hook that a program puts above this one calls it
-        _hooks.append(sys.excepthook)
-        sys.excepthook = partial(_print_error, sys.excepthook)
+    _install_hook()
     return stopped
 
 
+@cache  # once: a hook that the program puts above this one calls it
+def _install_hook() -> None:
+    """Let Python print an explained interrupt that ends the program as one line."""
+    sys.excepthook = partial(_print_error, sys.excepthook)
+
+
 def _print_error(
-    otherwise: object,
+    otherwise: Callable[[type[BaseException], BaseException, TracebackType | None], object],
     kind: type[BaseException],
     error: BaseException,
     trace: TracebackType | None,
 ) -> None:
-    """Print an error that ends the program: an explained interrupt as its one line."""
     if isinstance(error, KeyboardInterrupt) and _RENDERED in vars(error):
         say(str(error), sys.stderr)
-    elif callable(otherwise):
+    else:
         otherwise(kind, error, trace)

@@ -12,6 +12,7 @@ from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
 from hopsml_flows.driver.trial_table import TrialTable, value_text
+from hopsml_flows.notebook import in_notebook
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.text import fitting, number_text, readable, say
@@ -27,15 +28,16 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         plan: The experiment.
         result: Its result.
     """
+    if in_notebook():  # there the result shows its trials and its directory itself
+        for line in (*_outcome(plan, result), *_warnings(result)):
+            say(readable(line))
+        return
     console = Console()
     title = f"{plan.verb}: trials of {plan.options.name}"
     table, notes = TrialTable(title, result.trials, result.best, fitting).drawn(console.width)
-    if console.is_jupyter:
+    with console.capture() as drawn:
         console.print(table)
-    else:
-        with console.capture() as drawn:
-            console.print(table)
-        say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
+    say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
     for line in (*notes, *_outcome(plan, result), *_next_steps(result)):
         say(readable(line))
 

@@ -32,10 +32,7 @@ _MOST_PAIRS = 30
 _LONGEST = 40
 _LONGEST_WHOLE = 1000
 
-_LINE = "1px solid rgba(128,128,128,0.4)"
-_CELL = f"padding:2px 10px;white-space:nowrap;border-bottom:{_LINE}"
-_NAME = "padding:2px 12px 2px 0;text-align:left;vertical-align:top;font-weight:bold"
-_FACT = "padding:2px 0;text-align:left;overflow-wrap:anywhere"
+_LEFT = "text-align:left;vertical-align:top"
 
 
 class PageLink(NamedTuple):
@@ -109,15 +106,14 @@ def _facts(result: ExperimentResult) -> str:
             facts.append((f"best {_metric_name(result)}", metric))
         if best.params:
             facts.append(("parameters", _pairs(best.params)))
-        outputs = {name: value for name, value in best.outputs.items() if name != LOG}
-        if outputs:
+        if outputs := _other_outputs(best, _metric_name(result)):
             facts.append(("outputs", _pairs(outputs)))
     facts.append(("directory", f"<code>{_text(result.best_dir or result.path)}</code>"))
     rows = (
-        f'<tr><th style="{_NAME}">{_text(name)}</th><td style="{_FACT}">{value}</td></tr>'
+        f'<tr><th style="{_LEFT}">{_text(name)}</th><td style="{_LEFT}">{value}</td></tr>'
         for name, value in facts
     )
-    return f'<table style="margin:6px 0">{"".join(rows)}</table>'
+    return f"<table>{''.join(rows)}</table>"
 
 
 def _table(result: ExperimentResult) -> str:
@@ -143,7 +139,8 @@ def _table(result: ExperimentResult) -> str:
         rows.append(_row("td", cells, bold=trial is result.best))
     more = len(result.trials) - len(shown)
     note = f"<div>and {more} more: <code>to_pandas()</code> has all trials</div>" if more else ""
-    return f'<div style="overflow-x:auto"><table>{"".join(rows)}</table></div>{note}'
+    table = f'<table style="white-space:nowrap">{"".join(rows)}</table>'
+    return f'<div style="overflow-x:auto">{table}</div>{note}'
 
 
 def _picture(result: ExperimentResult) -> str:
@@ -211,8 +208,8 @@ def _names(mappings: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _row(tag: str, cells: Iterable[str], *, bold: bool = False) -> str:
-    style = f"{_CELL};font-weight:bold" if bold or tag == "th" else _CELL
-    return f"<tr>{''.join(f'<{tag} style="{style}">{cell}</{tag}>' for cell in cells)}</tr>"
+    row = "".join(f"<{tag}>{cell}</{tag}>" for cell in cells)
+    return f'<tr style="font-weight:bold">{row}</tr>' if bold else f"<tr>{row}</tr>"
 
 
 def _pairs(values: dict[str, Any]) -> str:
