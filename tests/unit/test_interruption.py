@@ -43,10 +43,17 @@ def test_other_errors_keep_their_traceback():
     assert done.stderr.endswith("ValueError: no\n")
 
 
-def test_ipython_prints_the_line_in_place_of_frames():
-    with pytest.raises(KeyboardInterrupt) as caught, explained_interrupts():
-        experiment_begins("digits-1")
+def interrupt(*begun):
+    """The interrupt of a call of an experiment, after experiments have begun in it."""
+    with explained_interrupts():
+        for one in begun:
+            experiment_begins(one)
         raise KeyboardInterrupt
+
+
+def test_ipython_prints_the_line_in_place_of_frames():
+    with pytest.raises(KeyboardInterrupt) as caught:
+        interrupt("digits-1")
     assert caught.type is KeyboardInterrupt
     assert str(caught.value) == SENTENCE
     assert caught.value._render_traceback_() == [SENTENCE]
@@ -54,16 +61,17 @@ def test_ipython_prints_the_line_in_place_of_frames():
 
 
 def test_an_interrupt_before_there_is_an_experiment_says_so():
-    with pytest.raises(KeyboardInterrupt, match="before the experiment began.* the same call$"):
-        with explained_interrupts():
-            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt, match=r"before the experiment began\. .* the same call$"):
+        interrupt()
     experiment_begins("digits-1")  # outside of a call it is without effect
 
 
 def test_the_sentence_of_an_inner_call_stays():
-    with pytest.raises(KeyboardInterrupt) as caught, explained_interrupts():
-        experiment_begins("outer-1")
+    def outer():
         with explained_interrupts():
-            experiment_begins("digits-1")
-            raise KeyboardInterrupt
+            experiment_begins("outer-1")
+            interrupt("digits-1")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        outer()
     assert str(caught.value) == SENTENCE
