@@ -14,6 +14,7 @@ from hopsml_flows.driver.failure_summary import failure_lines, place_text
 from hopsml_flows.driver.shell_commands import logs_command, project_option
 from hopsml_flows.driver.trial_table import TrialTable, value_text
 from hopsml_flows.execution.current_directory import here
+from hopsml_flows.notebook import in_notebook
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.text import fitting, number_text, readable, say
@@ -30,19 +31,20 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         result: Its result.
     """
     console = Console()
+    failures = failure_lines(
+        result.trials, partial(logs_command, result.id), width=console.width, here=here() or ""
+    )
+    if in_notebook():  # there the result shows its trials and its directory itself
+        for line in (*failures, *_outcome(plan, result), *_warnings(result)):
+            say(readable(line))
+        return
     title = f"{plan.verb}: trials of {plan.options.name}"
     table, notes = TrialTable(title, result.trials, result.best, fitting, plan.direction).drawn(
         console.width
     )
-    if console.is_jupyter:
+    with console.capture() as drawn:
         console.print(table)
-    else:
-        with console.capture() as drawn:
-            console.print(table)
-        say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
-    failures = failure_lines(
-        result.trials, partial(logs_command, result.id), width=console.width, here=here() or ""
-    )
+    say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
     for line in (*notes, *failures, *_outcome(plan, result), *_next_steps(result)):
         say(readable(line))
 

@@ -16,8 +16,11 @@ from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.experiment_cluster import experiment_cluster
+from hopsml_flows.driver.experiment_result import experiment_result
 from hopsml_flows.driver.generation_subflows import GenerationRuns
+from hopsml_flows.driver.interruption import experiment_begins
 from hopsml_flows.driver.live_tensorboard import ShownExperiment
+from hopsml_flows.driver.page_links import page_links
 from hopsml_flows.driver.picture_files import draw_pictures
 from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
 from hopsml_flows.driver.report import failure_text, print_report
@@ -95,30 +98,24 @@ def run(
         _warn_of_damage(driver.damaged)
         # Around the first write of the record too: a run may be stopped at any time.
         with Ending(record, paths, driver.loop, driver.upkeep) as ending:
+            experiment_begins(paths.id)
             write_start(plan, paths, record)
             if dead is not None and dead != record.record.flow_run_id:
                 declare_crashed(dead, f"flow run {record.record.flow_run_id}")
             driver.forget_damaged()
             driver.forget_sessions()
             shown.start(progress)  # it keeps the first status that it reads of a trial
+            links = page_links(plan, paths, shown.url)
+            progress.show_links(links)
             if driver.loop.finished:
                 driver.upkeep.finish_summary()
                 ending.write(None)
             else:
                 _run_trials(plan, driver, function, ending, announcer, early)
-        announcer.show(draw_pictures(plan, paths, driver.results))
+        pictures = draw_pictures(plan, paths, driver.results)
+        announcer.show(pictures)
     failure = driver.loop.failure
-    result = plan.result_type(
-        id=paths.id,
-        function=plan.verb,
-        path=plan.options.project.full(paths.root),
-        state=record.record.state,
-        direction=plan.direction,
-        best=driver.loop.best,
-        trials=tuple(sorted(driver.results, key=lambda trial: trial.number)),
-        duration=record.record.duration or 0.0,
-        flow_run_id=record.record.flow_run_id,
-    )
+    result = experiment_result(plan, driver, record.record, pictures, links)
     if (cause := driver.loop.notice) is not None:
         said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)

@@ -25,6 +25,7 @@ from prefect.settings import PREFECT_API_URL
 
 from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.driver.hangup import ended_by_hangup
+from hopsml_flows.driver.interruption import explained_interrupts
 from hopsml_flows.errors import HopsmlError
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.argument_names import check_known
@@ -118,6 +119,7 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         bound = signature.bind(*args, **given)
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
+            stack.enter_context(explained_interrupts())  # when all else has been closed
             if reference:  # the block is on the server
                 _enter_server(stack, _start_server(stack))
             plan = self._judged({**bound.arguments, **_loaded(reference)})

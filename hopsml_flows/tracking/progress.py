@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -20,6 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hopsml_flows.notebook import in_notebook
 from hopsml_flows.text import fitting, readable, say
 from hopsml_flows.tracking.console import open_console, printing
 from hopsml_flows.tracking.progress_line import ProgressLine
@@ -27,7 +28,8 @@ from hopsml_flows.tracking.progress_line import ProgressLine
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from hopsml_flows.trials import Counts, TrialResult
+    from hopsml_flows.tracking.notebook_progress import NotebookProgress
+    from hopsml_flows.trials import Counts, PageLink, TrialResult
 
 __all__ = ["Progress", "open_progress", "show_start"]
 
@@ -91,6 +93,13 @@ class Progress(ABC):
             text: The line.
         """
         say(readable(text))
+
+    def show_links(self, links: Sequence[PageLink]) -> None:  # noqa: B027 - optional
+        """Show links beside the progress, where a reader can click on them.
+
+        Args:
+            links: The links.
+        """
 
     @abstractmethod
     def _draw(self, line: ProgressLine) -> None:
@@ -188,7 +197,7 @@ class _LiveLine(Progress):
 
 
 def open_progress(*, show: bool, live: bool = True, metric: str = "metric") -> Progress:
-    """Return a display: a live line in a terminal, plain lines elsewhere.
+    """Return a display: a live line in a notebook or a terminal, plain lines elsewhere.
 
     Args:
         show: False to show nothing.
@@ -197,24 +206,35 @@ def open_progress(*, show: bool, live: bool = True, metric: str = "metric") -> P
     """
     if not show:
         return _Silent(metric)
-    return (_live_line(metric) if live else None) or _Plain(metric)
+    return _notebook_line(metric) or (_live_line(metric) if live else None) or _Plain(metric)
 
 
 @contextmanager
 def show_start(what: str, *, show: bool) -> Iterator[None]:
-    """Show during the block what is being started, in a line that goes; only in a terminal.
+    """Show during the block what is being started, in a line that goes.
+
+    Only a terminal and a notebook show it.
 
     Args:
         what: What is being started.
         show: False to show nothing.
     """
-    line = _live_line() if show else None
+    line = (_notebook_line() or _live_line()) if show else None
     if line is None:
         yield
         return
     with line:
         line.show(f"Starting {what} …")
         yield
+
+
+def _notebook_line(metric: str = "metric") -> NotebookProgress | None:
+    """A line in an output of a notebook's cell; None elsewhere."""
+    if not in_notebook():
+        return None
+    from hopsml_flows.tracking.notebook_progress import NotebookProgress
+
+    return NotebookProgress(metric)
 
 
 def _live_line(metric: str = "metric") -> _LiveLine | None:

@@ -66,6 +66,7 @@ from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
+from hopsml_flows.trials.result_views import PageLink, links_html
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
 from hopsml_flows.trials.tables import best_first, shown_trials
 from hopsml_flows.trials.trial_files import (
@@ -106,6 +107,7 @@ __all__ = [
     "MemberEnded",
     "MemberMoved",
     "Outage",
+    "PageLink",
     "Past",
     "Phase",
     "ProcessEnd",
@@ -155,6 +157,7 @@ __all__ = [
     "generation_name",
     "generation_of",
     "ignore",
+    "links_html",
     "number_of",
     "output_tag",
     "past_trials",

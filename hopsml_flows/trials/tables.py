@@ -17,7 +17,7 @@ MOST_ROWS = 20
 
 
 def best_first(trials: Sequence[TrialResult], direction: Direction | None) -> list[TrialResult]:
-    """Return trials with the best first; those without a metric come last, by number.
+    """Return trials with the best first; those that failed come last, by number.
 
     Args:
         trials: The trials.
@@ -25,14 +25,13 @@ def best_first(trials: Sequence[TrialResult], direction: Direction | None) -> li
     """
     if direction is None:
         return sorted(trials, key=lambda trial: trial.number)
-    measured = [trial for trial in trials if trial.metric is not None]
-    others = [trial for trial in trials if trial.metric is None]
 
-    def rank(trial: TrialResult) -> tuple[float, int]:
-        assert trial.metric is not None
-        return direction.loss(trial.metric), trial.number
+    def rank(trial: TrialResult) -> tuple[bool, float, int]:
+        if trial.metric is None or not trial.succeeded:
+            return True, 0.0, trial.number
+        return False, direction.loss(trial.metric), trial.number
 
-    return [*sorted(measured, key=rank), *sorted(others, key=lambda trial: trial.number)]
+    return sorted(trials, key=rank)
 
 
 def shown_trials(
