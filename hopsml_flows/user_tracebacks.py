@@ -1,21 +1,23 @@
-"""Tracebacks of this project's own errors, as a script prints them at its end.
+"""Tracebacks of this project's own errors, as a script prints them at its end, or a cell.
 
 Between the user's call and the place where an error is raised lie dozens of frames of Prefect, Dask
 and this project. They say nothing about the user's mistake, and push its message out of sight. So
 what Python prints of such an error has the user's frames alone. Debuggers, loggers and handlers get
-the whole traceback: only what is printed at a script's end is shortened.
+the whole traceback: only what is printed is shortened.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType, TracebackType
 
 from hopsml_flows.errors import HopsmlError
 
-__all__ = ["install", "users_traceback"]
+__all__ = ["brief_in_ipython", "install", "users_traceback"]
 
 _Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
@@ -23,10 +25,14 @@ _NOT_USERS = frozenset(
     {
         "hopsml_flows", "hopsml_tasks",
         "prefect", "prefect_dask", "dask", "distributed", "tornado", "anyio", "pydantic",
+        "IPython", "ipykernel",
         "asyncio", "concurrent", "contextlib", "functools", "importlib", "threading",
     }
 )  # fmt: skip
 """Packages whose frames are left out."""
+
+_RENDERED = "_render_traceback_"
+"""The attribute by which an exception gives IPython the lines to print in place of its frames."""
 
 
 def install() -> None:
@@ -37,6 +43,17 @@ def install() -> None:
     """
     if not isinstance(sys.excepthook, _ShortHook) and not _in_ipython():
         sys.excepthook = _ShortHook(sys.excepthook)
+
+
+@contextmanager
+def brief_in_ipython() -> Iterator[None]:
+    """Let IPython print this project's errors that leave the block with the user's frames alone."""
+    try:
+        yield
+    except HopsmlError as error:
+        if _in_ipython():
+            vars(error)[_RENDERED] = partial(_lines, error)
+        raise
 
 
 def users_traceback(trace: TracebackType | None) -> TracebackType | None:
@@ -101,6 +118,14 @@ def _shortened(error: BaseException, shown: TracebackType) -> Iterator[None]:
                 context = None
             found = cause or context
         yield
+
+
+def _lines(error: BaseException) -> list[str]:
+    shown = users_traceback(error.__traceback__)
+    if shown is None:
+        return traceback.format_exception(error)
+    with _shortened(error, shown):
+        return "".join(traceback.format_exception(error)).splitlines()
 
 
 def _restore(error: BaseException, trace: TracebackType | None, suppress: bool) -> None:

@@ -79,7 +79,7 @@ def failure_lines(
     if not found:
         return []
     failed = sum(len(fault.trials) for fault in found)
-    lines = [f"Failures:    {failed} of {len(trials)} trials"]
+    lines = [f"Failures:    {failed} of {_trials(len(trials))}"]
     for fault in found[:_MOST_FAULTS]:
         lines += _fault_lines(fault, logs_command, max(width, _NARROWEST), here)
     rest = found[_MOST_FAULTS:]

@@ -38,7 +38,7 @@ from hopsml_flows.prefect_internals.failure_logs import quiet_failures
 from hopsml_flows.server.project_block import block_reference, loaded_project
 from hopsml_flows.storage import reach_loopback_directly
 from hopsml_flows.trials import ExperimentResult
-from hopsml_flows.user_tracebacks import install
+from hopsml_flows.user_tracebacks import brief_in_ipython, install
 from hopsml_flows.user_warnings import warn
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
             stack.enter_context(explained_interrupts())  # when all else has been closed
+            stack.enter_context(brief_in_ipython())
             if reference:  # the block is on the server
                 _enter_server(stack, _start_server(stack))
             plan = self._judged({**bound.arguments, **_loaded(reference)})

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
-
 __all__ = ["expect_answers", "expect_no_answers", "quiet_services"]
+
+_EVENTS, _LOGS = "EventsWorker", "APILogWorker"
+"""Prefect's classes that send events and logs; named here, because their import takes a while."""
 
 _COUNT = "Still processing items: "
 _UNREACHED = "Unable to connect to %r."
@@ -48,7 +48,7 @@ class _GoneServers(logging.Filter):
                     return True
                 self._failing += 1
                 return False
-            if record.msg == _FAILED and record.args[0] == EventsWorker.__name__ and self._failing:
+            if record.msg == _FAILED and record.args[0] == _EVENTS and self._failing:
                 self._failing -= 1
                 return False
         return True
@@ -59,8 +59,8 @@ _gone = _GoneServers()
 
 def quiet_services() -> None:
     """Keep the counts of events and logs that are still to be sent off the console."""
-    for service in (EventsWorker, APILogWorker):
-        logging.getLogger(service.__name__).addFilter(_is_no_count)  # the same one is added once
+    for service in (_EVENTS, _LOGS):
+        logging.getLogger(service).addFilter(_is_no_count)  # the same one is added once
 
 
 def expect_no_answers(url: str) -> None:

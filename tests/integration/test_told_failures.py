@@ -189,7 +189,7 @@ def test_a_script_that_catches_the_error_has_all_in_its_text(told, tmp_path):
     done = told(QUIET, fails=True)
     name = record(tmp_path)["id"]
     [line] = done.stdout.splitlines()
-    assert line.startswith(f"ExperimentFailedError {name}: all 1 trials failed")
+    assert line.startswith(f"ExperimentFailedError {name}: the only trial failed with ")
     assert line.endswith(f", at script.py:{line_number(QUIET, 'raise ValueError')} "
                          f"(log: hopsml logs {name} 1)")  # fmt: skip
     assert done.stderr.endswith('KeyError: "of the user\'s own"\n')

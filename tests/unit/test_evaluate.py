@@ -231,7 +231,7 @@ def test_a_failure_names_the_line_of_the_users_code(run):
     assert failure.place == f"{__file__}:{helper.__code__.co_firstlineno + 1}"
 
 
-@pytest.mark.parametrize("returned", ["text", {"other": 1}])
+@pytest.mark.parametrize("returned", ["text", {"other": 1, "more": 2}])
 def test_what_cannot_be_a_result_names_the_function_that_returned_it(run, returned):
     def training():
         return returned

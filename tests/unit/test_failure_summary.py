@@ -89,7 +89,7 @@ def test_the_most_frequent_failure_comes_first_and_many_are_counted():
 def test_a_failure_without_a_place_has_no_line_of_one():
     lines = lines_of(bad(1, "its process was ended", kind="WorkerLostError", place=""))
     assert lines == [
-        "Failures:    1 of 1 trials",
+        "Failures:    1 of 1 trial",
         "  WorkerLostError: its process was ended",
         "    trial 1",
         "    log: hopsml logs digits-1 1",

@@ -295,29 +295,31 @@ def test_the_server_is_an_asgi_application():
     assert asyncio.iscoroutinefunction(server.provide_database_interface().engine)
 
 
+FLOW_RUN = logging.LoggerAdapter(logging.getLogger("prefect.flow_runs"), {"flow_run_name": "f"})
+"""A logger as Prefect makes one for a flow run."""
+
+
 @pytest.fixture
-def console():
+def console(monkeypatch):
     """What Prefect's console handler on the root logger shows."""
     (handler,) = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
-    stream, before = io.StringIO(), handler.console.file
-    handler.console.file = stream
-    level = logging.getLogger("prefect").level
-    logging.getLogger("prefect").setLevel(logging.INFO)
-    try:
-        yield stream.getvalue
-    finally:
-        handler.console.file = before
-        logging.getLogger("prefect").setLevel(level)
+    stream = io.StringIO()
+    monkeypatch.setattr(handler.console, "file", stream)
+    monkeypatch.setattr(logging.getLogger("prefect.flow_runs"), "handlers", [])  # no server's
+    prefect_logger = logging.getLogger("prefect")
+    level = prefect_logger.level
+    prefect_logger.setLevel(logging.INFO)  # as where the user set nothing
+    yield stream.getvalue
+    prefect_logger.setLevel(level)
 
 
 def log_failure(error):
     """Log what Prefect's engine logs of a flow run that fails."""
-    logger = logging.getLogger("prefect.flow_runs")
     try:
         raise error
     except Exception as raised:
-        logger.exception("Encountered exception during execution: %r", raised)
-    logger.log(logging.INFO, f"Finished in state Failed('Flow run: {error}')")
+        FLOW_RUN.exception("Encountered exception during execution: %r", raised)
+    FLOW_RUN.log(logging.INFO, f"Finished in state Failed('Flow run: {error}')")
 
 
 def test_the_engine_still_has_the_words_that_are_kept_off_the_console():
@@ -329,9 +331,9 @@ def test_the_engine_still_has_the_words_that_are_kept_off_the_console():
 
 def test_an_error_that_says_all_is_not_repeated_on_the_console(console):
     with quiet_failures(HopsmlError):
-        logging.getLogger("prefect.flow_runs").info("Beginning flow run")
+        FLOW_RUN.info("Beginning flow run")
         log_failure(ExperimentFailedError("all failed"))
-        logging.getLogger("prefect.flow_runs").info("Finished in state Failed('of another one')")
+        FLOW_RUN.info("Finished in state Failed('of another one')")
     shown = console()
     assert "Beginning flow run" in shown
     assert "all failed" not in shown

@@ -11,7 +11,7 @@ import pytest
 
 from hopsml_flows import user_tracebacks
 from hopsml_flows.errors import ExperimentFailedError
-from hopsml_flows.user_tracebacks import install, users_traceback
+from hopsml_flows.user_tracebacks import brief_in_ipython, install, users_traceback
 
 LIBRARY = """
 import contextlib
@@ -148,6 +148,27 @@ def test_the_hook_is_installed_once_over_the_one_before(monkeypatch):
     error = KeyError("other")
     hook(KeyError, error, None)
     assert seen == [(KeyError, error, None)]
+
+
+def test_ipython_gets_lines_with_the_users_frames_alone(monkeypatch):
+    fake = types.SimpleNamespace(get_ipython=lambda: object())
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+
+    def cell(error):
+        with brief_in_ipython():
+            PREFECT.call(OURS.fail, error)
+
+    error = raised_by(cell, ExperimentFailedError("all failed"))
+    whole = traceback.format_exception(error)
+    lines = error._render_traceback_()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1].endswith("ExperimentFailedError: all failed")
+    assert "/lib/" not in "".join(lines)
+    assert "PREFECT.call(OURS.fail, error)" in "".join(lines)
+    assert traceback.format_exception(error) == whole
+    assert not hasattr(raised_by(cell, KeyError("a bug")), "_render_traceback_")
+    fake.get_ipython = lambda: None
+    assert not hasattr(raised_by(cell, ExperimentFailedError("x")), "_render_traceback_")
 
 
 def test_ipython_keeps_its_hook(monkeypatch):

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage import ExperimentFiles
-from hopsml_flows.text import number_text, readable
+from hopsml_flows.text import number_text, readable, shortened
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def fitted(rows: list[dict[str, Any]], most: int = MOST_BYTES) -> list[dict[str,
 
 
 def as_text(value: Any, most: int = _CELL) -> str:
-    """Return a value as one line of limited length.
+    """Return a value as one line of limited length; a longer one loses its middle.
 
     Args:
         value: Any value.
@@ -168,7 +168,7 @@ def as_text(value: Any, most: int = _CELL) -> str:
     """
     text = number_text(value) if isinstance(value, float) else readable(str(value))
     text = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in text)).strip()
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return shortened(text, most)
 
 
 def _facts(standing: Standing) -> list[tuple[str, Any]]:
