@@ -7,6 +7,11 @@ from hopsml_flows.flows.launch import launch
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.trials import PageLink
 
+
+def train():
+    return 1
+
+
 PATHS = ExperimentPaths("digits 1")
 
 
@@ -23,11 +28,11 @@ PATHS = ExperimentPaths("digits 1")
     ],
 )
 def test_a_project_directory_has_a_link_where_its_storage_has_a_page(project, page):
-    plan = launch.plan(int, project=project)
+    plan = launch.plan(train, project=project)
     links = page_links(plan, PATHS, None)  # outside of a flow run, Prefect has no page of it
     assert links == ([PageLink("Project directory", page)] if page else [])
 
 
 def test_the_link_to_tensorboard_ends_with_the_experiment():
-    links = page_links(launch.plan(int, project="/tmp/a"), PATHS, "http://127.0.0.1:6006")
+    links = page_links(launch.plan(train, project="/tmp/a"), PATHS, "http://127.0.0.1:6006")
     assert links == [PageLink("TensorBoard", "http://127.0.0.1:6006", lasts=False)]
