@@ -30,7 +30,7 @@ def show_inline(shown: Shown, *, host: str | None = None, port: int | None = Non
     """Show a TensorBoard in a frame, with its link, and return at once.
 
     It runs until the kernel ends. Another call with the same directories shows the same one again,
-    unless that has ended or the call names an address.
+    or replaces it where it has ended or the call names another address.
 
     Args:
         shown: The directories to show.
@@ -41,19 +41,25 @@ def show_inline(shown: Shown, *, host: str | None = None, port: int | None = Non
     Raises:
         InvalidArgumentError: This machine does not have the address, or the port is not free.
     """
-    key = (shown.project.url, shown.directories)
-    board = _boards.get(key)
-    if board is not None and (host is not None or port is not None or not board.is_running):
-        atexit.unregister(board.close)
-        _boards.pop(key).close()
-        board = None
-    if board is None:
-        board = open_board(shown, host, port, warn)
-        _boards[key] = board
-        atexit.register(board.close)  # it removes its temporary files
-        board.start()
+    board = _running_board(shown, host, port)
     title = f"TensorBoard of {unicode_text(one_line(shown.title))}"
     cell_output().show(f"{title}: {board.url}", _frame(title, board.url))
+
+
+def _running_board(shown: Shown, host: str | None, port: int | None) -> Board:
+    key = (shown.project.url, shown.directories)
+    known = _boards.get(key)
+    is_meant = known is not None and host is None and port in (None, urlsplit(known.url).port)
+    if known is not None and is_meant and known.is_running:
+        return known
+    board = open_board(shown, host, port, warn)  # a wrong argument leaves the other one as it is
+    if known is not None:
+        atexit.unregister(known.close)
+        known.close()
+    _boards[key] = board
+    atexit.register(board.close)  # it removes its temporary files
+    board.start()
+    return board
 
 
 def _frame(title: str, url: str) -> str:

@@ -332,6 +332,11 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     assert driver.returncode != 0
     assert left(family) == [], output
     (root,) = (tmp_path / "hopsml_project" / "Experiments").iterdir()
+    if stop == "ctrl-c":
+        sentence = f"Stopped. To go on: the same call with resume='{root.name}'"
+        assert output.splitlines().count(sentence) == 1, output
+        assert "KeyboardInterrupt" not in output  # no traceback of one
+        assert driver.returncode == -signal.SIGINT
     record = json.loads((root / "experiment.json").read_text())
     assert record["state"] == "KILLED"
     assert record["tensorboard"] is None

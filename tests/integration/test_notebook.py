@@ -14,6 +14,7 @@ from jupyter_client.utils import ensure_async
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests.boards import is_free
 from tests.servers.processes import left
 
 EXAMPLE = Path(__file__).parents[2] / "examples/first_experiment.ipynb"
@@ -35,6 +36,11 @@ class Kernel(NotebookClient):
     def process_message(self, msg, cell, cell_index):
         self.sent.setdefault(cell_index, []).append(msg["msg_type"])
         return super().process_message(msg, cell, cell_index)
+
+    def run(self, code):
+        """Run one more cell."""
+        self.nb.cells.append(new_code_cell(code))
+        return self.execute_cell(self.nb.cells[-1], len(self.nb.cells) - 1)
 
     @property
     def process(self):
@@ -67,13 +73,12 @@ def example(home, prefect_server):
 
 
 def place(kernel, code):
-    """Where the one cell is that has some code."""
-    (index,) = (
+    """Where the first cell is that has some code."""
+    return next(
         index
         for index, cell in enumerate(kernel.nb.cells)
         if cell.cell_type == "code" and code in cell.source
     )
-    return index
 
 
 def outputs(kernel, code, kind):
@@ -92,8 +97,7 @@ def test_the_example_has_no_stored_outputs_and_runs_without_an_error(example):
     stored = [cell for cell in nbformat.read(EXAMPLE, as_version=4).cells if "outputs" in cell]
     assert stored
     assert all(cell.outputs == [] and cell.execution_count is None for cell in stored)
-    ran = [cell for cell in example.nb.cells if cell.cell_type == "code"]
-    assert len(ran) == len(stored)
+    ran = [cell for cell in example.nb.cells if cell.cell_type == "code"][: len(stored)]
     errors = [out for cell in ran for out in cell.outputs if out.output_type == "error"]
     assert errors == []
 
@@ -134,14 +138,29 @@ def test_the_result_is_a_page_and_two_lines_of_text(example):
     assert not re.search(r"<script|<link|src=", page)
 
 
-def test_visualize_shows_a_frame_and_returns(example):
-    """Its cell has ended; TensorBoard answers, since the kernel runs on."""
-    (shown,) = outputs(example, "tensorboard.visualize", "display_data")
+def framed(cell):
+    """URL of the TensorBoard that is the one output of a cell, in a frame and as a link."""
+    (shown,) = (out for out in cell.outputs if out.output_type == "display_data")
     url = shown.data["text/plain"].rpartition(": ")[2]
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
     assert f'<a href="{url}"' in shown.data["text/html"]
     assert re.search(rf'<iframe[^>]+src="{url}"', shown.data["text/html"], re.DOTALL)
+    return url
+
+
+def test_visualize_shows_a_frame_and_returns_and_there_is_one_tensorboard_of_a_directory(example):
+    """Its cell has ended; TensorBoard answers, since the kernel runs on."""
+    url = framed(example.nb.cells[place(example, "tensorboard.visualize")])
     assert "TensorBoard" in httpx.get(url, timeout=60).text
+    assert framed(example.run("tensorboard.visualize(result.path)")) == url
+    other = framed(example.run("tensorboard.visualize(result.path, port=0)"))
+    assert other != url
+    assert is_free(url)
+    assert framed(example.run("tensorboard.visualize(result.path)")) == other
+    wrong = example.run("tensorboard.visualize(result.path, port=65536)")
+    (error,) = wrong.outputs
+    assert error.evalue == "port: must be a port number from 0 to 65535; got 65536"
+    assert not is_free(other)
 
 
 SEARCH = """
