@@ -245,9 +245,10 @@ class Driver:
                     self._keep(result)
                 case CloseGeneration(over):
                     self.progress.note(generation_line(over))
+                    self._announcer.close_generation(over)
                     generations.close(over)
-                case RetryTrial():
-                    pass  # its files stay for the next attempt
+                case RetryTrial(trial):  # its files stay for the next attempt
+                    self._announcer.add_retry(trial)
 
     def _earlier_result(self, trial: Trial) -> TrialResult | None:
         """A trial's result in the resumed run, with the search's own values, or None."""

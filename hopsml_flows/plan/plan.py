@@ -66,6 +66,7 @@ class Plan:
         warm_start: The earlier experiment to begin with, or None.
         first: Its configurations that are evaluated first.
         notices: Lines for the flow run's log when it begins.
+        attempt: Which attempt at the experiment it is, as far as is known before it begins.
         result_type: The class that the verb returns; it says how a result unpacks.
     """
 
@@ -85,6 +86,7 @@ class Plan:
     warm_start: WarmStart | None = None
     first: tuple[Mapping[str, Any], ...] = ()
     notices: tuple[str, ...] = ()
+    attempt: int = 1
     result_type: type[ExperimentResult] = ExperimentResult
 
     @property
