@@ -36,6 +36,22 @@ def test_a_grid_is_planned_with_its_size_space_and_domains():
     assert plan.own_directory
 
 
+@pytest.mark.parametrize("verb", ["grid_search", "mirrored"])
+def test_an_experiment_without_a_name_has_that_of_its_function(verb):
+    arguments = () if verb == "mirrored" else ({"rate": [1]},)
+    flow, elsewhere = getattr(experiment, verb), {"cluster": "tcp://10.0.0.1:8786"}
+
+    def train_digits(rate=1):
+        return rate
+
+    assert flow.plan(train_digits, *arguments, **elsewhere).options.name == "train_digits"
+    named = flow.plan(train_digits, *arguments, name="mine", **elsewhere)
+    assert named.options.name == "mine"
+    for wrong in ("", "  ", 3):
+        with pytest.raises(InvalidArgumentError, match="name: must be a string"):
+            flow.plan(train_digits, *arguments, name=wrong, **elsewhere)
+
+
 def test_a_random_search_without_a_seed_draws_one_and_keeps_it():
     bounds = {"rate": [0.1, 0.2]}
     plan = experiment.random_search.plan(training, bounds)

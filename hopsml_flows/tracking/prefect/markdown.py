@@ -132,20 +132,21 @@ def trial_rows(
 
     shown = sorted(results, key=order)[:MOST_ROWS]
     metric = _column(key or DEFAULT_KEY, "metric", _AROUND)
-    others = _other_outputs(shown, key)
-    taken = {*_AROUND, metric, *others.values()}
-    params = dict.fromkeys(name for result in shown for name in result.params)
+    own = (*_AROUND, metric)
+    params = {
+        name: _column(name, "parameter", own)
+        for name in dict.fromkeys(name for result in shown for name in result.params)
+    }
+    outputs = {
+        name: _column(name, "output", (*own, *params.values()))
+        for name in _other_outputs(shown, key)
+    }
     return [
         {
             "trial": result.number,
-            **{
-                _column(name, "parameter", taken): _cell(result.params.get(name)) for name in params
-            },
+            **{column: _cell(result.params.get(name)) for name, column in params.items()},
             metric: _cell(result.metric),
-            **{
-                column: _cell(_output(result, result.outputs.get(name)))
-                for name, column in others.items()
-            },
+            **{column: _cell(_output(result, name)) for name, column in outputs.items()},
             "state": result.state.value,
             "seconds": round(result.duration, 2),
             "error": _cell(str(result.failure)) if result.failure else "",
@@ -154,26 +155,22 @@ def trial_rows(
     ]
 
 
-def _other_outputs(results: Sequence[TrialResult], key: str | None) -> dict[str, str]:
-    """Names of the outputs besides log and metric, to their columns; at most 20."""
+def _other_outputs(results: Sequence[TrialResult], key: str | None) -> list[str]:
+    """Names of outputs besides log and metric, at most 20."""
     measured = [result for result in results if result.outputs]
     names = dict.fromkeys(name for result in measured for name in result.outputs)
     single = len(names.keys() - {LOG}) == 1  # then it is the metric, whatever its name
-    shown = [
-        name
-        for name in names
-        if name != LOG
-        and not (
-            (single or name == (key or DEFAULT_KEY))
-            and all(result.outputs.get(name) == result.metric for result in measured)
-        )
-    ][:_MOST_OUTPUTS]
-    taken = (*_AROUND, key or DEFAULT_KEY)
-    return {name: _column(name, "output", taken) for name in shown}
+
+    def is_metric(name: str) -> bool:
+        named = single or name == (key or DEFAULT_KEY)
+        return named and all(result.outputs.get(name) == result.metric for result in measured)
+
+    return [name for name in names if name != LOG and not is_metric(name)][:_MOST_OUTPUTS]
 
 
-def _output(result: TrialResult, value: Any) -> Any:
-    """An output; of a file in the trial's directory, its name."""
+def _output(result: TrialResult, name: str) -> Any:
+    """An output; of a file in the trial's directory, the file's name."""
+    value = result.outputs.get(name)
     if isinstance(value, str) and result.directory and f"/{result.directory}/" in value:
         return value.rsplit("/", 1)[-1]
     return value
