@@ -66,7 +66,7 @@ def test_a_name_that_a_user_gave_the_run_stays(options):
     assert run_of(result).name == "night of digits"
 
 
-@pytest.mark.parametrize("chosen", [None, "my nightly run", "phi3-finetune"])
+@pytest.mark.parametrize("chosen", [None, "kappa4-sirius", "my nightly run", "phi3-finetune"])
 def test_a_run_that_a_deployment_started_is_named_unless_it_has_a_name(options, chosen):
     """It comes with a name: of the server, of the run form, or of the user."""
     parameters = {"train": f"{__name__}:product", "args_dict": {"x": [1, 2]}, **options}
@@ -77,8 +77,8 @@ def test_a_run_that_a_deployment_started_is_named_unless_it_has_a_name(options, 
     result = run_flow(experiment.launch, flow_run=started, parameters=parameters)
     assert result.flow_run_id == str(started.id)
     assert result.id.startswith("product-")
-    expected = result.id if chosen is None else chosen
-    assert eventually(lambda: run_of(result).name, lambda name: name == expected) == expected
+    made_up = chosen in (None, "kappa4-sirius")
+    assert run_of(result).name == (result.id if made_up else chosen)
 
 
 def test_a_run_that_is_retried_keeps_its_name_and_the_next_one_is_another_attempt(
@@ -122,7 +122,8 @@ def test_a_run_of_which_most_trials_failed_does_not_look_as_if_all_was_well(opti
     shown = run_of(result).state
     assert (shown.type.value, shown.name) == ("COMPLETED", "Mostly failed")
     assert shown.message == "Best metric 2 (trial 2: x=2); 3 trials, 2 failed"
-    assert [entry for entry in story_of(result.flow_run_id) if entry[0] > logging.INFO] == [
+    told = [entry for entry in story_of(result.flow_run_id) if entry[0] > logging.INFO]
+    assert sorted(told) == [
         (logging.WARNING, f"Trial {number} failed: ValueError: not two") for number in (1, 3)
     ]
 
@@ -178,7 +179,8 @@ def test_a_run_that_fails_tells_why_in_its_log(options):
     assert (logging.WARNING, "Trial 1 failed: ZeroDivisionError: division by zero") in lines
     level, end = lines[-1]
     assert level == logging.ERROR
-    assert "1 trial, 1 failed. all 1 trials failed; the first one with ZeroDivision" in end
+    assert "1 trial, 1 failed. " in end
+    assert "ZeroDivisionError" in end
 
 
 def test_the_table_of_trials_has_outputs_and_six_digits(options):

@@ -122,19 +122,23 @@ def test_a_trial_that_runs_again_says_why(told):
     trial = Trial(3, "0003", {}, directory="0003")
     told.story.retry(replace(trial, attempt=2))
     told.story.retry(replace(trial, interrupted=True))
+    told.story.retry(replace(trial, interrupted=True, attempt=2))
     assert told.messages == [
         "The process of trial 3 was lost: attempt 2 follows",
         "Storage kept trial 3 from running: it runs again",
+        "Trial 3 runs again: attempt 2 follows",
     ]
 
 
 def test_each_generation_is_told(told):
     best = good(4, 0.75)
+    told.story.begin(replace(RECORD, search_space={}), "/d")
+    begun = len(told.lines)
     told.story.close_generation(Generation(0, (best, good(5, 0.5), bad(6)), 0.625, best))
     told.story.close_generation(Generation(1, (bad(7), bad(8)), None, best))
-    assert told.messages == [
-        "Generation 0: best so far 0.75 (trial 4), mean 0.625, 1 of 3 trials failed",
-        "Generation 1: best so far 0.75 (trial 4), 2 of 2 trials failed",
+    assert told.messages[begun:] == [
+        "Generation 0: best accuracy so far 0.75 (trial 4), mean 0.625, 1 of 3 trials failed",
+        "Generation 1: best accuracy so far 0.75 (trial 4), 2 of 2 trials failed",
     ]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.text import number_text, plural
 from hopsml_flows.tracking.prefect.markdown import as_text
 from hopsml_flows.tracking.prefect.outcome import best_text, outcome_text, pairs_text
-from hopsml_flows.trials import Rate, State
+from hopsml_flows.trials import DEFAULT_KEY, Rate, State
 
 if TYPE_CHECKING:
     from hopsml_flows.tracking.record import ExperimentRecord
@@ -48,7 +48,7 @@ class RunStory:
     ) -> None:
         self._send = send
         self._clock = clock
-        self._key: str | None = None
+        self._key = DEFAULT_KEY
         self._better: TrialResult | None = None
         self._of_best = Rate(burst=_AT_ONCE, per_second=_PER_SECOND)
         self._failures = _Repeated("trial failed", "trials failed")
@@ -61,7 +61,7 @@ class RunStory:
             record: The experiment's record.
             directory: Its directory, as a path or a URL without a password.
         """
-        self._key = record.optimization_key
+        self._key = record.optimization_key or DEFAULT_KEY
         attempt = "" if record.attempt == 1 else f", attempt {record.attempt}"
         self._tell(f"Experiment {record.id}{attempt}: {record.function} of {record.train}")
         self._tell(f"Directory: {directory}")
@@ -108,10 +108,12 @@ class RunStory:
         Args:
             trial: The trial, as it will be submitted.
         """
-        if trial.attempt > 1:
+        if not trial.interrupted:
             said = f"The process of trial {trial.number} was lost: attempt {trial.attempt} follows"
-        else:
+        elif trial.attempt == 1:
             said = f"Storage kept trial {trial.number} from running: it runs again"
+        else:  # both have happened to it
+            said = f"Trial {trial.number} runs again: attempt {trial.attempt} follows"
         self._repeated(self._retries, said, logging.WARNING)
 
     def close_generation(self, over: Generation) -> None:
@@ -122,7 +124,8 @@ class RunStory:
         """
         parts = []
         if over.best is not None and over.best.metric is not None:
-            parts.append(f"best so far {number_text(over.best.metric)} (trial {over.best.number})")
+            metric = number_text(over.best.metric)
+            parts.append(f"best {self._key} so far {metric} (trial {over.best.number})")
         if over.average is not None:
             parts.append(f"mean {number_text(over.average)}")
         parts.append(f"{over.failed} of {plural(len(over.results), 'trial')} failed")
