@@ -20,6 +20,7 @@ __all__ = [
     "is_unicode",
     "number_text",
     "one_line",
+    "plural",
     "readable",
     "say",
     "shortened",
@@ -154,6 +155,20 @@ def number_text(number: float) -> str:
     """
     text = f"{number:.6g}"
     return "0" if text == "-0" else text
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun in the right number.
+
+    Args:
+        count: The count.
+        noun: The noun, in the singular.
+
+    Example:
+        >>> plural(1, "trial"), plural(24, "trial")
+        ('1 trial', '24 trials')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def argument_entry(name: str, words: str) -> str:

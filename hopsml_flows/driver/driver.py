@@ -248,9 +248,10 @@ class Driver:
                 case CloseGeneration(over):
                     key = self._plan.optimization_key or DEFAULT_KEY
                     self.progress.note(generation_line(over, key))
+                    self._announcer.close_generation(over)
                     generations.close(over)
-                case RetryTrial():
-                    pass  # its files stay for the next attempt
+                case RetryTrial(trial):  # its files stay for the next attempt
+                    self._announcer.add_retry(trial)
 
     def _earlier_result(self, trial: Trial) -> TrialResult | None:
         """A trial's result in the resumed run, with the search's own values, or None."""

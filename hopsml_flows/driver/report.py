@@ -1,8 +1,12 @@
-"""What is printed when an experiment ends: the trials, the best one, where to look next."""
+"""What is said when an experiment ends: the trials, the best one, where to look next.
+
+All of it is printed; the result is also the final state of the Prefect flow run.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,9 +22,48 @@ from hopsml_flows.notebook import in_notebook
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.text import fitting, number_text, readable, say
+from hopsml_flows.tracking.prefect.markdown import as_text
+from hopsml_flows.tracking.prefect.outcome import outcome_text
 from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 
-__all__ = ["failure_text", "generation_line", "print_report"]
+__all__ = ["FinalState", "failure_text", "final_state", "generation_line", "print_report"]
+
+_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """The state in which the flow run of a finished experiment ends; its type is COMPLETED.
+
+    Args:
+        name: The state's name, which the Prefect UI shows.
+        message: The experiment's result.
+    """
+
+    name: str
+    message: str
+
+
+def final_state(plan: Plan, result: ExperimentResult, notice: str | None) -> FinalState:
+    """The final state that shows an experiment's result, and whether most of its trials failed.
+
+    Args:
+        plan: The experiment.
+        result: Its result.
+        notice: Why it ended before its budget was spent, or None.
+    """
+    failed = len(result.failed)
+    message = outcome_text(
+        plan.optimization_key,
+        result.best,
+        len(result.trials),
+        failed,
+        searched=plan.direction is not None,
+    )
+    if notice is not None:
+        message += f". Ended before its budget was spent: {as_text(notice, _LONGEST)}"
+    mostly = 2 * failed > len(result.trials)
+    return FinalState("Mostly failed" if mostly else "Completed", message)
 
 
 def print_report(plan: Plan, result: ExperimentResult) -> None:

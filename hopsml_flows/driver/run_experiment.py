@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from datetime import UTC, datetime
 
 from prefect.logging import get_run_logger
 
@@ -23,7 +22,7 @@ from hopsml_flows.driver.live_tensorboard import ShownExperiment
 from hopsml_flows.driver.page_links import page_links
 from hopsml_flows.driver.picture_files import draw_pictures
 from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
-from hopsml_flows.driver.report import failure_text, print_report
+from hopsml_flows.driver.report import FinalState, failure_text, final_state, print_report
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.plan.earlier_record import earlier_record
@@ -41,7 +40,7 @@ from hopsml_flows.storage import (
 from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress, show_start
 from hopsml_flows.tracking.prefect.announcer import Announcer
-from hopsml_flows.trials import ExperimentResult, State, experiment_id
+from hopsml_flows.trials import ExperimentResult, State, run_name
 from hopsml_flows.user_warnings import warn
 
 __all__ = ["run"]
@@ -49,7 +48,7 @@ __all__ = ["run"]
 
 def run(
     plan: Plan, attempt: Attempt, early: EarlyCluster[OpenCluster] | None = None
-) -> ExperimentResult:
+) -> tuple[ExperimentResult, FinalState]:
     """Run an experiment to its end.
 
     Args:
@@ -58,7 +57,7 @@ def run(
         early: The experiment's cluster, if it is being started already.
 
     Returns:
-        Its result.
+        Its result, and the final state of its flow run.
 
     Raises:
         ExperimentFailedError: All trials failed.
@@ -70,7 +69,7 @@ def run(
     plan = continue_attempt(plan, attempt)
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
-    paths = _paths_of(plan, attempt)
+    paths = ExperimentPaths(attempt.experiment(plan))
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     # A line that is redrawn would cover what a debugger shows.
     live = plan.options.cluster.kind != DEBUG
@@ -91,6 +90,7 @@ def run(
             directory=plan.options.project.full(paths.root),
             direction=plan.direction,
             tensorboard=shown.url,
+            run_name=run_name(paths.id, record.record.attempt),
         )
         driver = Driver(plan, paths, progress, left, announcer, lease)
         stack.enter_context(announcer)
@@ -111,7 +111,8 @@ def run(
                 driver.upkeep.finish_summary()
                 ending.write(None)
             else:
-                _run_trials(plan, driver, function, ending, announcer, early)
+                number = record.record.attempt
+                _run_trials(plan, driver, function, ending, announcer, early, number)
         pictures = draw_pictures(plan, paths, driver.results)
         announcer.show(pictures)
     failure = driver.loop.failure
@@ -127,7 +128,7 @@ def run(
     first = driver.loop.first_failure
     if result.state is State.FAILED and first is not None:
         raise ExperimentFailedError(failure_text(result.id, failure or "", first), result)
-    return result
+    return result, final_state(plan, result, driver.loop.notice)
 
 
 def _left_its_run(earlier: ExperimentRecord) -> bool:
@@ -143,14 +144,6 @@ def _warn_of_damage(damaged: Sequence[Damage]) -> None:
         text = f"a trial that was done is run again: {damage.error}"
         get_run_logger().warning(text)
         warn(text)
-
-
-def _paths_of(plan: Plan, attempt: Attempt) -> ExperimentPaths:
-    """The paths of the experiment to resume, or of a new one."""
-    if plan.options.resume is not None:
-        return ExperimentPaths(plan.options.resume)
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
 
 
 def _take_lease(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]) -> Lease:
@@ -198,6 +191,7 @@ def _run_trials(
     ending: Ending,
     announcer: Announcer,
     early: EarlyCluster[OpenCluster] | None,
+    attempt: int,
 ) -> None:
     with ExitStack() as stack:
         stack.callback(driver.end_sessions)  # when no worker writes any more
@@ -231,7 +225,7 @@ def _run_trials(
                     all_states=plan.options.all_states,
                 )
             )
-        generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
+        generations = stack.enter_context(GenerationRuns(runner, driver.paths.id, attempt))
         # Write the end now: closing runner and cluster may take a while.
         try:
             with cluster.telling_its_end() if cluster else nullcontext():

@@ -42,7 +42,7 @@ def differential_evolution(
     population: CountParameter = 6,
     mutation: WeightParameter = 0.5,
     crossover: FractionParameter = 0.7,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     optimization_key: str = DEFAULT_KEY,
@@ -70,7 +70,7 @@ def differential_evolution(
         population: Trials in a generation; at least 4.
         mutation: Differential weight F, in (0, 2]; for "adaptive" where it begins.
         crossover: Crossover rate CR, in [0, 1]; for "adaptive" where it begins.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until the trial ends.
         description: Free text for the record.
         optimization_key: Key of the metric in the returned dict.
@@ -95,6 +95,7 @@ def differential_evolution(
     checked = Options.checked(
         WarmOptions,
         options,
+        train=function,
         name=name,
         description=description,
         local_logdir=local_logdir,

@@ -28,7 +28,7 @@ def random_search(
     boundary_dict: BoundsParameter,
     direction: DirectionParameter = Direction.MAX,
     samples: CountParameter = 10,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     optimization_key: str = DEFAULT_KEY,
@@ -43,7 +43,7 @@ def random_search(
             Categorical; two ints are an inclusive integer range, one value in a list is fixed.
         direction: Direction.MAX or Direction.MIN.
         samples: Number of points.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until the trial ends.
         description: Free text for the record.
         optimization_key: Key of the metric in the returned dict.
@@ -59,6 +59,7 @@ def random_search(
     checked = Options.checked(
         WarmOptions,
         options,
+        train=function,
         name=name,
         description=description,
         local_logdir=local_logdir,

@@ -68,6 +68,7 @@ class Plan:
         first: Its configurations that are evaluated first.
         points: The points that a search of a space asks for, or None.
         notices: Lines for the flow run's log when it begins.
+        attempt: Which attempt at the experiment it is, as far as is known before it begins.
         result_type: The class that the verb returns; it says how a result unpacks.
     """
 
@@ -88,6 +89,7 @@ class Plan:
     first: tuple[Mapping[str, Any], ...] = ()
     points: PointsWanted | None = None
     notices: tuple[str, ...] = ()
+    attempt: int = 1
     result_type: type[ExperimentResult] = ExperimentResult
 
     @property

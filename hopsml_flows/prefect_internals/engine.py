@@ -16,9 +16,11 @@ from prefect.utilities.collections import visit_collection
 from prefect.utilities.engine import (
     collect_task_run_inputs_sync,
     emit_task_run_state_change_event,
+    link_state_to_flow_run_result,
 )
 
 __all__ = [
+    "link_result",
     "mapped",
     "result_data",
     "run_task",
@@ -61,6 +63,15 @@ def result_data(state: State[Any]) -> Any:
     """
     data = state.data
     return data.result if isinstance(data, ResultRecord) else data
+
+
+def link_result(state: State[Any], result: Any) -> None:
+    """Let a task that gets a flow run's result depend on that run, in the flow that runs now.
+
+    The engine does so itself where a flow's function returns its result, and not where it returns
+    a state. Without a flow that runs, nothing happens.
+    """
+    link_state_to_flow_run_result(state, result)
 
 
 def task_inputs(value: Any) -> set[Any]:

@@ -52,10 +52,12 @@ from hopsml_flows.trials.loop_messages import (
 )
 from hopsml_flows.trials.model import ISOLATIONS, Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
+    UNNAMED,
     experiment_id,
     generation_name,
     generation_of,
     number_of,
+    run_name,
     slug,
     stamp_of,
     trial_name,
@@ -81,6 +83,7 @@ __all__ = [
     "DEFAULT_KEY",
     "ISOLATIONS",
     "LOG",
+    "UNNAMED",
     "AbandonMembers",
     "BeginMembers",
     "ClockTicked",
@@ -164,6 +167,7 @@ __all__ = [
     "placed",
     "ports_needed",
     "replay",
+    "run_name",
     "shown_trials",
     "slug",
     "stamp_of",

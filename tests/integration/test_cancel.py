@@ -155,11 +155,12 @@ def test_a_cancelled_run_leaves_no_process_and_goes_on_when_it_is_retried(
         found = client.found("flow_runs", {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}})
     generations = sorted((entry["name"], entry["state_type"]) for entry in found)
     assert generations == [
-        ("generation-0", "COMPLETED"),
-        ("generation-1", "CANCELLED"),
-        ("generation-1", "COMPLETED"),
-        ("generation-2", "COMPLETED"),
+        (f"{record['id']}-generation-0", "COMPLETED"),
+        (f"{record['id']}-generation-1", "CANCELLED"),
+        (f"{record['id']}-generation-1 attempt 2", "COMPLETED"),
+        (f"{record['id']}-generation-2 attempt 2", "COMPLETED"),
     ]
+    assert shown["name"] == record["id"]  # one flow run, which keeps its name
     tasks = task_runs(run, 3, server.api_url)
     assert sorted((task["name"], task["dynamic_key"]) for task in tasks) == [
         ("generation-0", "0"),

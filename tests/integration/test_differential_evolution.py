@@ -87,7 +87,7 @@ def test_each_generation_is_a_subflow_run_with_its_trials_as_task_runs(
     assert json.loads((Path(path) / ".hparams.json").read_text()) == params
 
     runs = subflows(prefect_server, result.flow_run_id)
-    assert [run["name"] for run in runs] == ["generation-0", "generation-1", "generation-2"]
+    assert [run["name"] for run in runs] == [f"{result.id}-generation-{n}" for n in range(3)]
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
     best = -1e9
     for number, run in enumerate(runs):
@@ -343,7 +343,7 @@ def test_a_finished_search_can_be_continued_with_more_generations(evolution, pre
     assert [t.params for t in longer.trials[:15]] == [t.params for t in short.trials]
     assert len(longer.trials) == 20
     (run,) = subflows(prefect_server, longer.flow_run_id)
-    assert run["name"] == "generation-3"
+    assert run["name"] == f"{short.id}-generation-3 attempt 2"
     assert UUID(run["id"])
 
 

@@ -29,7 +29,9 @@ def test_what_json_cannot_hold_is_kept_as_text(example):
 
 def test_returned_files_and_directories_are_in_the_project(example):
     printed = example("Return files and directories")
-    assert re.search(r"^Experiments/no-name-[^/]+/0002-units=2/saved_model$", printed, re.MULTILINE)
+    assert re.search(
+        r"^Experiments/training-[^/]+/0002-units=2/saved_model$", printed, re.MULTILINE
+    )
     assert r"b'\x00\x00'" in printed
 
 

@@ -29,6 +29,7 @@ from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.server.schemas.actions import LogCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
+from prefect.utilities.names import generate_slug
 
 import hopsml_flows
 import hopsml_tasks
@@ -54,6 +55,7 @@ from hopsml_flows.prefect_internals.log_delivery import (
     has_api_handler,
     log_entry_maker,
 )
+from hopsml_flows.prefect_internals.run_names import is_made_up
 from tests.waiting import wait_until
 
 SOURCES = sorted(
@@ -196,6 +198,17 @@ def test_a_record_of_a_result_is_unwrapped():
     assert result_data(Failed(data=(error := ValueError("no")))) is error
 
 
+def test_names_that_prefect_makes_up_are_told_from_those_of_users():
+    made = {generate_slug(2) for _ in range(500)}
+    made |= {"kappa4-sirius", "alpha-canis-majoris-void", "omega873-barad-dur", "pi-newton-x"}
+    assert [name for name in made if not is_made_up(name)] == []
+    users = [
+        "nightly", "nightly-run", "my-fox", "phi3-finetune", "beta1-sweep", "alpha", "",
+        "digits-20260101-120000-ab12cd", "digits-20260101-120000-ab12cd attempt 2",
+    ]  # fmt: skip
+    assert [name for name in users if is_made_up(name)] == []
+
+
 def test_inputs_are_found_in_nested_values():
     future = PrefectConcurrentFuture(uuid.uuid4(), Future())
     assert {found.id for found in task_inputs({"a": [future, 1]})} == {future.task_run_id}
@@ -218,9 +231,12 @@ def test_console_handlers_are_told_from_those_of_the_server():
     assert not has_api_handler(logger.name)
 
 
-@pytest.mark.parametrize("flow_run_id", [uuid.uuid4(), None])
-def test_the_server_takes_a_log_entry(flow_run_id):
-    made = log_entry_maker("a.logger", flow_run_id, task_run_id := uuid.uuid4())(20, "a line")
+@pytest.mark.parametrize(
+    ("flow_run_id", "task_run_id"),
+    [(uuid.uuid4(), uuid.uuid4()), (None, uuid.uuid4()), (uuid.uuid4(), None)],
+)
+def test_the_server_takes_a_log_entry(flow_run_id, task_run_id):
+    made = log_entry_maker("a.logger", flow_run_id, task_run_id)(20, "a line")
     log = LogCreate.model_validate(made, strict=False)
     assert (log.name, log.level, log.message) == ("a.logger", 20, "a line")
     assert (log.flow_run_id, log.task_run_id) == (flow_run_id, task_run_id)
