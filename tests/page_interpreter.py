@@ -107,6 +107,7 @@ def _start(step: dict[str, Any]) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},  # what it prints is waited for
             start_new_session=True,
         )
     _running.append(process)

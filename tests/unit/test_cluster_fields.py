@@ -34,7 +34,7 @@ def nothing_is_left(tmp_path, monkeypatch):
 
 
 def documented():
-    page = (Path(__file__).parents[2] / "docs" / "where-it-runs.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "clusters.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| `(.*?)` \| (.*) \|$", page, re.MULTILINE)
     return {name: (default, words) for name, default, words in rows}
 

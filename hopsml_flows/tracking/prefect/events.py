@@ -1,6 +1,6 @@
 """Prefect events of an experiment, for automations: its end, failed trials, a better best trial.
 
-``docs/prefect.md`` documents names and payloads. Prefect sends events in a thread of its own. An
+``docs/how-to/prefect-ui.md`` documents names and payloads. Prefect sends events in a thread of its own. An
 event that cannot be sent never harms the experiment: the error is only logged.
 """
 
