@@ -1,6 +1,6 @@
 """Conformance suites for optimizers, storages and clusters that users write.
 
-A suite is a class of pytest tests. A subclass overrides its fixtures; docs/extending.md shows how.
+A suite is a class of pytest tests. A subclass overrides its fixtures; pages in docs/how-to show how.
 Each suite is imported when it is used: the one for optimizers needs neither Dask nor Prefect.
 """
 
