@@ -1,6 +1,6 @@
 """Writes the claims of README.md: what is better here, what is worse, which targets were met.
 
-Run ``python benchmarks/claims.py`` after a benchmark. It reads ``results/*.json`` alone. The figures
+Run ``python benchmarks/claims.py`` after a benchmark. It reads ``results/*.json`` alone. Figures
 are those of the tables: medians, or means over problems and seeds.
 """
 
