@@ -21,16 +21,15 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.mermaid",
 ]
-nitpicky = False
 
 # Markdown. Headings have the anchors that GitHub gives them, so that a link works in both.
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 4
+myst_fence_as_directive = ["mermaid"]
 
 # The reference comes from docstrings. Types stand in the signatures, as in the code.
 autodoc_member_order = "alphabetical"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
