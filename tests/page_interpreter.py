@@ -81,21 +81,26 @@ def _execute(step: dict[str, Any], module: ModuleType) -> None:
 
 
 def _command(step: dict[str, Any]) -> None:
-    """Run commands; their directory and their exported variables stay."""
+    """Run commands; their directory and their exported variables stay, unless they must fail."""
     kept = Path(f".environment-{step['line']}").resolve()
     script = f'{step["code"]}\n{{ pwd; env -0; }} > "{kept}"\n'
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], check=False)
-    failed = done.returncode != 0
-    if failed != ("error" in step["said"]):
+    bash = ["bash", "-euo", "pipefail", "-c", script]
+    if expected := step["said"].get("error"):
+        failed = subprocess.run(bash, check=False, capture_output=True, text=True)
+        print(failed.stdout, failed.stderr)
+        if failed.returncode == 0 or expected not in failed.stderr:
+            raise SystemExit(f"the commands of line {step['line']} ended without {expected}")
+        return
+    done = subprocess.run(bash, check=False)
+    if done.returncode != 0:
         raise SystemExit(f"the commands of line {step['line']} ended with {done.returncode}")
-    if not failed:
-        directory, _, variables = kept.read_text().partition("\n")
-        kept.unlink()
-        os.chdir(directory)
-        for variable in filter(None, variables.split("\0")):
-            name, _, value = variable.partition("=")
-            if name not in ("_", "SHLVL", "PWD", "OLDPWD"):
-                os.environ[name] = value
+    directory, _, variables = kept.read_text().partition("\n")
+    kept.unlink()
+    os.chdir(directory)
+    for variable in filter(None, variables.split("\0")):
+        name, _, value = variable.partition("=")
+        if name not in ("_", "SHLVL", "PWD", "OLDPWD"):
+            os.environ[name] = value
 
 
 def _start(step: dict[str, Any]) -> None:
