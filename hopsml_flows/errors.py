@@ -278,6 +278,10 @@ class DamagedFileError(HopsmlError, ValueError):
     Args:
         file: The file's path.
         reason: What is wrong with the file, as the end of a sentence that begins with its path.
+
+    Example:
+        >>> print(DamagedFileError("digits/.summary.json", "is not JSON"))
+        digits/.summary.json is not JSON
     """
 
     def __init__(self, file: str, reason: str) -> None:
@@ -354,7 +358,16 @@ class ExperimentFailedError(HopsmlError, RuntimeError):
 
 
 class NotInTrialError(HopsmlError, RuntimeError):
-    """A helper for running trials was called outside of one."""
+    """A helper for running trials was called outside of one.
+
+    Example:
+        >>> from hopsml_flows import reporter
+        >>> try:
+        ...     reporter.current()
+        ... except NotInTrialError as error:
+        ...     print(isinstance(error, RuntimeError))
+        True
+    """
 
 
 class CredentialsError(HopsmlError, PermissionError):

@@ -235,9 +235,9 @@ class CommonOptions(TypedDict, total=False):
             False,
             _keep_files,
             "Which files of a trial's working directory to keep besides those that it returns: "
-            'True for all, or glob patterns such as "*.keras" or "checkpoints/**". They come into '
-            "the trial's directory files/, also where it fails. Of a distributed training, they "
-            "are those of its chief.",
+            'True for all, or glob patterns such as ``"*.keras"`` or ``"checkpoints/**"``. They '
+            "come into the trial's directory files/, also where it fails. Of a distributed "
+            "training, they are those of its chief.",
         ),
     ]
 

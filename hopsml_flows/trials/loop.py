@@ -1,7 +1,7 @@
 """The trial loop: event in, instructions out. Pure.
 
 It decides which trial starts, which is tried again and when the experiment is over. The driver
-feeds it events and does what it says. docs/state-machines.md draws it.
+feeds it events and does what it says. docs/explanation/state-machines.md draws it.
 """
 
 from __future__ import annotations

@@ -120,6 +120,22 @@ class SearchResult(  # noqa: SLOT001 - its base has fields, which a tuple has no
 
     All three are None in the result of a search that failed, which
     :class:`~hopsml_flows.errors.ExperimentFailedError` carries.
+
+    Example:
+        >>> best = TrialResult(2, "0002-x=4", {"x": 4}, State.FINISHED, 0.9, {"accuracy": 0.9})
+        >>> result = SearchResult(
+        ...     id="digits",
+        ...     function="grid_search",
+        ...     path="/demo/digits",
+        ...     state=State.FINISHED,
+        ...     direction=Direction.MAX,
+        ...     best=best,
+        ...     trials=(best,),
+        ...     duration=2.5,
+        ... )
+        >>> best_dir, best_params, best_outputs = result
+        >>> best_params, best_outputs, result.best_metric
+        ({'x': 4}, {'accuracy': 0.9}, 0.9)
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> SearchResult:

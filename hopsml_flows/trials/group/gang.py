@@ -1,7 +1,7 @@
 """One attempt of a distributed trial: when its members begin, and when they end. Pure.
 
 :class:`Gang` takes events and answers with instructions; the driver does the I/O.
-docs/state-machines.md draws it.
+docs/explanation/state-machines.md draws it.
 """
 
 from __future__ import annotations
