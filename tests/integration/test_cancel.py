@@ -9,6 +9,7 @@ from collections import Counter
 import psutil
 import pytest
 
+from tests.servers.homes import used_home
 from tests.servers.prefect import (
     CANCEL,
     RETRY,
@@ -100,7 +101,7 @@ def serving(prefect_services, tmp_path):
     process = prefect_services.run(
         [sys.executable, str(script)],
         tmp_path / "serve.log",
-        PREFECT_HOME=str(tmp_path / "prefect"),
+        PREFECT_HOME=str(used_home(tmp_path / "prefect")),
         PREFECT_RUNNER_POLL_FREQUENCY="1",
     )
 

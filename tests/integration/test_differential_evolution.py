@@ -21,6 +21,7 @@ from hopsml_flows.experiment import Direction
 from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
 from tests import events
 from tests.logs import without_log
+from tests.servers.homes import used_home
 from tests.servers.prefect import Client, artifacts, task_runs
 from tests.waiting import eventually
 
@@ -274,7 +275,7 @@ def test_a_killed_search_resumed_runs_no_committed_trial_again_and_ends_with_the
 ):
     script, calls = tmp_path / "script.py", tmp_path / "calls"
     script.write_text(textwrap.dedent(SCRIPT).replace("@calls", str(calls)))
-    env = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    env = {**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect"))}
 
     def command(*arguments):
         return [sys.executable, str(script), *arguments]

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents import DOCS, ROOT, Block, blocks, pages
+from tests.servers.homes import used_home
 from tests.servers.processes import free_ports
 
 INTERPRETER = ROOT / "tests" / "page_interpreter.py"
@@ -39,7 +40,7 @@ class Surroundings:
         self._request = request
         self.names: dict[str, str] = {}
         self.environment = {
-            "PREFECT_HOME": str(directory / "prefect"),
+            "PREFECT_HOME": str(used_home(directory / "prefect")),
             "HOPSML_KEPT": str(directory / "kept"),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(map(str, (work, ROOT, ROOT / "tasks"))),

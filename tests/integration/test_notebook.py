@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.boards import is_free
+from tests.servers.homes import used_home
 from tests.servers.processes import left
 
 EXAMPLE = Path(__file__).parents[2] / "examples/first_experiment.ipynb"
@@ -52,7 +53,7 @@ def home(tmp_path_factory):
     """A directory for kernels and what they start, which leave nothing in the user's."""
     directory = tmp_path_factory.mktemp("notebook")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(directory / "prefect"))
+        patch.setenv("PREFECT_HOME", str(used_home(directory / "prefect")))
         for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
             patch.setenv(name, str(directory / name.lower()))
         yield directory

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.servers.homes import used_home
 from tests.servers.prefect import Client, PrefectServer, flow_run, wait_for_state
 from tests.waiting import eventually, wait_until
 
@@ -40,7 +41,7 @@ def served(tmp_path_factory):
         serve = server.run(
             [sys.executable, "serve.py", str(directory / "project")],
             directory / "serve.log",
-            PREFECT_HOME=str(directory / "home"),
+            PREFECT_HOME=str(used_home(directory / "home")),
             PREFECT_RUNNER_POLL_FREQUENCY="2",
         )
         try:
