@@ -39,7 +39,7 @@ main()
             "reversed bounds",
         ),
         (
-            'call(lambda: experiment.grid_search(train, {"x": ["1", "2"]}, retries=-1))',
+            'call(lambda: experiment.grid_search(train, {"x": ["1e-3", "1e-1"]}, retries=-1))',
             "grid_dict['x']",
         ),
         (
