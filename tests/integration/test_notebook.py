@@ -188,7 +188,7 @@ SENTENCE = re.compile(r"Stopped\. To go on: the same call with resume='(stopped-
 def test_an_interrupted_cell_says_how_to_go_on_and_the_next_one_does(home, tmp_path):
     async def run():
         define, stopped = (new_code_cell(text) for text in (TRAIN % str(tmp_path), SEARCH % ""))
-        kernel = Kernel([define, stopped, new_code_cell("")], tmp_path)
+        kernel = Kernel([define, stopped], tmp_path)
         async with kernel.async_setup_kernel():
             await kernel.async_execute_cell(define, 0)
             running = asyncio.ensure_future(kernel.async_execute_cell(stopped, 1))
@@ -209,6 +209,7 @@ def test_an_interrupted_cell_says_how_to_go_on_and_the_next_one_does(home, tmp_p
             assert found, line
             (tmp_path / "go").touch()
             resumed = new_code_cell(SEARCH % f", resume={found[1]!r}")
+            kernel.nb.cells.append(resumed)
             await kernel.async_execute_cell(resumed, 2)
             family += kernel.process.children(recursive=True)
         return stopped, resumed, family
