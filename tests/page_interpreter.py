@@ -34,7 +34,7 @@ def main(steps: list[dict[str, Any]], page: str) -> None:
         steps: For each block its language, line and code, and what the comment before it says.
         page: Name of the page, for the program's file.
     """
-    program = Path(f"{page}.py").resolve()
+    program = Path(f"page-{page}.py").resolve()  # tensorboard.py would hide a library
     program.write_text(_program(steps))
     module = ModuleType("__main__")
     module.__file__ = str(program)
