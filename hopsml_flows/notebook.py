@@ -44,9 +44,10 @@ class CellOutput:
         """
         if not in_notebook():
             return
-        from IPython.display import display, update_display
+        from IPython import display
 
-        put = update_display if self._is_shown else display
+        functions: Any = display
+        put = functions.update_display if self._is_shown else functions.display
         self._is_shown = True
         with suppress(Exception):  # an experiment goes on when its front end has gone
             put({"text/plain": text, "text/html": html}, raw=True, display_id=self._id)

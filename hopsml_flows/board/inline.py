@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from html import escape
+from typing import Any
 from urllib.parse import urlsplit
 
 from hopsml_flows.board.foreground import open_board
@@ -68,5 +69,5 @@ def _frame(title: str, url: str) -> str:
     proxy = os.environ.get(PROXY_VARIABLE)
     seen = proxy.replace("%PORT%", str(urlsplit(url).port)) if proxy else url
     link = f'<a href="{escape(seen)}" target="_blank" rel="noopener">{escape(seen)}</a>'
-    frame: str = IFrame(escape(seen), width="100%", height=_HEIGHT)._repr_html_()
-    return f"<div>{escape(title)}: {link}</div>{frame}"
+    frame: Any = IFrame(escape(seen), width="100%", height=_HEIGHT)
+    return f"<div>{escape(title)}: {link}</div>{frame._repr_html_()}"

@@ -68,13 +68,12 @@ def check_known(verb: str, given: Mapping[str, Any], known: Collection[str]) -> 
     Raises:
         UnknownArgumentError: It has no argument of one of the names.
     """
+    call = f"experiment.{verb}"
     for name, value in given.items():
         if name not in known:
             other = meant(name, known)
             hint = "" if other is None else f"; did you mean {other}?"
-            raise UnknownArgumentError(
-                name, value, because=f"experiment.{verb} has no such argument{hint}"
-            )
+            raise UnknownArgumentError(name, value, because=f"{call} has no such argument{hint}")
 
 
 def meant(name: str, known: Collection[str]) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from coolname.data import config
 
@@ -42,7 +43,7 @@ def is_made_up(name: str) -> bool:
 @cache
 def _words(part: str) -> frozenset[str]:
     """The words of a part of a name, in the lists of the library that Prefect's server uses."""
-    described = config[part]
+    described: dict[str, Any] = config[part]
     words = set(described.get("words", ()))
     return frozenset(words.union(*map(_words, described.get("lists", ()))))
 

@@ -373,7 +373,7 @@ def test_an_idle_time_that_is_none_is_refused_before_anything_starts(here, monke
         embedded_server(),
     ):
         pass
-    assert not here.exists()
+    assert [entry.name for entry in here.iterdir()] == ["prefect.db"]
 
 
 def test_a_start_that_is_given_up_leaves_no_process(here):
