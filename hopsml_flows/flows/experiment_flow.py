@@ -35,7 +35,7 @@ from hopsml_flows.flows.former_calls import renamed
 from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.prefect_internals.console_noise import quiet_services
-from hopsml_flows.prefect_internals.engine import link_result
+from hopsml_flows.prefect_internals.engine import forget_earlier_attempts, link_result
 from hopsml_flows.prefect_internals.failure_logs import quiet_failures
 from hopsml_flows.server.project_block import block_reference, loaded_project
 from hopsml_flows.storage import reach_loopback_directly
@@ -251,6 +251,7 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
 
     def _body(self) -> Callable[P, R]:
         """The flow's function, which carries a plan out."""
+        forget_earlier_attempts()  # the function returns a state
 
         @functools.wraps(self._verb)
         def body(*args: P.args, **kwargs: P.kwargs) -> R:

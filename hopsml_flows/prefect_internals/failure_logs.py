@@ -2,7 +2,8 @@
 
 Prefect logs the exception of a flow run with its whole traceback, logs the final state with the
 same words, and raises the exception, which Python then prints. Where the exception's message says
-all, the first two are kept off the console. The Prefect server gets them all the same.
+all, the first two are kept off the console. So are its two messages about a run that the user
+interrupted. The Prefect server gets them all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["quiet_failures"]
 _LOGGER = "prefect.flow_runs"
 _EXCEPTION = "Encountered exception during execution"
 _FINAL_STATE = "Finished in state Failed("
+_INTERRUPT = "Execution was aborted by an interrupt signal"
 
 
 class _Quiet(logging.Filter):
@@ -38,6 +40,8 @@ class _Quiet(logging.Filter):
         """Whether a record may be shown."""
         if record.name != _LOGGER or not isinstance(record.msg, str):
             return True
+        if _INTERRUPT in record.getMessage():
+            return False
         thread = threading.get_ident()
         if record.msg.startswith(_EXCEPTION):
             error = record.exc_info[1] if record.exc_info else None

@@ -43,7 +43,7 @@ def is_made_up(name: str) -> bool:
 @cache
 def _words(part: str) -> frozenset[str]:
     """The words of a part of a name, in the lists of the library that Prefect's server uses."""
-    described: dict[str, Any] = config[part]
+    described: Any = config[part]
     words = set(described.get("words", ()))
     return frozenset(words.union(*map(_words, described.get("lists", ()))))
 

@@ -251,7 +251,7 @@ def test_an_unknown_argument(told, tmp_path):
         "experiment.random_search has no such argument; did you mean samples?"),
     ]  # fmt: skip
     assert not (tmp_path / "hopsml_project").exists()
-    assert not list(tmp_path.glob("prefect/*.db"))  # no server was started
+    assert not list(tmp_path.glob("prefect/hopsml-server-*"))  # no server was started
 
 
 FEW = """

@@ -83,16 +83,20 @@ def flow_run_sender() -> Callable[[int, str], None] | None:
 def _sender(
     logger: str, flow_run_id: UUID | None, task_run_id: UUID | None
 ) -> Callable[[int, str], None] | None:
-    worker = _workers.of(flow_run_id)
-    if worker is None:
+    if _workers.of(flow_run_id) is None:
         return None
     entry = log_entry_maker(logger, flow_run_id, task_run_id)
 
     def send(level: int, message: str) -> None:
-        try:
-            worker.send(entry(level, _shown(level, message)))
-        except RuntimeError:  # the log worker was stopped or has failed
-            _workers.forget()
+        said = entry(level, _shown(level, message))
+        for _ in range(2):
+            worker = _workers.of(flow_run_id)
+            try:
+                if worker is not None:
+                    worker.send(said)
+                return
+            except RuntimeError:  # it was stopped, to send what it had, or has failed
+                _workers.forget()
 
     return send
 
@@ -118,7 +122,7 @@ class _Workers:
         return known[1]
 
     def forget(self) -> None:
-        """Look the log worker up again for the next trial."""
+        """Look the log worker up again when it is needed."""
         self._known = None
 
 
