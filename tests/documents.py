@@ -19,7 +19,8 @@ says what else holds:
 ``server=NAME``         the page needs a server: a fixture of ``tests/integration/test_docs_run.py``
 ``error=CLASS``         the block ends with this error
 ``file=NAME``           the block is a file of this name, beside the page's program
-``until=TEXT``          the command runs until it has printed this, and on, to the page's end
+``until=TEXT``          the command runs until it has printed this, or answers at this URL, and on,
+                        to the page's end
 ``output``              a block of text: what the page has printed; ``…`` stands for anything
 ======================  =====================================================================
 """

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.request import urlopen
 
 BACKGROUND_SECONDS = 120
 """How long a command in the background may take to print what it is waited for."""
@@ -104,7 +105,7 @@ def _command(step: dict[str, Any]) -> None:
 
 
 def _start(step: dict[str, Any]) -> None:
-    """Start commands in the background, and wait for what they print."""
+    """Start commands in the background, and wait for what they print, or until they answer."""
     text, log = step["said"]["until"], Path(f"background-{step['line']}.log").resolve()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -117,12 +118,20 @@ def _start(step: dict[str, Any]) -> None:
         )
     _running.append(process)
     deadline = time.monotonic() + BACKGROUND_SECONDS
-    while text not in log.read_text(errors="replace"):
+    while not (
+        _answers(text) if text.startswith("http://") else text in log.read_text(errors="replace")
+    ):
         if process.poll() is not None or time.monotonic() > deadline:
             print(log.read_text(errors="replace"), file=sys.stderr)
-            raise SystemExit(f"line {step['line']} did not print {text!r}")
+            raise SystemExit(f"line {step['line']} did not get to {text!r}")
         time.sleep(0.2)
     print(log.read_text(errors="replace"))
+
+
+def _answers(url: str) -> bool:
+    with suppress(OSError), urlopen(url, timeout=10) as response:
+        return response.status == 200
+    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
