@@ -19,8 +19,8 @@ says what else holds:
 ``server=NAME``         the page needs a server: a fixture of ``tests/integration/test_docs_run.py``
 ``error=CLASS``         the block ends with this error
 ``file=NAME``           the block is a file of this name, beside the page's program
-``until=TEXT``          the command runs until it has printed this, or answers at this URL, and on,
-                        to the page's end
+``until=TEXT``          the command runs until it has printed this, and on, to the page's end
+``answers=URL``         the command runs until this URL answers, and on, to the page's end
 ``output``              a block of text: what the page has printed; ``…`` stands for anything
 ======================  =====================================================================
 """
@@ -40,7 +40,7 @@ DOCS = ROOT / "docs"
 _OPENING = re.compile(r"(?P<indent> *)(?P<fence>`{3,})(?P<info>[^`]*)$")
 _DIRECTIVE = re.compile(r"\s*(?:% test:(?P<myst>.*)|<!-- test:(?P<html>.*)-->)\s*$")
 _WORDS = {"fragment", "output"}
-_KEYS = {"needs", "server", "error", "file", "until"}
+_KEYS = {"needs", "server", "error", "file", "until", "answers"}
 
 RUN = ("python", "sh", "console")
 """Languages that run."""

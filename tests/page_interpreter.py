@@ -47,7 +47,7 @@ def main(steps: list[dict[str, Any]], page: str) -> None:
             print(f"--- line {step['line']}", file=sys.stderr, flush=True)
             if step["language"] == "python":
                 _execute(step, module)
-            elif "until" in step["said"]:
+            elif step["said"].keys() & {"until", "answers"}:
                 _start(step)
             else:
                 _command(step)
@@ -106,7 +106,8 @@ def _command(step: dict[str, Any]) -> None:
 
 def _start(step: dict[str, Any]) -> None:
     """Start commands in the background, and wait for what they print, or until they answer."""
-    text, log = step["said"]["until"], Path(f"background-{step['line']}.log").resolve()
+    text, url = step["said"].get("until", ""), step["said"].get("answers")
+    log = Path(f"background-{step['line']}.log").resolve()
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", step["code"]],
@@ -118,12 +119,10 @@ def _start(step: dict[str, Any]) -> None:
         )
     _running.append(process)
     deadline = time.monotonic() + BACKGROUND_SECONDS
-    while not (
-        _answers(text) if text.startswith("http://") else text in log.read_text(errors="replace")
-    ):
+    while not (_answers(url) if url else text in log.read_text(errors="replace")):
         if process.poll() is not None or time.monotonic() > deadline:
             print(log.read_text(errors="replace"), file=sys.stderr)
-            raise SystemExit(f"line {step['line']} did not get to {text!r}")
+            raise SystemExit(f"line {step['line']} did not get to {url or text!r}")
         time.sleep(0.2)
     print(log.read_text(errors="replace"))
 

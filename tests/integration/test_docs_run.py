@@ -154,7 +154,7 @@ def run(page: Path, steps: list[Block], around: Surroundings, work: Path) -> str
                     "language": block.language,
                     "line": block.line,
                     "code": around.of_page(block.script),
-                    "said": block.said,
+                    "said": {key: around.of_page(text) for key, text in block.said.items()},
                 }
                 for block in steps
             ]
