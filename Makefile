@@ -9,7 +9,8 @@ UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(HOME)/.cache/uv
 
-.PHONY: demo test test-fast test-newest test-lowest test-beside-hopsworks servers lint lock clean
+.PHONY: demo test test-fast test-newest test-lowest test-beside-hopsworks servers lint docs links \
+  pictures lock clean
 
 demo: $(VENV)/.demo  ## set everything up and run the main job
 	$(BIN)/python examples/digits_grid.py
@@ -52,6 +53,20 @@ lint: $(VENV)/.dev  ## format, lint, types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The pages lie in build/docs. A warning, such as of a link that leads nowhere, is an error.
+SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet
+
+docs: $(VENV)/.dev  ## build the documentation: build/docs/index.html
+	$(SPHINX) --builder html docs build/docs
+
+# LINKS=local leaves out what needs a network.
+links: $(VENV)/.dev  ## check the documentation's links, those to other sites too
+	$(BIN)/python -m pytest tests/unit/test_docs.py -k link
+	test "$(LINKS)" = local || $(SPHINX) --builder linkcheck docs build/links
+
+pictures: $(VENV)/.dev servers  ## make the pictures in docs/images again
+	HOPSML_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/ui
 
 lock: $(VENV)/.uv  ## resolve the lock files anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -39,13 +39,23 @@ class S3_CONFIG:  # noqa: N801
 
 
 class MODEL_SERVING:  # noqa: N801
-    """The directory of models in a project."""
+    """The directory of models in a project.
+
+    Example:
+        >>> MODEL_SERVING.MODELS_DATASET
+        'Models'
+    """
 
     MODELS_DATASET = MODELS
 
 
 class EXPERIMENT:
-    """The directory of experiments in a project."""
+    """The directory of experiments in a project.
+
+    Example:
+        >>> EXPERIMENT.EXPERIMENTS_DATASET
+        'Experiments'
+    """
 
     EXPERIMENTS_DATASET = EXPERIMENTS
 

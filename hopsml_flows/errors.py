@@ -9,6 +9,7 @@ from the built-in error that a caller may want to catch::
     │   ├── InvalidFunctionError (TypeError)         not a function, or one that cannot be shipped
     │   ├── FunctionNotFoundError (ImportError)      an import string does not resolve
     │   ├── SignatureMismatchError (TypeError)       the function lacks the hyperparameters
+    │   ├── UnknownArgumentError (TypeError)         a verb has no argument of that name
     │   ├── InvalidSpaceError                        wrong value lists or bounds
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
@@ -81,6 +82,7 @@ __all__ = [
     "TrialFailedError",
     "TrialStoppedError",
     "TrialTimeoutError",
+    "UnknownArgumentError",
     "UnsuitableKerasError",
     "UnsupportedOperationError",
     "WorkerLostError",
@@ -183,6 +185,10 @@ class SignatureMismatchError(InvalidArgumentError, TypeError):
     """The hyperparameters are not the arguments of the training function."""
 
 
+class UnknownArgumentError(InvalidArgumentError, TypeError):
+    """A verb has no argument of that name; the message names the one that may be meant."""
+
+
 class InvalidSpaceError(InvalidArgumentError):
     """A value list or a bound of the search space is wrong."""
 
@@ -272,6 +278,10 @@ class DamagedFileError(HopsmlError, ValueError):
     Args:
         file: The file's path.
         reason: What is wrong with the file, as the end of a sentence that begins with its path.
+
+    Example:
+        >>> print(DamagedFileError("digits/.summary.json", "is not JSON"))
+        digits/.summary.json is not JSON
     """
 
     def __init__(self, file: str, reason: str) -> None:
@@ -348,7 +358,16 @@ class ExperimentFailedError(HopsmlError, RuntimeError):
 
 
 class NotInTrialError(HopsmlError, RuntimeError):
-    """A helper for running trials was called outside of one."""
+    """A helper for running trials was called outside of one.
+
+    Example:
+        >>> from hopsml_flows import reporter
+        >>> try:
+        ...     reporter.current()
+        ... except NotInTrialError as error:
+        ...     print(isinstance(error, RuntimeError))
+        True
+    """
 
 
 class CredentialsError(HopsmlError, PermissionError):

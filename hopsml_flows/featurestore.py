@@ -20,12 +20,24 @@ _SUFFIX = "_featurestore"
 
 
 def project_featurestore() -> str:
-    """Return the name of the project's feature store."""
+    """Return the name of the project's feature store.
+
+    Example:
+        >>> from hopsml_flows import featurestore, hdfs
+        >>> featurestore.project_featurestore() == f"{hdfs.project_name().lower()}_featurestore"
+        True
+    """
     return f"{current_project().name.lower()}{_SUFFIX}"
 
 
 def project_training_datasets() -> str:
-    """Return the name of the project's directory with training datasets."""
+    """Return the name of the project's directory with training datasets.
+
+    Example:
+        >>> from hopsml_flows import featurestore, hdfs
+        >>> featurestore.project_training_datasets() == f"{hdfs.project_name()}_Training_Datasets"
+        True
+    """
     return training_datasets(current_project().name)
 
 

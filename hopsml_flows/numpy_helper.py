@@ -63,17 +63,30 @@ def genfromtxt(hdfs_filename: AnyPath, **kwds: Any) -> Any:
     Args:
         hdfs_filename: The file.
         **kwds: As of ``numpy.genfromtxt``.
+
+    Example:
+        >>> from hopsml_flows import hdfs, numpy_helper
+        >>> hdfs.dump("1,,3", "Resources/gaps.csv")
+        >>> numpy_helper.genfromtxt("Resources/gaps.csv", delimiter=",", filling_values=0).tolist()
+        [1.0, 0.0, 3.0]
     """
     return _numpy().genfromtxt(local_path(hdfs_filename), **kwds)
 
 
 def fromregex(hdfs_filename: AnyPath, *args: Any, **kwds: Any) -> Any:
-    """Read a structured array from a text file with a regular expression.
+    r"""Read a structured array from a text file with a regular expression.
 
     Args:
         hdfs_filename: The file.
         *args: As of ``numpy.fromregex``: the expression and the type.
         **kwds: As of ``numpy.fromregex``.
+
+    Example:
+        >>> from hopsml_flows import hdfs, numpy_helper
+        >>> hdfs.dump("epoch 1\nepoch 2\n", "Resources/epochs.log")
+        >>> rows = numpy_helper.fromregex("Resources/epochs.log", r"epoch (\d+)", [("epoch", int)])
+        >>> rows["epoch"].tolist()
+        [1, 2]
     """
     return _numpy().fromregex(local_path(hdfs_filename), *args, **kwds)
 
@@ -84,6 +97,12 @@ def fromfile(hdfs_filename: AnyPath, **kwds: Any) -> Any:
     Args:
         hdfs_filename: The file.
         **kwds: As of ``numpy.fromfile``.
+
+    Example:
+        >>> from hopsml_flows import hdfs, numpy_helper
+        >>> hdfs.dump(bytes(range(4)), "Resources/numbers.bin")
+        >>> numpy_helper.fromfile("Resources/numbers.bin", dtype="uint8").tolist()
+        [0, 1, 2, 3]
     """
     return _numpy().fromfile(local_path(hdfs_filename), **kwds)
 
@@ -121,6 +140,12 @@ def save(hdfs_filename: AnyPath, data: Any) -> None:
         hdfs_filename: The file. Its directory is created, and ``.npy`` is added if the name lacks
             it.
         data: The array, of any shape, or what NumPy makes one from.
+
+    Example:
+        >>> from hopsml_flows import numpy_helper
+        >>> numpy_helper.save("Resources/row", [1, 2, 3])
+        >>> numpy_helper.load("Resources/row.npy").tolist()
+        [1, 2, 3]
     """
     place = place_of(hdfs_filename, argument="hdfs_filename")
     if not place.path.endswith(".npy"):

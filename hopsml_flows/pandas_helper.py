@@ -127,6 +127,13 @@ def write_json(hdfs_filename: AnyPath, dataframe: pd.DataFrame, **kwds: Any) -> 
         hdfs_filename: The file; its directory is created.
         dataframe: The data frame.
         **kwds: As of ``DataFrame.to_json``.
+
+    Example:
+        >>> import pandas as pd
+        >>> from hopsml_flows import pandas_helper
+        >>> pandas_helper.write_json("Resources/table.json", pd.DataFrame({"loss": [3, 4]}))
+        >>> pandas_helper.read_json("Resources/table.json").loss.tolist()
+        [3, 4]
     """
     _write(hdfs_filename, lambda path: dataframe.to_json(path, **kwds))
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from hopsml_flows.errors import NotFoundError, UnsupportedOperationError
 from hopsml_flows.execution import current_trial
+from hopsml_flows.notebook import in_notebook
 
 __all__ = ["interactive_debugger", "logdir", "non_interactive_debugger", "visualize"]
 
@@ -40,7 +41,10 @@ def logdir() -> str:
 def visualize(
     hdfs_root_logdir: str | PathLike[str], *, host: str | None = None, port: int | None = None
 ) -> None:
-    """Show all events below a directory in a TensorBoard, until Ctrl-C or a kernel's interrupt.
+    """Show all events below a directory in a TensorBoard.
+
+    In a notebook it is shown in a frame below the cell, runs until the kernel ends, and the call
+    returns at once. Elsewhere the call prints the URL, and returns after Ctrl-C.
 
     Args:
         hdfs_root_logdir: The directory, such as an experiment's: a path relative to the project, a
@@ -53,15 +57,18 @@ def visualize(
     Raises:
         NotFoundError: The directory does not exist, or is empty.
         InvalidArgumentError: This machine does not have the address, or the port is not free.
-        TensorBoardError: TensorBoard cannot run.
+        TensorBoardError: TensorBoard cannot run. In a notebook this is a warning, since the call
+            has returned by then.
     """
-    from hopsml_flows.board import Shown, serve  # not needed where a trial runs
+    from hopsml_flows.board import Shown, serve, show_inline  # not needed where a trial runs
     from hopsml_flows.hdfs.places import place_of
 
     place = place_of(hdfs_root_logdir, argument="hdfs_root_logdir")
     if not place.project.entries(place.path):
         raise NotFoundError("hdfs_root_logdir", place.full, "must be a directory that is not empty")
-    serve(Shown(place.project, (("", place.path),), place.name), host=host, port=port)
+    shown = Shown(place.project, (("", place.path),), place.name)
+    show = show_inline if in_notebook() else serve
+    show(shown, host=host, port=port)
 
 
 def interactive_debugger() -> NoReturn:

@@ -20,8 +20,10 @@ __all__ = [
     "is_unicode",
     "number_text",
     "one_line",
+    "plural",
     "readable",
     "say",
+    "shortened",
     "text_repr",
     "unicode_text",
 ]
@@ -124,6 +126,23 @@ def text_repr(value: object, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text without its middle if it is too long: the end of a message often says most.
+
+    Args:
+        text: Any text.
+        most: Length, in characters, to which a longer text is cut; at least 3.
+
+    Example:
+        >>> shortened("an error of a library: no room", most=20)
+        'an err…rary: no room'
+    """
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 3
+    return f"{text[:head]}…{text[head + 1 - most :]}"
+
+
 def number_text(number: float) -> str:
     """Format a number with up to six significant digits; zero has no sign.
 
@@ -136,6 +155,20 @@ def number_text(number: float) -> str:
     """
     text = f"{number:.6g}"
     return "0" if text == "-0" else text
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun in the right number.
+
+    Args:
+        count: The count.
+        noun: The noun, in the singular.
+
+    Example:
+        >>> plural(1, "trial"), plural(24, "trial")
+        ('1 trial', '24 trials')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def argument_entry(name: str, words: str) -> str:

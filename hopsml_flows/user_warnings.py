@@ -13,7 +13,12 @@ from hopsml_flows.errors import HopsmlWarning
 
 __all__ = ["warn"]
 
-_INSIDE = frozenset({"hopsml_flows", "hopsml_tasks", "prefect", "contextlib", "functools"})
+_INSIDE = frozenset(
+    {
+        "hopsml_flows", "hopsml_tasks", "prefect", "pydantic",
+        "asyncio", "concurrent", "contextlib", "functools", "threading",
+    }
+)  # fmt: skip
 """Packages whose code may lie between the user's call and the reason."""
 
 

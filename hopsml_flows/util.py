@@ -60,6 +60,11 @@ def num_param_servers() -> int:
 
     Inside one, the variable ``TF_CONFIG`` lists them. Elsewhere this is 1, the default of
     ``experiment.parameter_server``.
+
+    Example:
+        >>> from hopsml_flows import util
+        >>> util.num_param_servers()
+        1
     """
     config = os.environ.get("TF_CONFIG")
     if config is None:

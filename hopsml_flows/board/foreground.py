@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 from hopsml_flows.board import settings
 from hopsml_flows.board.scope import Shown
@@ -10,7 +11,7 @@ from hopsml_flows.board.tensorboard_process import Board
 from hopsml_flows.errors import InvalidArgumentError, TensorBoardError
 from hopsml_flows.text import one_line
 
-__all__ = ["serve"]
+__all__ = ["open_board", "serve"]
 
 _PORT = 6006
 """TensorBoard's usual port."""
@@ -32,7 +33,7 @@ def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> 
         TensorBoardError: TensorBoard cannot run; the message says why.
     """
     reasons: list[str] = []
-    board = _open_board(shown, host or settings.host(), port, reasons)
+    board = open_board(shown, host, port, reasons.append)
     try:
         board.start()
         print(f"TensorBoard of {one_line(shown.title)}: {board.url} (Ctrl-C ends it)", flush=True)
@@ -44,17 +45,30 @@ def serve(shown: Shown, *, host: str | None = None, port: int | None = None) -> 
     raise TensorBoardError(reasons[0])
 
 
-def _open_board(shown: Shown, host: str, port: int | None, reasons: list[str]) -> Board:
+def open_board(
+    shown: Shown, host: str | None, port: int | None, complain: Callable[[str], None]
+) -> Board:
+    """Return a TensorBoard that listens and has not been started.
+
+    Args:
+        shown: The directories to show.
+        host: Address to listen on; None for the environment's, or the loopback address.
+        port: Port to listen on, 0 for any free one; None for 6006, or any free one if that is
+            taken.
+        complain: Called from another thread with the reason if TensorBoard cannot run.
+
+    Raises:
+        InvalidArgumentError: This machine does not have the address, or the port is not free.
+    """
     if port is not None and not 0 <= port <= _HIGHEST:
         raise InvalidArgumentError("port", port, f"must be a port number from 0 to {_HIGHEST}")
+    host = host or settings.host()
     try:
-        return Board(
-            shown, host=host, port=_PORT if port is None else port, complain=reasons.append
-        )
+        return Board(shown, host=host, port=_PORT if port is None else port, complain=complain)
     except OSError as error:
         about_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
         if about_port and port is None:
-            return _open_board(shown, host, 0, reasons)
+            return open_board(shown, host, 0, complain)
         reason = error.strerror or str(error)
         if about_port:
             raise InvalidArgumentError("port", port, f"must be free on {host} ({reason})") from None

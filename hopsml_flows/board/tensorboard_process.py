@@ -79,6 +79,11 @@ class Board:
             name = socket.getfqdn()
         return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither closed nor given up."""
+        return self._thread.is_alive() and not self._closing.is_set()
+
     def start(self) -> None:
         """Start the TensorBoard, and return at once. Failures go to ``complain``."""
         self._thread.start()

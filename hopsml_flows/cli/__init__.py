@@ -20,17 +20,40 @@ from hopsml_flows.errors import HopsmlError
 __all__ = ["app", "main"]
 
 # The texts stand here: `hopsml --help` shows them without importing the subcommands.
-_LOGS = "Print the log of one trial, or of all trials."
+_LOGS = """Print the log of one trial, or of all trials.
+
+For example:
+
+```
+hopsml logs last             # all trials of the newest experiment
+hopsml logs last 3 -n 20     # the end of trial 3's log
+hopsml logs digits-2026 -f   # follow the one with this beginning
+```
+"""
 _TENSORBOARD = """Show experiments in a TensorBoard, until Ctrl-C.
 
 Several experiments are shown side by side: each run is named after its experiment, and the HPARAMS
 tab has the trials of all. TensorBoard follows experiments that run.
+
+For example:
+
+```
+hopsml tensorboard           # the newest experiment
+hopsml tensorboard --all --project s3://bucket/demo
+```
 """
 _SETUP_PREFECT = """Prepare the Prefect server that PREFECT_API_URL names.
 
 Registers the block type of projects. Makes a work pool of type process, the concurrency limits, and
 an automation that marks flow runs Crashed when their process is gone. Run it once, and again after
 a change: it updates what exists, and makes nothing twice.
+
+For example:
+
+```
+hopsml setup-prefect --pool-limit 2
+hopsml setup-prefect --project s3://bucket/demo --block shared --limit gpu=4
+```
 """
 
 app = App(
@@ -41,6 +64,9 @@ app = App(
 app.command("hopsml_flows.cli.logs:logs", help=_LOGS)
 app.command("hopsml_flows.cli.tensorboard:tensorboard", help=_TENSORBOARD)
 app.command("hopsml_flows.cli.setup_prefect:setup_prefect", help=_SETUP_PREFECT)
+app.register_install_completion_command(
+    help="Install completion for your shell: bash, zsh or fish. New shells complete the command."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -36,7 +36,13 @@ def setup_prefect(
             if that is not set.
     """
     # Imports Prefect.
-    from hopsml_flows.server.setup import Wish, heartbeat_seconds, intake_advice, set_up
+    from hopsml_flows.server.setup import (
+        Wish,
+        heartbeat_seconds,
+        intake_advice,
+        page_advice,
+        set_up,
+    )
 
     limits = dict(_pair(text) for text in limit)
     try:
@@ -59,7 +65,7 @@ def setup_prefect(
         )
     for done in set_up(wish):
         print(f"{done.change.value:9}  {done.what}", flush=True)
-    if (advice := intake_advice()) is not None:
+    for advice in filter(None, (intake_advice(), page_advice())):
         print(f"hopsml: {advice}", file=sys.stderr)
 
 

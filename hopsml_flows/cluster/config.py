@@ -25,6 +25,12 @@ class ClusterConfig:
 
     Raises:
         InvalidClusterError: A field is wrong; the message names it.
+
+    Example:
+        >>> ClusterConfig(kind="local", n_workers=2).as_dict()
+        {'kind': 'local', 'n_workers': 2}
+        >>> ClusterConfig.parse("tcp://scheduler:8786").kind
+        'address'
     """
 
     kind: Annotated[

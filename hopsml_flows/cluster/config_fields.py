@@ -97,10 +97,19 @@ def declared_fields(config: Any) -> dict[str, Field]:
 
 
 def document(config: type) -> None:
-    """Write the ``Args:`` part of a config's docstring, from its declarations."""
+    """Write the ``Args:`` part of a config's docstring, and a signature without declarations."""
     summary, _, rest = inspect.cleandoc(config.__doc__ or "").partition("\n\n")
     entries = [argument_entry(name, field.words) for name, field in declared_fields(config).items()]
     config.__doc__ = "\n".join([summary, "", "Args:", *entries, "", rest])
+    types, usual = get_type_hints(config), config()
+    shown = inspect.signature(config)
+    # `inspect.signature`, `help` and IPython show it.
+    config.__signature__ = shown.replace(  # type: ignore[attr-defined]
+        parameters=[
+            parameter.replace(annotation=types[name], default=getattr(usual, name))
+            for name, parameter in shown.parameters.items()
+        ]
+    )
 
 
 @contextmanager

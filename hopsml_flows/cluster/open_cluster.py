@@ -41,7 +41,11 @@ from hopsml_flows.cluster.project_visibility import check_visible
 from hopsml_flows.cluster.spawn import without_main_module
 from hopsml_flows.cluster.timed_start import start_within
 from hopsml_flows.cluster.worker_calls import on_all_workers
-from hopsml_flows.cluster.worker_plugins import IgnoreInterrupts, SpareProcess
+from hopsml_flows.cluster.worker_plugins import (
+    IgnoreInterrupts,
+    QuietHeartbeats,
+    SpareProcess,
+)
 from hopsml_flows.errors import HopsmlError, InvalidClusterError, ResourceUnavailableError
 from hopsml_flows.execution import visible_gpus
 from hopsml_flows.execution.credentials import Lent, listening, receive, take_back
@@ -303,6 +307,7 @@ def open_cluster(
         cluster = stack.enter_context(_start_here(config, workers, shares, group))
         client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
         client.register_plugin(IgnoreInterrupts())
+        client.register_plugin(QuietHeartbeats())
         if group is None:
             client.register_plugin(SpareProcess())
         _await_workers(client, workers, config)

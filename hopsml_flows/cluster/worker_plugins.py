@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ import distributed
 from hopsml_flows.cluster.process_settings import held_variable
 from hopsml_flows.execution.process.spare import start_spare
 
-__all__ = ["IgnoreInterrupts", "SpareProcess", "first_gpu_only"]
+__all__ = ["IgnoreInterrupts", "QuietHeartbeats", "SpareProcess", "first_gpu_only"]
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -32,6 +33,25 @@ class IgnoreInterrupts(distributed.WorkerPlugin):
         if worker.nanny is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+class QuietHeartbeats(distributed.WorkerPlugin):
+    """Keeps a worker on the driver's machine from printing that its scheduler is gone.
+
+    The cluster's scheduler lives in the driver. When it closes, or the driver is killed, a
+    heartbeat may be on its way. The worker ends by itself; its traceback tells the user nothing.
+    """
+
+    name = "hopsml-quiet-heartbeats"
+
+    def setup(self, worker: distributed.Worker) -> None:
+        """Filter the message, unless the worker is in the driver's process."""
+        if worker.nanny is not None:
+            logging.getLogger("distributed.worker").addFilter(_is_no_heartbeat)
+
+
+def _is_no_heartbeat(record: logging.LogRecord) -> bool:
+    return record.msg != "Failed to communicate with scheduler during heartbeat."
 
 
 class SpareProcess(distributed.WorkerPlugin):

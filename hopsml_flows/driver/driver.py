@@ -45,6 +45,7 @@ from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import (
+    DEFAULT_KEY,
     CloseGeneration,
     Failure,
     GiveUpTrial,
@@ -187,6 +188,7 @@ class Driver:
         )
         runs = self._runs(cluster, runner, job)
         self.upkeep.look()
+        self.progress.begin(self.loop.counts)
         while not self.loop.finished:
             if not self.upkeep.is_paused:
                 for settled in self._settle_held():
@@ -244,10 +246,12 @@ class Driver:
                     self._sessions.end(trial, result)
                     self._keep(result)
                 case CloseGeneration(over):
-                    self.progress.note(generation_line(over))
+                    key = self._plan.optimization_key or DEFAULT_KEY
+                    self.progress.note(generation_line(over, key))
+                    self._announcer.close_generation(over)
                     generations.close(over)
-                case RetryTrial():
-                    pass  # its files stay for the next attempt
+                case RetryTrial(trial):  # its files stay for the next attempt
+                    self._announcer.add_retry(trial)
 
     def _earlier_result(self, trial: Trial) -> TrialResult | None:
         """A trial's result in the resumed run, with the search's own values, or None."""

@@ -22,7 +22,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from hopsml_flows.prefect_internals.contexts import count_subflows
 from hopsml_flows.prefect_internals.log_delivery import console_handlers
-from hopsml_flows.trials import Generation
+from hopsml_flows.trials import Generation, run_name
 from hopsml_flows.values.plain import json_value
 
 if TYPE_CHECKING:
@@ -59,10 +59,12 @@ def _hold(number: int, experiment: str, population: list[dict[str, Any]]) -> Sta
     return held.wait_for_end()
 
 
+def _run_name() -> str:
+    return _held.get().name
+
+
 # The function keeps its own name, so that it is pickled as that: the flow goes to the workers.
-generation = flow(name="generation", flow_run_name="generation-{number}", persist_result=False)(
-    _hold
-)
+generation = flow(name="generation", flow_run_name=_run_name, persist_result=False)(_hold)
 
 
 _TASK_KEY = Task(name=generation.name, fn=generation.fn).task_key
@@ -82,11 +84,13 @@ class GenerationRuns:
     Args:
         runner: Submits the trials.
         experiment: The experiment's identifier.
+        attempt: Which attempt at the experiment this is, from 1.
     """
 
-    def __init__(self, runner: OwnerSource, experiment: str) -> None:
+    def __init__(self, runner: OwnerSource, experiment: str, attempt: int = 1) -> None:
         self._runner = runner
         self._experiment = experiment
+        self._attempt = attempt
         self._open: dict[int, _Held] = {}
         self._owners: dict[int, Owner | None] = {}
         self._ending: list[_Held] = []
@@ -124,7 +128,8 @@ class GenerationRuns:
             # Prefect counts calls; a resumed experiment calls only the generations that are left.
             count_subflows(_TASK_KEY, number)
             shown = [json_value("population", params) for params in population]
-            held = _Held(self._runner, self._experiment, number, shown)
+            name = run_name(f"{self._experiment}-generation-{number}", self._attempt)
+            held = _Held(name, self._runner, self._experiment, number, shown)
             self._open[number] = held
             # Asked once per generation, so that all its trials have the same owner.
             owner = self._owners[number] = held.owner(self._patience)
@@ -185,11 +190,13 @@ class _Held:
 
     def __init__(
         self,
+        name: str,
         runner: OwnerSource,
         experiment: str,
         number: int,
         population: list[dict[str, Any]],
     ) -> None:
+        self.name = name
         self._runner = runner
         self._parameters = {"number": number, "experiment": experiment, "population": population}
         self._owner: Owner | None = None

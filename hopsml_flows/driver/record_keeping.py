@@ -155,6 +155,7 @@ def record_file(
             model=earlier.model if earlier else None,
             trials_total=plan.trials,
             flow_run_id=str(flow_run.id) if flow_run else None,
+            attempt=earlier.attempt + 1 if earlier else 1,
             # Its identifier ends with digits made of the first run's.
             origin=earlier.origin if earlier else origin,
             tensorboard=tensorboard,

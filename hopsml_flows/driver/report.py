@@ -1,23 +1,69 @@
-"""What is printed when an experiment ends: the trials, the best one, where to look next."""
+"""What is said when an experiment ends: the trials, the best one, where to look next.
+
+All of it is printed; the result is also the final state of the Prefect flow run.
+"""
 
 from __future__ import annotations
 
 import math
-import shlex
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
+from hopsml_flows.driver.failure_summary import failure_lines, place_text
+from hopsml_flows.driver.shell_commands import logs_command, project_option
 from hopsml_flows.driver.trial_table import TrialTable, value_text
+from hopsml_flows.execution.current_directory import here
+from hopsml_flows.notebook import in_notebook
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.text import fitting, number_text, readable, say
-from hopsml_flows.trials import ExperimentResult, Generation
+from hopsml_flows.tracking.prefect.markdown import as_text
+from hopsml_flows.tracking.prefect.outcome import outcome_text
+from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
 
-__all__ = ["generation_line", "print_report"]
+__all__ = ["FinalState", "failure_text", "final_state", "generation_line", "print_report"]
+
+_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """The state in which the flow run of a finished experiment ends; its type is COMPLETED.
+
+    Args:
+        name: The state's name, which the Prefect UI shows.
+        message: The experiment's result.
+    """
+
+    name: str
+    message: str
+
+
+def final_state(plan: Plan, result: ExperimentResult, notice: str | None) -> FinalState:
+    """The final state that shows an experiment's result, and whether most of its trials failed.
+
+    Args:
+        plan: The experiment.
+        result: Its result.
+        notice: Why it ended before its budget was spent, or None.
+    """
+    failed = len(result.failed)
+    message = outcome_text(
+        plan.optimization_key,
+        result.best,
+        len(result.trials),
+        failed,
+        searched=plan.direction is not None,
+    )
+    if notice is not None:
+        message += f". Ended before its budget was spent: {as_text(notice, _LONGEST)}"
+    mostly = 2 * failed > len(result.trials)
+    return FinalState("Mostly failed" if mostly else "Completed", message)
 
 
 def print_report(plan: Plan, result: ExperimentResult) -> None:
@@ -28,15 +74,21 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         result: Its result.
     """
     console = Console()
+    failures = failure_lines(
+        result.trials, partial(logs_command, result.id), width=console.width, here=here() or ""
+    )
+    if in_notebook():  # there the result shows its trials and its directory itself
+        for line in (*failures, *_outcome(plan, result), *_warnings(result)):
+            say(readable(line))
+        return
     title = f"{plan.verb}: trials of {plan.options.name}"
-    table, notes = TrialTable(title, result.trials, result.best, fitting).drawn(console.width)
-    if console.is_jupyter:
+    table, notes = TrialTable(title, result.trials, result.best, fitting, plan.direction).drawn(
+        console.width
+    )
+    with console.capture() as drawn:
         console.print(table)
-    else:
-        with console.capture() as drawn:
-            console.print(table)
-        say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
-    for line in (*notes, *_outcome(plan, result), *_next_steps(result)):
+    say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
+    for line in (*notes, *failures, *_outcome(plan, result), *_next_steps(result)):
         say(readable(line))
 
 
@@ -59,28 +111,46 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
     return lines
 
 
-def generation_line(over: Generation) -> str:
+def generation_line(over: Generation, key: str) -> str:
     """One line about a generation that has ended: average metric, best so far, its parameters.
 
     Args:
         over: The generation.
+        key: The metric's name.
     """
     parts = [f"Generation {over.number}"]
     if over.average is not None:
-        parts.append(f"average metric {number_text(over.average)}")
+        parts.append(f"average {key} {number_text(over.average)}")
     if over.best is not None and over.best.metric is not None:
-        parts.append(f"best metric {number_text(over.best.metric)}")
+        parts.append(f"best {key} {number_text(over.best.metric)}")
         parts.append(f"best parameters {_pairs(over.best.params)}")
     if over.failed:
         parts.append(f"{over.failed} of {len(over.results)} trials failed")
     return " | ".join(parts)
 
 
+def failure_text(experiment_id: str, reason: str, first: TrialResult) -> str:
+    """The message of an experiment of which no trial succeeded, for the current flow run.
+
+    Args:
+        experiment_id: The experiment's identifier.
+        reason: Why it failed.
+        first: The failed trial that the reason quotes.
+    """
+    place = first.failure.place if first.failure is not None else ""
+    at = f", at {place_text(place, here() or '')}" if place else ""
+    return f"{experiment_id}: {reason}{at} (log: {logs_command(experiment_id, first.number)})"
+
+
 def _next_steps(result: ExperimentResult) -> list[str]:
     lines = [*_warnings(result), f"Files:       {result.path}"]
     if result.best is not None and result.best.directory:
         lines.append(f"Best trial:  {result.best_dir}")
-    lines.append(f"TensorBoard: hopsml tensorboard {result.id}{_project()}")
+    project = project_option()
+    lines += [
+        f"Logs:        hopsml logs {result.id}{project}",
+        f"TensorBoard: hopsml tensorboard {result.id}{project}",
+    ]
     return [*lines, *_where_in_prefect(result)]
 
 
@@ -92,13 +162,6 @@ def _warnings(result: ExperimentResult) -> list[str]:
     first = warned[0]
     trials = f"{len(warned)} of {len(result.trials)} trials have warnings"
     return [f"Warnings:    {trials}; trial {first.number}: {first.warnings[0]}"]
-
-
-def _project() -> str:
-    """The option that names the project, if the user passed one."""
-    context = FlowRunContext.get()
-    project = (context.parameters or {}).get("project") if context else None
-    return f" --project {shlex.quote(str(project))}" if project else ""
 
 
 def _where_in_prefect(result: ExperimentResult) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from datetime import UTC, datetime
 
 from prefect.logging import get_run_logger
 
@@ -16,11 +15,14 @@ from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.experiment_cluster import experiment_cluster
+from hopsml_flows.driver.experiment_result import experiment_result
 from hopsml_flows.driver.generation_subflows import GenerationRuns
+from hopsml_flows.driver.interruption import experiment_begins
 from hopsml_flows.driver.live_tensorboard import ShownExperiment
+from hopsml_flows.driver.page_links import page_links
 from hopsml_flows.driver.picture_files import draw_pictures
 from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
-from hopsml_flows.driver.report import print_report
+from hopsml_flows.driver.report import FinalState, failure_text, final_state, print_report
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.plan.earlier_record import earlier_record
@@ -38,7 +40,7 @@ from hopsml_flows.storage import (
 from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress, show_start
 from hopsml_flows.tracking.prefect.announcer import Announcer
-from hopsml_flows.trials import ExperimentResult, State, experiment_id
+from hopsml_flows.trials import ExperimentResult, State, run_name
 from hopsml_flows.user_warnings import warn
 
 __all__ = ["run"]
@@ -46,7 +48,7 @@ __all__ = ["run"]
 
 def run(
     plan: Plan, attempt: Attempt, early: EarlyCluster[OpenCluster] | None = None
-) -> ExperimentResult:
+) -> tuple[ExperimentResult, FinalState]:
     """Run an experiment to its end.
 
     Args:
@@ -55,7 +57,7 @@ def run(
         early: The experiment's cluster, if it is being started already.
 
     Returns:
-        Its result.
+        Its result, and the final state of its flow run.
 
     Raises:
         ExperimentFailedError: All trials failed.
@@ -67,11 +69,15 @@ def run(
     plan = continue_attempt(plan, attempt)
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
-    paths = _paths_of(plan, attempt)
+    paths = ExperimentPaths(attempt.experiment(plan))
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     # A line that is redrawn would cover what a debugger shows.
     live = plan.options.cluster.kind != DEBUG
-    progress = open_progress(show=plan.options.progress, live=live)
+    progress = open_progress(
+        show=plan.options.progress, live=live, metric=plan.optimization_key or "metric"
+    )
+    if plan.points is not None and (shortage := plan.points.shortage):
+        progress.note(shortage)
     with ExitStack() as stack:
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
@@ -84,6 +90,7 @@ def run(
             directory=plan.options.project.full(paths.root),
             direction=plan.direction,
             tensorboard=shown.url,
+            run_name=run_name(paths.id, record.record.attempt),
         )
         driver = Driver(plan, paths, progress, left, announcer, lease)
         stack.enter_context(announcer)
@@ -91,41 +98,37 @@ def run(
         _warn_of_damage(driver.damaged)
         # Around the first write of the record too: a run may be stopped at any time.
         with Ending(record, paths, driver.loop, driver.upkeep) as ending:
+            experiment_begins(paths.id)
             write_start(plan, paths, record)
             if dead is not None and dead != record.record.flow_run_id:
                 declare_crashed(dead, f"flow run {record.record.flow_run_id}")
             driver.forget_damaged()
             driver.forget_sessions()
             shown.start(progress)  # it keeps the first status that it reads of a trial
+            links = page_links(plan, paths, shown.url)
+            progress.show_links(links)
             if driver.loop.finished:
                 driver.upkeep.finish_summary()
                 ending.write(None)
             else:
-                _run_trials(plan, driver, function, ending, announcer, early)
-        announcer.show(draw_pictures(plan, paths, driver.results))
+                number = record.record.attempt
+                _run_trials(plan, driver, function, ending, announcer, early, number)
+        pictures = draw_pictures(plan, paths, driver.results)
+        announcer.show(pictures)
     failure = driver.loop.failure
-    result = plan.result_type(
-        id=paths.id,
-        function=plan.verb,
-        path=plan.options.project.full(paths.root),
-        state=record.record.state,
-        direction=plan.direction,
-        best=driver.loop.best,
-        trials=tuple(sorted(driver.results, key=lambda trial: trial.number)),
-        duration=record.record.duration or 0.0,
-        flow_run_id=record.record.flow_run_id,
-    )
+    result = experiment_result(plan, driver, record.record, pictures, links)
     if (cause := driver.loop.notice) is not None:
         said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)
         warn(said)
+    if plan.points is not None and (shortfall := plan.points.shortfall(len(result.trials))):
+        progress.note(shortfall)
     if plan.options.progress:
         print_report(plan, result)
     first = driver.loop.first_failure
     if result.state is State.FAILED and first is not None:
-        log = plan.options.project.full(paths.trial(first.directory))
-        raise ExperimentFailedError(f"{result.id}: {failure} (log: {log})", result)
-    return result
+        raise ExperimentFailedError(failure_text(result.id, failure or "", first), result)
+    return result, final_state(plan, result, driver.loop.notice)
 
 
 def _left_its_run(earlier: ExperimentRecord) -> bool:
@@ -141,14 +144,6 @@ def _warn_of_damage(damaged: Sequence[Damage]) -> None:
         text = f"a trial that was done is run again: {damage.error}"
         get_run_logger().warning(text)
         warn(text)
-
-
-def _paths_of(plan: Plan, attempt: Attempt) -> ExperimentPaths:
-    """The paths of the experiment to resume, or of a new one."""
-    if plan.options.resume is not None:
-        return ExperimentPaths(plan.options.resume)
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return ExperimentPaths(experiment_id(plan.options.name, stamp, attempt.suffix))
 
 
 def _take_lease(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]) -> Lease:
@@ -196,6 +191,7 @@ def _run_trials(
     ending: Ending,
     announcer: Announcer,
     early: EarlyCluster[OpenCluster] | None,
+    attempt: int,
 ) -> None:
     with ExitStack() as stack:
         stack.callback(driver.end_sessions)  # when no worker writes any more
@@ -229,7 +225,7 @@ def _run_trials(
                     all_states=plan.options.all_states,
                 )
             )
-        generations = stack.enter_context(GenerationRuns(runner, driver.paths.id))
+        generations = stack.enter_context(GenerationRuns(runner, driver.paths.id, attempt))
         # Write the end now: closing runner and cluster may take a while.
         try:
             with cluster.telling_its_end() if cluster else nullcontext():

@@ -16,13 +16,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 from rich.text import Text
 
+from hopsml_flows.search import Direction
 from hopsml_flows.text import number_text, one_line
-from hopsml_flows.trials import LOG, TrialResult
+from hopsml_flows.trials import LOG, TrialResult, shown_trials
 from hopsml_flows.values.plain import image_key, is_jsonable
 
 __all__ = ["TrialTable", "value_text"]
 
-_MOST_ROWS = 20
 _MOST_OUTPUTS = 6
 _LONGEST = 40
 _NUMBER = 13
@@ -32,6 +32,9 @@ _STATE = 8
 """Columns of FINISHED; a reason needs more."""
 
 _LONGEST_STATE = 60
+_TWO_PARTS = 30
+"""Columns from which on a reason that is too long keeps its end, too."""
+
 _CUTS = ((_LONGEST, _LONGEST), (24, 16), (16, 13), (_NUMBER, 10), (_NUMBER, 4))
 """Longest values and names of columns; the first cut that fits is used."""
 
@@ -77,19 +80,21 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class TrialTable:
-    """Trials as rows.
+    """Trials as rows: all by number, or of many trials the best.
 
     Args:
         title: Written above the table.
-        trials: The trials, in order.
+        trials: The trials.
         best: The trial to mark, or None.
         fitting: Turns a text into one that the output can write.
+        direction: Which metric is better; None where none is compared.
     """
 
     title: str
     trials: Sequence[TrialResult]
     best: TrialResult | None
     fitting: Callable[[str], str]
+    direction: Direction | None = None
 
     def drawn(self, width: int) -> tuple[Table, list[str]]:
         """The table, and lines on what it lacks.
@@ -107,7 +112,7 @@ class TrialTable:
 
     @property
     def _rows(self) -> Sequence[TrialResult]:
-        return self.trials[:_MOST_ROWS]
+        return shown_trials(self.trials, self.direction)
 
     def _columns(self) -> list[_Column]:
         names = list(dict.fromkeys(name for trial in self.trials for name in trial.params))
@@ -193,7 +198,7 @@ class TrialTable:
         for place, trial in enumerate(self._rows):
             table.add_row(
                 *(
-                    Text(_cut(column.cells[place], width, dots))
+                    Text((_cut if column.right else _cut_inside)(column.cells[place], width, dots))
                     for column, width in zip(columns, widths, strict=True)
                 ),
                 style="bold" if trial is self.best else None,
@@ -202,8 +207,9 @@ class TrialTable:
 
     def _rest(self, left_out: Sequence[_Column]) -> list[str]:
         lines = []
-        if more := len(self.trials) - len(self._rows):
-            lines.append(f"and {more} more: see .summary.json")
+        if (rows := len(self._rows)) < len(self.trials):
+            which = "first" if self.direction is None else "best"
+            lines.append(f"The {which} {rows} of {len(self.trials)} trials (see .summary.json)")
         alike = [f"{column.name}={column.cells[0]}" for column in left_out if column.alike]
         if alike:
             lines.append(f"The same in all trials: {', '.join(alike)}")
@@ -253,6 +259,14 @@ def _cut(text: str, width: int, dots: str) -> str:
     return set_cell_size(text, max(0, width - len(dots))).rstrip() + dots
 
 
+def _cut_inside(text: str, width: int, dots: str) -> str:
+    """A text without its middle, if there is room for two parts: errors end with the cause."""
+    if cell_len(text) <= width or cell_len(text) != len(text) or width < _TWO_PARTS:
+        return _cut(text, width, dots)
+    head = width // 2
+    return text[:head] + dots + text[len(text) - width + head + len(dots) :]
+
+
 def _metric(trial: TrialResult) -> str:
     return "" if trial.metric is None else number_text(trial.metric)
 
@@ -260,7 +274,7 @@ def _metric(trial: TrialResult) -> str:
 def _state(trial: TrialResult) -> str:
     if trial.failure is None:
         return trial.state.value
-    return value_text(f"FAILED {trial.failure}", _LONGEST_STATE)
+    return one_line(f"FAILED {trial.failure}")
 
 
 def _key(value: Any) -> str:

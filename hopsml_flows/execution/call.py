@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from hopsml_flows.errors import TrialTimeoutError
 from hopsml_flows.execution.context import TrialContext, running_trial
 from hopsml_flows.execution.crash import stacks_on_crash
 from hopsml_flows.execution.deadline import GRACE_SECONDS, call_within
 from hopsml_flows.execution.devices import Sampling, banner
+from hopsml_flows.execution.fault_place import fault_place
 from hopsml_flows.execution.files.attachments import Terms
 from hopsml_flows.execution.files.leftovers import leave
 from hopsml_flows.execution.files.working_directory import WorkingDirectory, own_working_directory
@@ -32,7 +34,7 @@ from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.timers import disarm_timers
-from hopsml_flows.storage import Project, scalars_file
+from hopsml_flows.storage import scalars_file
 from hopsml_flows.text import readable
 from hopsml_flows.trials import (
     Failure,
@@ -196,7 +198,7 @@ def evaluate(
             outputs = staging.attach(outputs, terms)
         except BaseException as error:  # also sys.exit() and a cancelled coroutine
             _raise_for_driver(error, place)
-            failure = _failure(error, job.project)
+            failure = _failure(error, job)
             log.note(failure.traceback, level=logging.ERROR)
         _leave(staging, working, terms, log)
     return TrialResult(
@@ -258,7 +260,7 @@ def _raise_for_driver(error: BaseException, place: Place) -> None:
         raise error
 
 
-def _failure(error: BaseException, project: Project) -> Failure:
+def _failure(error: BaseException, job: Job) -> Failure:
     """Describe an exception. Its traceback begins at the user's code."""
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_PACKAGE):
@@ -268,7 +270,9 @@ def _failure(error: BaseException, project: Project) -> Failure:
         message = str(error)
     except Exception as failed:  # the error's own __str__ is the user's code too
         message = f"its message cannot be read ({type(failed).__name__})"
-    hint = hint_for(error, project)
+    hint = hint_for(error, job.project)
     if hint is not None:
         message, text = f"{message}; {hint}", f"{text}{hint}\n"
-    return Failure(type(error).__name__, message, text)
+    # A time limit is met on any line. What was returned has no line any more.
+    place = "" if isinstance(error, TrialTimeoutError) else fault_place(error)
+    return Failure(type(error).__name__, message, text, place=place or job.definition)

@@ -26,6 +26,7 @@ from hopsml_flows.errors import FunctionNotFoundError, InvalidFunctionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 from hopsml_flows.text import unicode_text
+from hopsml_flows.trials import UNNAMED
 
 __all__ = ["TrainingFunction", "check_not_loading", "is_loaded_from_file"]
 
@@ -67,6 +68,16 @@ class TrainingFunction(str):
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         # Prefect's parameters carry the name only: the function is packed separately.
         return str, (str(self),)
+
+    @property
+    def name(self) -> str:
+        """The function's own name, after which an experiment without a name is called.
+
+        It is the last part of the import string. That is the ``__name__`` of a function, also of a
+        Prefect task's or a partial's, and the class of a callable object. A lambda has no name.
+        """
+        last = self.rpartition(":")[2].rpartition(".")[2]
+        return UNNAMED if "<" in last else last
 
     @property
     def source_file(self) -> Path | None:

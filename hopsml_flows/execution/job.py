@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
+from hopsml_flows.execution.fault_place import definition_place
 from hopsml_flows.execution.files.keep_rules import FileRules
 from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.payload import live_in_this_process, unpacked
@@ -129,6 +130,11 @@ class Job:
         if self._function is None:
             self._function = unpacked(self._packed, own_process=self._own_process)
         return self._function
+
+    @property
+    def definition(self) -> str:
+        """Where the training function begins, as ``file:line``; "" if it is not unpacked here."""
+        return "" if self._function is None else definition_place(self._function)
 
     def supervisor(self, make: Callable[[], T]) -> T:
         """The supervisor of the job's processes on this worker. ``close`` closes it.

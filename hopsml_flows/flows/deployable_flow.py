@@ -12,6 +12,7 @@ from prefect import Flow
 from prefect.types.entrypoint import EntrypointType
 
 from hopsml_flows.execution import check_not_loading
+from hopsml_flows.flows.argument_names import check_known
 from hopsml_flows.plan.run_form import deployed
 from hopsml_flows.prefect_internals.flow_sources import forget_source
 
@@ -45,9 +46,12 @@ class DeployableFlow(Flow[P, R], Generic[P, R]):
             parameters: Parameter name to value.
 
         Raises:
-            TypeError: One is missing, or unknown.
+            UnknownArgumentError: One is unknown.
+            TypeError: One is missing.
         """
-        inspect.signature(self.fn).bind(**parameters)
+        signature = inspect.signature(self.fn)
+        check_known(self.fn.__name__, parameters, list(signature.parameters))
+        signature.bind(**parameters)
         return parameters
 
     def to_deployment(self, name: str, **options: Any) -> Any:  # type: ignore[override]

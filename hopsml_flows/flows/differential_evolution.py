@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.flows.experiment_flow import experiment_flow
+from hopsml_flows.plan.few_points import PointsWanted
 from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
@@ -41,7 +42,7 @@ def differential_evolution(
     population: CountParameter = 6,
     mutation: WeightParameter = 0.5,
     crossover: FractionParameter = 0.7,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     optimization_key: str = DEFAULT_KEY,
@@ -69,7 +70,7 @@ def differential_evolution(
         population: Trials in a generation; at least 4.
         mutation: Differential weight F, in (0, 2]; for "adaptive" where it begins.
         crossover: Crossover rate CR, in [0, 1]; for "adaptive" where it begins.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until the trial ends.
         description: Free text for the record.
         optimization_key: Key of the metric in the returned dict.
@@ -94,6 +95,7 @@ def differential_evolution(
     checked = Options.checked(
         WarmOptions,
         options,
+        train=function,
         name=name,
         description=description,
         local_logdir=local_logdir,
@@ -142,6 +144,12 @@ def differential_evolution(
             "patience": plain(patience),
             "max_failed_generations": plain(max_failed_generations),
         },
+        points=PointsWanted(
+            f"{1 + int(generations)} generations of population={population}",
+            (1 + int(generations)) * int(population),
+            space.cardinality,
+            may_end_early=True,
+        ),
         warm_start=WarmStart.wished(
             checked.warm_start, most=min(population // 2, population - len(initial)), taken=initial
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.flows.experiment_flow import experiment_flow
 from hopsml_flows.plan.distributed_training import training_plan
 from hopsml_flows.plan.group_options import checked_group
@@ -21,7 +22,7 @@ __all__ = ["distributed"]
 @experiment_flow(RunResult)
 def distributed(
     train: TrainParameter,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     metric_key: str | None = None,
@@ -38,7 +39,7 @@ def distributed(
         train: The training function: a callable, a Prefect task, or an import string
             ("package.module:name" or "path/file.py:name"); each process calls it, without
             arguments.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until training ends.
         description: Free text for the record.
         metric_key: Key of the metric in the dict that the first process returns.
@@ -50,8 +51,14 @@ def distributed(
         The result; it unpacks as ``path, outputs = distributed(…)``, with the
         outputs of the first process.
     """
+    function = TrainingFunction(train)
     checked = Options.checked(
-        TrainingOptions, options, name=name, description=description, local_logdir=local_logdir
+        TrainingOptions,
+        options,
+        train=function,
+        name=name,
+        description=description,
+        local_logdir=local_logdir,
     )
     group = checked_group(
         Framework.TORCH,
@@ -60,4 +67,4 @@ def distributed(
         wait_for_workers=checked.wait_for_workers,
         environment=checked.environment,
     )
-    return training_plan("distributed", train, checked, group, metric_key)
+    return training_plan("distributed", function, checked, group, metric_key)

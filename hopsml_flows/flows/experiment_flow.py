@@ -22,22 +22,33 @@ from prefect import Flow
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Completed
 
 from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.driver.hangup import ended_by_hangup
+from hopsml_flows.driver.interruption import explained_interrupts
+from hopsml_flows.errors import HopsmlError
 from hopsml_flows.execution import check_not_loading
+from hopsml_flows.flows.argument_names import check_known
 from hopsml_flows.flows.deployable_flow import HOME, DeployableFlow
 from hopsml_flows.flows.former_calls import renamed
 from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
+from hopsml_flows.prefect_internals.console_noise import quiet_services
+from hopsml_flows.prefect_internals.engine import forget_earlier_attempts, link_result
+from hopsml_flows.prefect_internals.failure_logs import quiet_failures
 from hopsml_flows.server.project_block import block_reference, loaded_project
 from hopsml_flows.storage import reach_loopback_directly
-from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.trials import ExperimentResult, run_name
+from hopsml_flows.user_tracebacks import brief_in_ipython, install
 from hopsml_flows.user_warnings import warn
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
     from hopsml_flows.cluster.early_cluster import EarlyCluster
     from hopsml_flows.cluster.open_cluster import OpenCluster
+    from hopsml_flows.plan.retry import Attempt
     from hopsml_flows.server.embedded import ServerStart
 
 __all__ = ["ExperimentFlow", "experiment_flow"]
@@ -45,7 +56,7 @@ __all__ = ["ExperimentFlow", "experiment_flow"]
 P = ParamSpec("P")
 R = TypeVar("R", bound=ExperimentResult)
 
-_results: ContextVar[list[ExperimentResult] | None] = ContextVar("hopsml_results", default=None)
+_results: ContextVar[list[_Result] | None] = ContextVar("hopsml_results", default=None)
 _called: ContextVar[_Call | None] = ContextVar("hopsml_call", default=None)
 
 
@@ -59,12 +70,43 @@ class _Call:
         early: Its cluster, if that is being started already.
         flow_run_id: The flow run that carries it out, once that has begun; Prefect may run it
             several times.
+        stamp: The stamp of the attempt after whose experiment the flow run was named.
     """
 
     plan: Plan
     caller: int
     early: EarlyCluster[OpenCluster] | None = None
     flow_run_id: UUID | None = None
+    stamp: str | None = None
+
+    def attempt(self) -> Attempt:
+        """The attempt that begins, with the stamp that the flow run's name has, once."""
+        stamp, self.stamp = self.stamp, None
+        return _current_attempt(self.caller, stamp)
+
+    def run_name(self) -> str:
+        """The name of the flow run that begins: its experiment's, once that is known."""
+        context = FlowRunContext.get()
+        assert context is not None
+        assert context.flow_run is not None
+        attempt = _current_attempt(self.caller)
+        if attempt.number > 1 or self.flow_run_id not in (None, context.flow_run.id):
+            return context.flow_run.name  # the driver looks for the experiment to go on with
+        self.stamp = attempt.stamp
+        return run_name(attempt.experiment(self.plan), self.plan.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What a flow run's function returned, once it has.
+
+    Args:
+        value: The experiment's result.
+        state: The flow run's final state, with it.
+    """
+
+    value: ExperimentResult
+    state: State[Any]
 
 
 class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
@@ -80,6 +122,7 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         self._verb = verb
         self._returns = returns
         self._described = VerbSignature.of(verb, returns)
+        self._run_name: Callable[[], str] | str | None = None
         settings.setdefault("name", verb.__name__.replace("_", "-"))
         super().__init__(fn=self._body(), **settings)
 
@@ -103,14 +146,18 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
             ExperimentFailedError: All trials failed.
         """
         check_not_loading()
+        install()
         given: dict[str, Any] = dict(kwargs)
         return_state = given.pop("return_state", False)
         wait_for = given.pop("wait_for", None)
         signature = self._described.signature
         given = renamed(self._verb.__name__, args, given, list(signature.parameters))
+        check_known(self._verb.__name__, given, list(signature.parameters))
         bound = signature.bind(*args, **given)
         reference = block_reference(bound.arguments.get("project"))
         with ExitStack() as stack:
+            stack.enter_context(explained_interrupts())  # when all else has been closed
+            stack.enter_context(brief_in_ipython())
             if reference:  # the block is on the server
                 _enter_server(stack, _start_server(stack))
             plan = self._judged({**bound.arguments, **_loaded(reference)})
@@ -126,9 +173,11 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
                 _enter_server(stack, server)
             stack.enter_context(prefect.tags(*plan.options.tags))
             stack.callback(_called.reset, _called.set(_Call(plan, _attempt_of_caller(), early)))
-            results: list[ExperimentResult] = []
+            results: list[_Result] = []
             stack.callback(_results.reset, _results.set(results))
             stack.enter_context(ended_by_hangup())
+            stack.enter_context(quiet_failures(HopsmlError))  # this call raises and reports them
+            quiet_services()
             call = cast("Callable[..., Any]", super().__call__)  # its overloads fit no pass-through
             try:
                 result = call(return_state=return_state, wait_for=wait_for, **arguments)
@@ -136,8 +185,24 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
                 if not results or return_state:
                     raise
                 _warn_unrecorded(error)
-                result = results[0]
+                return cast("R", results[0].value)
+        for returned in results:
+            link_result(returned.state, returned.value)
         return cast("R", result)
+
+    @property
+    def flow_run_name(self) -> Callable[[], str] | str | None:
+        """What names a flow run: what the user set, else the experiment of a verb that was called.
+
+        A run of a deployment has a name before it begins. The driver replaces it where the user
+        has not chosen it.
+        """
+        call = _called.get()
+        return self._run_name or (call.run_name if call is not None else None)
+
+    @flow_run_name.setter
+    def flow_run_name(self, name: Callable[[], str] | str | None) -> None:
+        self._run_name = name
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The plan of a call, judged from its arguments alone; nothing runs.
@@ -173,6 +238,7 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         flow = ExperimentFlow(self._verb, self._returns, name=changed.name)
         own = {name: vars(flow)[name] for name in ("_verb", "_returns", "_described")}
         flow.__dict__.update({**changed.__dict__, **own})
+        flow.flow_run_name = changed.flow_run_name
         return flow
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -185,12 +251,12 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
 
     def _body(self) -> Callable[P, R]:
         """The flow's function, which carries a plan out."""
+        forget_earlier_attempts()  # the function returns a state
 
         @functools.wraps(self._verb)
         def body(*args: P.args, **kwargs: P.kwargs) -> R:
-            with collection_paused():  # they import Dask, or what reads records
+            with collection_paused():  # imports Dask
                 from hopsml_flows.driver.run_experiment import run
-                from hopsml_flows.plan.retry import Attempt
 
             call = _called.get()
             flow_run_id = _flow_run_id()
@@ -200,10 +266,11 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
                 reference = block_reference(given.get("project"))
                 call = _Call(_prepared(self._judged({**given, **_loaded(reference)})), 0)
             call.flow_run_id = flow_run_id
-            result = run(call.plan, Attempt.current(call.caller), call.early)
+            result, final = run(call.plan, call.attempt(), call.early)
+            state: State[Any] = Completed(name=final.name, message=final.message, data=result)
             if (results := _results.get()) is not None:
-                results.append(result)
-            return cast("R", result)
+                results.append(_Result(result, state))
+            return cast("R", state)  # of which Prefect returns the data
 
         body.__module__ = HOME
         body.__doc__ = self._described.doc
@@ -238,6 +305,13 @@ def _prepared(plan: Plan) -> Plan:
         from hopsml_flows.plan.check import prepare
 
     return prepare(plan)
+
+
+def _current_attempt(caller: int, stamp: str | None = None) -> Attempt:
+    with collection_paused():  # imports what reads records
+        from hopsml_flows.plan.retry import Attempt
+
+    return Attempt.current(caller, stamp)
 
 
 def _expect_workers(stack: ExitStack, plan: Plan) -> None:

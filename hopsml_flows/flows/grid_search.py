@@ -26,7 +26,7 @@ def grid_search(
     train: TrainParameter,
     grid_dict: GridParameter,
     direction: DirectionParameter = Direction.MAX,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     optimization_key: str = DEFAULT_KEY,
@@ -40,7 +40,7 @@ def grid_search(
         grid_dict: Hyperparameter name to list of values; combined in the dict's order, the last
             one changing fastest.
         direction: Direction.MAX or Direction.MIN.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until the trial ends.
         description: Free text for the record.
         optimization_key: Key of the metric in the returned dict.
@@ -59,7 +59,12 @@ def grid_search(
         experiment_type="PARALLEL_EXPERIMENTS",
         train=function,
         options=Options.checked(
-            SearchOptions, options, name=name, description=description, local_logdir=local_logdir
+            SearchOptions,
+            options,
+            train=function,
+            name=name,
+            description=description,
+            local_logdir=local_logdir,
         ),
         make_search=lambda *_: GridSearch(grid_dict, direction=way),
         trials=search.total,

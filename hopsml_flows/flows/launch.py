@@ -23,7 +23,7 @@ __all__ = ["launch"]
 def launch(
     train: TrainParameter,
     args_dict: PositionsParameter = None,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     metric_key: str | None = None,
@@ -36,7 +36,7 @@ def launch(
             ("package.module:name" or "path/file.py:name").
         args_dict: Argument name to list of values, all of one length: the first values are
             passed together, then the second ones, …; without it the function is called once.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until the trial ends.
         description: Free text for the record.
         metric_key: Key of the metric in the returned dict.
@@ -56,7 +56,12 @@ def launch(
         experiment_type="EXPERIMENT" if args_dict is None else "PARALLEL_EXPERIMENTS",
         train=function,
         options=Options.checked(
-            TrialOptions, options, name=name, description=description, local_logdir=local_logdir
+            TrialOptions,
+            options,
+            train=function,
+            name=name,
+            description=description,
+            local_logdir=local_logdir,
         ),
         make_search=lambda *_: ListSearch(configurations),
         trials=len(configurations),

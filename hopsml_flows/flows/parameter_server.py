@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.flows.experiment_flow import experiment_flow
 from hopsml_flows.plan.distributed_training import training_plan
 from hopsml_flows.plan.group_options import checked_group
@@ -21,7 +22,7 @@ __all__ = ["parameter_server"]
 @experiment_flow(RunResult)
 def parameter_server(
     train: TrainParameter,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     evaluator: bool = False,
@@ -41,7 +42,7 @@ def parameter_server(
         train: The training function: a callable, a Prefect task, or an import string
             ("package.module:name" or "path/file.py:name"); each process calls it, without
             arguments.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until training ends.
         description: Free text for the record.
         evaluator: Run one more process, which evaluates the checkpoints of the others.
@@ -55,8 +56,14 @@ def parameter_server(
         The result; it unpacks as ``path, outputs = parameter_server(…)``, with the
         outputs of the chief.
     """
+    function = TrainingFunction(train)
     checked = Options.checked(
-        TrainingOptions, options, name=name, description=description, local_logdir=local_logdir
+        TrainingOptions,
+        options,
+        train=function,
+        name=name,
+        description=description,
+        local_logdir=local_logdir,
     )
     group = checked_group(
         Framework.PARAMETER_SERVER,
@@ -67,4 +74,4 @@ def parameter_server(
         wait_for_workers=checked.wait_for_workers,
         environment=checked.environment,
     )
-    return training_plan("parameter_server", train, checked, group, metric_key)
+    return training_plan("parameter_server", function, checked, group, metric_key)

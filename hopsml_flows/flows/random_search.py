@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.flows.experiment_flow import experiment_flow
+from hopsml_flows.plan.few_points import PointsWanted
 from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
@@ -27,7 +28,7 @@ def random_search(
     boundary_dict: BoundsParameter,
     direction: DirectionParameter = Direction.MAX,
     samples: CountParameter = 10,
-    name: str = "no-name",
+    name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,
     optimization_key: str = DEFAULT_KEY,
@@ -42,7 +43,7 @@ def random_search(
             Categorical; two ints are an inclusive integer range, one value in a list is fixed.
         direction: Direction.MAX or Direction.MIN.
         samples: Number of points.
-        name: Name of the experiment.
+        name: Name of the experiment; the training function's name if None.
         local_logdir: Keep TensorBoard events on the worker until the trial ends.
         description: Free text for the record.
         optimization_key: Key of the metric in the returned dict.
@@ -58,6 +59,7 @@ def random_search(
     checked = Options.checked(
         WarmOptions,
         options,
+        train=function,
         name=name,
         description=description,
         local_logdir=local_logdir,
@@ -81,5 +83,6 @@ def random_search(
         needs_metric=True,
         space=space.describe(),
         domains=dict(space),
+        points=PointsWanted(f"samples={samples}", int(samples), space.cardinality),
         warm_start=WarmStart.wished(checked.warm_start, most=max(1, total // 4)),
     )

@@ -63,6 +63,13 @@ def rmr(hdfs_path: AnyPath, project: str | None = None) -> None:
 
     Raises:
         FileNotFoundError: It does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Old/one.txt")
+        >>> hdfs.rmr("Old")
+        >>> hdfs.exists("Old")
+        False
     """
     _remove(place_of(hdfs_path, project), recursive=True)
 
@@ -107,6 +114,14 @@ def move(src: AnyPath, dest: AnyPath) -> None:
     Raises:
         FileNotFoundError: The source does not exist.
         FileExistsError: The new path exists.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Moved/one.txt")
+        >>> hdfs.mkdir("Moved/here")
+        >>> hdfs.move("Moved/one.txt", "Moved/here")
+        >>> hdfs.load("Moved/here/one.txt")
+        b'1'
     """
     source, target = place_of(src), place_of(dest)
     _rename(source, _taken_in(source, target))
@@ -122,6 +137,13 @@ def rename(src: AnyPath, dest: AnyPath) -> None:
     Raises:
         FileNotFoundError: The source does not exist.
         FileExistsError: The new path exists.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Renamed/one.txt")
+        >>> hdfs.rename("Renamed/one.txt", "Renamed/first.txt")
+        >>> hdfs.load("Renamed/first.txt")
+        b'1'
     """
     _rename(place_of(src), place_of(dest))
 

@@ -83,6 +83,12 @@ def load(hdfs_path: AnyPath) -> bytes:
 
     Raises:
         FileNotFoundError: The file does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("hello", "Resources/notes.txt")
+        >>> hdfs.load("Resources/notes.txt")
+        b'hello'
     """
     place = place_of(hdfs_path)
     return persistently(lambda: place.project.read(place.path))

@@ -59,6 +59,13 @@ def copy_from_project(
 
     Returns:
         Absolute path of the copy.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("hello", "Resources/notes.txt")
+        >>> Path(hdfs.copy_from_project("Resources/notes.txt")).read_text()
+        'hello'
     """
     return copy_to_local(relative_hdfs_path, local_path, overwrite=overwrite, project=project)
 

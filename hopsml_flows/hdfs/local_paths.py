@@ -74,6 +74,14 @@ def local_paths(hdfs_path: AnyPath, project: str | None = None) -> list[str]:
     Raises:
         FileNotFoundError: No file matches.
         NoSpaceError: The disk has not enough room.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Parts/part-0.txt")
+        >>> hdfs.dump("2", "Parts/part-1.txt")
+        >>> [Path(path).read_text() for path in hdfs.local_paths("Parts/part-*.txt")]
+        ['1', '2']
     """
     place = place_of(hdfs_path, project)
     files = sorted(persistently(lambda: _files(place)), key=lambda file: file.name)

@@ -37,6 +37,12 @@ def isdir(hdfs_path: AnyPath, project: str | None = None) -> bool:
     Args:
         hdfs_path: The path.
         project: Name of another project.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.mkdir("Resources")
+        >>> hdfs.isdir("Resources")
+        True
     """
     info = info_of(place_of(hdfs_path, project))
     return info is not None and info.is_directory
@@ -48,6 +54,12 @@ def isfile(hdfs_path: AnyPath, project: str | None = None) -> bool:
     Args:
         hdfs_path: The path.
         project: Name of another project.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.mkdir("Resources")
+        >>> hdfs.isfile("Resources")
+        False
     """
     info = info_of(place_of(hdfs_path, project))
     return info is not None and not info.is_directory
@@ -119,6 +131,12 @@ def lsl(
 
     Raises:
         FileNotFoundError: The directory does not exist.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("hello", "Described/notes.txt")
+        >>> [(entry["kind"], entry["size"]) for entry in hdfs.lsl("Described")]
+        [('file', 5)]
     """
     return [
         status_of(place, info).as_dict()

@@ -50,7 +50,13 @@ def project_user() -> str:
 
 
 def project_name() -> str:
-    """Return the name of the project: the last part of its root."""
+    """Return the name of the project: the last part of its root.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.project_path().endswith(f"/{hdfs.project_name()}/")
+        True
+    """
     return current_project().name
 
 
@@ -77,12 +83,25 @@ def project_path(project: str | None = None, exclude_nn_addr: bool = False) -> s
 
 
 def abs_path(hdfs_path: AnyPath) -> str:
-    """Return the full path of a path: a URL, or an absolute path if the project is local."""
+    """Return the full path of a path: a URL, or an absolute path if the project is local.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.abs_path("Resources/a.txt") == f"{hdfs.project_path()}Resources/a.txt"
+        True
+    """
     return place_of(hdfs_path).full
 
 
 def get() -> Any:
-    """Return the fsspec file system that holds the project."""
+    """Return the fsspec file system that holds the project.
+
+    Example:
+        >>> from hopsml_flows import hdfs
+        >>> hdfs.dump("1", "Resources/one.txt")
+        >>> hdfs.get().cat_file(hdfs.abs_path("Resources/one.txt"))
+        b'1'
+    """
     return file_system(current_project())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hopsml_flows.execution import TrainingFunction, check_names
 from hopsml_flows.execution.group import check_packages
@@ -16,13 +15,13 @@ __all__ = ["training_plan"]
 
 
 def training_plan(
-    verb: str, train: Any, options: Options, group: GroupOptions, metric_key: object
+    verb: str, function: TrainingFunction, options: Options, group: GroupOptions, metric_key: object
 ) -> Plan:
     """Return the plan of one distributed training.
 
     Args:
         verb: Name of the verb.
-        train: The training function, as the user passed it.
+        function: The training function.
         options: The options that every verb takes.
         group: The process group.
         metric_key: The metric's key as the user passed it, or None.
@@ -32,7 +31,6 @@ def training_plan(
         MissingPackageError: The framework is not installed on this machine, where the members
             would run.
     """
-    function = TrainingFunction(train)
     check_names(function.callable, [], argument="train")
     if not options.cluster.elsewhere:
         check_packages(group.shape, f"experiment.{verb}")

@@ -20,7 +20,7 @@ from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.cluster.short_states import reports_all_states
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.execution import SYNC_SECONDS, FileRules
+from hopsml_flows.execution import SYNC_SECONDS, FileRules, TrainingFunction
 from hopsml_flows.plan.group_options import (
     GroupOptions,
     checked_count,
@@ -80,9 +80,11 @@ def _text(argument: str, value: Any) -> str | None:
     return value
 
 
-def _name(argument: str, value: Any) -> str:
+def _name(argument: str, value: Any, otherwise: str) -> str:
+    if value is None:
+        return otherwise
     if not isinstance(value, str) or not value.strip():
-        raise InvalidArgumentError(argument, value, "must be a string that is not empty")
+        raise InvalidArgumentError(argument, value, "must be a string that is not empty, or None")
     return value
 
 
@@ -233,9 +235,9 @@ class CommonOptions(TypedDict, total=False):
             False,
             _keep_files,
             "Which files of a trial's working directory to keep besides those that it returns: "
-            'True for all, or glob patterns such as "*.keras" or "checkpoints/**". They come into '
-            "the trial's directory files/, also where it fails. Of a distributed training, they "
-            "are those of its chief.",
+            'True for all, or glob patterns such as ``"*.keras"`` or ``"checkpoints/**"``. They '
+            "come into the trial's directory files/, also where it fails. Of a distributed "
+            "training, they are those of its chief.",
         ),
     ]
 
@@ -413,6 +415,7 @@ class Options:
         kind: Any,
         given: Mapping[str, Any],
         *,
+        train: TrainingFunction,
         name: object,
         description: object,
         local_logdir: object,
@@ -423,7 +426,8 @@ class Options:
         Args:
             kind: The ``TypedDict`` of the verb's options.
             given: The options that the caller gave.
-            name: The experiment's name.
+            train: The training function.
+            name: The experiment's name; None for the function's.
             description: The user's words.
             local_logdir: Whether event files stay on the worker until the trial ends.
             draws: Whether the search draws at random. If so, it gets a seed, which is kept.
@@ -433,7 +437,7 @@ class Options:
                 names it.
         """
         judged: dict[str, Any] = {
-            "name": _name("name", name),
+            "name": _name("name", name, train.name),
             "description": _text("description", description),
             "local_logdir": _flag("local_logdir", local_logdir),
             "all_states": reports_all_states(),

@@ -13,6 +13,7 @@ from typing import Any
 from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import IN_DRIVER, TrainingFunction
+from hopsml_flows.plan.few_points import PointsWanted
 from hopsml_flows.plan.group_options import GroupOptions
 from hopsml_flows.plan.options import Options
 from hopsml_flows.plan.run_form import stored
@@ -65,7 +66,9 @@ class Plan:
         settings: The verb's other arguments, for the record.
         warm_start: The earlier experiment to begin with, or None.
         first: Its configurations that are evaluated first.
+        points: The points that a search of a space asks for, or None.
         notices: Lines for the flow run's log when it begins.
+        attempt: Which attempt at the experiment it is, as far as is known before it begins.
         result_type: The class that the verb returns; it says how a result unpacks.
     """
 
@@ -84,7 +87,9 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     warm_start: WarmStart | None = None
     first: tuple[Mapping[str, Any], ...] = ()
+    points: PointsWanted | None = None
     notices: tuple[str, ...] = ()
+    attempt: int = 1
     result_type: type[ExperimentResult] = ExperimentResult
 
     @property

@@ -42,7 +42,7 @@ def check_is_over(project: Project, record: ExperimentRecord) -> None:
 
 
 def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
-    """Return the plan that continues an experiment, with its seed and its first configurations.
+    """Return the plan that continues an experiment: its name, its seed, its first configurations.
 
     The budget, the function's code and the options may differ. The verb, the aim, the population
     and the search space may not.
@@ -74,8 +74,9 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
         raise InvalidArgumentError(
             "seed", plan.options.seed, f"must be the seed of the experiment to resume, {seed}"
         )
-    plan = replace(plan, options=replace(plan.options, seed=seed, resume=resume))
-    return keep_seeds(plan, record)
+    # The directory bears the first run's name.
+    options = replace(plan.options, name=record.name, seed=seed, resume=resume)
+    return keep_seeds(replace(plan, options=options, attempt=record.attempt + 1), record)
 
 
 def check_budget(plan: Plan, left: Earlier) -> None:

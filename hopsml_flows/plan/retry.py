@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prefect.context import FlowRunContext
@@ -23,6 +24,7 @@ from hopsml_flows.plan.resume import check_is_over, continue_experiment
 from hopsml_flows.storage import EXPERIMENTS, Project
 from hopsml_flows.storage.reading import names_in
 from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.trials import experiment_id
 from hopsml_flows.user_warnings import warn
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "continue_attempt", "find_started"]
 
 _DIGITS = 6
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +49,27 @@ class Attempt:
             makes new runs of the flows that it calls. None outside of a flow run.
         number: 1 for the first attempt; of a flow that was called, the larger one of its own and
             its caller's.
+        stamp: When it began, ``yyyymmdd-hhmmss`` in UTC.
     """
 
     origin: str | None
     number: int
+    stamp: str = field(default_factory=_now)
 
     @classmethod
-    def current(cls, caller: int = 0) -> Attempt:
+    def current(cls, caller: int = 0, stamp: str | None = None) -> Attempt:
         """Return the attempt that this is called in.
 
         Args:
             caller: The number of the attempt of the flow that called the verb.
+            stamp: When it began; None for now.
         """
+        stamp = stamp or _now()
         context = FlowRunContext.get()
         run: FlowRun | None = context.flow_run if context else None
         if run is None:
-            return cls(None, 1)
-        return cls(str(run.parent_task_run_id or run.id), max(run.run_count, caller, 1))
+            return cls(None, 1, stamp)
+        return cls(str(run.parent_task_run_id or run.id), max(run.run_count, caller, 1), stamp)
 
     @property
     def suffix(self) -> str:
@@ -68,6 +78,12 @@ class Attempt:
             return secrets.token_hex(_DIGITS // 2)
         # Hashed, because the digits of a UUID may be those of a clock.
         return hashlib.sha256(self.origin.encode()).hexdigest()[:_DIGITS]
+
+    def experiment(self, plan: Plan) -> str:
+        """Return the identifier of the experiment that a plan continues, or of a new one."""
+        if plan.options.resume is not None:
+            return plan.options.resume
+        return experiment_id(plan.options.name, self.stamp, self.suffix)
 
 
 def continue_attempt(plan: Plan, attempt: Attempt) -> Plan:

@@ -8,17 +8,22 @@ from typing import Any, cast
 from uuid import UUID
 
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.flow_engine import FlowRunEngine
 from prefect.futures import PrefectTaskRunFuture
 from prefect.results import ResultRecord  # type: ignore[attr-defined]  # not in __all__
 from prefect.task_engine import run_task_async, run_task_sync
 from prefect.tasks import Task
+from prefect.utilities.annotations import NotSet
 from prefect.utilities.collections import visit_collection
 from prefect.utilities.engine import (
     collect_task_run_inputs_sync,
     emit_task_run_state_change_event,
+    link_state_to_flow_run_result,
 )
 
 __all__ = [
+    "forget_earlier_attempts",
+    "link_result",
     "mapped",
     "result_data",
     "run_task",
@@ -61,6 +66,35 @@ def result_data(state: State[Any]) -> Any:
     """
     data = state.data
     return data.result if isinstance(data, ResultRecord) else data
+
+
+def link_result(state: State[Any], result: Any) -> None:
+    """Let a task that gets a flow run's result depend on that run, in the flow that runs now.
+
+    The engine does so itself where a flow's function returns its result, and not where it returns
+    a state. Without a flow that runs, nothing happens.
+    """
+    link_state_to_flow_run_result(state, result)
+
+
+def forget_earlier_attempts() -> None:
+    """Let a flow that is retried and then returns a state have its value as its result.
+
+    The engine keeps the exception of the attempt before, and raises it in the end, though the flow
+    run is Completed: a flow whose function returns a value is asked for that first, one whose
+    function returns a state is not. Does nothing when it is called again.
+    """
+    if getattr(FlowRunEngine.handle_success, "forgets", False):
+        return
+    succeed = FlowRunEngine.handle_success
+
+    def handle_success(self: FlowRunEngine[Any, Any], result: Any) -> Any:
+        returned = succeed(self, result)
+        self._raised = NotSet
+        return returned
+
+    handle_success.forgets = True  # type: ignore[attr-defined]
+    FlowRunEngine.handle_success = handle_success  # type: ignore[method-assign]
 
 
 def task_inputs(value: Any) -> set[Any]:

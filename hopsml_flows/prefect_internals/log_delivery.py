@@ -52,7 +52,7 @@ def log_worker() -> APILogWorker:
 
 
 def log_entry_maker(
-    logger: str, flow_run_id: UUID | None, task_run_id: UUID
+    logger: str, flow_run_id: UUID | None, task_run_id: UUID | None
 ) -> Callable[[int, str], dict[str, Any]]:
     """A function that makes an entry for :func:`log_worker` from a level and a message.
 
@@ -62,7 +62,7 @@ def log_entry_maker(
     common = {
         "name": logger,
         "flow_run_id": str(flow_run_id) if flow_run_id else None,
-        "task_run_id": str(task_run_id),
+        "task_run_id": str(task_run_id) if task_run_id else None,
     }
 
     def entry(level: int, message: str) -> dict[str, Any]:

@@ -120,6 +120,18 @@ class BaseSearch(ABC):
 
     Args:
         direction: Which way is better.
+
+    Example:
+        >>> class Halving(BaseSearch):
+        ...     total = 3
+        ...
+        ...     def _propose(self, number):
+        ...         return {"lr": 0.5**number}
+        >>> search = Halving(direction="min")
+        >>> for proposal in search.ask():
+        ...     search.tell(proposal.id, proposal.params["lr"])
+        >>> search.best.proposal.params, search.finished
+        ({'lr': 0.125}, True)
     """
 
     def __init__(self, *, direction: Direction | str = Direction.MAX) -> None:

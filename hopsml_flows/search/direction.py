@@ -15,6 +15,12 @@ class Direction(StrEnum):
 
     A string enum, so that a direction may be given as HopsML's plain ``"max"`` or ``"MIN"``, in
     any case.
+
+    Example:
+        >>> Direction("max") is Direction.MAX
+        True
+        >>> Direction.MIN.better(0.1, than=0.2)
+        True
     """
 
     MAX = "MAX"

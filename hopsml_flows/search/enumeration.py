@@ -20,6 +20,10 @@ class ListSearch(BaseSearch):
     Args:
         configurations: Hyperparameter dicts.
         direction: Which way is better.
+
+    Example:
+        >>> [proposal.id for proposal in ListSearch([{"x": 1}, {"x": 4}]).ask()]
+        [1, 2]
     """
 
     def __init__(
@@ -54,6 +58,11 @@ class GridSearch(BaseSearch):
 
     Raises:
         InvalidSpaceError: An empty grid, an empty list, or something that is not a list.
+
+    Example:
+        >>> search = GridSearch({"units": [8, 16], "activation": ["relu", "tanh"]})
+        >>> [proposal.params for proposal in search.ask(2)]
+        [{'units': 8, 'activation': 'relu'}, {'units': 8, 'activation': 'tanh'}]
     """
 
     def __init__(
@@ -95,6 +104,10 @@ def zipped(args_dict: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
     Raises:
         InvalidSpaceError: Empty, not lists, or lists of unequal length.
+
+    Example:
+        >>> zipped({"lr": [0.1, 0.2], "units": [8, 16]})
+        [{'lr': 0.1, 'units': 8}, {'lr': 0.2, 'units': 16}]
     """
     lists = value_lists("args_dict", args_dict)
     lengths = {name: len(values) for name, values in lists.items()}
@@ -112,6 +125,10 @@ def value_lists(argument: str, lists: Mapping[str, Sequence[Any]]) -> dict[str, 
 
     Raises:
         InvalidSpaceError: Empty, not lists, or values that JSON cannot hold.
+
+    Example:
+        >>> value_lists("args_dict", {"units": range(8, 10)})
+        {'units': [8, 9]}
     """
     if not isinstance(lists, Mapping):
         raise InvalidSpaceError(argument, lists, "must be a dict of name to list of values")

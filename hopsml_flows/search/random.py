@@ -34,6 +34,11 @@ class RandomSearch(BaseSearch):
     Raises:
         InvalidArgumentError: ``samples`` is not a positive integer, the seed is not an integer from
             0, or a configuration to evaluate first is not in the space.
+
+    Example:
+        >>> search = RandomSearch(SearchSpace({"units": [8, 10]}), samples=9, seed=7)
+        >>> sorted(proposal.params["units"] for proposal in search.ask())
+        [8, 9, 10]
     """
 
     def __init__(

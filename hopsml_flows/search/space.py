@@ -51,6 +51,11 @@ class Float:
     Raises:
         InvalidSpaceError: Bounds are not finite numbers, are further apart than a float can hold,
             or are not positive with ``log``. Reversed bounds are sorted, with a warning.
+
+    Example:
+        >>> rate = Float(1e-4, 1e-1, log=True)
+        >>> 0.01 in rate, 1.0 in rate
+        (True, False)
     """
 
     low: float
@@ -106,6 +111,10 @@ class Int:
     Raises:
         InvalidSpaceError: Bounds are not integers of 64 bits, or not positive with ``log``.
             Reversed bounds are sorted, with a warning.
+
+    Example:
+        >>> Int(8, 64).cardinality
+        57
     """
 
     low: int
@@ -151,6 +160,10 @@ class Categorical:
     Raises:
         InvalidSpaceError: It is no list, has no values, has a value twice, or has one that JSON or
             UTF-8 cannot hold.
+
+    Example:
+        >>> Categorical(["relu", "tanh"]).index("tanh")
+        1
     """
 
     choices: tuple[Any, ...]
@@ -220,6 +233,13 @@ class SearchSpace(Mapping[str, Domain]):
     Raises:
         InvalidSpaceError: There are no hyperparameters, or a domain is none of these; the message
             names the hyperparameter.
+
+    Example:
+        >>> space = SearchSpace({"units": [8, 64], "activation": ["relu", "tanh"]})
+        >>> space["units"]
+        Int(low=8, high=64, log=False)
+        >>> space.cardinality
+        114
     """
 
     __slots__ = ("_domains",)

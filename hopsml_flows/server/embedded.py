@@ -27,6 +27,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from hopsml_flows.errors import PrefectServerError
+from hopsml_flows.prefect_internals.console_noise import expect_answers, expect_no_answers
 from hopsml_flows.prefect_internals.log_delivery import send_all_apart
 from hopsml_flows.server.configured import check_proxies, served_by
 from hopsml_flows.server.database import check_writable
@@ -91,6 +92,7 @@ def embedded_server(
         return
     with start:
         client = start.client()
+        expect_answers(client.url)
         token = _current.set(client)
         # It is either there or dead for good: no reason to try for a minute.
         with temporary_settings({PREFECT_API_URL: client.url, PREFECT_CLIENT_MAX_RETRIES: 2}):
@@ -98,7 +100,11 @@ def embedded_server(
                 yield client.url
             finally:
                 _current.reset(token)
-                send_all_apart(_FLUSH_SECONDS if client.server.process() else 1.0)
+                lives = client.server.process() is not None
+                if not lives:
+                    expect_no_answers(client.url)
+                send_all_apart(_FLUSH_SECONDS if lives else 1.0)
+                expect_no_answers(client.url)  # from now on it may end at any time
 
 
 def start_embedded_server(seconds: float = START_SECONDS) -> ServerStart | None:

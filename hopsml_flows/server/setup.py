@@ -29,7 +29,16 @@ from hopsml_flows.server.intake import INTAKE_SERVICES, INTAKE_SETTINGS
 from hopsml_flows.server.project_block import HopsFSProject, loaded_block
 from hopsml_flows.storage import Project
 
-__all__ = ["AUTOMATION", "Change", "Done", "Wish", "heartbeat_seconds", "intake_advice", "set_up"]
+__all__ = [
+    "AUTOMATION",
+    "Change",
+    "Done",
+    "Wish",
+    "heartbeat_seconds",
+    "intake_advice",
+    "page_advice",
+    "set_up",
+]
 
 AUTOMATION = "hopsml: dead flow runs have crashed"
 """Name of the automation."""
@@ -50,6 +59,8 @@ _NAME = re.compile(r"[^/%&<>]+")
 """Names that Prefect allows; its own refusal is pydantic's, in the middle of the work."""
 
 _WITHOUT = "without / % & < >"
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _BLOCK_NAME = re.compile(r"[a-z0-9-]+")
 
@@ -151,6 +162,27 @@ def intake_advice() -> str | None:
         else "spins, because its task run recorder has a flush interval below one second"
     )
     return f"the server {how}; start it with {settings}"
+
+
+def page_advice() -> str | None:
+    """Advice where the server's page would ask another address for its data; None if it needs none.
+
+    Prefect's page asks port 4200 of the browser's machine unless the server was told its address.
+    On another port the page stays blank.
+    """
+    url = str(PREFECT_API_URL.value())
+    try:
+        found = httpx.get(f"{url.rstrip('/').removesuffix('/api')}/ui-settings", timeout=10.0)
+        asked = httpx.URL(found.json()["api_url"])
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
+        return None
+    here = httpx.URL(url)
+    if asked.host not in _LOOPBACK or (here.host in _LOOPBACK and asked.port == here.port):
+        return None
+    return (
+        f"the server's page asks {asked} for its data and will stay blank; start the server with "
+        f"PREFECT_SERVER_UI_API_URL={url}"
+    )
 
 
 def set_up(wish: Wish) -> Iterator[Done]:

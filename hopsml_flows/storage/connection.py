@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from hopsml_flows.storage.interface import Files
@@ -21,7 +22,8 @@ _S3 = frozenset({"s3", "s3a"})
 _S3_CREDENTIALS = frozenset({"key", "secret", "token", "anon", "profile", "session"})
 
 # Protocols that this package has file systems for.
-_OWN = frozenset({"hopsfs", "hdfs", "webhdfs"})
+_HDFS = frozenset({"hopsfs", "hdfs"})
+_OWN = _HDFS | {"webhdfs"}
 
 # Prefixes of the environment variables that say how to reach a storage, by protocol.
 _HADOOP = ("LIBHDFS_", "HADOOP_", "ARROW_LIBHDFS_DIR", "HOPSWORKS_PROJECT_NAME", "HDFS_USER")
@@ -48,6 +50,9 @@ def check_protocol(protocol: str) -> None:
 
     if protocol not in _OWN:
         fsspec.get_filesystem_class(protocol)
+    # The file systems of HDFS import it when they connect.
+    if protocol in _HDFS and find_spec("pyarrow") is None:
+        raise ImportError("pyarrow; the extra hdfs has it: hopsml-flows[hdfs]")
 
 
 def connect(protocol: str, url: str, options: Mapping[str, Any]) -> Files:

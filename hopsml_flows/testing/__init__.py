@@ -1,7 +1,7 @@
 """Conformance suites for optimizers, storages and clusters that users write.
 
-A suite is a class of pytest tests. A subclass overrides its fixtures; docs/extending.md shows how.
-Each suite is imported when it is used: the one for optimizers needs neither Dask nor Prefect.
+A suite is a class of pytest tests. A subclass overrides its fixtures; docs/how-to shows how. Each
+suite is imported when it is used: the one for optimizers needs neither Dask nor Prefect.
 """
 
 from __future__ import annotations

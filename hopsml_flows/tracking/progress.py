@@ -9,9 +9,8 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Self
 
 from rich.console import Console
@@ -21,37 +20,34 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hopsml_flows.text import fitting, number_text, readable, say
+from hopsml_flows.notebook import in_notebook
+from hopsml_flows.text import fitting, readable, say
 from hopsml_flows.tracking.console import open_console, printing
+from hopsml_flows.tracking.progress_line import ProgressLine
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from hopsml_flows.trials import Counts, TrialResult
+    from hopsml_flows.tracking.notebook_progress import NotebookProgress
+    from hopsml_flows.trials import Counts, PageLink, TrialResult
 
-__all__ = ["Progress", "open_progress", "show_start", "time_left"]
+__all__ = ["Progress", "open_progress", "show_start"]
 
 _PLAIN_SECONDS = 5.0
 _LIVE_SECONDS = 0.2
 
 
-def time_left(counts: Counts, elapsed: float) -> float | None:
-    """Return the seconds that the remaining trials will take at the pace so far; None if unknown.
+class Progress(ABC):
+    """A display of an experiment's progress.
 
     Args:
-        counts: How far the experiment is.
-        elapsed: Seconds since the first trial was submitted.
+        metric: Name of the metric.
     """
-    if counts.total is None or counts.done == 0:
-        return None
-    return elapsed / counts.done * (counts.total - counts.done)
 
-
-class Progress(ABC):
-    """A display of an experiment's progress."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
+    def __init__(self, metric: str) -> None:
+        self._metric = metric
+        self._began: float | None = None
+        self._earlier = 0
         self._drawn = float("-inf")
         self._interval = _PLAIN_SECONDS
 
@@ -66,6 +62,14 @@ class Progress(ABC):
     ) -> None:
         self._close()
 
+    def begin(self, counts: Counts) -> None:
+        """Start the clock: the first trials are about to be submitted.
+
+        Args:
+            counts: The counts of trials; those that have ended did so in a run that is resumed.
+        """
+        self._began, self._earlier = time.monotonic(), counts.done
+
     def update(self, counts: Counts, best: TrialResult | None, *, force: bool = False) -> None:
         """Show the progress, unless it was drawn a moment ago.
 
@@ -77,7 +81,10 @@ class Progress(ABC):
         now = time.monotonic()
         if force or now - self._drawn >= self._interval:
             self._drawn = now
-            self._draw(counts, best, now - self._began)
+            elapsed = 0.0 if self._began is None else now - self._began
+            self._draw(
+                ProgressLine(counts, best, elapsed, metric=self._metric, earlier=self._earlier)
+            )
 
     def note(self, text: str) -> None:
         """Print a line that is not redrawn.
@@ -87,8 +94,15 @@ class Progress(ABC):
         """
         say(readable(text))
 
+    def show_links(self, links: Sequence[PageLink]) -> None:  # noqa: B027 - optional
+        """Show links beside the progress, where a reader can click on them.
+
+        Args:
+            links: The links.
+        """
+
     @abstractmethod
-    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
+    def _draw(self, line: ProgressLine) -> None:
         """Draw the progress."""
 
     def _close(self) -> None:  # noqa: B027 - optional
@@ -96,7 +110,7 @@ class Progress(ABC):
 
 
 class _Silent(Progress):
-    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
+    def _draw(self, line: ProgressLine) -> None:
         """Show nothing."""
 
     def note(self, text: str) -> None:
@@ -106,8 +120,8 @@ class _Silent(Progress):
 class _Plain(Progress):
     """Prints a line every few seconds, for logs and pipes."""
 
-    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
-        say(_line(counts, best, elapsed))
+    def _draw(self, line: ProgressLine) -> None:
+        say(line.whole)
 
 
 _redirecting = threading.Lock()
@@ -117,8 +131,8 @@ _redirecting = threading.Lock()
 class _LiveLine(Progress):
     """Redraws one line with a bar in place."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__()
+    def __init__(self, console: Console, metric: str) -> None:
+        super().__init__(metric)
         self._interval = _LIVE_SECONDS
         self._console = console
         self._redirects = False
@@ -151,13 +165,21 @@ class _LiveLine(Progress):
         with printing():
             self._console.print(shown, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
-    def _draw(self, counts: Counts, best: TrialResult | None, elapsed: float) -> None:
+    def _draw(self, line: ProgressLine) -> None:
         row = Table.grid(padding=(0, 1))
-        bar = ProgressBar(
-            total=counts.total or None, completed=counts.done, width=24, pulse=counts.total is None
-        )
-        line = fitting(_line(counts, best, elapsed), self._console.file)
-        row.add_row(bar, Text(line, no_wrap=True, overflow=_cut(self._console)))
+        # The last column stays free: some terminals go on to the next line after it.
+        bar, text = line.fitted(self._console.width - 1)
+        shown = Text(fitting(text, self._console.file), no_wrap=True, overflow=_cut(self._console))
+        counts = line.counts
+        total = counts.total
+        pulses = total is None
+        if bar:
+            row.add_row(
+                ProgressBar(total=total or None, completed=counts.done, width=bar, pulse=pulses),
+                shown,
+            )
+        else:
+            row.add_row(shown)
         with printing():
             self._live.update(row, refresh=True)
 
@@ -174,27 +196,30 @@ class _LiveLine(Progress):
             _redirecting.release()
 
 
-def open_progress(*, show: bool, live: bool = True) -> Progress:
-    """Return a display: a live line in a terminal, plain lines elsewhere.
+def open_progress(*, show: bool, live: bool = True, metric: str = "metric") -> Progress:
+    """Return a display: a live line in a notebook or a terminal, plain lines elsewhere.
 
     Args:
         show: False to show nothing.
         live: Whether a terminal may get a line that is redrawn.
+        metric: Name of the metric.
     """
     if not show:
-        return _Silent()
-    return (_live_line() if live else None) or _Plain()
+        return _Silent(metric)
+    return _notebook_line(metric) or (_live_line(metric) if live else None) or _Plain(metric)
 
 
 @contextmanager
 def show_start(what: str, *, show: bool) -> Iterator[None]:
-    """Show during the block what is being started, in a line that goes; only in a terminal.
+    """Show during the block what is being started, in a line that goes.
+
+    Only a terminal and a notebook show it.
 
     Args:
         what: What is being started.
         show: False to show nothing.
     """
-    line = _live_line() if show else None
+    line = (_notebook_line() or _live_line()) if show else None
     if line is None:
         yield
         return
@@ -203,31 +228,21 @@ def show_start(what: str, *, show: bool) -> Iterator[None]:
         yield
 
 
-def _live_line() -> _LiveLine | None:
+def _notebook_line(metric: str = "metric") -> NotebookProgress | None:
+    """A line in an output of a notebook's cell; None elsewhere."""
+    if not in_notebook():
+        return None
+    from hopsml_flows.tracking.notebook_progress import NotebookProgress
+
+    return NotebookProgress(metric)
+
+
+def _live_line(metric: str = "metric") -> _LiveLine | None:
     """A line that is redrawn; None where standard output is no terminal."""
     console = open_console(sys.stdout)
-    return _LiveLine(console) if console.is_terminal and not console.is_jupyter else None
-
-
-def _line(counts: Counts, best: TrialResult | None, elapsed: float) -> str:
-    parts = [
-        f"{counts.done}/{'?' if counts.total is None else counts.total} trials",
-        f"{counts.running} running",
-        f"{counts.failed} failed",
-    ]
-    if best is not None and best.metric is not None:
-        parts.append(f"best {number_text(best.metric)} ({best.name})")
-    parts.append(f"{_clock(elapsed)} elapsed")
-    left = time_left(counts, elapsed)
-    if left is not None and counts.done != counts.total:
-        parts.append(f"{_clock(left)} left")
-    return " · ".join(parts)
+    return _LiveLine(console, metric) if console.is_terminal and not console.is_jupyter else None
 
 
 def _cut(console: Console) -> Literal["ellipsis", "crop"]:
     """Return how to cut a long line: with an ellipsis, if the console can write one."""
     return "ellipsis" if fitting("…", console.file) == "…" else "crop"
-
-
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

@@ -55,6 +55,8 @@ class ExperimentRecord:
         program: Path of the versioned program, relative to the project, or None.
         environment: Path of the versioned environment, or None.
         flow_run_id: The Prefect flow run, or None.
+        attempt: Which attempt at the experiment this is, from 1; each time that it is resumed is
+            another one.
         origin: Identifier that stays the same when Prefect retries the flow run, or None.
         tensorboard: URL of its TensorBoard while it runs; None without one, and after the end.
         tags: The user's tags.
@@ -91,6 +93,7 @@ class ExperimentRecord:
     program: str | None = None
     environment: str | None = None
     flow_run_id: str | None = None
+    attempt: int = 1
     origin: str | None = None
     tensorboard: str | None = None
     tags: tuple[str, ...] = ()
@@ -144,7 +147,7 @@ _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_OBJECTS, dict, "an object"),
     (("duration", "metric"), float | int | None, "a number"),
     (("trials_total",), int | None, "a number"),
-    (("trials_succeeded", "trials_failed", "schema"), int, "a number"),
+    (("trials_succeeded", "trials_failed", "attempt", "schema"), int, "a number"),
 )
 """Types of the record's fields; a dataclass does not check them."""
 

@@ -86,6 +86,8 @@ def combination(result: TrialResult) -> dict[str, Any]:
     }
     if result.failure is not None:
         entry["error"] = str(result.failure)
+        if result.failure.place:
+            entry["error_place"] = result.failure.place
     if result.warnings:
         entry["warnings"] = list(result.warnings)
     return entry

@@ -52,10 +52,12 @@ from hopsml_flows.trials.loop_messages import (
 )
 from hopsml_flows.trials.model import ISOLATIONS, Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
+    UNNAMED,
     experiment_id,
     generation_name,
     generation_of,
     number_of,
+    run_name,
     slug,
     stamp_of,
     trial_name,
@@ -66,7 +68,9 @@ from hopsml_flows.trials.pace import trials_ahead
 from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
+from hopsml_flows.trials.result_views import PageLink, links_html
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
+from hopsml_flows.trials.tables import best_first, shown_trials
 from hopsml_flows.trials.trial_files import (
     commit_text,
     committed_result,
@@ -79,6 +83,7 @@ __all__ = [
     "DEFAULT_KEY",
     "ISOLATIONS",
     "LOG",
+    "UNNAMED",
     "AbandonMembers",
     "BeginMembers",
     "ClockTicked",
@@ -105,6 +110,7 @@ __all__ = [
     "MemberEnded",
     "MemberMoved",
     "Outage",
+    "PageLink",
     "Past",
     "Phase",
     "ProcessEnd",
@@ -145,6 +151,7 @@ __all__ = [
     "Verdict",
     "WorkerFacts",
     "as_number",
+    "best_first",
     "checked_outputs",
     "chosen",
     "commit_text",
@@ -153,12 +160,15 @@ __all__ = [
     "generation_name",
     "generation_of",
     "ignore",
+    "links_html",
     "number_of",
     "output_tag",
     "past_trials",
     "placed",
     "ports_needed",
     "replay",
+    "run_name",
+    "shown_trials",
     "slug",
     "stamp_of",
     "stored_params",

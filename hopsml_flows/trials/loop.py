@@ -1,7 +1,7 @@
 """The trial loop: event in, instructions out. Pure.
 
 It decides which trial starts, which is tried again and when the experiment is over. The driver
-feeds it events and does what it says. docs/state-machines.md draws it.
+feeds it events and does what it says. docs/explanation/state-machines.md draws it.
 """
 
 from __future__ import annotations
@@ -120,11 +120,14 @@ class TrialLoop:
         if self._succeeded > 0:
             return None
         gave_up = self._optimizer.gave_up
-        if gave_up is None:
-            return (
-                self._quoted(GaveUp(f"all {self._failed} trials failed")) if self._failed else None
-            )
-        return self._quoted(gave_up)
+        if gave_up is not None:
+            return self._quoted(gave_up)
+        first = self.first_failure
+        if first is None:
+            return None
+        if self._failed == 1:
+            return f"the only trial failed with {first.failure}"
+        return self._quoted(GaveUp(f"all {self._failed} trials failed"))
 
     @property
     def notice(self) -> str | None:

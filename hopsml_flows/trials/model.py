@@ -63,6 +63,7 @@ class Failure:
         message: Its message.
         traceback: Formatted traceback, or "".
         kept: Where the trial's files are, as ``host:directory``, if storage did not take them.
+        place: Where in the user's code it failed, as ``file:line``, or "".
 
     All of it is the user's text, and goes to logs, terminals and the Prefect server, so it is kept
     in readable form. Secrets in URLs are struck out, because libraries quote URLs in messages.
@@ -72,9 +73,10 @@ class Failure:
     message: str
     traceback: str = ""
     kept: str = ""
+    place: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("kind", "message", "traceback"):  # frozen, but not before it is made
+        for name in ("kind", "message", "traceback", "place"):  # frozen, but not before it is made
             object.__setattr__(self, name, readable(redacted(getattr(self, name))))
 
     def __str__(self) -> str:

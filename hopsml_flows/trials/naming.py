@@ -13,14 +13,19 @@ from typing import Any
 from hopsml_flows.values.plain import is_jsonable, json_value
 
 __all__ = [
+    "UNNAMED",
     "experiment_id",
     "generation_name",
     "generation_of",
     "number_of",
+    "run_name",
     "slug",
     "stamp_of",
     "trial_name",
 ]
+
+UNNAMED = "experiment"
+"""Name of an experiment that has none, and whose training function has none."""
 
 MAX_LENGTH = 100
 """Longest name of a trial's directory, in characters."""
@@ -67,7 +72,7 @@ def number_of(directory: str) -> int | None:
 
 def slug(name: str, limit: int = 40) -> str:
     """A name as lower-case letters, digits and single dashes; "experiment" if none is left."""
-    return _NOT_SLUG.sub("-", name.lower()).strip("-")[:limit].strip("-") or "experiment"
+    return _NOT_SLUG.sub("-", name.lower()).strip("-")[:limit].strip("-") or UNNAMED
 
 
 def experiment_id(name: str, stamp: str, suffix: str) -> str:
@@ -79,6 +84,16 @@ def experiment_id(name: str, stamp: str, suffix: str) -> str:
         suffix: Six hex digits that keep experiments of one second apart.
     """
     return f"{slug(name)}-{stamp}-{suffix}"
+
+
+def run_name(name: str, attempt: int) -> str:
+    """Name of a flow run in Prefect, such as ``digits-20260101-120000-ab12cd attempt 2``.
+
+    Args:
+        name: The experiment's identifier, or that of a part of it.
+        attempt: Which attempt at the experiment the run is, from 1; the first one is not marked.
+    """
+    return name if attempt == 1 else f"{name} attempt {attempt}"
 
 
 def stamp_of(name: str) -> str | None:

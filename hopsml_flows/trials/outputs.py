@@ -69,7 +69,7 @@ def checked_outputs(
         return _of_mapping(value, key, required, warn)
     number = single_number(value)
     if number is not None:
-        return {DEFAULT_KEY: number}, _finite(DEFAULT_KEY, number)
+        return {DEFAULT_KEY: number}, _finite(key or DEFAULT_KEY, number)
     if not required:
         kept = _Kept()
         outputs = {DEFAULT_KEY: kept.image("the returned value", value)}

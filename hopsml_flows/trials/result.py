@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.search import Direction
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials.model import State, TrialResult
+from hopsml_flows.trials.result_views import PageLink, result_html, result_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,9 @@ class ExperimentResult:
         trials: All trials, in order.
         duration: Seconds from start to end.
         flow_run_id: The Prefect flow run, or None.
+        optimization_key: The metric's key, or None where none was named.
+        links: Pages about it that a browser can open, now that it has ended.
+        picture: A picture of the search as PNG, or None.
     """
 
     id: str
@@ -44,6 +48,15 @@ class ExperimentResult:
     trials: tuple[TrialResult, ...]
     duration: float
     flow_run_id: str | None = None
+    optimization_key: str | None = None
+    links: tuple[PageLink, ...] = field(default=(), compare=False)
+    picture: bytes | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        return result_text(self)
+
+    def _repr_html_(self) -> str:  # IPython's, for notebooks
+        return result_html(self)
 
     @property
     def best_dir(self) -> str | None:
@@ -107,6 +120,22 @@ class SearchResult(  # noqa: SLOT001 - its base has fields, which a tuple has no
 
     All three are None in the result of a search that failed, which
     :class:`~hopsml_flows.errors.ExperimentFailedError` carries.
+
+    Example:
+        >>> best = TrialResult(2, "0002-x=4", {"x": 4}, State.FINISHED, 0.9, {"accuracy": 0.9})
+        >>> result = SearchResult(
+        ...     id="digits",
+        ...     function="grid_search",
+        ...     path="/demo/digits",
+        ...     state=State.FINISHED,
+        ...     direction=Direction.MAX,
+        ...     best=best,
+        ...     trials=(best,),
+        ...     duration=2.5,
+        ... )
+        >>> best_dir, best_params, best_outputs = result
+        >>> best_params, best_outputs, result.best_metric
+        ({'x': 4}, {'accuracy': 0.9}, 0.9)
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> SearchResult:
@@ -140,7 +169,7 @@ def _only_outputs(result: ExperimentResult) -> dict[str, Any] | None:
 
 
 def _values(result: ExperimentResult) -> tuple[Any, ...]:
-    return tuple(getattr(result, field.name) for field in fields(result))
+    return tuple(getattr(result, own.name) for own in fields(result))
 
 
 def _columns(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:

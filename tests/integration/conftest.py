@@ -17,6 +17,7 @@ import pytest
 
 from hopsml_flows.cluster.open_cluster import close_local_cluster
 from tests.servers import s3
+from tests.servers.homes import used_home
 from tests.servers.prefect import task_runs
 
 MEMORY = "/dev/shm"
@@ -99,7 +100,7 @@ def run_script(tmp_path):
         done = subprocess.run(
             [sys.executable, str(script)],
             cwd=tmp_path,
-            env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), **env},
+            env={**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect")), **env},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -110,7 +110,7 @@ def test_a_failed_experiment_says_so_and_one_that_goes_on_does_not_repeat_itself
     first = caught.value.result
     (trial, end) = events(client, first.id, 1)
     assert (trial["event"], end["event"]) == ("hopsml.trial.failed", "hopsml.experiment.failed")
-    assert "all 1 trials failed" in end["payload"]["error"]
+    assert "the only trial failed" in end["payload"]["error"]
     again = experiment.grid_search(product, {"x": [0]}, resume=first.id, **options)
     experiment.grid_search(product, {"x": [0]}, resume=first.id, **options)
     names = [event["event"] for event in events(client, again.id, 3)]

@@ -9,6 +9,7 @@ from collections import Counter
 import psutil
 import pytest
 
+from tests.servers.homes import used_home
 from tests.servers.prefect import (
     CANCEL,
     RETRY,
@@ -100,7 +101,7 @@ def serving(prefect_services, tmp_path):
     process = prefect_services.run(
         [sys.executable, str(script)],
         tmp_path / "serve.log",
-        PREFECT_HOME=str(tmp_path / "prefect"),
+        PREFECT_HOME=str(used_home(tmp_path / "prefect")),
         PREFECT_RUNNER_POLL_FREQUENCY="1",
     )
 
@@ -155,11 +156,12 @@ def test_a_cancelled_run_leaves_no_process_and_goes_on_when_it_is_retried(
         found = client.found("flow_runs", {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}})
     generations = sorted((entry["name"], entry["state_type"]) for entry in found)
     assert generations == [
-        ("generation-0", "COMPLETED"),
-        ("generation-1", "CANCELLED"),
-        ("generation-1", "COMPLETED"),
-        ("generation-2", "COMPLETED"),
+        (f"{record['id']}-generation-0", "COMPLETED"),
+        (f"{record['id']}-generation-1", "CANCELLED"),
+        (f"{record['id']}-generation-1 attempt 2", "COMPLETED"),
+        (f"{record['id']}-generation-2 attempt 2", "COMPLETED"),
     ]
+    assert shown["name"] == record["id"]  # one flow run, which keeps its name
     tasks = task_runs(run, 3, server.api_url)
     assert sorted((task["name"], task["dynamic_key"]) for task in tasks) == [
         ("generation-0", "0"),

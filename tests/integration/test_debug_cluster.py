@@ -18,6 +18,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.errors import InvalidArgumentError, InvalidClusterError
 from hopsml_flows.trials import State
+from tests.servers.homes import used_home
 from tests.servers.prefect import task_runs
 from tests.waiting import eventually
 
@@ -190,7 +191,7 @@ def test_breakpoint_opens_a_debugger_in_the_terminal(tmp_path):
     program = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "project")],
         cwd=tmp_path, stdin=other, stdout=other, stderr=other, start_new_session=True,
-        env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")},
+        env={**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect"))},
     )  # fmt: skip
     os.close(other)
     try:

@@ -126,6 +126,8 @@ def test_a_worker_runs_what_prefect_deploy_has_scheduled(
     )  # fmt: skip
     assert record["train"] == "training.py:train"
     assert record["flow_run_id"] == run["id"]
+    assert run["name"] == record["id"]
+    assert run["state"]["message"].startswith("Best accuracy ")
     assert (record["trials_total"], record["trials_succeeded"]) == (8, 8)
     assert record["search_space"]["learning_rate"] == {
         "type": "float", "low": 0.0001, "high": 1.0, "log": True,
@@ -170,6 +172,7 @@ def test_a_process_serves_the_same_deployments(prefect_services, api, copy, sche
     assert run["state_type"] == "COMPLETED", run["state"]
     assert flow_run(prefect_services, run["id"])["parameters"]["description"] == "in a test"
     (record,) = records(copy)
+    assert run["name"] == record["id"]
     assert (record["name"], record["function"], record["state"]) == (
         "weekly", "grid_search", "FINISHED",
     )  # fmt: skip

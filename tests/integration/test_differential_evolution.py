@@ -21,6 +21,7 @@ from hopsml_flows.experiment import Direction
 from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
 from tests import events
 from tests.logs import without_log
+from tests.servers.homes import used_home
 from tests.servers.prefect import Client, artifacts, task_runs
 from tests.waiting import eventually
 
@@ -87,7 +88,7 @@ def test_each_generation_is_a_subflow_run_with_its_trials_as_task_runs(
     assert json.loads((Path(path) / ".hparams.json").read_text()) == params
 
     runs = subflows(prefect_server, result.flow_run_id)
-    assert [run["name"] for run in runs] == ["generation-0", "generation-1", "generation-2"]
+    assert [run["name"] for run in runs] == [f"{result.id}-generation-{n}" for n in range(3)]
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
     best = -1e9
     for number, run in enumerate(runs):
@@ -274,7 +275,7 @@ def test_a_killed_search_resumed_runs_no_committed_trial_again_and_ends_with_the
 ):
     script, calls = tmp_path / "script.py", tmp_path / "calls"
     script.write_text(textwrap.dedent(SCRIPT).replace("@calls", str(calls)))
-    env = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    env = {**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect"))}
 
     def command(*arguments):
         return [sys.executable, str(script), *arguments]
@@ -343,7 +344,7 @@ def test_a_finished_search_can_be_continued_with_more_generations(evolution, pre
     assert [t.params for t in longer.trials[:15]] == [t.params for t in short.trials]
     assert len(longer.trials) == 20
     (run,) = subflows(prefect_server, longer.flow_run_id)
-    assert run["name"] == "generation-3"
+    assert run["name"] == f"{short.id}-generation-3 attempt 2"
     assert UUID(run["id"])
 
 

@@ -21,6 +21,7 @@ from hopsml_flows.cluster import TrialTaskRunner
 from hopsml_flows.errors import ExperimentFailedError, ResourceUnavailableError
 from hopsml_flows.experiment import ClusterConfig
 from tests import events
+from tests.servers.homes import used_home
 from tests.servers.prefect import answers, task_runs
 from tests.servers.processes import free_ports, gone, left
 from tests.waiting import eventually, wait_until
@@ -284,7 +285,7 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     script.write_text(LONG % {"here": str(tmp_path)})
     environment = {
         **os.environ,
-        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_HOME": str(used_home(tmp_path / "prefect")),
         "HOPSML_TENSORBOARD": "true",
     }
     if server == "running":
@@ -332,6 +333,11 @@ def test_a_stopped_driver_leaves_no_process_and_a_killed_record(
     assert driver.returncode != 0
     assert left(family) == [], output
     (root,) = (tmp_path / "hopsml_project" / "Experiments").iterdir()
+    if stop == "ctrl-c":
+        sentence = f"Stopped. To go on: the same call with resume='{root.name}'"
+        assert output.splitlines().count(sentence) == 1, output
+        assert "KeyboardInterrupt" not in output  # no traceback of one
+        assert driver.returncode == -signal.SIGINT
     record = json.loads((root / "experiment.json").read_text())
     assert record["state"] == "KILLED"
     assert record["tensorboard"] is None
@@ -359,7 +365,7 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path):
     def start():
         return subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
-            env={**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")},
+            env={**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect"))},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             process_group=0,

@@ -17,7 +17,7 @@ def test_verbs_are_flows():
         assert isinstance(verb, Flow)
         schema = verb.parameters.model_dump()
         assert schema["properties"]["train"]["type"] == "string"
-        assert schema["properties"]["name"]["default"] == "no-name"
+        assert schema["properties"]["name"]["default"] is None
     renamed = experiment.grid_search.with_options(name="mine")
     assert renamed.name == "mine"
     assert experiment.grid_search.name == "grid-search"

@@ -19,6 +19,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentRunningError, ExperimentTakenOverError
 from hopsml_flows.storage import ExperimentPaths, Project, lease, this_process
+from tests.servers.homes import used_home
 from tests.waiting import wait_until
 
 from .training import product
@@ -67,7 +68,7 @@ class Drivers:
             env={
                 **os.environ,
                 "HOPSML_PROJECT": self._url,
-                "PREFECT_HOME": str(self._directory / f"prefect-{number}"),
+                "PREFECT_HOME": str(used_home(self._directory / f"prefect-{number}")),
             },
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,6 +1,6 @@
 """Open complaints about ``prefect-dask``, and what happens here instead, as Prefect's API tells it.
 
-Each test names the issue. ``docs/beside-prefect-dask.md`` is the page about them.
+Each test names the issue. ``docs/how-to/beside-prefect-dask.md`` is the page about them.
 """
 
 from __future__ import annotations

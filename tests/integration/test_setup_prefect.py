@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hopsml_flows.cli import main
 from hopsml_flows.experiment import HopsFSProject
-from hopsml_flows.server.setup import AUTOMATION, Wish, intake_advice, set_up
+from hopsml_flows.server.setup import AUTOMATION, Wish, intake_advice, page_advice, set_up
 from tests.servers.prefect import Client, PrefectServer, flow_run
 from tests.waiting import wait_until
 
@@ -127,16 +127,24 @@ def test_a_server_that_takes_events_one_by_one_is_advised_and_keeps_its_settings
     assert client.get("/admin/settings").json() == before
 
 
-@pytest.mark.parametrize(("seconds", "advised"), [("1", False), ("0.3", True)])
-def test_a_server_with_the_advised_settings_is_left_in_peace(tmp_path, seconds, advised):
-    name = "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"
-    server = PrefectServer(tmp_path, **{**BATCHES, name: seconds})
+@pytest.mark.parametrize("advised", [False, True])
+def test_a_server_with_the_advised_settings_is_left_in_peace(tmp_path, advised):
+    interval = "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"
+    unsuitable = {
+        interval: "0.3",
+        "PREFECT_SERVER_UI_API_URL": "http://127.0.0.1:4200/api",  # Prefect's default
+    }
+    server = PrefectServer(tmp_path, **{**BATCHES, **(unsuitable if advised else {})})
     try:
         with temporary_settings({PREFECT_API_URL: server.wait().api_url}):
-            advice = intake_advice()
+            advice, of_page = intake_advice(), page_advice()
     finally:
         server.stop()
-    assert ("below one second" in advice) if advised else advice is None
+    if advised:
+        assert "below one second" in advice
+        assert of_page.endswith(f"PREFECT_SERVER_UI_API_URL={server.api_url}")
+    else:
+        assert (advice, of_page) == (None, None)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 200])
@@ -154,6 +162,7 @@ def test_a_server_that_does_not_tell_its_settings_gets_no_advice(status):
         Thread(target=web.serve_forever, daemon=True).start()
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{web.server_port}/api"}):
             assert intake_advice() is None
+            assert page_advice() is None
         web.shutdown()
 
 

@@ -27,6 +27,7 @@ from hopsml_flows.server import embedded
 from hopsml_flows.server.embedded import ServerStart, embedded_server, server_keeps_all
 from hopsml_flows.server.embedded_process import listening_socket
 from hopsml_flows.server.registration import IDLE_VARIABLE, Files
+from tests.servers.homes import used_home
 from tests.servers.processes import free_ports, gone
 from tests.waiting import wait_until
 
@@ -43,7 +44,7 @@ with embedded_server() as url:
 @pytest.fixture
 def home(tmp_path):
     """A Prefect home; the servers that are registered there at the end are ended."""
-    found = tmp_path / "home"
+    found = used_home(tmp_path / "home")
     yield found
     for server in registered(found):
         server.kill()
@@ -288,7 +289,6 @@ def test_users_do_not_share(tmp_path):
 
 
 def test_a_home_where_no_directory_can_be_made_has_a_server_that_is_not_shared(home, client):
-    home.mkdir()
     (home / f"hopsml-server-{os.getuid()}").write_text("in the way")
     before = set(Path(tempfile.gettempdir()).glob("hopsml-server-unshared-*"))
     one, other = client(), client()
@@ -373,7 +373,7 @@ def test_an_idle_time_that_is_none_is_refused_before_anything_starts(here, monke
         embedded_server(),
     ):
         pass
-    assert not here.exists()
+    assert [entry.name for entry in here.iterdir()] == ["prefect.db"]
 
 
 def test_a_start_that_is_given_up_leaves_no_process(here):

@@ -10,12 +10,15 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -32,12 +35,20 @@ def hadoop_jars() -> Path:
     """Directory of the jars of HDFS, by Maven."""
     if not shutil.which("java"):
         raise MissingError("java is not on the path")
-    return _kept("hadoop", HERE / "pom.xml", _by_maven)
+    recipe = HERE / "pom.xml"
+    return _kept("hadoop", recipe.read_bytes(), partial(_by_maven, recipe))
 
 
 def libhdfs_directory() -> Path:
     """Directory of Hops' libhdfs.so."""
-    return _kept("libhdfs", HERE / "libhdfs.txt", _by_pip)
+    recipe = HERE / "libhdfs.txt"
+    return _kept("libhdfs", recipe.read_bytes(), partial(_by_pip, recipe))
+
+
+def prefect_database() -> Path:
+    """The database of Prefect's server, as a server's first start leaves it."""
+    recipe = " ".join(f"{name} {version(name)}" for name in ("prefect", "sqlalchemy", "alembic"))
+    return _kept("prefect", recipe.encode(), _by_prefect) / "prefect.db"
 
 
 def weed() -> Path:
@@ -67,16 +78,16 @@ def _by_apt(package: str) -> str:
     return program
 
 
-def _kept(name: str, recipe: Path, make: Callable[[Path, Path], None]) -> Path:
+def _kept(name: str, recipe: bytes, make: Callable[[Path], None]) -> Path:
     """A directory of the cache, made anew when its recipe has changed."""
-    digest = hashlib.sha256(recipe.read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256(recipe).hexdigest()[:12]
     directory = CACHE / f"{name}-{digest}"
     with _alone(name):
         if not directory.exists():
             with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
                 made = Path(scratch) / "made"
                 made.mkdir()
-                make(recipe, made)
+                make(made)
                 made.rename(directory)
     return directory
 
@@ -107,6 +118,18 @@ def _by_pip(recipe: Path, directory: Path) -> None:
             (directory / "libhdfs.so").write_bytes(archive.read(library))
 
 
+def _by_prefect(directory: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=CACHE) as home:
+        code = "from hopsml_flows.server.embedded import embedded_server as s\nwith s(): pass"
+        variables = {"PREFECT_HOME": home, "HOPSML_SERVER_IDLE_SECONDS": "0"}
+        _run([sys.executable, "-c", code], {**os.environ, **variables})
+        with (
+            closing(sqlite3.connect(Path(home) / "prefect.db")) as made,
+            closing(sqlite3.connect(directory / "prefect.db")) as kept,
+        ):
+            made.backup(kept)
+
+
 def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=900, env=environment, check=False
@@ -117,7 +140,7 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    for part in (hadoop_jars, libhdfs_directory, weed, chromium):
+    for part in (hadoop_jars, libhdfs_directory, weed, chromium, prefect_database):
         try:
             print(f"{part.__name__}: {part()}")
         except MissingError as error:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from prefect.settings import PREFECT_API_URL
 
+from tests.servers.homes import used_home
 from tests.servers.processes import Process, free_ports
 from tests.waiting import eventually, wait_until
 
@@ -44,7 +45,7 @@ class PrefectServer:
     """
 
     def __init__(self, directory: Path, **settings: str) -> None:
-        self.directory = directory
+        self.directory = used_home(directory)
         (port,) = free_ports(1)
         self.ui_url = f"http://127.0.0.1:{port}"
         self.api_url = f"{self.ui_url}/api"
@@ -53,10 +54,12 @@ class PrefectServer:
             [sys.executable, "-m", *command, str(port)],
             directory / "server.log",
             self.environment(
-                PREFECT_HOME=str(directory),
-                PREFECT_SERVER_UI_API_URL=self.api_url,
-                PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT="false",
-                **settings,
+                **{
+                    "PREFECT_HOME": str(directory),
+                    "PREFECT_SERVER_UI_API_URL": self.api_url,
+                    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+                    **settings,
+                }
             ),
         )
 

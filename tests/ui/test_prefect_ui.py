@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
 
-from tests.servers.prefect import Client, PrefectServer, wait_for_state
+from tests.servers.homes import used_home
+from tests.servers.prefect import Client, PrefectServer, flow_run, wait_for_state
 from tests.waiting import eventually, wait_until
 
 from .prefect_pages import RunForm
@@ -18,6 +20,7 @@ def training(learning_rate, layers, optimizer):
 """
 
 SERVE = """
+import re
 import sys
 from hopsml_flows import experiment
 
@@ -38,7 +41,7 @@ def served(tmp_path_factory):
         serve = server.run(
             [sys.executable, "serve.py", str(directory / "project")],
             directory / "serve.log",
-            PREFECT_HOME=str(directory / "home"),
+            PREFECT_HOME=str(used_home(directory / "home")),
             PREFECT_RUNNER_POLL_FREQUENCY="2",
         )
         try:
@@ -98,8 +101,10 @@ def test_a_search_is_started_by_the_run_form_and_seen_on_its_page(served, page, 
     page.goto(f"{server.ui_url}/runs/flow-run/{run['id']}")
     page.get_by_text("Completed", exact=True).first.wait_for()
     _tab(page, "Subflow Runs")
-    for generation in ("generation-0", "generation-1"):
-        page.get_by_text(generation, exact=True).wait_for()
+    experiment_id = flow_run(server, run["id"])["name"]
+    assert re.fullmatch(r"by-form-\d{8}-\d{6}-[0-9a-f]{6}", experiment_id)
+    for number in range(2):
+        page.get_by_text(f"{experiment_id}-generation-{number}", exact=True).wait_for()
     page.get_by_text("4 Task runs", exact=True).nth(1).wait_for()
     screenshot("prefect-generations")
     _tab(page, "Artifacts")
@@ -118,7 +123,7 @@ def test_a_search_is_started_by_the_run_form_and_seen_on_its_page(served, page, 
 
     page.goto(f"{server.ui_url}/runs/flow-run/{run['id']}")
     _tab(page, "Subflow Runs")
-    page.get_by_text("generation-0", exact=True).click()
+    page.get_by_text(f"{experiment_id}-generation-0", exact=True).click()
     _tab(page, "Task Runs")
     page.get_by_text("0001-learning_rate=", exact=False).first.wait_for()
     page.get_by_text("optimizer=", exact=False).nth(3).wait_for()

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.boards import Page
+from tests.servers.homes import used_home
 from tests.waiting import eventually
 
 SCRIPT = """
@@ -56,7 +57,7 @@ def url(tmp_path_factory):
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PREFECT_HOME": str(directory / "prefect")},
+            env={**os.environ, "PREFECT_HOME": str(used_home(directory / "prefect"))},
         )
     try:
         done = _while_running(

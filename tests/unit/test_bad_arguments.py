@@ -304,7 +304,6 @@ def test_gpus_where_there_are_none(monkeypatch):
         ("name", ""),
         ("name", "  "),
         ("name", 5),
-        ("name", None),
         ("description", 5),
         ("local_logdir", "yes"),
         ("local_logdir", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import os
@@ -34,7 +35,7 @@ def nothing_is_left(tmp_path, monkeypatch):
 
 
 def documented():
-    page = (Path(__file__).parents[2] / "docs" / "where-it-runs.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "clusters.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| `(.*?)` \| (.*) \|$", page, re.MULTILINE)
     return {name: (default, words) for name, default, words in rows}
 
@@ -54,6 +55,13 @@ def test_the_docstring_has_each_field_once_with_its_description():
     said = " ".join(block.split())
     for name, field in declared_fields(ClusterConfig).items():
         assert f"{name}: {field.words}" in said
+
+
+def test_the_signature_has_each_field_with_its_plain_type():
+    shown = inspect.signature(ClusterConfig).parameters
+    assert list(shown) == [*declared_fields(ClusterConfig)]
+    assert (shown["n_workers"].annotation, shown["n_workers"].default) == (int | None, None)
+    assert "Field(" not in str(inspect.signature(ClusterConfig))
 
 
 def grid(tmp_path, **fields):

@@ -20,6 +20,7 @@ from hopsml_flows.errors import (
     PrefectServerError,
     SignatureMismatchError,
     TrialFailedError,
+    UnknownArgumentError,
     WorkerLostError,
 )
 
@@ -28,6 +29,7 @@ ARGUMENT_ERRORS = [
     InvalidFunctionError,
     FunctionNotFoundError,
     SignatureMismatchError,
+    UnknownArgumentError,
     InvalidSpaceError,
     InvalidProjectError,
     InvalidClusterError,
@@ -41,6 +43,7 @@ ARGUMENT_ERRORS = [
         (InvalidFunctionError, TypeError),
         (FunctionNotFoundError, ImportError),
         (SignatureMismatchError, TypeError),
+        (UnknownArgumentError, TypeError),
         (InvalidSpaceError, ValueError),
         (InvalidProjectError, ValueError),
         (InvalidClusterError, ValueError),

@@ -218,3 +218,38 @@ def test_a_job_pickles_without_the_unpacked_function(run, project):
     assert again.function() == 5
     assert again.project.url == project.url
     assert again.paths == job.paths
+
+
+def test_a_failure_names_the_line_of_the_users_code(run):
+    def helper():
+        return int("no number")
+
+    def training():
+        return helper()
+
+    failure = run(training)[0].failure
+    assert failure.place == f"{__file__}:{helper.__code__.co_firstlineno + 1}"
+
+
+@pytest.mark.parametrize("returned", ["text", {"other": 1, "more": 2}])
+def test_what_cannot_be_a_result_names_the_function_that_returned_it(run, returned):
+    def training():
+        return returned
+
+    failure = run(training)[0].failure
+    assert failure.kind == "InvalidOutputError"
+    assert failure.place == f"{__file__}:{training.__code__.co_firstlineno}"
+
+
+def test_a_function_that_cannot_be_unpacked_has_failed_without_a_place(run):
+    failure = run(_Unloadable())[0].failure
+    assert failure.kind == "LookupError"
+    assert failure.place == ""
+
+
+class _Unloadable:
+    def __call__(self):
+        return 1
+
+    def __reduce__(self):
+        return exec, ("raise LookupError('not here')",)

@@ -235,8 +235,8 @@ def test_a_loop_of_single_failures_has_not_failed():
 # What is printed
 
 
-def line_of(number, results, average, best):
-    return generation_line(Generation(number, tuple(results), average, best))
+def line_of(number, results, average, best, key="metric"):
+    return generation_line(Generation(number, tuple(results), average, best), key)
 
 
 def test_the_line_of_a_generation_has_average_best_and_its_parameters():
@@ -247,6 +247,12 @@ def test_the_line_of_a_generation_has_average_best_and_its_parameters():
         "Generation 2 | average metric 0.5 | best metric 0.987654 | "
         "best parameters rate=0.123457, act=relu, on=True"
     )
+
+
+def test_the_line_of_a_generation_has_the_metrics_own_name():
+    best = result_of(trial_of(1, 0), 0.5)
+    line = line_of(0, [best], 0.25, best, key="accuracy")
+    assert line.startswith("Generation 0 | average accuracy 0.25 | best accuracy 0.5 |")
 
 
 def test_the_line_of_a_generation_says_how_many_failed():

@@ -94,6 +94,11 @@ def test_a_metric_that_is_not_finite_is_refused_saying_so(value, required):
             checked_outputs(returned, key="metric", required=required)
 
 
+def test_a_returned_number_that_is_not_finite_is_named_as_the_user_names_it():
+    with pytest.raises(InvalidOutputError, match=r"^the metric 'accuracy' is NaN"):
+        checked_outputs(NAN, key="accuracy", required=True)
+
+
 def test_an_integer_beyond_all_floats_is_no_finite_metric():
     with pytest.raises(InvalidOutputError, match="finite"):
         checked_outputs(10**400, key="metric", required=True)

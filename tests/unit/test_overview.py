@@ -54,9 +54,51 @@ def test_a_hyperparameter_may_be_called_like_a_column_of_the_table():
     assert (row["state"], row["state (parameter)"], row["x"]) == ("FINISHED", "on", 1)
 
 
+def test_the_table_has_the_metric_by_its_name_and_the_other_outputs():
+    def trial(number, score, **more):
+        outputs = {"score": score, "log": f"Experiments/e/{number:04d}/output.log", **more}
+        return replace(good(number, score, x=1 / 3), outputs=outputs, directory=f"{number:04d}")
+
+    rows = trial_rows(
+        [
+            trial(1, 0.1234567891, loss=2 / 3, plot="Experiments/e/0001/curve.png"),
+            trial(2, 0.5, state="tuned", x=3, loss=1e-10 / 3),
+            BAD,
+        ],
+        Direction.MAX,
+        "score",
+    )
+    assert [list(row) for row in rows] == 3 * [
+        ["trial", "x", "score", "state (output)", "x (output)", "loss", "plot",
+         "state", "seconds", "error"]
+    ]  # fmt: skip
+    assert [row["score"] for row in rows] == [0.5, 0.123457, None]
+    assert [row["loss"] for row in rows] == [3.33333e-11, 0.666667, None]
+    assert [row["plot"] for row in rows] == [None, "curve.png", None]
+    assert [row["x"] for row in rows] == [0.333333, 0.333333, 1]
+
+
+def test_a_single_output_is_the_metric_and_has_no_column_of_its_own():
+    one = replace(good(1, 0.5), outputs={"accuracy": 0.5, "log": "Experiments/e/0001/output.log"})
+    (row,) = trial_rows([one], Direction.MAX, "metric")
+    assert list(row) == ["trial", "metric", "state", "seconds", "error"]
+
+
+def test_a_launch_shows_what_its_trials_returned():
+    one = replace(good(1, None), outputs={"metric": "text", "log": "Experiments/e/0001/output.log"})
+    (row,) = trial_rows([one], None)
+    assert (row["metric"], row["metric (output)"]) == (None, "text")
+
+
+def test_a_trial_of_many_outputs_shows_some():
+    many = replace(good(1, 0.5), outputs={f"o{number}": number for number in range(500)})
+    (row,) = trial_rows([many], Direction.MAX, "o1")
+    assert sum(name.startswith("o") for name in row) == 21
+
+
 def test_long_and_huge_values_are_cut():
     (row,) = trial_rows([good(1, 0.5, a="x" * 10_000, b="one\ntwo\x1b[31m", c=2**80)], None)
-    assert row["a"] == "x" * 199 + "…"
+    assert row["a"] == "x" * 66 + "…" + "x" * 133
     assert row["b"] == "one two"
     assert row["c"] == str(2**80)
 

@@ -654,6 +654,6 @@ def test_without_pictures_or_without_a_server_there_is_no_artifact(monkeypatch):
 def test_prefects_ui_still_allows_pictures_inside_markdown():
     assets = Path(prefect.__ui_v2_static_path__, "assets")
     (renderer,) = assets.glob("lazy-markdown-*.js")
-    # docs/versions.md: older ones leave them out.
+    # docs/how-to/versions.md: older ones leave them out.
     shows = Version(prefect.__version__) >= Version("3.8.7")
     assert (r"/^data:image\//" in renderer.read_text()) == shows

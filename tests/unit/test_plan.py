@@ -9,6 +9,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.experiment import Direction
 from hopsml_flows.plan.check import prepare
 from hopsml_flows.plan.options import CommonOptions, Options
@@ -33,6 +34,22 @@ def test_a_grid_is_planned_with_its_size_space_and_domains():
     assert (plan.direction, plan.optimization_key) == (Direction.MAX, "metric")
     assert plan.needs_metric
     assert plan.own_directory
+
+
+@pytest.mark.parametrize("verb", ["grid_search", "mirrored"])
+def test_an_experiment_without_a_name_has_that_of_its_function(verb):
+    arguments = () if verb == "mirrored" else ({"rate": [1]},)
+    flow, elsewhere = getattr(experiment, verb), {"cluster": "tcp://10.0.0.1:8786"}
+
+    def train_digits(rate=1):
+        return rate
+
+    assert flow.plan(train_digits, *arguments, **elsewhere).options.name == "train_digits"
+    named = flow.plan(train_digits, *arguments, name="mine", **elsewhere)
+    assert named.options.name == "mine"
+    for wrong in ("", "  ", 3):
+        with pytest.raises(InvalidArgumentError, match="name: must be a string"):
+            flow.plan(train_digits, *arguments, name=wrong, **elsewhere)
 
 
 def test_a_random_search_without_a_seed_draws_one_and_keeps_it():
@@ -96,7 +113,7 @@ def test_the_verbs_take_hopsmls_arguments_by_position_and_default():
         for name, parameter in inspect.signature(experiment.random_search.fn).parameters.items()
     }
     assert (defaults["samples"], defaults["name"], defaults["direction"]) == (
-        10, "no-name", Direction.MAX,
+        10, None, Direction.MAX,
     )  # fmt: skip
     assert (defaults["cluster"], defaults["retries"]) == ("auto", 1)
 
@@ -137,7 +154,10 @@ def test_options_are_read_into_their_types(tmp_path):
         "project": "p", "cluster": "local", "seed": np.int64(3), "retries": np.int32(0),
         "trial_timeout": np.int8(9), "tags": ["a", "b", "a"],
     }  # fmt: skip
-    options = Options.checked(CommonOptions, given, name="n", description=None, local_logdir=False)
+    options = Options.checked(
+        CommonOptions, given, train=TrainingFunction(training), name="n", description=None,
+        local_logdir=False,
+    )  # fmt: skip
     assert options.project.local_root == tmp_path / "p"
     assert options.cluster == ClusterConfig("local")
     assert (options.seed, options.retries, options.tags) == (3, 0, ("a", "b"))

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import importlib
 import inspect
+import io
 import logging
 import re
 import threading
@@ -21,23 +22,32 @@ import pytest
 from prefect import flow
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
+from prefect.events.worker import EventsWorker
 from prefect.futures import PrefectConcurrentFuture
-from prefect.logging.handlers import APILogHandler, PrefectConsoleHandler
+from prefect.logging.handlers import APILogHandler, APILogWorker, PrefectConsoleHandler
 from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.server.schemas.actions import LogCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
+from prefect.utilities.names import generate_slug
 
 import hopsml_flows
 import hopsml_tasks
 from hopsml_flows import experiment
+from hopsml_flows.errors import ExperimentFailedError, HopsmlError
 from hopsml_flows.prefect_internals.blocking_calls import call_blocking
+from hopsml_flows.prefect_internals.console_noise import (
+    expect_answers,
+    expect_no_answers,
+    quiet_services,
+)
 from hopsml_flows.prefect_internals.contexts import (
     serialized_context,
     task_run_context,
     task_run_text,
 )
 from hopsml_flows.prefect_internals.engine import mapped, result_data, set_final_state, task_inputs
+from hopsml_flows.prefect_internals.failure_logs import quiet_failures
 from hopsml_flows.prefect_internals.first_states import holding
 from hopsml_flows.prefect_internals.flow_sources import forget_source
 from hopsml_flows.prefect_internals.log_delivery import (
@@ -45,6 +55,7 @@ from hopsml_flows.prefect_internals.log_delivery import (
     has_api_handler,
     log_entry_maker,
 )
+from hopsml_flows.prefect_internals.run_names import is_made_up
 from tests.waiting import wait_until
 
 SOURCES = sorted(
@@ -187,6 +198,17 @@ def test_a_record_of_a_result_is_unwrapped():
     assert result_data(Failed(data=(error := ValueError("no")))) is error
 
 
+def test_names_that_prefect_makes_up_are_told_from_those_of_users():
+    made = {generate_slug(2) for _ in range(500)}
+    made |= {"kappa4-sirius", "alpha-canis-majoris-void", "omega873-barad-dur", "pi-newton-x"}
+    assert [name for name in made if not is_made_up(name)] == []
+    users = [
+        "nightly", "nightly-run", "my-fox", "phi3-finetune", "beta1-sweep", "alpha", "",
+        "digits-20260101-120000-ab12cd", "digits-20260101-120000-ab12cd attempt 2",
+    ]  # fmt: skip
+    assert [name for name in users if is_made_up(name)] == []
+
+
 def test_inputs_are_found_in_nested_values():
     future = PrefectConcurrentFuture(uuid.uuid4(), Future())
     assert {found.id for found in task_inputs({"a": [future, 1]})} == {future.task_run_id}
@@ -209,9 +231,12 @@ def test_console_handlers_are_told_from_those_of_the_server():
     assert not has_api_handler(logger.name)
 
 
-@pytest.mark.parametrize("flow_run_id", [uuid.uuid4(), None])
-def test_the_server_takes_a_log_entry(flow_run_id):
-    made = log_entry_maker("a.logger", flow_run_id, task_run_id := uuid.uuid4())(20, "a line")
+@pytest.mark.parametrize(
+    ("flow_run_id", "task_run_id"),
+    [(uuid.uuid4(), uuid.uuid4()), (None, uuid.uuid4()), (uuid.uuid4(), None)],
+)
+def test_the_server_takes_a_log_entry(flow_run_id, task_run_id):
+    made = log_entry_maker("a.logger", flow_run_id, task_run_id)(20, "a line")
     log = LogCreate.model_validate(made, strict=False)
     assert (log.name, log.level, log.message) == ("a.logger", 20, "a line")
     assert (log.flow_run_id, log.task_run_id) == (flow_run_id, task_run_id)
@@ -284,3 +309,112 @@ def test_the_server_is_an_asgi_application():
     assert callable(server.server_application())
     assert asyncio.iscoroutinefunction(server.provide_database_interface().create_db)
     assert asyncio.iscoroutinefunction(server.provide_database_interface().engine)
+
+
+FLOW_RUN = logging.LoggerAdapter(logging.getLogger("prefect.flow_runs"), {"flow_run_name": "f"})
+"""A logger as Prefect makes one for a flow run."""
+
+
+@pytest.fixture
+def console(monkeypatch):
+    """What Prefect's console handler on the root logger shows."""
+    (handler,) = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
+    stream = io.StringIO()
+    monkeypatch.setattr(handler.console, "file", stream)
+    monkeypatch.setattr(logging.getLogger("prefect.flow_runs"), "handlers", [])  # no server's
+    prefect_logger = logging.getLogger("prefect")
+    level = prefect_logger.level
+    prefect_logger.setLevel(logging.INFO)  # as where the user set nothing
+    yield stream.getvalue
+    prefect_logger.setLevel(level)
+
+
+def log_failure(error):
+    """Log what Prefect's engine logs of a flow run that fails."""
+    try:
+        raise error
+    except Exception as raised:
+        FLOW_RUN.exception("Encountered exception during execution: %r", raised)
+    FLOW_RUN.log(logging.INFO, f"Finished in state Failed('Flow run: {error}')")
+
+
+def test_the_engine_still_has_the_words_that_are_kept_off_the_console():
+    source = inspect.getsource(importlib.import_module("prefect.flow_engine"))
+    assert 'self.logger.exception("Encountered exception during execution: %r", exc)' in source
+    assert 'msg=f"Finished in state {display_state}"' in source
+    assert str(Failed(message="no")).startswith("Failed(")
+
+
+def test_an_error_that_says_all_is_not_repeated_on_the_console(console):
+    with quiet_failures(HopsmlError):
+        FLOW_RUN.info("Beginning flow run")
+        log_failure(ExperimentFailedError("all failed"))
+        FLOW_RUN.info("Finished in state Failed('of another one')")
+    shown = console()
+    assert "Beginning flow run" in shown
+    assert "all failed" not in shown
+    assert "Traceback" not in shown
+    assert "of another one" in shown
+
+
+def test_other_errors_and_those_outside_of_the_block_are_shown(console):
+    with quiet_failures(HopsmlError):
+        log_failure(KeyError("a bug"))
+    shown = console()
+    assert "Encountered exception during execution: KeyError('a bug')" in shown
+    assert "Traceback" in shown
+    assert "Finished in state Failed" in shown
+    log_failure(ExperimentFailedError("all failed"))
+    assert "Encountered exception during execution: ExperimentFailedError" in console()
+
+
+def test_services_do_not_count_aloud_what_they_still_send(console):
+    source = inspect.getsource(importlib.import_module("prefect._internal.concurrency.services"))
+    assert 'logging.getLogger(f"{type(self).__name__}")' in source
+    assert "Still processing items: " in source
+    quiet_services()
+    quiet_services()
+    for service in (EventsWorker, APILogWorker):
+        logger = logging.getLogger(service.__name__)
+        logger.warning("Still processing items: 3 items remaining...")
+        logger.warning("another message of %s", service.__name__)
+    shown = console()
+    assert "Still processing" not in shown
+    assert "another message of EventsWorker" in shown
+    assert "another message of APILogWorker" in shown
+
+
+def complain(port):
+    """Log what Prefect logs of events for a server that does not answer."""
+    logging.getLogger("prefect.events.clients").warning(
+        "Unable to connect to %r. Please check your network settings. Reason: %s.",
+        f"ws://127.0.0.1:{port}/api/events/in",
+        "refused",
+    )
+    logging.getLogger("prefect._internal.concurrency").error(
+        "Service %r failed with %s pending items.", "EventsWorker", 2
+    )
+
+
+def test_nothing_is_said_of_events_for_a_server_that_has_ended(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("prefect._internal"), "propagate", True)
+    expect_no_answers("http://127.0.0.1:7001/api")
+    complain(7001)
+    assert caplog.messages == []
+    complain(7002)
+    assert ["7002" in caplog.messages[0], "EventsWorker" in caplog.messages[1]] == [True, True]
+    caplog.clear()
+    expect_answers("http://127.0.0.1:7001/api")
+    complain(7001)
+    # Where Prefect passes its records on, a message is caught twice.
+    assert {text.split()[0] for text in caplog.messages} == {"Unable", "Service"}
+
+
+def test_prefect_still_complains_of_servers_in_these_words():
+    clients = inspect.getsource(importlib.import_module("prefect.events.clients"))
+    assert '"Unable to connect to %r. "' in clients
+    services = inspect.getsource(importlib.import_module("prefect._internal.concurrency.services"))
+    assert '"Service %r failed with %s pending items."' in services
+    assert importlib.import_module("prefect.events.clients").logger.name == "prefect.events.clients"
+    concurrency = importlib.import_module("prefect._internal.concurrency")
+    assert concurrency.logger.name == "prefect._internal.concurrency"

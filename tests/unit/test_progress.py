@@ -7,35 +7,83 @@ import subprocess
 import sys
 
 import pytest
+from rich.cells import cell_len
 
 from hopsml_flows.tracking import open_progress, show_start
-from hopsml_flows.tracking.progress import time_left
+from hopsml_flows.tracking.progress_line import ProgressLine, clock, time_left
 from hopsml_flows.trials import Counts, State, TrialResult
 
-TIME = r"\d+:\d\d:\d\d"
+TIME = r"\d+:\d\d"
 
 BEST = TrialResult(3, "0003-x=1", {"x": 1}, State.FINISHED, 0.75)
 
 
 @pytest.mark.parametrize(
-    ("counts", "elapsed", "left"),
+    ("counts", "elapsed", "earlier", "left"),
     [
-        (Counts(10, 2, 4, 1), 10.0, 10.0),
-        (Counts(4, 0, 4, 0), 8.0, 0.0),
-        (Counts(10, 2, 0, 0), 10.0, None),
-        (Counts(None, 2, 5, 0), 10.0, None),
+        (Counts(10, 2, 4, 1), 10.0, 0, 10.0),
+        (Counts(4, 0, 4, 0), 8.0, 0, 0.0),
+        (Counts(10, 2, 0, 0), 10.0, 0, None),
+        (Counts(None, 2, 5, 0), 10.0, 0, None),
+        (Counts(10, 2, 5, 1), 10.0, 4, 20.0),
+        (Counts(10, 2, 4, 0), 10.0, 4, None),
     ],
 )
-def test_the_time_left_follows_the_pace_so_far(counts, elapsed, left):
-    assert time_left(counts, elapsed) == left
+def test_the_time_left_follows_the_pace_of_this_run(counts, elapsed, earlier, left):
+    assert time_left(counts, elapsed, earlier) == left
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (90061, "25:01:01")]
+)
+def test_times_have_hours_from_one_hour_on(seconds, shown):
+    assert clock(seconds) == shown
+
+
+LINE = ProgressLine(Counts(240, 16, 100, 3), BEST, 3725.0, metric="validation_accuracy")
+
+
+@pytest.mark.parametrize("width", range(30, 200))
+def test_trials_failures_and_times_are_never_cut(width):
+    bar, text = LINE.fitted(width)
+    whole = "103/240 trials · 3 failed · 1:02:05 elapsed · 1:22:35 left"
+    parts = text.split(" · ")
+    assert [part for part in whole.split(" · ") if part not in parts] == []
+    assert cell_len(text) + (bar + 1 if bar else 0) <= max(width, cell_len(whole))
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, (24, LINE.whole)),
+        (119, (12, LINE.whole.replace(" · 16 running", ""))),
+        (80, (0, LINE.whole.replace(" · 16 running", "").replace("validation_accuracy ", ""))),
+        (79, (0, LINE.whole.replace(" · 16 running", "").partition(" · best")[0]
+              + " · best 0.75 · 1:02:05 elapsed · 1:22:35 left")),
+    ],
+)  # fmt: skip
+def test_a_narrow_terminal_shows_less_of_what_is_said_elsewhere(width, shown):
+    assert LINE.fitted(width) == shown
+
+
+def test_the_clock_starts_with_the_first_trial(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("hopsml_flows.tracking.progress.time.monotonic", lambda: now[0])
+    with open_progress(show=True) as progress:
+        now[0] += 50  # server and workers are being started
+        progress.begin(Counts(6, 0, 2, 0))
+        now[0] += 10
+        progress.update(Counts(6, 2, 3, 0), None)
+    assert capsys.readouterr().out == "3/6 trials · 2 running · 0:10 elapsed · 0:30 left\n"
 
 
 def test_without_a_terminal_it_prints_plain_lines(capsys):
-    with open_progress(show=True) as progress:
+    with open_progress(show=True, metric="accuracy") as progress:
         progress.update(Counts(6, 2, 1, 1), BEST)
     out = capsys.readouterr().out
     shown = (
-        r"2/6 trials · 2 running · 1 failed · best 0\.75 \(0003-x=1\) · TIME elapsed · TIME left\n"
+        r"2/6 trials · 2 running · 1 failed · best accuracy 0\.75 \(trial 3\) · "
+        r"TIME elapsed · TIME left\n"
     )
     assert re.fullmatch(shown.replace("TIME", TIME), out)
     assert "\x1b" not in out
@@ -54,7 +102,7 @@ def test_an_unknown_total_and_no_best_are_shown_so(capsys):
     with open_progress(show=True) as progress:
         progress.update(Counts(None, 1, 2, 0), None)
     out = capsys.readouterr().out
-    assert re.fullmatch(rf"2/\? trials · 1 running · 0 failed · {TIME} elapsed\n", out)
+    assert re.fullmatch(rf"2/\? trials · 1 running · {TIME} elapsed\n", out)
 
 
 def test_on_request_it_is_silent(capsys):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,13 @@ def test_storage_that_cannot_be_reached_is_refused(monkeypatch):
     with pytest.raises(InvalidProjectError, match="cannot be reached") as caught:
         Project("hdfs://127.0.0.1:1/x").check_writable()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", ["hopsfs", "hdfs"])
+def test_without_the_extra_of_hdfs_a_url_of_it_is_refused_and_the_extra_named(
+    monkeypatch, protocol
+):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+    with pytest.raises(InvalidProjectError, match=r"hopsml-flows\[hdfs\]"):
+        Project(f"{protocol}://namenode/Projects/demo")
+    assert Project("webhdfs://namenode/Projects/demo").url

@@ -1,4 +1,4 @@
-"""docs/reference.md lists all that is public; documents use nothing else."""
+"""The pages of the reference list all that is public; documents use nothing else."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import ast
 import importlib
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
 import hopsml_flows
+from tests.documents import ROOT, blocks
 
-ROOT = Path(__file__).parents[2]
-SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-SECTIONS = dict(SECTION.findall((ROOT / "docs/reference.md").read_text()))
+PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
+INDEX = (ROOT / "docs" / "reference" / "index.md").read_text()
+MODULE = re.compile(r"^\.\. automodule:: (\S+)\n((?:   :.*\n)*)", re.MULTILINE)
+LISTED = [
+    (name, options)
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "{eval-rst}"
+    for name, options in MODULE.findall(block.code)
+]
 PUBLIC = {
-    title.strip("`"): re.findall(r"^\| `(\w+)` \| \S", body, re.MULTILINE)
-    for title, body in SECTIONS.items()
-    if title.startswith("`")
+    name: re.findall(r"\w+", re.search(r":members: (.*)", options)[1]) for name, options in LISTED
 }
-FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-IMPORT = re.compile(r"^(?:from|import) hopsml\S* .*$", re.MULTILINE)
 DOCUMENTS = sorted(
     file
     for place in ("README.md", "docs", "examples", "deployments")
@@ -33,16 +36,20 @@ DOCUMENTS = sorted(
 def imported(file):
     """Modules of the project, and names of them, that a document or its examples import."""
     text = file.read_text()
-    for part in FENCED.findall(text) if file.suffix == ".md" else [text]:
-        try:
-            tree = ast.parse(part)
-        except SyntaxError:  # an example with omissions
-            tree = ast.parse("\n".join(IMPORT.findall(part)))
-        for node in ast.walk(tree):
+    parts = [text]
+    if file.suffix == ".md":
+        parts = [block.code for block in blocks(file) if block.language == "python"]
+    for part in parts:
+        for node in ast.walk(ast.parse(part)):
             if isinstance(node, ast.ImportFrom):
                 yield from ((node.module or "", name.name) for name in node.names)
             elif isinstance(node, ast.Import):
                 yield from ((name.name, None) for name in node.names)
+
+
+def test_each_module_is_listed_once():
+    names = [name for name, _ in LISTED]
+    assert len(names) == len(set(names))
 
 
 def test_every_module_that_the_package_names_is_listed():
@@ -56,10 +63,11 @@ def test_the_names_of_a_public_module_are_those_listed(name):
 
 def test_every_entry_point_is_listed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    listed = re.findall(r"^\| `([\w.]+)`: `(\w+)`", SECTIONS["Prefect and fsspec"], re.MULTILINE)
+    listed = re.findall(r"^\| `([\w.]+)`: `(\w+)` \| \S", INDEX, re.MULTILINE)
     groups = project["entry-points"].items()
     assert sorted(listed) == sorted((group, name) for group, names in groups for name in names)
-    assert {f"The command `{name}`" for name in project["scripts"]} <= set(SECTIONS)
+    for name in project["scripts"]:
+        assert f"[the command `{name}`](cli.md)" in INDEX
 
 
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))

@@ -15,6 +15,7 @@ from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import Earlier
 from hopsml_flows.plan.check import prepare
+from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.search import DifferentialEvolution, SearchSpace
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.storage.lease import take_lease
@@ -115,6 +116,16 @@ def test_the_budget_and_the_way_to_it_may_change(there, evolution):
         patience=3, retries=5, trial_timeout=9.0, name="other",
     ))  # fmt: skip
     assert plan.trials == 60
+
+
+def test_a_resumed_experiment_keeps_its_name_and_counts_its_attempts(project, there, evolution):
+    there(name="digits")
+    plan = prepare(evolution(resume="digits-1", name="other"))
+    assert (plan.options.name, plan.attempt) == ("digits", 2)
+    there(attempt=4)
+    assert prepare(evolution(resume="digits-1")).attempt == 5
+    earlier = earlier_record(project, "digits-1")
+    assert record_file(plan, PATHS, earlier).record.attempt == 5
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hopsml_flows.trials import (
     QueueInstruction,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "state-machines.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "state-machines.md"
 MACHINES = {
     "The trial loop": (LoopEvent, LoopInstruction),
     "The queue for seats": (QueueEvent, QueueInstruction),

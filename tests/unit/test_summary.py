@@ -60,6 +60,14 @@ def test_a_failed_trial_is_there_with_its_reason(project, summary):
     assert entry["state"] == "FAILED"
     assert entry["error"] == "ValueError: no"
     assert entry["outputs"] == {}
+    assert "error_place" not in entry
+
+
+def test_a_failure_in_the_users_code_has_its_place(project, summary):
+    failure = Failure("ValueError", "no", place="/home/me/train.py:12")
+    summary.add(TrialResult(1, "0001", {"x": 1}, State.FAILED, failure=failure))
+    (entry,) = combinations(project)
+    assert entry["error_place"] == "/home/me/train.py:12"
 
 
 def test_an_experiment_without_results_has_an_empty_summary(project, summary):

@@ -113,12 +113,30 @@ def test_a_callable_or_task_is_named_by_module_and_name_and_carries_the_function
     assert function.callable(rate=2) == doubled
 
 
+@pytest.mark.parametrize(
+    ("train", "name"),
+    [
+        (training, "training"),
+        (Scaled(5), "Scaled"),
+        (Scaled(5).method, "method"),
+        (functools.partial(Scaled(5).method), "method"),
+        (task, "task"),
+        (f"{HERE}:task", "task"),
+        (lambda rate: rate, "experiment"),
+        (functools.partial(lambda rate: rate), "experiment"),
+    ],
+)
+def test_an_experiment_is_called_after_its_function(train, name):
+    assert TrainingFunction(train).name == name
+
+
 def test_a_lambda_and_a_closure_have_a_name_too():
     def inner(rate):
         return rate
 
     assert TrainingFunction(lambda rate: rate).endswith("<lambda>")
     assert TrainingFunction(inner).endswith("<locals>.inner")
+    assert TrainingFunction(inner).name == "inner"
 
 
 def test_a_training_function_of_a_training_function_is_itself():

@@ -9,10 +9,16 @@ from hopsml_flows.trials import (
     generation_name,
     generation_of,
     number_of,
+    run_name,
     slug,
     stamp_of,
     trial_name,
 )
+
+
+def test_a_flow_run_is_named_after_its_experiment_and_its_attempt():
+    assert run_name("digits-1", 1) == "digits-1"
+    assert run_name("digits-1", 2) == "digits-1 attempt 2"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from hopsml_flows.driver.trial_table import TrialTable
+from hopsml_flows.search import Direction
 from hopsml_flows.text import fitting
 from hopsml_flows.trials import Failure, State, TrialResult
 
@@ -32,12 +33,12 @@ def result(number, **params):
     return trial(number, params, accuracy, accuracy=accuracy, log=f"E/e/{number}/output.log")
 
 
-def drawn(trials, width, best=None, encoding="utf-8"):
+def drawn(trials, width, best=None, encoding="utf-8", direction=None):
     """Lines of the table, and those below it."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=stream, width=width)
     table, notes = TrialTable(
-        "trials of x", trials, best, lambda text: fitting(text, stream)
+        "trials of x", trials, best, lambda text: fitting(text, stream), direction
     ).drawn(width)
     with console.capture() as captured:
         console.print(table)
@@ -133,8 +134,16 @@ def test_where_all_fits_the_table_has_lines_and_all_columns():
 
 def test_reasons_of_failures_get_the_room_that_is_left():
     trials = [*FEW, trial(4, FEW[0].params, failure=Failure("ValueError", "no\nroom " + "x" * 99))]
-    assert any("FAILED ValueError: no room xxx" in line for line in drawn(trials, 120)[0])
+    assert any("FAILED ValueError: no room" in line for line in drawn(trials, 120)[0])
     assert any("FAILED Val" in line for line in drawn(trials, 80)[0])
+
+
+def test_a_reason_that_is_cut_keeps_its_end():
+    message = "{{node " + "a/b/c " * 50 + "}} Incompatible shapes: [2] vs. [3]"
+    lines, _ = drawn([*FEW, trial(4, FEW[0].params, failure=Failure("ValueError", message))], 120)
+    [row] = [line for line in lines if "FAILED" in line]
+    assert "FAILED ValueError: {{node" in row
+    assert "shapes: [2] vs. [3]" in row
 
 
 def test_values_and_names_are_shown_as_they_are_and_not_as_markup():
@@ -184,10 +193,20 @@ def test_attached_files_are_shown_by_their_names():
     assert "Experiments" not in text
 
 
-def test_twenty_trials_are_shown_and_the_others_counted():
-    lines, notes = drawn([result(n, x=n) for n in range(1, 31)], 80)
-    assert sum(line.startswith("│") for line in lines) == 20
-    assert notes == ["and 10 more: see .summary.json"]
+@pytest.mark.parametrize(
+    ("direction", "shown", "note"),
+    [
+        (Direction.MAX, range(30, 10, -1), "The best 20 of 31 trials (see .summary.json)"),
+        (Direction.MIN, range(1, 21), "The best 20 of 31 trials (see .summary.json)"),
+        (None, range(21), "The first 20 of 31 trials (see .summary.json)"),
+    ],
+)
+def test_of_many_trials_the_best_twenty_are_shown(direction, shown, note):
+    failed = trial(0, {"x": 0}, failure=Failure("ValueError", "no"))
+    lines, notes = drawn([failed, *(result(n, x=n) for n in range(1, 31))], 80, direction=direction)
+    rows = [int(cells(line)[0]) for line in lines if line.startswith("│")]
+    assert rows == list(shown)[:20]
+    assert notes == [note]
 
 
 def test_an_experiment_without_trials_has_an_empty_table():

@@ -51,12 +51,24 @@ class Memory:
 
 
 def cpu() -> Cpu:
-    """The processor cores, and their current use by this process."""
+    """The processor cores, and their current use by this process.
+
+    Example:
+        >>> from hopsml_flows import devices
+        >>> devices.cpu().cores > 0
+        True
+    """
     return Cpu(_cpu_name(), cores(), _last_reading.utilization())
 
 
 def memory() -> Memory:
-    """The memory, and its current use by this process."""
+    """The memory, and its current use by this process.
+
+    Example:
+        >>> from hopsml_flows import devices
+        >>> devices.memory().total > 0
+        True
+    """
     machine, limit = psutil.virtual_memory(), memory_limit()
     return Memory(
         total=min(machine.total, limit.total) if limit else machine.total,

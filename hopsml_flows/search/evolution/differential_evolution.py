@@ -96,6 +96,15 @@ class DifferentialEvolution(BaseSearch):
 
     Raises:
         InvalidArgumentError: An argument is out of its range; the message names it.
+
+    Example:
+        >>> space = SearchSpace({"x": [-5.0, 5.0], "y": [-5.0, 5.0]})
+        >>> search = DifferentialEvolution(space, direction="min", generations=9, seed=7)
+        >>> while not search.finished:
+        ...     for proposal in search.ask():
+        ...         search.tell(proposal.id, proposal.params["x"] ** 2 + proposal.params["y"] ** 2)
+        >>> search.total, search.best.value < 0.1
+        (60, True)
     """
 
     def __init__(

@@ -31,6 +31,10 @@ class Strategy(StrEnum):
     that, with F and CR that follow what succeeded and a population of parents that shrinks
     linearly (L-SHADE: Tanabe & Fukunaga, CEC 2014), and a model of the objective that chooses
     one of several candidates for each trial vector.
+
+    Example:
+        >>> Strategy("best1bin") is Strategy.BEST1BIN
+        True
     """
 
     RAND1BIN = "rand1bin"
@@ -53,6 +57,10 @@ class Updating(StrEnum):
 
     ``deferred``: a generation waits for all its trials. ``immediate``: each trial vector is made
     from the population at the time when a worker is free.
+
+    Example:
+        >>> Updating("immediate") is Updating.IMMEDIATE
+        True
     """
 
     DEFERRED = "deferred"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.search import Direction, Domain
+from hopsml_flows.text import plural
 from hopsml_flows.tracking.pictures.scales import (
     NumberScale,
     Scale,
@@ -20,7 +21,7 @@ from hopsml_flows.tracking.pictures.scales import (
 if TYPE_CHECKING:
     from hopsml_flows.trials import TrialResult
 
-__all__ = ["MOST_PARAMETERS", "Population", "Shown", "beyond", "mean", "plural", "quantile"]
+__all__ = ["MOST_PARAMETERS", "Population", "Shown", "beyond", "mean", "quantile"]
 
 MOST_PARAMETERS = 24
 """Most hyperparameters in one picture; with more, none could be read."""
@@ -129,16 +130,6 @@ class Population:
         if self.best is not None:
             notes.append(f"best {short_number(self.best.metric)} by trial {self.best.number}")
         return notes
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun in the right number.
-
-    Args:
-        count: The count.
-        noun: The noun, in the singular.
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def beyond(positions: Iterable[float]) -> int:

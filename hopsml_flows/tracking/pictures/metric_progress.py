@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.text import plural
 from hopsml_flows.tracking.pictures.canvas import BEST, MEAN, SOFT, Canvas, label, mark, shortened
-from hopsml_flows.tracking.pictures.data import Population, beyond, mean, plural, quantile
+from hopsml_flows.tracking.pictures.data import Population, beyond, mean, quantile
 from hopsml_flows.tracking.pictures.scales import NumberScale, metric_scale, short_number
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Sends an experiment's progress and results to Prefect, as artifacts and events.
+"""Sends an experiment's progress and results to Prefect: artifacts, events, its run's name and log.
 
 Only this part of the driver sends results to the server. It never makes the driver wait, except for
 some seconds at the end.
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from hopsml_flows.tracking.prefect.artifacts import ArtifactWriter
 from hopsml_flows.tracking.prefect.events import EventSender
+from hopsml_flows.tracking.prefect.run_story import RunStory
+from hopsml_flows.tracking.prefect.task_logs import flow_run_sender
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import RecordFile
-    from hopsml_flows.trials import Counts, TrialResult
+    from hopsml_flows.trials import Counts, Generation, Trial, TrialResult
 
 __all__ = ["Announcer"]
 
@@ -34,6 +36,7 @@ class Announcer:
         directory: The experiment's directory, as a path or a URL without a password.
         direction: Which way is better, or None.
         tensorboard: URL of the TensorBoard that shows it, or None.
+        run_name: Name that the flow run gets, unless the user has chosen one.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Announcer:
         directory: str,
         direction: Direction | None,
         tensorboard: str | None,
+        run_name: str,
     ) -> None:
         self._record = record
         self._artifacts = ArtifactWriter(
@@ -50,12 +54,16 @@ class Announcer:
             directory=directory,
             direction=direction,
             tensorboard=tensorboard,
+            run_name=run_name,
         )
+        self._directory = directory
+        self._story = RunStory(flow_run_sender())
         self._events = EventSender(directory, tensorboard)
         self._best: TrialResult | None = None
 
     def __enter__(self) -> Announcer:
         self._artifacts.start()
+        self._story.begin(self._record.record, self._directory)
         return self
 
     def __exit__(
@@ -66,6 +74,7 @@ class Announcer:
     ) -> None:
         if self._record.record.state is not State.RUNNING:  # else the driver never began
             self._events.send_ended(self._record.record, self._best)
+            self._story.end(self._record.record, self._best)
         hurried = error is not None and not isinstance(error, Exception)
         self._artifacts.close(_HURRIED_SECONDS if hurried else _CLOSE_SECONDS)
 
@@ -77,6 +86,7 @@ class Announcer:
             best: The best trial so far, or None.
         """
         self._artifacts.update(counts, best)
+        self._story.look()
 
     def add_earlier(self, counts: Counts, best: TrialResult | None, result: TrialResult) -> None:
         """Add a result of an earlier run of the experiment. Its events were sent then.
@@ -101,8 +111,26 @@ class Announcer:
         self._artifacts.update(counts, best, result)
         if not result.succeeded:
             self._events.send_trial_failed(self._record.record, result)
+            self._story.fail(result)
         elif best is result and result.metric is not None:
             self._events.send_best_improved(self._record.record, result, before)
+            self._story.improve(result)
+
+    def add_retry(self, trial: Trial) -> None:
+        """Tell that a trial runs again.
+
+        Args:
+            trial: The trial, as it will be submitted.
+        """
+        self._story.retry(trial)
+
+    def close_generation(self, over: Generation) -> None:
+        """Tell that a generation has ended.
+
+        Args:
+            over: The generation.
+        """
+        self._story.close_generation(over)
 
     def finish(self) -> None:
         """Send the last state while the driver closes runner and cluster: the record is final."""

@@ -1,9 +1,9 @@
 """Prefect artifacts of an experiment: summary page, progress, table of trials, pictures, link.
 
-One thread of the driver writes them, at most every two seconds, so a slow or absent Prefect server
-does not delay the driver. Artifacts that cannot be written are left out: the experiment's directory
-has all their facts. A run makes one version of each artifact and changes it while it runs, so the
-versions of one key are the experiments of one name.
+One thread of the driver names the flow run and writes them, at most every two seconds, so a slow or
+absent Prefect server does not delay the driver. Artifacts that cannot be written are left out: the
+experiment's directory has all their facts. A run makes one version of each artifact and changes it
+while it runs, so the versions of one key are the experiments of one name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
 from hopsml_flows.prefect_internals.blocking_calls import call_blocking
-from hopsml_flows.tracking.prefect.markdown import Standing, fitted, page, table_note, trial_rows
+from hopsml_flows.tracking.prefect.flow_run_name import name_flow_run
+from hopsml_flows.tracking.prefect.markdown import (
+    Standing,
+    escaped,
+    fitted,
+    page,
+    table_note,
+    trial_rows,
+)
 from hopsml_flows.tracking.prefect.picture_artifact import picture_artifact
 from hopsml_flows.trials import slug
 
@@ -61,6 +69,7 @@ class ArtifactWriter:
         directory: The experiment's directory, as a path or a URL without a password.
         direction: Which way is better; the table is sorted by it.
         tensorboard: URL of the TensorBoard that shows it, or None.
+        run_name: Name that the flow run gets, unless the user has chosen one.
     """
 
     def __init__(
@@ -70,14 +79,17 @@ class ArtifactWriter:
         directory: str,
         direction: Direction | None,
         tensorboard: str | None = None,
+        run_name: str,
     ) -> None:
         first = record()
         self._record = record
         self._directory = directory
         self._direction = direction
         self._tensorboard = tensorboard
+        self._run_name = run_name
         self._key = slug(first.name)
-        self._title = f"{first.function} {first.id}"
+        self._title = f"{first.name} ({first.function} {first.id})"
+        self._metric = first.optimization_key
         self._results: list[TrialResult] = []
         self._counts: Counts | None = None
         self._best: TrialResult | None = None
@@ -135,12 +147,13 @@ class ArtifactWriter:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        name_flow_run(self._run_name)
         if self._tensorboard is not None:
             self._put(
                 LinkArtifact,
                 "tensorboard",
-                f"TensorBoard of {self._title} while it runs; afterwards, `hopsml tensorboard` "
-                "shows it",
+                f"TensorBoard of {escaped(self._title)} while it runs; afterwards, "
+                "`hopsml tensorboard` shows it",
                 link=self._tensorboard,
                 link_text="TensorBoard",
             )
@@ -157,9 +170,10 @@ class ArtifactWriter:
         if counts is None:
             return
         percent = 100.0 * counts.done / counts.total if counts.total else 0.0
-        self._put(ProgressArtifact, "progress", self._title, progress=percent)
+        title = escaped(self._title)
+        self._put(ProgressArtifact, "progress", f"Progress of {title}", progress=percent)
         if pictures:
-            picture_artifact(pictures, name=self._key, title=self._title)
+            picture_artifact(pictures, name=self._key, title=title)
         standing = Standing(
             self._record(),
             self._directory,
@@ -169,10 +183,10 @@ class ArtifactWriter:
             self._tensorboard,
             self._address("pictures") if pictures else None,
         )
-        about = f"{self._title}: best trial, counts, links"
+        about = f"Summary of {title}: best trial, counts, links"
         self._put(MarkdownArtifact, "summary", about, markdown=page(standing))
         if self._rows != len(results) and (last or self._affordable(len(results))):
-            rows = fitted(trial_rows(results, self._direction))
+            rows = fitted(trial_rows(results, self._direction, self._metric))
             note = table_note(self._title, len(rows), len(results), self._directory)
             self._put(TableArtifact, "trials", note, table=rows)
             self._rows = len(results)

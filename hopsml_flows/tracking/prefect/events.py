@@ -1,7 +1,7 @@
 """Prefect events of an experiment, for automations: its end, failed trials, a better best trial.
 
-``docs/prefect.md`` documents names and payloads. Prefect sends events in a thread of its own. An
-event that cannot be sent never harms the experiment: the error is only logged.
+``docs/how-to/prefect-ui.md`` documents names and payloads. Prefect sends events in a thread of its
+own. An event that cannot be sent never harms the experiment: the error is only logged.
 """
 
 from __future__ import annotations

@@ -9,21 +9,30 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage import ExperimentFiles
-from hopsml_flows.text import number_text, readable
-from hopsml_flows.trials import State
+from hopsml_flows.text import number_text, readable, shortened
+from hopsml_flows.trials import DEFAULT_KEY, LOG, State
 
 if TYPE_CHECKING:
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import ExperimentRecord
     from hopsml_flows.trials import Counts, TrialResult
 
-__all__ = ["MOST_BYTES", "Standing", "as_text", "fitted", "page", "table_note", "trial_rows"]
+__all__ = [
+    "MOST_BYTES",
+    "Standing",
+    "as_text",
+    "escaped",
+    "fitted",
+    "page",
+    "table_note",
+    "trial_rows",
+]
 
 MOST_ROWS = 500
 
@@ -42,7 +51,7 @@ _IN_CELL = re.compile(
     r"[\\`*<&~]|\](?=[(\[:])|(?<!\w)_|_(?!\w)|^[#>+-](?=\s|$|[#=-])|(?<=^\d)[.)](?=\s|$)"
 )
 _SPACE = re.compile(r"\s+")
-_OWN_COLUMNS = ("trial", "metric", "state", "seconds", "error")
+_MOST_OUTPUTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +84,17 @@ def page(standing: Standing) -> str:
         standing: The facts.
     """
     record, best = standing.record, standing.best
-    parts = [f"## {_escaped(record.name)}: {record.state.value}"]
+    parts = [f"## {escaped(record.name)}: {record.state.value}"]
     if record.description:
-        parts.append(_escaped(record.description, 2 * _LINE))
+        parts.append(escaped(record.description, 2 * _LINE))
     if record.error and record.state is not State.FINISHED:
-        parts.append(_escaped(record.error))
+        parts.append(escaped(record.error))
     if record.notice and record.state is State.FINISHED:
-        parts.append(_escaped(f"Ended before its budget was spent: {record.notice}"))
+        parts.append(escaped(f"Ended before its budget was spent: {record.notice}"))
     parts.append(_two_columns(_facts(standing)))
     if best is not None:
         where = f"{standing.directory}/{best.directory}".rstrip("/")
-        parts.append(f"### Best trial: {_escaped(best.name)}")
+        parts.append(f"### Best trial: {escaped(best.name)}")
         parts.append(_two_columns([*best.params.items()], "hyperparameter"))
         parts.append(_two_columns([*best.outputs.items()], "output"))
         parts.append(f"Directory: {_code(where)}")
@@ -93,7 +102,7 @@ def page(standing: Standing) -> str:
         failures = sorted(standing.failures, key=lambda result: result.number)
         parts.append("### Failed trials")
         lines = [
-            f"- {_escaped(result.name)}: {_escaped(result.failure)}"
+            f"- {escaped(result.name)}: {escaped(result.failure)}"
             for result in failures[:_SHOWN_FAILURES]
         ]
         if len(failures) > _SHOWN_FAILURES:
@@ -102,12 +111,17 @@ def page(standing: Standing) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def trial_rows(results: Sequence[TrialResult], direction: Direction | None) -> list[dict[str, Any]]:
+def trial_rows(
+    results: Sequence[TrialResult], direction: Direction | None, key: str | None = None
+) -> list[dict[str, Any]]:
     """Return results as rows of a table: best first, failures last, at most 500 rows.
+
+    All rows have the same columns: hyperparameters, the metric under its name, other outputs.
 
     Args:
         results: The results.
         direction: Which way is better; None sorts by trial number.
+        key: Key of the metric, or None.
     """
 
     def order(result: TrialResult) -> tuple[bool, float, int]:
@@ -116,17 +130,50 @@ def trial_rows(results: Sequence[TrialResult], direction: Direction | None) -> l
             value = direction.loss(result.metric)
         return not result.succeeded, value, result.number
 
+    shown = sorted(results, key=order)[:MOST_ROWS]
+    metric = _column(key or DEFAULT_KEY, "metric", _AROUND)
+    own = (*_AROUND, metric)
+    params = {
+        name: _column(name, "parameter", own)
+        for name in dict.fromkeys(name for result in shown for name in result.params)
+    }
+    outputs = {
+        name: _column(name, "output", (*own, *params.values()))
+        for name in _other_outputs(shown, key)
+    }
     return [
         {
             "trial": result.number,
-            **{_column(name): _cell(value) for name, value in result.params.items()},
-            "metric": _cell(result.metric),
+            **{column: _cell(result.params.get(name)) for name, column in params.items()},
+            metric: _cell(result.metric),
+            **{column: _cell(_output(result, name)) for name, column in outputs.items()},
             "state": result.state.value,
             "seconds": round(result.duration, 2),
             "error": _cell(str(result.failure)) if result.failure else "",
         }
-        for result in sorted(results, key=order)[:MOST_ROWS]
+        for result in shown
     ]
+
+
+def _other_outputs(results: Sequence[TrialResult], key: str | None) -> list[str]:
+    """Names of outputs besides log and metric, at most 20."""
+    measured = [result for result in results if result.outputs]
+    names = dict.fromkeys(name for result in measured for name in result.outputs)
+    single = len(names.keys() - {LOG}) == 1  # then it is the metric, whatever its name
+
+    def is_metric(name: str) -> bool:
+        named = single or name == (key or DEFAULT_KEY)
+        return named and all(result.outputs.get(name) == result.metric for result in measured)
+
+    return [name for name in names if name != LOG and not is_metric(name)][:_MOST_OUTPUTS]
+
+
+def _output(result: TrialResult, name: str) -> Any:
+    """An output; of a file in the trial's directory, the file's name."""
+    value = result.outputs.get(name)
+    if isinstance(value, str) and result.directory and f"/{result.directory}/" in value:
+        return value.rsplit("/", 1)[-1]
+    return value
 
 
 def table_note(title: str, shown: int, count: int, directory: str) -> str:
@@ -138,7 +185,7 @@ def table_note(title: str, shown: int, count: int, directory: str) -> str:
         count: Number of trials that are done.
         directory: The experiment's directory.
     """
-    note = f"Trials of {_escaped(title)}"
+    note = f"Trials of {escaped(title)}"
     if shown == count:
         return note
     file = _code(f"{directory}/{ExperimentFiles.SUMMARY}")
@@ -160,7 +207,7 @@ def fitted(rows: list[dict[str, Any]], most: int = MOST_BYTES) -> list[dict[str,
 
 
 def as_text(value: Any, most: int = _CELL) -> str:
-    """Return a value as one line of limited length.
+    """Return a value as one line of limited length; a longer one loses its middle.
 
     Args:
         value: Any value.
@@ -168,7 +215,7 @@ def as_text(value: Any, most: int = _CELL) -> str:
     """
     text = number_text(value) if isinstance(value, float) else readable(str(value))
     text = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in text)).strip()
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return shortened(text, most)
 
 
 def _facts(standing: Standing) -> list[tuple[str, Any]]:
@@ -215,7 +262,7 @@ def _two_columns(rows: Sequence[tuple[str, Any]], head: str = "") -> str:
     if not rows:
         return ""
     lines = [f"| {head} | {'value' if head else ''} |", "|---|---|"]
-    lines += [f"| {_escaped(name)} | {_shown(value)} |" for name, value in rows[:_SHOWN_VALUES]]
+    lines += [f"| {escaped(name)} | {_shown(value)} |" for name, value in rows[:_SHOWN_VALUES]]
     if len(rows) > _SHOWN_VALUES:
         lines.append(f"| and {len(rows) - _SHOWN_VALUES} more | |")
     return "\n".join(lines)
@@ -224,10 +271,10 @@ def _two_columns(rows: Sequence[tuple[str, Any]], head: str = "") -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, _Code):
         return _code(value)
-    return _link(value) if isinstance(value, _Link) else _escaped(value)
+    return _link(value) if isinstance(value, _Link) else escaped(value)
 
 
-def _escaped(value: Any, most: int = _LINE) -> str:
+def escaped(value: Any, most: int = _LINE) -> str:
     """Return text that Markdown shows unchanged: special characters get a backslash."""
     return _SPECIAL.sub(r"\\\g<0>", as_text(value, most))
 
@@ -235,7 +282,7 @@ def _escaped(value: Any, most: int = _LINE) -> str:
 def _code(text: str) -> str:
     """Return a path or command as a code span; escaped text if it could end a span or a cell."""
     line = as_text(text, 1000)
-    return _escaped(line, 2000) if re.search(r"[`|\\]", line) else f"`{line}`"
+    return escaped(line, 2000) if re.search(r"[`|\\]", line) else f"`{line}`"
 
 
 def _link(url: str) -> str:
@@ -244,15 +291,20 @@ def _link(url: str) -> str:
     return _code(url)
 
 
-def _column(name: str) -> str:
-    """Return the column's name for a hyperparameter, distinct from the table's own columns."""
-    return f"{name} (parameter)" if name in _OWN_COLUMNS else name
+_AROUND = ("trial", "state", "seconds", "error")
+"""Columns of the table that are neither a hyperparameter nor an output."""
+
+
+def _column(name: str, kind: str, taken: Collection[str]) -> str:
+    """Return the column's name for a value of a trial, distinct from other columns."""
+    return f"{name} ({kind})" if name in taken else name
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, (bool, float)):
+    """A value as JSON, numbers with six significant digits."""
+    if isinstance(value, float):
+        return float(number_text(value)) if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, bool):
         return value
     # Browsers read JSON numbers as doubles, which are exact for integers below 2**53.
     if isinstance(value, int) and abs(value) < 2**53:

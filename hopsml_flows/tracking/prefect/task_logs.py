@@ -1,7 +1,8 @@
-"""Send the lines of a trial's log to the logs of its Prefect task run, which the UI shows.
+"""Send lines to the logs of Prefect's task runs and flow runs, which the UI shows.
 
-Prefect's own log worker sends them in batches from a thread, so a slow or absent server does not
-delay a trial. Imports Prefect; import this module by name.
+Those of a task run are the lines of its trial's log, those of a flow run the experiment's story.
+Prefect's own log worker sends them in batches from a thread, so a slow or absent server delays
+neither a trial nor the driver. Imports Prefect; import this module by name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from prefect.context import TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED
 
 from hopsml_flows.execution.output.excerpt import Excerpt
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 
     from hopsml_flows.execution import LineSink
 
-__all__ = ["task_run_lines", "task_run_sender"]
+__all__ = ["flow_run_sender", "task_run_lines", "task_run_sender"]
 
 _LOGGER = "hopsml.output"
-"""The logger's name that the Prefect UI shows beside the lines."""
+"""The logger's name that the Prefect UI shows beside a trial's lines."""
+
+_STORY = "hopsml.experiment"
+"""The logger's name beside the lines of a flow run."""
 
 
 def task_run_lines(where: str) -> LineSink | None:
@@ -61,16 +65,38 @@ def task_run_sender() -> Callable[[int, str], None] | None:
     if context is None:
         return None
     run = context.task_run
-    worker = _workers.of(run.flow_run_id)
-    if worker is None:
+    return _sender(_LOGGER, run.flow_run_id, run.id)
+
+
+def flow_run_sender() -> Callable[[int, str], None] | None:
+    """Return a function that sends messages to the current flow run's logs, and nowhere else.
+
+    Returns:
+        As :func:`task_run_sender`. None if there is no flow run, or its logs are not sent to the
+        server.
+    """
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    return None if run is None else _sender(_STORY, run.id, None)
+
+
+def _sender(
+    logger: str, flow_run_id: UUID | None, task_run_id: UUID | None
+) -> Callable[[int, str], None] | None:
+    if _workers.of(flow_run_id) is None:
         return None
-    entry = log_entry_maker(_LOGGER, run.flow_run_id, run.id)
+    entry = log_entry_maker(logger, flow_run_id, task_run_id)
 
     def send(level: int, message: str) -> None:
-        try:
-            worker.send(entry(level, _shown(level, message)))
-        except RuntimeError:  # the log worker was stopped or has failed
-            _workers.forget()
+        said = entry(level, _shown(level, message))
+        for _ in range(2):
+            worker = _workers.of(flow_run_id)
+            try:
+                if worker is not None:
+                    worker.send(said)
+                return
+            except RuntimeError:  # it was stopped, to send what it had, or has failed
+                _workers.forget()
 
     return send
 
@@ -96,7 +122,7 @@ class _Workers:
         return known[1]
 
     def forget(self) -> None:
-        """Look the log worker up again for the next trial."""
+        """Look the log worker up again when it is needed."""
         self._known = None
 
 

@@ -1,7 +1,7 @@
 """One attempt of a distributed trial: when its members begin, and when they end. Pure.
 
 :class:`Gang` takes events and answers with instructions; the driver does the I/O.
-docs/state-machines.md draws it.
+docs/explanation/state-machines.md draws it.
 """
 
 from __future__ import annotations
@@ -283,4 +283,5 @@ def is_symptom(failure: Failure) -> bool:
 
 
 def _of(member: Member, failure: Failure) -> Failure:
-    return Failure(failure.kind, f"{member}: {failure.message}", failure.traceback)
+    message = f"{member}: {failure.message}"
+    return Failure(failure.kind, message, failure.traceback, place=failure.place)

@@ -1,7 +1,7 @@
 """The queue of distributed trials that wait for free workers. Pure.
 
 The driver looks for seats and says whether it found some; the queue decides for which trial, how
-often, and when the wait has lasted too long. docs/state-machines.md draws it.
+often, and when the wait has lasted too long. docs/explanation/state-machines.md draws it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,282 @@
+"""Writes the claims of README.md: what is better here, what is worse, which targets were met.
+
+Run ``python benchmarks/claims.py`` after a benchmark. It reads ``results/*.json`` alone. Figures
+are those of the tables: medians, or means over problems and seeds.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+BEGIN, END = "<!-- claims: made by claims.py -->\n", "<!-- end of claims -->\n"
+
+SOURCES = {
+    "overhead": "overhead.py",
+    "scale": "scale.py",
+    "start": "start.py",
+    "optimizers": "optimizers.py",
+    "isolation": "isolation.py",
+    "distributed_training": "distributed_training.py",
+    "storage": "storage.py",
+}
+"""Names of the results, and the program that makes each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """This project beside another one. Less is better.
+
+    Args:
+        what: What is measured, with its unit.
+        peer: What it is compared with.
+        own: This project's figure.
+        other: The other one's.
+        source: Name of the results.
+    """
+
+    what: str
+    peer: str
+    own: float
+    other: float
+    source: str
+
+    @property
+    def row(self) -> str:
+        """Its line of the table."""
+        cells = (self.what, figure(self.own), self.peer, figure(self.other))
+        ratio = f"{figure(self.own / self.other)}"
+        return f"| {' | '.join(cells)} | {ratio} | {link(self.source)} |"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the project wants to reach.
+
+    Args:
+        what: What is measured, with its unit.
+        most: The target.
+        reached: The figure.
+        source: Name of the results.
+    """
+
+    what: str
+    most: float
+    reached: float
+    source: str
+
+    @property
+    def row(self) -> str:
+        """Its line of the table."""
+        met = "yes" if self.reached <= self.most else "**no**"
+        return (
+            f"| {self.what} | {self.most:g} | {figure(self.reached)} | {met} "
+            f"| {link(self.source)} |"
+        )
+
+
+def figure(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def link(source: str) -> str:
+    """Where a figure comes from."""
+    return f"[`{SOURCES[source]}`](results/{source}.md)"
+
+
+@cache
+def found(source: str) -> dict[str, Any]:
+    """The figures of one benchmark."""
+    return json.loads((HERE / "results" / f"{source}.json").read_text())
+
+
+def starts() -> dict[str, dict[str, float]]:
+    """Medians of the first experiments, by who started them."""
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for run in found("start")["firsts"]:
+        for name, value in run.items():
+            if isinstance(value, float):
+                values[run["starter"]][name].append(value)
+    return {
+        starter: {name: statistics.median(all_) for name, all_ in named.items()}
+        for starter, named in values.items()
+    }
+
+
+def seconds_of(command: str) -> float:
+    """The median time of a command of ``start.py``."""
+    runs = found("start")["commands"]
+    return statistics.median(run["seconds"] for run in runs if run["command"] == f"`{command}`")
+
+
+def claims() -> Iterator[Claim]:
+    """All comparisons."""
+    trial = found("overhead")["medians"]
+    for peer, name in (
+        ("prefect-dask", "prefect-dask"),
+        ("ray-tune-reuse", "Ray Tune, reuse_actors"),
+        ("optuna-sqlite", "Optuna, SQLite, one process"),
+        ("optuna-journal", "Optuna, journal file, one process"),
+        ("dask", "bare Dask"),
+    ):
+        own, other = trial["project"], trial[peer]
+        what = "a no-op trial, ms"
+        yield Claim(what, name, own["ms_per_trial"], other["ms_per_trial"], "overhead")
+        if peer != "optuna-journal":  # it holds what Optuna with SQLite holds
+            yield Claim("peak memory, MB", name, own["peak_mb"], other["peak_mb"], "overhead")
+    own, other = trial["project-process"]["ms_per_trial"], trial["ray-tune"]["ms_per_trial"]
+    yield Claim("a no-op trial in a process of its own, ms", "Ray Tune", own, other, "overhead")
+    own, other = trial["runner"]["ms_per_trial"], trial["dask"]["ms_per_trial"]
+    yield Claim("a no-op Prefect task by the runner alone, ms", "bare Dask", own, other, "overhead")
+    own, other = trial["waits-server"], trial["waits-prefect-dask"]
+    yield Claim(
+        "from the call until a server of one's own has all, per trial, ms",
+        "prefect-dask",
+        own["server_has_all_ms"],
+        other["server_has_all_ms"],
+        "overhead",
+    )
+
+    first = starts()
+    for peer, name in (
+        ("prefect-dask", "prefect-dask with Prefect's temporary server"),
+        ("ray-tune-reuse", "Ray Tune, reuse_actors"),
+        ("dask", "bare Dask"),
+        ("optuna-sqlite", "Optuna, SQLite, one process"),
+    ):
+        for column, what in (
+            ("first_s", "first experiment of 4 trials, s"),
+            ("second_s", "second experiment, s"),
+            ("before_call_s", "start of the process to the call, s"),
+        ):
+            yield Claim(what, name, first["project"][column], first[peer][column], "start")
+    what = "first experiment on a new Prefect home, s"
+    own, other = first["project-new-home"]["first_s"], first["project"]["first_s"]
+    yield Claim(what, "on a home with its database", own, other, "start")
+    own, other = seconds_of("hopsml --help"), seconds_of("prefect --help")
+    yield Claim("`--help` of the command, s", "`prefect`", own, other, "start")
+
+    budgets = ("30", "300")
+    for kind, column, what in (
+        ("functions", "regret", "regret on functions after {} evaluations"),
+        ("tables", "gap_percent", "gap on tables after {} evaluations, %"),
+    ):
+        quality = found("optimizers")[kind]["contenders"]
+        for peer, name in (
+            ("tpe-multivariate", "Optuna's TPE, multivariate"),
+            ("scipy", "SciPy"),
+            ("hopsml", "HopsML's rule"),
+        ):
+            for budget in budgets:
+                own, other = quality["ours"][budget][column][0], quality[peer][budget][column][0]
+                yield Claim(what.format(budget), name, own, other, "optimizers")
+    functions = found("optimizers")["functions"]["contenders"]
+    for peer, name in (("tpe-multivariate", "Optuna's TPE, multivariate"), ("scipy", "SciPy")):
+        own, other = functions["ours"]["thinking_ms"], functions[peer]["thinking_ms"]
+        yield Claim("a proposal, ms", name, own, other, "optimizers")
+
+    seconds = found("distributed_training")["seconds"]
+    by_hand = statistics.median(seconds["by hand"])
+    for name, what in (
+        ("running cluster", "a running cluster"),
+        ("own cluster", "its own cluster"),
+    ):
+        own = statistics.median(seconds[name])
+        yield Claim(
+            f"two TensorFlow processes until their first step, on {what}, s",
+            "two processes started by hand",
+            own,
+            by_hand,
+            "distributed_training",
+        )
+
+
+def targets() -> Iterator[Target]:
+    """What the project has set itself."""
+    trial = found("overhead")["medians"]
+    waits = trial["waits-embedded"]
+    own = "overhead"
+    yield Target("a no-op trial, ms", 5, trial["project"]["ms_per_trial"], own)
+    yield Target("from call to return, per trial, ms", 10, waits["returned_ms"], own)
+    yield Target("first experiment of 4 trials, s", 5, waits["first_s"], own)
+    yield Target("second experiment of 4 trials, s", 0.7, waits["second_s"], own)
+    ratio = seconds_of("import hopsml_flows.experiment") / seconds_of("import prefect")
+    yield Target("`import hopsml_flows.experiment` ÷ `import prefect`", 1.15, ratio, "start")
+    most = found("scale")["runs"][-1]
+    what = f"last 1,000 of {most['trials']:,} trials ÷ the first 1,000"
+    yield Target(what, 1.1, most["last_to_first"], "scale")
+    for target in found("optimizers")["targets"]:
+        yield Target(target["text"], target["most"], target["value"], "optimizers")
+
+
+def text() -> str:
+    """The section of README.md."""
+    better = [claim for claim in claims() if claim.own <= claim.other]
+    worse = [claim for claim in claims() if claim.own > claim.other]
+    head = "| what | this project | compared with | its figure | ratio | made by |"
+    line = "|---|---:|---|---:|---:|---|"
+    return "\n".join(
+        [
+            "### Better",
+            "",
+            *table(head, line, better),
+            "",
+            "### Worse",
+            "",
+            *table(head, line, worse),
+            "",
+            "### Targets",
+            "",
+            *table(
+                "| target | at most | reached | met | made by |",
+                "|---|---:|---:|---|---|",
+                targets(),
+            ),
+            "",
+            "### Where and when",
+            "",
+            *where(),
+            "",
+        ]
+    )
+
+
+def table(head: str, line: str, rows: Iterable[Claim | Target]) -> list[str]:
+    """A Markdown table."""
+    return [head, line, *(row.row for row in rows)]
+
+
+def where() -> Iterator[str]:
+    """Machine and versions of each result."""
+    yield "| made by | date | commit | machine | versions |"
+    yield "|---|---|---|---|---|"
+    for source in SOURCES:
+        about: Mapping[str, Any] = found(source).get("about") or found(source)["surroundings"]
+        machine = f"{about['cores']} cores ({about['cpu']}), {about['memory_gb']} GB, "
+        machine += f"{about['system']}, {about['file_system']}"
+        versions = [f"Python {about['python']}"]
+        versions += [f"{name} {number}" for name, number in about["versions"].items()]
+        yield (
+            f"| {link(source)} | {about['date']} | {about['commit']} | {machine} "
+            f"| {', '.join(versions)} |"
+        )
+
+
+def with_claims(readme: str) -> str:
+    """README.md with the claims that the results have now."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{text()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(with_claims(README.read_text()))
