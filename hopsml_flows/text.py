@@ -26,6 +26,7 @@ __all__ = [
     "shortened",
     "text_repr",
     "unicode_text",
+    "value_text",
 ]
 
 _SEQUENCE = re.compile(
@@ -169,6 +170,21 @@ def plural(count: int, noun: str) -> str:
         ('1 trial', '24 trials')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def value_text(value: Any, most: int | None = None) -> str:
+    """Return a value on one line; floats have six significant digits.
+
+    Args:
+        value: Anything.
+        most: Most characters; None for all of them.
+
+    Example:
+        >>> value_text(1 / 3), value_text("Adam, with restarts", most=6)
+        ('0.333333', 'Adam,…')
+    """
+    text = number_text(value) if isinstance(value, float) else one_line(str(value))
+    return text if most is None or len(text) <= most else f"{text[: most - 1]}…"
 
 
 def argument_entry(name: str, words: str) -> str:

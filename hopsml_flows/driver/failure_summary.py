@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from hopsml_flows.text import one_line, shortened
+from hopsml_flows.text import one_line, plural, shortened
 from hopsml_flows.trials import Failure, TrialResult
 
 __all__ = ["Fault", "failure_lines", "faults", "place_text"]
@@ -79,13 +79,13 @@ def failure_lines(
     if not found:
         return []
     failed = sum(len(fault.trials) for fault in found)
-    lines = [f"Failures:    {failed} of {_trials(len(trials))}"]
+    lines = [f"Failures:    {failed} of {plural(len(trials), 'trial')}"]
     for fault in found[:_MOST_FAULTS]:
         lines += _fault_lines(fault, logs_command, max(width, _NARROWEST), here)
     rest = found[_MOST_FAULTS:]
     if rest:
         more = sum(len(fault.trials) for fault in rest)
-        lines.append(f"  and {len(rest)} more kinds of failures, of {_trials(more)}")
+        lines.append(f"  and {len(rest)} more kinds of failures, of {plural(more, 'trial')}")
     return lines
 
 
@@ -122,11 +122,7 @@ def _numbered(trials: Sequence[int]) -> str:
         return f"trial {trials[0]}"
     numbers = ", ".join(map(str, trials[:_MOST_NUMBERS]))
     more = ", …" if len(trials) > _MOST_NUMBERS else ""
-    return f"{_trials(len(trials))}: {numbers}{more}"
-
-
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"
+    return f"{plural(len(trials), 'trial')}: {numbers}{more}"
 
 
 def _key(trial: TrialResult, failure: Failure) -> tuple[str, str, str]:

@@ -22,6 +22,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from hopsml_flows.prefect_internals.contexts import count_subflows
 from hopsml_flows.prefect_internals.log_delivery import console_handlers
+from hopsml_flows.text import number_text
 from hopsml_flows.trials import Generation, run_name
 from hopsml_flows.values.plain import json_value
 
@@ -156,7 +157,10 @@ class GenerationRuns:
             "trials": len(over.results),
             "failed": over.failed,
         }
-        message = f"best {best.metric if best else None!r}, average {over.average!r}"
+        numbers = {"best": result["best"], "average": over.average}
+        message = ", ".join(
+            f"{name} {number_text(value)}" for name, value in numbers.items() if value is not None
+        )
         self._end(over.number, Completed(message=message, data=result))
 
     def _end(self, number: int, state: State[Any]) -> None:

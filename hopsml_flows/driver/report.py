@@ -16,12 +16,12 @@ from rich.console import Console
 
 from hopsml_flows.driver.failure_summary import failure_lines, place_text
 from hopsml_flows.driver.shell_commands import logs_command, project_option
-from hopsml_flows.driver.trial_table import TrialTable, value_text
+from hopsml_flows.driver.trial_table import LONGEST_VALUE, TrialTable
 from hopsml_flows.execution.current_directory import here
 from hopsml_flows.notebook import in_notebook
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
-from hopsml_flows.text import fitting, number_text, readable, say
+from hopsml_flows.text import fitting, number_text, readable, say, value_text
 from hopsml_flows.tracking.prefect.markdown import as_text
 from hopsml_flows.tracking.prefect.outcome import outcome_text
 from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
@@ -180,4 +180,4 @@ def _where_in_prefect(result: ExperimentResult) -> list[str]:
 
 
 def _pairs(params: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value_text(value)}" for name, value in params.items())
+    return ", ".join(f"{name}={value_text(value, LONGEST_VALUE)}" for name, value in params.items())

@@ -17,14 +17,16 @@ from rich.table import Table
 from rich.text import Text
 
 from hopsml_flows.search import Direction
-from hopsml_flows.text import number_text, one_line
+from hopsml_flows.text import number_text, one_line, value_text
 from hopsml_flows.trials import LOG, TrialResult, shown_trials
 from hopsml_flows.values.plain import image_key, is_jsonable
 
-__all__ = ["TrialTable", "value_text"]
+__all__ = ["LONGEST_VALUE", "TrialTable"]
 
 _MOST_OUTPUTS = 6
-_LONGEST = 40
+LONGEST_VALUE = 40
+"""Most characters of a value in a table or a line."""
+
 _NUMBER = 13
 """Columns of the longest number, ``-1.23457e-100``."""
 
@@ -35,23 +37,12 @@ _LONGEST_STATE = 60
 _TWO_PARTS = 30
 """Columns from which on a reason that is too long keeps its end, too."""
 
-_CUTS = ((_LONGEST, _LONGEST), (24, 16), (16, 13), (_NUMBER, 10), (_NUMBER, 4))
+_CUTS = ((LONGEST_VALUE, LONGEST_VALUE), (24, 16), (16, 13), (_NUMBER, 10), (_NUMBER, 4))
 """Longest values and names of columns; the first cut that fits is used."""
 
 _FRAME = 3
 _GAP = 2
 """Columns between two cells, with lines and without."""
-
-
-def value_text(value: Any, most: int = _LONGEST) -> str:
-    """A value on one line, cut if it is long.
-
-    Args:
-        value: Anything.
-        most: Most characters.
-    """
-    text = number_text(value) if isinstance(value, float) else one_line(str(value))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +143,7 @@ class TrialTable:
         alike = len(keys) == 1 and len(self.trials) > 1
         return self._column(
             name,
-            lambda trial: value_text(trial.params.get(name, "")),
+            lambda trial: value_text(trial.params.get(name, ""), LONGEST_VALUE),
             4 if alike else 1,
             alike=alike,
         )
@@ -162,7 +153,7 @@ class TrialTable:
             value = trial.outputs.get(name, "")
             if isinstance(value, str) and f"/{trial.directory}/" in value:  # an attached file
                 value = value.rsplit("/", 1)[-1]
-            return value_text(value)
+            return value_text(value, LONGEST_VALUE)
 
         return self._column(name, text, rank)
 
@@ -228,7 +219,7 @@ def _fitted(
     the state is seen.
     """
     *widths, state = [column.width(*cut) for column in columns]
-    most = columns[-1].width(_LONGEST_STATE, _LONGEST)
+    most = columns[-1].width(_LONGEST_STATE, LONGEST_VALUE)
     least = min(_STATE, most, state)
     left = room - sum(widths)
     if left < least and not anyway:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hopsml_flows.text import number_text, one_line
+from hopsml_flows.text import number_text, one_line, plural, value_text
 from hopsml_flows.trials.outputs import DEFAULT_KEY, LOG
 from hopsml_flows.trials.tables import MOST_ROWS, best_first
 
@@ -59,7 +59,7 @@ def result_text(result: ExperimentResult) -> str:
     if (best := result.best) is not None and best.metric is not None:
         metric = f"{one_line(_metric_name(result))} {number_text(best.metric)}"
         facts.append(f"best {metric} (trial {best.number})")
-    facts.append(_counted(len(result.trials)))
+    facts.append(plural(len(result.trials), "trial"))
     if result.failed:
         facts.append(f"{len(result.failed)} failed")
     said = f"{type(result).__name__} {result.id}: {', '.join(facts)}"
@@ -92,9 +92,7 @@ def links_html(links: Iterable[PageLink]) -> str:
 def _head(result: ExperimentResult) -> str:
     failed = f", {len(result.failed)} failed" if result.failed else ""
     took = timedelta(seconds=round(result.duration))
-    said = (
-        f"{result.function}: {result.state.value}, {_counted(len(result.trials))}{failed}, {took}"
-    )
+    said = f"{result.function}: {result.state.value}, {plural(len(result.trials), 'trial')}{failed}, {took}"
     return f"<div><b>{_text(result.id)}</b> · {_text(said)}</div>"
 
 
@@ -161,11 +159,11 @@ def _warnings(result: ExperimentResult) -> str:
         first = result.failed[0]
         lines.append(f"Trial {first.number} failed: {first.failure or first.state.value}")
         if more := len(result.failed) - 1:
-            lines.append(f"and {_counted(more)} more")
+            lines.append(f"and {plural(more, 'trial')} more")
     warned = [trial for trial in result.trials if trial.warnings]
     lines += [f"Trial {trial.number}: {trial.warnings[0]}" for trial in warned[:_MOST_WARNINGS]]
     if (more := len(warned) - _MOST_WARNINGS) > 0:
-        lines.append(f"and warnings of {_counted(more)} more")
+        lines.append(f"and warnings of {plural(more, 'trial')} more")
     return "".join(f"<div>{_text(line)}</div>" for line in lines)
 
 
@@ -207,7 +205,7 @@ def _pairs(values: dict[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     """A value as HTML, cut if it is long; the whole appears below the pointer."""
-    text = number_text(value) if isinstance(value, float) else one_line(str(value))
+    text = value_text(value)
     if len(text) <= _LONGEST:
         return _text(text)
     whole = text[:_LONGEST_WHOLE]
@@ -216,7 +214,3 @@ def _short(value: Any) -> str:
 
 def _text(text: str) -> str:
     return escape(one_line(text))
-
-
-def _counted(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"

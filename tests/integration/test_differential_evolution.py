@@ -19,6 +19,7 @@ from hopsml_flows import experiment
 from hopsml_flows.errors import ExperimentFailedError, HopsmlWarning, InvalidArgumentError
 from hopsml_flows.experiment import Direction
 from hopsml_flows.search import DifferentialEvolution, Float, SearchSpace
+from hopsml_flows.text import number_text
 from tests import events
 from tests.logs import without_log
 from tests.servers.homes import used_home
@@ -101,7 +102,9 @@ def test_each_generation_is_a_subflow_run_with_its_trials_as_task_runs(
         metrics = [trial.metric for trial in trials]
         best = max(best, *metrics)
         average = sum(metrics) / len(metrics)
-        assert run["state"]["message"] == f"best {best!r}, average {average!r}"
+        assert (
+            run["state"]["message"] == f"best {number_text(best)}, average {number_text(average)}"
+        )
     printed = capfd.readouterr().out
     lines = re.findall(
         r"^Generation (\d) \| average metric \S+ \| best metric (\S+) \|", printed, re.MULTILINE

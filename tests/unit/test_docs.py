@@ -133,7 +133,7 @@ def check_subcommand(place, words):
     if words[0].isupper():  # as in `hopsml COMMAND --help`
         return
     if words[0].startswith("-"):
-        assert words[0] in ("--help", "--version"), (place, words)
+        assert words[0] in ("--help", "--version", "--install-completion"), (place, words)
         return
     assert words[0] in set(app), (place, words)
     options = {
