@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from hopsml_flows.search.base import BaseSearch, Evaluation, GaveUp, Optimizer, Proposal
+from hopsml_flows.search.decisions import Decision, GoOn, Pause, Stop, Why
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.enumeration import GridSearch, ListSearch, value_lists, zipped
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
@@ -21,21 +22,26 @@ if TYPE_CHECKING:
 __all__ = [
     "BaseSearch",
     "Categorical",
+    "Decision",
     "DifferentialEvolution",
     "Direction",
     "Domain",
     "Evaluation",
     "Float",
     "GaveUp",
+    "GoOn",
     "GridSearch",
     "Int",
     "ListSearch",
     "Optimizer",
+    "Pause",
     "Proposal",
     "RandomSearch",
     "SearchSpace",
+    "Stop",
     "Strategy",
     "Updating",
+    "Why",
     "value_lists",
     "zipped",
 ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search.decisions import Decision, Why
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import image_key, plain
@@ -28,11 +29,19 @@ class Proposal:
         id: Number of the proposal in its search, from 1, in the order of asking.
         params: Hyperparameter name to value.
         generation: Its generation, from 0; None if the search has no generations.
+        budget: How much the trial may spend, in the search's own unit, such as epochs; None if the
+            search has no budgets.
+        continues: The earlier proposal with the same parameters from whose checkpoint the trial
+            may go on; None if it begins anew.
+        why: Why the search promoted that proposal; None if it did not.
     """
 
     id: int
     params: dict[str, Any]
     generation: int | None = None
+    budget: float | None = None
+    continues: int | None = None
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,9 @@ class Optimizer(Protocol):
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Return the proposals that may start now, at most ``count``; none while it must wait."""
 
+    def report(self, proposal_id: int, step: int, value: float) -> Decision | None:
+        """Take in what a running trial reports; return what becomes of it, or None to go on."""
+
     def tell(
         self, proposal_id: int, value: float | None = None, *, failure: str | None = None
     ) -> None:
@@ -165,8 +177,16 @@ class BaseSearch(ABC):
     ) -> None:
         """Take over other parameters for proposal ``number`` than the search proposed."""
 
+    def _described(self, proposal: Proposal) -> Proposal:
+        """Return a new proposal with its budget and the proposal that it continues."""
+        return proposal
+
     def _learn(self, proposal: Proposal, value: float | None) -> None:  # noqa: B027 - optional
         """Take in a result; ``value`` is None if the evaluation failed."""
+
+    def _judge(self, proposal: Proposal, step: int, value: float) -> Decision | None:  # noqa: ARG002 - optional
+        """Take in a report of a running trial, and decide what becomes of it."""
+        return None
 
     @property
     def finished(self) -> bool:
@@ -237,7 +257,7 @@ class BaseSearch(ABC):
             if recalled is not None and image_key(recalled) != image_key(params):
                 self._adopt(self._asked, params, recalled)
                 params = recalled
-            proposal = Proposal(self._asked, params, generation)
+            proposal = self._described(Proposal(self._asked, params, generation))
             self._pending[proposal.id] = proposal
             asked.append(proposal)
         return asked
@@ -270,6 +290,25 @@ class BaseSearch(ABC):
         if told is not None and self._is_best(proposal, told):
             self._best = Evaluation(proposal, told)
         self._learn(proposal, told)
+
+    def report(self, proposal_id: int, step: int, value: float) -> Decision | None:
+        """Take in what a running trial reports.
+
+        Args:
+            proposal_id: The proposal's ``id``.
+            step: The step of the report, at least that of the one before.
+            value: The metric at this step; may be NaN or infinite.
+
+        Returns:
+            What becomes of the trial; None if it goes on as it is.
+
+        Raises:
+            InvalidArgumentError: The proposal was not asked for or was told already.
+        """
+        proposal = self._pending.get(proposal_id)
+        if proposal is None:
+            raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
+        return self._judge(proposal, step, value)
 
     def _is_best(self, proposal: Proposal, value: float) -> bool:
         """Whether it is the best so far. Of equals, the one asked for first is the best."""
