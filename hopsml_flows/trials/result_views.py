@@ -92,7 +92,8 @@ def links_html(links: Iterable[PageLink]) -> str:
 def _head(result: ExperimentResult) -> str:
     failed = f", {len(result.failed)} failed" if result.failed else ""
     took = timedelta(seconds=round(result.duration))
-    said = f"{result.function}: {result.state.value}, {plural(len(result.trials), 'trial')}{failed}, {took}"
+    trials = plural(len(result.trials), "trial")
+    said = f"{result.function}: {result.state.value}, {trials}{failed}, {took}"
     return f"<div><b>{_text(result.id)}</b> · {_text(said)}</div>"
 
 
