@@ -20,7 +20,7 @@ class Why:
         rule: Name of the rule or the search that decided, such as ``"median"``.
         value: The trial's own value.
         words: How the value and the threshold relate, with ``{value}`` and ``{threshold}`` where
-            they stand, such as ``"its best {value} is below {threshold}, the median of 12 trials"``.
+            they stand, such as ``"its best {value} is below {threshold}"``.
         step: Step of the report that decided; None if the trial's result did.
         threshold: What the value was compared with; None if with nothing.
 
