@@ -18,7 +18,7 @@ from hopsml_flows.search.direction import Direction
 from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import image_key, plain
 
-__all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal"]
+__all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal", "params_by_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,8 @@ class Optimizer(Protocol):
     def failure(self) -> str | None:
         """Why the search gave up without any success, or None."""
 
-    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
-        """Propose these parameters under these ids, in place of the search's own."""
+    def recall(self, proposals: Mapping[int, Proposal | dict[str, Any]]) -> None:
+        """Propose these proposals or parameters under these ids, in place of the search's own."""
 
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Return the proposals that may start now, at most ``count``; none while it must wait."""
@@ -218,17 +218,17 @@ class BaseSearch(ABC):
         """Why the search gave up without any success, or None."""
         return self.gave_up.reason if self.gave_up is not None and self.best is None else None
 
-    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+    def recall(self, proposals: Mapping[int, Proposal | dict[str, Any]]) -> None:
         """Propose what an earlier run of this search proposed, for a resumed experiment.
 
         The same seed and the same results give the same proposals in any case. But the earlier run
         may have been told its results in another order, or have had other arguments.
 
         Args:
-            proposals: Parameters by the proposal's id, as the search or as JSON has them. The
-                search proposes its own under all other ids.
+            proposals: Earlier proposals by their ids, or only their parameters; values are those
+                of the search or of JSON. The search proposes its own under all other ids.
         """
-        self._recalled.update(proposals)
+        self._recalled.update(params_by_id(proposals))
 
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Return the next proposals.
@@ -321,6 +321,18 @@ class BaseSearch(ABC):
 
     def _all_asked(self) -> bool:
         return self._exhausted or (self.total is not None and self._asked >= self.total)
+
+
+def params_by_id(proposals: Mapping[int, Proposal | dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Return the parameters of recalled proposals.
+
+    Args:
+        proposals: Proposals, or only their parameters, by their ids.
+    """
+    return {
+        number: given.params if isinstance(given, Proposal) else given
+        for number, given in proposals.items()
+    }
 
 
 def _finite(value: float | None) -> float | None:
