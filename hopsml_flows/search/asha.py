@@ -91,6 +91,7 @@ class Asha(BaseSearch):
         self._seed = known_seed(seed)
         self._space = space
         self._seen = Seen(space)
+        self._endless = num_trials is None and space.cardinality is None
         self._earlier: dict[int, Proposal] = {}
         self._made: dict[int, Proposal] = {}
         self._steps: dict[int, _Steps] = {}

@@ -150,6 +150,7 @@ class BaseSearch(ABC):
         self.direction = Direction.parse(direction)
         self._asked = 0
         self._exhausted = False
+        self._endless = False
         self._pending: dict[int, Proposal] = {}
         self._best: Evaluation | None = None
         self._recalled: dict[int, dict[str, Any]] = {}
@@ -240,8 +241,10 @@ class BaseSearch(ABC):
             Proposals in order; empty if none is left, or the search must wait for results.
 
         Raises:
-            InvalidArgumentError: ``count`` is negative.
+            InvalidArgumentError: ``count`` is negative, or None and the search has no end.
         """
+        if count is None and self._endless:
+            raise InvalidArgumentError("count", count, "must be a number if a search has no end")
         if count is not None and count < 0:
             raise InvalidArgumentError("count", count, "must not be negative")
         asked: list[Proposal] = []

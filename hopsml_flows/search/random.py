@@ -140,6 +140,7 @@ class EndlessRandomSearch(_RandomDraws):
     ) -> None:
         super().__init__(space, None, "num_trials", direction=direction, initial=initial, seed=seed)
         self._total = space.cardinality
+        self._endless = self._total is None
 
     @property
     def total(self) -> int | None:
