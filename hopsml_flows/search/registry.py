@@ -41,6 +41,9 @@ _MEANT = {
 """What users of other libraries may write."""
 
 
+_CLASS = "must be a class of optimizers"
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """What an experiment wants of a search; see :func:`make_search`."""
@@ -163,7 +166,10 @@ def _named(optimizer: str, wanted: _Wanted) -> Optimizer:
 def _of_class(kind: type, wanted: _Wanted) -> Optimizer:
     if kind in _NAMES:
         return _named(_NAMES[kind], wanted)
-    parameters = inspect.signature(kind).parameters
+    try:
+        parameters = inspect.signature(kind).parameters
+    except ValueError:  # some classes that are written in C have none
+        raise InvalidArgumentError("optimizer", kind, _CLASS) from None
     offered = {
         "space": wanted.space,
         "num_trials": wanted.num_trials,
@@ -183,7 +189,7 @@ def _of_class(kind: type, wanted: _Wanted) -> Optimizer:
     except TypeError as error:
         raise InvalidArgumentError("optimizer", kind, because=str(error)) from error
     if not isinstance(made, Optimizer):
-        raise InvalidArgumentError("optimizer", kind, "must be a class of optimizers")
+        raise InvalidArgumentError("optimizer", kind, _CLASS)
     if not {"num_trials", "samples"} & set(given):
         wanted.judge_total(kind.__name__, made.total)
     return made
