@@ -138,7 +138,7 @@ def make_search(
         initial,
         dict(settings or {}),
     )
-    if num_trials is not None and len(initial) > num_trials:
+    if num_trials is not None and isinstance(initial, Sequence) and len(initial) > num_trials:
         raise InvalidArgumentError(
             "initial", f"{len(initial)} points", f"must be at most num_trials={num_trials} points"
         )

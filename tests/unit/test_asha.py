@@ -283,6 +283,16 @@ def test_a_promotion_that_is_recalled_for_later_is_not_made_before():
     assert again[promotion.id - 1] == promotion
 
 
+def test_a_recalled_promotion_without_what_it_continues_begins_from_the_start():
+    whole = run_of(asha(), 30)
+    promotion = next(p for p in whole if p.continues is not None)
+    resumed = asha(seed=2)
+    resumed.recall({promotion.id: promotion})
+    found = run_of(resumed, promotion.id)[-1]
+    assert (found.params, found.budget) == (promotion.params, promotion.budget)
+    assert found.continues is None
+
+
 def test_what_is_recalled_and_not_of_this_search_is_left_out():
     (first,) = asha(THREE).ask(1)
     for recalled in (

@@ -279,6 +279,21 @@ def test_what_is_no_optimizer_is_refused(optimizer):
         make_search(optimizer, SPACE)
 
 
+@pytest.mark.skipif(not HAS_OPTUNA, reason="optuna is not installed")
+def test_a_sampler_of_the_users_is_a_setting_of_optunas_class():
+    import optuna
+
+    sampler = optuna.samplers.RandomSampler(seed=1)
+    search = make_search(OptunaSearch, SPACE, num_trials=9, settings={"sampler": sampler})
+    assert (search.total, search._sampler) == (9, sampler)
+
+
+@pytest.mark.parametrize("initial", [3, {"rate": 0.1, "units": 3}, "no"])
+def test_initial_must_be_a_list(initial):
+    with pytest.raises(InvalidArgumentError, match=r"^initial: must be a list of dicts"):
+        make_search("random", SPACE, num_trials=20, initial=initial)
+
+
 def test_grid_values_are_the_spaces_own():
     space = SearchSpace({"size": Categorical([1, True, (3, 3)])})
     assert [p.params["size"] for p in make_search("grid", space).ask()] == [1, True, (3, 3)]
