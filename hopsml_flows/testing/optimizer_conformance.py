@@ -48,13 +48,13 @@ def run_search(
     proposals: list[Proposal] = []
     running: list[Proposal] = []
     steps: dict[int, int] = {}
-    while not optimizer.finished:
+    while True:
         fresh = optimizer.ask(parallel - len(running))
         pending = {proposal.id for proposal in running}
         assert not any(p.continues in pending for p in fresh), "it continues what has not ended"
         proposals += fresh
         running += fresh
-        if not running:  # only asking may show that there are no more
+        if not running:
             assert optimizer.finished, "the search is not finished, and nothing is running"
             break
         for _ in range(reports):
