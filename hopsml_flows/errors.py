@@ -11,6 +11,7 @@ from the built-in error that a caller may want to catch::
     │   ├── SignatureMismatchError (TypeError)       the function lacks the hyperparameters
     │   ├── UnknownArgumentError (TypeError)         a verb has no argument of that name
     │   ├── InvalidSpaceError                        wrong value lists or bounds
+    │   │   └── InvalidBoundsError (AssertionError)      wrong bounds of Maggy's Searchspace
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
     │   ├── NotFoundError (LookupError)              a name matches none, or several
@@ -62,6 +63,7 @@ __all__ = [
     "HopsmlError",
     "HopsmlWarning",
     "InvalidArgumentError",
+    "InvalidBoundsError",
     "InvalidClusterError",
     "InvalidFunctionError",
     "InvalidOutputError",
@@ -191,6 +193,13 @@ class UnknownArgumentError(InvalidArgumentError, TypeError):
 
 class InvalidSpaceError(InvalidArgumentError):
     """A value list or a bound of the search space is wrong."""
+
+
+class InvalidBoundsError(InvalidSpaceError, AssertionError):
+    """The bounds of a hyperparameter in Maggy's ``Searchspace`` are not two that rise.
+
+    Maggy's programs expect an ``AssertionError`` here, and a ``ValueError`` elsewhere.
+    """
 
 
 class InvalidProjectError(InvalidArgumentError):

@@ -86,6 +86,23 @@ def test_helper_modules_of_hopsml_import_nothing_heavy(name):
     assert loaded.isdisjoint({*HEAVY, "botocore"})
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config",
+        "experiment_config",
+        "optimizer",
+        "optimizers",
+        "searchspace",
+        "trial",
+        "Searchspace",
+    ],
+)
+def test_names_of_maggy_import_nothing_heavy(name):
+    loaded = imported_by(f"from hopsml_flows import {name}")
+    assert loaded.isdisjoint({*HEAVY, "numpy", "fsspec"})
+
+
 def test_the_verbs_do_not_bring_tensorflow_or_pandas():
     loaded = imported_by("from hopsml_flows import experiment\nexperiment.grid_search")
     assert "prefect" in loaded
