@@ -49,6 +49,8 @@ from hopsml_flows.maggy.optimizers import (
     SingleRun,
 )
 from hopsml_flows.maggy.searchspace import Searchspace
+from hopsml_flows.maggy.tensorflow_process import TensorFlowProcess
+from hopsml_flows.maggy.torch_process import TorchProcess
 from hopsml_flows.search import Direction
 from hopsml_flows.user_warnings import warn
 
@@ -391,21 +393,23 @@ def _distributed(
     config: TorchDistributedConfig | TfDistributedConfig,
     shared: Mapping[str, Any],
 ) -> DistributedCall:
-    given = {"train_set": config.train_set, "test_set": config.test_set, "dataset": config.dataset}
-    process_data = None
-    if isinstance(config, TfDistributedConfig):
-        given["model"] = config.model
-        process_data = config.process_data
+    sets = {"train_set": config.train_set, "test_set": config.test_set, "dataset": config.dataset}
+    shared_settings: dict[str, Any] = {
+        "hyperparameters": (),
+        "fixed": config.hparams,
+        "key": _ONE_KEY,
+    }
+    adapted: NamedArguments
+    if isinstance(config, TorchDistributedConfig):
+        given = {**sets, "module": config.module}
+        adapted = TorchProcess(function.callable, given=given, **shared_settings)
     else:
-        given["module"] = config.module
-    adapted = NamedArguments(
-        function.callable,
-        hyperparameters=(),
-        given=given,
-        fixed=config.hparams,
-        process_data=process_data,
-        key=_ONE_KEY,
-    )
+        adapted = TensorFlowProcess(
+            function.callable,
+            given={**sets, "model": config.model},
+            process_data=config.process_data,
+            **shared_settings,
+        )
     check_names(function.callable, adapted.arguments, argument="train")
     return DistributedCall(
         train=TrainingFunction(adapted),

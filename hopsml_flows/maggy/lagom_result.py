@@ -1,4 +1,4 @@
-"""What ``lagom`` returns of a search: Maggy's dict that also is this package's result."""
+"""What ``lagom`` returns: Maggy's dict that also is this package's result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hopsml_flows.maggy.trial import trial_id
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult, State, TrialResult
 
-__all__ = ["LagomResult"]
+__all__ = ["LagomResult", "LagomTrainingResult"]
 
 
 class LagomResult(ExperimentResult, dict[str, Any]):
@@ -43,6 +43,19 @@ class LagomResult(ExperimentResult, dict[str, Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         dict.update(self, _entries(self))
+
+
+class LagomTrainingResult(ExperimentResult, dict[str, Any]):
+    """The result of ``lagom`` for a training in several processes.
+
+    Besides the attributes of :class:`ExperimentResult` it has Maggy's key ``"test result"``: the
+    metric, or None.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        metrics = [trial.metric for trial in self.trials]
+        dict.update(self, {"test result": metrics[0] if metrics else None})
 
 
 def _entries(result: ExperimentResult) -> dict[str, Any]:

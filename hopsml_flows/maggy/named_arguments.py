@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from keyword import iskeyword
 from typing import Any
 
 from hopsml_flows.execution.signature import REPORTER, argument_defaults, argument_order, call
 
-__all__ = ["HPARAMS", "NAMED", "NamedArguments"]
+__all__ = ["HPARAMS", "NAMED", "NamedArguments", "both_sets"]
 
 HPARAMS = "hparams"
 """Argument of a training function that gets its hyperparameters as a dict."""
@@ -41,8 +42,6 @@ class NamedArguments:
             default, is None.
         fixed: Hyperparameters that are the same in each trial. If the function has no ``hparams``,
             it gets those that it names.
-        process_data: Called with ``train_set`` and ``test_set`` if both are paths; returns what the
-            function gets.
         key: The optimization key.
 
     Example:
@@ -62,13 +61,11 @@ class NamedArguments:
         hyperparameters: Collection[str] | None,
         given: Mapping[str, Any] | None = None,
         fixed: Mapping[str, Any] | None = None,
-        process_data: Callable[[Any, Any], tuple[Any, Any]] | None = None,
         key: str = "Metric",
     ) -> None:
         self._function = function
         self.__wrapped__ = _innermost(function)  # what inspect.unwrap finds: for name and source
         self._given = _completed(given or {})
-        self._process_data = process_data
         self._key = key
         names, defaults = argument_order(function), argument_defaults(function)
         passed = () if hyperparameters is None else tuple(hyperparameters)
@@ -103,16 +100,18 @@ class NamedArguments:
         reporter = values.pop(REPORTER, None)
         hyperparameters = {**self._fixed, **values}
         arguments = {HPARAMS: hyperparameters} if self._as_dict else hyperparameters
-        given = self._loaded()
-        named = {name: given.get(name) for name in self._named}
-        return _with_metric(call(self._function, {**arguments, **named}, reporter), self._key)
+        with self._surroundings() as given:
+            named = {name: given.get(name) for name in self._named}
+            returned = call(self._function, {**arguments, **named}, reporter)
+            return self._finished(_with_metric(returned, self._key))
 
-    def _loaded(self) -> Mapping[str, Any]:
-        sets = [self._given.get(name) for name in ("train_set", "test_set")]
-        if self._process_data is None or not all(isinstance(one, str) for one in sets):
-            return self._given
-        train_set, test_set = self._process_data(*sets)
-        return {**self._given, **_both(train_set, test_set)}
+    def _surroundings(self) -> AbstractContextManager[Mapping[str, Any]]:
+        """Return what the function is called in: a block with the arguments that it is given."""
+        return nullcontext(self._given)
+
+    def _finished(self, outputs: Any) -> Any:
+        """Return the outputs of the function, in the same block."""
+        return outputs
 
 
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,15 +138,21 @@ def _completed(given: Mapping[str, Any]) -> dict[str, Any]:
     """Add a name's counterpart of the other generation, where the configuration has only one."""
     known = {name: value for name, value in given.items() if value is not None}
     if "train_set" in known or "test_set" in known:
-        return {**_both(known.get("train_set"), known.get("test_set")), **known}
+        return {**both_sets(known.get("train_set"), known.get("test_set")), **known}
     dataset = known.get("dataset")
     if dataset is not None and len(dataset) == 2:
-        known = {**_both(*dataset), **known}
+        known = {**both_sets(*dataset), **known}
     alike = known.get("model", known.get("module"))
     return known if alike is None else {"model": alike, "module": alike, **known}
 
 
-def _both(train_set: Any, test_set: Any) -> dict[str, Any]:
+def both_sets(train_set: Any, test_set: Any) -> dict[str, Any]:
+    """Return two sets under the names of both generations.
+
+    Args:
+        train_set: The one to train with.
+        test_set: The one to test with.
+    """
     return {"train_set": train_set, "test_set": test_set, "dataset": [train_set, test_set]}
 
 

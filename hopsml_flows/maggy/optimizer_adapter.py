@@ -26,10 +26,10 @@ _IDLE = "IDLE"
 class AdaptedOptimizer(BaseSearch):
     """Runs a subclass of :class:`AbstractOptimizer` as Maggy's driver does.
 
-    The optimizer is copied: a search begins anew each time that one is made. It ends when
-    ``get_suggestion`` returns None; ``num_trials`` is the optimizer's to obey, as in Maggy. Each
-    trial that ends with a metric is passed to one call of ``get_suggestion``. Failed trials, which
-    ended a Maggy experiment, are passed to none.
+    The optimizer is copied, so that each search that is made begins with what it knows now. The
+    search ends when ``get_suggestion`` returns None; ``num_trials`` is the optimizer's to obey, as
+    in Maggy. Each trial that ends with a metric is passed to one call of ``get_suggestion``. Failed
+    trials, which ended a Maggy experiment, are passed to none.
 
     What the optimizer draws from ``random`` and ``numpy.random`` comes from the seed and the
     proposal's number. The states of both are put back afterwards.

@@ -9,7 +9,7 @@ import pickle
 
 import pytest
 
-from hopsml_flows.maggy.lagom_result import LagomResult
+from hopsml_flows.maggy.lagom_result import LagomResult, LagomTrainingResult
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult, Failure, State, TrialResult
 
@@ -100,3 +100,14 @@ def test_it_equals_the_dict_that_it_is():
     found = result(trial(1, 0.75))
     assert found == dict(found)
     assert found != {}
+
+
+def test_a_training_has_one_metric():
+    one = trial(1, 0.0)
+    found = LagomTrainingResult(
+        "id-1", "lagom", "/p/id-1", State.FINISHED, None, one, (one,), 3.0, None, "Metric"
+    )
+    assert found == {"test result": 0.0}
+    assert found.outputs == {"m": 0.0}
+    assert dict(pickle.loads(pickle.dumps(found))) == found
+    assert repr(found).startswith("<LagomTrainingResult id-1")

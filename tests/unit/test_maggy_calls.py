@@ -36,6 +36,8 @@ from hopsml_flows.maggy.descriptions import (
 )
 from hopsml_flows.maggy.early_stop_adapter import AbstractEarlyStop
 from hopsml_flows.maggy.named_arguments import NamedArguments
+from hopsml_flows.maggy.tensorflow_process import TensorFlowProcess, _place
+from hopsml_flows.maggy.torch_process import TorchProcess
 from hopsml_flows.optimizer import AbstractOptimizer, Asha, GridSearch, RandomSearch, SingleRun
 from hopsml_flows.search import Direction
 
@@ -343,12 +345,12 @@ def test_a_torch_program_trains_in_several_processes():
     call = lagom(of_torch, config)
     assert isinstance(call, DistributedCall)
     assert (call.framework, call.optimization_key, call.name) == ("torch", "Metric", "torch")
-    assert inspect.signature(call.train.callable).parameters == {}
-    assert call.train.callable() == {
-        "Metric": 0.5,
-        "test result": 0.5,
-        "sets": ["train", "test"],
-    }
+    assert str(call.train) == f"{__name__}:of_torch"
+    function = call.train.callable
+    assert isinstance(function, TorchProcess)
+    assert inspect.signature(function).parameters == {}
+    assert function.arguments == ["hparams", "module", "train_set", "test_set"]
+    pickle.loads(pickle.dumps(function))
 
 
 @pytest.mark.parametrize(
@@ -374,32 +376,53 @@ def of_tensorflow(model, train_set, test_set, hparams):
     return [model(hparams["nlayers"]).nlayers, train_set, test_set]
 
 
-def test_a_tensorflow_program_gets_its_sets_as_they_are():
+def test_a_tensorflow_program_has_a_model_and_sets():
     x, y = (1, 2), (3, 4)
     config = TfDistributedConfig(
         model=Model, train_set=(x, y), test_set=(x, y), hparams={"nlayers": 2}
     )
     call = lagom(of_tensorflow, config)
-    assert call.framework == "tensorflow"
-    assert call.train.callable() == {"Metric": 2, "returned": [2, (x, y), (x, y)]}
+    assert (call.framework, call.optimization_key) == ("tensorflow", "Metric")
+    function = call.train.callable
+    assert isinstance(function, TensorFlowProcess)
+    assert function.arguments == ["hparams", "model", "train_set", "test_set"]
+    pickle.loads(pickle.dumps(function))
 
 
-def test_a_tensorflow_program_with_paths_reads_them_where_it_trains():
-    def read(train, test):
-        return [train.upper()], [test.upper()]
-
-    config = TfDistributedConfig(Model, "a.csv", "b.csv", process_data=read, hparams={"nlayers": 2})
-    call = lagom(of_tensorflow, config)
-    assert call.train.callable()["returned"] == [2, ["A.CSV"], ["B.CSV"]]
+def test_paths_need_a_function_that_reads_them():
     with pytest.raises(InvalidArgumentError, match="process_data: must be a function that reads"):
         TfDistributedConfig(Model, "a.csv", "b.csv")
+    with pytest.raises(InvalidFunctionError, match="process_data: must be a function; got 5"):
+        TfDistributedConfig(Model, "a.csv", "b.csv", process_data=5)
 
 
 def test_the_configuration_that_maggys_own_test_has_is_taken():
     config = TfDistributedConfig(
         name="tf_test", model=Model, train_set=None, test_set=None, hparams={"nlayers": 2}
     )
-    assert lagom(of_tensorflow, config).train.callable()["Metric"] == 2
+    assert lagom(of_tensorflow, config).name == "tf_test"
+
+
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        ("", (0, 1)),
+        ('{"cluster": {"worker": ["a", "b"]}, "task": {"type": "worker", "index": 1}}', (1, 2)),
+        (
+            '{"cluster": {"chief": ["a"], "worker": ["b"]}, "task": {"type": "chief", "index": 0}}',
+            (0, 2),
+        ),
+        (
+            '{"cluster": {"chief": ["a"], "worker": ["b"]}, "task": {"type": "worker", "index": 0}}',
+            (1, 2),
+        ),
+    ],
+)
+def test_a_process_knows_its_place_among_those_that_train(monkeypatch, config, place):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config:
+        monkeypatch.setenv("TF_CONFIG", config)
+    assert _place() == place
 
 
 # 1.1: hyperparameters as a dict

@@ -156,14 +156,6 @@ def test_an_asynchronous_function_runs_to_its_end():
     assert adapted(train)(units=8)["Metric"] == 8
 
 
-def test_paths_are_read_by_the_function_that_the_configuration_names():
-    given = {"train_set": "a.csv", "test_set": "b.csv"}
-    function = adapted(echo, given, process_data=lambda a, b: (a.upper(), b.upper()))
-    assert function(units=8, reporter=None)["sets"][1:] == ("A.CSV", "B.CSV")
-    arrays = adapted(echo, {"train_set": 1, "test_set": 2}, process_data=pytest.fail)
-    assert arrays(units=8, reporter=None)["sets"][1:] == (1, 2)
-
-
 def test_it_has_the_name_and_the_source_of_the_function():
     for function in (echo, functools.partial(echo, model=None)):
         train = TrainingFunction(adapted(function))
