@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from hopsml_flows.maggy.named_arguments import NamedArguments
@@ -26,14 +27,12 @@ class TorchProcess(NamedArguments):
 
     @contextmanager
     def _surroundings(self) -> Iterator[Mapping[str, Any]]:
-        import torch
-        from torch import distributed
-
+        torch = _torch()
         has_gpu = torch.cuda.is_available()
         device = torch.device("cuda" if has_gpu else "cpu")
-        joins = not distributed.is_initialized()
+        joins = not torch.distributed.is_initialized()
         if joins:
-            distributed.init_process_group("nccl" if has_gpu else "gloo")
+            torch.distributed.init_process_group("nccl" if has_gpu else "gloo")
         own_loader = torch.utils.data.DataLoader
         torch.utils.data.DataLoader = _sharing(own_loader, device)
         module = self._given["module"]
@@ -43,7 +42,7 @@ class TorchProcess(NamedArguments):
         finally:
             torch.utils.data.DataLoader = own_loader
             if joins:
-                distributed.destroy_process_group()
+                torch.distributed.destroy_process_group()
 
     def _finished(self, outputs: Any) -> Any:
         metric = outputs.get(self._key) if isinstance(outputs, Mapping) else outputs
@@ -62,17 +61,15 @@ class _Synchronised:
         self._device = device
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from torch.nn.parallel import DistributedDataParallel
-
         module = self._factory(*args, **kwargs).to(self._device)
         if not any(parameter.requires_grad for parameter in module.parameters()):
             return module  # which there is nothing to synchronise of
-        return DistributedDataParallel(module)
+        return _torch().nn.parallel.DistributedDataParallel(module)
 
 
 def _sharing(loader: Any, device: Any) -> Any:
     """Return a data loader that loads the process's share of a dataset, onto its device."""
-    from torch.utils.data import DistributedSampler, IterableDataset
+    data = _torch().utils.data
 
     class SharingLoader(loader):  # type: ignore[misc]
         def __init__(
@@ -86,8 +83,8 @@ def _sharing(loader: Any, device: Any) -> Any:
         ) -> None:
             own = sampler is None and batch_sampler is None and batch_size is not None
             self._share = None
-            if own and not isinstance(dataset, IterableDataset):
-                sampler = self._share = DistributedSampler(dataset, shuffle=bool(shuffle))
+            if own and not isinstance(dataset, data.IterableDataset):
+                sampler = self._share = data.DistributedSampler(dataset, shuffle=bool(shuffle))
                 shuffle = None
             self._epoch = 0
             super().__init__(dataset, batch_size, shuffle, sampler, batch_sampler, **settings)
@@ -111,13 +108,16 @@ def _moved(batch: Any, device: Any) -> Any:
 
 
 def _mean(number: float) -> float:
-    import torch
-    from torch import distributed
-
+    torch = _torch()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     total = torch.tensor(float(number), dtype=torch.float64, device=device)
-    distributed.all_reduce(total)
-    return float(total) / distributed.get_world_size()
+    torch.distributed.all_reduce(total)
+    return float(total) / int(torch.distributed.get_world_size())
+
+
+def _torch() -> Any:
+    # By its name: it is no dependency, and type checkers may not know it.
+    return import_module("torch")
 
 
 def _is_list(module: Any) -> bool:

@@ -6,6 +6,7 @@ The programs are written anew in the shape of the published ones.
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 
 import pytest
@@ -403,25 +404,22 @@ def test_the_configuration_that_maggys_own_test_has_is_taken():
     assert lagom(of_tensorflow, config).name == "tf_test"
 
 
+PAIR = {"chief": ["a:1"], "worker": ["b:1"]}
+
+
 @pytest.mark.parametrize(
-    ("config", "place"),
+    ("cluster", "task", "place"),
     [
-        ("", (0, 1)),
-        ('{"cluster": {"worker": ["a", "b"]}, "task": {"type": "worker", "index": 1}}', (1, 2)),
-        (
-            '{"cluster": {"chief": ["a"], "worker": ["b"]}, "task": {"type": "chief", "index": 0}}',
-            (0, 2),
-        ),
-        (
-            '{"cluster": {"chief": ["a"], "worker": ["b"]}, "task": {"type": "worker", "index": 0}}',
-            (1, 2),
-        ),
+        ({"worker": ["a:1", "b:1"]}, ("worker", 1), (1, 2)),
+        (PAIR, ("chief", 0), (0, 2)),
+        (PAIR, ("worker", 0), (1, 2)),
     ],
 )
-def test_a_process_knows_its_place_among_those_that_train(monkeypatch, config, place):
+def test_a_process_knows_its_place_among_those_that_train(monkeypatch, cluster, task, place):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    if config:
-        monkeypatch.setenv("TF_CONFIG", config)
+    assert _place() == (0, 1)
+    config = {"cluster": cluster, "task": {"type": task[0], "index": task[1]}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     assert _place() == place
 
 
