@@ -8,10 +8,13 @@ from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
-__all__ = ["REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
+__all__ = ["BUDGET", "REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
 
 REPORTER = "reporter"
 """Argument of a training function that receives the trial's reporter; not a hyperparameter."""
+
+BUDGET = "budget"
+"""Argument of a training function that receives the trial's budget, where the search gives one."""
 
 _BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -81,13 +84,19 @@ def argument_defaults(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: object = None) -> Any:
+def call(
+    function: Callable[..., Any],
+    params: Mapping[str, Any],
+    reporter: object = None,
+    budget: float | None = None,
+) -> Any:
     """Call the function with its hyperparameters by name; if it is async, run it to its end.
 
     Args:
         function: The training function.
         params: Hyperparameter name to value.
         reporter: Also passed, if the function has an argument of that name.
+        budget: The same, unless it is None.
 
     Returns:
         What the function returned.
@@ -96,6 +105,8 @@ def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: obje
     parameters = _parameters(function) or {}
     if REPORTER in parameters and parameters[REPORTER].kind in _BY_NAME:
         rest[REPORTER] = reporter
+    if budget is not None and BUDGET in parameters and parameters[BUDGET].kind in _BY_NAME:
+        rest.setdefault(BUDGET, budget)
     positional = []
     for parameter in parameters.values():
         if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:

@@ -106,6 +106,7 @@ class ExperimentFiles:
 
     RECORD = "experiment.json"
     SUMMARY = ".summary.json"
+    JOURNAL = "journal.jsonl"  # of an asynchronous search: what happened, in order
     ENVIRONMENT = "environment.txt"
     PROGRAM = "program.py"
     NOTEBOOK = "program.ipynb"
@@ -228,6 +229,11 @@ class ExperimentPaths:
     def summary(self) -> str:
         """The summary: parameters and outputs of all trials."""
         return f"{self.root}/{ExperimentFiles.SUMMARY}"
+
+    @property
+    def journal(self) -> str:
+        """The journal of an asynchronous search."""
+        return f"{self.root}/{ExperimentFiles.JOURNAL}"
 
     @property
     def environment(self) -> str:

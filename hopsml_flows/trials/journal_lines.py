@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError
-from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.loop_messages import (
     BudgetSpent,
     ExtendTrial,
@@ -110,9 +109,9 @@ def _reported(event: TrialReported, instructions: Sequence[LoopInstruction]) -> 
     for said in instructions:
         match said:
             case StopTrial(_, why):
-                entry["stop"] = _why(why)
+                entry["stop"] = why.as_json()
             case ExtendTrial(trial, why):
-                entry["extend"] = {"budget": trial.budget, "why": _why(why)}
+                entry["extend"] = {"budget": trial.budget, "why": why.as_json()}
     return entry
 
 
@@ -136,17 +135,6 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "continues": trial.continues,
     }
     return entry | {name: value for name, value in optional.items() if value is not None}
-
-
-def _why(why: Why) -> dict[str, Any]:
-    threshold = None if why.threshold is None else _number(why.threshold)
-    return {
-        "rule": why.rule,
-        "step": why.step,
-        "value": _number(why.value),
-        "threshold": threshold,
-        "words": why.words,
-    }
 
 
 def _number(value: float) -> float | str:

@@ -157,6 +157,16 @@ class TrialLoop:
         return min(self._first_failures.values(), key=lambda r: r.number, default=None)
 
     @property
+    def trials(self) -> list[Trial]:
+        """The trials that were started and have not ended."""
+        return list(self._running.values())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no further trial is proposed, since the budget is spent."""
+        return self._closed
+
+    @property
     def running(self) -> int:
         """Trials that were started and have not ended."""
         return len(self._running)

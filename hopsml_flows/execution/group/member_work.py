@@ -83,7 +83,12 @@ class MemberWork:
         directory = make_working_parent(job, trial, process)
         job.live_in_this_process(directory)
         place = Place(self.worker, alone=True, scratch=str(directory))
-        place = replace(place, calling=lambda: tell(Calling()), called=lambda: tell(Called()))
+        place = replace(
+            place,
+            calling=lambda: tell(Calling()),
+            called=lambda: tell(Called()),
+            reporting=tell if job.reports is not None and process.leads else None,
+        )
         job.call_instead(guarded(job.function, process), for_outputs=process.leads)
         sink = None
         if self.tells_lines:
