@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hopsml_flows import (
         callbacks,
+        checkpoint,
         constants,
         credentials_provider,
         devices,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "callbacks",
+    "checkpoint",
     "constants",
     "credentials_provider",
     "devices",

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from hopsml_flows.execution.deadline import GRACE_SECONDS, call_within
 from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.fault_place import fault_place
 from hopsml_flows.execution.files.attachments import Terms
+from hopsml_flows.execution.files.checkpoints import checkpoint_directory
 from hopsml_flows.execution.files.leftovers import leave
 from hopsml_flows.execution.files.working_directory import WorkingDirectory, own_working_directory
 from hopsml_flows.execution.hints import hint_for
@@ -76,6 +78,7 @@ class Place:
         values: Makes the hyperparameters to pass to the training function; None for the trial's.
         calling: Called just before the training function.
         called: Called after the training function has returned or raised.
+        checkpoints: Returns the trial's checkpoint directory; None for one of its own.
         reporting: Called when there are reports for the driver to take; None if it takes none.
     """
 
@@ -88,6 +91,7 @@ class Place:
     values: Callable[[], Mapping[str, Any]] | None = None
     calling: Callable[[], None] = _nothing
     called: Callable[[], None] = _nothing
+    checkpoints: Callable[[], Path] | None = None
     reporting: Callable[[ReportLink], None] | None = None
 
     @property
@@ -167,7 +171,10 @@ def evaluate(
         warn(place.note)
     working: WorkingDirectory | None = None
     terms = Terms(job.files, warn, params=trial.params)
-    context = TrialContext(job.project, job.experiment_id, trial, staging.logdir, reporter)
+    checkpoints = place.checkpoints or partial(checkpoint_directory, job, trial, staging.path)
+    context = TrialContext(
+        job.project, job.experiment_id, trial, staging.logdir, reporter, checkpoints
+    )
     with ExitStack() as stack:
         if place.is_own:
             stack.enter_context(sampling)
