@@ -9,7 +9,7 @@ from typing import Any
 import distributed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Completed, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import (
@@ -102,7 +102,9 @@ def _here(job: Job, order: Order, place: Place) -> TrialResult:
     return run_trial(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
 
 
-def _returned(result: TrialResult) -> TrialResult:
+def _returned(result: TrialResult) -> Any:
     if result.failure is not None:
         raise TrialFailedError(str(result.failure), result)
+    if result.why_stopped is not None:
+        return Completed(name="Stopped", message=str(result.why_stopped), data=result)
     return result
