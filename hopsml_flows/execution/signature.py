@@ -23,13 +23,20 @@ _BY_NAME = (
 )
 
 
-def check_names(function: Callable[..., Any], names: Collection[str], *, argument: str) -> None:
+def check_names(
+    function: Callable[..., Any],
+    names: Collection[str],
+    *,
+    argument: str,
+    given: Collection[str] = (),
+) -> None:
     """Check that the hyperparameters match the function's arguments.
 
     Args:
         function: The training function; one without a readable signature passes.
         names: The hyperparameters' names.
         argument: The argument that the error names.
+        given: Further names of arguments that the trial may give the function.
 
     Raises:
         SignatureMismatchError: Some are missing or unknown; the message names them.
@@ -51,7 +58,7 @@ def check_names(function: Callable[..., Any], names: Collection[str], *, argumen
         if p.kind in _BY_NAME
         and p.default is inspect.Parameter.empty
         and p.name not in names
-        and p.name != REPORTER
+        and p.name not in (REPORTER, *given)
     ]
     extra = [] if open_ended else sorted(set(names) - known)
     if missing or extra:

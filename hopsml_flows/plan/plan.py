@@ -138,7 +138,7 @@ class Plan:
         Raises:
             InvalidArgumentError: One has text that the Prefect server cannot store.
         """
-        spaces = {"boundary_dict": self.domains} if "boundary_dict" in given else {}
+        spaces = {name: self.domains for name in ("boundary_dict", "space") if name in given}
         kept = stored({**given, **spaces, "train": self.train})
         if given.get("project") is not None:
             kept["project"] = self.options.project.url

@@ -41,6 +41,7 @@ from hopsml_flows.trials.loop_messages import (
     TrialStopped,
 )
 from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
+from hopsml_flows.trials.naming import number_of
 from hopsml_flows.trials.reports import Report
 from hopsml_flows.values.plain import FILE_LEVELS, is_finite, json_value
 
@@ -132,7 +133,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
     optional = {
         "attempt": trial.attempt if trial.attempt > 1 else None,
         "budget": trial.budget,
-        "continues": trial.continues,
+        "continues": None if trial.continues is None else number_of(trial.continues),
     }
     return entry | {name: value for name, value in optional.items() if value is not None}
 
