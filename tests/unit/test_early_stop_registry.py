@@ -180,7 +180,18 @@ def test_what_the_record_says_of_a_rule_makes_it_again(value):
 
 
 def test_the_record_names_own_rules_by_their_import_string():
-    assert rule_settings(Patience(5)) == {"rule": f"{__name__}:Patience", "patience": 5}
+    rule = Patience(5)
+    default = {"rule": f"{__name__}:Patience", "patience": 5}
+    assert rule_settings(rule) == default
+    assert rule_settings(rule, "own/rules.py:Patience") == {
+        **default,
+        "rule": "own/rules.py:Patience",
+    }
+    named = {"rule": "own/rules.py:Patience", "patience": 5}
+    assert rule_settings(rule, named) == named
+    # Names of an instance, and the rule itself: the arguments go with the class.
+    assert rule_settings(rule, "own/rules.py:OWN_RULE") == default
+    assert rule_settings(rule, rule) == default
 
     class Unsaid:
         def judge(self, trial, curve):

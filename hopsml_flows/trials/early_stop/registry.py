@@ -87,13 +87,15 @@ def early_stop_rule(
     return rule
 
 
-def rule_settings(rule: EarlyStop | None) -> dict[str, Any]:
+def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any]:
     """Return what an experiment's record says of its rule: name and arguments, as JSON values.
 
     With them, :func:`early_stop_rule` makes the same rule again.
 
     Args:
         rule: The rule, or None.
+        named: What the rule was made of. If that is an import string of its class, the record has
+            it: the class of a file has no other one that other processes can import.
 
     Raises:
         InvalidOutputError: The rule has ``settings`` that JSON cannot hold.
@@ -109,6 +111,9 @@ def rule_settings(rule: EarlyStop | None) -> dict[str, Any]:
     kind = type(rule)
     names = {known: name for name, known in RULES.items()}
     name = names.get(kind, f"{kind.__module__}:{kind.__qualname__}")
+    text = named.get("rule") if isinstance(named, Mapping) else named
+    if isinstance(text, str) and text.endswith(f":{kind.__qualname__}"):
+        name = text
     settings = json_value(f"{kind.__name__}.settings", dict(getattr(rule, "settings", {})))
     return {"rule": name, **settings}
 
