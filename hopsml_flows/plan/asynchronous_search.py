@@ -68,7 +68,8 @@ class AsynchronousSearch:
         count = None if num_trials is None else whole_number("num_trials", num_trials, least=1)
         limit = None if max_seconds is None else seconds("max_seconds", max_seconds)
         named, arguments = _parts(optimizer)
-        meant = imported("optimizer", named) if _is_import_string(named) else named
+        is_import_string = isinstance(named, str) and ":" in named
+        meant = imported("optimizer", str(named)) if is_import_string else named
         search = cls(
             space,
             direction,
@@ -131,7 +132,7 @@ class AsynchronousSearch:
             name = class_name(name)
         return {
             "optimizer": {"optimizer": name, **json_value("optimizer", dict(self.arguments))},
-            "early_stop": rule_settings(self.rule()),
+            "early_stop": rule_settings(self.rule(), self.early_stop),
             "num_trials": self.num_trials,
             "max_seconds": self.max_seconds,
             "initial": [json_value("initial", dict(point)) for point in self.initial],
@@ -149,6 +150,3 @@ def _parts(optimizer: object) -> tuple[object, dict[str, Any]]:
     arguments = {name: value for name, value in optimizer.items() if name != "optimizer"}
     return optimizer["optimizer"], arguments
 
-
-def _is_import_string(named: object) -> bool:
-    return isinstance(named, str) and ":" in named

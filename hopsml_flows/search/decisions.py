@@ -30,6 +30,8 @@ class Why:
     Example:
         >>> print(Why("median", 0.61, "its best {value} is below {threshold}", 7, 0.73))
         median at step 7: its best 0.61 is below 0.73
+
+    Numbers have six digits, and all of them where six show no difference.
     """
 
     rule: str
@@ -71,6 +73,8 @@ class Why:
         numbers = {"value": number_text(self.value)}
         if self.threshold is not None:
             numbers["threshold"] = number_text(self.threshold)
+            if numbers["value"] == numbers["threshold"] and self.value != self.threshold:
+                numbers = {"value": repr(self.value), "threshold": repr(self.threshold)}
         words = self.words
         for name, number in numbers.items():
             words = words.replace(f"{{{name}}}", number)
