@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hopsml_flows import (
         callbacks,
+        checkpoint,
         config,
         constants,
         credentials_provider,
         devices,
         distributed,
+        earlystop,
         errors,
         experiment,
         experiment_config,
@@ -38,11 +40,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Searchspace",
     "callbacks",
+    "checkpoint",
     "config",
     "constants",
     "credentials_provider",
     "devices",
     "distributed",
+    "earlystop",
     "errors",
     "experiment",
     "experiment_config",

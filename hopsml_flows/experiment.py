@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hopsml_flows.flows.grid_search import grid_search
     from hopsml_flows.flows.launch import launch
     from hopsml_flows.flows.mirrored import collective_all_reduce, mirrored
+    from hopsml_flows.flows.optimize import optimize
     from hopsml_flows.flows.parameter_server import parameter_server
     from hopsml_flows.flows.random_search import random_search
     from hopsml_flows.search import Direction
@@ -39,6 +40,7 @@ __all__ = [
     "grid_search",
     "launch",
     "mirrored",
+    "optimize",
     "parameter_server",
     "random_search",
 ]
@@ -52,6 +54,7 @@ _HOMES = {
             "grid_search",
             "launch",
             "mirrored",
+            "optimize",
             "parameter_server",
             "random_search",
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hopsml_flows.execution.function import TrainingFunction
+from hopsml_flows.maggy.early_stop_adapter import AbstractEarlyStop, AdaptedEarlyStop
 from hopsml_flows.maggy.optimizers import AbstractOptimizer
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction
@@ -81,6 +82,27 @@ class SearchCall(LagomCall):
     es_min: int
     es_interval: int
     budget_argument: str | None = None
+
+    @property
+    def rule(self) -> Any:
+        """The rule of early stopping, as ``early_stop_rule`` takes it."""
+        match self.early_stop:
+            case "median":
+                return {
+                    "rule": "median",
+                    "min_finished": self.es_min,
+                    "interval": self.es_interval,
+                }
+            case AbstractEarlyStop() as policy:
+                return self._adapted(policy)
+            case type() as policy if issubclass(policy, AbstractEarlyStop):
+                return self._adapted(policy)
+        return self.early_stop
+
+    def _adapted(self, policy: AbstractEarlyStop | type[AbstractEarlyStop]) -> AdaptedEarlyStop:
+        return AdaptedEarlyStop(
+            policy, direction=self.direction, es_min=self.es_min, es_interval=self.es_interval
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

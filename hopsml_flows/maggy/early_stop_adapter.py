@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError
@@ -49,7 +50,8 @@ class AdaptedEarlyStop:
     exception, the trial goes on, as in Maggy; a warning says so once.
 
     Args:
-        rule: A subclass of :class:`AbstractEarlyStop`, or an instance of one.
+        policy: A subclass of :class:`AbstractEarlyStop`, an instance of one, or the import string
+            of a class, ``"package.module:Class"``.
         direction: Which way is better.
         es_min: More trials than this must have ended.
         es_interval: The rule is asked at the steps that this number divides.
@@ -77,17 +79,20 @@ class AdaptedEarlyStop:
 
     def __init__(
         self,
-        rule: AbstractEarlyStop | type[AbstractEarlyStop],
+        policy: AbstractEarlyStop | type[AbstractEarlyStop] | str,
         *,
         direction: Direction | str = Direction.MAX,
         es_min: int = 10,
         es_interval: int = 1,
         params: Callable[[int], Mapping[str, Any]] | None = None,
     ) -> None:
-        self._kind = rule if isinstance(rule, type) else type(rule)
+        found = _imported(policy) if isinstance(policy, str) else policy
+        self._kind: type = found if isinstance(found, type) else type(found)
         if not issubclass(self._kind, AbstractEarlyStop):
-            raise InvalidArgumentError("es_policy", rule, "must be a subclass of AbstractEarlyStop")
-        self._rule = rule() if isinstance(rule, type) else rule
+            raise InvalidArgumentError(
+                "es_policy", policy, "must be a subclass of AbstractEarlyStop"
+            )
+        self._rule: Any = found() if isinstance(found, type) else found
         self.direction = Direction.parse(direction)
         self._es_min = whole_number("es_min", es_min, least=0)
         self._es_interval = whole_number("es_interval", es_interval, least=1)
@@ -95,6 +100,15 @@ class AdaptedEarlyStop:
         self._running: dict[int, tuple[Trial, int]] = {}
         self._ended: list[Trial] = []
         self._warned = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments other than the direction, as JSON values."""
+        return {
+            "policy": f"{self._kind.__module__}:{self._kind.__qualname__}",
+            "es_min": self._es_min,
+            "es_interval": self._es_interval,
+        }
 
     def judge(self, trial: int, curve: Curve) -> Stop | None:
         """Decide about a running trial that has just reported.
@@ -107,7 +121,7 @@ class AdaptedEarlyStop:
             The reason to stop it; None if it goes on.
         """
         seen, is_new = self._updated(trial, curve)
-        step = curve.steps[-1]
+        step = curve.steps[-1] if len(curve) else 0
         if len(self._ended) <= self._es_min or not is_new or not step or step % self._es_interval:
             return None
         if not self._stops(seen):
@@ -158,3 +172,16 @@ class AdaptedEarlyStop:
             return False
         ids = answer if isinstance(answer, (list, tuple, set)) else [answer]
         return trial.trial_id in ids
+
+
+def _imported(text: str) -> object:
+    module, _, name = text.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidArgumentError(
+            "es_policy", text, because=f"there is no such class ({error})"
+        ) from error
+    return found

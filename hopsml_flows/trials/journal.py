@@ -30,10 +30,14 @@ class Journal:
     Args:
         experiment: The experiment's identifier.
         entries: Its lines after the header, in order.
+        text: All of its whole lines.
+        is_whole: Whether there is nothing after them.
     """
 
     experiment: str
     entries: tuple[dict[str, Any], ...]
+    text: str
+    is_whole: bool = True
 
     @classmethod
     def read(cls, file: str, content: str | bytes) -> Journal:
@@ -50,14 +54,15 @@ class Journal:
         """
         text = content if isinstance(content, str) else content.decode("utf-8", "replace")
         lines = text.split("\n")
-        del lines[-1]  # what follows the last end of a line: nothing, or a line cut short
+        rest = lines.pop()  # what follows the last end of a line: nothing, or a line cut short
         entries = [_parsed(file, place, line) for place, line in enumerate(lines, 1)]
         first = entries[0] if entries else {}
         if first.get("event") != "begin" or not isinstance(first.get("experiment"), str):
             raise DamagedFileError(file, "does not begin with the header of a journal")
         if first.get("schema") != SCHEMA:
             raise DamagedFileError(file, f"has schema {first.get('schema')!r}, not {SCHEMA}")
-        return cls(first["experiment"], tuple(entries[1:]))
+        whole = "".join(f"{line}\n" for line in lines)
+        return cls(first["experiment"], tuple(entries[1:]), whole, is_whole=not rest)
 
     @property
     def proposals(self) -> dict[int, dict[str, Any]]:

@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError
-from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.loop_messages import (
     BudgetSpent,
     ExtendTrial,
@@ -42,6 +41,7 @@ from hopsml_flows.trials.loop_messages import (
     TrialStopped,
 )
 from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
+from hopsml_flows.trials.naming import number_of
 from hopsml_flows.trials.reports import Report
 from hopsml_flows.values.plain import FILE_LEVELS, is_finite, json_value
 
@@ -110,9 +110,9 @@ def _reported(event: TrialReported, instructions: Sequence[LoopInstruction]) -> 
     for said in instructions:
         match said:
             case StopTrial(_, why):
-                entry["stop"] = _why(why)
+                entry["stop"] = why.as_json()
             case ExtendTrial(trial, why):
-                entry["extend"] = {"budget": trial.budget, "why": _why(why)}
+                entry["extend"] = {"budget": trial.budget, "why": why.as_json()}
     return entry
 
 
@@ -133,20 +133,9 @@ def _trial(trial: Trial) -> dict[str, Any]:
     optional = {
         "attempt": trial.attempt if trial.attempt > 1 else None,
         "budget": trial.budget,
-        "continues": trial.continues,
+        "continues": None if trial.continues is None else number_of(trial.continues),
     }
     return entry | {name: value for name, value in optional.items() if value is not None}
-
-
-def _why(why: Why) -> dict[str, Any]:
-    threshold = None if why.threshold is None else _number(why.threshold)
-    return {
-        "rule": why.rule,
-        "step": why.step,
-        "value": _number(why.value),
-        "threshold": threshold,
-        "words": why.words,
-    }
 
 
 def _number(value: float) -> float | str:

@@ -55,6 +55,7 @@ class Counts:
         succeeded: Trials that ended with a metric or outputs.
         failed: Trials that ended without.
         stopped: Those among the succeeded that were ended early.
+        saved: Seconds that they would have run on, if they were like those that were not stopped.
     """
 
     total: int | None
@@ -62,11 +63,38 @@ class Counts:
     succeeded: int
     failed: int
     stopped: int = 0
+    saved: float = 0.0
 
     @property
     def done(self) -> int:
         """Trials that have ended."""
         return self.succeeded + self.failed
+
+
+class _Saved:
+    """Estimates the time that stopping trials early saves."""
+
+    def __init__(self) -> None:
+        self.stopped = 0
+        self._whole = 0
+        self._stopped_seconds = self._whole_seconds = 0.0
+
+    def add(self, result: TrialResult) -> None:
+        """Add a trial that succeeded."""
+        if result.state is State.STOPPED:
+            self.stopped += 1
+            self._stopped_seconds += result.duration
+        else:
+            self._whole += 1
+            self._whole_seconds += result.duration
+
+    @property
+    def seconds(self) -> float:
+        """Seconds saved, at the mean duration of trials that were not stopped."""
+        if not self._whole:
+            return 0.0
+        mean = self._whole_seconds / self._whole
+        return max(0.0, self.stopped * mean - self._stopped_seconds)
 
 
 class TrialLoop:
@@ -109,7 +137,7 @@ class TrialLoop:
         self._populations: dict[int, list[dict[str, Any]]] = {}
         self._succeeded = 0
         self._failed = 0
-        self._stopped = 0
+        self._saved = _Saved()
         self._closed = False
         self._reports = JudgedReports(optimizer, rule)
         self._directories: dict[int, str] = {}  # of trials that another one may go on from
@@ -128,7 +156,8 @@ class TrialLoop:
         """How far the experiment is."""
         running = min(len(self._running), self._workers)  # the rest waits for a free worker
         total = self._optimizer.total
-        return Counts(total, running, self._succeeded, self._failed, self._stopped)
+        saved = self._saved.seconds
+        return Counts(total, running, self._succeeded, self._failed, self._saved.stopped, saved)
 
     @property
     def failure(self) -> str | None:
@@ -155,6 +184,16 @@ class TrialLoop:
     def first_failure(self) -> TrialResult | None:
         """The failed trial of the lowest number, so that the same search names the same one."""
         return min(self._first_failures.values(), key=lambda r: r.number, default=None)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The trials that were started and have not ended."""
+        return list(self._running.values())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no further trial is proposed, since the budget is spent."""
+        return self._closed
 
     @property
     def running(self) -> int:
@@ -247,7 +286,7 @@ class TrialLoop:
             self._generations.done(result)
         if result.succeeded:
             self._succeeded += 1
-            self._stopped += result.state is State.STOPPED
+            self._saved.add(result)
             if self._direction is None:
                 # Without a direction no trial is better than another one: a single one is the best.
                 self.best = result if self._optimizer.total == 1 else None

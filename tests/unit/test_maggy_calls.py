@@ -13,6 +13,7 @@ import pytest
 
 from hopsml_flows import Searchspace
 from hopsml_flows.config import BaseConfig, HyperparameterOptConfig
+from hopsml_flows.earlystop import AbstractEarlyStop, MedianStop
 from hopsml_flows.errors import (
     HopsmlWarning,
     InvalidArgumentError,
@@ -35,12 +36,13 @@ from hopsml_flows.maggy.descriptions import (
     SearchCall,
     SingleCall,
 )
-from hopsml_flows.maggy.early_stop_adapter import AbstractEarlyStop
+from hopsml_flows.maggy.early_stop_adapter import AdaptedEarlyStop
 from hopsml_flows.maggy.named_arguments import NamedArguments
 from hopsml_flows.maggy.tensorflow_process import TensorFlowProcess, _place
 from hopsml_flows.maggy.torch_process import TorchProcess
 from hopsml_flows.optimizer import AbstractOptimizer, Asha, GridSearch, RandomSearch, SingleRun
 from hopsml_flows.search import Direction
+from hopsml_flows.trials.early_stop.registry import early_stop_rule
 
 OPTIONS = ("project", "cluster", "seed", "resume", "name")
 
@@ -254,6 +256,34 @@ def test_an_own_rule_is_passed_on(rule):
 def test_a_rule_has_its_name_in_any_case():
     call = lagom(mnist, searchspace=mnist_space(), optimizer="gp", es_policy="None")
     assert call.early_stop == "none"
+
+
+class Never:
+    def judge(self, trial, curve):
+        return None
+
+    def end(self, trial, curve):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "settings"),
+    [
+        ("Median", MedianStop, {"min_finished": 5, "interval": 2}),
+        (Rule, AdaptedEarlyStop, {"policy": f"{__name__}:Rule", "es_min": 5, "es_interval": 2}),
+        (Rule(), AdaptedEarlyStop, {"policy": f"{__name__}:Rule", "es_min": 5, "es_interval": 2}),
+        (Never, Never, None),
+        (Never(), Never, None),
+        ("none", type(None), None),
+    ],
+)
+def test_a_rule_becomes_this_packages(policy, kind, settings):
+    given = {"searchspace": mnist_space(), "optimizer": "gp", "direction": "min"}
+    call = lagom(mnist, **given, es_policy=policy, es_min=5, es_interval=2)
+    rule = early_stop_rule(call.rule, direction=call.direction)
+    assert type(rule) is kind
+    assert getattr(rule, "settings", None) == settings
+    assert getattr(rule, "direction", "MIN") == "MIN"
 
 
 def test_without_a_search_space_the_function_is_called_as_often_as_asked_for():

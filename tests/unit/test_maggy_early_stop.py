@@ -174,7 +174,9 @@ def test_it_can_be_copied():
 @pytest.mark.parametrize(
     ("rule", "settings", "words"),
     [
-        ("median", {}, "es_policy: must be a subclass of AbstractEarlyStop"),
+        ("median", {}, "es_policy: 'median' cannot be used, because there is no such class"),
+        ("json:nothing", {}, "there is no such class"),
+        ("json:JSONDecoder", {}, "es_policy: must be a subclass of AbstractEarlyStop"),
         (int, {}, "es_policy: must be a subclass of AbstractEarlyStop"),
         (ALWAYS, {"es_min": -1}, "es_min: must be an integer of at least 0"),
         (ALWAYS, {"es_interval": 0}, "es_interval: must be an integer of at least 1"),
