@@ -11,7 +11,6 @@ Arguments by name become a configuration, and each configuration a description. 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,7 +21,7 @@ from hopsml_flows.errors import (
     UnknownArgumentError,
 )
 from hopsml_flows.execution.function import TrainingFunction
-from hopsml_flows.execution.signature import argument_order, check_names
+from hopsml_flows.execution.signature import BUDGET, argument_order, check_names
 from hopsml_flows.maggy.configs import (
     AblationConfig,
     BaseConfig,
@@ -296,10 +295,9 @@ def _search(
     searchspace = Searchspace() if config.searchspace is None else config.searchspace
     if optimizer == "gridsearch":
         _check_grid(searchspace)
-    budget = _budget_argument(function.callable, searchspace) if optimizer == "asha" else None
     policy = config.es_policy
     return SearchCall(
-        train=_for_trials(function, config, searchspace, optimizer, budget),
+        train=_for_trials(function, config, searchspace, optimizer),
         searchspace=searchspace,
         optimizer=optimizer,
         settings=settings,
@@ -309,7 +307,6 @@ def _search(
         early_stop=policy.lower() if isinstance(policy, str) else policy,
         es_min=config.es_min,
         es_interval=config.es_interval,
-        budget_argument=budget,
         **shared,
     )
 
@@ -319,23 +316,25 @@ def _for_trials(
     config: OptimizationConfig,
     searchspace: Searchspace,
     optimizer: str | AbstractOptimizer,
-    budget: str | None,
 ) -> TrainingFunction:
     """Return the function as one that a trial calls with its hyperparameters by name."""
-    names = [*searchspace.keys(), *([] if budget is None else [budget])]
+    names = searchspace.keys()
+    budget = _budget_argument(function.callable, searchspace) if optimizer == "asha" else None
     # Maggy's optimizers may add hyperparameters that are not in the space.
     open_ended = isinstance(optimizer, AbstractOptimizer)
     takes_dict = HPARAMS in argument_order(function.callable) and HPARAMS not in names
-    if not takes_dict and not isinstance(config, HyperparameterOptConfig):
+    is_newest = isinstance(config, HyperparameterOptConfig)
+    if not takes_dict and not is_newest and budget in (None, BUDGET):
         if not open_ended:
-            check_names(function.callable, names, argument="searchspace")
+            given = () if budget is None else (budget,)
+            check_names(function.callable, names, argument="searchspace", given=given)
         return function
-    given = {name: getattr(config, name, None) for name in ("model", "dataset")}
     adapted = NamedArguments(
         function.callable,
         hyperparameters=None if open_ended else names,
-        given=given,
-        key=config.optimization_key,
+        given={name: getattr(config, name, None) for name in ("model", "dataset")},
+        budget=budget,
+        key=config.optimization_key if is_newest else None,
     )
     if takes_dict or not open_ended:
         check_names(function.callable, adapted.arguments, argument="searchspace")
@@ -348,11 +347,20 @@ def _optimizer(optimizer: object) -> tuple[str | AbstractOptimizer, Mapping[str,
         return "none", {}
     if isinstance(optimizer, str):
         name = optimizer.lower()
-        return name, asdict(Asha()) if name == "asha" else {}
+        return name, _budgets(Asha()) if name == "asha" else {}
     if isinstance(optimizer, Asha):
-        return "asha", asdict(optimizer)
+        return "asha", _budgets(optimizer)
     assert isinstance(optimizer, AbstractOptimizer)
     return _NAMES.get(type(optimizer), optimizer), {}
+
+
+def _budgets(asha: Asha) -> dict[str, int]:
+    """Return settings under the names that they have here."""
+    return {
+        "reduction_factor": asha.reduction_factor,
+        "min_budget": asha.resource_min,
+        "max_budget": asha.resource_max,
+    }
 
 
 def _check_grid(searchspace: Searchspace) -> None:
@@ -368,10 +376,10 @@ def _check_grid(searchspace: Searchspace) -> None:
 def _budget_argument(function: Callable[..., Any], searchspace: Searchspace) -> str | None:
     """Return the argument that a budget is passed as: of 1.0, or of 0.5; None if there is none."""
     names = argument_order(function)
-    for name in ("budget", "resource"):
+    for name in (BUDGET, "resource"):
         if name in names and name not in searchspace:
             return name
-    return "budget" if HPARAMS in names and "budget" not in searchspace else None
+    return BUDGET if HPARAMS in names and BUDGET not in searchspace else None
 
 
 def _ablation(

@@ -59,7 +59,7 @@ class SearchCall(LagomCall):
         searchspace: The search space; empty if the function is only called ``num_trials`` times.
         optimizer: One of :data:`~hopsml_flows.maggy.configs.OPTIMIZERS`, or an optimizer of the
             user's.
-        settings: Arguments of the named optimizer.
+        settings: Arguments of the named optimizer, as ``optimize`` takes them.
         num_trials: Number of trials. A grid search has as many as there are configurations.
         direction: Which way is better.
         optimization_key: Key of the metric.
@@ -68,8 +68,6 @@ class SearchCall(LagomCall):
             :class:`~hopsml_flows.trials.early_stop.base.EarlyStop`.
         es_min: More trials than this must have finished before one is stopped.
         es_interval: Trials are judged at the steps that this number divides.
-        budget_argument: The hyperparameter that a trial's budget is passed as; None if the search
-            has no budgets.
     """
 
     searchspace: Searchspace
@@ -81,7 +79,6 @@ class SearchCall(LagomCall):
     early_stop: Any
     es_min: int
     es_interval: int
-    budget_argument: str | None = None
 
     @property
     def rule(self) -> Any:

@@ -14,7 +14,13 @@ from functools import partial
 from keyword import iskeyword
 from typing import Any
 
-from hopsml_flows.execution.signature import REPORTER, argument_defaults, argument_order, call
+from hopsml_flows.execution.signature import (
+    BUDGET,
+    REPORTER,
+    argument_defaults,
+    argument_order,
+    call,
+)
 
 __all__ = ["HPARAMS", "NAMED", "NamedArguments", "both_sets"]
 
@@ -36,18 +42,22 @@ class NamedArguments:
 
     Args:
         function: The training function.
-        hyperparameters: Names of what a trial passes: the hyperparameters, and a budget; None if
-            they are not known beforehand.
+        hyperparameters: Their names; None if they are not known beforehand.
         given: What the configuration has, by name. An argument that it lacks, and that has no
             default, is None.
         fixed: Hyperparameters that are the same in each trial. If the function has no ``hparams``,
             it gets those that it names.
-        key: The optimization key.
+        budget: What the function calls a trial's budget, which is then one of its hyperparameters;
+            None if it gets none.
+        key: The optimization key. If a returned dict lacks it, or a list is returned, the first
+            value is the metric; None if there is no such rule.
 
     Example:
         >>> def train(hparams, model, reporter):
         ...     return {"accuracy": hparams["units"] / 10, "loss": 0.5}
-        >>> adapted = NamedArguments(train, hyperparameters=["units"], given={"model": int})
+        >>> adapted = NamedArguments(
+        ...     train, hyperparameters=["units"], given={"model": int}, key="Metric"
+        ... )
         >>> print(inspect.signature(adapted))
         (*, units, reporter)
         >>> adapted(units=8, reporter=None)
@@ -61,15 +71,20 @@ class NamedArguments:
         hyperparameters: Collection[str] | None,
         given: Mapping[str, Any] | None = None,
         fixed: Mapping[str, Any] | None = None,
-        key: str = "Metric",
+        budget: str | None = None,
+        key: str | None = None,
     ) -> None:
         self._function = function
         self.__wrapped__ = _innermost(function)  # what inspect.unwrap finds: for name and source
         self._given = _completed(given or {})
+        self._budget = budget
         self._key = key
         names, defaults = argument_order(function), argument_defaults(function)
         passed = () if hyperparameters is None else tuple(hyperparameters)
-        self.__signature__ = _signature(hyperparameters, reporter=REPORTER in names)
+        extras = {REPORTER: REPORTER in names, BUDGET: budget is not None}
+        self.__signature__ = _signature(
+            hyperparameters, [name for name, is_taken in extras.items() if is_taken]
+        )
         self._as_dict = HPARAMS in names and HPARAMS not in passed
         self._fixed = {
             name: value for name, value in (fixed or {}).items() if self._as_dict or name in names
@@ -86,7 +101,8 @@ class NamedArguments:
     @property
     def arguments(self) -> list[str]:
         """Names of the function's arguments that it is called with, besides the reporter."""
-        return [*([HPARAMS] if self._as_dict else self._hyperparameters), *self._named]
+        by_name = [*self._hyperparameters, *([self._budget] if self._budget else [])]
+        return [*([HPARAMS] if self._as_dict else by_name), *self._named]
 
     def __call__(self, **values: Any) -> Any:
         """Call the function.
@@ -98,12 +114,15 @@ class NamedArguments:
             What the function returned, with the metric under the optimization key.
         """
         reporter = values.pop(REPORTER, None)
+        if self._budget is not None and (budget := values.pop(BUDGET, None)) is not None:
+            values[self._budget] = budget
         hyperparameters = {**self._fixed, **values}
         arguments = {HPARAMS: hyperparameters} if self._as_dict else hyperparameters
         with self._surroundings() as given:
             named = {name: given.get(name) for name in self._named}
             returned = call(self._function, {**arguments, **named}, reporter)
-            return self._finished(_with_metric(returned, self._key))
+            outputs = returned if self._key is None else _with_metric(returned, self._key)
+            return self._finished(outputs)
 
     def _surroundings(self) -> AbstractContextManager[Mapping[str, Any]]:
         """Return what the function is called in: a block with the arguments that it is given."""
@@ -120,14 +139,13 @@ def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _signature(hyperparameters: Collection[str] | None, *, reporter: bool) -> inspect.Signature:
+def _signature(hyperparameters: Collection[str] | None, extras: list[str]) -> inspect.Signature:
     names = [] if hyperparameters is None else [*hyperparameters]
     # A key of a dict need not be a name of Python's.
     are_named = all(name.isidentifier() and not iskeyword(name) for name in names)
     names = names if are_named else []
     parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
-        for name in [*names, *([REPORTER] if reporter else [])]
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in [*names, *extras]
     ]
     if hyperparameters is None or not are_named:
         parameters.append(inspect.Parameter("hyperparameters", inspect.Parameter.VAR_KEYWORD))

@@ -23,6 +23,8 @@ from hopsml_flows.errors import (
     UnknownArgumentError,
     UnsupportedOperationError,
 )
+from hopsml_flows.execution.signature import BUDGET, check_names
+from hopsml_flows.execution.signature import call as call_of_trial
 from hopsml_flows.experiment_config import (
     AblationConfig,
     OptimizationConfig,
@@ -220,22 +222,27 @@ def without_budget(kernel):
     return kernel
 
 
-@pytest.mark.parametrize(
-    ("train", "argument"),
-    [
-        (resource_of_0_5, "resource"),
-        (budget_of_master, "budget"),
-        (of_hparams, "budget"),
-        (without_budget, None),
-    ],
-)
-def test_the_budget_of_asha_has_the_name_that_the_function_takes(train, argument):
+@pytest.mark.parametrize("train", [resource_of_0_5, budget_of_master, of_hparams])
+def test_the_budget_of_asha_has_the_name_that_the_function_takes(train):
     space = Searchspace(kernel=("INTEGER", [2, 8]))
-    call = lagom(train, searchspace=space, optimizer=Asha(3, 1, 9), num_trials=9)
-    assert call.settings == {"reduction_factor": 3, "resource_min": 1, "resource_max": 9}
-    assert call.budget_argument == argument
-    by_name = lagom(train, searchspace=space, optimizer="asha", num_trials=9)
-    assert by_name.settings == {"reduction_factor": 2, "resource_min": 1, "resource_max": 4}
+    given = lagom(train, searchspace=space, optimizer=Asha(3, 1, 9), num_trials=9)
+    assert given.settings == {"reduction_factor": 3, "min_budget": 1, "max_budget": 9}
+    named = lagom(train, searchspace=space, optimizer="asha", num_trials=9)
+    assert named.settings == {"reduction_factor": 2, "min_budget": 1, "max_budget": 4}
+    check_names(named.train.callable, ["kernel"], argument="space", given=(BUDGET,))
+    assert call_of_trial(named.train.callable, {"kernel": 6}, None, 2) == 3
+
+
+def test_a_function_may_do_without_the_budget():
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    call = lagom(without_budget, searchspace=space, optimizer="asha", num_trials=9)
+    assert call.train.callable is without_budget
+
+
+def test_a_budget_that_is_searched_is_a_hyperparameter():
+    space = Searchspace(kernel=("INTEGER", [2, 8]), budget=("INTEGER", [1, 9]))
+    call = lagom(of_hparams, searchspace=space, optimizer="asha", num_trials=9)
+    assert call_of_trial(call.train.callable, {"kernel": 6, "budget": 3}, None, 2) == 2
 
 
 def test_an_own_optimizer_is_passed_on_and_may_add_hyperparameters():
@@ -504,6 +511,15 @@ def test_a_function_without_hparams_gets_hyperparameters_by_name_in_1_1_too():
     config = HyperparameterOptConfig(2, "randomsearch", space, model=Model, dataset=["a", "b"])
     returned = lagom(train, config).train.callable(kernel=5)
     assert returned == {"Metric": 5, "returned": [5, Model, ["a", "b"]]}
+
+
+def test_without_a_configuration_of_1_1_the_metric_has_its_key():
+    def train(hparams):
+        return {"accuracy": 0.5, "loss": 1}
+
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    call = lagom(train, searchspace=space, optimizer="gp", optimization_key="f1")
+    assert call.train.callable(kernel=5) == {"accuracy": 0.5, "loss": 1}
 
 
 def test_a_described_function_can_be_sent_to_a_worker():

@@ -29,8 +29,8 @@ def echo(hparams, model, module, dataset, train_set, test_set, reporter):
     }
 
 
-def adapted(function, given=None, names=("units",), **settings):
-    return NamedArguments(function, hyperparameters=names, given=given, **settings)
+def adapted(function, given=None, names=("units",), key="Metric", **settings):
+    return NamedArguments(function, hyperparameters=names, given=given, key=key, **settings)
 
 
 def test_it_is_called_like_a_function_that_takes_hyperparameters_by_name():
@@ -141,6 +141,23 @@ def test_hyperparameters_that_are_not_known_beforehand_are_taken():
 )
 def test_the_first_value_is_the_metric_where_no_value_has_its_key(returned, outputs):
     assert adapted(lambda hparams: returned)(units=8) == outputs
+
+
+def test_without_a_key_what_was_returned_stays_as_it_is():
+    assert adapted(lambda hparams: [0.5, 2], key=None)(units=8) == [0.5, 2]
+
+
+def test_a_budget_is_passed_under_the_functions_name_for_it_where_there_is_one():
+    def train(units, resource=None):
+        return [units, resource]
+
+    function = adapted(train, key=None, budget="resource")
+    assert function.arguments == ["units", "resource"]
+    check_names(function, ["units"], argument="space", given=["budget"])
+    assert call(function, {"units": 8}, budget=3) == [8, 3]
+    assert call(function, {"units": 8}) == [8, None]
+    by_dict = adapted(lambda hparams: hparams, key=None, budget="budget")
+    assert call(by_dict, {"units": 8}, budget=3) == {"units": 8, "budget": 3}
 
 
 def test_the_key_is_the_experiments():
