@@ -51,7 +51,7 @@ class ReportLink:
         number: The trial's number.
         attempt: The attempt.
         budget: The budget that the trial begins with, or None.
-        wake: Called when there are reports to take; they are taken in any thread. None if nobody
+        wake: Called when there are reports to take; they are taken in any thread. None if none
             takes them.
     """
 

@@ -32,7 +32,7 @@ class Proposal:
         budget: How much the trial may spend, in the search's own unit, such as epochs; None if the
             search has no budgets.
         continues: The earlier proposal with the same parameters from whose checkpoint the trial
-            may go on; None if it begins anew.
+            may go on; None if it begins afresh.
         why: Why the search promoted that proposal; None if it did not.
     """
 

@@ -42,7 +42,7 @@ class Trial:
         interrupted: Whether storage interrupted it, so that it runs again as the same attempt.
         budget: How much it may spend, in the search's own unit; None if the search has no budgets.
         continues: Directory, like ``directory``, of the trial whose checkpoint it may go on from;
-            None if it begins anew.
+            None if it begins afresh.
     """
 
     number: int
