@@ -31,6 +31,7 @@ from hopsml_flows.trials import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
+    EarlyStopAsked,
     EndGroup,
     Failure,
     Gang,
@@ -232,6 +233,10 @@ class GroupRuns:
         """
         if self._relay is not None:
             self._relay.instruct(instruction)
+        if instruction.stop is not None:
+            for group in self._groups.values():
+                if group.waiting.trial.number == instruction.number:
+                    self._tell(group, EarlyStopAsked())
 
     def confirm(self, submission: Submission, result: TrialResult) -> None:
         """Do nothing: the task runs are of processes, of which one did crash."""
