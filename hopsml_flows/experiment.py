@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hopsml_flows.flows.distributed import distributed
     from hopsml_flows.flows.former_calls import evolutionary_search
     from hopsml_flows.flows.grid_search import grid_search
+    from hopsml_flows.flows.lagom import lagom
     from hopsml_flows.flows.launch import launch
     from hopsml_flows.flows.mirrored import collective_all_reduce, mirrored
     from hopsml_flows.flows.optimize import optimize
@@ -38,6 +39,7 @@ __all__ = [
     "distributed",
     "evolutionary_search",
     "grid_search",
+    "lagom",
     "launch",
     "mirrored",
     "optimize",
@@ -52,6 +54,7 @@ _HOMES = {
             "differential_evolution",
             "distributed",
             "grid_search",
+            "lagom",
             "launch",
             "mirrored",
             "optimize",

@@ -33,7 +33,9 @@ class BelowHalf:
     def judge(self, trial, curve):
         if len(curve) >= 3 and curve.values[-1] < 0.5:
             value = curve.values[-1]
-            return Stop(Why("half", value, "its {value} is below {threshold}", curve.steps[-1], 0.5))
+            return Stop(
+                Why("half", value, "its {value} is below {threshold}", curve.steps[-1], 0.5)
+            )
         return None
 
     def end(self, trial, curve):
