@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from hopsml_flows.flows.distributed import distributed
     from hopsml_flows.flows.former_calls import evolutionary_search
     from hopsml_flows.flows.grid_search import grid_search
+    from hopsml_flows.flows.lagom import lagom
     from hopsml_flows.flows.launch import launch
     from hopsml_flows.flows.mirrored import collective_all_reduce, mirrored
+    from hopsml_flows.flows.optimize import optimize
     from hopsml_flows.flows.parameter_server import parameter_server
     from hopsml_flows.flows.random_search import random_search
     from hopsml_flows.search import Direction
@@ -37,8 +39,10 @@ __all__ = [
     "distributed",
     "evolutionary_search",
     "grid_search",
+    "lagom",
     "launch",
     "mirrored",
+    "optimize",
     "parameter_server",
     "random_search",
 ]
@@ -50,8 +54,10 @@ _HOMES = {
             "differential_evolution",
             "distributed",
             "grid_search",
+            "lagom",
             "launch",
             "mirrored",
+            "optimize",
             "parameter_server",
             "random_search",
         )

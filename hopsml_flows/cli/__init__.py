@@ -56,6 +56,18 @@ hopsml setup-prefect --project s3://bucket/demo --block shared --limit gpu=4
 ```
 """
 
+_REPLAY = """Run a search again from its journal, and say whether each decision comes out again.
+
+Nothing is trained. The optimizer and the rule of early stopping get what they got then, and must
+decide the same, bit for bit. If a decision differs, the command ends with code 1.
+
+For example:
+
+```
+hopsml replay last
+```
+"""
+
 app = App(
     name="hopsml",
     help="Show experiments of hopsml-flows, and prepare a Prefect server for them.",
@@ -64,6 +76,7 @@ app = App(
 app.command("hopsml_flows.cli.logs:logs", help=_LOGS)
 app.command("hopsml_flows.cli.tensorboard:tensorboard", help=_TENSORBOARD)
 app.command("hopsml_flows.cli.setup_prefect:setup_prefect", help=_SETUP_PREFECT)
+app.command("hopsml_flows.cli.replay:replay", help=_REPLAY)
 app.register_install_completion_command(
     help="Install completion for your shell: bash, zsh or fish. New shells complete the command."
 )

@@ -99,6 +99,7 @@ class Ending:
             best_dir=self._paths.trial(best.directory) if best else None,
             trials_succeeded=counts.succeeded,
             trials_failed=counts.failed,
+            trials_stopped=counts.stopped,
             tensorboard=None,  # it ends with the experiment
             error=reason,
             notice=None if error is not None else self._loop.notice,

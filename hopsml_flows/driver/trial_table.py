@@ -264,7 +264,8 @@ def _metric(trial: TrialResult) -> str:
 
 def _state(trial: TrialResult) -> str:
     if trial.failure is None:
-        return trial.state.value
+        why = "" if trial.why_stopped is None else f" {trial.why_stopped}"
+        return one_line(f"{trial.state.value}{why}")
     return one_line(f"FAILED {trial.failure}")
 
 

@@ -95,7 +95,6 @@ class Asha(BaseSearch):
         self._earlier: dict[int, Proposal] = {}
         self._made: dict[int, Proposal] = {}
         self._steps: dict[int, _Steps] = {}
-        self._paused: set[int] = set()
 
     @property
     def adaptive(self) -> bool:
@@ -138,41 +137,22 @@ class Asha(BaseSearch):
                 the next one with the same configuration is the same one with the next budget.
         """
         begun: dict[int, dict[str, Any]] = {}
-        latest: dict[str, tuple[int, int]] = {}  # of each configuration, its number and rung
+        latest: dict[str, int] = {}
         for number, params in sorted(params_by_id(proposals).items()):
             restored = self._space.restored(params)
             if restored is None:
                 continue
             key = configuration_key(restored)
-            given, (before, reached) = proposals[number], latest.get(key, (None, -1))
-            rung = self._recalled_rung(given, reached)
-            if rung is None:
-                continue
-            why = None
+            before = latest.get(key)
             if before is None:
                 begun[number] = restored
             else:
-                self._rungs.promote(before, rung)
-                why = given.why if isinstance(given, Proposal) else None
-            budget = self._rungs.budgets[rung]
-            self._earlier[number] = Proposal(
-                number, restored, budget=budget, continues=before, why=why
-            )
-            latest[key] = number, rung
+                self._rungs.reserve(before)
+            given = proposals[number]
+            known = given if isinstance(given, Proposal) else Proposal(number, restored)
+            self._earlier[number] = replace(known, id=number, params=restored, continues=before)
+            latest[key] = number
         self._seen.keep(begun)
-
-    def _recalled_rung(self, given: Proposal | dict[str, Any], reached: int) -> int | None:
-        """Return the rung of a recalled proposal; None if this search has no such rung.
-
-        Args:
-            given: What was recalled.
-            reached: The rung that its configuration had before; -1 if none.
-        """
-        budgets = self._rungs.budgets
-        rung = reached + 1
-        if isinstance(given, Proposal) and given.budget is not None:
-            rung = budgets.index(given.budget) if given.budget in budgets else len(budgets)
-        return rung if reached < rung <= self._rungs.top else None
 
     def _all_asked(self) -> bool:
         if self._num_trials is not None and self._asked >= self._num_trials:
@@ -186,11 +166,35 @@ class Asha(BaseSearch):
         return self._rungs.promotable() is not None
 
     def _propose(self, number: int) -> dict[str, Any] | None:
-        made = self._earlier.pop(number, None) or self._promoted(number) or self._new(number)
+        made = self._again(number) or self._promoted(number) or self._new(number)
         if made is None:
             return None
         self._made[number] = made
         return dict(made.params)
+
+    def _again(self, number: int) -> Proposal | None:
+        """Return a recalled proposal; None if there is none, or this search has no such rung."""
+        earlier = self._earlier.pop(number, None)
+        if earlier is None:
+            return None
+        budgets = self._rungs.budgets
+        before = None if earlier.continues is None else self._made[earlier.continues]
+        if before is not None and _key(before) != _key(earlier):  # this search had no such rung
+            before = None
+        # The trial before may have gone on since it was proposed.
+        reached = -1 if before is None else budgets.index(before.budget)
+        rung = reached + 1
+        if earlier.budget is not None:
+            rung = budgets.index(earlier.budget) if earlier.budget in budgets else len(budgets)
+        if not reached < rung <= self._rungs.top:
+            return None
+        why = earlier.why
+        if before is not None:
+            self._rungs.promote(before.id, rung)
+            if why is None and self._rungs.has(before.id, rung - 1):
+                why = self._rungs.why(before.id, rung - 1)
+        continues = None if before is None else before.id
+        return replace(earlier, budget=budgets[rung], continues=continues, why=why)
 
     def _promoted(self, number: int) -> Proposal | None:
         promotion = self._rungs.promotable()
@@ -223,7 +227,7 @@ class Asha(BaseSearch):
         if value is None:
             return
         rung = self._rungs.budgets.index(proposal.budget)
-        if proposal.id not in self._paused:
+        if not self._rungs.has(proposal.id, rung):
             self._rungs.add(proposal.id, rung, value)
         self._rungs.release(proposal.id, rung)
 
@@ -236,15 +240,21 @@ class Asha(BaseSearch):
             return None
         if not is_finite(value):
             return Pause(Why("asha", value, "its {value} is not finite", step))
-        self._rungs.add(number, rung, value)
+        if not self._rungs.has(number, rung):
+            self._rungs.add(number, rung, value)
         why = self._rungs.why(number, rung, step)
         if not self._rungs.may_go_on(number, rung):
-            self._paused.add(number)
             return Pause(why)
         self._rungs.promote(number, rung + 1)
         larger = self._rungs.budgets[rung + 1]
-        self._pending[number] = replace(proposal, budget=larger)
+        self._pending[number] = self._made[number] = replace(proposal, budget=larger)
         return GoOn(larger, why)
+
+    def _forget(self, proposal: Proposal) -> None:
+        # Steps that the trial repeats do not count. If it was about to pause, it is judged again.
+        steps = self._steps.get(proposal.id)
+        if steps is not None and proposal.budget is not None:
+            steps.rewind(proposal.budget)
 
     def _steps_of(self, proposal: Proposal, budget: float) -> _Steps:
         """Return the steps of a proposal; they go on from those of the one that it continues."""
@@ -256,6 +266,10 @@ class Asha(BaseSearch):
             steps.count = min(steps.count, int(budget) - 1)
             self._steps[proposal.id] = steps
         return steps
+
+
+def _key(proposal: Proposal) -> str:
+    return configuration_key(proposal.params)
 
 
 @dataclass(slots=True)
@@ -272,3 +286,9 @@ class _Steps:
         self.highest = step
         self.count += 1
         return self.count == budget
+
+    def rewind(self, budget: float) -> None:
+        """Let the last step count again, if the budget was reached with it."""
+        if self.highest is not None and self.count >= budget:
+            self.highest -= 1
+            self.count = int(budget) - 1

@@ -32,7 +32,7 @@ class Proposal:
         budget: How much the trial may spend, in the search's own unit, such as epochs; None if the
             search has no budgets.
         continues: The earlier proposal with the same parameters from whose checkpoint the trial
-            may go on; None if it begins from the start.
+            may go on; None if it begins afresh.
         why: Why the search promoted that proposal; None if it did not.
     """
 
@@ -118,6 +118,9 @@ class Optimizer(Protocol):
     def report(self, proposal_id: int, step: int, value: float) -> Decision | None:
         """Take in what a running trial reports; return what becomes of it, or None to go on."""
 
+    def restart(self, proposal_id: int) -> None:
+        """Forget what a trial has reported: it was lost, and begins again."""
+
     def tell(
         self, proposal_id: int, value: float | None = None, *, failure: str | None = None
     ) -> None:
@@ -188,6 +191,9 @@ class BaseSearch(ABC):
     def _judge(self, proposal: Proposal, step: int, value: float) -> Decision | None:  # noqa: ARG002 - optional
         """Take in a report of a running trial, and decide what becomes of it."""
         return None
+
+    def _forget(self, proposal: Proposal) -> None:  # noqa: B027 - optional
+        """Forget the reports of a trial that begins again."""
 
     @property
     def finished(self) -> bool:
@@ -312,6 +318,20 @@ class BaseSearch(ABC):
         if proposal is None:
             raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
         return self._judge(proposal, step, value)
+
+    def restart(self, proposal_id: int) -> None:
+        """Forget what a trial has reported: it was lost, and begins again.
+
+        Args:
+            proposal_id: The proposal's ``id``.
+
+        Raises:
+            InvalidArgumentError: The proposal was not asked for or was told already.
+        """
+        proposal = self._pending.get(proposal_id)
+        if proposal is None:
+            raise InvalidArgumentError("proposal_id", proposal_id, "must be a pending proposal")
+        self._forget(proposal)
 
     def _is_best(self, proposal: Proposal, value: float) -> bool:
         """Whether it is the best so far. Of equals, the one asked for first is the best."""

@@ -131,7 +131,7 @@ class OptunaSearch(BaseSearch):
             if self._seen.add(params, number):
                 self._trials[number] = trial
                 return params
-            self._forget(trial)
+            self._fail(trial)
         drawn = self._seen.draw(generator(self._seed, number), number)
         if drawn is not None:
             self._trials[number] = self._trial_of(drawn)
@@ -139,13 +139,13 @@ class OptunaSearch(BaseSearch):
 
     def _adopt(self, number: int, proposed: dict[str, Any], params: dict[str, Any]) -> None:
         self._seen.replace(proposed, by=params)
-        self._forget(self._trials[number])
+        self._fail(self._trials[number])
         self._trials[number] = self._trial_of(params)
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:
         trial = self._trials.pop(proposal.id)
         if value is None:
-            self._forget(trial)
+            self._fail(trial)
         else:
             self._study.tell(trial, value)
 
@@ -179,7 +179,7 @@ class OptunaSearch(BaseSearch):
         )
         return self._study.ask(self._distributions)
 
-    def _forget(self, trial: Any) -> None:
+    def _fail(self, trial: Any) -> None:
         self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
 
     def _params(self, suggested: Mapping[str, Any]) -> dict[str, Any]:

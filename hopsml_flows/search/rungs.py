@@ -94,6 +94,7 @@ class Rungs:
         self._waiting: list[list[tuple[float, int]]] = [[] for _ in budgets]  # heaps
         self._losses: list[dict[int, float]] = [{} for _ in budgets]
         self._promoted: list[set[int]] = [set() for _ in budgets]
+        self._reserved: set[int] = set()
 
     @property
     def top(self) -> int:
@@ -127,6 +128,15 @@ class Rungs:
         if rung < self.top:
             heapq.heappush(self._waiting[rung], (self._losses[rung][trial], trial))
 
+    def has(self, trial: int, rung: int) -> bool:
+        """Whether there is a result of a trial.
+
+        Args:
+            trial: Its number.
+            rung: The rung.
+        """
+        return trial in self._losses[rung]
+
     def promote(self, trial: int, rung: int) -> None:
         """Note that a trial is promoted, so that it is not promoted again.
 
@@ -136,11 +146,19 @@ class Rungs:
         """
         self._promoted[rung - 1].add(trial)
 
+    def reserve(self, trial: int) -> None:
+        """Never return a trial as promotable: it is known which proposal will continue it.
+
+        Args:
+            trial: Its number.
+        """
+        self._reserved.add(trial)
+
     def promotable(self) -> Promotion | None:
         """Return the trial to promote now, from the highest rung that has one, or None."""
         for rung in reversed(range(self.top)):
-            waiting = self._waiting[rung]
-            while waiting and waiting[0][1] in self._promoted[rung]:
+            waiting, gone = self._waiting[rung], self._promoted[rung]
+            while waiting and (waiting[0][1] in gone or waiting[0][1] in self._reserved):
                 heapq.heappop(waiting)
             if waiting and self.may_go_on(waiting[0][1], rung):
                 trial = waiting[0][1]

@@ -291,6 +291,18 @@ class OptimizerConformance:
         run_search(optimizer)
         assert optimizer.finished
 
+    def test_a_trial_that_begins_again_reports_again(self, make: Callable[..., Optimizer]) -> None:
+        optimizer = make()
+        for proposal in optimizer.ask(3):
+            for _ in range(2):
+                optimizer.report(proposal.id, 0, 0.5)
+                optimizer.restart(proposal.id)
+            optimizer.tell(proposal.id, 0.5)
+            with pytest.raises(InvalidArgumentError):
+                optimizer.restart(proposal.id)
+        run_search(optimizer)
+        assert optimizer.finished
+
     def test_the_best_is_the_best_value_told(self, make: Callable[..., Optimizer]) -> None:
         for direction in (Direction.MAX, Direction.MIN):
             optimizer = make(direction)

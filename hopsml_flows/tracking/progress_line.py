@@ -110,6 +110,9 @@ class ProgressLine:
         parts = [f"{counts.done}/{'?' if counts.total is None else counts.total} trials"]
         if running:
             parts.append(f"{counts.running} running")
+        if counts.stopped:
+            saved = f" ({clock(counts.saved)} saved)" if running and counts.saved >= 1 else ""
+            parts.append(f"{counts.stopped} stopped{saved}")
         if counts.failed:
             parts.append(f"{counts.failed} failed")
         if best and self.best is not None and self.best.metric is not None:

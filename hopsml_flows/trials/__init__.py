@@ -1,12 +1,15 @@
 """Trials: what they are, how they are named, and the loop that decides which runs next. Pure."""
 
 from hopsml_flows.trials.best_configurations import Past, Seeds, chosen
+from hopsml_flows.trials.curves import Curve
+from hopsml_flows.trials.early_stop.base import EarlyStop
 from hopsml_flows.trials.generations import Generation
 from hopsml_flows.trials.group.gang import Gang
 from hopsml_flows.trials.group.gang_messages import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
+    EarlyStopAsked,
     EndGroup,
     GangEvent,
     GangInstruction,
@@ -36,17 +39,21 @@ from hopsml_flows.trials.group.shape import Framework, GroupShape, Member, Role
 from hopsml_flows.trials.group.variables import ports_needed, variables
 from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.loop_messages import (
+    BudgetSpent,
     CloseGeneration,
+    ExtendTrial,
     GiveUpTrial,
     KeepResult,
     LoopEvent,
     LoopInstruction,
     RetryTrial,
     SlotsFree,
+    StopTrial,
     SubmitTrial,
     TrialDone,
     TrialLost,
     TrialReplayed,
+    TrialReported,
     TrialReturned,
     TrialStopped,
 )
@@ -86,12 +93,17 @@ __all__ = [
     "UNNAMED",
     "AbandonMembers",
     "BeginMembers",
+    "BudgetSpent",
     "ClockTicked",
     "CloseGeneration",
     "Counts",
+    "Curve",
     "DeviceUsage",
+    "EarlyStop",
+    "EarlyStopAsked",
     "EndGroup",
     "ExperimentResult",
+    "ExtendTrial",
     "Failure",
     "Framework",
     "Gang",
@@ -137,6 +149,7 @@ __all__ = [
     "StateMachine",
     "StopMembers",
     "StopRequested",
+    "StopTrial",
     "SubmitTrial",
     "Trial",
     "TrialDone",
@@ -144,6 +157,7 @@ __all__ = [
     "TrialLost",
     "TrialQueued",
     "TrialReplayed",
+    "TrialReported",
     "TrialResult",
     "TrialReturned",
     "TrialStopped",

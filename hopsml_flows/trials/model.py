@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from hopsml_flows.redaction import redacted
+from hopsml_flows.search.decisions import Why
 from hopsml_flows.text import readable
 from hopsml_flows.trials.usage import DeviceUsage
 
@@ -24,6 +25,7 @@ class State(StrEnum):
     FINISHED = "FINISHED"
     FAILED = "FAILED"
     KILLED = "KILLED"
+    STOPPED = "STOPPED"  # of a trial: ended early, with the result that it had
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class Trial:
         directory: Directory relative to the experiment's; "" is the experiment's own.
         generation: The generation it belongs to, from 0, or None.
         interrupted: Whether storage interrupted it, so that it runs again as the same attempt.
+        budget: How much it may spend, in the search's own unit; None if the search has no budgets.
+        continues: Directory, like ``directory``, of the trial whose checkpoint it may go on from;
+            None if it begins afresh.
     """
 
     number: int
@@ -47,6 +52,8 @@ class Trial:
     directory: str = ""
     generation: int | None = None
     interrupted: bool = False
+    budget: float | None = None
+    continues: str | None = None
 
     @property
     def may_have_begun(self) -> bool:
@@ -91,7 +98,7 @@ class TrialResult:
         number: The trial's number, from 1.
         name: The trial's name.
         params: Its hyperparameters.
-        state: FINISHED or FAILED.
+        state: FINISHED, STOPPED (ended early; its last report is its metric) or FAILED.
         metric: The optimized number, or None.
         outputs: What the function returned, as JSON values, numbers that are not finite among
             them; files as paths relative to the project, and under "log" that of the log, unless
@@ -107,6 +114,8 @@ class TrialResult:
         devices: How much of its machine it used; None if its process was not its own.
         warnings: Possible mistakes that did not make it fail, such as an output that looks like a
             path and leads nowhere.
+        budget: The trial's budget, or None.
+        why_stopped: Why it was ended early, or None.
     """
 
     number: int
@@ -125,6 +134,8 @@ class TrialResult:
     step: int | None = None
     devices: DeviceUsage | None = None
     warnings: tuple[str, ...] = ()
+    budget: float | None = None
+    why_stopped: Why | None = None
 
     @classmethod
     def without_report(
@@ -149,6 +160,7 @@ class TrialResult:
             ended=ended,
             failure=failure,
             generation=trial.generation,
+            budget=trial.budget,
         )
 
     @property
@@ -159,4 +171,4 @@ class TrialResult:
     @property
     def succeeded(self) -> bool:
         """Whether there is a result."""
-        return self.state is State.FINISHED
+        return self.state in (State.FINISHED, State.STOPPED)

@@ -133,7 +133,7 @@ def _table(result: ExperimentResult) -> str:
             *([_short("" if trial.metric is None else trial.metric)] if measured else []),
             *(_short(others.get(name, "")) for name in outputs),
             f"{trial.duration:.1f}",
-            _short(trial.state.value if trial.failure is None else f"FAILED {trial.failure}"),
+            _short(_state(trial)),
         ]
         rows.append(_row("td", cells, bold=trial is result.best))
     more = len(result.trials) - len(shown)
@@ -202,6 +202,11 @@ def _pairs(values: dict[str, Any]) -> str:
     pairs = [f"{_text(name)}={_short(value)}" for name, value in values.items()]
     more = ["…"] if len(pairs) > _MOST_PAIRS else []
     return ", ".join([*pairs[:_MOST_PAIRS], *more])
+
+
+def _state(trial: TrialResult) -> str:
+    because = trial.failure or trial.why_stopped
+    return trial.state.value if because is None else f"{trial.state.value} {because}"
 
 
 def _short(value: Any) -> str:

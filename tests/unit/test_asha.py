@@ -267,10 +267,7 @@ def test_parameters_alone_tell_who_was_promoted():
     whole = run_of(asha(), 30)
     resumed = asha(seed=2)
     resumed.recall({p.id: json.loads(json.dumps(p.params)) for p in whole})
-    again = resumed.ask(30)
-    assert [(p.params, p.budget, p.continues) for p in again] == [
-        (p.params, p.budget, p.continues) for p in whole
-    ]
+    assert run_of(resumed, 30) == whole
 
 
 def test_a_promotion_that_is_recalled_for_later_is_not_made_before():
@@ -342,6 +339,61 @@ def test_a_report_of_a_step_that_was_reported_counts_for_nothing():
     for step in (10, 10, 20, 10, 20):  # the trial was lost, and began again
         assert search.report(first.id, step, 0.5) is None
     assert isinstance(search.report(first.id, 30, 0.5), Pause)
+
+
+def test_a_trial_that_is_lost_while_it_pauses_is_judged_again():
+    search = on_reports(min_budget=2, max_budget=8)
+    first, second = search.ask(2)
+    for trial, value in ((first.id, 0.5), (second.id, 0.4)):
+        assert search.report(trial, 0, value) is None
+        search.report(trial, 1, value)
+    search.restart(second.id)
+    assert search.report(second.id, 0, 0.9) is None
+    paused = search.report(second.id, 1, 0.9)
+    assert isinstance(paused, Pause)
+    assert paused.why.value == 0.4  # its result is the first one
+    search.tell(second.id, 0.9)
+    search.tell(first.id, 0.5)
+    assert [(p.continues, p.budget) for p in search.ask(1)] == [(1, 4)]
+
+
+def test_a_trial_that_is_lost_after_it_went_on_has_its_larger_budget():
+    search = on_reports()
+    first, second = search.ask(2)
+    search.report(first.id, 0, 0.1)
+    assert isinstance(search.report(second.id, 0, 0.9), GoOn)
+    search.restart(second.id)
+    assert search.report(second.id, 0, 0.9) is None
+    assert isinstance(search.report(second.id, 1, 0.9), Pause)
+
+
+def test_a_trial_that_is_lost_before_it_reports_begins_as_any_other():
+    search = on_reports()
+    (first,) = search.ask(1)
+    search.restart(first.id)
+    assert isinstance(search.report(first.id, 0, 0.5), Pause)
+
+
+def test_a_recalled_promotion_of_a_trial_that_went_on_has_the_budget_after():
+    def run(search):
+        first, second, third = search.ask(3)
+        search.report(first.id, 0, 0.1)
+        assert isinstance(search.report(second.id, 0, 0.9), GoOn)
+        assert isinstance(search.report(second.id, 1, 0.9), Pause)
+        search.tell(second.id, 0.9)
+        assert isinstance(search.report(third.id, 0, 0.95), GoOn)
+        assert isinstance(search.report(third.id, 1, 0.5), Pause)
+        return [first, second, third, *search.ask(2)]
+
+    whole = run(on_reports())
+    assert (whole[3].continues, whole[3].budget) == (2, 4)
+    for recalled in (
+        through_json(whole),
+        {p.id: json.loads(json.dumps(p.params)) for p in whole},
+    ):
+        resumed = on_reports(seed=2)
+        resumed.recall(recalled)
+        assert run(resumed) == whole
 
 
 def test_a_paused_trial_is_continued_only_after_it_has_ended():

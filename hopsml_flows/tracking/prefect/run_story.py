@@ -52,6 +52,7 @@ class RunStory:
         self._better: TrialResult | None = None
         self._of_best = Rate(burst=_AT_ONCE, per_second=_PER_SECOND)
         self._failures = _Repeated("trial failed", "trials failed")
+        self._stops = _Repeated("trial was stopped", "trials were stopped")
         self._retries = _Repeated("trial was started again", "trials were started again")
 
     def begin(self, record: ExperimentRecord, directory: str) -> None:
@@ -92,6 +93,15 @@ class RunStory:
         if self._better is not None and self._of_best.take(self._clock()):
             self._tell(f"Best so far: {best_text(self._key, self._better)}")
             self._better = None
+
+    def stop(self, result: TrialResult) -> None:
+        """Tell a trial that was ended early.
+
+        Args:
+            result: Its result.
+        """
+        why = as_text(result.why_stopped or "", _LONGEST)
+        self._repeated(self._stops, f"Trial {result.number} stopped by {why}", logging.INFO)
 
     def fail(self, result: TrialResult) -> None:
         """Tell a trial that failed.
@@ -138,9 +148,9 @@ class RunStory:
             record: The experiment's record, with its end.
             best: The best trial, or None.
         """
-        for repeated in (self._failures, self._retries):
+        for repeated in (self._failures, self._retries, self._stops):
             if left := repeated.left():
-                self._tell(left, logging.WARNING)
+                self._tell(left, logging.INFO if repeated is self._stops else logging.WARNING)
         took = timedelta(seconds=round(record.duration or 0.0))
         outcome = outcome_text(
             record.optimization_key,

@@ -13,11 +13,16 @@ __all__ = ["EarlyStop"]
 
 @runtime_checkable
 class EarlyStop(Protocol):
-    """Decides whether a running trial is stopped. The trial loop asks it at each report.
+    """Decides whether a running trial is stopped.
+
+    The trial loop asks the rule once at each report, in the order in which it learns of them, and
+    no more once the rule has stopped the trial. A trial that never reports is never judged.
 
     A rule may keep what it needs of the calls before. It reads no clock and draws no random
-    numbers: the same calls in the same order give the same answers. A trial that never reports is
-    never judged.
+    numbers: the same calls in the same order give the same answers.
+
+    A rule may also have ``direction``, which then must be the experiment's, and ``settings``: its
+    constructor's other arguments as a dict of JSON values, which the experiment's record shows.
     """
 
     def judge(self, trial: int, curve: Curve) -> Stop | None:
@@ -25,7 +30,8 @@ class EarlyStop(Protocol):
 
         Args:
             trial: The trial's number.
-            curve: All that it has reported in this attempt, the new report last.
+            curve: All that it has reported in this attempt, the new report last. A trial whose
+                worker was lost begins again, with a new curve.
 
         Returns:
             The reason to stop it; None if it goes on.

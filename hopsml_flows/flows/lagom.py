@@ -1,0 +1,111 @@
+"""``experiment.lagom``: Maggy's verb, in all styles of its programs."""
+
+from __future__ import annotations
+
+from typing import Any, ParamSpec, TypeVar
+
+from hopsml_flows.errors import UnsupportedOperationError
+from hopsml_flows.flows.distributed import distributed
+from hopsml_flows.flows.experiment_flow import ExperimentFlow
+from hopsml_flows.flows.launch import launch
+from hopsml_flows.flows.mirrored import mirrored
+from hopsml_flows.flows.optimize import optimize
+from hopsml_flows.maggy.calls import described
+from hopsml_flows.maggy.descriptions import DistributedCall, LagomCall, SearchCall, SingleCall
+from hopsml_flows.maggy.lagom_result import LagomResult, LagomTrainingResult
+from hopsml_flows.maggy.optimizer_adapter import AdaptedOptimizer
+from hopsml_flows.maggy.optimizers import AbstractOptimizer
+from hopsml_flows.plan.options import TrainingOptions, WarmOptions, declared
+from hopsml_flows.trials import ExperimentResult
+
+__all__ = ["lagom"]
+
+P = ParamSpec("P")
+S = TypeVar("S", bound=ExperimentResult)
+
+_OPTIONS = frozenset({*declared(WarmOptions), *declared(TrainingOptions), "local_logdir"})
+"""Options of this package's verbs, which a call may have besides Maggy's arguments."""
+
+_TYPE = "MAGGY"
+"""HopsML's type of experiments that Maggy ran."""
+
+
+def _flow(verb: ExperimentFlow[P, Any], name: str, returns: type[S]) -> ExperimentFlow[P, S]:
+    return verb.as_verb("lagom", returns, home=(__name__, name), experiment_type=_TYPE)
+
+
+_search = _flow(optimize, "_search", LagomResult)
+_single = _flow(launch, "_single", LagomResult)
+_of_torch = _flow(distributed, "_of_torch", LagomTrainingResult)
+_of_tensorflow = _flow(mirrored, "_of_tensorflow", LagomTrainingResult)
+
+
+def lagom(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult:
+    """Run an experiment as Maggy's ``lagom`` does; see the page about porting from Maggy.
+
+    The three styles of Maggy's releases are ``lagom(train, searchspace=…, optimizer=…, …)``,
+    ``lagom(train, OptimizationConfig(…))`` and ``lagom(train, HyperparameterOptConfig(…))``.
+    Options of :func:`hopsml_flows.experiment.optimize` can be given besides. New programs call
+    that verb.
+
+    Args:
+        *args: The training function, and Maggy's arguments in the order of its releases.
+        **given: Maggy's arguments by name, and options of this package's verbs.
+
+    Returns:
+        Maggy's dict, which also is this package's result.
+
+    Raises:
+        InvalidArgumentError: An argument is wrong; nothing was started or written.
+        UnsupportedOperationError: It asks for what does not exist here.
+        ExperimentFailedError: All trials failed.
+
+    Example:
+        >>> from hopsml_flows import Searchspace, experiment
+        >>> def train(kernel, reporter):
+        ...     reporter.broadcast(kernel / 8)
+        ...     return kernel / 8
+        >>> space = Searchspace(kernel=("INTEGER", [2, 8]))
+        >>> def search():
+        ...     return experiment.lagom(
+        ...         train, searchspace=space, optimizer="randomsearch", num_trials=5, name="kernels"
+        ...     )
+    """
+    call = described(args, given, options=_OPTIONS)
+    match call:
+        case SearchCall():
+            return _searched(call)
+        case DistributedCall(framework="torch"):
+            return _of_torch(call.train, metric_key=call.optimization_key, **_common(call))
+        case DistributedCall():
+            return _of_tensorflow(call.train, metric_key=call.optimization_key, **_common(call))
+        case SingleCall():
+            return _single(call.train, metric_key=call.optimization_key, **_common(call))
+    raise UnsupportedOperationError("ablation studies do not exist here yet")
+
+
+def _searched(call: SearchCall) -> LagomResult:
+    optimizer: object = {"optimizer": call.optimizer, **call.settings}
+    if isinstance(call.optimizer, AbstractOptimizer):
+        optimizer = AdaptedOptimizer(
+            call.optimizer,
+            call.searchspace,
+            num_trials=call.num_trials,
+            direction=call.direction,
+            seed=call.options.get("seed"),
+        )
+    return _search(
+        call.train,
+        call.searchspace,
+        direction=call.direction,
+        num_trials=None if call.optimizer == "gridsearch" else call.num_trials,
+        optimizer=optimizer,
+        early_stop=call.rule,
+        optimization_key=call.optimization_key,
+        **_common(call),
+    )
+
+
+def _common(call: LagomCall) -> dict[str, Any]:
+    """What all kinds of experiments take."""
+    return {"name": call.name, "description": call.description, **call.options}

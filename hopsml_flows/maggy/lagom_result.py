@@ -1,0 +1,84 @@
+"""What ``lagom`` returns: Maggy's dict that also is this package's result."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import Any
+
+from hopsml_flows.maggy.trial import trial_id
+from hopsml_flows.search import Direction
+from hopsml_flows.trials import ExperimentResult, State, TrialResult
+
+__all__ = ["LagomResult", "LagomTrainingResult"]
+
+
+class LagomResult(ExperimentResult, dict[str, Any]):
+    """The result of ``lagom``.
+
+    Besides the attributes of :class:`ExperimentResult` it has Maggy's keys: ``best_id``,
+    ``best_val``, ``best_config`` and ``best_hp``, the same of the worst trial, ``avg``,
+    ``metric_list`` (of the trials with a metric, in the order in which they ended), ``num_trials``
+    and ``early_stopped``. A trial's identifier is Maggy's hash of its hyperparameters. Without any
+    metric, values are None.
+
+    Example:
+        >>> good = TrialResult(1, "0001-x=1", {"x": 1}, State.FINISHED, 0.75, ended=2.0)
+        >>> bad = TrialResult(2, "0002-x=2", {"x": 2}, State.FINISHED, 0.25, ended=1.0)
+        >>> result = LagomResult(
+        ...     id="digits",
+        ...     function="lagom",
+        ...     path="/demo/digits",
+        ...     state=State.FINISHED,
+        ...     direction=Direction.MAX,
+        ...     best=good,
+        ...     trials=(good, bad),
+        ...     duration=2.5,
+        ... )
+        >>> result["best_config"], result["best_val"], result["avg"], result["metric_list"]
+        ({'x': 1}, 0.75, 0.5, [0.25, 0.75])
+        >>> result.best_params
+        {'x': 1}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        dict.update(self, _entries(self))
+
+
+class LagomTrainingResult(ExperimentResult, dict[str, Any]):
+    """The result of ``lagom`` for a training in several processes.
+
+    Besides the attributes of :class:`ExperimentResult` it has Maggy's key ``"test result"``: the
+    metric, or None.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        metrics = [trial.metric for trial in self.trials]
+        dict.update(self, {"test result": metrics[0] if metrics else None})
+
+
+def _entries(result: ExperimentResult) -> dict[str, Any]:
+    ended = sorted(result.trials, key=lambda trial: (trial.ended, trial.number))
+    measured = [(trial.metric, trial) for trial in ended if trial.metric is not None]
+    metrics = [metric for metric, _ in measured]
+    direction = result.direction or Direction.MAX
+    worst = max(measured, key=lambda pair: direction.loss(pair[0]), default=(None, None))[1]
+    return {
+        **_of_trial("best", result.best),
+        **_of_trial("worst", worst),
+        "avg": fmean(metrics) if metrics else None,
+        "metric_list": metrics,
+        "num_trials": len(metrics),
+        "early_stopped": sum(trial.state is State.STOPPED for trial in result.trials),
+    }
+
+
+def _of_trial(which: str, trial: TrialResult | None) -> dict[str, Any]:
+    params = None if trial is None else trial.params
+    return {
+        f"{which}_id": None if params is None else trial_id(params),
+        f"{which}_val": None if trial is None else trial.metric,
+        f"{which}_config": params,
+        f"{which}_hp": params,
+    }
