@@ -143,6 +143,11 @@ class TrialFuture(PrefectTaskRunFuture[R]):
                 lost = WorkerLostError(f"the result was lost with its worker ({error})")
                 outcome = Outcome("CRASHED", "Crashed", str(lost), error=lost)
             self.settle(outcome)
+            # Another thread may have been first. It released the Dask future then, and this one
+            # found nothing.
+            settled = self._outcome
+            assert settled is not None
+            return settled
         return outcome
 
     def settle_stored(self) -> None:

@@ -92,7 +92,7 @@ class _Wanted:
 
 
 def make_search(
-    optimizer: str | type | Optimizer,
+    optimizer: object,
     space: SearchSpace | None,
     *,
     num_trials: int | None = None,
@@ -195,7 +195,7 @@ def _of_class(kind: type, wanted: _Wanted) -> Optimizer:
     return made
 
 
-def _ready(optimizer: Any, wanted: _Wanted) -> Optimizer:
+def _ready(optimizer: object, wanted: _Wanted) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         names = ", ".join(map(repr, OPTIMIZERS))
         raise InvalidArgumentError(

@@ -107,7 +107,9 @@ def test_each_generation_is_a_subflow_run_with_its_trials_as_task_runs(
         )
     printed = capfd.readouterr().out
     lines = re.findall(
-        r"^Generation (\d) \| average metric \S+ \| best metric (\S+) \|", printed, re.MULTILINE
+        r"^Generation (\d) \| average accuracy \S+ \| best accuracy (\S+) \|",
+        printed,
+        re.MULTILINE,
     )
     assert [line[0] for line in lines] == ["0", "1", "2"]
     assert float(lines[-1][1]) == pytest.approx(best, rel=1e-5)

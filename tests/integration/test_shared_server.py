@@ -378,12 +378,16 @@ def test_an_idle_time_that_is_none_is_refused_before_anything_starts(here, monke
 
 def test_a_start_that_is_given_up_leaves_no_process(here):
     with ServerStart():
-        wait_until(lambda: any(here.glob("hopsml-server-*/*.log")), 60, "the server's process")
-        children = [
-            child
-            for child in psutil.Process().children()
-            if "hopsml_flows.server.embedded_program" in " ".join(child.cmdline())
-        ]
-        assert children
+        children = []
+
+        def has_begun():  # a child is seen as a copy of this process until it has its program
+            children[:] = [
+                child
+                for child in psutil.Process().children()
+                if "hopsml_flows.server.embedded_program" in " ".join(child.cmdline())
+            ]
+            return bool(children)
+
+        wait_until(has_begun, 60, "the server's process")
     assert all(gone(child.pid) for child in children)
     assert registrations(here) == []

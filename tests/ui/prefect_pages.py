@@ -30,6 +30,9 @@ class RunForm:
     def fill(self, label, value, within=None):
         """Fill a field in by hand, whatever is typed into it."""
         field = within or self.field(label)
+        text = field.get_by_role("button", name="str", exact=True)
+        if within is None and text.count():  # it has none until the user says that it is a text
+            text.click()
         kind = "textbox" if isinstance(value, str) else "spinbutton"
         field.get_by_role(kind).fill(str(value))
 
