@@ -17,10 +17,13 @@ from hopsml_flows.plan.options import TrainingOptions, WarmOptions, declared
 from hopsml_flows.trials import ExperimentResult
 from hopsml_flows.user_warnings import warn
 
-__all__ = ["lagom"]
+__all__ = ["lagom", "launched", "verb_of"]
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=ExperimentResult)
+
+Result = LagomResult | LagomTrainingResult | LagomListResult
+"""What ``lagom`` returns: of a search, or of a training with PyTorch or TensorFlow."""
 
 _OPTIONS = frozenset(
     {
@@ -45,7 +48,7 @@ _of_torch = _flow(distributed, "_of_torch", LagomTrainingResult)
 _of_tensorflow = _flow(mirrored, "_of_tensorflow", LagomListResult)
 
 
-def lagom(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult | LagomListResult:
+def lagom(*args: Any, **given: Any) -> Result:
     """Run an experiment as Maggy's ``lagom`` does; see the page about porting from Maggy.
 
     The three styles of Maggy's releases are ``lagom(train, searchspace=…, optimizer=…, …)``,
@@ -76,20 +79,12 @@ def lagom(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult | Lagom
         ...         train, searchspace=space, optimizer="randomsearch", num_trials=5, name="kernels"
         ...     )
     """
-    call = described(args, given, options=_OPTIONS)
-    match call:
-        case SearchCall():
-            return _searched(call)
-        case DistributedCall(framework="torch"):
-            return _of_torch(call.train, metric_key=call.optimization_key, **_common(call))
-        case DistributedCall():
-            return _of_tensorflow(call.train, metric_key=call.optimization_key, **_common(call))
-        case SingleCall():
-            return _single(call.train, metric_key=call.optimization_key, **_common(call))
-    raise UnsupportedOperationError("ablation studies do not exist here yet")
+    flow, arguments = verb_of(described(args, given, options=_OPTIONS))
+    result: Result = flow(**arguments)
+    return result
 
 
-def launched(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult | LagomListResult:
+def launched(*args: Any, **given: Any) -> Result:
     """Run what Maggy 0.1 calls ``experiment.launch``: :func:`lagom` with an interval in seconds.
 
     Args:
@@ -105,22 +100,41 @@ def launched(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult | La
     return lagom(*args, **given)
 
 
-def _searched(call: SearchCall) -> LagomResult:
+def verb_of(call: LagomCall) -> tuple[ExperimentFlow[Any, Any], dict[str, Any]]:
+    """Return the flow that carries a call out, and its arguments.
+
+    Args:
+        call: What the call means.
+
+    Raises:
+        UnsupportedOperationError: It means an ablation study.
+    """
+    shared = {
+        "train": call.train,
+        "name": call.name,
+        "description": call.description,
+        **call.options,
+    }
+    match call:
+        case SearchCall():
+            return _search, {**shared, **_searched(call)}
+        case DistributedCall():
+            flow = _of_torch if call.framework == "torch" else _of_tensorflow
+            return flow, {**shared, "metric_key": call.optimization_key}
+        case SingleCall():
+            return _single, {**shared, "metric_key": call.optimization_key}
+    raise UnsupportedOperationError("ablation studies do not exist here yet")
+
+
+def _searched(call: SearchCall) -> dict[str, Any]:
     optimizer: Any = call.optimizer
     if isinstance(optimizer, str):
         optimizer = {"optimizer": optimizer, **call.settings}
-    return _search(
-        call.train,
-        call.searchspace if len(call.searchspace) else None,
-        direction=call.direction,
-        num_trials=None if call.optimizer == "gridsearch" else call.num_trials,
-        optimizer=optimizer,
-        early_stop=call.rule,
-        optimization_key=call.optimization_key,
-        **_common(call),
-    )
-
-
-def _common(call: LagomCall) -> dict[str, Any]:
-    """What all kinds of experiments take."""
-    return {"name": call.name, "description": call.description, **call.options}
+    return {
+        "space": call.searchspace if len(call.searchspace) else None,
+        "direction": call.direction,
+        "num_trials": None if call.optimizer == "gridsearch" else call.num_trials,
+        "optimizer": optimizer,
+        "early_stop": call.rule,
+        "optimization_key": call.optimization_key,
+    }
