@@ -159,9 +159,10 @@ def test_tensorflow_trains_in_all_processes(run_program, name, least):
     (trial,) = told["trials"]
     assert told["function"] == "lagom"
     assert told["given"] == [trial["metric"]]
-    assert trial["outputs"]["Metric"] == trial["metric"] > least
+    assert trial["metric"] > least
     assert f"{trial['metric']}\n" in printed
-    assert (Path(told["path"]) / "worker_1_output.log").is_file()  # of the second process
+    logs = {log.name for log in Path(told["path"]).glob("*_output.log")}
+    assert logs == {"chief_0_output.log", "worker_0_output.log"}
 
 
 class InTurn(AbstractOptimizer):
@@ -249,15 +250,15 @@ def test_asha_gives_trials_their_budgets_as_resource(options):
         train_fn=train,
         searchspace=Searchspace(kernel=("INTEGER", [2, 80])),
         optimizer=Asha(reduction_factor=2, resource_min=1, resource_max=4),
-        num_trials=7,
+        num_trials=12,
         name="asha",
         seed=2,
         **options,
     )
     resources = [trial.outputs["resource"] for trial in result.trials]
-    assert len(resources) == result["num_trials"] == 7
+    assert len(resources) == result["num_trials"] == 12
     assert resources[:2] == [1, 1]
-    assert {1, 2, 4} == set(resources)
+    assert set(resources) == {1, 2, 4}
     for trial in result.trials:
         assert trial.metric == trial.params["kernel"] * trial.outputs["resource"]
 
