@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hopsml_flows.flows.optimize import optimize
     from hopsml_flows.flows.parameter_server import parameter_server
     from hopsml_flows.flows.random_search import random_search
+    from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
     from hopsml_flows.search import Direction
     from hopsml_flows.server.project_block import HopsFSProject
     from hopsml_flows.trials import ExperimentResult, RunResult, SearchResult
@@ -32,6 +33,9 @@ __all__ = [
     "Direction",
     "ExperimentResult",
     "HopsFSProject",
+    "LagomListResult",
+    "LagomResult",
+    "LagomTrainingResult",
     "RunResult",
     "SearchResult",
     "collective_all_reduce",
@@ -68,6 +72,9 @@ _HOMES = {
     "Direction": "search",
     "HopsFSProject": "server.project_block",
     **dict.fromkeys(("ExperimentResult", "RunResult", "SearchResult"), "trials"),
+    **dict.fromkeys(
+        ("LagomListResult", "LagomResult", "LagomTrainingResult"), "maggy.lagom_result"
+    ),
 }
 
 

@@ -83,11 +83,12 @@ class Reporter:
         """
         self._scalars.write(name, value, step)
 
-    def log(self, msg: object) -> None:
+    def log(self, msg: object, jupyter: bool = False) -> None:  # noqa: ARG002 - Maggy's
         """Write a line to the trial's ``output.log``.
 
         Args:
             msg: The text, or an object that is converted with ``str``.
+            jupyter: Has no effect. In Maggy it shows the line in the notebook, too.
 
         Raises:
             NotInTrialError: The trial is over.

@@ -31,7 +31,7 @@ from hopsml_flows.errors import HopsmlError
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.argument_names import check_known
 from hopsml_flows.flows.deployable_flow import HOME, DeployableFlow
-from hopsml_flows.flows.former_calls import renamed
+from hopsml_flows.flows.former_calls import other_verb, renamed
 from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.prefect_internals.console_noise import quiet_services
@@ -147,6 +147,8 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
             ExperimentFailedError: All trials failed.
         """
         check_not_loading()
+        if (meant := other_verb(self._verb.__name__, args, kwargs)) is not None:
+            return cast("R", meant(*args, **kwargs))
         install()
         given: dict[str, Any] = dict(kwargs)
         return_state = given.pop("return_state", False)

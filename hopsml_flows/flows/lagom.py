@@ -12,18 +12,26 @@ from hopsml_flows.flows.mirrored import mirrored
 from hopsml_flows.flows.optimize import optimize
 from hopsml_flows.maggy.calls import described
 from hopsml_flows.maggy.descriptions import DistributedCall, LagomCall, SearchCall, SingleCall
-from hopsml_flows.maggy.lagom_result import LagomResult, LagomTrainingResult
-from hopsml_flows.maggy.optimizer_adapter import AdaptedOptimizer
-from hopsml_flows.maggy.optimizers import AbstractOptimizer
+from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
 from hopsml_flows.plan.options import TrainingOptions, WarmOptions, declared
 from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.user_warnings import warn
 
-__all__ = ["lagom"]
+__all__ = ["lagom", "launched", "verb_of"]
 
 P = ParamSpec("P")
 S = TypeVar("S", bound=ExperimentResult)
 
-_OPTIONS = frozenset({*declared(WarmOptions), *declared(TrainingOptions), "local_logdir"})
+Result = LagomResult | LagomTrainingResult | LagomListResult
+"""What ``lagom`` returns: of a search, or of a training with PyTorch or TensorFlow."""
+
+_OPTIONS = frozenset(
+    {
+        *declared(WarmOptions),
+        *declared(TrainingOptions),
+        *("initial", "local_logdir", "max_seconds", "num_workers"),
+    }
+)
 """Options of this package's verbs, which a call may have besides Maggy's arguments."""
 
 _TYPE = "MAGGY"
@@ -37,10 +45,10 @@ def _flow(verb: ExperimentFlow[P, Any], name: str, returns: type[S]) -> Experime
 _search = _flow(optimize, "_search", LagomResult)
 _single = _flow(launch, "_single", LagomResult)
 _of_torch = _flow(distributed, "_of_torch", LagomTrainingResult)
-_of_tensorflow = _flow(mirrored, "_of_tensorflow", LagomTrainingResult)
+_of_tensorflow = _flow(mirrored, "_of_tensorflow", LagomListResult)
 
 
-def lagom(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult:
+def lagom(*args: Any, **given: Any) -> Result:
     """Run an experiment as Maggy's ``lagom`` does; see the page about porting from Maggy.
 
     The three styles of Maggy's releases are ``lagom(train, searchspace=…, optimizer=…, …)``,
@@ -53,7 +61,7 @@ def lagom(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult:
         **given: Maggy's arguments by name, and options of this package's verbs.
 
     Returns:
-        Maggy's dict, which also is this package's result.
+        Maggy's dict, which also is this package's result; its list for a TfDistributedConfig.
 
     Raises:
         InvalidArgumentError: An argument is wrong; nothing was started or written.
@@ -71,41 +79,62 @@ def lagom(*args: Any, **given: Any) -> LagomResult | LagomTrainingResult:
         ...         train, searchspace=space, optimizer="randomsearch", num_trials=5, name="kernels"
         ...     )
     """
-    call = described(args, given, options=_OPTIONS)
+    flow, arguments = verb_of(described(args, given, options=_OPTIONS))
+    result: Result = flow(**arguments)
+    return result
+
+
+def launched(*args: Any, **given: Any) -> Result:
+    """Run what Maggy 0.1 calls ``experiment.launch``: :func:`lagom` with an interval in seconds.
+
+    Args:
+        *args: As of :func:`lagom`.
+        **given: As of :func:`lagom`.
+    """
+    interval = given.pop("es_interval", None)
+    if interval is not None:
+        warn(
+            f"es_interval={interval!r} of Maggy 0.1 is in seconds, and has no effect: trials are "
+            "judged at each report. experiment.lagom takes a number of steps"
+        )
+    return lagom(*args, **given)
+
+
+def verb_of(call: LagomCall) -> tuple[ExperimentFlow[Any, Any], dict[str, Any]]:
+    """Return the flow that carries a call out, and its arguments.
+
+    Args:
+        call: What the call means.
+
+    Raises:
+        UnsupportedOperationError: It means an ablation study.
+    """
+    shared = {
+        "train": call.train,
+        "name": call.name,
+        "description": call.description,
+        **call.options,
+    }
     match call:
         case SearchCall():
-            return _searched(call)
-        case DistributedCall(framework="torch"):
-            return _of_torch(call.train, metric_key=call.optimization_key, **_common(call))
+            return _search, {**shared, **_searched(call)}
         case DistributedCall():
-            return _of_tensorflow(call.train, metric_key=call.optimization_key, **_common(call))
+            flow = _of_torch if call.framework == "torch" else _of_tensorflow
+            return flow, {**shared, "metric_key": call.optimization_key}
         case SingleCall():
-            return _single(call.train, metric_key=call.optimization_key, **_common(call))
+            return _single, {**shared, "metric_key": call.optimization_key}
     raise UnsupportedOperationError("ablation studies do not exist here yet")
 
 
-def _searched(call: SearchCall) -> LagomResult:
-    optimizer: object = {"optimizer": call.optimizer, **call.settings}
-    if isinstance(call.optimizer, AbstractOptimizer):
-        optimizer = AdaptedOptimizer(
-            call.optimizer,
-            call.searchspace,
-            num_trials=call.num_trials,
-            direction=call.direction,
-            seed=call.options.get("seed"),
-        )
-    return _search(
-        call.train,
-        call.searchspace,
-        direction=call.direction,
-        num_trials=None if call.optimizer == "gridsearch" else call.num_trials,
-        optimizer=optimizer,
-        early_stop=call.rule,
-        optimization_key=call.optimization_key,
-        **_common(call),
-    )
-
-
-def _common(call: LagomCall) -> dict[str, Any]:
-    """What all kinds of experiments take."""
-    return {"name": call.name, "description": call.description, **call.options}
+def _searched(call: SearchCall) -> dict[str, Any]:
+    optimizer: Any = call.optimizer
+    if isinstance(optimizer, str):
+        optimizer = {"optimizer": optimizer, **call.settings}
+    return {
+        "space": call.searchspace if len(call.searchspace) else None,
+        "direction": call.direction,
+        "num_trials": None if call.optimizer == "gridsearch" else call.num_trials,
+        "optimizer": optimizer,
+        "early_stop": call.rule,
+        "optimization_key": call.optimization_key,
+    }

@@ -11,15 +11,15 @@ from hopsml_flows.plan.asynchronous_search import AsynchronousSearch
 from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
-    BoundsParameter,
     CountParameter,
     DirectionParameter,
     EarlyStopParameter,
     OptimizerParameter,
     SecondsParameter,
+    SpaceParameter,
     TrainParameter,
 )
-from hopsml_flows.search import Direction, SearchSpace
+from hopsml_flows.search import Direction
 from hopsml_flows.trials import DEFAULT_KEY, SearchResult
 
 __all__ = ["optimize"]
@@ -28,7 +28,7 @@ __all__ = ["optimize"]
 @experiment_flow(SearchResult)
 def optimize(
     train: TrainParameter,
-    space: BoundsParameter,
+    space: SpaceParameter,
     direction: DirectionParameter = Direction.MAX,
     num_trials: CountParameter | None = None,
     max_seconds: SecondsParameter | None = None,
@@ -51,7 +51,8 @@ def optimize(
         train: The training function: a callable, a Prefect task, or an import string
             ("package.module:name" or "path/file.py:name").
         space: Hyperparameter name to [low, high], a list of strings, Float, Int or Categorical; two
-            ints are an inclusive integer range, one value in a list is fixed.
+            ints are an inclusive integer range, one value in a list is fixed. None for the
+            optimizer "none", which calls the function ``num_trials`` times.
         direction: Direction.MAX or Direction.MIN.
         num_trials: Number of trials; None if ``max_seconds`` alone limits the search.
         max_seconds: Seconds after which no further trial begins; those that run end.
@@ -75,7 +76,6 @@ def optimize(
     """
     function = TrainingFunction(train)
     way = Direction.parse(direction)
-    domains = SearchSpace(space, argument="space")
     checked = Options.checked(
         WarmOptions,
         options,
@@ -86,7 +86,7 @@ def optimize(
         draws=True,
     )
     search = AsynchronousSearch.checked(
-        domains,
+        space,
         way,
         num_trials=num_trials,
         max_seconds=max_seconds,
@@ -95,7 +95,9 @@ def optimize(
         initial=initial,
     )
     total = search.make(checked.seed).total
-    check_names(function.callable, list(domains), argument="space", given=search.given)
+    domains = search.space or {}
+    if not search.adds_hyperparameters:
+        check_names(function.callable, list(domains), argument="space", given=search.given)
     return Plan(
         verb="optimize",
         experiment_type="PARALLEL_EXPERIMENTS",
@@ -106,7 +108,7 @@ def optimize(
         direction=way,
         optimization_key=checked_key(optimization_key),
         needs_metric=True,
-        space=domains.describe(),
+        space={} if search.space is None else search.space.describe(),
         domains=dict(domains),
         settings=search.settings,
         make_rule=search.rule,

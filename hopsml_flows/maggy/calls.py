@@ -43,9 +43,8 @@ from hopsml_flows.maggy.named_arguments import HPARAMS, NamedArguments
 from hopsml_flows.maggy.optimizers import (
     AbstractOptimizer,
     Asha,
-    GridSearch,
-    RandomSearch,
-    SingleRun,
+    known_name,
+    made_optimizer,
 )
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.maggy.tensorflow_process import TensorFlowProcess
@@ -119,13 +118,6 @@ _A_CONFIG = (
     "must be an OptimizationConfig, HyperparameterOptConfig, AblationConfig, "
     "TorchDistributedConfig, TfDistributedConfig or BaseConfig"
 )
-
-_NAMES: Mapping[type, str] = {
-    RandomSearch: "randomsearch",
-    GridSearch: "gridsearch",
-    SingleRun: "none",
-}
-"""The optimizers in place of which ``lagom`` runs this package's own."""
 
 
 def described(
@@ -343,15 +335,11 @@ def _for_trials(
 
 def _optimizer(optimizer: object) -> tuple[str | AbstractOptimizer, Mapping[str, int]]:
     """Return an optimizer's name, or the optimizer if it is the user's; and its settings."""
-    if optimizer is None:
-        return "none", {}
-    if isinstance(optimizer, str):
-        name = optimizer.lower()
-        return name, _budgets(Asha()) if name == "asha" else {}
-    if isinstance(optimizer, Asha):
-        return "asha", _budgets(optimizer)
-    assert isinstance(optimizer, AbstractOptimizer)
-    return _NAMES.get(type(optimizer), optimizer), {}
+    made: Any = made_optimizer(optimizer)
+    name = known_name(made)
+    if name == "asha":
+        return name, _budgets(made if isinstance(made, Asha) else Asha())
+    return made if name is None else name, {}
 
 
 def _budgets(asha: Asha) -> dict[str, int]:

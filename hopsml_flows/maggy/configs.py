@@ -18,7 +18,7 @@ from hopsml_flows.errors import (
     UnsupportedOperationError,
 )
 from hopsml_flows.maggy.early_stop_adapter import AbstractEarlyStop
-from hopsml_flows.maggy.optimizers import AbstractOptimizer, Asha
+from hopsml_flows.maggy.optimizers import AbstractOptimizer, Asha, known_name, made_optimizer
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction
 from hopsml_flows.trials.early_stop.base import EarlyStop
@@ -79,8 +79,8 @@ class OptimizationConfig(LagomConfig):
 
     Args:
         num_trials: Number of trials. A grid search has as many as there are configurations.
-        optimizer: "randomsearch", "gridsearch", "asha", "tpe", "gp" or "none", in any case; or an
-            instance of Asha, or of a subclass of AbstractOptimizer. None means "none".
+        optimizer: "randomsearch", "gridsearch", "asha", "tpe", "gp" or "none", in any case; or
+            Asha, or a subclass of AbstractOptimizer, as a class or an instance. None means "none".
         searchspace: The search space; None or an empty one with "none".
         optimization_key: Key of the metric in the returned dict.
         direction: "max" or "min".
@@ -102,7 +102,7 @@ class OptimizationConfig(LagomConfig):
     """
 
     num_trials: int
-    optimizer: str | AbstractOptimizer | Asha | None
+    optimizer: str | AbstractOptimizer | Asha | type[AbstractOptimizer | Asha] | None
     searchspace: Searchspace | None
     optimization_key: str = "metric"
     direction: str = "max"
@@ -333,6 +333,8 @@ def checked_key(key: object) -> str:
 
 def _check_space(optimizer: object, searchspace: object) -> None:
     """Judge an optimizer, and the search space that is given with it."""
+    if isinstance(optimizer, type) and issubclass(optimizer, (AbstractOptimizer, Asha)):
+        optimizer = made_optimizer(optimizer)
     if optimizer is not None and not isinstance(optimizer, (str, AbstractOptimizer, Asha)):
         raise InvalidArgumentError(
             "optimizer", optimizer, f"must be {_one_of(OPTIMIZERS)}, or an AbstractOptimizer"
@@ -344,12 +346,13 @@ def _check_space(optimizer: object, searchspace: object) -> None:
     if searchspace is not None and not isinstance(searchspace, Searchspace):
         raise InvalidSpaceError("searchspace", searchspace, "must be a Searchspace, or None")
     searched = searchspace is not None and len(searchspace) > 0
-    if optimizer is None or (isinstance(optimizer, str) and optimizer.lower() == "none"):
+    name = known_name(optimizer)
+    if name == "none":
         if searched:
             raise InvalidArgumentError(
                 "optimizer", optimizer, f"must be one that searches {searchspace}"
             )
-    elif not searched and not isinstance(optimizer, AbstractOptimizer):
+    elif name is not None and not searched:
         raise InvalidSpaceError(
             "searchspace", searchspace, f"must have hyperparameters for {optimizer!r}"
         )

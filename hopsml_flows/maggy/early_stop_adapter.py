@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.execution.function import imported
 from hopsml_flows.maggy.trial import Trial
 from hopsml_flows.search import Direction, Stop, Why
 from hopsml_flows.trials.curves import Curve
@@ -55,8 +55,6 @@ class AdaptedEarlyStop:
         direction: Which way is better.
         es_min: More trials than this must have ended.
         es_interval: The rule is asked at the steps that this number divides.
-        params: Returns the hyperparameters of a trial by its number. Without it the rule sees none,
-            and identifiers that are not those of results.
 
     Raises:
         InvalidArgumentError: An argument is something else, or out of range.
@@ -84,19 +82,18 @@ class AdaptedEarlyStop:
         direction: Direction | str = Direction.MAX,
         es_min: int = 10,
         es_interval: int = 1,
-        params: Callable[[int], Mapping[str, Any]] | None = None,
     ) -> None:
-        found = _imported(policy) if isinstance(policy, str) else policy
+        found = imported("es_policy", policy) if isinstance(policy, str) else policy
         self._kind: type = found if isinstance(found, type) else type(found)
         if not issubclass(self._kind, AbstractEarlyStop):
             raise InvalidArgumentError(
                 "es_policy", policy, "must be a subclass of AbstractEarlyStop"
             )
-        self._rule: Any = found() if isinstance(found, type) else found
+        self._rule: Any = _made(found) if isinstance(found, type) else found
         self.direction = Direction.parse(direction)
         self._es_min = whole_number("es_min", es_min, least=0)
         self._es_interval = whole_number("es_interval", es_interval, least=1)
-        self._params = params
+        self._params: dict[int, Mapping[str, Any]] = {}
         self._running: dict[int, tuple[Trial, int]] = {}
         self._ended: list[Trial] = []
         self._warned = False
@@ -109,6 +106,15 @@ class AdaptedEarlyStop:
             "es_min": self._es_min,
             "es_interval": self._es_interval,
         }
+
+    def begin(self, trial: int, params: Mapping[str, Any]) -> None:
+        """Take note that a trial starts. The rule sees no hyperparameters of one that did not.
+
+        Args:
+            trial: The trial's number.
+            params: Its hyperparameters.
+        """
+        self._params[trial] = params
 
     def judge(self, trial: int, curve: Curve) -> Stop | None:
         """Decide about a running trial that has just reported.
@@ -139,6 +145,7 @@ class AdaptedEarlyStop:
         """
         seen, _ = self._updated(trial, curve)
         del self._running[trial]
+        self._params.pop(trial, None)
         seen.status = Trial.FINALIZED
         seen.final_metric = curve.values[-1] if len(curve) else None
         self._ended.append(seen)
@@ -155,9 +162,9 @@ class AdaptedEarlyStop:
         return trial, last is not None
 
     def _begun(self, number: int) -> Trial:
-        trial = Trial({} if self._params is None else self._params(number))
+        trial = Trial(self._params.get(number, {}))
         trial.status = Trial.RUNNING
-        if self._params is None:  # all hashes would be equal
+        if number not in self._params:  # all hashes would be equal
             trial.trial_id = f"{number:016x}"
         return trial
 
@@ -174,14 +181,10 @@ class AdaptedEarlyStop:
         return trial.trial_id in ids
 
 
-def _imported(text: str) -> object:
-    module, _, name = text.partition(":")
+def _made(kind: type) -> Any:
     try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+        return kind()
+    except TypeError as error:
         raise InvalidArgumentError(
-            "es_policy", text, because=f"there is no such class ({error})"
+            "es_policy", kind, because=f"making one without arguments raised {error}"
         ) from error
-    return found

@@ -1,4 +1,4 @@
-"""What ``lagom`` returns: Maggy's dict that also is this package's result."""
+"""What ``lagom`` returns: Maggy's dict or list that also is this package's result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from hopsml_flows.maggy.trial import trial_id
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult, State, TrialResult
 
-__all__ = ["LagomResult", "LagomTrainingResult"]
+__all__ = ["LagomListResult", "LagomResult", "LagomTrainingResult"]
+
+_TEST_RESULT = "test result"
 
 
 class LagomResult(ExperimentResult, dict[str, Any]):
@@ -46,7 +48,7 @@ class LagomResult(ExperimentResult, dict[str, Any]):
 
 
 class LagomTrainingResult(ExperimentResult, dict[str, Any]):
-    """The result of ``lagom`` for a training in several processes.
+    """The result of ``lagom`` for a training with PyTorch in several processes.
 
     Besides the attributes of :class:`ExperimentResult` it has Maggy's key ``"test result"``: the
     metric, or None.
@@ -55,7 +57,33 @@ class LagomTrainingResult(ExperimentResult, dict[str, Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         metrics = [trial.metric for trial in self.trials]
-        dict.update(self, {"test result": metrics[0] if metrics else None})
+        dict.update(self, {_TEST_RESULT: metrics[0] if metrics else None})
+
+
+class LagomListResult(ExperimentResult, list[Any]):
+    """The result of ``lagom`` for a training with TensorFlow in several processes.
+
+    Besides the attributes of :class:`ExperimentResult` it is Maggy's list of metrics: that of the
+    chief, since all processes have trained the same model; it is empty without a metric. The key
+    ``"test result"`` of Maggy 1.0 gives the metric, or None.
+
+    Example:
+        >>> trial = TrialResult(1, "", {}, State.FINISHED, 0.75)
+        >>> result = LagomListResult(
+        ...     "iris", "lagom", "/demo/iris", State.FINISHED, None, trial, (trial,), 2.5
+        ... )
+        >>> list(result), result[0], result["test result"]
+        ([0.75], 0.75, 0.75)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        list.extend(self, [one.metric for one in self.trials if one.metric is not None])
+
+    def __getitem__(self, key: Any) -> Any:
+        if key == _TEST_RESULT:
+            return self[0] if self else None
+        return list.__getitem__(self, key)
 
 
 def _entries(result: ExperimentResult) -> dict[str, Any]:

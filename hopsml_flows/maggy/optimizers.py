@@ -9,12 +9,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hopsml_flows.errors import UnsupportedOperationError
+from hopsml_flows.errors import InvalidArgumentError, UnsupportedOperationError
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.maggy.trial import Trial
 from hopsml_flows.values.arguments import whole_number
 
-__all__ = ["AbstractOptimizer", "Asha", "GridSearch", "RandomSearch", "SingleRun", "Suggestion"]
+__all__ = [
+    "AbstractOptimizer",
+    "Asha",
+    "GridSearch",
+    "RandomSearch",
+    "SingleRun",
+    "Suggestion",
+    "known_name",
+    "made_optimizer",
+]
 
 _logger = logging.getLogger("hopsml_flows.optimizer")
 
@@ -287,6 +296,53 @@ class Asha:
         whole_number("reduction_factor", self.reduction_factor, least=2)
         least = whole_number("resource_min", self.resource_min, least=1)
         whole_number("resource_max", self.resource_max, least=least + 1)
+
+
+def known_name(optimizer: object) -> str | None:
+    """Return the name of an optimizer in whose place ``lagom`` runs this package's own.
+
+    Args:
+        optimizer: A name, an object, or None.
+
+    Returns:
+        Its name in small letters; None if the optimizer is the user's.
+
+    Example:
+        >>> known_name("RandomSearch"), known_name(GridSearch()), known_name(None)
+        ('randomsearch', 'gridsearch', 'none')
+    """
+    if optimizer is None:
+        return "none"
+    if isinstance(optimizer, str):
+        return optimizer.lower()
+    return _NAMES.get(type(optimizer))
+
+
+def made_optimizer(optimizer: Any) -> Any:
+    """Return an optimizer of Maggy's, which is made if it is given as a class.
+
+    Args:
+        optimizer: An instance, or a class without arguments that it needs.
+
+    Raises:
+        InvalidArgumentError: The class needs arguments, or is abstract.
+    """
+    if not isinstance(optimizer, type):
+        return optimizer
+    try:
+        return optimizer()
+    except TypeError as error:
+        raise InvalidArgumentError(
+            "optimizer", optimizer, because=f"making one without arguments raised {error}"
+        ) from error
+
+
+_NAMES: Mapping[type, str] = {
+    Asha: "asha",
+    GridSearch: "gridsearch",
+    RandomSearch: "randomsearch",
+    SingleRun: "none",
+}
 
 
 def _grid(searchspace: Searchspace) -> list[dict[str, Any]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import BUDGET, imported
+from hopsml_flows.maggy.any_optimizer import is_maggys, make_optimizer
+from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction, Optimizer, SearchSpace
-from hopsml_flows.search.registry import make_search
 from hopsml_flows.trials import EarlyStop
 from hopsml_flows.trials.early_stop.registry import early_stop_rule, rule_settings
 from hopsml_flows.values.arguments import seconds, whole_number
@@ -27,7 +28,7 @@ class AsynchronousSearch:
     """A search whose trials run as workers become free.
 
     Args:
-        space: What is searched.
+        space: What is searched; None if nothing is.
         direction: Which way is better.
         num_trials: Number of trials, or None.
         max_seconds: Seconds after which no further trial begins, or None.
@@ -36,9 +37,10 @@ class AsynchronousSearch:
         meant: The optimizer that the name means.
         early_stop: The rule, as the caller named it.
         initial: Configurations to evaluate first.
+        searchspace: The space as the caller wrote it, if that is Maggy's.
     """
 
-    space: SearchSpace
+    space: SearchSpace | None
     direction: Direction
     num_trials: int | None
     max_seconds: float | None
@@ -47,11 +49,12 @@ class AsynchronousSearch:
     meant: object
     early_stop: object
     initial: tuple[Mapping[str, Any], ...]
+    searchspace: Searchspace | None
 
     @classmethod
     def checked(
         cls,
-        space: SearchSpace,
+        space: object,
         direction: Direction,
         *,
         num_trials: object,
@@ -71,7 +74,7 @@ class AsynchronousSearch:
         is_import_string = isinstance(named, str) and ":" in named
         meant = imported("optimizer", str(named)) if is_import_string else named
         search = cls(
-            space,
+            None if space is None else SearchSpace(cast("Any", space), argument="space"),
             direction,
             count,
             limit,
@@ -80,9 +83,10 @@ class AsynchronousSearch:
             meant,
             early_stop,
             tuple(initial),
+            space if isinstance(space, Searchspace) else None,
         )
         made = search.make(0)
-        if made.total is None and limit is None:
+        if made.total is None and count is None and limit is None:
             raise InvalidArgumentError(
                 "num_trials", num_trials, "must be given, or else max_seconds"
             )
@@ -96,7 +100,7 @@ class AsynchronousSearch:
             seed: Its seed.
             first: Configurations of an earlier experiment, to evaluate after ``initial``.
         """
-        return make_search(
+        return make_optimizer(
             self.meant,
             self.space,
             num_trials=self.num_trials,
@@ -104,12 +108,18 @@ class AsynchronousSearch:
             seed=seed,
             initial=[*self.initial, *first],
             settings=self.arguments,
+            searchspace=self.searchspace,
         )
 
     def rule(self) -> EarlyStop | None:
         """Make a new rule of early stopping; None for no rule."""
         resolve = partial(imported, "early_stop")
         return early_stop_rule(self.early_stop, direction=self.direction, resolve=resolve)
+
+    @property
+    def adds_hyperparameters(self) -> bool:
+        """Whether trials may get other hyperparameters than those of the space: of Maggy's."""
+        return is_maggys(self.meant)
 
     @property
     def given(self) -> tuple[str, ...]:

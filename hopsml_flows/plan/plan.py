@@ -138,7 +138,9 @@ class Plan:
         Raises:
             InvalidArgumentError: One has text that the Prefect server cannot store.
         """
-        spaces = {name: self.domains for name in ("boundary_dict", "space") if name in given}
+        spaces = {
+            name: self.domains for name in ("boundary_dict", "space") if given.get(name) is not None
+        }
         kept = stored({**given, **spaces, "train": self.train})
         if given.get("project") is not None:
             kept["project"] = self.options.project.url

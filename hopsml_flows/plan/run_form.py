@@ -34,6 +34,7 @@ from hopsml_flows.search import (
     value_lists,
 )
 from hopsml_flows.search.entries import TYPES
+from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS, EarlyStop
 from hopsml_flows.values.plain import class_name, json_value, typed_key
@@ -53,6 +54,7 @@ __all__ = [
     "ProcessesParameter",
     "ProjectParameter",
     "SecondsParameter",
+    "SpaceParameter",
     "StrategyParameter",
     "TrainParameter",
     "UpdatingParameter",
@@ -236,24 +238,28 @@ TrainParameter = Annotated[
 ]
 """A training function; an import string in forms and deployments."""
 
-BoundsParameter = Annotated[
-    Mapping[str, Any] | Sequence[Mapping[str, Any]],
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {
-                    "type": "object",
-                    "title": "JSON",
-                    "minProperties": 1,
-                    "additionalProperties": {"anyOf": [_LIST, _UNNAMED]},
-                },
-                {"type": "array", "title": "one by one", "items": _NAMED, "minItems": 1},
-            ],
-            "default": [],
-        }
-    ),
-]
+_BOUNDS = WithJsonSchema(
+    {
+        "anyOf": [
+            {
+                "type": "object",
+                "title": "JSON",
+                "minProperties": 1,
+                "additionalProperties": {"anyOf": [_LIST, _UNNAMED]},
+            },
+            {"type": "array", "title": "one by one", "items": _NAMED, "minItems": 1},
+        ],
+        "default": [],
+    }
+)
+
+BoundsParameter = Annotated[Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning, _BOUNDS]
 """Bounds of hyperparameters: a dict as in Python, or a list of entries with form fields."""
+
+SpaceParameter = Annotated[
+    Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning | None, _BOUNDS
+]
+"""The same, or None in Python for an optimizer that searches nothing."""
 
 GridParameter = Annotated[
     Mapping[str, Sequence[Any]],

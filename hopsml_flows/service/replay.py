@@ -12,8 +12,8 @@ from typing import Any
 
 from hopsml_flows.errors import DamagedFileError, NotFoundError
 from hopsml_flows.execution import imported
+from hopsml_flows.maggy.any_optimizer import make_optimizer
 from hopsml_flows.search import Direction, Optimizer, SearchSpace
-from hopsml_flows.search.registry import make_search
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.reading import content_of
 from hopsml_flows.tracking import ExperimentRecord, read_record
@@ -90,9 +90,9 @@ def _search(record: ExperimentRecord) -> Optimizer:
     named: Any = described.pop("optimizer")
     if ":" in named:
         named = imported("optimizer", named)
-    return make_search(
+    return make_optimizer(
         named,
-        SearchSpace(record.search_space),
+        SearchSpace(record.search_space) if record.search_space else None,
         num_trials=options["num_trials"],
         direction=Direction.parse(record.direction),
         seed=options["seed"],

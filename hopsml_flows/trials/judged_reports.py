@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.search.decisions import Pause, Stop
 from hopsml_flows.trials.curves import Curve
@@ -29,6 +30,17 @@ class JudgedReports:
         self._rule = rule
         self._curves: dict[int, Curve] = {}
         self._stopping: set[int] = set()
+
+    def begin(self, number: int, params: Mapping[str, Any]) -> None:
+        """Tell the rule that a trial starts, if it wants to know.
+
+        Args:
+            number: The trial's number.
+            params: Its hyperparameters.
+        """
+        begin = getattr(self._rule, "begin", None)
+        if begin is not None:
+            begin(number, params)
 
     def add(self, number: int, report: Report) -> Decision | None:
         """Add a report of a running trial.

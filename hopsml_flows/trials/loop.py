@@ -339,6 +339,7 @@ class TrialLoop:
 
     def _submit(self, trial: Trial) -> Trial:
         self._running[trial.number] = trial
+        self._reports.begin(trial.number, trial.params)
         if self._generations is not None:
             self._generations.started(trial)
         return trial

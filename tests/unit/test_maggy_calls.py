@@ -200,9 +200,17 @@ def test_a_grid_has_lists_only():
 
 @pytest.mark.parametrize(
     ("optimizer", "name"),
-    [("TPE", "tpe"), ("gp", "gp"), (RandomSearch(), "randomsearch"), ("Asha", "asha")],
+    [
+        ("TPE", "tpe"),
+        ("gp", "gp"),
+        (RandomSearch(), "randomsearch"),
+        (RandomSearch, "randomsearch"),
+        (RandomSearch(5, mnist_space(), []), "randomsearch"),
+        ("Asha", "asha"),
+        (Asha, "asha"),
+    ],
 )
-def test_an_optimizer_is_given_by_its_name_or_as_an_object(optimizer, name):
+def test_an_optimizer_is_given_by_its_name_as_an_object_or_as_a_class(optimizer, name):
     assert lagom(mnist, searchspace=mnist_space(), optimizer=optimizer).optimizer == name
 
 
@@ -627,7 +635,10 @@ def test_a_wrong_call_is_a_typed_error_that_names_the_argument(args, given, kind
     ("given", "kind", "words"),
     [
         ({"optimizer": "randomserch"}, InvalidArgumentError, "did you mean randomsearch"),
-        ({"optimizer": RandomSearch}, InvalidArgumentError, "or an AbstractOptimizer"),
+        ({"optimizer": 5}, InvalidArgumentError, "or an AbstractOptimizer"),
+        ({"optimizer": dict}, InvalidArgumentError, "or an AbstractOptimizer"),
+        ({"optimizer": AbstractOptimizer}, InvalidArgumentError, "making one without arguments"),
+        ({"optimizer": SingleRun}, InvalidArgumentError, "optimizer: must be one that searches"),
         ({"optimizer": None}, InvalidArgumentError, "optimizer: must be one that searches"),
         ({"optimizer": "none"}, InvalidArgumentError, "optimizer: must be one that searches"),
         ({"searchspace": None}, InvalidSpaceError, "searchspace: must have hyperparameters for"),

@@ -144,10 +144,12 @@ def test_it_sees_hyperparameters_where_they_are_known():
     def look(trial):
         seen.append((trial.params, trial.trial_id))
 
-    params = {2: {"param1": 5, "param2": "ada"}, 1: {}}
-    rule = AdaptedEarlyStop(answering(look), es_min=0, params=params.__getitem__)
+    params = {"param1": 5, "param2": "ada"}
+    rule = AdaptedEarlyStop(answering(look), es_min=0)
+    rule.begin(1, {})
+    rule.begin(2, params)
     ended(rule, curve(1)).judge(2, curve(0, 0))
-    assert seen == [(params[2], "3d1cc9fdb1d4d001")]
+    assert seen == [(params, "3d1cc9fdb1d4d001")]
     unknown = AdaptedEarlyStop(answering(look), es_min=0)
     ended(unknown, curve(1)).judge(2, curve(0, 0))
     assert seen[1] == ({}, "0000000000000002")
@@ -166,6 +168,15 @@ def test_a_trial_that_ended_has_its_last_value_as_its_metric():
     assert seen == [(2, "FINALIZED"), (None, "FINALIZED")]
 
 
+class NeedsArguments(AbstractEarlyStop):
+    def __init__(self, share):
+        self.share = share
+
+    @staticmethod
+    def earlystop_check(to_check, finalized_trials, direction):
+        return None
+
+
 def test_it_can_be_copied():
     rule = ended(AdaptedEarlyStop(ALWAYS, es_min=0), curve(1))
     assert copy.deepcopy(rule).judge(2, curve(0, 0)) is not None
@@ -174,8 +185,9 @@ def test_it_can_be_copied():
 @pytest.mark.parametrize(
     ("rule", "settings", "words"),
     [
-        ("median", {}, "es_policy: 'median' cannot be used, because there is no such class"),
-        ("json:nothing", {}, "there is no such class"),
+        ("median", {}, "es_policy: must be 'package.module:name' or 'path/file.py:name'"),
+        ("json:nothing", {}, "es_policy: .* there is no 'nothing' in 'json'"),
+        (NeedsArguments, {}, "es_policy: .* making one without arguments raised .* 'share'"),
         ("json:JSONDecoder", {}, "es_policy: must be a subclass of AbstractEarlyStop"),
         (int, {}, "es_policy: must be a subclass of AbstractEarlyStop"),
         (ALWAYS, {"es_min": -1}, "es_min: must be an integer of at least 0"),

@@ -21,6 +21,9 @@ class EarlyStop(Protocol):
     A rule may keep what it needs of the calls before. It reads no clock and draws no random
     numbers: the same calls in the same order give the same answers.
 
+    A rule that needs hyperparameters has a method ``begin(trial, params)``, too. The trial loop
+    calls it whenever it starts a trial, with the trial's number.
+
     A rule may also have ``direction``, which then must be the experiment's, and ``settings``: its
     constructor's other arguments as a dict of JSON values, which the experiment's record shows.
     """
