@@ -322,7 +322,7 @@ class Driver:
         if result is None:
             return None
         if image_key(result.params) == image_key(trial.params):
-            return replace(result, name=trial.name, params=trial.params)
+            return self.loop.explained(replace(result, name=trial.name, params=trial.params))
         file = self.paths.trial(result.directory, TrialFiles.HPARAMS)
         error = DamagedFileError(
             self._plan.options.project.full(file),

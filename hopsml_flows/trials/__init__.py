@@ -57,7 +57,7 @@ from hopsml_flows.trials.loop_messages import (
     TrialReturned,
     TrialStopped,
 )
-from hopsml_flows.trials.model import ISOLATIONS, Failure, State, Trial, TrialResult
+from hopsml_flows.trials.model import ISOLATIONS, Failure, Promoted, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
     UNNAMED,
     experiment_id,
@@ -126,6 +126,7 @@ __all__ = [
     "Past",
     "Phase",
     "ProcessEnd",
+    "Promoted",
     "QueueEvent",
     "QueueInstruction",
     "Rate",
