@@ -74,6 +74,7 @@ from hopsml_flows.trials import (
     trials_ahead,
 )
 from hopsml_flows.trials.journal import Journal
+from hopsml_flows.trials.learning_curves import LearningCurves
 from hopsml_flows.values.plain import image_key
 
 __all__ = ["Driver"]
@@ -113,6 +114,9 @@ class Driver:
         self._journal = (
             SearchJournal(plan.options.project, paths, journal) if plan.is_asynchronous else None
         )
+        self.curves = LearningCurves(plan.optimized) if plan.is_asynchronous else None
+        if self.curves is not None:
+            announcer.follow(self.curves)
         self.loop = TrialLoop(
             search,
             direction=plan.direction,
@@ -187,14 +191,15 @@ class Driver:
         self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
 
     def _recorder(self) -> Recorder:
-        """What records the events of the trial loop: a log, and the journal."""
+        """What records the events of the trial loop: a log, the journal, and the curves."""
         log = recorder("trial loop")
-        journal = self._journal
-        if journal is None:
+        journal, curves = self._journal, self.curves
+        if journal is None or curves is None:
             return log
 
         def record(event: Any, instructions: Any) -> None:
             journal.record(event, instructions)
+            curves.record(event, instructions)
             log(event, instructions)
 
         return record

@@ -164,11 +164,8 @@ class LearningCurves:
             instructions: The instructions.
         """
         match event:
-            case TrialReported(number, attempt, reports):
-                curve = self._curves.get(number)
-                if curve is not None and curve.trial.attempt == attempt:
-                    for report in reports:
-                        curve.add(report)
+            case TrialReported():
+                self._report(event)
             case TrialReplayed(result):
                 self._end(result)
         for instruction in instructions:
@@ -201,6 +198,12 @@ class LearningCurves:
         ]
         chosen = [self._curves[number] for _, number in heapq.nsmallest(most, compared)]
         return [_leader(curve, over=over) for curve in chosen], len(compared)
+
+    def _report(self, event: TrialReported) -> None:
+        curve = self._curves.get(event.number)
+        if curve is not None and curve.trial.attempt == event.attempt:
+            for report in event.reports:
+                curve.add(report)
 
     def _end(self, result: TrialResult) -> None:
         curve = self._curves.get(result.number)

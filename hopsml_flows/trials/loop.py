@@ -33,8 +33,9 @@ from hopsml_flows.trials.loop_messages import (
     TrialReturned,
     TrialStopped,
 )
-from hopsml_flows.trials.model import Failure, Promoted, State, Trial, TrialResult
+from hopsml_flows.trials.model import Failure, Promoted, Trial, TrialResult
 from hopsml_flows.trials.naming import generation_name, number_of, trial_name
+from hopsml_flows.trials.saved_time import SavedTime
 from hopsml_flows.trials.state_machine import Recorder, ignore
 from hopsml_flows.values.plain import image_key
 
@@ -69,32 +70,6 @@ class Counts:
     def done(self) -> int:
         """Trials that have ended."""
         return self.succeeded + self.failed
-
-
-class _Saved:
-    """Estimates the time that stopping trials early saves."""
-
-    def __init__(self) -> None:
-        self.stopped = 0
-        self._whole = 0
-        self._stopped_seconds = self._whole_seconds = 0.0
-
-    def add(self, result: TrialResult) -> None:
-        """Add a trial that succeeded."""
-        if result.state is State.STOPPED:
-            self.stopped += 1
-            self._stopped_seconds += result.duration
-        else:
-            self._whole += 1
-            self._whole_seconds += result.duration
-
-    @property
-    def seconds(self) -> float:
-        """Seconds saved, at the mean duration of trials that were not stopped."""
-        if not self._whole:
-            return 0.0
-        mean = self._whole_seconds / self._whole
-        return max(0.0, self.stopped * mean - self._stopped_seconds)
 
 
 class TrialLoop:
@@ -137,7 +112,7 @@ class TrialLoop:
         self._populations: dict[int, list[dict[str, Any]]] = {}
         self._succeeded = 0
         self._failed = 0
-        self._saved = _Saved()
+        self._saved = SavedTime()
         self._closed = False
         self._reports = JudgedReports(optimizer, rule)
         self._directories: dict[int, str] = {}  # of trials that another one may go on from

@@ -127,9 +127,11 @@ def _notes(
         notes.append(f"{silent} without reports")
     if len(drawn) < len(reported):
         notes.append(f"{len(drawn)} drawn")
-    for curve in drawn:
-        if curve.trial.number == best and curve.value is not None:
-            notes.append(f"best {short_number(curve.value)} by trial {best}")
+    notes += [
+        f"best {short_number(curve.value)} by trial {best}"
+        for curve in drawn
+        if curve.trial.number == best and curve.value is not None
+    ]
     notes.append("higher is better" if direction is Direction.MAX else "lower is better")
     if scale.log:
         notes.append("log scale")
