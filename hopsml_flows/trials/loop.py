@@ -352,7 +352,8 @@ class TrialLoop:
 
     def _trial(self, proposal: Proposal) -> Trial:
         budget = {} if proposal.budget is None else {"budget": proposal.budget}
-        name = trial_name(proposal.id, {**budget, **proposal.params}, (*budget, *self._order))
+        order = (*budget, *(name for name in self._order if name not in budget))
+        name = trial_name(proposal.id, {**budget, **proposal.params}, order)
         directory = name if self._own_directory else ""
         if proposal.generation is not None:
             directory = f"{generation_name(proposal.generation)}/{directory}"
