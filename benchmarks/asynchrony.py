@@ -37,10 +37,10 @@ SINGLE = ("latency", "flood-0", "flood-50", "replay")
 FLOOD_SECONDS = 20.0
 
 _HEAD = """\
-{trials} trials of {reports} reports, 8 at once; speeds are lognormal (σ 0.5), a trial sleeps 2 s in the
-median. Medians of {repeats} searches in turns. "Utilisation" is the time that trials ran, per worker, from
-the first start to the last end; "possible" is that of the same trials without any gap between them.
-"Saved" is of the wall time of this project's waves. README.md says more.
+{trials} trials of {reports} reports, 8 at once; speeds are lognormal (sigma 0.5), a trial sleeps
+2 s in the median. Medians of {repeats} searches in turns. "Utilisation" is the time that trials
+ran, per worker, from the first start to the last end; "possible" is that of the same trials without
+any gap between them. "Saved" is of the wall time of this project's waves. README.md says more.
 """
 
 
@@ -75,7 +75,8 @@ def _all(arguments: argparse.Namespace) -> int:
             found["single"][name] = _run(name, 1, arguments)
     with tempfile.TemporaryDirectory(prefix="hopsml-asynchrony-") as directory:
         around = report.surroundings(Path(directory), PACKAGES)
-    text = f"# Asynchronous search\n\n{report.surroundings_text(around)}\n{_tables(found, arguments)}"
+    text = f"# Asynchronous search\n\n{report.surroundings_text(around)}\n"
+    text += _tables(found, arguments)
     report.save(arguments.results, "asynchrony", text, {"surroundings": around, **found})
     print(text)
     return 0

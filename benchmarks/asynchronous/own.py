@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from asynchronous import training
 
+from asynchronous import training
 from hopsml_flows import experiment
 from hopsml_flows.search import BaseSearch, SearchSpace, Stop, Why
 
@@ -132,7 +132,7 @@ class AtStep:
 
     step: int = 20
 
-    def judge(self, trial: Any, curve: Any) -> Stop | None:
+    def judge(self, trial: Any, curve: Any) -> Stop | None:  # noqa: ARG002
         if curve.steps[-1] < self.step:
             return None
         value = curve.values[-1]

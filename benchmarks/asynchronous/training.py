@@ -17,7 +17,7 @@ SIGMA = 0.5
 
 
 def step_seconds(x: float) -> float:
-    """Seconds per step: lognormal with median ``STEP_SECONDS`` and σ 0.5 over all values."""
+    """Seconds per step: lognormal with median ``STEP_SECONDS`` and sigma 0.5 over all values."""
     return STEP_SECONDS * random.Random(f"speed {x!r}").lognormvariate(0.0, SIGMA)
 
 

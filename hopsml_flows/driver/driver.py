@@ -74,6 +74,7 @@ from hopsml_flows.trials import (
     trials_ahead,
 )
 from hopsml_flows.trials.journal import Journal
+from hopsml_flows.trials.learning_curves import LearningCurves
 from hopsml_flows.values.plain import image_key
 
 __all__ = ["Driver"]
@@ -113,6 +114,9 @@ class Driver:
         self._journal = (
             SearchJournal(plan.options.project, paths, journal) if plan.is_asynchronous else None
         )
+        self.curves = LearningCurves(plan.optimized) if plan.is_asynchronous else None
+        if self.curves is not None:
+            announcer.follow(self.curves)
         self.loop = TrialLoop(
             search,
             direction=plan.direction,
@@ -187,14 +191,15 @@ class Driver:
         self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
 
     def _recorder(self) -> Recorder:
-        """What records the events of the trial loop: a log, and the journal."""
+        """What records the events of the trial loop: a log, the journal, and the curves."""
         log = recorder("trial loop")
-        journal = self._journal
-        if journal is None:
+        journal, curves = self._journal, self.curves
+        if journal is None or curves is None:
             return log
 
         def record(event: Any, instructions: Any) -> None:
             journal.record(event, instructions)
+            curves.record(event, instructions)
             log(event, instructions)
 
         return record
@@ -322,7 +327,7 @@ class Driver:
         if result is None:
             return None
         if image_key(result.params) == image_key(trial.params):
-            return replace(result, name=trial.name, params=trial.params)
+            return self.loop.explained(replace(result, name=trial.name, params=trial.params))
         file = self.paths.trial(result.directory, TrialFiles.HPARAMS)
         error = DamagedFileError(
             self._plan.options.project.full(file),

@@ -189,7 +189,11 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
             record.write(program=paths.program(suffix))
         if plan.own_directory:
             texts[paths.events] = experiment_events(
-                plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
+                plan.hyperparameters,
+                plan.optimization_key or DEFAULT_KEY,
+                plan.direction,
+                budgets=plan.has_budgets,
+                stops=plan.may_stop,
             )
         for path, text in texts.items():
             replace_file(project, path, text)

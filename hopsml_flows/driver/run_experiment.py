@@ -117,7 +117,7 @@ def run(
             else:
                 number = record.record.attempt
                 _run_trials(plan, driver, function, ending, announcer, early, number)
-        pictures = draw_pictures(plan, paths, driver.results)
+        pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())])
         announcer.show(pictures)
     failure = driver.loop.failure
     result = experiment_result(plan, driver, record.record, pictures, links)

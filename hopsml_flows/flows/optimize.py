@@ -95,7 +95,7 @@ def optimize(
         initial=initial,
     )
     total = search.make(checked.seed).total
-    domains = search.space or {}
+    domains = {} if search.space is None else dict(search.space)
     if not search.adds_hyperparameters:
         check_names(function.callable, list(domains), argument="space", given=search.given)
     return Plan(
@@ -109,7 +109,7 @@ def optimize(
         optimization_key=checked_key(optimization_key),
         needs_metric=True,
         space={} if search.space is None else search.space.describe(),
-        domains=dict(domains),
+        domains=domains,
         settings=search.settings,
         make_rule=search.rule,
         is_asynchronous=True,

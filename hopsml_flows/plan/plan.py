@@ -125,6 +125,18 @@ class Plan:
         """Make a new search."""
         return self.make_search(self.options.seed, self.first)
 
+    @property
+    def has_budgets(self) -> bool:
+        """Whether the search gives trials budgets."""
+        return self.is_asynchronous and bool(getattr(self.search(), "budgets", ()))
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a rule, or the search, may stop trials early."""
+        if not self.is_asynchronous:
+            return False
+        return self.rule() is not None or getattr(self.search(), "judges_reports", True)
+
     def rule(self) -> EarlyStop | None:
         """Make the rule of early stopping; None for no rule."""
         return None if self.make_rule is None else self.make_rule()

@@ -102,6 +102,11 @@ class Asha(BaseSearch):
         return True
 
     @property
+    def judges_reports(self) -> bool:
+        """Whether the search may pause a trial because of its reports."""
+        return self._on_reports
+
+    @property
     def total(self) -> int | None:
         """Number of proposals; None if there is no end, or a finite space may have too few."""
         if self._all_asked():

@@ -172,6 +172,11 @@ class BaseSearch(ABC):
     def _propose(self, number: int) -> dict[str, Any] | None:
         """Return the parameters of proposal ``number`` (from 1), or None if there are no more."""
 
+    @property
+    def judges_reports(self) -> bool:
+        """Whether the search may stop a trial because of its reports."""
+        return type(self)._judge is not BaseSearch._judge  # noqa: SLF001 - its own method
+
     def _ready(self) -> bool:
         """Whether there is a proposal now. A search that learns may have to wait for results."""
         return True

@@ -116,6 +116,7 @@ class ExperimentFiles:
     PROGRESS_PICTURE = "experiment-progress.png"
     POPULATION_PICTURE = "experiment-population.png"
     PARALLEL_PICTURE = "experiment-parallel.png"
+    CURVES_PICTURE = "experiment-curves.png"
 
 
 def _names(files: type) -> frozenset[str]:

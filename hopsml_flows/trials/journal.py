@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import DamagedFileError
@@ -123,6 +123,8 @@ def replayed(
     running: dict[int, Trial] = {}
     for place, entry in enumerate(journal.entries, 2):
         event = event_of(entry, running, results or {}, place)
+        if isinstance(event, TrialReplayed):
+            event = replace(event, result=loop.explained(event.result))
         instructions = loop.handle(event)
         for said in instructions:
             if isinstance(said, SubmitTrial):

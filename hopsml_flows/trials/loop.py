@@ -33,8 +33,9 @@ from hopsml_flows.trials.loop_messages import (
     TrialReturned,
     TrialStopped,
 )
-from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
-from hopsml_flows.trials.naming import generation_name, trial_name
+from hopsml_flows.trials.model import Failure, Promoted, Trial, TrialResult
+from hopsml_flows.trials.naming import generation_name, number_of, trial_name
+from hopsml_flows.trials.saved_time import SavedTime
 from hopsml_flows.trials.state_machine import Recorder, ignore
 from hopsml_flows.values.plain import image_key
 
@@ -69,32 +70,6 @@ class Counts:
     def done(self) -> int:
         """Trials that have ended."""
         return self.succeeded + self.failed
-
-
-class _Saved:
-    """Estimates the time that stopping trials early saves."""
-
-    def __init__(self) -> None:
-        self.stopped = 0
-        self._whole = 0
-        self._stopped_seconds = self._whole_seconds = 0.0
-
-    def add(self, result: TrialResult) -> None:
-        """Add a trial that succeeded."""
-        if result.state is State.STOPPED:
-            self.stopped += 1
-            self._stopped_seconds += result.duration
-        else:
-            self._whole += 1
-            self._whole_seconds += result.duration
-
-    @property
-    def seconds(self) -> float:
-        """Seconds saved, at the mean duration of trials that were not stopped."""
-        if not self._whole:
-            return 0.0
-        mean = self._whole_seconds / self._whole
-        return max(0.0, self.stopped * mean - self._stopped_seconds)
 
 
 class TrialLoop:
@@ -137,7 +112,7 @@ class TrialLoop:
         self._populations: dict[int, list[dict[str, Any]]] = {}
         self._succeeded = 0
         self._failed = 0
-        self._saved = _Saved()
+        self._saved = SavedTime()
         self._closed = False
         self._reports = JudgedReports(optimizer, rule)
         self._directories: dict[int, str] = {}  # of trials that another one may go on from
@@ -204,6 +179,22 @@ class TrialLoop:
         """The configurations of a generation, as they were when its first trial was proposed."""
         return self._populations.get(generation, [])
 
+    def explained(self, result: TrialResult) -> TrialResult:
+        """The result of a running trial, with what its process does not know: its promotions.
+
+        Args:
+            result: The result.
+        """
+        trial = self._running.get(result.number)
+        if trial is None or (trial.continues is None and not trial.promotions):
+            return result
+        return replace(
+            result,
+            budget=trial.budget,
+            promotions=trial.promotions,
+            continues=None if trial.continues is None else number_of(_last(trial.continues)),
+        )
+
     def handle(self, event: LoopEvent) -> list[LoopInstruction]:
         """Change the state by an event; return what the driver is to do, in order.
 
@@ -226,8 +217,9 @@ class TrialLoop:
             case TrialReported():
                 return self._judged(event)
             case TrialDone(result):
-                self._count(result)
-                return [KeepResult(result)]
+                explained = self.explained(result)
+                self._count(explained)
+                return [KeepResult(explained)]
             case TrialReplayed(result):
                 self._count(result)
                 return []
@@ -256,7 +248,9 @@ class TrialLoop:
                 case Stop(why) | Pause(why):
                     instructions.append(StopTrial(trial, why))
                 case GoOn(budget, why):
-                    trial = self._running[trial.number] = replace(trial, budget=budget)
+                    promotions = (*trial.promotions, Promoted(budget, why))
+                    trial = replace(trial, budget=budget, promotions=promotions)
+                    self._running[trial.number] = trial
                     instructions.append(ExtendTrial(trial, why))
         return instructions
 
@@ -318,7 +312,9 @@ class TrialLoop:
         self, trial: Trial, end: TrialLost | TrialStopped, failure: Failure
     ) -> GiveUpTrial:
         """Count a trial as failed that could not report itself."""
-        result = TrialResult.without_report(trial, failure, started=end.started, ended=end.ended)
+        result = self.explained(
+            TrialResult.without_report(trial, failure, started=end.started, ended=end.ended)
+        )
         self._count(result)
         return GiveUpTrial(trial, result)
 
@@ -357,7 +353,8 @@ class TrialLoop:
 
     def _trial(self, proposal: Proposal) -> Trial:
         budget = {} if proposal.budget is None else {"budget": proposal.budget}
-        name = trial_name(proposal.id, {**budget, **proposal.params}, (*budget, *self._order))
+        order = (*budget, *(name for name in self._order if name not in budget))
+        name = trial_name(proposal.id, {**budget, **proposal.params}, order)
         directory = name if self._own_directory else ""
         if proposal.generation is not None:
             directory = f"{generation_name(proposal.generation)}/{directory}"
@@ -374,4 +371,17 @@ class TrialLoop:
             generation=proposal.generation,
             budget=proposal.budget,
             continues=None if proposal.continues is None else self._directories[proposal.continues],
+            promotions=_promotions(proposal),
         )
+
+
+def _promotions(proposal: Proposal) -> tuple[Promoted, ...]:
+    """Why a proposal has its budget, if the search promoted an earlier one."""
+    if proposal.why is None or proposal.budget is None:
+        return ()
+    return (Promoted(proposal.budget, proposal.why),)
+
+
+def _last(directory: str) -> str:
+    """The last part of a directory: the trial's name."""
+    return directory.rpartition("/")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,7 +12,7 @@ from hopsml_flows.search.decisions import Why
 from hopsml_flows.text import readable
 from hopsml_flows.trials.usage import DeviceUsage
 
-__all__ = ["ISOLATIONS", "Failure", "State", "Trial", "TrialResult"]
+__all__ = ["ISOLATIONS", "Failure", "Promoted", "State", "Trial", "TrialResult"]
 
 ISOLATIONS = ("worker", "process")
 """What a trial of one process runs in: the training process of its worker, which stays from trial
@@ -29,6 +30,36 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Promoted:
+    """That a trial got a larger budget: when it was proposed, or while it ran.
+
+    Args:
+        budget: The budget that it got.
+        why: Why; the value is its own, or that of the trial that it goes on from.
+    """
+
+    budget: float
+    why: Why
+
+    def as_json(self) -> dict[str, Any]:
+        """The promotion as strict JSON."""
+        return {"budget": self.budget, **self.why.as_json()}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Promoted:
+        """The promotion that was written.
+
+        Args:
+            entry: What :meth:`as_json` returned.
+
+        Raises:
+            KeyError: It lacks something.
+            ValueError: A number is none.
+        """
+        return cls(entry["budget"], Why.from_json(entry))
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One evaluation of the training function.
 
@@ -43,6 +74,7 @@ class Trial:
         budget: How much it may spend, in the search's own unit; None if the search has no budgets.
         continues: Directory, like ``directory``, of the trial whose checkpoint it may go on from;
             None if it begins afresh.
+        promotions: Why it got its budgets, in order; none of a trial with its first budget.
     """
 
     number: int
@@ -54,6 +86,7 @@ class Trial:
     interrupted: bool = False
     budget: float | None = None
     continues: str | None = None
+    promotions: tuple[Promoted, ...] = ()
 
     @property
     def may_have_begun(self) -> bool:
@@ -116,6 +149,8 @@ class TrialResult:
             path and leads nowhere.
         budget: The trial's budget, or None.
         why_stopped: Why it was ended early, or None.
+        promotions: Why it got its budgets, in order; none of a trial with its first budget.
+        continues: Number of the trial that it goes on from, or None.
     """
 
     number: int
@@ -136,6 +171,8 @@ class TrialResult:
     warnings: tuple[str, ...] = ()
     budget: float | None = None
     why_stopped: Why | None = None
+    promotions: tuple[Promoted, ...] = ()
+    continues: int | None = None
 
     @classmethod
     def without_report(

@@ -123,12 +123,15 @@ def _table(result: ExperimentResult) -> str:
     metric = _metric_name(result)
     measured = any(trial.metric is not None for trial in shown)
     outputs = _names(_other_outputs(trial, metric) for trial in shown)[:_MOST_OUTPUTS]
-    names = ["#", *parameters, *([metric] if measured else []), *outputs, "seconds", "state"]
+    budgets = ["budget"] if any(trial.budget is not None for trial in shown) else []
+    metrics = [metric] if measured else []
+    names = ["#", *budgets, *parameters, *metrics, *outputs, "seconds", "state"]
     rows = [_row("th", map(_short, names))]
     for trial in shown:
         others = _other_outputs(trial, metric)
         cells = [
             str(trial.number),
+            *(_short("" if trial.budget is None else trial.budget) for _ in budgets),
             *(_short(trial.params.get(name, "")) for name in parameters),
             *([_short("" if trial.metric is None else trial.metric)] if measured else []),
             *(_short(others.get(name, "")) for name in outputs),

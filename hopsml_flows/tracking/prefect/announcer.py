@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import RecordFile
     from hopsml_flows.trials import Counts, Generation, Trial, TrialResult
+    from hopsml_flows.trials.learning_curves import LearningCurves
 
 __all__ = ["Announcer"]
 
@@ -77,6 +78,14 @@ class Announcer:
             self._story.end(self._record.record, self._best)
         hurried = error is not None and not isinstance(error, Exception)
         self._artifacts.close(_HURRIED_SECONDS if hurried else _CLOSE_SECONDS)
+
+    def follow(self, curves: LearningCurves) -> None:
+        """Show who leads an asynchronous search, while it runs.
+
+        Args:
+            curves: The curves of all trials, which the driver keeps up to date.
+        """
+        self._artifacts.follow(curves)
 
     def update(self, counts: Counts, best: TrialResult | None) -> None:
         """Update the counts and the best trial.
