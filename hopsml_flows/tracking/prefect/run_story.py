@@ -158,6 +158,7 @@ class RunStory:
             record.trials_succeeded + record.trials_failed,
             record.trials_failed,
             searched=record.direction is not None,
+            stopped=record.trials_stopped,
         )
         said = f"{record.state.value} after {took}: {outcome}"
         if record.state is State.FINISHED:
