@@ -74,6 +74,7 @@ For example:
 
 ```
 hopsml replay last
+hopsml replay digits-2026 --project s3://bucket/demo
 ```
 """
 

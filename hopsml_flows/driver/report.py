@@ -26,7 +26,7 @@ from hopsml_flows.text import fitting, number_text, readable, say, value_text
 from hopsml_flows.tracking.prefect.markdown import as_text
 from hopsml_flows.tracking.prefect.outcome import outcome_text
 from hopsml_flows.tracking.progress_line import clock
-from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
+from hopsml_flows.trials import ExperimentResult, Generation, State, TrialResult
 from hopsml_flows.trials.reasons import reasons
 from hopsml_flows.trials.saved_time import SavedTime
 
@@ -63,6 +63,7 @@ def final_state(plan: Plan, result: ExperimentResult, notice: str | None) -> Fin
         len(result.trials),
         failed,
         searched=plan.direction is not None,
+        stopped=sum(trial.state is State.STOPPED for trial in result.trials),
     )
     if notice is not None:
         message += f". Ended before its budget was spent: {as_text(notice, _LONGEST)}"

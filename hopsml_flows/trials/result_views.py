@@ -62,6 +62,8 @@ def result_text(result: ExperimentResult) -> str:
     facts.append(plural(len(result.trials), "trial"))
     if result.failed:
         facts.append(f"{len(result.failed)} failed")
+    if stopped := _stopped(result):
+        facts.append(stopped)
     said = f"{type(result).__name__} {result.id}: {', '.join(facts)}"
     return f"<{said}\n {one_line(result.path)}>"
 
@@ -91,6 +93,7 @@ def links_html(links: Iterable[PageLink]) -> str:
 
 def _head(result: ExperimentResult) -> str:
     failed = f", {len(result.failed)} failed" if result.failed else ""
+    failed += f", {stopped}" if (stopped := _stopped(result)) else ""
     took = timedelta(seconds=round(result.duration))
     trials = plural(len(result.trials), "trial")
     said = f"{result.function}: {result.state.value}, {trials}{failed}, {took}"
@@ -169,6 +172,12 @@ def _warnings(result: ExperimentResult) -> str:
     if (more := len(warned) - _MOST_WARNINGS) > 0:
         lines.append(f"and warnings of {plural(more, 'trial')} more")
     return "".join(f"<div>{_text(line)}</div>" for line in lines)
+
+
+def _stopped(result: ExperimentResult) -> str:
+    """How many trials were stopped early; "" for none."""
+    count = sum(trial.why_stopped is not None for trial in result.trials)
+    return f"{count} stopped early" if count else ""
 
 
 def _metric_name(result: ExperimentResult) -> str:

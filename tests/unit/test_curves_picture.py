@@ -97,9 +97,11 @@ def test_a_picture_is_drawn_of_whatever_was_reported(curves, direction):
 
 
 def test_of_very_many_trials_some_are_drawn_the_best_always():
-    many = [curve(n, [n / 2000, n / 1000]) for n in range(1, MOST_CURVES + 31)]
+    states = (State.FINISHED, State.STOPPED)
+    many = [curve(n, [n / 2000, n / 1000], states[n % 2]) for n in range(1, 4 * MOST_CURVES)]
     figure = curves_figure(many, direction=MIN, metric="loss", best=1)
     colors = [color for color, _ in lines_of(figure, "")]
     assert len(colors) == MOST_CURVES
     assert colors.count(BEST) == 1
+    assert min(colors.count(MEAN), colors.count(SOFT)) > MOST_CURVES / 4
     assert f"{MOST_CURVES} drawn" in words(figure)

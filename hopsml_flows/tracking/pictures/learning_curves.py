@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_CURVES", "curves_figure"]
 
-MOST_CURVES = 1000
-"""Most trials that are drawn; more of them would be one stain."""
+MOST_CURVES = 300
+"""Most trials that are drawn, evenly chosen; more of them would be one stain."""
 
 _BEST, _ENDED, _STOPPED = "best", "came to its end", "stopped early"
 _LEFT, _BOTTOM, _WIDTH, _HEIGHT = 0.95, 0.55, 6.25, 3.6
@@ -80,9 +80,12 @@ def curves_figure(
 
 def _drawn(curves: Sequence[LearningCurve], best: int | None) -> list[LearningCurve]:
     """The curves that are drawn, in the order of drawing: the best last."""
-    kinds = {State.STOPPED.value: 0}
-    ordered = sorted(curves, key=lambda c: (c.trial.number == best, kinds.get(str(c.state), 1)))
-    return ordered[-MOST_CURVES:]
+    first = [curve for curve in curves if curve.trial.number == best]
+    others = [curve for curve in curves if curve.trial.number != best]
+    room = MOST_CURVES - len(first)
+    if len(others) > room:
+        others = [others[place * len(others) // room] for place in range(room)]
+    return [*others, *first]
 
 
 def _line(curve: LearningCurve, across: NumberScale, scale: NumberScale) -> _Line:

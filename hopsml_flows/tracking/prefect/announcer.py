@@ -124,8 +124,7 @@ class Announcer:
         elif best is result and result.metric is not None:
             self._events.send_best_improved(self._record.record, result, before)
             self._story.improve(result)
-        if result.why_stopped is not None:
-            self._story.stop(result)
+        self._story.explain(result)
 
     def add_retry(self, trial: Trial) -> None:
         """Tell that a trial runs again.
