@@ -52,7 +52,7 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
         What was decided, and what did not come out again.
 
     Raises:
-        NotFoundError: The experiment has no journal.
+        NotFoundError: The experiment has no journal, or no record.
         DamagedFileError: Its record or journal cannot be understood.
         StorageUnavailableError: Storage does not give them.
     """
@@ -63,6 +63,8 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
         )
     journal = Journal.read(project.full(paths.journal), content)
     record = read_record(project, paths.id)
+    if record is None:
+        raise NotFoundError("ID", paths.id, because="it has no record")
     options = record.options
     try:
         search, rule = _search(record), _rule(record)
