@@ -158,9 +158,9 @@ class Driver:
         it lacks. Nothing else is written.
         """
         if self._journal is not None:
-            for result in self._journal.replay(self.loop, self._earlier):
-                self._earlier.pop(result.number, None)
-                self._add_earlier(result)
+            for told in self._journal.replay(self.loop, self._earlier):
+                self._earlier.pop(told.number, None)
+                self._add_earlier(told)
             for trial in self.loop.trials:
                 found = self._earlier_result(trial)
                 if found is None:

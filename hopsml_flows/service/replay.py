@@ -64,7 +64,7 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
     journal = Journal.read(project.full(paths.journal), content)
     record = read_record(project, paths.id)
     if record is None:
-        raise NotFoundError("ID", paths.id, because="it has no record")
+        raise NotFoundError("ID", paths.id, because="it has a journal, but no record")
     options = record.options
     try:
         search, rule = _search(record), _rule(record)

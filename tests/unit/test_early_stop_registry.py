@@ -156,7 +156,6 @@ def test_a_rule_that_is_given_is_copied_with_what_it_knows():
         ({"rule": "median", "direction": "max"}, r"must have the experiment's direction, 'MIN'"),
         (Locked(), r"cannot be used, because copying it raised TypeError: cannot pickle"),
     ],
-    ids=str,
 )
 def test_what_is_no_rule_is_an_error_that_says_what_is_one(value, complaint):
     with pytest.raises(InvalidArgumentError, match=rf"^early_stop: .*{complaint}"):
