@@ -9,7 +9,7 @@ import pickle
 
 import pytest
 
-from hopsml_flows.maggy.lagom_result import LagomResult, LagomTrainingResult
+from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult, Failure, State, TrialResult
 
@@ -111,3 +111,27 @@ def test_a_training_has_one_metric():
     assert found.outputs == {"m": 0.0}
     assert dict(pickle.loads(pickle.dumps(found))) == found
     assert repr(found).startswith("<LagomTrainingResult id-1")
+
+
+def test_a_training_with_tensorflow_is_a_list():
+    one = trial(1, 0.0)
+    found = LagomListResult(
+        "id-1", "lagom", "/p/id-1", State.FINISHED, None, one, (one,), 3.0, None, "Metric"
+    )
+    assert found == [0.0]
+    assert (found[0], found[-1], found["test result"], len(found)) == (0.0, 0.0, 0.0, 1)
+    assert found.outputs == {"m": 0.0}
+    assert repr(found).startswith("<LagomListResult id-1")
+    for same in (pickle.loads(pickle.dumps(found)), copy.copy(found), dataclasses.replace(found)):
+        assert type(same) is LagomListResult
+        assert list(same) == [0.0]
+        assert same.trials == (one,)
+
+
+def test_a_training_without_a_metric_is_an_empty_list():
+    found = LagomListResult(
+        "id-1", "lagom", "/p/id-1", State.FAILED, None, None, (FAILED,), 3.0, None, "Metric"
+    )
+    assert found == []
+    assert found["test result"] is None
+    assert found.failed == (FAILED,)
