@@ -53,6 +53,17 @@ def test_it_has_maggys_keys():
     json.dumps(found)
 
 
+def test_a_budget_is_a_hyperparameter_as_each_release_calls_it():
+    small = dataclasses.replace(trial(1, 0.25), budget=1)
+    large = dataclasses.replace(trial(1, 0.75), budget=4)
+    found = result(small, large)
+    assert found["best_config"] == {"param1": 5, "param2": "ada", "budget": 4}
+    assert found["best_hp"] == {"param1": 5, "param2": "ada", "resource": 4}
+    assert found["worst_config"]["budget"] == found["worst_hp"]["resource"] == 1
+    assert found["best_id"] != found["worst_id"]
+    assert found.best_params == {"param1": 5, "param2": "ada"}
+
+
 def test_the_smaller_is_the_better_where_that_is_so():
     found = result(trial(1, 0.75), trial(2, 0.25), direction=Direction.MIN)
     assert (found["best_val"], found["worst_val"]) == (0.25, 0.75)
