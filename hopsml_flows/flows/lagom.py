@@ -15,6 +15,7 @@ from hopsml_flows.maggy.descriptions import DistributedCall, LagomCall, SearchCa
 from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
 from hopsml_flows.plan.options import TrainingOptions, WarmOptions, declared
 from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.user_tracebacks import brief_in_ipython, install
 from hopsml_flows.user_warnings import warn
 
 __all__ = ["lagom", "launched", "verb_of"]
@@ -79,7 +80,9 @@ def lagom(*args: Any, **given: Any) -> Result:
         ...         train, searchspace=space, optimizer="randomsearch", num_trials=5, name="kernels"
         ...     )
     """
-    flow, arguments = verb_of(described(args, given, options=_OPTIONS))
+    install()
+    with brief_in_ipython():
+        flow, arguments = verb_of(described(args, given, options=_OPTIONS))
     result: Result = flow(**arguments)
     return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from hopsml_flows.execution import TrainingFunction, check_names
@@ -19,7 +19,7 @@ from hopsml_flows.plan.run_form import (
     SpaceParameter,
     TrainParameter,
 )
-from hopsml_flows.search import Direction
+from hopsml_flows.search import Direction, Domain
 from hopsml_flows.trials import DEFAULT_KEY, SearchResult
 
 __all__ = ["optimize"]
@@ -95,7 +95,7 @@ def optimize(
         initial=initial,
     )
     total = search.make(checked.seed).total
-    domains = {} if search.space is None else dict(search.space)
+    domains: Mapping[str, Domain] = search.space or {}
     if not search.adds_hyperparameters:
         check_names(function.callable, list(domains), argument="space", given=search.given)
     return Plan(
@@ -109,7 +109,7 @@ def optimize(
         optimization_key=checked_key(optimization_key),
         needs_metric=True,
         space={} if search.space is None else search.space.describe(),
-        domains=domains,
+        domains=dict(domains),
         settings=search.settings,
         make_rule=search.rule,
         is_asynchronous=True,

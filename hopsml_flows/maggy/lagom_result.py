@@ -20,7 +20,8 @@ class LagomResult(ExperimentResult, dict[str, Any]):
     Besides the attributes of :class:`ExperimentResult` it has Maggy's keys: ``best_id``,
     ``best_val``, ``best_config`` and ``best_hp``, the same of the worst trial, ``avg``,
     ``metric_list`` (of the trials with a metric, in the order in which they ended), ``num_trials``
-    and ``early_stopped``. A trial's identifier is Maggy's hash of its hyperparameters. Without any
+    and ``early_stopped``. A trial's identifier is Maggy's hash of its hyperparameters. Of a trial
+    with a budget, ``best_config`` has it as ``budget``, ``best_hp`` as ``resource``. Without any
     metric, values are None.
 
     Example:
@@ -103,10 +104,15 @@ def _entries(result: ExperimentResult) -> dict[str, Any]:
 
 
 def _of_trial(which: str, trial: TrialResult | None) -> dict[str, Any]:
-    params = None if trial is None else trial.params
+    config = None if trial is None else _with_budget(trial, "budget")
     return {
-        f"{which}_id": None if params is None else trial_id(params),
+        f"{which}_id": None if config is None else trial_id(config),
         f"{which}_val": None if trial is None else trial.metric,
-        f"{which}_config": params,
-        f"{which}_hp": params,
+        f"{which}_config": config,
+        f"{which}_hp": None if trial is None else _with_budget(trial, "resource"),
     }
+
+
+def _with_budget(trial: TrialResult, name: str) -> dict[str, Any]:
+    """Return a trial's hyperparameters; Maggy's ASHA adds the budget to them."""
+    return trial.params if trial.budget is None else {name: trial.budget, **trial.params}

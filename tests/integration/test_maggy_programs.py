@@ -261,6 +261,10 @@ def test_asha_gives_trials_their_budgets_as_resource(options):
     assert set(resources) == {1, 2, 4}
     for trial in result.trials:
         assert trial.metric == trial.params["kernel"] * trial.outputs["resource"]
+    spent = result.best.outputs["resource"]
+    assert result["best_hp"] == {"kernel": result.best.params["kernel"], "resource": spent}
+    assert result["best_config"] == {"kernel": result.best.params["kernel"], "budget": spent}
+    assert result["best_val"] == max(trial.metric for trial in result.trials)
 
 
 def test_without_hyperparameters(options):

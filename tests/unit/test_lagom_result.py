@@ -9,7 +9,7 @@ import pickle
 
 import pytest
 
-from hopsml_flows.maggy.lagom_result import LagomResult, LagomTrainingResult
+from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult, Failure, State, TrialResult
 
@@ -51,6 +51,17 @@ def test_it_has_maggys_keys():
     assert found["num_trials"] == 2
     assert found["early_stopped"] == 1
     json.dumps(found)
+
+
+def test_a_budget_is_a_hyperparameter_as_each_release_calls_it():
+    small = dataclasses.replace(trial(1, 0.25), budget=1)
+    large = dataclasses.replace(trial(1, 0.75), budget=4)
+    found = result(small, large)
+    assert found["best_config"] == {"param1": 5, "param2": "ada", "budget": 4}
+    assert found["best_hp"] == {"param1": 5, "param2": "ada", "resource": 4}
+    assert found["worst_config"]["budget"] == found["worst_hp"]["resource"] == 1
+    assert found["best_id"] != found["worst_id"]
+    assert found.best_params == {"param1": 5, "param2": "ada"}
 
 
 def test_the_smaller_is_the_better_where_that_is_so():
@@ -111,3 +122,27 @@ def test_a_training_has_one_metric():
     assert found.outputs == {"m": 0.0}
     assert dict(pickle.loads(pickle.dumps(found))) == found
     assert repr(found).startswith("<LagomTrainingResult id-1")
+
+
+def test_a_training_with_tensorflow_is_a_list():
+    one = trial(1, 0.0)
+    found = LagomListResult(
+        "id-1", "lagom", "/p/id-1", State.FINISHED, None, one, (one,), 3.0, None, "Metric"
+    )
+    assert found == [0.0]
+    assert (found[0], found[-1], found["test result"], len(found)) == (0.0, 0.0, 0.0, 1)
+    assert found.outputs == {"m": 0.0}
+    assert repr(found).startswith("<LagomListResult id-1")
+    for same in (pickle.loads(pickle.dumps(found)), copy.copy(found), dataclasses.replace(found)):
+        assert type(same) is LagomListResult
+        assert list(same) == [0.0]
+        assert same.trials == (one,)
+
+
+def test_a_training_without_a_metric_is_an_empty_list():
+    found = LagomListResult(
+        "id-1", "lagom", "/p/id-1", State.FAILED, None, None, (FAILED,), 3.0, None, "Metric"
+    )
+    assert found == []
+    assert found["test result"] is None
+    assert found.failed == (FAILED,)

@@ -11,9 +11,10 @@ import hopsml_flows.optimizer
 import hopsml_flows.optimizers
 from hopsml_flows import Searchspace
 from hopsml_flows.errors import InvalidArgumentError, InvalidSpaceError, UnsupportedOperationError
+from hopsml_flows.maggy.any_optimizer import make_optimizer
 from hopsml_flows.maggy.optimizer_adapter import AdaptedOptimizer
 from hopsml_flows.optimizer import AbstractOptimizer, Asha, GridSearch, RandomSearch, SingleRun
-from hopsml_flows.search import Optimizer
+from hopsml_flows.search import Optimizer, SearchSpace, make_search
 from hopsml_flows.trial import Trial
 
 SPACE = Searchspace(argument_param=("DOUBLE", [1, 5]), param2=("integer", [3, 4]))
@@ -318,3 +319,47 @@ def test_an_own_one_can_ask_for_what_has_ended():
     assert own.get_metrics_dict(ids[1:]) == {ids[1]: -2, ids[2]: -3}
     assert own.hparams_exist(Trial({"x": 2, "budget": 7}))
     assert not own.hparams_exist(Trial({"x": 9}))
+
+
+# As an optimizer of an experiment
+
+
+@pytest.mark.parametrize("optimizer", [Climber, Climber()])
+def test_it_is_made_of_a_class_or_an_object(optimizer):
+    space = SearchSpace(SMALL)
+    search = make_optimizer(optimizer, space, num_trials=2, direction="min", seed=4)
+    assert isinstance(search, AdaptedOptimizer)
+    assert search.direction == "MIN"
+    assert run(search) == [{"x": 1}, {"x": 2}]
+    own = search._optimizer
+    assert own is not optimizer
+    assert own.searchspace.to_dict() == SMALL.to_dict()
+    given = Searchspace(x=("DISCRETE", [1, 2]))
+    search = make_optimizer(optimizer, SearchSpace(given), num_trials=2, searchspace=given)
+    assert search._optimizer.searchspace is given
+
+
+def test_others_are_made_as_everywhere():
+    search = make_optimizer("random", SearchSpace(SMALL), num_trials=2, seed=4)
+    same = make_search("random", SearchSpace(SMALL), num_trials=2, seed=4)
+    assert search.ask() == same.ask()
+
+
+class WithArguments(Climber):
+    def __init__(self, step):
+        self.step = step
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings", "words"),
+    [
+        (Climber, {"num_trials": None}, "num_trials: must be given for Climber; got None"),
+        (Climber, {"initial": [{"x": 1}]}, "initial: .* 'Climber' begins with its own"),
+        (Climber, {"settings": {"step": 2}}, "step: .* give it to its constructor"),
+        (WithArguments, {}, "optimizer: .* making one without arguments raised .*'step'"),
+        (AbstractOptimizer, {}, "optimizer: .* making one without arguments raised"),
+    ],
+)
+def test_what_it_cannot_have_is_a_typed_error(optimizer, settings, words):
+    with pytest.raises(InvalidArgumentError, match=words):
+        make_optimizer(optimizer, SearchSpace(SMALL), **{"num_trials": 2, **settings})
