@@ -12,7 +12,7 @@ import pytest
 
 from hopsml_flows.cli import app, main
 
-COMMANDS = ("logs", "setup-prefect", "tensorboard")
+COMMANDS = ("logs", "replay", "setup-prefect", "show", "tensorboard")
 
 
 def shown(capsys, *arguments):

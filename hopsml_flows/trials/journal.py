@@ -1,0 +1,134 @@
+"""The journal of an asynchronous search: what happened, and what was decided, in order. Pure.
+
+The same lines, fed to the same search, give the same decisions (:func:`replayed`). A proposal's
+random numbers come from the seed and its number, and no decision depends on a clock.
+:mod:`hopsml_flows.trials.journal_lines` describes the lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hopsml_flows.errors import DamagedFileError
+from hopsml_flows.trials.journal_lines import SCHEMA, event_of, line_of, text_of
+from hopsml_flows.trials.loop_messages import SubmitTrial, TrialReplayed
+from hopsml_flows.trials.model import Trial, TrialResult
+
+if TYPE_CHECKING:
+    from hopsml_flows.trials.loop import TrialLoop
+
+__all__ = ["Journal", "Mismatch", "replayed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A journal that was read.
+
+    Args:
+        experiment: The experiment's identifier.
+        entries: Its lines after the header, in order.
+        text: All of its whole lines.
+        is_whole: Whether there is nothing after them.
+    """
+
+    experiment: str
+    entries: tuple[dict[str, Any], ...]
+    text: str
+    is_whole: bool = True
+
+    @classmethod
+    def read(cls, file: str, content: str | bytes) -> Journal:
+        """Read a journal.
+
+        A last line that is cut short is left out: the driver died while it wrote that.
+
+        Args:
+            file: What to call the file in an error.
+            content: Its content.
+
+        Raises:
+            DamagedFileError: It is no journal.
+        """
+        text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+        lines = text.split("\n")
+        rest = lines.pop()  # what follows the last end of a line: nothing, or a line cut short
+        entries = [_parsed(file, place, line) for place, line in enumerate(lines, 1)]
+        first = entries[0] if entries else {}
+        if first.get("event") != "begin" or not isinstance(first.get("experiment"), str):
+            raise DamagedFileError(file, "does not begin with the header of a journal")
+        if first.get("schema") != SCHEMA:
+            raise DamagedFileError(file, f"has schema {first.get('schema')!r}, not {SCHEMA}")
+        whole = "".join(f"{line}\n" for line in lines)
+        return cls(first["experiment"], tuple(entries[1:]), whole, is_whole=not rest)
+
+    @property
+    def proposals(self) -> dict[int, dict[str, Any]]:
+        """The hyperparameters of all proposals, as JSON has them, by number."""
+        return {
+            trial["number"]: trial["params"]
+            for entry in self.entries
+            if entry["event"] == "ask"
+            for trial in entry["trials"]
+        }
+
+
+def _parsed(file: str, place: int, line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(file, f"has in line {place} what is not JSON ({error})") from None
+    if not isinstance(entry, dict) or not isinstance(entry.get("event"), str):
+        raise DamagedFileError(file, f"has in line {place} what is no entry of a journal")
+    return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A line whose decision did not come out again.
+
+    Args:
+        line: Number of the line in the journal, from 1.
+        recorded: The line.
+        replayed: What came out; None for nothing.
+    """
+
+    line: int
+    recorded: str
+    replayed: str | None
+
+
+def replayed(
+    loop: TrialLoop,
+    journal: Journal,
+    *,
+    results: Mapping[int, TrialResult] | None = None,
+) -> Iterator[tuple[TrialResult | None, Mismatch | None]]:
+    """Feed a journal to a trial loop, and compare what it answers.
+
+    Args:
+        loop: A loop with a fresh search and rule, as the experiment's were at first.
+        journal: The journal.
+        results: Results of trials with all that their files have; for others the loop is told what
+            the journal has.
+
+    Yields:
+        For each line: the result that the loop was told, or None; and the difference, or None.
+
+    Raises:
+        DamagedFileError: A line says what this version does not know.
+    """
+    running: dict[int, Trial] = {}
+    for place, entry in enumerate(journal.entries, 2):
+        event = event_of(entry, running, results or {}, place)
+        if isinstance(event, TrialReplayed):
+            event = replace(event, result=loop.explained(event.result))
+        instructions = loop.handle(event)
+        for said in instructions:
+            if isinstance(said, SubmitTrial):
+                running[said.trial.number] = said.trial
+        recorded, now = text_of(entry), line_of(event, instructions)
+        differs = None if now == recorded else Mismatch(place, recorded, now)
+        yield (event.result if isinstance(event, TrialReplayed) else None), differs

@@ -1,0 +1,90 @@
+"""The trials that a summary tells of, read back for those who look at an experiment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from hopsml_flows.errors import DamagedFileError
+from hopsml_flows.search.decisions import Why
+from hopsml_flows.trials.model import Failure, Promoted, State, TrialResult
+from hopsml_flows.trials.naming import number_of
+from hopsml_flows.trials.trial_files import loaded
+from hopsml_flows.values.arguments import is_number, is_whole
+
+__all__ = ["told_results"]
+
+_T = TypeVar("_T")
+
+
+def told_results(file: str, content: str | bytes) -> list[TrialResult]:
+    """Return the trials of a summary, as far as it tells of them.
+
+    Args:
+        file: What to call the file in an error.
+        content: Content of ``.summary.json``.
+
+    Returns:
+        The trials, in order; entries that cannot be read are left out.
+
+    Raises:
+        DamagedFileError: It is no summary.
+
+    Example:
+        >>> text = '{"combinations": [{"trial": "0002-x=1", "parameters": {"x": 1}, '
+        >>> text += '"state": "FINISHED", "metric": 0.5, "started": 1.0, "ended": 3.5}]}'
+        >>> (trial,) = told_results(".summary.json", text)
+        >>> trial.number, trial.params, trial.metric, trial.duration
+        (2, {'x': 1}, 0.5, 2.5)
+    """
+    summary = loaded(file, content)
+    entries = summary.get("combinations") if isinstance(summary, dict) else None
+    if not isinstance(entries, list):
+        raise DamagedFileError(file, "has no list of combinations")
+    told = (_result(entry, place) for place, entry in enumerate(entries, 1))
+    return [result for result in told if result is not None]
+
+
+def _result(entry: Any, place: int) -> TrialResult | None:
+    """A trial; None where its entry cannot be read."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("parameters"), dict):
+        return None
+    name, outputs, error = entry.get("trial"), entry.get("outputs"), entry.get("error")
+    if not isinstance(name, str) or entry.get("state") not in set(State):
+        return None
+    kind, _, message = str(error or "").partition(": ")
+    number = number_of(name)
+    promotions = entry.get("why_promoted")
+    return TrialResult(
+        number=place if number is None else number,
+        name=name,
+        params=entry["parameters"],
+        state=State(entry["state"]),
+        metric=_number(entry, "metric"),
+        outputs=outputs if isinstance(outputs, dict) else {},
+        directory="" if number is None else name,
+        started=_number(entry, "started") or 0.0,
+        ended=_number(entry, "ended") or 0.0,
+        failure=Failure(kind, message, place=str(entry.get("error_place", ""))) if error else None,
+        budget=_number(entry, "budget"),
+        why_stopped=_read(Why.from_json, entry.get("why_stopped")),
+        promotions=tuple(
+            promoted
+            for each in (promotions if isinstance(promotions, list) else ())
+            if (promoted := _read(Promoted.from_json, each)) is not None
+        ),
+        continues=entry["continues"] if is_whole(entry.get("continues")) else None,
+    )
+
+
+def _number(entry: Mapping[str, Any], name: str) -> float | None:
+    value = entry.get(name)
+    return value if is_number(value) else None
+
+
+def _read(read: Callable[[Mapping[str, Any]], _T], value: Any) -> _T | None:
+    """What an object says; None where it cannot be read."""
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        return read(value) if value else None
+    return None

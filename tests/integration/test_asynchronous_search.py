@@ -1,0 +1,301 @@
+"""Reports of running trials, early stops, budgets and checkpoints, on real worker processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from hopsml_flows import experiment
+from hopsml_flows.errors import ExperimentFailedError, InvalidArgumentError
+from hopsml_flows.search import Stop, Why
+from hopsml_flows.service.replay import replay
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.trials import State
+from tests import events
+from tests.servers.homes import used_home
+from tests.servers.prefect import task_runs
+from tests.waiting import wait_until
+
+SPACE = {"x": [0.0, 1.0]}
+
+
+class BelowHalf:
+    """Stops a trial whose third report, or a later one, is below 0.5."""
+
+    def judge(self, trial, curve):
+        if len(curve) >= 3 and curve.values[-1] < 0.5:
+            value = curve.values[-1]
+            return Stop(
+                Why("half", value, "its {value} is below {threshold}", curve.steps[-1], 0.5)
+            )
+        return None
+
+    def end(self, trial, curve):
+        pass
+
+
+def training(x, reporter):
+    import time
+
+    for step in range(30):
+        reporter.broadcast(x + step / 1000)
+        time.sleep(0.02)
+    return {"metric": x}
+
+
+def journal_of(result):
+    lines = Path(result.path, "journal.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def replayed(result, project):
+    return replay(Project(str(project)), ExperimentPaths(result.id))
+
+
+@pytest.fixture
+def stopped(options):
+    """A search of which some trials are stopped."""
+    return experiment.optimize(
+        training, SPACE, num_trials=8, optimizer="random", early_stop=BelowHalf, seed=1, **options
+    )
+
+
+def test_bad_trials_are_stopped_and_keep_what_they_reported(stopped):
+    states = {trial.number: trial.state for trial in stopped.trials}
+    assert {n for n, state in states.items() if state is State.STOPPED} == {
+        trial.number for trial in stopped.trials if trial.params["x"] < 0.49
+    }
+    assert stopped.failed == ()
+    for trial in stopped.trials:
+        if trial.state is State.STOPPED:
+            assert 2 <= trial.step < 29
+            assert trial.metric == pytest.approx(trial.params["x"] + trial.step / 1000)
+            assert trial.outputs["metric"] == trial.metric
+            assert trial.why_stopped.rule == "half"
+            assert trial.why_stopped.threshold == 0.5
+        else:
+            assert trial.metric == trial.params["x"]
+
+
+def test_every_report_is_in_the_journal_and_in_the_trials_curve(stopped):
+    reported = {}
+    for entry in journal_of(stopped):
+        if entry["event"] == "report":
+            reported.setdefault(entry["trial"], []).extend(step for step, _ in entry["reports"])
+    for trial in stopped.trials:
+        assert reported[trial.number] == list(range(trial.step + 1))
+        curve = events.scalars(Path(stopped.path, trial.directory))["outputs/metric"]
+        assert [step for step, _ in curve][-1] == trial.step
+
+
+def test_stopped_trials_are_shown_as_such(stopped):
+    summary = json.loads(Path(stopped.path, ".summary.json").read_text())["combinations"]
+    record = json.loads(Path(stopped.path, "experiment.json").read_text())
+    count = sum(trial.state is State.STOPPED for trial in stopped.trials)
+    assert record["trials_stopped"] == count > 0
+    assert record["trials_failed"] == 0
+    assert sum(entry["state"] == "STOPPED" for entry in summary) == count
+    assert all(("why_stopped" in e) == (e["state"] == "STOPPED") for e in summary)
+    runs = {run["name"]: run for run in task_runs(stopped.flow_run_id, len(stopped.trials))}
+    for trial in stopped.trials:
+        state = runs[trial.name]["state"]
+        assert state["type"] == "COMPLETED"
+        if trial.state is State.STOPPED:
+            assert state["name"] == "Stopped"
+            assert state["message"] == str(trial.why_stopped)
+
+
+def test_the_journal_replays(options, project):
+    result = experiment.optimize(
+        training,
+        SPACE,
+        num_trials=8,
+        optimizer="random",
+        early_stop={"rule": "median", "min_finished": 2},
+        seed=1,
+        **options,
+    )
+    done = replayed(result, project)
+    assert done.mismatches == []
+    assert done.proposals == 8
+    assert done.stops == sum(trial.state is State.STOPPED for trial in result.trials)
+
+
+def test_a_function_may_clean_up_and_return_when_it_is_stopped(options):
+    def train(x, reporter):
+        from hopsml_flows.errors import EarlyStopError
+
+        try:
+            for _step in range(1000):
+                reporter.broadcast(0.1)
+                time.sleep(0.02)
+        except EarlyStopError as stop:
+            return {"metric": 0.25, "why": str(stop)}
+
+    result = experiment.optimize(
+        train, SPACE, num_trials=1, optimizer="random", early_stop=BelowHalf, **options
+    )
+    (trial,) = result.trials
+    assert trial.state is State.STOPPED
+    assert trial.outputs["metric"] == trial.metric == 0.25
+    assert trial.outputs["why"] == str(trial.why_stopped)
+
+
+@pytest.mark.parametrize("caught", ["Exception", "BaseException"])
+def test_a_function_that_swallows_the_stop_is_ended(options, monkeypatch, caught):
+    from hopsml_flows.execution import report_link
+
+    def train(x, reporter):
+        import builtins
+
+        report_link.HEED_SECONDS = 0.5
+        while True:
+            try:
+                reporter.broadcast(0.1)
+            except getattr(builtins, caught):
+                pass
+            time.sleep(0.02)
+
+    result = experiment.optimize(
+        train, SPACE, num_trials=1, optimizer="random", early_stop=BelowHalf, **options
+    )
+    (trial,) = result.trials
+    assert trial.state is State.STOPPED
+    assert trial.metric == 0.1
+
+
+def test_a_trial_that_never_reports_is_never_stopped(options):
+    result = experiment.optimize(
+        lambda x: x, SPACE, num_trials=3, optimizer="random", early_stop=BelowHalf, **options
+    )
+    assert {trial.state for trial in result.trials} == {State.FINISHED}
+
+
+def test_a_wrong_report_fails_the_trial_where_it_was_made(options):
+    def train(x, reporter):
+        reporter.broadcast(x, step=3)
+        reporter.broadcast(x, step=2)
+
+    with pytest.raises(ExperimentFailedError) as raised:
+        experiment.optimize(train, SPACE, num_trials=1, optimizer="random", **options)
+    (trial,) = raised.value.result.trials
+    assert trial.failure.kind == "InvalidReportError"
+    assert trial.failure.place.startswith(__file__)
+
+
+def test_no_trial_begins_after_max_seconds(options):
+    def train(x):
+        time.sleep(0.3)
+        return x
+
+    result = experiment.optimize(train, SPACE, max_seconds=2, optimizer="random", **options)
+    first = min(trial.started for trial in result.trials)
+    assert len(result.trials) >= 2
+    assert max(trial.started for trial in result.trials) - first < 10
+
+
+@pytest.mark.parametrize("storage", ["local", "s3"])
+def test_a_promoted_trial_goes_on_from_its_checkpoint(options, url_of, storage):
+    def train(x, budget):
+        from pathlib import Path
+
+        from hopsml_flows import checkpoint
+
+        state = Path(checkpoint.dir(), "state.txt")
+        done = int(state.read_text()) if state.exists() else 0
+        state.write_text(str(int(budget)))
+        return {"metric": x, "begins_at": done, "ends_at": int(budget)}
+
+    result = experiment.optimize(
+        train,
+        SPACE,
+        num_trials=7,
+        optimizer={"optimizer": "asha", "reduction_factor": 2, "min_budget": 1, "max_budget": 4},
+        seed=3,
+        **{**options, "project": url_of(storage)},
+    )
+    assert result.failed == ()
+    spans = sorted((t.outputs["begins_at"], t.outputs["ends_at"]) for t in result.trials)
+    assert spans.count((0, 1)) >= 4
+    assert spans.count((1, 2)) >= 1
+    assert {end for _, end in spans} <= {1, 2, 4}
+    assert all(begin in (0, end // 2) for begin, end in spans)
+
+
+def test_an_experiment_without_a_limit_is_an_error_before_anything_starts(options, project):
+    with pytest.raises(InvalidArgumentError, match="num_trials: must be given, or else max_secon"):
+        experiment.optimize(lambda x: x, SPACE, optimizer="random", **options)
+    assert not project.exists()
+
+
+DRIVER = """
+    import sys, time
+    from hopsml_flows import experiment
+
+
+    def train(x, budget, reporter):
+        for step in range(int(budget)):
+            time.sleep(0.05)
+            reporter.broadcast(x)
+        return x
+
+
+    options = dict(
+        num_trials=40,
+        optimizer={"optimizer": "asha", "reduction_factor": 2, "min_budget": 1, "max_budget": 4},
+        seed=5, name="killed", project="project", cluster="local", progress=False,
+    )
+    if __name__ == "__main__":
+        resume = {"resume": sys.argv[1]} if len(sys.argv) > 1 else {}
+        result = experiment.optimize(train, {"x": [0.0, 1.0]}, **options, **resume)
+        print(result.id, len(result.trials), len(result.failed))
+"""
+
+
+def test_a_driver_that_is_killed_at_ten_points_loses_nothing_and_the_journal_replays(tmp_path):
+    script = tmp_path / "driver.py"
+    script.write_text(textwrap.dedent(DRIVER))
+    environment = {**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect"))}
+    command = [sys.executable, str(script)]
+
+    def journal():
+        return list(tmp_path.glob("project/Experiments/*/journal.jsonl"))
+
+    def lines():
+        return journal()[0].read_text().count("\n") if journal() else 0
+
+    for _ in range(10):
+        resume = [path.parent.name for path in journal()]
+        before = lines()
+        driver = subprocess.Popen(
+            [*command, *resume], cwd=tmp_path, env=environment, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_until(lambda before=before: lines() > before, 120, "further lines of the journal")
+        finally:
+            os.killpg(driver.pid, signal.SIGKILL)
+            driver.wait()
+    (identifier,) = {path.parent.name for path in journal()}
+    results = tmp_path.glob(f"project/Experiments/{identifier}/*/.outputs.json")
+    committed = {path.parent.name: path.read_text() for path in results}
+    again = subprocess.run(
+        [*command, identifier], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines()[-1] == f"{identifier} 40 0"
+    assert committed
+    for name, content in committed.items():
+        kept = tmp_path / "project" / "Experiments" / identifier / name / ".outputs.json"
+        assert kept.read_text() == content
+    done = replay(Project(str(tmp_path / "project")), ExperimentPaths(identifier))
+    assert done.mismatches == []
+    assert done.proposals == 40

@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+
+from hopsml_flows.errors import DamagedFileError
+from hopsml_flows.search import (
+    BaseSearch,
+    Direction,
+    GoOn,
+    ListSearch,
+    Pause,
+    RandomSearch,
+    SearchSpace,
+    Stop,
+    Why,
+)
+from hopsml_flows.trials import (
+    BudgetSpent,
+    ExtendTrial,
+    Failure,
+    Report,
+    SlotsFree,
+    State,
+    StopTrial,
+    TrialDone,
+    TrialLoop,
+    TrialLost,
+    TrialReported,
+    TrialResult,
+    TrialReturned,
+)
+from hopsml_flows.trials.journal import Journal, replayed
+from hopsml_flows.trials.journal_lines import header_line, line_of
+from tests.loops import start, submitted
+
+SPACE = SearchSpace({"rate": [0.0, 1.0], "units": [2, 9]})
+
+
+class BelowHalf:
+    """A rule that stops what reports less than 0.5, but not the first report."""
+
+    def __init__(self):
+        self.ended = []
+
+    def judge(self, trial, curve):
+        if len(curve) > 1 and curve.values[-1] < 0.5:
+            why = Why(
+                "half", curve.values[-1], "{value} is below {threshold}", curve.steps[-1], 0.5
+            )
+            return Stop(why)
+        return None
+
+    def end(self, trial, curve):
+        self.ended.append((trial, list(curve.values)))
+
+
+class Recording:
+    """A loop whose events are written down."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.lines = [header_line("digits-1")]
+
+    def handle(self, event):
+        instructions = self.loop.handle(event)
+        line = line_of(event, instructions)
+        if line is not None:
+            self.lines.append(line)
+        return instructions
+
+    @property
+    def journal(self):
+        return Journal.read("journal.jsonl", "".join(self.lines))
+
+
+def new_loop(*, samples=12, seed=3, rule=BelowHalf):
+    search = RandomSearch(SPACE, samples=samples, seed=seed)
+    return TrialLoop(search, direction=Direction.MAX, retries=1, rule=rule() if rule else None)
+
+
+def result_of(trial, metric, state=State.FINISHED):
+    return TrialResult(
+        trial.number,
+        trial.name,
+        trial.params,
+        state,
+        metric,
+        directory=trial.directory,
+        attempt=trial.attempt,
+    )
+
+
+def run_at_random(recording, seed):
+    """Run a search to its end; what happens next is drawn."""
+    draw = random.Random(seed)
+    running = {}
+    while not recording.loop.finished:
+        for trial in submitted(recording.handle(SlotsFree(3))):
+            running[trial.number] = trial
+        number = draw.choice(sorted(running))
+        trial = running[number]
+        match draw.randrange(5):
+            case 0:
+                running.pop(number)
+                recording.handle(TrialLost(number, "SIGKILL"))
+            case 1:
+                running.pop(number)
+                recording.handle(TrialDone(result_of(trial, draw.random())))
+            case 2:
+                running.pop(number)
+                recording.handle(TrialReturned(number))
+            case _:
+                values = [draw.choice([draw.random(), math.nan, math.inf]) for _ in range(2)]
+                reports = tuple(Report(value, step) for step, value in enumerate(values))
+                said = recording.handle(TrialReported(number, trial.attempt, reports))
+                if any(isinstance(one, StopTrial) for one in said):
+                    running.pop(number)
+                    recording.handle(TrialDone(result_of(trial, 0.1, State.STOPPED)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_journal_replays_to_the_same_decisions(seed):
+    recording = Recording(new_loop())
+    run_at_random(recording, seed)
+    loop = new_loop()
+    differences = [different for _, different in replayed(loop, recording.journal) if different]
+    assert differences == []
+    assert loop.finished
+    assert loop.counts == recording.loop.counts
+    assert loop.best == recording.loop.best
+
+
+def test_a_decision_that_does_not_come_out_again_is_named_with_its_line():
+    recording = Recording(new_loop())
+    run_at_random(recording, 1)
+    line = next(n for n, text in enumerate(recording.lines, 1) if '"event": "ask"' in text)
+    found = [bad for _, bad in replayed(new_loop(seed=4), recording.journal) if bad]
+    assert found[0].line == line
+    assert found[0].recorded == recording.lines[line - 1]
+    assert found[0].replayed != found[0].recorded
+
+
+def test_a_stop_is_recorded_with_the_rule_the_step_the_value_and_the_threshold():
+    recording = Recording(new_loop())
+    (trial,) = submitted(recording.handle(SlotsFree(1)))
+    (stop,) = recording.handle(
+        TrialReported(trial.number, 1, (Report(0.9, 0), Report(0.25, 4), Report(0.3, 5)))
+    )
+    assert isinstance(stop, StopTrial)
+    assert json.loads(recording.lines[-1]) == {
+        "event": "report",
+        "trial": 1,
+        "attempt": 1,
+        "reports": [[0, 0.9], [4, 0.25], [5, 0.3]],
+        "stop": {
+            "rule": "half",
+            "step": 4,
+            "value": 0.25,
+            "threshold": 0.5,
+            "words": "{value} is below {threshold}",
+        },
+    }
+
+
+def test_a_trial_that_is_to_stop_is_not_judged_again():
+    loop = new_loop()
+    (trial,) = start(loop, 1)
+    reports = (Report(0.1, 0), Report(0.1, 1))
+    assert len(loop.handle(TrialReported(1, 1, reports))) == 1
+    assert loop.handle(TrialReported(1, 1, (Report(0.0, 2),))) == []
+    loop.handle(TrialDone(result_of(trial, 0.0, State.STOPPED)))
+    assert (loop.counts.succeeded, loop.counts.stopped, loop.counts.failed) == (1, 1, 0)
+
+
+def test_reports_of_an_attempt_that_was_lost_count_no_more():
+    rule = BelowHalf()
+    search = ListSearch([{"x": 1}])
+    loop = TrialLoop(search, direction=Direction.MAX, retries=1, rule=rule)
+    start(loop, 1)
+    loop.handle(TrialReported(1, 1, (Report(0.1, 0),)))
+    loop.handle(TrialLost(1, "SIGKILL"))
+    (again,) = start(loop, 1)
+    assert again.attempt == 2
+    assert loop.handle(TrialReported(1, 1, (Report(0.1, 1),))) == []  # it came late
+    assert loop.handle(TrialReported(1, 2, (Report(0.2, 0),))) == []  # its first
+    loop.handle(TrialDone(result_of(again, 0.7)))
+    assert rule.ended == [(1, [0.2])]
+
+
+def test_a_rule_learns_of_a_trial_that_never_reported_and_not_of_one_that_failed():
+    rule = BelowHalf()
+    loop = TrialLoop(
+        ListSearch([{"x": 1}, {"x": 2}]), direction=Direction.MAX, retries=0, rule=rule
+    )
+    first, second = start(loop, 2)
+    loop.handle(TrialDone(result_of(first, 0.7)))
+    failed = TrialResult(2, second.name, {}, State.FAILED, failure=Failure("E", "no"))
+    loop.handle(TrialDone(failed))
+    assert rule.ended == [(1, [])]
+
+
+def test_a_search_may_pause_a_trial_or_give_it_more_to_spend():
+    class Rungs(BaseSearch):
+        total = 2
+
+        def _propose(self, number):
+            return {"x": number}
+
+        def _described(self, proposal):
+            from dataclasses import replace
+
+            return replace(proposal, budget=1.0)
+
+        def _judge(self, proposal, step, value):
+            why = Why("rungs", value, "{value} is good")
+            return GoOn(3.0, why) if value > 0.5 else Pause(why)
+
+    def make():
+        return TrialLoop(Rungs(), direction=Direction.MAX, retries=0)
+
+    recording = Recording(make())
+    first, _ = submitted(recording.handle(SlotsFree(2)))
+    assert first.budget == 1.0
+    assert first.name == "0001-budget=1.0-x=1"
+    (more,) = recording.handle(TrialReported(1, 1, (Report(0.9, 0),)))
+    assert isinstance(more, ExtendTrial)
+    assert more.trial.budget == 3.0
+    (pause,) = recording.handle(TrialReported(2, 1, (Report(0.1, 0),)))
+    assert isinstance(pause, StopTrial)
+    assert [bad for _, bad in replayed(make(), recording.journal) if bad] == []
+
+
+def test_no_trial_is_proposed_when_the_budget_is_spent_and_those_that_run_end():
+    loop = new_loop()
+    (trial,) = start(loop, 1)
+    loop.handle(BudgetSpent())
+    assert start(loop, 4) == []
+    assert not loop.finished
+    loop.handle(TrialLost(trial.number, "SIGKILL"))
+    (again,) = start(loop, 4)  # what was started is finished
+    loop.handle(TrialDone(result_of(again, 0.5)))
+    assert loop.finished
+
+
+def test_results_from_storage_take_the_place_of_what_the_journal_says():
+    recording = Recording(new_loop(samples=2))
+    first, second = submitted(recording.handle(SlotsFree(2)))
+    recording.handle(TrialDone(result_of(first, 0.5)))
+    recording.handle(TrialDone(result_of(second, 0.75)))
+    full = TrialResult(1, first.name, first.params, State.FINISHED, 0.5, {"size": 3})
+    other = TrialResult(2, second.name, second.params, State.FINISHED, 0.1, {"size": 3})
+    told = [
+        result
+        for result, _ in replayed(
+            new_loop(samples=2), recording.journal, results={1: full, 2: other}
+        )
+        if result
+    ]
+    assert told[0] is full
+    assert (told[1].metric, told[1].outputs) == (0.75, {})  # the search was told that
+
+
+def test_a_line_that_was_cut_short_is_left_out():
+    content = header_line("digits-1") + '{"event": "spent"}\n{"event": "rep'
+    assert Journal.read("journal.jsonl", content).entries == ({"event": "spent"},)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "does not begin with the header"),
+        ('{"event": "spent"}\n', "does not begin with the header"),
+        ('{"event": "begin", "schema": 9, "experiment": "x"}\n', "has schema 9, not 1"),
+        (header_line("x") + "{\n", "line 2 what is not JSON"),
+        (header_line("x") + "[1]\n", "line 2 what is no entry"),
+    ],
+)
+def test_what_is_no_journal_is_an_error_that_names_the_file(content, said):
+    with pytest.raises(DamagedFileError, match=said) as raised:
+        Journal.read("journal.jsonl", content)
+    assert "journal.jsonl" in str(raised.value)
+
+
+def test_an_event_of_a_newer_version_is_an_error_that_names_the_line():
+    journal = Journal.read("journal.jsonl", header_line("x") + '{"event": "forked"}\n')
+    with pytest.raises(DamagedFileError, match="line 2 the event 'forked'"):
+        list(replayed(new_loop(), journal))
