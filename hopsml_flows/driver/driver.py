@@ -109,11 +109,13 @@ class Driver:
         self._plan = plan
         self.paths = paths
         self.progress = progress
-        search = plan.search()
-        search.recall({**earlier.params, **(journal.proposals if journal else {})})
         self._journal = (
-            SearchJournal(plan.options.project, paths, journal) if plan.is_asynchronous else None
+            SearchJournal(plan.options.project, paths, journal, plan.making, earlier.params)
+            if plan.is_asynchronous
+            else None
         )
+        search = plan.search()
+        search.recall(earlier.params if self._journal is None else self._journal.recalled)
         self.curves = LearningCurves(plan.optimized) if plan.is_asynchronous else None
         if self.curves is not None:
             announcer.follow(self.curves)

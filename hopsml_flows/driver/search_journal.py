@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage.reading import content_of
 from hopsml_flows.tracking.journal_file import JournalFile
 from hopsml_flows.trials.journal import Journal, replayed
-from hopsml_flows.trials.journal_lines import header_line, line_of
+from hopsml_flows.trials.journal_lines import header_line, line_of, run_line
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project
@@ -39,12 +39,25 @@ class SearchJournal:
         project: The experiment's project.
         paths: Its paths.
         earlier: The journal that earlier runs left, or None.
+        making: What the search and the rule are made of, as JSON values.
+        begun: Hyperparameters of the trials that earlier runs began, by number.
     """
 
-    def __init__(self, project: Project, paths: ExperimentPaths, earlier: Journal | None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        paths: ExperimentPaths,
+        earlier: Journal | None,
+        making: Mapping[str, Any],
+        begun: Mapping[int, dict[str, Any]],
+    ) -> None:
         head = header_line(paths.id) if earlier is None else earlier.text
         exists = earlier is not None and earlier.is_whole
         self.file = JournalFile(project, paths, head, exists=exists)
+        proposals = {} if earlier is None else earlier.proposals
+        self.recalled = {**begun, **proposals}
+        more = {number: params for number, params in begun.items() if number not in proposals}
+        self.file.add(run_line(making, more))
         self._earlier = earlier
         self._is_replaying = False
 

@@ -121,6 +121,11 @@ class Plan:
         """The process group of each trial, or None."""
         return self.options.group
 
+    @property
+    def making(self) -> dict[str, Any]:
+        """What the search and the rule are made of, as JSON values."""
+        return {**self.settings, "seed": self.options.seed, "retries": self.options.retries}
+
     def search(self) -> Optimizer:
         """Make a new search."""
         return self.make_search(self.options.seed, self.first)

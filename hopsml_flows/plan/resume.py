@@ -44,8 +44,8 @@ def check_is_over(project: Project, record: ExperimentRecord) -> None:
 def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
     """Return the plan that continues an experiment: its name, its seed, its first configurations.
 
-    The budget, the function's code and the options may differ. The verb, the aim, the population
-    and the search space may not.
+    The budget, the rule of early stopping, the function's code and the options may differ. The
+    verb, the aim, the optimizer with its arguments, and the search space may not.
 
     Args:
         plan: The plan that the verb made.
@@ -59,7 +59,10 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
         ("verb", plan.verb, record.function),
         ("direction", plan.direction.value if plan.direction else None, record.direction),
         ("optimization_key", plan.optimization_key, record.optimization_key),
-        ("population", plan.settings.get("population"), record.options.get("population")),
+        *(
+            (name, plan.settings.get(name), record.options.get(name))
+            for name in ("population", "optimizer")
+        ),
     ):
         if now != then:
             raise InvalidArgumentError(

@@ -1,7 +1,8 @@
 """Runs an asynchronous search again from its journal, without training.
 
-The optimizer and the rule of early stopping are made as the experiment's record says, fed with what
-the journal says they were told, and must decide the same.
+The optimizer and the rule of early stopping are made as the journal says, fed with what it says
+they were told, and must decide the same. A resumed run made them again, perhaps for more trials:
+its lines are compared with what these decide.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hopsml_flows.storage.reading import content_of
 from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.trials import EarlyStop, TrialLoop
 from hopsml_flows.trials.early_stop.registry import early_stop_rule
-from hopsml_flows.trials.journal import Journal, Mismatch, replayed
+from hopsml_flows.trials.journal import Journal, Mismatch, Run, replayed
 
 __all__ = ["Replay", "replay"]
 
@@ -65,16 +66,16 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
     record = read_record(project, paths.id)
     if record is None:
         raise NotFoundError("ID", paths.id, because="it has a journal, but no record")
-    options = record.options
-    try:
-        search, rule = _search(record), _rule(record)
-        direction, retries = Direction.parse(record.direction), int(options["retries"])
-    except (KeyError, TypeError) as error:
-        raise DamagedFileError(
-            project.full(paths.record), f"lacks what the search was made of ({error!r})"
-        ) from error
-    loop = TrialLoop(search, direction=direction, retries=retries, rule=rule)
-    mismatches = [differs for _, differs in replayed(loop, journal) if differs is not None]
+    mismatches: list[Mismatch] = []
+    for run in journal.runs:
+        try:
+            loop = _loop(record, run)
+        except (KeyError, TypeError) as error:
+            raise DamagedFileError(
+                project.full(paths.journal), f"lacks what the search was made of ({error!r})"
+            ) from error
+        decided = replayed(loop, journal, until=run.lines.stop)
+        mismatches += [bad for _, bad in decided if bad is not None and bad.line in run.lines]
     entries = journal.entries
     return Replay(
         proposals=len(journal.proposals),
@@ -84,32 +85,39 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
     )
 
 
-def _search(record: ExperimentRecord) -> Optimizer:
-    options = record.options
-    described = dict(options["optimizer"])
+def _loop(record: ExperimentRecord, run: Run) -> TrialLoop:
+    """The trial loop of a run as it was when the run began."""
+    search = _search(record, run.making)
+    search.recall(run.recalled)
+    direction = Direction.parse(record.direction)
+    rule = _rule(run.making["early_stop"], direction)
+    return TrialLoop(search, direction=direction, retries=int(run.making["retries"]), rule=rule)
+
+
+def _search(record: ExperimentRecord, making: Mapping[str, Any]) -> Optimizer:
+    described = dict(making["optimizer"])
     named: Any = described.pop("optimizer")
     if ":" in named:
         named = imported("optimizer", named)
     return make_optimizer(
         named,
         SearchSpace(record.search_space) if record.search_space else None,
-        num_trials=options["num_trials"],
+        num_trials=making["num_trials"],
         direction=Direction.parse(record.direction),
-        seed=options["seed"],
-        initial=[*options["initial"], *_seeds(options)],
+        seed=making["seed"],
+        initial=[*making["initial"], *_seeds(making)],
         settings=described,
     )
 
 
-def _rule(record: ExperimentRecord) -> EarlyStop | None:
+def _rule(described: object, direction: Direction) -> EarlyStop | None:
     def resolve(text: str) -> object:
         return imported("early_stop", text)
 
-    described = record.options["early_stop"]
-    return early_stop_rule(described, direction=Direction.parse(record.direction), resolve=resolve)
+    return early_stop_rule(described, direction=direction, resolve=resolve)
 
 
-def _seeds(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _seeds(making: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Configurations of an earlier experiment that the search began with."""
-    seeds = options.get("seeds") or {}
+    seeds = making.get("seeds") or {}
     return list(seeds.get("configurations", ()))

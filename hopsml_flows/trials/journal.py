@@ -8,19 +8,35 @@ random numbers come from the seed and its number, and no decision depends on a c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import DamagedFileError
-from hopsml_flows.trials.journal_lines import SCHEMA, event_of, line_of, text_of
+from hopsml_flows.trials.journal_lines import RUN, SCHEMA, event_of, line_of, text_of
 from hopsml_flows.trials.loop_messages import SubmitTrial, TrialReplayed
 from hopsml_flows.trials.model import Trial, TrialResult
 
 if TYPE_CHECKING:
     from hopsml_flows.trials.loop import TrialLoop
 
-__all__ = ["Journal", "Mismatch", "replayed"]
+__all__ = ["Journal", "Mismatch", "Run", "replayed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The part of a journal that one run of the experiment wrote.
+
+    Args:
+        making: What its search and its rule were made of.
+        recalled: Hyperparameters of the proposals that its search was to repeat, by number.
+        lines: Numbers of its lines in the journal, from 1.
+    """
+
+    making: Mapping[str, Any]
+    recalled: Mapping[int, dict[str, Any]]
+    lines: range
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +83,43 @@ class Journal:
     @property
     def proposals(self) -> dict[int, dict[str, Any]]:
         """The hyperparameters of all proposals, as JSON has them, by number."""
-        return {
-            trial["number"]: trial["params"]
-            for entry in self.entries
-            if entry["event"] == "ask"
-            for trial in entry["trials"]
-        }
+        return _proposed(self.entries)
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that wrote the journal, in order.
+
+        Raises:
+            DamagedFileError: A line with which one begins lacks something.
+        """
+        begins = [place for place, entry in enumerate(self.entries) if entry["event"] == RUN]
+        runs: list[Run] = []
+        recalled: dict[int, dict[str, Any]] = {}
+        for begin, end in pairwise([*begins, len(self.entries)]):
+            entry = self.entries[begin]
+            try:
+                recalled |= {int(number): kept for number, kept in entry["recalled"].items()}
+                making = dict(entry["search"])
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                line = f"has a wrong line {begin + _FIRST} ({error!r})"
+                raise DamagedFileError("the journal", line) from error
+            known = recalled | _proposed(self.entries[:begin])
+            runs.append(Run(making, known, range(begin + _FIRST + 1, end + _FIRST)))
+        return runs
+
+
+_FIRST = 2
+"""Number of the line after the header."""
+
+
+def _proposed(entries: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Hyperparameters by number."""
+    return {
+        trial["number"]: trial["params"]
+        for entry in entries
+        if entry["event"] == "ask"
+        for trial in entry["trials"]
+    }
 
 
 def _parsed(file: str, place: int, line: str) -> dict[str, Any]:
@@ -105,6 +152,7 @@ def replayed(
     journal: Journal,
     *,
     results: Mapping[int, TrialResult] | None = None,
+    until: int | None = None,
 ) -> Iterator[tuple[TrialResult | None, Mismatch | None]]:
     """Feed a journal to a trial loop, and compare what it answers.
 
@@ -113,15 +161,21 @@ def replayed(
         journal: The journal.
         results: Results of trials with all that their files have; for others the loop is told what
             the journal has.
+        until: Number of the first line that is not fed; None for all.
 
     Yields:
-        For each line: the result that the loop was told, or None; and the difference, or None.
+        For each line that has an event of the loop: the result that the loop was told, or None; and
+        the difference, or None.
 
     Raises:
         DamagedFileError: A line says what this version does not know.
     """
     running: dict[int, Trial] = {}
-    for place, entry in enumerate(journal.entries, 2):
+    for place, entry in enumerate(journal.entries, _FIRST):
+        if place == until:
+            return
+        if entry["event"] == RUN:
+            continue
         event = event_of(entry, running, results or {}, place)
         if isinstance(event, TrialReplayed):
             event = replace(event, result=loop.explained(event.result))

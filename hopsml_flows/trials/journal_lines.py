@@ -6,6 +6,8 @@ far as a search depends on them:
 ==========  ========================================================================================
 ``event``   what the line says
 ==========  ========================================================================================
+``run``     a run of the experiment begins, the first one or a resumed one; ``search`` is what the
+            search and the rule are made of, ``recalled`` what it takes over besides the journal
 ``ask``     workers were free; ``trials`` were proposed, or started again
 ``report``  a trial reported ``reports``, pairs of step and value; ``stop`` and ``extend`` say what
             was decided
@@ -45,7 +47,10 @@ from hopsml_flows.trials.naming import number_of
 from hopsml_flows.trials.reports import Report
 from hopsml_flows.values.plain import FILE_LEVELS, is_finite, json_value
 
-__all__ = ["SCHEMA", "event_of", "header_line", "line_of", "text_of"]
+__all__ = ["RUN", "SCHEMA", "event_of", "header_line", "line_of", "run_line", "text_of"]
+
+RUN = "run"
+"""Event of the line with which a run begins; it is none of the trial loop's."""
 
 SCHEMA = 1
 """Version of the journal's layout, written into its header."""
@@ -58,6 +63,21 @@ def header_line(experiment: str) -> str:
         experiment: The experiment's identifier.
     """
     return text_of({"event": "begin", "schema": SCHEMA, "experiment": experiment})
+
+
+def run_line(making: Mapping[str, Any], recalled: Mapping[int, Mapping[str, Any]]) -> str:
+    """The line with which each run of an experiment begins: the first one, and each resumed one.
+
+    Args:
+        making: What the search and the rule are made of.
+        recalled: Hyperparameters of trials by number that a resumed run takes over from their
+            directories, since the journal lacks them.
+    """
+    proposals = {
+        str(number): json_value("params", dict(params), levels=FILE_LEVELS)
+        for number, params in sorted(recalled.items())
+    }
+    return text_of({"event": RUN, "search": dict(making), "recalled": proposals})
 
 
 def line_of(event: LoopEvent, instructions: Sequence[LoopInstruction]) -> str | None:
