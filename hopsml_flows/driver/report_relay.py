@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hopsml_flows.cluster.trial_reports import TrialReports
 from hopsml_flows.execution.report_link import Instruction
+from hopsml_flows.trials import TrialReported
 
 if TYPE_CHECKING:
     from hopsml_flows.cluster.runner import TrialTaskRunner
-    from hopsml_flows.trials import Trial, TrialReported
+    from hopsml_flows.trials import Report, Trial
 
 __all__ = ["ReportRelay", "new_topic"]
 
@@ -57,18 +58,14 @@ class ReportRelay:
 
     def take(self) -> list[TrialReported]:
         """Take the reports that have come since the last call; those of one trial together."""
-        merged: dict[tuple[int, int], TrialReported] = {}
+        merged: dict[tuple[int, int], list[Report]] = {}
         for came in self._reports.take():
             event = came.event
-            key = event.number, event.attempt
-            known = merged.get(key)
-            merged[key] = (
-                event if known is None else replace(event, reports=known.reports + event.reports)
-            )
+            merged.setdefault((event.number, event.attempt), []).extend(event.reports)
             self._workers[event.number] = event.attempt, came.worker
         for number, attempt in merged:
             self._repeat(number, attempt)
-        return list(merged.values())
+        return [TrialReported(*trial, tuple(reports)) for trial, reports in merged.items()]
 
     def instruct(self, instruction: Instruction) -> None:
         """Tell a trial that has reported something.

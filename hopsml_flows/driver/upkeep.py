@@ -91,7 +91,7 @@ class Upkeep:
         if self._outage.is_due(now) or (self._lease.refused and not self._outage.is_on):
             self._probe()
         elif self._is_due and not self._outage.is_on:
-            self._try(self._write_files)
+            self._try(self._write_due)
 
     def add(self, result: TrialResult) -> None:
         """Add a result to the summary."""
@@ -203,7 +203,15 @@ class Upkeep:
     def _is_due(self) -> bool:
         return self._summary.is_due or (self._journal is not None and self._journal.is_due)
 
+    def _write_due(self) -> None:
+        """Write what is due; the driver does not wait for a long journal."""
+        if self._journal is not None and self._journal.is_due:
+            self._journal.write_behind()
+        if self._summary.is_due:
+            self._summary.write(patience=0)
+
     def _write_files(self) -> None:
+        """Write all that the files lack, and wait for it."""
         if self._journal is not None:
             self._journal.write(patience=0)
         self._summary.write(patience=0)
