@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.cluster.seat_orders import Seating
 from hopsml_flows.cluster.worker import Outcome
 from hopsml_flows.driver.machine_log import recorder
+from hopsml_flows.driver.recent_value import RecentValue
 from hopsml_flows.errors import (
     TooFewWorkersError,
     TrialFailedError,
@@ -162,11 +163,13 @@ class GroupRuns:
         self._groups: dict[str, _Group] = {}
         self._done: list[GroupFuture] = []
         self._numbers: set[int] = set()
+        self._workers = RecentValue(lambda: cluster.worker_count)
+        self._next_look = 0.0
 
     @property
     def slots(self) -> int:
         """Groups that can run at once."""
-        return max(1, self._cluster.worker_count // len(self._options.shape.members))
+        return max(1, self._workers.get() // len(self._options.shape.members))
 
     def submit(self, trial: Trial, owner: Owner | None) -> GroupFuture:
         """Start a trial as soon as there are workers for all its members.
@@ -195,10 +198,16 @@ class GroupRuns:
             self._seat_waiting()
             soon = any(group.gang.begins_soon for group in self._groups.values())
             look = _BEGIN_LOOK_SECONDS if soon else _LOOK_SECONDS
-            for ended in self._runner.next_done(look):
-                self._end_member(ended)
-            for group in list(self._groups.values()):
-                self._look_after(group)
+            ended = self._runner.next_done(look)
+            for future in ended:
+                self._end_member(future)
+            # Reports end the wait, too, and are no reason to ask all workers.
+            if ended or time.monotonic() >= self._next_look:
+                for group in list(self._groups.values()):
+                    self._look_after(group)
+                self._next_look = time.monotonic() + look
+            if self._done:
+                self._workers.forget()
             told = self._relay is not None and self._relay.has_some
             if self._done or told or time.monotonic() > deadline:
                 done, self._done = self._done, []
@@ -304,6 +313,7 @@ class GroupRuns:
         gang = Gang(shape, record=recorder(f"gang {waiting.trial.name} {identifier}"))
         group = _Group(waiting, identifier, gang, seats, begins)
         self._groups[identifier] = group
+        self._next_look = 0.0
         for member, seat in seats.items():
             process = Process(
                 group=identifier,

@@ -7,6 +7,7 @@ import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.driver.recent_value import RecentValue
 from hopsml_flows.errors import TrialStoppedError
 from hopsml_flows.execution import packed_values
 from hopsml_flows.execution.credentials import published
@@ -49,17 +50,17 @@ class SingleRuns:
         *,
         by_value: bool,
     ) -> None:
-        self._cluster = cluster
         self._runner = runner
         self._job = job
         self._relay = relay
         self._by_value = by_value
+        self._slots = RecentValue(lambda: cluster.slots)
         self._running: dict[UUID, tuple[Trial, TrialFuture[Any]]] = {}
 
     @property
     def slots(self) -> int:
         """Trials that can run at once."""
-        return self._cluster.slots
+        return self._slots.get()
 
     def submit(self, trial: Trial, owner: Owner | None) -> TrialFuture[Any]:
         """Start a trial as soon as a worker is free.
@@ -84,6 +85,8 @@ class SingleRuns:
             seconds: Longest wait.
         """
         done = self._runner.next_done(seconds)
+        if done:  # perhaps by the end of a worker
+            self._slots.forget()
         for future in done:
             trial, _ = self._running.pop(future.task_run_id, (None, None))
             if self._relay is not None and trial is not None:

@@ -110,7 +110,20 @@ def test_killed_workers_cost_a_search_no_rung_and_no_checkpoint(prefect_server, 
     assert done.proposals == 60
 
 
-def test_trials_that_report_without_pause_lose_no_report(options):
+@pytest.fixture
+def asked(monkeypatch):
+    """The questions to schedulers how many threads their workers have."""
+    questions, nthreads = [], distributed.Client.nthreads
+
+    def counted(client, *args, **kwargs):
+        questions.append(time.monotonic())
+        return nthreads(client, *args, **kwargs)
+
+    monkeypatch.setattr(distributed.Client, "nthreads", counted)
+    return questions
+
+
+def test_trials_that_report_without_pause_lose_no_report(options, asked):
     def train(x, reporter):
         for step in range(1000):
             reporter.broadcast(x, step=step)
@@ -128,6 +141,8 @@ def test_trials_that_report_without_pause_lose_no_report(options):
         assert told[trial.number] == list(range(1000))
         curve = events.scalars(Path(result.path, trial.directory))["outputs/metric"]
         assert {step for step, _ in curve} >= set(range(1000))
+    # The scheduler was asked for free workers at intervals, not for each of the 4,000 reports.
+    assert len(asked) <= 10 + (asked[-1] - asked[0]) / 0.4
 
 
 def test_a_search_runs_on_a_cluster_of_its_own(prefect_server, project):

@@ -172,6 +172,22 @@ def test_a_function_that_swallows_the_stop_is_ended(options, monkeypatch, caught
     assert trial.metric == 0.1
 
 
+def test_a_distributed_trial_that_swallows_the_stop_is_ended_and_not_tried_again(options):
+    def train(x, reporter):
+        while True:
+            try:
+                reporter.broadcast(0.1)
+            except BaseException:
+                pass
+            time.sleep(0.02)
+
+    call = {"num_trials": 1, "optimizer": "random", "early_stop": BelowHalf, "retries": 1}
+    result = experiment.optimize(train, SPACE, processes_per_trial=2, **call, **options)
+    (trial,) = result.trials
+    assert (trial.state, trial.metric, trial.attempt) == (State.STOPPED, 0.1, 1)
+    assert trial.why_stopped.rule == "half"
+
+
 def test_a_trial_that_never_reports_is_never_stopped(options):
     result = experiment.optimize(
         lambda x: x, SPACE, num_trials=3, optimizer="random", early_stop=BelowHalf, **options
