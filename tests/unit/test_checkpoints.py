@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hopsml_flows.execution import Job, packed
@@ -10,6 +12,7 @@ from hopsml_flows.execution.files.staging import Staging
 from hopsml_flows.execution.group import Process
 from hopsml_flows.execution.group.checkpoints import prepare_checkpoints
 from hopsml_flows.execution.group.member import group_directory, make_private
+from hopsml_flows.storage.interface import temporary_beside
 from hopsml_flows.trials import Framework, GroupShape, Trial
 
 TWO = GroupShape(Framework.ANY, 2)
@@ -140,3 +143,14 @@ def test_checkpoints_on_their_way_are_not_among_the_trials_files(
         assert [file.name for file in staging._files()] == ["a", "b"]
     finally:
         staging.close()
+
+
+def test_what_a_killed_worker_had_copied_is_not_listed_on_a_local_project(project):
+    trial = project.local_root / "Experiments" / "e-1" / "0009"
+    copied = Path(temporary_beside(f"{trial}/checkpoints")) / "model"
+    copied.mkdir(parents=True)
+    (copied / "weights").touch()
+    (trial / "output.log").touch()
+    found = [file.name for file in project.walk_files("Experiments/e-1")]
+    assert found == ["Experiments/e-1/0009/output.log"]
+    assert [entry.name for entry in project.entries("Experiments/e-1/0009")] == found
