@@ -277,7 +277,7 @@ def test_a_search_that_ran_out_of_time_goes_on_when_it_is_resumed(options, proje
 def test_another_optimizer_is_refused_on_resume(options):
     first = experiment.optimize(loss_of, SPACE, num_trials=4, optimizer="random", seed=4, **options)
     before = Path(first.path, "journal.jsonl").read_text()
-    with pytest.raises(InvalidArgumentError, match="resume: .*its optimizer is .*random"):
+    with pytest.raises(InvalidArgumentError, match=r"resume: .*its optimizer is .*random"):
         experiment.optimize(loss_of, SPACE, num_trials=6, seed=4, resume=first.id, **options)
     assert Path(first.path, "journal.jsonl").read_text() == before
 
