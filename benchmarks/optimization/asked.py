@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -10,7 +9,7 @@ from optimization import encoding
 from optimization.peers import suggested
 from optimization.problem import Problem
 
-from hopsml_flows.search.space import Categorical, Domain
+from hopsml_flows.search.space import Categorical, Domain, Int, SearchSpace
 
 
 class Own:
@@ -139,14 +138,9 @@ def catcma(problem: Problem, budget: int, seed: int, running: int) -> CatCma:  #
 
 def _kind(domain: Domain) -> str:
     """Return x for a real number, z for an integer, c for a category."""
-    if isinstance(domain, Categorical) or len(_few(domain)) == 2:
-        return "c"  # of two integers too, as its documentation advises
-    bounds, (integral,) = encoding.integral_bounds({"": domain})  # type: ignore[arg-type]
-    return "z" if integral else "x"
-
-
-def _few(domain: Domain) -> list[int]:
-    return [] if domain.cardinality is None or domain.cardinality > 2 else _choices(domain)
+    if isinstance(domain, Categorical) or domain.cardinality == 2:
+        return "c"  # two integers too, as its documentation advises
+    return "z" if isinstance(domain, Int) and not domain.log else "x"
 
 
 def _choices(domain: Domain) -> list[Any]:
@@ -157,5 +151,5 @@ def _choices(domain: Domain) -> list[Any]:
 
 def _bounds(domain: Domain) -> tuple[float, float]:
     """Return the bounds of a real number, in the logarithm where the scale is logarithmic."""
-    ((low, high),), _ = encoding.integral_bounds({"": domain})  # type: ignore[arg-type]
-    return low, high
+    (bounds,), _ = encoding.integral_bounds(SearchSpace({"x": domain}))
+    return bounds

@@ -1,12 +1,12 @@
-"""Several evaluations at once with a virtual clock: asked when a slot is free, told when one ends."""
+"""Evaluations at once, with a virtual clock: a free slot asks, an evaluation that ends is told."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+from optimization import asked
 from optimization.evaluation import Evaluator
 from optimization.problem import Problem
 
@@ -24,12 +24,8 @@ class Asked(Protocol):
         """Take in the value of a configuration."""
 
 
-Made = Callable[[Problem, int, int, int], Asked]
-"""Makes an optimizer for a problem, a budget, a seed and a number of evaluations at once."""
-
-
-def run(
-    problem: Problem, budget: int, seed: int, evaluate: Evaluator, *, make: Made, running: int
+def at_once(
+    problem: Problem, budget: int, seed: int, evaluate: Evaluator, *, optimizer: str, running: int
 ) -> None:
     """Keep ``running`` evaluations running until the budget is spent.
 
@@ -40,10 +36,10 @@ def run(
         budget: Evaluations that there are.
         seed: Of the optimizer and of the durations.
         evaluate: Evaluates, and keeps the values.
-        make: Makes the optimizer.
+        optimizer: Name of a function of :mod:`optimization.asked`.
         running: Evaluations at once; with 1 each is told before the next is asked for.
     """
-    search = make(problem, budget, seed, running)
+    search: Asked = getattr(asked, optimizer)(problem, budget, seed, running)
     durations = np.random.default_rng([seed, budget]).lognormal(0.0, SIGMA, budget)
     open_: list[tuple[float, int, Any, float]] = []
     now = 0.0

@@ -151,7 +151,9 @@ def neighbours(
     size = centres.shape[1]
     start = centres[rng.integers(len(centres), size=count)]
     width = np.exp(rng.uniform(math.log(_NEAREST), math.log(_FARTHEST), size=(count, 1)))
-    moved = bounced(start + width * rng.standard_normal((count, size)), start, rng)
+    # Reflected, not bounced back: best points near a bound would run into it in a few steps.
+    moved = np.mod(start + width * rng.standard_normal((count, size)), 2.0)
+    moved = np.minimum(moved, 2.0 - moved)
     moved = np.where(categories > 0, rng.random((count, size)), moved)
     taken = rng.random((count, size)) < rng.random((count, 1))
     taken[np.arange(count), rng.integers(size, size=count)] = True
