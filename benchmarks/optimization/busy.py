@@ -51,6 +51,13 @@ SLOW = {"gp": Slow((1,), 30, 2)}
 _OWN_SOURCES = ("hopsml_flows/search/**/*.py", "benchmarks/optimization/asked.py")
 _PACKAGES = {"tpe": ("optuna",), "gp": ("optuna", "torch", "scipy"), "catcma": ("cmaes",)}
 
+_HOW = f"""{{problems}} functions without training. A virtual clock: durations are lognormal (sigma
+{SIGMA:g}) and seeded; a free slot asks at once, and what ends is told at once. Regret: 0 is the
+best value found in any run here, 1 the median of random search after as many evaluations.
+± is the standard error over seeds, n their number. A ratio is of the problems and seeds that both
+ran. GPSampler takes up to a second for a proposal: it has few seeds and evaluations, one at a time.
+"""
+
 Runs = Mapping[tuple[str, int], np.ndarray]
 """(problem, seed) to the best value so far after each evaluation."""
 
@@ -77,6 +84,7 @@ class Busy:
             processes: How many runs at a time.
         """
         jobs = [job for optimizer in only for job in self._jobs(optimizer)]
+        jobs.sort(key=lambda job: job.budget)
         runner.run(self.cache, jobs, fresh=set(), processes=processes)
 
     def _jobs(self, optimizer: str) -> Iterator[Job]:
@@ -242,13 +250,9 @@ class Figures:
         ]
         parts = [
             "# Optimizers with evaluations at once\n",
-            f"{about['date']}, commit {about['commit']}; {about['cores']} cores ({about['cpu']}), "
-            f"{about['system']}.\nPython {about['python']}, {versions}.\n",
-            f"{len(self.problems)} functions without training. A virtual clock: durations are "
-            f"lognormal (sigma {SIGMA:g}) and seeded; a free slot asks at once, and what ends is "
-            "told at once. Regret: 0 is the best value that anybody found in any run here, 1 the "
-            "median of random search after as many evaluations. ± is the standard error over "
-            "seeds, n their number. A ratio is of the problems and seeds that both ran.\n",
+            f"{about['date']}, commit {about['commit']}; {about['system']}.",
+            f"Python {about['python']}, {versions}.\n",
+            _HOW.format(problems=len(self.problems)),
             "## Targets\n",
             table(["", "reached", "at most", "met"], checks),
             "## Mean regret\n",
