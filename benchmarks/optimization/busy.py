@@ -84,7 +84,8 @@ class Busy:
             processes: How many runs at a time.
         """
         jobs = [job for optimizer in only for job in self._jobs(optimizer)]
-        jobs.sort(key=lambda job: job.budget)
+        # Short ones first, and who is compared with whom side by side.
+        jobs.sort(key=lambda job: (job.budget, job.contender.options["running"]))
         runner.run(self.cache, jobs, fresh=set(), processes=processes)
 
     def _jobs(self, optimizer: str) -> Iterator[Job]:

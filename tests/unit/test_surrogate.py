@@ -40,7 +40,7 @@ def test_it_tells_good_points_apart_below_a_cliff_of_many_sizes(rng):
     points, unseen = rng.random((30, 3)), rng.random((200, 3))
     mean, _ = Surrogate(points, canyon(points), NUMBERS).predict(unseen)
     good = canyon(unseen) < np.median(canyon(points))
-    assert rank_correlation(mean[good], canyon(unseen)[good]) > 0.95
+    assert rank_correlation(mean[good], canyon(unseen)[good]) > 0.8
 
 
 def test_half_of_the_losses_may_be_equal(rng):
