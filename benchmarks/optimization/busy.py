@@ -280,7 +280,9 @@ class Figures:
             return "-"
         mean = self.mean(key)
         error = f" ± {number(mean.error, 2)}" if np.isfinite(mean.error) else ""
-        return f"{number(mean.value)}{error} (n={_seeds(self.runs[key])})"
+        ran = len({problem for problem, _ in self.runs[key]})
+        part = "" if ran == len(self.problems) else f", {ran} problems"
+        return f"{number(mean.value)}{error} (n={_seeds(self.runs[key])}{part})"
 
     def _by_problem(self, running: int, budget: int) -> str:
         names = [name for name in LABELS if (name, running, budget) in self.runs]
@@ -291,7 +293,9 @@ class Figures:
             [
                 problem,
                 *(
-                    f"{np.mean([r for (n, _), r in found[name].items() if n == problem]):.3f}"
+                    f"{np.mean(rows):.3f}"
+                    if (rows := [r for (n, _), r in found[name].items() if n == problem])
+                    else "-"
                     for name in names
                 ),
             ]
