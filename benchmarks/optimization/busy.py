@@ -153,13 +153,14 @@ class Figures:
 
     @classmethod
     def of(cls, busy: Busy) -> Figures:
-        """From the runs that there are."""
+        """From the runs that there are; what did not run on all problems is left out."""
         runs = {
             (optimizer, running, budget): found
             for optimizer in LABELS
             for running in RUNNING
             for budget in BUDGETS
             if (found := busy.runs(optimizer, running, budget))
+            and {problem for problem, _ in found} == set(busy.problems)
         }
         reference = runs[RANDOM, 1, BUDGETS[-1]]
         scales = {}
@@ -280,9 +281,7 @@ class Figures:
             return "-"
         mean = self.mean(key)
         error = f" ± {number(mean.error, 2)}" if np.isfinite(mean.error) else ""
-        ran = len({problem for problem, _ in self.runs[key]})
-        part = "" if ran == len(self.problems) else f", {ran} problems"
-        return f"{number(mean.value)}{error} (n={_seeds(self.runs[key])}{part})"
+        return f"{number(mean.value)}{error} (n={_seeds(self.runs[key])})"
 
     def _by_problem(self, running: int, budget: int) -> str:
         names = [name for name in LABELS if (name, running, budget) in self.runs]
@@ -293,9 +292,7 @@ class Figures:
             [
                 problem,
                 *(
-                    f"{np.mean(rows):.3f}"
-                    if (rows := [r for (n, _), r in found[name].items() if n == problem])
-                    else "-"
+                    f"{np.mean([r for (n, _), r in found[name].items() if n == problem]):.3f}"
                     for name in names
                 ),
             ]
