@@ -18,6 +18,7 @@ from hopsml_flows.search.optuna_samplers import OptunaSearch
 from hopsml_flows.search.random import EndlessRandomSearch, RandomSearch
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
 from hopsml_flows.values.arguments import whole_number
+from hopsml_flows.values.copies import copied
 
 __all__ = ["OPTIMIZERS", "make_search"]
 
@@ -107,8 +108,8 @@ def make_search(
     Args:
         optimizer: One of :data:`OPTIMIZERS`, in any case; a class, which is called with those of
             ``space``, ``num_trials`` (or ``samples``), ``workers``, ``direction``, ``seed`` and
-            ``initial`` that its signature has, and with the settings; or an optimizer that is
-            ready.
+            ``initial`` that its signature has, and with the settings; or an optimizer, which is
+            copied: it may be given to several experiments, and each begins with what it knows now.
         space: The search space; None for "none", which proposes empty configurations.
         num_trials: Number of trials; None for no end, or for the optimizer's own number.
         workers: How many trials run at once.
@@ -118,8 +119,8 @@ def make_search(
         settings: More arguments of the optimizer, such as ``max_budget`` of "asha".
 
     Raises:
-        InvalidArgumentError: There is no such optimizer, it has no such setting, or it cannot have
-            an argument's value.
+        InvalidArgumentError: There is no such optimizer, it has no such setting, it cannot have an
+            argument's value, or it cannot be copied.
         InvalidSpaceError: The optimizer cannot search the space.
         MissingPackageError: The optimizer needs a package that is not installed.
 
@@ -136,7 +137,7 @@ def make_search(
         Direction.parse(direction),
         seed,
         initial,
-        dict(settings or {}),
+        copied("optimizer", dict(settings or {})),
     )
     if num_trials is not None and isinstance(initial, Sequence) and len(initial) > num_trials:
         raise InvalidArgumentError(
@@ -210,7 +211,7 @@ def _ready(optimizer: object, wanted: _Wanted) -> Optimizer:
         raise InvalidArgumentError(
             "direction", wanted.direction, f"must be the optimizer's, {way.value!r}"
         )
-    return optimizer
+    return copied("optimizer", optimizer)
 
 
 def _evolution(name: str, wanted: _Wanted) -> Optimizer:

@@ -5,7 +5,6 @@ Import strings are resolved by the caller: importing runs code, which is not don
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -16,6 +15,7 @@ from hopsml_flows.search.direction import Direction
 from hopsml_flows.trials.early_stop.base import EarlyStop
 from hopsml_flows.trials.early_stop.halving import HalvingStop
 from hopsml_flows.trials.early_stop.median import MedianStop
+from hopsml_flows.values.copies import copied
 from hopsml_flows.values.plain import json_value
 
 __all__ = ["RULES", "early_stop_rule", "rule_settings"]
@@ -78,7 +78,7 @@ def early_stop_rule(
     # A class has the methods, too.
     if not isinstance(meant, EarlyStop):
         raise InvalidArgumentError(_ARGUMENT, value, "must be a rule: have judge() and end()")
-    rule = _made(meant, arguments, wanted) if inspect.isclass(meant) else _copied(meant)
+    rule = _made(meant, arguments, wanted) if inspect.isclass(meant) else copied(_ARGUMENT, meant)
     own = getattr(rule, "direction", None)
     if isinstance(own, str) and own.upper() != wanted:
         raise InvalidArgumentError(
@@ -157,12 +157,3 @@ def _made(kind: type[EarlyStop], arguments: Mapping[str, Any], direction: Direct
             _ARGUMENT, kind, because=f"{kind.__name__}{signature}: {error}"
         ) from None
     return kind(**arguments)
-
-
-def _copied(rule: EarlyStop) -> EarlyStop:
-    try:
-        return copy.deepcopy(rule)
-    except Exception as error:  # from the code of the rule, or of what it holds
-        raise InvalidArgumentError(
-            _ARGUMENT, rule, because=f"copying it raised {type(error).__name__}: {error}"
-        ) from error
