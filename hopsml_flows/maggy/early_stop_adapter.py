@@ -141,13 +141,13 @@ class AdaptedEarlyStop:
 
         Args:
             trial: The trial's number.
-            curve: All that it has reported; empty if nothing.
+            curve: All that it has reported, and its metric.
         """
         seen, _ = self._updated(trial, curve)
         del self._running[trial]
         self._params.pop(trial, None)
         seen.status = Trial.FINALIZED
-        seen.final_metric = curve.values[-1] if len(curve) else None
+        seen.final_metric = curve.metric
         self._ended.append(seen)
 
     def _updated(self, number: int, curve: Curve) -> tuple[Trial, bool]:
