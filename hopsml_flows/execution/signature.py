@@ -8,7 +8,15 @@ from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
-__all__ = ["BUDGET", "REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
+__all__ = [
+    "BUDGET",
+    "REPORTER",
+    "argument_defaults",
+    "argument_order",
+    "call",
+    "check_names",
+    "takes_any_name",
+]
 
 REPORTER = "reporter"
 """Argument of a training function that receives the trial's reporter; not a hyperparameter."""
@@ -51,7 +59,7 @@ def check_names(
     if parameters is None:
         return
     known = {p.name for p in parameters.values() if p.kind in _BY_NAME}
-    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    open_ended = _is_open_ended(parameters)
     missing = [
         p.name
         for p in parameters.values()
@@ -73,6 +81,11 @@ def check_names(
             f"must match the training function's arguments {inspect.signature(function)} "
             f"({'; '.join(problems)})",
         )
+
+
+def takes_any_name(function: Callable[..., Any]) -> bool:
+    """Whether the function takes arguments of any name: ``**hyperparameters``."""
+    return _is_open_ended(_parameters(function) or {})
 
 
 def argument_order(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -103,7 +116,8 @@ def call(
         function: The training function.
         params: Hyperparameter name to value.
         reporter: Also passed, if the function has an argument of that name.
-        budget: The same, unless it is None.
+        budget: Also passed, unless it is None, if the function has an argument of that name or
+            takes any.
 
     Returns:
         What the function returned.
@@ -112,7 +126,7 @@ def call(
     parameters = _parameters(function) or {}
     if REPORTER in parameters and parameters[REPORTER].kind in _BY_NAME:
         rest[REPORTER] = reporter
-    if budget is not None and BUDGET in parameters and parameters[BUDGET].kind in _BY_NAME:
+    if budget is not None and _takes(parameters, BUDGET):
         rest.setdefault(BUDGET, budget)
     positional = []
     for parameter in parameters.values():
@@ -128,6 +142,16 @@ def call(
 
         return asyncio.run(_await(returned))
     return returned
+
+
+def _is_open_ended(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _takes(parameters: Mapping[str, inspect.Parameter], name: str) -> bool:
+    if name in parameters and parameters[name].kind in _BY_NAME:
+        return True
+    return _is_open_ended(parameters)
 
 
 async def _await(value: Any) -> Any:

@@ -21,7 +21,12 @@ from hopsml_flows.errors import (
     UnknownArgumentError,
 )
 from hopsml_flows.execution.function import TrainingFunction
-from hopsml_flows.execution.signature import BUDGET, argument_order, check_names
+from hopsml_flows.execution.signature import (
+    BUDGET,
+    argument_order,
+    check_names,
+    takes_any_name,
+)
 from hopsml_flows.maggy.configs import (
     AblationConfig,
     BaseConfig,
@@ -111,6 +116,9 @@ _LATER_ORDER = (
 _ONE_KEY = "Metric"
 """Key of the metric of a training in several processes."""
 
+_OF_0_5 = "resource"
+"""Argument of a trial's budget up to 0.5; later it is ``budget``."""
+
 _NO_NAME = "no-name"
 """Maggy's default name of an experiment."""
 
@@ -173,7 +181,7 @@ def described(
     }
     match config:
         case OptimizationConfig():
-            return _search(function, config, shared)
+            return _search(function, config, shared, _OF_0_5 if by_name else BUDGET)
         case AblationConfig():
             key = by_name.get("optimization_key", "metric")
             return _ablation(function, config, checked_key(key), shared)
@@ -281,7 +289,7 @@ def _configured(by_name: Mapping[str, Any]) -> LagomConfig:
 
 
 def _search(
-    function: TrainingFunction, config: OptimizationConfig, shared: Mapping[str, Any]
+    function: TrainingFunction, config: OptimizationConfig, shared: Mapping[str, Any], budget: str
 ) -> SearchCall:
     optimizer, settings = _optimizer(config.optimizer)
     searchspace = Searchspace() if config.searchspace is None else config.searchspace
@@ -289,7 +297,7 @@ def _search(
         _check_grid(searchspace)
     policy = config.es_policy
     return SearchCall(
-        train=_for_trials(function, config, searchspace, optimizer),
+        train=_for_trials(function, config, searchspace, optimizer, budget),
         searchspace=searchspace,
         optimizer=optimizer,
         settings=settings,
@@ -308,10 +316,13 @@ def _for_trials(
     config: OptimizationConfig,
     searchspace: Searchspace,
     optimizer: str | AbstractOptimizer,
+    usual: str,
 ) -> TrainingFunction:
     """Return the function as one that a trial calls with its hyperparameters by name."""
     names = searchspace.keys()
-    budget = _budget_argument(function.callable, searchspace) if optimizer == "asha" else None
+    budget = None
+    if optimizer == "asha":
+        budget = _budget_argument(function.callable, searchspace, usual)
     # Maggy's optimizers may add hyperparameters that are not in the space.
     open_ended = isinstance(optimizer, AbstractOptimizer)
     takes_dict = HPARAMS in argument_order(function.callable) and HPARAMS not in names
@@ -361,12 +372,19 @@ def _check_grid(searchspace: Searchspace) -> None:
             )
 
 
-def _budget_argument(function: Callable[..., Any], searchspace: Searchspace) -> str | None:
-    """Return the argument that a budget is passed as: of 1.0, or of 0.5; None if there is none."""
+def _budget_argument(
+    function: Callable[..., Any], searchspace: Searchspace, usual: str
+) -> str | None:
+    """Return the argument that a budget is passed as; None if there is none.
+
+    A function that takes any argument gets it under the ``usual`` name of the call's style.
+    """
     names = argument_order(function)
-    for name in (BUDGET, "resource"):
+    for name in (BUDGET, _OF_0_5):
         if name in names and name not in searchspace:
             return name
+    if takes_any_name(function) and usual not in searchspace:
+        return usual
     return BUDGET if HPARAMS in names and BUDGET not in searchspace else None
 
 

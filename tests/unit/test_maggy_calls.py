@@ -241,6 +241,36 @@ def test_the_budget_of_asha_has_the_name_that_the_function_takes(train):
     assert call_of_trial(named.train.callable, {"kernel": 6}, None, 2) == 3
 
 
+def of_any(kernel, **rest):
+    return kernel, rest
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (lambda space: {"searchspace": space, "optimizer": "asha", "num_trials": 9}, "resource"),
+        (lambda space: {"config": OptimizationConfig(9, "asha", space)}, "budget"),
+    ],
+    ids=["by name", "1.0"],
+)
+def test_a_function_that_takes_any_argument_gets_the_budget_as_in_its_release(given, name):
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    found = lagom(of_any, **given(space)).train.callable
+    assert call_of_trial(found, {"kernel": 6}, None, 2) == (6, {name: 2})
+    searched = Searchspace(kernel=("INTEGER", [2, 8]), resource=("INTEGER", [1, 9]))
+    found = lagom(of_any, **given(searched)).train.callable
+    values = {"kernel": 6, "resource": 5}
+    assert call_of_trial(found, values, None, 2) == (6, {"resource": 5, "budget": 2})
+
+
+def test_a_function_of_hparams_gets_the_budget_of_a_configuration_of_1_1():
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    config = HyperparameterOptConfig(9, "asha", space)
+    found = lagom(of_any, config=config).train.callable
+    assert call_of_trial(found, {"kernel": 6}, None, 2)["Metric"] == 6
+    assert call_of_trial(found, {"kernel": 6}, None, 2)["returned"] == [6, {"budget": 2}]
+
+
 def test_a_function_may_do_without_the_budget():
     space = Searchspace(kernel=("INTEGER", [2, 8]))
     call = lagom(without_budget, searchspace=space, optimizer="asha", num_trials=9)
