@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
 __all__ = [
     "BUDGET",
+    "BUDGETS_ELSEWHERE",
     "REPORTER",
     "argument_defaults",
     "argument_order",
@@ -24,6 +26,9 @@ REPORTER = "reporter"
 BUDGET = "budget"
 """Argument of a training function that receives the trial's budget, where the search gives one."""
 
+BUDGETS_ELSEWHERE: Mapping[str, str] = MappingProxyType({BUDGET: 'optimizer="asha" gives'})
+"""What a user may mean whose function has the argument, but whose search has no budgets."""
+
 _BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -37,6 +42,7 @@ def check_names(
     *,
     argument: str,
     given: Collection[str] = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Check that the hyperparameters match the function's arguments.
 
@@ -45,6 +51,7 @@ def check_names(
         names: The hyperparameters' names.
         argument: The argument that the error names.
         given: Further names of arguments that the trial may give the function.
+        elsewhere: Names that it would give under other circumstances, and which.
 
     Raises:
         SignatureMismatchError: Some are missing or unknown; the message names them.
@@ -72,7 +79,7 @@ def check_names(
     if missing or extra:
         problems = []
         if missing:
-            problems.append(f"missing: {', '.join(missing)}")
+            problems.append(f"missing: {', '.join(_told(missing, elsewhere))}")
         if extra:
             problems.append(f"not an argument of the function: {', '.join(extra)}")
         raise SignatureMismatchError(
@@ -81,6 +88,10 @@ def check_names(
             f"must match the training function's arguments {inspect.signature(function)} "
             f"({'; '.join(problems)})",
         )
+
+
+def _told(names: Collection[str], elsewhere: Mapping[str, str]) -> list[str]:
+    return [f"{name}, which {elsewhere[name]}" if name in elsewhere else name for name in names]
 
 
 def takes_any_name(function: Callable[..., Any]) -> bool:

@@ -23,6 +23,7 @@ from hopsml_flows.errors import (
 from hopsml_flows.execution.function import TrainingFunction
 from hopsml_flows.execution.signature import (
     BUDGET,
+    BUDGETS_ELSEWHERE,
     argument_order,
     check_names,
     takes_any_name,
@@ -118,6 +119,8 @@ _ONE_KEY = "Metric"
 
 _OF_0_5 = "resource"
 """Argument of a trial's budget up to 0.5; later it is ``budget``."""
+
+_BUDGETS_ELSEWHERE = {**BUDGETS_ELSEWHERE, _OF_0_5: BUDGETS_ELSEWHERE[BUDGET]}
 
 _NO_NAME = "no-name"
 """Maggy's default name of an experiment."""
@@ -330,7 +333,13 @@ def _for_trials(
     if not takes_dict and not is_newest and budget in (None, BUDGET):
         if not open_ended:
             given = () if budget is None else (budget,)
-            check_names(function.callable, names, argument="searchspace", given=given)
+            check_names(
+                function.callable,
+                names,
+                argument="searchspace",
+                given=given,
+                elsewhere=_BUDGETS_ELSEWHERE,
+            )
         return function
     adapted = NamedArguments(
         function.callable,
@@ -340,7 +349,12 @@ def _for_trials(
         key=config.optimization_key if is_newest else None,
     )
     if takes_dict or not open_ended:
-        check_names(function.callable, adapted.arguments, argument="searchspace")
+        check_names(
+            function.callable,
+            adapted.arguments,
+            argument="searchspace",
+            elsewhere=_BUDGETS_ELSEWHERE,
+        )
     return TrainingFunction(adapted)
 
 

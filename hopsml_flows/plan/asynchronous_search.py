@@ -12,6 +12,7 @@ from hopsml_flows.execution import BUDGET, imported
 from hopsml_flows.maggy.any_optimizer import is_maggys, make_optimizer
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction, Optimizer, SearchSpace
+from hopsml_flows.search.registry import gives_budgets
 from hopsml_flows.trials import EarlyStop
 from hopsml_flows.trials.early_stop.registry import early_stop_rule, rule_settings
 from hopsml_flows.values.arguments import seconds, whole_number
@@ -124,7 +125,7 @@ class AsynchronousSearch:
     @property
     def given(self) -> tuple[str, ...]:
         """Arguments of the training function that are no hyperparameters."""
-        return (BUDGET,)
+        return (BUDGET,) if gives_budgets(self.make(0)) else ()
 
     def most_seeds(self, total: int | None) -> int:
         """Most configurations of an earlier experiment to begin with.

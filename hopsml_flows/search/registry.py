@@ -14,13 +14,14 @@ from hopsml_flows.search.base import Optimizer
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.enumeration import GridSearch, ListSearch
 from hopsml_flows.search.evolution.asynchronous import AsynchronousEvolution
+from hopsml_flows.search.evolution.differential_evolution import DifferentialEvolution
 from hopsml_flows.search.optuna_samplers import OptunaSearch
 from hopsml_flows.search.random import EndlessRandomSearch, RandomSearch
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
 from hopsml_flows.values.arguments import whole_number
 from hopsml_flows.values.copies import copied
 
-__all__ = ["OPTIMIZERS", "make_search"]
+__all__ = ["OPTIMIZERS", "gives_budgets", "make_search"]
 
 _MOST_GRID_VALUES = 1_000_000
 """Of one hyperparameter; a grid holds the list."""
@@ -148,6 +149,20 @@ def make_search(
     if isinstance(optimizer, type):
         return _of_class(optimizer, wanted)
     return _ready(optimizer, wanted)
+
+
+def gives_budgets(search: Optimizer) -> bool:
+    """Whether the trials of a search may get budgets. A search of the user's may.
+
+    Args:
+        search: The search.
+
+    Example:
+        >>> space = SearchSpace({"rate": [0.1, 0.9]})
+        >>> gives_budgets(make_search("asha", space)), gives_budgets(make_search("random", space))
+        (True, False)
+    """
+    return type(search) not in _WITHOUT_BUDGETS
 
 
 def _named(optimizer: str, wanted: _Wanted) -> Optimizer:
@@ -310,6 +325,16 @@ _MAKERS: dict[str, Callable[[str, _Wanted], Optimizer]] = {
 }
 _NAMES: dict[type, str] = {GridSearch: "grid", RandomSearch: "random"}
 """Classes that are not made from a space and ``num_trials``."""
+
+_WITHOUT_BUDGETS = (
+    AsynchronousEvolution,
+    DifferentialEvolution,
+    EndlessRandomSearch,
+    GridSearch,
+    ListSearch,
+    OptunaSearch,
+    RandomSearch,
+)
 
 OPTIMIZERS = tuple(_MAKERS)
 """Names of the optimizers; the first is the default."""

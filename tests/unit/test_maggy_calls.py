@@ -271,6 +271,18 @@ def test_a_function_of_hparams_gets_the_budget_of_a_configuration_of_1_1():
     assert call_of_trial(found, {"kernel": 6}, None, 2)["returned"] == [6, {"budget": 2}]
 
 
+@pytest.mark.parametrize(
+    ("train", "name"), [(resource_of_0_5, "resource"), (budget_of_master, "budget")]
+)
+def test_a_function_that_needs_a_budget_is_told_which_optimizer_gives_it(train, name):
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    words = f'missing: {name}, which optimizer="asha" gives'
+    with pytest.raises(SignatureMismatchError, match=words):
+        lagom(train, searchspace=space, optimizer="randomsearch", num_trials=9)
+    with pytest.raises(SignatureMismatchError, match=words):
+        lagom(train, config=HyperparameterOptConfig(9, "randomsearch", space))
+
+
 def test_a_function_may_do_without_the_budget():
     space = Searchspace(kernel=("INTEGER", [2, 8]))
     call = lagom(without_budget, searchspace=space, optimizer="asha", num_trials=9)
