@@ -55,7 +55,8 @@ def optimize(
             optimizer "none", which calls the function ``num_trials`` times.
         direction: Direction.MAX or Direction.MIN.
         num_trials: Number of trials; None if ``max_seconds`` alone limits the search.
-        max_seconds: Seconds after which no further trial begins; those that run end.
+        max_seconds: Seconds after which no further trial begins; those that run end. A resumed run
+            has its own.
         optimizer: "evolution" (asynchronous differential evolution), "random", "grid", "asha"
             (trials with small budgets first; the best are promoted), "tpe", "gp" or "cmaes" (of
             Optuna), "none"; an import string of a class, or an optimizer. With arguments:

@@ -74,8 +74,7 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
             raise DamagedFileError(
                 project.full(paths.journal), f"lacks what the search was made of ({error!r})"
             ) from error
-        decided = replayed(loop, journal, until=run.lines.stop)
-        mismatches += [bad for _, bad in decided if bad is not None and bad.line in run.lines]
+        mismatches += replayed(loop, journal, run)
     entries = journal.entries
     return Replay(
         proposals=len(journal.proposals),
