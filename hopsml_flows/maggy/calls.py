@@ -318,7 +318,7 @@ def _for_trials(
     function: TrainingFunction,
     config: OptimizationConfig,
     searchspace: Searchspace,
-    optimizer: str | AbstractOptimizer,
+    optimizer: str | AbstractOptimizer | type[AbstractOptimizer],
     usual: str,
 ) -> TrainingFunction:
     """Return the function as one that a trial calls with its hyperparameters by name."""
@@ -327,7 +327,7 @@ def _for_trials(
     if optimizer == "asha":
         budget = _budget_argument(function.callable, searchspace, usual)
     # Maggy's optimizers may add hyperparameters that are not in the space.
-    open_ended = isinstance(optimizer, AbstractOptimizer)
+    open_ended = not isinstance(optimizer, str)
     takes_dict = HPARAMS in argument_order(function.callable) and HPARAMS not in names
     is_newest = isinstance(config, HyperparameterOptConfig)
     if not takes_dict and not is_newest and budget in (None, BUDGET):
@@ -358,13 +358,15 @@ def _for_trials(
     return TrainingFunction(adapted)
 
 
-def _optimizer(optimizer: object) -> tuple[str | AbstractOptimizer, Mapping[str, int]]:
-    """Return an optimizer's name, or the optimizer if it is the user's; and its settings."""
+def _optimizer(
+    optimizer: Any,
+) -> tuple[str | AbstractOptimizer | type[AbstractOptimizer], Mapping[str, int]]:
+    """Return an optimizer's name, or what is given if it is the user's; and its settings."""
     made: Any = made_optimizer(optimizer)
     name = known_name(made)
     if name == "asha":
         return name, _budgets(made if isinstance(made, Asha) else Asha())
-    return made if name is None else name, {}
+    return optimizer if name is None else name, {}
 
 
 def _budgets(asha: Asha) -> dict[str, int]:

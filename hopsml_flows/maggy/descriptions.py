@@ -58,7 +58,7 @@ class SearchCall(LagomCall):
     Args:
         searchspace: The search space; empty if the function is only called ``num_trials`` times.
         optimizer: One of :data:`~hopsml_flows.maggy.configs.OPTIMIZERS`, or an optimizer of the
-            user's.
+            user's, or its class.
         settings: Arguments of the named optimizer, as ``optimize`` takes them.
         num_trials: Number of trials. A grid search has as many as there are configurations.
         direction: Which way is better.
@@ -71,7 +71,7 @@ class SearchCall(LagomCall):
     """
 
     searchspace: Searchspace
-    optimizer: str | AbstractOptimizer
+    optimizer: str | AbstractOptimizer | type[AbstractOptimizer]
     settings: Mapping[str, int]
     num_trials: int
     direction: Direction

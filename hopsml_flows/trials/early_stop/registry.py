@@ -16,7 +16,7 @@ from hopsml_flows.trials.early_stop.base import EarlyStop
 from hopsml_flows.trials.early_stop.halving import HalvingStop
 from hopsml_flows.trials.early_stop.median import MedianStop
 from hopsml_flows.values.copies import copied
-from hopsml_flows.values.plain import json_value
+from hopsml_flows.values.plain import IS_OBJECT, json_value
 
 __all__ = ["RULES", "early_stop_rule", "rule_settings"]
 
@@ -90,12 +90,14 @@ def early_stop_rule(
 def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any]:
     """Return what an experiment's record says of its rule: name and arguments, as JSON values.
 
-    With them, :func:`early_stop_rule` makes the same rule again.
+    With them, :func:`early_stop_rule` makes the same rule again, unless they say ``is_object``: an
+    object without ``settings`` was given, whose class alone does not make it.
 
     Args:
         rule: The rule, or None.
-        named: What the rule was made of. If that is an import string of its class, the record has
-            it: the class of a file has no other one that other processes can import.
+        named: What the rule was made of. If that is an import string of its class, or of a rule
+            without settings, the record has it: the class of a file has no other one that other
+            processes can import.
 
     Raises:
         InvalidOutputError: The rule has ``settings`` that JSON cannot hold.
@@ -112,10 +114,16 @@ def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any
     names = {known: name for name, known in RULES.items()}
     name = names.get(kind, f"{kind.__module__}:{kind.__qualname__}")
     text = named.get("rule") if isinstance(named, Mapping) else named
-    if isinstance(text, str) and text.endswith(f":{kind.__qualname__}"):
-        name = text
-    settings = json_value(f"{kind.__name__}.settings", dict(getattr(rule, "settings", {})))
-    return {"rule": name, **settings}
+    own = getattr(rule, "settings", None)
+    is_whole = own is not None and not getattr(rule, IS_OBJECT, False)
+    if isinstance(text, str) and ":" in text:
+        if text.endswith(f":{kind.__qualname__}"):
+            name = text
+        elif not is_whole:
+            return {"rule": text}
+    settings = json_value(f"{kind.__name__}.settings", dict(own or {}))
+    is_object = not is_whole and text is not None and not isinstance(text, (str, type))
+    return {"rule": name, **settings, **({IS_OBJECT: True} if is_object else {})}
 
 
 def _parts(value: object) -> tuple[object, dict[str, Any]]:
