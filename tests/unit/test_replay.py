@@ -12,7 +12,7 @@ from hopsml_flows.errors import UnsupportedOperationError
 from hopsml_flows.flows.lagom import verb_of
 from hopsml_flows.maggy.calls import described
 from hopsml_flows.optimizer import AbstractOptimizer
-from hopsml_flows.search import BaseSearch, RandomSearch, SearchSpace
+from hopsml_flows.search import BaseSearch, RandomSearch, SearchSpace, Stop, Why
 from hopsml_flows.service.replay import replay
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking import ExperimentRecord
@@ -56,7 +56,8 @@ class Below:
         self.bound = bound
 
     def judge(self, trial, curve):
-        return None
+        value = curve.values[-1]
+        return Stop(Why("below", value, "{value}")) if value < self.bound else None
 
     def end(self, trial, curve):
         pass
