@@ -45,7 +45,7 @@ from hopsml_flows.maggy.descriptions import (
     SearchCall,
     SingleCall,
 )
-from hopsml_flows.maggy.named_arguments import HPARAMS, NamedArguments
+from hopsml_flows.maggy.named_arguments import HPARAMS, KEY_OF_1_1, NamedArguments
 from hopsml_flows.maggy.optimizers import (
     AbstractOptimizer,
     Asha,
@@ -113,9 +113,6 @@ _LATER_ORDER = (
     "description",
 )
 """Their order up to 0.5."""
-
-_ONE_KEY = "Metric"
-"""Key of the metric of a training in several processes."""
 
 _OF_0_5 = "resource"
 """Argument of a trial's budget up to 0.5; later it is ``budget``."""
@@ -427,7 +424,7 @@ def _distributed(
     shared_settings: dict[str, Any] = {
         "hyperparameters": (),
         "fixed": config.hparams,
-        "key": _ONE_KEY,
+        "key": KEY_OF_1_1,
     }
     adapted: NamedArguments
     if isinstance(config, TorchDistributedConfig):
@@ -444,6 +441,6 @@ def _distributed(
     return DistributedCall(
         train=TrainingFunction(adapted),
         framework="torch" if isinstance(config, TorchDistributedConfig) else "tensorflow",
-        optimization_key=_ONE_KEY,
+        optimization_key=KEY_OF_1_1,
         **shared,
     )

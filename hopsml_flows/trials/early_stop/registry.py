@@ -97,7 +97,7 @@ def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any
         rule: The rule, or None.
         named: What the rule was made of. If that is an import string of its class, or of a rule
             without settings, the record has it: the class of a file has no other one that other
-            processes can import.
+            processes can import. Arguments in it stand for the settings of a rule that has none.
 
     Raises:
         InvalidOutputError: The rule has ``settings`` that JSON cannot hold.
@@ -113,7 +113,7 @@ def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any
     kind = type(rule)
     names = {known: name for name, known in RULES.items()}
     name = names.get(kind, f"{kind.__module__}:{kind.__qualname__}")
-    text = named.get("rule") if isinstance(named, Mapping) else named
+    text, arguments = _parts(named)
     own = getattr(rule, "settings", None)
     is_whole = own is not None and not getattr(rule, IS_OBJECT, False)
     if isinstance(text, str) and ":" in text:
@@ -121,7 +121,7 @@ def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any
             name = text
         elif not is_whole:
             return {"rule": text}
-    settings = json_value(f"{kind.__name__}.settings", dict(own or {}))
+    settings = json_value(f"{kind.__name__}.settings", arguments if own is None else dict(own))
     is_object = not is_whole and text is not None and not isinstance(text, (str, type))
     return {"rule": name, **settings, **({IS_OBJECT: True} if is_object else {})}
 
