@@ -204,8 +204,13 @@ def is_search(args: Sequence[Any], given: Mapping[str, Any]) -> bool:
     Example:
         >>> is_search([], {"map_fun": print, "searchspace": Searchspace(), "num_trials": 15})
         True
+        >>> is_search([], {"map_fun": print, "optimizer": "none", "num_trials": 3})
+        True
     """
-    return "searchspace" in given or any(isinstance(each, Searchspace) for each in args[1:2])
+    if "searchspace" in given or any(isinstance(each, Searchspace) for each in args[1:2]):
+        return True
+    has_lists = len(args) > 1 or "args_dict" in given
+    return not has_lists and any(name in given for name in ("optimizer", "num_trials"))
 
 
 def _sorted_arguments(

@@ -108,6 +108,11 @@ def test_the_readme_of_0_1_launches_a_search_by_name():
     assert is_search([], given)
     assert is_search([mnist, space], {})
     assert not is_search([mnist, {"kernel": [2]}], {"name": "MNIST"})
+    assert is_search([], {"map_fun": mnist, "optimizer": "none", "num_trials": 3})
+    assert is_search([mnist], {"num_trials": 3})
+    assert not is_search([mnist], {})
+    assert not is_search([mnist, {"kernel": [2]}], {"num_trials": 3})
+    assert not is_search([mnist], {"args_dict": {"kernel": [2]}, "num_trials": 3})
     call = lagom(**given)
     assert isinstance(call, SearchCall)
     assert call.train.callable is mnist
@@ -327,6 +332,8 @@ class Never:
     ("policy", "kind", "settings"),
     [
         ("Median", MedianStop, {"min_finished": 5, "interval": 2}),
+        (MedianStop, MedianStop, {"min_finished": 5, "interval": 2}),
+        (MedianStop(direction="min"), MedianStop, {"min_finished": 10, "interval": 1}),
         (Rule, AdaptedEarlyStop, {"policy": f"{__name__}:Rule", "es_min": 5, "es_interval": 2}),
         (Rule(), AdaptedEarlyStop, {"policy": f"{__name__}:Rule", "es_min": 5, "es_interval": 2}),
         (Never, Never, None),
