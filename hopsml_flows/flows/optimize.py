@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import BUDGETS_ELSEWHERE, TrainingFunction, check_names
 from hopsml_flows.flows.experiment_flow import experiment_flow
 from hopsml_flows.plan.asynchronous_search import AsynchronousSearch
 from hopsml_flows.plan.options import Options, WarmOptions
@@ -98,7 +98,13 @@ def optimize(
     total = search.make(checked.seed).total
     domains: Mapping[str, Domain] = search.space or {}
     if not search.adds_hyperparameters:
-        check_names(function.callable, list(domains), argument="space", given=search.given)
+        check_names(
+            function.callable,
+            list(domains),
+            argument="space",
+            given=search.given,
+            elsewhere=BUDGETS_ELSEWHERE,
+        )
     return Plan(
         verb="optimize",
         experiment_type="PARALLEL_EXPERIMENTS",
