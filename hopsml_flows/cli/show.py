@@ -21,6 +21,7 @@ from hopsml_flows.tracking.progress_line import clock
 from hopsml_flows.trials import TrialResult, best_first
 from hopsml_flows.trials.reasons import reasons
 from hopsml_flows.trials.saved_time import SavedTime
+from hopsml_flows.values.plain import IS_OBJECT
 
 __all__ = ["show"]
 
@@ -84,7 +85,7 @@ def _facts(
 
 def _described(settings: dict[str, Any]) -> str:
     """An optimizer or a rule: its name, and its arguments."""
-    name, *arguments = settings.items()
+    name, *arguments = ((key, value) for key, value in settings.items() if key != IS_OBJECT)
     pairs = ", ".join(f"{key}={value_text(value, LONGEST_VALUE)}" for key, value in arguments)
     return f"{name[1]}({pairs})" if pairs else str(name[1])
 

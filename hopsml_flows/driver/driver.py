@@ -68,6 +68,7 @@ from hopsml_flows.trials import (
     TrialDone,
     TrialLoop,
     TrialLost,
+    TrialRepeated,
     TrialReplayed,
     TrialResult,
     TrialReturned,
@@ -162,12 +163,18 @@ class Driver:
         """Tell the loop and Prefect the results of the resumed run.
 
         Of an asynchronous search, the journal has them in order; then come trials whose results
-        it lacks. Nothing else is written.
+        it lacks. A trial whose files are gone runs again, and one that failed does not. Nothing
+        else is written.
         """
         if self._journal is not None:
             for told in self._journal.replay(self.loop, self._earlier):
                 self._earlier.pop(told.number, None)
                 self._add_earlier(told)
+            ended = {result.directory for result in self.results}
+            self._unfinished = [place for place in self._unfinished if place not in ended]
+            self.loop.reopen()
+            for number in self.loop.gone:
+                self.loop.handle(TrialRepeated(number))
             for trial in self.loop.trials:
                 found = self._earlier_result(trial)
                 if found is None:
@@ -479,8 +486,7 @@ class Driver:
             result = None
         if result is not None:
             return TrialDone(result)
-        times = {"started": outcome.started, "ended": outcome.ended}
-        return TrialLost(trial.number, str(error), **times)
+        return TrialLost(trial.number, str(error), outcome.started, outcome.ended)
 
     def _unreported(self, trial: Trial, outcome: Outcome) -> TrialResult:
         """The failed result of a trial that could not report itself."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage.reading import content_of
 from hopsml_flows.tracking.journal_file import JournalFile
-from hopsml_flows.trials.journal import Journal, replayed
+from hopsml_flows.trials.journal import Journal, restored
 from hopsml_flows.trials.journal_lines import header_line, line_of, run_line
 
 if TYPE_CHECKING:
@@ -77,14 +77,12 @@ class SearchJournal:
             results: Results of trials with all that their files have.
 
         Yields:
-            The results that the loop was told.
+            The results that count.
         """
         if self._earlier is None:
             return
         self._is_replaying = True
         try:
-            for result, _ in replayed(loop, self._earlier, results=results):
-                if result is not None:
-                    yield result
+            yield from restored(loop, self._earlier, results)
         finally:
             self._is_replaying = False

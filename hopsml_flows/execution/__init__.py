@@ -14,11 +14,18 @@ from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.scalars import Scalars
-from hopsml_flows.execution.signature import BUDGET, argument_defaults, argument_order, check_names
+from hopsml_flows.execution.signature import (
+    BUDGET,
+    BUDGETS_ELSEWHERE,
+    argument_defaults,
+    argument_order,
+    check_names,
+)
 from hopsml_flows.execution.trial_run import EventMakers, run_trial
 
 __all__ = [
     "BUDGET",
+    "BUDGETS_ELSEWHERE",
     "IN_DRIVER",
     "SYNC_SECONDS",
     "Damage",

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
-__all__ = ["BUDGET", "REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
+__all__ = [
+    "BUDGET",
+    "BUDGETS_ELSEWHERE",
+    "REPORTER",
+    "argument_defaults",
+    "argument_order",
+    "call",
+    "check_names",
+    "takes_any_name",
+]
 
 REPORTER = "reporter"
 """Argument of a training function that receives the trial's reporter; not a hyperparameter."""
 
 BUDGET = "budget"
 """Argument of a training function that receives the trial's budget, where the search gives one."""
+
+BUDGETS_ELSEWHERE: Mapping[str, str] = MappingProxyType({BUDGET: 'optimizer="asha" gives'})
+"""What a user may mean whose function has the argument, but whose search has no budgets."""
 
 _BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -29,6 +42,7 @@ def check_names(
     *,
     argument: str,
     given: Collection[str] = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Check that the hyperparameters match the function's arguments.
 
@@ -37,6 +51,7 @@ def check_names(
         names: The hyperparameters' names.
         argument: The argument that the error names.
         given: Further names of arguments that the trial may give the function.
+        elsewhere: Names that it would give under other circumstances, and which.
 
     Raises:
         SignatureMismatchError: Some are missing or unknown; the message names them.
@@ -51,7 +66,7 @@ def check_names(
     if parameters is None:
         return
     known = {p.name for p in parameters.values() if p.kind in _BY_NAME}
-    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    open_ended = _is_open_ended(parameters)
     missing = [
         p.name
         for p in parameters.values()
@@ -64,7 +79,7 @@ def check_names(
     if missing or extra:
         problems = []
         if missing:
-            problems.append(f"missing: {', '.join(missing)}")
+            problems.append(f"missing: {', '.join(_told(missing, elsewhere))}")
         if extra:
             problems.append(f"not an argument of the function: {', '.join(extra)}")
         raise SignatureMismatchError(
@@ -73,6 +88,15 @@ def check_names(
             f"must match the training function's arguments {inspect.signature(function)} "
             f"({'; '.join(problems)})",
         )
+
+
+def _told(names: Collection[str], elsewhere: Mapping[str, str]) -> list[str]:
+    return [f"{name}, which {elsewhere[name]}" if name in elsewhere else name for name in names]
+
+
+def takes_any_name(function: Callable[..., Any]) -> bool:
+    """Whether the function takes arguments of any name: ``**hyperparameters``."""
+    return _is_open_ended(_parameters(function) or {})
 
 
 def argument_order(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -103,7 +127,8 @@ def call(
         function: The training function.
         params: Hyperparameter name to value.
         reporter: Also passed, if the function has an argument of that name.
-        budget: The same, unless it is None.
+        budget: Also passed, unless it is None, if the function has an argument of that name or
+            takes any.
 
     Returns:
         What the function returned.
@@ -112,7 +137,7 @@ def call(
     parameters = _parameters(function) or {}
     if REPORTER in parameters and parameters[REPORTER].kind in _BY_NAME:
         rest[REPORTER] = reporter
-    if budget is not None and BUDGET in parameters and parameters[BUDGET].kind in _BY_NAME:
+    if budget is not None and _takes(parameters, BUDGET):
         rest.setdefault(BUDGET, budget)
     positional = []
     for parameter in parameters.values():
@@ -128,6 +153,16 @@ def call(
 
         return asyncio.run(_await(returned))
     return returned
+
+
+def _is_open_ended(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _takes(parameters: Mapping[str, inspect.Parameter], name: str) -> bool:
+    if name in parameters and parameters[name].kind in _BY_NAME:
+        return True
+    return _is_open_ended(parameters)
 
 
 async def _await(value: Any) -> Any:

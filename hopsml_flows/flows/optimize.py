@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from hopsml_flows.execution import TrainingFunction, check_names
+from hopsml_flows.execution import BUDGETS_ELSEWHERE, TrainingFunction, check_names
 from hopsml_flows.flows.experiment_flow import experiment_flow
 from hopsml_flows.plan.asynchronous_search import AsynchronousSearch
 from hopsml_flows.plan.options import Options, WarmOptions
@@ -55,7 +55,8 @@ def optimize(
             optimizer "none", which calls the function ``num_trials`` times.
         direction: Direction.MAX or Direction.MIN.
         num_trials: Number of trials; None if ``max_seconds`` alone limits the search.
-        max_seconds: Seconds after which no further trial begins; those that run end.
+        max_seconds: Seconds after which no further trial begins; those that run end. A resumed run
+            has its own.
         optimizer: "evolution" (asynchronous differential evolution), "random", "grid", "asha"
             (trials with small budgets first; the best are promoted), "tpe", "gp" or "cmaes" (of
             Optuna), "none"; an import string of a class, or an optimizer. With arguments:
@@ -97,7 +98,13 @@ def optimize(
     total = search.make(checked.seed).total
     domains: Mapping[str, Domain] = search.space or {}
     if not search.adds_hyperparameters:
-        check_names(function.callable, list(domains), argument="space", given=search.given)
+        check_names(
+            function.callable,
+            list(domains),
+            argument="space",
+            given=search.given,
+            elsewhere=BUDGETS_ELSEWHERE,
+        )
     return Plan(
         verb="optimize",
         experiment_type="PARALLEL_EXPERIMENTS",

@@ -21,7 +21,13 @@ from hopsml_flows.errors import (
     UnknownArgumentError,
 )
 from hopsml_flows.execution.function import TrainingFunction
-from hopsml_flows.execution.signature import BUDGET, argument_order, check_names
+from hopsml_flows.execution.signature import (
+    BUDGET,
+    BUDGETS_ELSEWHERE,
+    argument_order,
+    check_names,
+    takes_any_name,
+)
 from hopsml_flows.maggy.configs import (
     AblationConfig,
     BaseConfig,
@@ -39,7 +45,7 @@ from hopsml_flows.maggy.descriptions import (
     SearchCall,
     SingleCall,
 )
-from hopsml_flows.maggy.named_arguments import HPARAMS, NamedArguments
+from hopsml_flows.maggy.named_arguments import HPARAMS, KEY_OF_1_1, NamedArguments
 from hopsml_flows.maggy.optimizers import (
     AbstractOptimizer,
     Asha,
@@ -108,8 +114,10 @@ _LATER_ORDER = (
 )
 """Their order up to 0.5."""
 
-_ONE_KEY = "Metric"
-"""Key of the metric of a training in several processes."""
+_OF_0_5 = "resource"
+"""Argument of a trial's budget up to 0.5; later it is ``budget``."""
+
+_BUDGETS_ELSEWHERE = {**BUDGETS_ELSEWHERE, _OF_0_5: BUDGETS_ELSEWHERE[BUDGET]}
 
 _NO_NAME = "no-name"
 """Maggy's default name of an experiment."""
@@ -173,7 +181,7 @@ def described(
     }
     match config:
         case OptimizationConfig():
-            return _search(function, config, shared)
+            return _search(function, config, shared, _OF_0_5 if by_name else BUDGET)
         case AblationConfig():
             key = by_name.get("optimization_key", "metric")
             return _ablation(function, config, checked_key(key), shared)
@@ -196,8 +204,13 @@ def is_search(args: Sequence[Any], given: Mapping[str, Any]) -> bool:
     Example:
         >>> is_search([], {"map_fun": print, "searchspace": Searchspace(), "num_trials": 15})
         True
+        >>> is_search([], {"map_fun": print, "optimizer": "none", "num_trials": 3})
+        True
     """
-    return "searchspace" in given or any(isinstance(each, Searchspace) for each in args[1:2])
+    if "searchspace" in given or any(isinstance(each, Searchspace) for each in args[1:2]):
+        return True
+    has_lists = len(args) > 1 or "args_dict" in given
+    return not has_lists and any(name in given for name in ("optimizer", "num_trials"))
 
 
 def _sorted_arguments(
@@ -281,7 +294,7 @@ def _configured(by_name: Mapping[str, Any]) -> LagomConfig:
 
 
 def _search(
-    function: TrainingFunction, config: OptimizationConfig, shared: Mapping[str, Any]
+    function: TrainingFunction, config: OptimizationConfig, shared: Mapping[str, Any], budget: str
 ) -> SearchCall:
     optimizer, settings = _optimizer(config.optimizer)
     searchspace = Searchspace() if config.searchspace is None else config.searchspace
@@ -289,7 +302,7 @@ def _search(
         _check_grid(searchspace)
     policy = config.es_policy
     return SearchCall(
-        train=_for_trials(function, config, searchspace, optimizer),
+        train=_for_trials(function, config, searchspace, optimizer, budget),
         searchspace=searchspace,
         optimizer=optimizer,
         settings=settings,
@@ -307,19 +320,28 @@ def _for_trials(
     function: TrainingFunction,
     config: OptimizationConfig,
     searchspace: Searchspace,
-    optimizer: str | AbstractOptimizer,
+    optimizer: str | AbstractOptimizer | type[AbstractOptimizer],
+    usual: str,
 ) -> TrainingFunction:
     """Return the function as one that a trial calls with its hyperparameters by name."""
     names = searchspace.keys()
-    budget = _budget_argument(function.callable, searchspace) if optimizer == "asha" else None
+    budget = None
+    if optimizer == "asha":
+        budget = _budget_argument(function.callable, searchspace, usual)
     # Maggy's optimizers may add hyperparameters that are not in the space.
-    open_ended = isinstance(optimizer, AbstractOptimizer)
+    open_ended = not isinstance(optimizer, str)
     takes_dict = HPARAMS in argument_order(function.callable) and HPARAMS not in names
     is_newest = isinstance(config, HyperparameterOptConfig)
     if not takes_dict and not is_newest and budget in (None, BUDGET):
         if not open_ended:
             given = () if budget is None else (budget,)
-            check_names(function.callable, names, argument="searchspace", given=given)
+            check_names(
+                function.callable,
+                names,
+                argument="searchspace",
+                given=given,
+                elsewhere=_BUDGETS_ELSEWHERE,
+            )
         return function
     adapted = NamedArguments(
         function.callable,
@@ -329,17 +351,24 @@ def _for_trials(
         key=config.optimization_key if is_newest else None,
     )
     if takes_dict or not open_ended:
-        check_names(function.callable, adapted.arguments, argument="searchspace")
+        check_names(
+            function.callable,
+            adapted.arguments,
+            argument="searchspace",
+            elsewhere=_BUDGETS_ELSEWHERE,
+        )
     return TrainingFunction(adapted)
 
 
-def _optimizer(optimizer: object) -> tuple[str | AbstractOptimizer, Mapping[str, int]]:
-    """Return an optimizer's name, or the optimizer if it is the user's; and its settings."""
+def _optimizer(
+    optimizer: Any,
+) -> tuple[str | AbstractOptimizer | type[AbstractOptimizer], Mapping[str, int]]:
+    """Return an optimizer's name, or what is given if it is the user's; and its settings."""
     made: Any = made_optimizer(optimizer)
     name = known_name(made)
     if name == "asha":
         return name, _budgets(made if isinstance(made, Asha) else Asha())
-    return made if name is None else name, {}
+    return optimizer if name is None else name, {}
 
 
 def _budgets(asha: Asha) -> dict[str, int]:
@@ -361,12 +390,19 @@ def _check_grid(searchspace: Searchspace) -> None:
             )
 
 
-def _budget_argument(function: Callable[..., Any], searchspace: Searchspace) -> str | None:
-    """Return the argument that a budget is passed as: of 1.0, or of 0.5; None if there is none."""
+def _budget_argument(
+    function: Callable[..., Any], searchspace: Searchspace, usual: str
+) -> str | None:
+    """Return the argument that a budget is passed as; None if there is none.
+
+    A function that takes any argument gets it under the ``usual`` name of the call's style.
+    """
     names = argument_order(function)
-    for name in (BUDGET, "resource"):
+    for name in (BUDGET, _OF_0_5):
         if name in names and name not in searchspace:
             return name
+    if takes_any_name(function) and usual not in searchspace:
+        return usual
     return BUDGET if HPARAMS in names and BUDGET not in searchspace else None
 
 
@@ -393,7 +429,7 @@ def _distributed(
     shared_settings: dict[str, Any] = {
         "hyperparameters": (),
         "fixed": config.hparams,
-        "key": _ONE_KEY,
+        "key": KEY_OF_1_1,
     }
     adapted: NamedArguments
     if isinstance(config, TorchDistributedConfig):
@@ -410,6 +446,6 @@ def _distributed(
     return DistributedCall(
         train=TrainingFunction(adapted),
         framework="torch" if isinstance(config, TorchDistributedConfig) else "tensorflow",
-        optimization_key=_ONE_KEY,
+        optimization_key=KEY_OF_1_1,
         **shared,
     )

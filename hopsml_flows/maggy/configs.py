@@ -18,6 +18,7 @@ from hopsml_flows.errors import (
     UnsupportedOperationError,
 )
 from hopsml_flows.maggy.early_stop_adapter import AbstractEarlyStop
+from hopsml_flows.maggy.named_arguments import KEY_OF_1_1
 from hopsml_flows.maggy.optimizers import AbstractOptimizer, Asha, known_name, made_optimizer
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction
@@ -129,8 +130,8 @@ class HyperparameterOptConfig(OptimizationConfig):
     """Searches the best hyperparameters, which the training function gets as the dict ``hparams``.
 
     The function gets those of ``hparams``, ``model``, ``dataset`` and ``reporter`` that its
-    signature names. If it returns a list, or a dict without the optimization key, the first value
-    is the metric.
+    signature names. If it returns a list, the first value is the metric. So it is of a dict that
+    lacks "Metric", where that is the optimization key.
 
     Args:
         num_trials: Number of trials. A grid search has as many as there are configurations.
@@ -152,7 +153,7 @@ class HyperparameterOptConfig(OptimizationConfig):
         InvalidArgumentError: An argument is wrong.
     """
 
-    optimization_key: str = "Metric"
+    optimization_key: str = KEY_OF_1_1
     model: Any = None
     dataset: Sequence[Any] | None = field(default=None, repr=False)
 

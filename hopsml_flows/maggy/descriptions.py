@@ -11,6 +11,7 @@ from hopsml_flows.maggy.early_stop_adapter import AbstractEarlyStop, AdaptedEarl
 from hopsml_flows.maggy.optimizers import AbstractOptimizer
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction
+from hopsml_flows.trials.early_stop.median import MedianStop
 
 __all__ = [
     "AblationCall",
@@ -58,7 +59,7 @@ class SearchCall(LagomCall):
     Args:
         searchspace: The search space; empty if the function is only called ``num_trials`` times.
         optimizer: One of :data:`~hopsml_flows.maggy.configs.OPTIMIZERS`, or an optimizer of the
-            user's.
+            user's, or its class.
         settings: Arguments of the named optimizer, as ``optimize`` takes them.
         num_trials: Number of trials. A grid search has as many as there are configurations.
         direction: Which way is better.
@@ -66,12 +67,13 @@ class SearchCall(LagomCall):
         early_stop: One of :data:`~hopsml_flows.maggy.configs.EARLY_STOPS`, or a rule: an instance
             or a class of Maggy's AbstractEarlyStop or of
             :class:`~hopsml_flows.trials.early_stop.base.EarlyStop`.
-        es_min: More trials than this must have finished before one is stopped.
-        es_interval: Trials are judged at the steps that this number divides.
+        es_min: More trials than this must have finished before "median" or a rule of Maggy's stops
+            one. Other rules have settings of their own.
+        es_interval: They judge trials at the steps that this number divides.
     """
 
     searchspace: Searchspace
-    optimizer: str | AbstractOptimizer
+    optimizer: str | AbstractOptimizer | type[AbstractOptimizer]
     settings: Mapping[str, int]
     num_trials: int
     direction: Direction
@@ -83,13 +85,9 @@ class SearchCall(LagomCall):
     @property
     def rule(self) -> Any:
         """The rule of early stopping, as ``early_stop_rule`` takes it."""
+        if self.early_stop in ("median", MedianStop):
+            return {"rule": "median", "min_finished": self.es_min, "interval": self.es_interval}
         match self.early_stop:
-            case "median":
-                return {
-                    "rule": "median",
-                    "min_finished": self.es_min,
-                    "interval": self.es_interval,
-                }
             case AbstractEarlyStop() as policy:
                 return self._adapted(policy)
             case type() as policy if issubclass(policy, AbstractEarlyStop):

@@ -90,6 +90,7 @@ class AdaptedEarlyStop:
                 "es_policy", policy, "must be a subclass of AbstractEarlyStop"
             )
         self._rule: Any = _made(found) if isinstance(found, type) else found
+        self._is_object = not isinstance(found, type) and bool(getattr(found, "__dict__", None))
         self.direction = Direction.parse(direction)
         self._es_min = whole_number("es_min", es_min, least=0)
         self._es_interval = whole_number("es_interval", es_interval, least=1)
@@ -106,6 +107,11 @@ class AdaptedEarlyStop:
             "es_min": self._es_min,
             "es_interval": self._es_interval,
         }
+
+    @property
+    def is_object(self) -> bool:
+        """Whether the policy is an object with attributes, which its class alone lacks."""
+        return self._is_object
 
     def begin(self, trial: int, params: Mapping[str, Any]) -> None:
         """Take note that a trial starts. The rule sees no hyperparameters of one that did not.
@@ -141,13 +147,13 @@ class AdaptedEarlyStop:
 
         Args:
             trial: The trial's number.
-            curve: All that it has reported; empty if nothing.
+            curve: All that it has reported, and its metric.
         """
         seen, _ = self._updated(trial, curve)
         del self._running[trial]
         self._params.pop(trial, None)
         seen.status = Trial.FINALIZED
-        seen.final_metric = curve.values[-1] if len(curve) else None
+        seen.final_metric = curve.metric
         self._ended.append(seen)
 
     def _updated(self, number: int, curve: Curve) -> tuple[Trial, bool]:

@@ -22,7 +22,10 @@ from hopsml_flows.execution.signature import (
     call,
 )
 
-__all__ = ["HPARAMS", "NAMED", "NamedArguments", "both_sets"]
+__all__ = ["HPARAMS", "KEY_OF_1_1", "NAMED", "NamedArguments", "both_sets"]
+
+KEY_OF_1_1 = "Metric"
+"""Key of the metric in 1.1, where a configuration names no other."""
 
 HPARAMS = "hparams"
 """Argument of a training function that gets its hyperparameters as a dict."""
@@ -49,8 +52,9 @@ class NamedArguments:
             it gets those that it names.
         budget: What the function calls a trial's budget, which is then one of its hyperparameters;
             None if it gets none.
-        key: The optimization key. If a returned dict lacks it, or a list is returned, the first
-            value is the metric; None if there is no such rule.
+        key: The optimization key, under which the first value of a returned list is put; None if
+            it is not. The first value of a dict is the metric only where the key is the default and
+            the dict lacks it: another key may be misspelt.
 
     Example:
         >>> def train(hparams, model, reporter):
@@ -177,7 +181,7 @@ def both_sets(train_set: Any, test_set: Any) -> dict[str, Any]:
 def _with_metric(returned: Any, key: str) -> Any:
     """Return outputs in which a metric that has no key has it: the first value is the metric."""
     if isinstance(returned, Mapping):
-        if key in returned or not returned:
+        if key in returned or not returned or key != KEY_OF_1_1:
             return returned
         return {key: next(iter(returned.values())), **returned}
     if isinstance(returned, (list, tuple)) and returned:

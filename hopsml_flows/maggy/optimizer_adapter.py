@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import sys
 from collections import deque
@@ -16,6 +15,7 @@ from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.maggy.trial import Trial, trial_id
 from hopsml_flows.search import BaseSearch, Direction, GaveUp, Proposal
 from hopsml_flows.search.decisions import Decision
+from hopsml_flows.values.copies import copied
 from hopsml_flows.values.plain import check_name, check_value, plain
 
 __all__ = ["AdaptedOptimizer"]
@@ -62,14 +62,7 @@ class AdaptedOptimizer(BaseSearch):
         seed: int | None = None,
     ) -> None:
         super().__init__(direction=direction)
-        try:
-            own = copy.deepcopy(optimizer)
-        except Exception as error:  # from the optimizer's code, or of what it holds
-            raise InvalidArgumentError(
-                "optimizer",
-                optimizer,
-                because=f"copying it raised {type(error).__name__}: {error}",
-            ) from error
+        own = copied("optimizer", optimizer)
         own.num_trials = num_trials
         own.searchspace = searchspace
         own.direction = self.direction.lower()

@@ -1,14 +1,16 @@
 """One PyTorch process of a Maggy training: what Maggy does around the training function.
 
 The processes join a group, a module that the function makes synchronises its gradients, each data
-loader has a share of its dataset, and the metric is the mean over all processes. Without that,
-processes would train apart without an error. PyTorch is imported when the function is called.
+loader has a share of its dataset, and the metric is the mean over all processes that return one.
+Without that, processes would train apart without an error. PyTorch is imported when the function is
+called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -33,23 +35,21 @@ class TorchProcess(NamedArguments):
         joins = not torch.distributed.is_initialized()
         if joins:
             torch.distributed.init_process_group("nccl" if has_gpu else "gloo")
-        own_loader = torch.utils.data.DataLoader
-        torch.utils.data.DataLoader = _sharing(own_loader, device)
         module = self._given["module"]
         factories = [_Synchronised(each, device) for each in _listed(module)]
         try:
-            yield {**self._given, "module": factories if _is_list(module) else factories[0]}
+            with _sharing(device):
+                yield {**self._given, "module": factories if _is_list(module) else factories[0]}
         finally:
-            torch.utils.data.DataLoader = own_loader
             if joins:
                 torch.distributed.destroy_process_group()
 
     def _finished(self, outputs: Any) -> Any:
         metric = outputs.get(self._key) if isinstance(outputs, Mapping) else outputs
         number = single_number(metric)
-        if number is None:
+        mean = _mean(number)  # also without a number: the other processes wait for this one
+        if mean is None or (number is None and metric is not None):
             return outputs
-        mean = _mean(number)
         return {**outputs, self._key: mean} if isinstance(outputs, Mapping) else mean
 
 
@@ -67,36 +67,50 @@ class _Synchronised:
         return _torch().nn.parallel.DistributedDataParallel(module)
 
 
-def _sharing(loader: Any, device: Any) -> Any:
-    """Return a data loader that loads the process's share of a dataset, onto its device."""
+@contextmanager
+def _sharing(device: Any) -> Iterator[None]:
+    """Let each data loader load the process's share of its dataset, onto its device, in a block.
+
+    The class itself is changed: programs import it in many ways, most at the top of the script.
+    """
     data = _torch().utils.data
+    kind = data.DataLoader
+    own_init, own_iter = kind.__init__, kind.__iter__
 
-    class SharingLoader(loader):  # type: ignore[misc]
-        def __init__(
-            self,
-            dataset: Any,
-            batch_size: int | None = 1,
-            shuffle: bool | None = None,
-            sampler: Any = None,
-            batch_sampler: Any = None,
-            **settings: Any,
-        ) -> None:
-            own = sampler is None and batch_sampler is None and batch_size is not None
-            self._share = None
-            if own and not isinstance(dataset, data.IterableDataset):
-                sampler = self._share = data.DistributedSampler(dataset, shuffle=bool(shuffle))
-                shuffle = None
-            self._epoch = 0
-            super().__init__(dataset, batch_size, shuffle, sampler, batch_sampler, **settings)
+    @wraps(own_init)
+    def init(
+        self: Any,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Any = None,
+        batch_sampler: Any = None,
+        *rest: Any,
+        **settings: Any,
+    ) -> None:
+        own = sampler is None and batch_sampler is None and batch_size is not None
+        self._hopsml_share = None
+        if own and not isinstance(dataset, data.IterableDataset):
+            sampler = data.DistributedSampler(dataset, shuffle=bool(shuffle))
+            self._hopsml_share, shuffle = sampler, None
+        self._hopsml_epoch = 0
+        own_init(self, dataset, batch_size, shuffle, sampler, batch_sampler, *rest, **settings)
 
-        def __iter__(self) -> Iterator[Any]:
-            if self._share is not None:
-                self._share.set_epoch(self._epoch)
-                self._epoch += 1
-            for batch in super().__iter__():
-                yield _moved(batch, device)
+    @wraps(own_iter)
+    def iterate(self: Any) -> Iterator[Any]:
+        # A loader that was made before the block has no share.
+        share = getattr(self, "_hopsml_share", None)
+        if share is not None:
+            share.set_epoch(self._hopsml_epoch)
+            self._hopsml_epoch += 1
+        for batch in own_iter(self):
+            yield _moved(batch, device)
 
-    return SharingLoader
+    kind.__init__, kind.__iter__ = init, iterate
+    try:
+        yield
+    finally:
+        kind.__init__, kind.__iter__ = own_init, own_iter
 
 
 def _moved(batch: Any, device: Any) -> Any:
@@ -107,12 +121,15 @@ def _moved(batch: Any, device: Any) -> Any:
     return batch.to(device) if callable(getattr(batch, "to", None)) else batch
 
 
-def _mean(number: float) -> float:
+def _mean(number: float | None) -> float | None:
+    """Return the mean of the numbers of all processes; None if none has one."""
     torch = _torch()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    total = torch.tensor(float(number), dtype=torch.float64, device=device)
-    torch.distributed.all_reduce(total)
-    return float(total) / int(torch.distributed.get_world_size())
+    own = [0.0, 0.0] if number is None else [float(number), 1.0]
+    both = torch.tensor(own, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(both)
+    total, count = both.tolist()
+    return total / count if count else None
 
 
 def _torch() -> Any:

@@ -12,10 +12,11 @@ from hopsml_flows.execution import BUDGET, imported
 from hopsml_flows.maggy.any_optimizer import is_maggys, make_optimizer
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction, Optimizer, SearchSpace
+from hopsml_flows.search.registry import gives_budgets
 from hopsml_flows.trials import EarlyStop
 from hopsml_flows.trials.early_stop.registry import early_stop_rule, rule_settings
 from hopsml_flows.values.arguments import seconds, whole_number
-from hopsml_flows.values.plain import class_name, json_value
+from hopsml_flows.values.plain import IS_OBJECT, class_name, json_value
 
 __all__ = ["AsynchronousSearch"]
 
@@ -124,7 +125,14 @@ class AsynchronousSearch:
     @property
     def given(self) -> tuple[str, ...]:
         """Arguments of the training function that are no hyperparameters."""
-        return (BUDGET,)
+        return (BUDGET,) if gives_budgets(self.make(0)) else ()
+
+    @property
+    def _types(self) -> dict[str, Any]:
+        """Maggy's space for an optimizer of Maggy's: it sees types that the verb's space lacks."""
+        if self.searchspace is None or not self.adds_hyperparameters:
+            return {}
+        return {"searchspace": json_value("space", self.searchspace.to_dict())}
 
     def most_seeds(self, total: int | None) -> int:
         """Most configurations of an earlier experiment to begin with.
@@ -136,12 +144,21 @@ class AsynchronousSearch:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The search as JSON values, for the record; ``hopsml replay`` makes it again of them."""
+        """The search as JSON values, for the record; ``hopsml replay`` makes it again of them.
+
+        An optimizer or a rule that was an object has ``is_object`` where they do not suffice.
+        """
         name = self.named
+        is_object = not isinstance(name, (str, type))
         if not isinstance(name, str):
             name = class_name(name)
         return {
-            "optimizer": {"optimizer": name, **json_value("optimizer", dict(self.arguments))},
+            "optimizer": {
+                "optimizer": name,
+                **json_value("optimizer", dict(self.arguments)),
+                **({IS_OBJECT: True} if is_object else {}),
+            },
+            **self._types,
             "early_stop": rule_settings(self.rule(), self.early_stop),
             "num_trials": self.num_trials,
             "max_seconds": self.max_seconds,

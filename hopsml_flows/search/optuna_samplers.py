@@ -22,6 +22,7 @@ from hopsml_flows.search.randomness import generator, known_seed
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
 from hopsml_flows.values.arguments import LARGEST, whole_number
+from hopsml_flows.values.copies import copied
 
 __all__ = ["SAMPLERS", "OptunaSearch"]
 
@@ -47,7 +48,7 @@ class OptunaSearch(BaseSearch):
     Args:
         space: The search space.
         sampler: "tpe" (Bergstra et al., NeurIPS 2011; multivariate), "gp", which needs PyTorch and
-            SciPy, "cmaes", or a sampler of Optuna's, which the search uses as it is.
+            SciPy, "cmaes", or a sampler of Optuna's, which the search copies.
         num_trials: Number of configurations; None for no end.
         direction: Which way is better.
         initial: Configurations to evaluate first.
@@ -74,8 +75,8 @@ class OptunaSearch(BaseSearch):
         if isinstance(sampler, str) and sampler not in SAMPLERS:
             names = ", ".join(map(repr, SAMPLERS))
             raise InvalidArgumentError("sampler", sampler, f"must be one of {names}, or a sampler")
-        self._optuna = _imported(sampler)
-        if not isinstance(sampler, (str, self._optuna.samplers.BaseSampler)):
+        optuna = _imported(sampler)
+        if not isinstance(sampler, (str, optuna.samplers.BaseSampler)):
             raise InvalidArgumentError(
                 "sampler", sampler, "must be a name or a sampler of Optuna's"
             )
@@ -86,7 +87,7 @@ class OptunaSearch(BaseSearch):
         most = LARGEST if num_trials is None else num_trials
         self._initial = checked_points(space, initial, most=most, limit="num_trials")
         self._seed = known_seed(seed)
-        self._sampler = sampler
+        self._sampler = copied("sampler", sampler)
         limits = [limit for limit in (num_trials, space.cardinality) if limit is not None]
         self._planned = min(limits, default=None)
         self._endless = self._planned is None
@@ -99,6 +100,11 @@ class OptunaSearch(BaseSearch):
         }
         self._study = self._new_study()
         self._trials: dict[int, Any] = {}
+
+    @property
+    def _optuna(self) -> Any:
+        """The module; as an attribute it would keep the search from being copied."""
+        return importlib.import_module("optuna")
 
     @property
     def adaptive(self) -> bool:

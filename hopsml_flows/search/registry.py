@@ -14,12 +14,14 @@ from hopsml_flows.search.base import Optimizer
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.enumeration import GridSearch, ListSearch
 from hopsml_flows.search.evolution.asynchronous import AsynchronousEvolution
+from hopsml_flows.search.evolution.differential_evolution import DifferentialEvolution
 from hopsml_flows.search.optuna_samplers import OptunaSearch
 from hopsml_flows.search.random import EndlessRandomSearch, RandomSearch
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
 from hopsml_flows.values.arguments import whole_number
+from hopsml_flows.values.copies import copied
 
-__all__ = ["OPTIMIZERS", "make_search"]
+__all__ = ["OPTIMIZERS", "gives_budgets", "make_search"]
 
 _MOST_GRID_VALUES = 1_000_000
 """Of one hyperparameter; a grid holds the list."""
@@ -107,8 +109,8 @@ def make_search(
     Args:
         optimizer: One of :data:`OPTIMIZERS`, in any case; a class, which is called with those of
             ``space``, ``num_trials`` (or ``samples``), ``workers``, ``direction``, ``seed`` and
-            ``initial`` that its signature has, and with the settings; or an optimizer that is
-            ready.
+            ``initial`` that its signature has, and with the settings; or an optimizer, which is
+            copied: it may be given to several experiments, and each begins with what it knows now.
         space: The search space; None for "none", which proposes empty configurations.
         num_trials: Number of trials; None for no end, or for the optimizer's own number.
         workers: How many trials run at once.
@@ -118,8 +120,8 @@ def make_search(
         settings: More arguments of the optimizer, such as ``max_budget`` of "asha".
 
     Raises:
-        InvalidArgumentError: There is no such optimizer, it has no such setting, or it cannot have
-            an argument's value.
+        InvalidArgumentError: There is no such optimizer, it has no such setting, it cannot have an
+            argument's value, or it cannot be copied.
         InvalidSpaceError: The optimizer cannot search the space.
         MissingPackageError: The optimizer needs a package that is not installed.
 
@@ -136,7 +138,7 @@ def make_search(
         Direction.parse(direction),
         seed,
         initial,
-        dict(settings or {}),
+        copied("optimizer", dict(settings or {})),
     )
     if num_trials is not None and isinstance(initial, Sequence) and len(initial) > num_trials:
         raise InvalidArgumentError(
@@ -147,6 +149,20 @@ def make_search(
     if isinstance(optimizer, type):
         return _of_class(optimizer, wanted)
     return _ready(optimizer, wanted)
+
+
+def gives_budgets(search: Optimizer) -> bool:
+    """Whether the trials of a search may get budgets. A search of the user's may.
+
+    Args:
+        search: The search.
+
+    Example:
+        >>> space = SearchSpace({"rate": [0.1, 0.9]})
+        >>> gives_budgets(make_search("asha", space)), gives_budgets(make_search("random", space))
+        (True, False)
+    """
+    return type(search) not in _WITHOUT_BUDGETS
 
 
 def _named(optimizer: str, wanted: _Wanted) -> Optimizer:
@@ -210,7 +226,7 @@ def _ready(optimizer: object, wanted: _Wanted) -> Optimizer:
         raise InvalidArgumentError(
             "direction", wanted.direction, f"must be the optimizer's, {way.value!r}"
         )
-    return optimizer
+    return copied("optimizer", optimizer)
 
 
 def _evolution(name: str, wanted: _Wanted) -> Optimizer:
@@ -309,6 +325,16 @@ _MAKERS: dict[str, Callable[[str, _Wanted], Optimizer]] = {
 }
 _NAMES: dict[type, str] = {GridSearch: "grid", RandomSearch: "random"}
 """Classes that are not made from a space and ``num_trials``."""
+
+_WITHOUT_BUDGETS = (
+    AsynchronousEvolution,
+    DifferentialEvolution,
+    EndlessRandomSearch,
+    GridSearch,
+    ListSearch,
+    OptunaSearch,
+    RandomSearch,
+)
 
 OPTIMIZERS = tuple(_MAKERS)
 """Names of the optimizers; the first is the default."""

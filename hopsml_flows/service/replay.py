@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from hopsml_flows.errors import DamagedFileError, NotFoundError
-from hopsml_flows.execution import imported
+from hopsml_flows.errors import (
+    DamagedFileError,
+    FunctionNotFoundError,
+    NotFoundError,
+    UnsupportedOperationError,
+)
+from hopsml_flows.execution.function import imported, is_loaded_from_file
 from hopsml_flows.maggy.any_optimizer import make_optimizer
+from hopsml_flows.maggy.early_stop_adapter import AdaptedEarlyStop
+from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction, Optimizer, SearchSpace
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.reading import content_of
@@ -21,6 +29,7 @@ from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.trials import EarlyStop, TrialLoop
 from hopsml_flows.trials.early_stop.registry import early_stop_rule
 from hopsml_flows.trials.journal import Journal, Mismatch, Run, replayed
+from hopsml_flows.values.plain import IS_OBJECT, class_name
 
 __all__ = ["Replay", "replay"]
 
@@ -56,6 +65,8 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
         NotFoundError: The experiment has no journal, or no record.
         DamagedFileError: Its record or journal cannot be understood.
         StorageUnavailableError: Storage does not give them.
+        UnsupportedOperationError: The optimizer or the rule cannot be made again: it was given as
+            an object, or is not in a module.
     """
     content = content_of(project, paths.journal)
     if content is None:
@@ -74,8 +85,7 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
             raise DamagedFileError(
                 project.full(paths.journal), f"lacks what the search was made of ({error!r})"
             ) from error
-        decided = replayed(loop, journal, until=run.lines.stop)
-        mismatches += [bad for _, bad in decided if bad is not None and bad.line in run.lines]
+        mismatches += replayed(loop, journal, run)
     entries = journal.entries
     return Replay(
         proposals=len(journal.proposals),
@@ -97,8 +107,10 @@ def _loop(record: ExperimentRecord, run: Run) -> TrialLoop:
 def _search(record: ExperimentRecord, making: Mapping[str, Any]) -> Optimizer:
     described = dict(making["optimizer"])
     named: Any = described.pop("optimizer")
+    _check_class("optimizer", named, described)
     if ":" in named:
-        named = imported("optimizer", named)
+        named = _found("optimizer", named)
+    types = making.get("searchspace")
     return make_optimizer(
         named,
         SearchSpace(record.search_space) if record.search_space else None,
@@ -107,14 +119,41 @@ def _search(record: ExperimentRecord, making: Mapping[str, Any]) -> Optimizer:
         seed=making["seed"],
         initial=[*making["initial"], *_seeds(making)],
         settings=described,
+        searchspace=None if types is None else Searchspace(**types),
     )
 
 
-def _rule(described: object, direction: Direction) -> EarlyStop | None:
-    def resolve(text: str) -> object:
-        return imported("early_stop", text)
+def _rule(described: Mapping[str, Any], direction: Direction) -> EarlyStop | None:
+    _check_class("early_stop", described["rule"], described)
+    if described["rule"] == class_name(AdaptedEarlyStop):
+        described = {**described, "policy": _found("early_stop", described["policy"])}
+    return early_stop_rule(described, direction=direction, resolve=partial(_found, "early_stop"))
 
-    return early_stop_rule(described, direction=direction, resolve=resolve)
+
+def _check_class(argument: str, named: str, settings: Mapping[str, Any]) -> None:
+    """Refuse what was an object, which its class and settings do not make again."""
+    if settings.get(IS_OBJECT):
+        raise UnsupportedOperationError(
+            f"{argument} {named!r} cannot be made again: the experiment was given an object. Give "
+            "it the class, or the import string of the object"
+        )
+
+
+def _found(argument: str, text: str) -> object:
+    """What an import string of the journal names."""
+    try:
+        return imported(argument, text)
+    except FunctionNotFoundError as error:
+        place, _, name = text.rpartition(":")
+        if "<locals>" in name:
+            problem = "of a function: put it at the top level of a module"
+        elif place == "__main__" or is_loaded_from_file(place):
+            problem = "of a script, a notebook or a prompt: put it into a module"
+        else:
+            raise
+        raise UnsupportedOperationError(
+            f"{argument} {name!r} cannot be made again: it is {problem}"
+        ) from error
 
 
 def _seeds(making: Mapping[str, Any]) -> list[dict[str, Any]]:

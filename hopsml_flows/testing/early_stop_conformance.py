@@ -77,6 +77,7 @@ def run_rule(
                     break
             if stop is not None or len(curve) == len(values):
                 decisions[trial] = stop
+                curve.metric = curve.values[-1] if len(curve) else 0.0
                 rule.end(trial, running.pop(trial))
     return [decisions[trial] for trial in planned]
 

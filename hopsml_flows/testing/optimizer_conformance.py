@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import random
@@ -257,6 +258,18 @@ class OptimizerConformance:
             )
 
         assert run() == run()
+
+    def test_a_copy_goes_on_as_the_optimizer_does(self, make: Callable[..., Optimizer]) -> None:
+        optimizer = make()
+        fresh = copy.deepcopy(optimizer)
+        (first,) = optimizer.ask(1)
+        optimizer.tell(first.id, metric_of(first.params))
+        begun = copy.deepcopy(optimizer)
+        rest = run_search(optimizer)
+        assert run_search(begun) == rest
+        assert fresh.ask(1) == [first]
+        fresh.tell(first.id, metric_of(first.params))
+        assert run_search(fresh) == rest
 
     @pytest.mark.parametrize("parallel", [1, 2, 7])
     def test_results_may_come_in_any_order(

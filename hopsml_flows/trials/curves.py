@@ -19,6 +19,8 @@ class Curve:
     Attributes:
         values: The reported metrics; may be NaN or infinite.
         steps: The step of each; never decreasing, and repeated where the trial repeated it.
+        metric: The trial's metric, once it has ended: what the function returned, or the last
+            report if it was stopped. None while it runs.
 
     Example:
         >>> from hopsml_flows.earlystop import Curve, Report
@@ -31,11 +33,12 @@ class Curve:
         (0.7, 0.5)
     """
 
-    __slots__ = ("_highest", "_lowest", "steps", "values")
+    __slots__ = ("_highest", "_lowest", "metric", "steps", "values")
 
     def __init__(self) -> None:
         self.values: list[float] = []
         self.steps: list[int] = []
+        self.metric: float | None = None
         self._lowest = math.inf
         self._highest = -math.inf
 

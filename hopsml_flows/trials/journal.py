@@ -15,13 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.trials.journal_lines import RUN, SCHEMA, event_of, line_of, text_of
-from hopsml_flows.trials.loop_messages import SubmitTrial, TrialReplayed
+from hopsml_flows.trials.loop_messages import (
+    GiveUpTrial,
+    LoopEvent,
+    LoopInstruction,
+    SlotsFree,
+    SubmitTrial,
+    TrialReplayed,
+)
 from hopsml_flows.trials.model import Trial, TrialResult
 
 if TYPE_CHECKING:
     from hopsml_flows.trials.loop import TrialLoop
 
-__all__ = ["Journal", "Mismatch", "Run", "replayed"]
+__all__ = ["Journal", "Mismatch", "Run", "replayed", "restored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,42 +154,108 @@ class Mismatch:
     replayed: str | None
 
 
-def replayed(
+def restored(
+    loop: TrialLoop, journal: Journal, results: Mapping[int, TrialResult]
+) -> Iterator[TrialResult]:
+    """Bring a trial loop to where the runs that wrote a journal ended.
+
+    What the journal says is taken as it was, whatever the loop would decide now: a resumed run may
+    have other retries, another rule, or more trials. A trial that succeeded and has no result any
+    more is gone: it ends in :attr:`TrialLoop.gone`.
+
+    Args:
+        loop: A loop with a fresh search and rule; the search recalls the journal's proposals.
+        journal: The journal.
+        results: Results of trials with all that their files have, by number.
+
+    Yields:
+        The results that count.
+
+    Raises:
+        DamagedFileError: A line says what this version does not know, or what cannot be.
+    """
+    for _, event, instructions in _fed(loop, journal, results=results):
+        if isinstance(event, TrialReplayed) and not event.is_gone:
+            yield event.result
+        yield from (said.result for said in instructions if isinstance(said, GiveUpTrial))
+
+
+def replayed(loop: TrialLoop, journal: Journal, run: Run) -> Iterator[Mismatch]:
+    """Let a trial loop decide again what a run of an experiment decided.
+
+    Args:
+        loop: A loop with a fresh search and rule, made as the run's were; the search recalls what
+            that of the run did.
+        journal: The journal.
+        run: The run. The lines before it are taken as they were.
+
+    Yields:
+        The lines of the run whose decision does not come out again. After one, a later line may say
+        what cannot be any more: it is the last.
+
+    Raises:
+        DamagedFileError: A line says what this version does not know, or what cannot be.
+    """
+    for place, event, instructions in _fed(loop, journal, compared=run.lines):
+        if place in run.lines:
+            recorded = text_of(journal.entries[place - _FIRST])
+            now = None if event is None else line_of(event, instructions)
+            if now != recorded:
+                yield Mismatch(place, recorded, now)
+
+
+def _fed(
     loop: TrialLoop,
     journal: Journal,
     *,
     results: Mapping[int, TrialResult] | None = None,
-    until: int | None = None,
-) -> Iterator[tuple[TrialResult | None, Mismatch | None]]:
-    """Feed a journal to a trial loop, and compare what it answers.
-
-    Args:
-        loop: A loop with a fresh search and rule, as the experiment's were at first.
-        journal: The journal.
-        results: Results of trials with all that their files have; for others the loop is told what
-            the journal has.
-        until: Number of the first line that is not fed; None for all.
+    compared: range = range(0),
+) -> Iterator[tuple[int, LoopEvent | None, list[LoopInstruction]]]:
+    """Feed a journal to a trial loop, up to the end of the lines that are compared.
 
     Yields:
-        For each line that has an event of the loop: the result that the loop was told, or None; and
-        the difference, or None.
-
-    Raises:
-        DamagedFileError: A line says what this version does not know.
+        Number, event and instructions of each line. The event is None if it cannot be, after a
+        decision of the compared lines has come out otherwise; that line is the last one.
     """
-    running: dict[int, Trial] = {}
+    begun: dict[int, Trial] = {}
+    repeated = {
+        entry.get("trial"): place
+        for place, entry in enumerate(journal.entries, _FIRST)
+        if entry["event"] == "repeat"
+    }
     for place, entry in enumerate(journal.entries, _FIRST):
-        if place == until:
+        if compared and place == compared.stop:
             return
         if entry["event"] == RUN:
+            loop.reopen()
             continue
-        event = event_of(entry, running, results or {}, place)
+        as_then, number = place not in compared, entry.get("trial", 0)
+        if entry["event"] in _OF_RUNNING and not loop.runs(number):
+            if as_then:
+                raise DamagedFileError(
+                    "the journal", f"has a wrong line {place}: trial {number} does not run there"
+                )
+            yield place, None, []
+            return
+        known = None if results is None else results.get(number)
+        is_gone = place < repeated.get(number, 0) or (
+            results is not None and known is None and "failure" not in entry
+        )
+        event = event_of(entry, begun, place, known=known, is_gone=is_gone, as_then=as_then)
         if isinstance(event, TrialReplayed):
             event = replace(event, result=loop.explained(event.result))
         instructions = loop.handle(event)
-        for said in instructions:
-            if isinstance(said, SubmitTrial):
-                running[said.trial.number] = said.trial
-        recorded, now = text_of(entry), line_of(event, instructions)
-        differs = None if now == recorded else Mismatch(place, recorded, now)
-        yield (event.result if isinstance(event, TrialReplayed) else None), differs
+        started = [said.trial for said in instructions if isinstance(said, SubmitTrial)]
+        begun.update({trial.number: trial for trial in started})
+        if isinstance(event, SlotsFree) and event.starts is not None:
+            missing = [number for number in event.starts if not loop.runs(number)]
+            if missing:
+                raise DamagedFileError(
+                    "the journal",
+                    f"has in line {place} trial {missing[0]}, which the search does not propose",
+                )
+        yield place, event, instructions
+
+
+_OF_RUNNING = frozenset({"done", "lost", "stop", "return"})
+"""Events that only a trial can have that runs."""

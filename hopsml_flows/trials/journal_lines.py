@@ -15,6 +15,7 @@ far as a search depends on them:
 ``lost``    a trial's worker died; ``again`` says whether the trial is tried again
 ``stop``    the driver stopped a trial
 ``return``  storage, or the end of the driver, kept a trial from running to its end; it starts again
+``repeat``  a trial that had ended runs again, since its files are gone; the search has its result
 ``spent``   the experiment's time is spent
 ==========  ========================================================================================
 """
@@ -37,6 +38,7 @@ from hopsml_flows.trials.loop_messages import (
     SubmitTrial,
     TrialDone,
     TrialLost,
+    TrialRepeated,
     TrialReplayed,
     TrialReported,
     TrialReturned,
@@ -103,8 +105,12 @@ def _entry(event: LoopEvent, instructions: Sequence[LoopInstruction]) -> dict[st
             return _asked(event, instructions)
         case TrialReported():
             return _reported(event, instructions)
-        case TrialDone(result) | TrialReplayed(result):
+        case TrialDone(result):
             return _done(result)
+        case TrialReplayed(result, told):
+            return _done(told or result)
+        case TrialRepeated(number):
+            return {"event": "repeat", "trial": number}
         case TrialLost(number, reason):
             again = any(isinstance(said, RetryTrial) for said in instructions)
             return {"event": "lost", "trial": number, "reason": reason, "again": again}
@@ -170,17 +176,22 @@ def text_of(entry: Mapping[str, Any]) -> str:
 
 def event_of(
     entry: Mapping[str, Any],
-    running: Mapping[int, Trial],
-    results: Mapping[int, TrialResult],
+    begun: Mapping[int, Trial],
     place: int,
+    *,
+    known: TrialResult | None = None,
+    is_gone: bool = False,
+    as_then: bool = False,
 ) -> LoopEvent:
     """The event that an entry tells of.
 
     Args:
         entry: The entry.
-        running: The trials that were started, by number.
-        results: Results of trials with all that their files have.
+        begun: The trials that were started, by number.
         place: Number of the entry's line, for errors.
+        known: The trial's result with all that its files have, or None.
+        is_gone: Whether the files of the trial that ended are gone.
+        as_then: Whether the loop is to do what it did then, not what it would do now.
 
     Raises:
         DamagedFileError: It says what this version does not know.
@@ -188,14 +199,18 @@ def event_of(
     try:
         match entry["event"]:
             case "ask":
-                return SlotsFree(entry["slots"], entry["ahead"])
+                starts = tuple(trial["number"] for trial in entry["trials"])
+                return SlotsFree(entry["slots"], entry["ahead"], starts if as_then else None)
             case "report":
                 reports = tuple(Report(float(value), step) for step, value in entry["reports"])
                 return TrialReported(entry["trial"], entry["attempt"], reports)
             case "done":
-                return TrialReplayed(_result(entry, running[entry["trial"]], results))
+                return _replayed(_result(entry, begun[entry["trial"]]), known, is_gone=is_gone)
+            case "repeat":
+                return TrialRepeated(entry["trial"])
             case "lost":
-                return TrialLost(entry["trial"], entry["reason"])
+                again = bool(entry["again"]) if as_then else None
+                return TrialLost(entry["trial"], entry["reason"], again=again)
             case "stop":
                 return TrialStopped(entry["trial"], entry["reason"])
             case "return":
@@ -209,20 +224,22 @@ def event_of(
     )
 
 
-def _result(
-    entry: Mapping[str, Any], trial: Trial, results: Mapping[int, TrialResult]
-) -> TrialResult:
-    state, metric = State(entry["state"]), entry.get("metric")
-    known = results.get(trial.number)
-    if known is not None and (known.state, known.metric) == (state, metric):
-        return known
+def _replayed(told: TrialResult, known: TrialResult | None, *, is_gone: bool) -> TrialReplayed:
+    if known is None:
+        return TrialReplayed(told, is_gone=is_gone)
+    is_other = (known.state, known.metric) != (told.state, told.metric)
+    return TrialReplayed(known, told if is_other else None, is_gone)
+
+
+def _result(entry: Mapping[str, Any], trial: Trial) -> TrialResult:
+    """The result of a trial, as far as an entry has it."""
     kind, _, message = str(entry.get("failure", "")).partition(": ")
     return TrialResult(
         number=trial.number,
         name=trial.name,
         params=trial.params,
-        state=state,
-        metric=metric,
+        state=State(entry["state"]),
+        metric=entry.get("metric"),
         directory=trial.directory,
         attempt=trial.attempt,
         failure=Failure(kind, message) if kind else None,

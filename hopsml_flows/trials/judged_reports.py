@@ -76,4 +76,5 @@ class JudgedReports:
         self._stopping.discard(result.number)
         curve = self._curves.pop(result.number, None) or Curve()
         if self._rule is not None and result.succeeded:
+            curve.metric = result.metric
             self._rule.end(result.number, curve)

@@ -33,6 +33,7 @@ from hopsml_flows.trials.loop_messages import (
     SubmitTrial,
     TrialDone,
     TrialLost,
+    TrialRepeated,
     TrialReplayed,
     TrialReported,
     TrialReturned,
@@ -119,6 +120,8 @@ class TrialLoop:
         self._failed = 0
         self._saved = SavedTime()
         self._closed = False
+        self._gone: dict[int, Trial] = {}  # ended, and their files are gone
+        self._known: set[int] = set()  # those of them that run again: the search was told
         self._reports = JudgedReports(optimizer, rule)
         self._directories: dict[int, str] = {}  # of all trials: another one may go on from each
         self._generations = None if direction is None else Generations(direction)
@@ -175,6 +178,23 @@ class TrialLoop:
         """Whether no further trial is proposed, since the budget is spent."""
         return self._closed
 
+    def runs(self, number: int) -> bool:
+        """Whether a trial was started and has not ended.
+
+        Args:
+            number: Its number.
+        """
+        return number in self._running
+
+    @property
+    def gone(self) -> list[int]:
+        """Numbers of the trials that have ended and whose files are gone."""
+        return list(self._gone)
+
+    def reopen(self) -> None:
+        """Let trials be proposed again: a resumed run has a budget of its own."""
+        self._closed = False
+
     @property
     def running(self) -> int:
         """Trials that were started and have not ended."""
@@ -221,35 +241,51 @@ class TrialLoop:
     def _answer(self, event: LoopEvent) -> list[LoopInstruction]:
         """What follows for trials."""
         match event:
-            case SlotsFree(slots, ahead):
-                return [SubmitTrial(trial) for trial in self._starting(slots, ahead)]
+            case SlotsFree():
+                return [SubmitTrial(trial) for trial in self._starting(event)]
             case TrialReported():
                 return self._judged(event)
             case TrialDone(result):
                 explained = self.explained(result)
                 self._count(explained)
                 return [KeepResult(explained)]
-            case TrialReplayed(result):
-                self._count(result)
+            case TrialReplayed():
+                self._replay(event)
                 return []
+            case TrialRepeated(number):
+                return [self._keep_waiting(self._gone.pop(number))]
             case TrialLost():
                 return [self._retry_or_give_up(event)]
             case TrialStopped():
                 failure = Failure(TrialStoppedError.__name__, event.reason)
                 return [self._give_up(self._running[event.number], event, failure)]
             case TrialReturned(number):
-                trial = replace(self._running.pop(number), interrupted=True)
                 self._reports.forget(number)
-                self._again.append(trial)
-                return [RetryTrial(trial)]
+                return [self._keep_waiting(self._running.pop(number))]
             case BudgetSpent():
                 self._closed = True
                 return []
 
+    def _replay(self, event: TrialReplayed) -> None:
+        """Take in how a trial ended in the resumed run."""
+        told, number = event.told or event.result, event.result.number
+        if not event.is_gone:
+            self._count(event.result, told)
+            return
+        self._gone[number] = self._running.pop(number)
+        self._tell(told)
+        self._known.add(number)
+
+    def _keep_waiting(self, trial: Trial) -> RetryTrial:
+        """Let a trial start again that has begun before."""
+        again = replace(trial, interrupted=True)
+        self._again.append(again)
+        return RetryTrial(again)
+
     def _judged(self, event: TrialReported) -> list[LoopInstruction]:
         """What follows from a trial's reports; those of an attempt that is over are too late."""
         trial = self._running.get(event.number)
-        if trial is None or trial.attempt != event.attempt:
+        if trial is None or trial.attempt != event.attempt or event.number in self._known:
             return []
         instructions: list[LoopInstruction] = []
         for report in event.reports:
@@ -269,10 +305,12 @@ class TrialLoop:
             return []
         return self._generations.over(self._optimizer.generation)
 
-    def _starting(self, slots: int, ahead: int) -> list[Trial]:
+    def _starting(self, event: SlotsFree) -> list[Trial]:
         """The trials to submit now."""
-        self._workers = slots
-        limit = slots if self._optimizer.adaptive else slots + ahead
+        self._workers = event.slots
+        if event.starts is not None:
+            return list(self._started_then(event.starts))
+        limit = event.slots if self._optimizer.adaptive else event.slots + event.ahead
         starting: list[Trial] = []
         while self._again and len(self._running) < limit:
             starting.append(self._submit(self._again.pop(0)))
@@ -286,10 +324,31 @@ class TrialLoop:
                 )
         return starting
 
-    def _count(self, result: TrialResult) -> None:
-        """Count a trial that has ended, and tell the search."""
-        del self._running[result.number]
+    def _started_then(self, numbers: Iterable[int]) -> Iterator[Trial]:
+        """The trials of these numbers, as far as they wait or are proposed next."""
+        for number in numbers:
+            trial = next((again for again in self._again if again.number == number), None)
+            if trial is not None:
+                self._again.remove(trial)
+            else:
+                trial = next(self._proposed(1), None)
+            if trial is None or trial.number != number:
+                return
+            yield self._submit(trial)
+
+    def _tell(self, result: TrialResult) -> None:
+        """Tell the rule and the search how a trial has ended, once."""
+        if result.number in self._known:
+            return
         self._reports.end(result)
+        if result.succeeded and result.metric is not None:
+            self._optimizer.tell(result.number, result.metric)
+        else:
+            self._optimizer.tell(result.number, failure=str(result.failure or "no metric"))
+
+    def _count(self, result: TrialResult, told: TrialResult | None = None) -> None:
+        """Count a trial that has ended, and tell the search its result, or another one."""
+        del self._running[result.number]
         if self._generations is not None:
             self._generations.done(result)
         if result.succeeded:
@@ -306,15 +365,13 @@ class TrialLoop:
             # By number, not by time.
             if first is None or result.number < first.number:
                 self._first_failures[result.generation] = result
-        if result.succeeded and result.metric is not None:
-            self._optimizer.tell(result.number, result.metric)
-        else:
-            self._optimizer.tell(result.number, failure=str(result.failure or "no metric"))
+        self._tell(told or result)
 
     def _retry_or_give_up(self, lost: TrialLost) -> RetryTrial | GiveUpTrial:
         """Try a lost trial again while it has attempts left."""
         trial = self._running[lost.number]
-        if trial.attempt > self._retries:
+        tries_again = trial.attempt <= self._retries if lost.again is None else lost.again
+        if not tries_again:
             return self._give_up(trial, lost, Failure(WorkerLostError.__name__, lost.reason))
         del self._running[trial.number]
         self._reports.forget(trial.number)
@@ -349,7 +406,8 @@ class TrialLoop:
 
     def _submit(self, trial: Trial) -> Trial:
         self._running[trial.number] = trial
-        self._reports.begin(trial.number, trial.params)
+        if trial.number not in self._known:
+            self._reports.begin(trial.number, trial.params)
         if self._generations is not None:
             self._generations.started(trial)
         return trial

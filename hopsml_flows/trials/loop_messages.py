@@ -23,6 +23,7 @@ __all__ = [
     "SubmitTrial",
     "TrialDone",
     "TrialLost",
+    "TrialRepeated",
     "TrialReplayed",
     "TrialReported",
     "TrialReturned",
@@ -38,10 +39,13 @@ class SlotsFree:
         slots: Trials that can run at once.
         ahead: Trials to submit beyond that, so that no worker waits for the driver. A search that
             learns gets none: it is asked only when a worker is free.
+        starts: Numbers of the trials that started then, where a journal says it; None if the loop
+            decides.
     """
 
     slots: int
     ahead: int = 0
+    starts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,25 @@ class TrialReplayed:
 
     Args:
         result: The result.
+        told: The result that the search was told then, if that was another one.
+        is_gone: Whether its files are gone: the search was told the result, but it does not count.
+            :class:`TrialRepeated` follows.
     """
 
     result: TrialResult
+    told: TrialResult | None = None
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRepeated:
+    """A trial whose files are gone runs again. The search is not told its result a second time.
+
+    Args:
+        number: The trial's number.
+    """
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +95,14 @@ class TrialLost:
         reason: What is known of the death.
         started: When the attempt began, seconds since the epoch; 0 where that is not known.
         ended: When it ended.
+        again: Whether the trial was tried again, where a journal says it; None if the loop decides.
     """
 
     number: int
     reason: str
     started: float = 0.0
     ended: float = 0.0
+    again: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +158,7 @@ LoopEvent = (
     | TrialReported
     | TrialDone
     | TrialReplayed
+    | TrialRepeated
     | TrialLost
     | TrialStopped
     | TrialReturned

@@ -21,6 +21,7 @@ from hopsml_flows.text import is_unicode, one_line, text_repr
 
 __all__ = [
     "FILE_LEVELS",
+    "IS_OBJECT",
     "NOT_FINITE",
     "WRITABLE",
     "check_name",
@@ -386,6 +387,11 @@ def is_finite(number: float) -> bool:
 
 def _kind(value: object) -> str:
     return f"{type(value).__name__} {one_line(text_repr(value, 81))}"
+
+
+IS_OBJECT = "is_object"
+"""In what a record says of an optimizer or a rule: it was an object, and its class and settings do
+not make it again."""
 
 
 def class_name(value: object) -> str:

@@ -251,6 +251,67 @@ def test_an_experiment_without_a_limit_is_an_error_before_anything_starts(option
     assert not project.exists()
 
 
+def loss_of(x):
+    """The training of searches that are resumed."""
+    if x < 0.3:
+        raise ValueError("too small")
+    return {"metric": -((x - 0.7) ** 2)}
+
+
+@pytest.mark.parametrize("optimizer", ["evolution", "random"])
+def test_a_search_goes_on_with_more_trials_and_its_journal_replays(options, project, optimizer):
+    given = {"optimizer": optimizer, "seed": 4, **options}
+    first = experiment.optimize(loss_of, SPACE, num_trials=10, **given)
+    more = experiment.optimize(loss_of, SPACE, num_trials=14, resume=first.id, **given)
+    assert [trial.number for trial in more.trials] == list(range(1, 15))
+    kept = {trial.number: trial for trial in first.trials}
+    for trial in more.trials[:10]:  # also those that failed: the search has gone on from them
+        assert (trial.state, trial.params) == (kept[trial.number].state, kept[trial.number].params)
+    assert len(more.failed) >= len(first.failed) > 0
+    shown = [events.status(Path(more.path, trial.directory)) for trial in more.trials]
+    assert shown == ["SUCCESS" if trial.succeeded else "FAILURE" for trial in more.trials]
+    done = replayed(more, project)
+    assert not done.mismatches
+    assert done.proposals == 14
+
+
+def test_a_search_that_ran_out_of_time_goes_on_when_it_is_resumed(options, project):
+    def train(x):
+        time.sleep(0.3)
+        return x
+
+    given = {"optimizer": "random", "seed": 4, **options}
+    first = experiment.optimize(train, SPACE, num_trials=40, max_seconds=1.0, **given)
+    begun = len(first.trials)
+    assert 0 < begun < 40
+    more = experiment.optimize(train, SPACE, num_trials=begun + 2, resume=first.id, **given)
+    assert len(more.trials) == begun + 2
+    assert not replayed(more, project).mismatches
+
+
+def test_another_optimizer_is_refused_on_resume(options):
+    first = experiment.optimize(loss_of, SPACE, num_trials=4, optimizer="random", seed=4, **options)
+    before = Path(first.path, "journal.jsonl").read_text()
+    with pytest.raises(InvalidArgumentError, match=r"resume: .*its optimizer is .*random"):
+        experiment.optimize(loss_of, SPACE, num_trials=6, seed=4, resume=first.id, **options)
+    assert Path(first.path, "journal.jsonl").read_text() == before
+
+
+def test_a_trial_whose_outputs_are_damaged_runs_again(options, project):
+    given = {"optimizer": "evolution", "seed": 4, **options}
+    first = experiment.optimize(loss_of, SPACE, num_trials=8, **given)
+    hurt = next(trial for trial in first.trials if trial.succeeded)
+    outputs = Path(first.path, hurt.directory, ".outputs.json")
+    outputs.write_text("{")
+    more = experiment.optimize(loss_of, SPACE, num_trials=10, resume=first.id, **given)
+    (again,) = [trial for trial in more.trials if trial.number == hurt.number]
+    assert (again.params, again.metric, again.outputs) == (hurt.params, hurt.metric, hurt.outputs)
+    assert again.started > hurt.started
+    assert json.loads(outputs.read_text())
+    assert len(more.trials) == 10
+    assert not replayed(more, project).mismatches
+
+
 DRIVER = """
     import sys, time
     from hopsml_flows import experiment

@@ -128,6 +128,15 @@ def test_while_too_few_succeed_configurations_are_drawn():
     assert search.gave_up is None
 
 
+def test_a_success_that_is_no_mutant_teaches_no_mutation_factor():
+    search = evolution(num_trials=60, population=4)
+    run(search)
+    memory = search._breeder._memory
+    assert all(0 < factor <= 1 for factor in memory._mutation)
+    made = [trial for trial in search._breeder.evaluated if trial.number > 4]
+    assert len(made) > 40
+
+
 def test_a_recalled_configuration_competes_in_the_place_of_the_searchs_own():
     best = {"x": 0.0, "y": 1.0, "kind": "b"}
     search = evolution(num_trials=30)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -29,12 +30,13 @@ from hopsml_flows.trials import (
     TrialDone,
     TrialLoop,
     TrialLost,
+    TrialRepeated,
     TrialReported,
     TrialResult,
     TrialReturned,
 )
-from hopsml_flows.trials.journal import Journal, replayed
-from hopsml_flows.trials.journal_lines import header_line, line_of
+from hopsml_flows.trials.journal import Journal, replayed, restored
+from hopsml_flows.trials.journal_lines import header_line, line_of, run_line
 from tests.loops import start, submitted
 
 SPACE = SearchSpace({"rate": [0.0, 1.0], "units": [2, 9]})
@@ -63,7 +65,7 @@ class Recording:
 
     def __init__(self, loop):
         self.loop = loop
-        self.lines = [header_line("digits-1")]
+        self.lines = [header_line("digits-1"), run_line({}, {})]
 
     def handle(self, event):
         instructions = self.loop.handle(event)
@@ -77,9 +79,16 @@ class Recording:
         return Journal.read("journal.jsonl", "".join(self.lines))
 
 
-def new_loop(*, samples=12, seed=3, rule=BelowHalf):
+def new_loop(*, samples=12, seed=3, rule=BelowHalf, retries=1):
     search = RandomSearch(SPACE, samples=samples, seed=seed)
-    return TrialLoop(search, direction=Direction.MAX, retries=1, rule=rule() if rule else None)
+    judge = rule() if rule else None
+    return TrialLoop(search, direction=Direction.MAX, retries=retries, rule=judge)
+
+
+def differences(loop, journal):
+    """What a loop decides otherwise than the only run of a journal."""
+    (run,) = journal.runs
+    return list(replayed(loop, journal, run))
 
 
 def result_of(trial, metric, state=State.FINISHED):
@@ -127,8 +136,7 @@ def test_a_journal_replays_to_the_same_decisions(seed):
     recording = Recording(new_loop())
     run_at_random(recording, seed)
     loop = new_loop()
-    differences = [different for _, different in replayed(loop, recording.journal) if different]
-    assert differences == []
+    assert differences(loop, recording.journal) == []
     assert loop.finished
     assert loop.counts == recording.loop.counts
     assert loop.best == recording.loop.best
@@ -138,7 +146,7 @@ def test_a_decision_that_does_not_come_out_again_is_named_with_its_line():
     recording = Recording(new_loop())
     run_at_random(recording, 1)
     line = next(n for n, text in enumerate(recording.lines, 1) if '"event": "ask"' in text)
-    found = [bad for _, bad in replayed(new_loop(seed=4), recording.journal) if bad]
+    found = differences(new_loop(seed=4), recording.journal)
     assert found[0].line == line
     assert found[0].recorded == recording.lines[line - 1]
     assert found[0].replayed != found[0].recorded
@@ -231,7 +239,7 @@ def test_a_search_may_pause_a_trial_or_give_it_more_to_spend():
     assert more.trial.budget == 3.0
     (pause,) = recording.handle(TrialReported(2, 1, (Report(0.1, 0),)))
     assert isinstance(pause, StopTrial)
-    assert [bad for _, bad in replayed(make(), recording.journal) if bad] == []
+    assert differences(make(), recording.journal) == []
 
 
 def test_no_trial_is_proposed_when_the_budget_is_spent_and_those_that_run_end():
@@ -253,15 +261,128 @@ def test_results_from_storage_take_the_place_of_what_the_journal_says():
     recording.handle(TrialDone(result_of(second, 0.75)))
     full = TrialResult(1, first.name, first.params, State.FINISHED, 0.5, {"size": 3})
     other = TrialResult(2, second.name, second.params, State.FINISHED, 0.1, {"size": 3})
-    told = [
-        result
-        for result, _ in replayed(
-            new_loop(samples=2), recording.journal, results={1: full, 2: other}
+    loop = new_loop(samples=2)
+    counted = list(restored(loop, recording.journal, {1: full, 2: other}))
+    assert counted == [full, other]
+    assert loop.best == full
+    assert loop._optimizer.best.value == 0.75  # the search goes on from what it was told
+
+
+@pytest.mark.parametrize(("then", "now"), [(0, 3), (3, 0)])
+def test_a_search_goes_on_with_other_retries(then, now):
+    recording = Recording(new_loop(samples=4, retries=then))
+    first, second = submitted(recording.handle(SlotsFree(2)))
+    recording.handle(TrialLost(first.number, "SIGKILL"))
+    third, *_ = submitted(recording.handle(SlotsFree(2)))
+    recording.handle(TrialDone(result_of(third, 0.5)))
+    recording.handle(TrialDone(result_of(second, 0.5)))
+    loop = new_loop(samples=4, retries=now)
+    counted = list(
+        restored(
+            loop,
+            recording.journal,
+            {n: result_of(t, 0.5) for n, t in ((second.number, second), (third.number, third))},
         )
-        if result
-    ]
-    assert told[0] is full
-    assert (told[1].metric, told[1].outputs) == (0.75, {})  # the search was told that
+    )
+    assert loop.counts == recording.loop.counts
+    assert loop.trials == recording.loop.trials
+    lost = [result for result in counted if not result.succeeded]
+    assert [result.number for result in lost] == ([first.number] if then == 0 else [])
+
+
+def test_a_search_whose_time_was_spent_goes_on_when_it_is_resumed():
+    recording = Recording(new_loop(samples=4))
+    (first,) = submitted(recording.handle(SlotsFree(1)))
+    recording.handle(BudgetSpent())
+    recording.handle(TrialDone(result_of(first, 0.5)))
+    assert recording.loop.finished
+    loop = new_loop(samples=4)
+    assert list(restored(loop, recording.journal, {1: result_of(first, 0.5)}))
+    loop.reopen()
+    assert not loop.finished
+    assert [trial.number for trial in start(loop, 1)] == [2]
+    recording.lines.append(run_line({}, {}))
+    recording.loop.reopen()
+    recording.handle(SlotsFree(1))
+    journal = recording.journal
+    assert [list(replayed(new_loop(samples=4), journal, run)) for run in journal.runs] == [[], []]
+
+
+def test_a_trial_whose_files_are_gone_runs_again_and_the_search_is_told_once():
+    recording = Recording(new_loop(samples=2))
+    first, second = submitted(recording.handle(SlotsFree(2)))
+    recording.handle(TrialDone(result_of(first, 0.9)))
+    recording.handle(TrialDone(result_of(second, 0.6)))
+    again = Recording(new_loop(samples=2))
+    kept = {2: result_of(second, 0.6)}
+    assert list(restored(again.loop, recording.journal, kept)) == [kept[2]]
+    assert again.loop.best.number == 2
+    assert again.loop.counts.succeeded == 1
+    again.lines = [*recording.lines, run_line({}, {})]
+    for number in again.loop.gone:
+        again.handle(TrialRepeated(number))
+    (repeated,) = submitted(again.handle(SlotsFree(2)))
+    assert (repeated.number, repeated.params) == (1, first.params)
+    assert repeated.may_have_begun
+    again.handle(TrialReported(1, 1, (Report(0.1, 0), Report(0.1, 1))))  # judged the first time
+    again.handle(TrialDone(result_of(repeated, 0.7)))
+    assert again.loop.finished
+    assert again.loop.best.metric == 0.7
+    assert again.loop._optimizer.best.value == 0.9
+    journal = again.journal
+    assert [list(replayed(new_loop(samples=2), journal, run)) for run in journal.runs] == [[], []]
+    third = new_loop(samples=2)
+    results = {1: result_of(repeated, 0.7), 2: kept[2]}
+    assert {r.number: r.metric for r in restored(third, journal, results)} == {1: 0.7, 2: 0.6}
+    assert (third.best.metric, third.counts.succeeded, third.gone) == (0.7, 2, [])
+
+
+def test_a_result_that_was_kept_and_came_later_counts_and_the_search_goes_on_from_the_failure():
+    recording = Recording(new_loop(samples=2))
+    first, second = submitted(recording.handle(SlotsFree(2)))
+    failed = replace(
+        result_of(first, None, State.FAILED), failure=Failure("StorageUnavailableError", "away")
+    )
+    recording.handle(TrialDone(failed))
+    recording.handle(TrialDone(result_of(second, 0.25)))
+    loop = new_loop(samples=2)
+    results = {1: result_of(first, 0.75), 2: result_of(second, 0.25)}
+    assert [result.metric for result in restored(loop, recording.journal, results)] == [0.75, 0.25]
+    assert loop.best.number == 1
+    assert loop.counts.failed == 0
+    assert loop._optimizer.best.value == 0.25
+
+
+def test_a_journal_of_a_search_that_proposes_less_is_an_error_that_names_the_trial():
+    recording = Recording(new_loop(samples=3))
+    recording.handle(SlotsFree(3))
+    with pytest.raises(DamagedFileError, match="in line 3 trial 3, which the search does not prop"):
+        list(restored(new_loop(samples=2), recording.journal, {}))
+
+
+def test_after_a_decision_that_differs_what_cannot_be_ends_the_replay():
+    recording = Recording(new_loop(samples=3))
+    _, second = submitted(recording.handle(SlotsFree(2)))
+    recording.handle(TrialDone(result_of(second, 0.5)))
+    found = differences(new_loop(samples=1), recording.journal)
+    assert [(bad.line, bad.replayed is None) for bad in found] == [(3, False), (4, True)]
+
+
+def test_a_resumed_run_says_what_its_search_repeats():
+    recording = Recording(new_loop(samples=3))
+    (first,) = submitted(recording.handle(SlotsFree(1)))
+    recording.lines.append(run_line({"num_trials": 5}, {2: {"rate": 0.5, "units": 3}}))
+    first_run, second_run = recording.journal.runs
+    assert (first_run.making, first_run.recalled, first_run.lines) == ({}, {}, range(3, 4))
+    assert second_run.making == {"num_trials": 5}
+    assert second_run.recalled == {1: first.params, 2: {"rate": 0.5, "units": 3}}
+    assert second_run.lines == range(5, 5)
+
+
+def test_a_run_that_lacks_something_is_an_error_that_names_its_line():
+    journal = Journal.read("journal.jsonl", header_line("x") + '{"event": "run"}\n')
+    with pytest.raises(DamagedFileError, match="wrong line 2"):
+        journal.runs  # noqa: B018 - it raises
 
 
 def test_a_line_that_was_cut_short_is_left_out():
@@ -288,4 +409,4 @@ def test_what_is_no_journal_is_an_error_that_names_the_file(content, said):
 def test_an_event_of_a_newer_version_is_an_error_that_names_the_line():
     journal = Journal.read("journal.jsonl", header_line("x") + '{"event": "forked"}\n')
     with pytest.raises(DamagedFileError, match="line 2 the event 'forked'"):
-        list(replayed(new_loop(), journal))
+        list(restored(new_loop(), journal, {}))

@@ -164,11 +164,14 @@ def of_halving(kernel, lr):
     return lr
 
 
-@pytest.mark.parametrize(("optimizer", "factor"), [(Halving, 0.5), (Halving(0.25), 0.25)])
-def test_an_own_optimizer_is_a_class_or_an_object(optimizer, factor):
+@pytest.mark.parametrize(
+    ("optimizer", "factor", "said"),
+    [(Halving, 0.5, {}), (Halving(0.25), 0.25, {"is_object": True})],
+)
+def test_an_own_optimizer_is_a_class_or_an_object(optimizer, factor, said):
     found = plan(of_halving, **by_name(optimizer=optimizer, num_trials=2))
     assert isinstance(found.search(), AdaptedOptimizer)
-    assert found.settings["optimizer"] == {"optimizer": f"{__name__}:Halving"}
+    assert found.settings["optimizer"] == {"optimizer": f"{__name__}:Halving", **said}
     assert found.trials is None  # the optimizer says when it ends
     for _ in range(2):  # each search begins with what the optimizer knew
         search = found.search()

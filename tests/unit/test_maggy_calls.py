@@ -108,6 +108,11 @@ def test_the_readme_of_0_1_launches_a_search_by_name():
     assert is_search([], given)
     assert is_search([mnist, space], {})
     assert not is_search([mnist, {"kernel": [2]}], {"name": "MNIST"})
+    assert is_search([], {"map_fun": mnist, "optimizer": "none", "num_trials": 3})
+    assert is_search([mnist], {"num_trials": 3})
+    assert not is_search([mnist], {})
+    assert not is_search([mnist, {"kernel": [2]}], {"num_trials": 3})
+    assert not is_search([mnist], {"args_dict": {"kernel": [2]}, "num_trials": 3})
     call = lagom(**given)
     assert isinstance(call, SearchCall)
     assert call.train.callable is mnist
@@ -241,6 +246,48 @@ def test_the_budget_of_asha_has_the_name_that_the_function_takes(train):
     assert call_of_trial(named.train.callable, {"kernel": 6}, None, 2) == 3
 
 
+def of_any(kernel, **rest):
+    return kernel, rest
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (lambda space: {"searchspace": space, "optimizer": "asha", "num_trials": 9}, "resource"),
+        (lambda space: {"config": OptimizationConfig(9, "asha", space)}, "budget"),
+    ],
+    ids=["by name", "1.0"],
+)
+def test_a_function_that_takes_any_argument_gets_the_budget_as_in_its_release(given, name):
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    found = lagom(of_any, **given(space)).train.callable
+    assert call_of_trial(found, {"kernel": 6}, None, 2) == (6, {name: 2})
+    searched = Searchspace(kernel=("INTEGER", [2, 8]), resource=("INTEGER", [1, 9]))
+    found = lagom(of_any, **given(searched)).train.callable
+    values = {"kernel": 6, "resource": 5}
+    assert call_of_trial(found, values, None, 2) == (6, {"resource": 5, "budget": 2})
+
+
+def test_a_function_of_hparams_gets_the_budget_of_a_configuration_of_1_1():
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    config = HyperparameterOptConfig(9, "asha", space)
+    found = lagom(of_any, config=config).train.callable
+    assert call_of_trial(found, {"kernel": 6}, None, 2)["Metric"] == 6
+    assert call_of_trial(found, {"kernel": 6}, None, 2)["returned"] == [6, {"budget": 2}]
+
+
+@pytest.mark.parametrize(
+    ("train", "name"), [(resource_of_0_5, "resource"), (budget_of_master, "budget")]
+)
+def test_a_function_that_needs_a_budget_is_told_which_optimizer_gives_it(train, name):
+    space = Searchspace(kernel=("INTEGER", [2, 8]))
+    words = f'missing: {name}, which optimizer="asha" gives'
+    with pytest.raises(SignatureMismatchError, match=words):
+        lagom(train, searchspace=space, optimizer="randomsearch", num_trials=9)
+    with pytest.raises(SignatureMismatchError, match=words):
+        lagom(train, config=HyperparameterOptConfig(9, "randomsearch", space))
+
+
 def test_a_function_may_do_without_the_budget():
     space = Searchspace(kernel=("INTEGER", [2, 8]))
     call = lagom(without_budget, searchspace=space, optimizer="asha", num_trials=9)
@@ -285,6 +332,8 @@ class Never:
     ("policy", "kind", "settings"),
     [
         ("Median", MedianStop, {"min_finished": 5, "interval": 2}),
+        (MedianStop, MedianStop, {"min_finished": 5, "interval": 2}),
+        (MedianStop(direction="min"), MedianStop, {"min_finished": 10, "interval": 1}),
         (Rule, AdaptedEarlyStop, {"policy": f"{__name__}:Rule", "es_min": 5, "es_interval": 2}),
         (Rule(), AdaptedEarlyStop, {"policy": f"{__name__}:Rule", "es_min": 5, "es_interval": 2}),
         (Never, Never, None),

@@ -155,7 +155,7 @@ def test_it_sees_hyperparameters_where_they_are_known():
     assert seen[1] == ({}, "0000000000000002")
 
 
-def test_a_trial_that_ended_has_its_last_value_as_its_metric():
+def test_a_trial_that_ended_has_the_metric_that_it_returned():
     seen = []
 
     class Looking(AbstractEarlyStop):
@@ -163,9 +163,10 @@ def test_a_trial_that_ended_has_its_last_value_as_its_metric():
         def earlystop_check(to_check, finalized_trials, direction):
             seen.extend((trial.final_metric, trial.status) for trial in finalized_trials)
 
-    rule = ended(AdaptedEarlyStop(Looking, es_min=0), curve(1, 2), curve())
-    rule.judge(3, curve(0, 0))
-    assert seen == [(2, "FINALIZED"), (None, "FINALIZED")]
+    reported, silent = curve(1, 2), curve()
+    reported.metric, silent.metric = 1.5, 3
+    ended(AdaptedEarlyStop(Looking, es_min=0), reported, silent).judge(3, curve(0, 0))
+    assert seen == [(1.5, "FINALIZED"), (3, "FINALIZED")]
 
 
 class NeedsArguments(AbstractEarlyStop):

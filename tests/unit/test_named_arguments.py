@@ -147,6 +147,14 @@ def test_without_a_key_what_was_returned_stays_as_it_is():
     assert adapted(lambda hparams: [0.5, 2], key=None)(units=8) == [0.5, 2]
 
 
+def test_a_key_that_a_dict_lacks_is_not_replaced_by_its_first_value():
+    outputs = {"loss": 2, "accuracy": 0.5}
+    assert adapted(lambda hparams: outputs, key="acuracy")(units=8) == outputs
+    assert adapted(lambda hparams: outputs, key="accuracy")(units=8) == outputs
+    listed = adapted(lambda hparams: [0.5, 2], key="accuracy")(units=8)
+    assert listed == {"accuracy": 0.5, "returned": [0.5, 2]}
+
+
 def test_a_budget_is_passed_under_the_functions_name_for_it_where_there_is_one():
     def train(units, resource=None):
         return [units, resource]

@@ -168,14 +168,18 @@ def test_without_a_number_of_trials_there_is_no_end():
 
 
 @WHERE_INSTALLED
-def test_a_sampler_of_the_users_is_taken_as_it_is():
+def test_a_sampler_of_the_users_is_copied_once():
     import optuna
 
     sampler = optuna.samplers.RandomSampler(seed=3)
     search = search_of(sampler=sampler)
-    assert search._study.sampler is sampler
-    assert len(run(search)) == 20
-    assert search._study.sampler is sampler
+    own = search._study.sampler
+    assert isinstance(own, optuna.samplers.RandomSampler)
+    assert own is not sampler
+    proposals = run(search)
+    assert len(proposals) == 20
+    assert search._study.sampler is own
+    assert run(search_of(sampler=sampler)) == proposals
 
 
 @WHERE_INSTALLED

@@ -23,7 +23,7 @@ from hopsml_flows.trials import (
     TrialResult,
     told_results,
 )
-from hopsml_flows.trials.journal import Journal, replayed
+from hopsml_flows.trials.journal import Journal, restored
 from hopsml_flows.trials.journal_lines import header_line, line_of
 from hopsml_flows.trials.reasons import reasons
 from tests.written import WrittenExperiment
@@ -79,7 +79,7 @@ def test_a_journal_gives_the_same_reasons_again():
     lines = [header_line("digits-1")]
     results = run(asha_loop(lines))
     journal = Journal.read("journal.jsonl", "".join(lines))
-    again = [result for result, _ in replayed(asha_loop(), journal) if result is not None]
+    again = list(restored(asha_loop(), journal, {result.number: result for result in results}))
     assert [(r.promotions, r.continues, r.budget) for r in again] == [
         (r.promotions, r.continues, r.budget) for r in results
     ]

@@ -245,10 +245,50 @@ def test_a_class_that_makes_no_optimizer_is_refused(kind):
         make_search(kind, SPACE)
 
 
-def test_an_optimizer_is_taken_as_it_is():
+READY = {
+    "random": lambda: RandomSearch(SPACE, samples=5, seed=1),
+    "asha": lambda: Asha(SPACE, num_trials=25, max_budget=4, reduction_factor=2, seed=1),
+    "evolution": lambda: AsynchronousEvolution(SPACE, num_trials=12, seed=1),
+    "of a user": lambda: Own(SPACE),
+}
+if HAS_OPTUNA:
+    READY["optuna"] = lambda: OptunaSearch(SPACE, num_trials=12, seed=1)
+
+
+@pytest.mark.parametrize("made", READY.values(), ids=READY)
+def test_an_optimizer_that_is_given_serves_several_searches(made):
+    given = made()
+    asked = []
+    for _ in range(2):
+        search = make_search(given, SPACE)
+        assert type(search) is type(given)
+        proposals = []
+        while not search.finished:
+            for proposal in search.ask(1):
+                proposals.append(proposal)
+                search.tell(proposal.id, proposal.params["units"])
+        asked.append(proposals)
+    assert len(asked[0]) == given.total
+    assert asked[0] == asked[1]
+    assert not given.finished
+
+
+def test_an_optimizer_has_the_experiments_number_and_direction():
     search = RandomSearch(SPACE, samples=5, direction="min")
-    assert make_search(search, SPACE, direction="min") is search
-    assert make_search(search, SPACE, direction="min", num_trials=5) is search
+    assert make_search(search, SPACE, direction="min", num_trials=5).direction is Direction.MIN
+
+
+def test_an_optimizer_that_cannot_be_copied_is_refused():
+    search = Own(SPACE)
+    search.draws = (number for number in range(3))
+    with pytest.raises(InvalidArgumentError, match=r"^optimizer: .*copying it raised TypeError"):
+        make_search(search, SPACE)
+
+
+def test_what_a_class_changes_in_its_settings_stays_in_its_search():
+    settings = {"step": [1]}
+    make_search(Own, SPACE, settings=settings).given["step"].append(2)
+    assert settings == {"step": [1]}
 
 
 @pytest.mark.parametrize(
@@ -284,8 +324,13 @@ def test_a_sampler_of_the_users_is_a_setting_of_optunas_class():
     import optuna
 
     sampler = optuna.samplers.RandomSampler(seed=1)
-    search = make_search(OptunaSearch, SPACE, num_trials=9, settings={"sampler": sampler})
-    assert (search.total, search._sampler) == (9, sampler)
+    settings = {"sampler": sampler}
+    one, other = (
+        make_search(OptunaSearch, SPACE, num_trials=9, settings=settings) for _ in range(2)
+    )
+    assert one.total == 9
+    assert isinstance(one._sampler, optuna.samplers.RandomSampler)
+    assert one.ask(9) == other.ask(9)
 
 
 @pytest.mark.parametrize("initial", [3, {"rate": 0.1, "units": 3}, "no"])

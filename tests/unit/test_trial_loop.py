@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -13,18 +14,22 @@ from hopsml_flows.search import (
     Proposal,
     RandomSearch,
     SearchSpace,
+    Stop,
+    Why,
 )
 from hopsml_flows.trials import (
     CloseGeneration,
     Failure,
     GiveUpTrial,
     KeepResult,
+    Report,
     SlotsFree,
     State,
     TrialDone,
     TrialLoop,
     TrialLost,
     TrialReplayed,
+    TrialReported,
     TrialResult,
     TrialReturned,
     TrialStopped,
@@ -86,6 +91,32 @@ def test_a_rule_that_wants_to_know_is_told_of_each_trial_that_starts():
     lose(loop, 1, "gone")
     start(loop, 2)
     assert rule.begun == [(1, {"x": 0}), (2, {"x": 1}), (1, {"x": 0})]
+
+
+def test_a_rule_is_told_the_metric_that_a_trial_ended_with():
+    class Knowing:
+        def __init__(self):
+            self.running, self.ended = [], []
+
+        def judge(self, trial, curve):
+            self.running.append(curve.metric)
+            if curve.values[-1] < 0:
+                return Stop(Why("negative", curve.values[-1], "{value}"))
+            return None
+
+        def end(self, trial, curve):
+            self.ended.append((trial, list(curve.values), curve.metric))
+
+    rule = Knowing()
+    loop, _ = loop_of(rule=rule)
+    returned, stopped, silent = start(loop, 3)
+    for trial, metric in ((returned, 0.25), (stopped, -0.5)):
+        loop.handle(TrialReported(trial.number, trial.attempt, (Report(metric, 0),)))
+    finish(loop, finished(returned, 0.75))
+    finish(loop, replace(finished(stopped, -0.5), state=State.STOPPED))
+    finish(loop, finished(silent, 0.5))
+    assert rule.running == [None, None]
+    assert rule.ended == [(1, [0.25], 0.75), (2, [-0.5], -0.5), (3, [], 0.5)]
 
 
 def test_a_search_that_does_not_learn_is_kept_ahead_of_the_workers_on_request():

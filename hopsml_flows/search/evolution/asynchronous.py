@@ -186,7 +186,7 @@ class AsynchronousEvolution(BaseSearch):
             self._parents.append(member)
             return
         gain = trial.parent.loss - member.loss
-        if gain > 0:
+        if gain > 0 and trial.mutation > 0:
             self._successes.append(Success(trial.mutation, trial.crossover, gain))
         place = place_of(trial.parent, self._parents)
         if member.loss <= self._parents[place].loss:

@@ -16,7 +16,12 @@ from hopsml_flows.search.encoding import UnitCube, Vector
 from hopsml_flows.search.evolution.strategies import Pool, Strategy, donors
 from hopsml_flows.search.evolution.success_history import Success, SuccessHistory
 from hopsml_flows.search.evolution.surrogate import Surrogate
-from hopsml_flows.search.evolution.variation import bounced, crossed, mutated_categories
+from hopsml_flows.search.evolution.variation import (
+    bounced,
+    crossed,
+    mutated_categories,
+    neighbours,
+)
 
 __all__ = ["FEWEST", "Breeder", "Member", "TrialVector", "place_of", "rank"]
 
@@ -28,6 +33,12 @@ _FEWEST_CANDIDATES = 5
 _MOST_CANDIDATES = 20
 """Candidates that the model chooses from. With too many, it forgets that parents are good."""
 
+_NEIGHBOURS = 64
+_CENTRES = 5
+"""Candidates near the best evaluations, and of how many: offspring alone leave a good model little
+to choose from while the parents lie far apart."""
+
+_NO_MUTANT = (0.0, 0.0)
 _REDRAWS = 10
 _FEWEST_POINTS = 6
 _MODEL_POINTS = 400
@@ -57,7 +68,7 @@ class TrialVector:
         vector: The configuration, shape (d,), in [0, 1].
         params: The same as the space has it.
         parent: The member that it competes with; None if it was not bred.
-        mutation: F.
+        mutation: F; 0 if it is no mutant, and says nothing about F and CR.
         crossover: CR.
     """
 
@@ -158,10 +169,20 @@ class Breeder:
                 self._cube.categories,
                 rng,
             )
-            vectors = self._cube.snapped(crossed(mutants, parent.vector, rates, rng))
+            bred = crossed(mutants, parent.vector, rates, rng)
+            vectors = self._cube.snapped(np.vstack([bred, self._neighbours(rng)]))
             for choice in self._order(vectors, running):
                 vector = vectors[choice]
-                yield TrialVector(vector, self._cube.params(vector), parent, *drawn[choice])
+                control = drawn[choice] if choice < count else _NO_MUTANT
+                yield TrialVector(vector, self._cube.params(vector), parent, *control)
+
+    def _neighbours(self, rng: np.random.Generator) -> Vector:
+        """Return points near the best evaluations; none while there is no model to choose."""
+        if self._strategy is not Strategy.ADAPTIVE or len(self.evaluated) < _FEWEST_POINTS:
+            return np.empty((0, self._cube.size))
+        best = sorted(self.evaluated, key=rank)[:_CENTRES]
+        centres = np.array([member.vector for member in best])
+        return neighbours(centres, _NEIGHBOURS, self._cube.categories, rng)
 
     def believe(self, vector: Vector) -> None:
         """Take note that a vector is going to be evaluated.

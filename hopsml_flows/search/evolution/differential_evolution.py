@@ -308,7 +308,7 @@ class DifferentialEvolution(BaseSearch):
             self._population.append(member)
             return
         gain = trial.parent.loss - member.loss
-        if gain > 0:
+        if gain > 0 and trial.mutation > 0:
             self._successes.append(Success(trial.mutation, trial.crossover, gain))
         place = place_of(trial.parent, self._population)
         if member.loss <= self._population[place].loss:

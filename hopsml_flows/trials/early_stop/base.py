@@ -46,6 +46,6 @@ class EarlyStop(Protocol):
 
         Args:
             trial: The trial's number.
-            curve: All that it has reported; empty if nothing.
+            curve: All that it has reported; empty if nothing. Its ``metric`` is that of the trial.
         """
         ...

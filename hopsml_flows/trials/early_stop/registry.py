@@ -5,7 +5,6 @@ Import strings are resolved by the caller: importing runs code, which is not don
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -16,7 +15,8 @@ from hopsml_flows.search.direction import Direction
 from hopsml_flows.trials.early_stop.base import EarlyStop
 from hopsml_flows.trials.early_stop.halving import HalvingStop
 from hopsml_flows.trials.early_stop.median import MedianStop
-from hopsml_flows.values.plain import json_value
+from hopsml_flows.values.copies import copied
+from hopsml_flows.values.plain import IS_OBJECT, json_value
 
 __all__ = ["RULES", "early_stop_rule", "rule_settings"]
 
@@ -78,7 +78,7 @@ def early_stop_rule(
     # A class has the methods, too.
     if not isinstance(meant, EarlyStop):
         raise InvalidArgumentError(_ARGUMENT, value, "must be a rule: have judge() and end()")
-    rule = _made(meant, arguments, wanted) if inspect.isclass(meant) else _copied(meant)
+    rule = _made(meant, arguments, wanted) if inspect.isclass(meant) else copied(_ARGUMENT, meant)
     own = getattr(rule, "direction", None)
     if isinstance(own, str) and own.upper() != wanted:
         raise InvalidArgumentError(
@@ -90,12 +90,14 @@ def early_stop_rule(
 def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any]:
     """Return what an experiment's record says of its rule: name and arguments, as JSON values.
 
-    With them, :func:`early_stop_rule` makes the same rule again.
+    With them, :func:`early_stop_rule` makes the same rule again, unless they say ``is_object``: an
+    object without ``settings`` was given, whose class alone does not make it.
 
     Args:
         rule: The rule, or None.
-        named: What the rule was made of. If that is an import string of its class, the record has
-            it: the class of a file has no other one that other processes can import.
+        named: What the rule was made of. If that is an import string of its class, or of a rule
+            without settings, the record has it: the class of a file has no other one that other
+            processes can import. Arguments in it stand for the settings of a rule that has none.
 
     Raises:
         InvalidOutputError: The rule has ``settings`` that JSON cannot hold.
@@ -111,11 +113,17 @@ def rule_settings(rule: EarlyStop | None, named: object = None) -> dict[str, Any
     kind = type(rule)
     names = {known: name for name, known in RULES.items()}
     name = names.get(kind, f"{kind.__module__}:{kind.__qualname__}")
-    text = named.get("rule") if isinstance(named, Mapping) else named
-    if isinstance(text, str) and text.endswith(f":{kind.__qualname__}"):
-        name = text
-    settings = json_value(f"{kind.__name__}.settings", dict(getattr(rule, "settings", {})))
-    return {"rule": name, **settings}
+    text, arguments = _parts(named)
+    own = getattr(rule, "settings", None)
+    is_whole = own is not None and not getattr(rule, IS_OBJECT, False)
+    if isinstance(text, str) and ":" in text:
+        if text.endswith(f":{kind.__qualname__}"):
+            name = text
+        elif not is_whole:
+            return {"rule": text}
+    settings = json_value(f"{kind.__name__}.settings", arguments if own is None else dict(own))
+    is_object = not is_whole and text is not None and not isinstance(text, (str, type))
+    return {"rule": name, **settings, **({IS_OBJECT: True} if is_object else {})}
 
 
 def _parts(value: object) -> tuple[object, dict[str, Any]]:
@@ -157,12 +165,3 @@ def _made(kind: type[EarlyStop], arguments: Mapping[str, Any], direction: Direct
             _ARGUMENT, kind, because=f"{kind.__name__}{signature}: {error}"
         ) from None
     return kind(**arguments)
-
-
-def _copied(rule: EarlyStop) -> EarlyStop:
-    try:
-        return copy.deepcopy(rule)
-    except Exception as error:  # from the code of the rule, or of what it holds
-        raise InvalidArgumentError(
-            _ARGUMENT, rule, because=f"copying it raised {type(error).__name__}: {error}"
-        ) from error
