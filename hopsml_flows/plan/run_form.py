@@ -34,6 +34,7 @@ from hopsml_flows.search import (
     value_lists,
 )
 from hopsml_flows.search.entries import TYPES
+from hopsml_flows.search.evolution.strategies import FEWEST
 from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS, EarlyStop
@@ -50,8 +51,9 @@ __all__ = [
     "IsolationParameter",
     "KeepFilesParameter",
     "OptimizerParameter",
+    "PopulationParameter",
     "PositionsParameter",
-    "ProcessesParameter",
+    "PositiveParameter",
     "ProjectParameter",
     "SecondsParameter",
     "SpaceParameter",
@@ -330,8 +332,11 @@ UpdatingParameter = Annotated[
 CountParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 """A whole number from 0."""
 
-ProcessesParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
-"""A number of processes, from 1."""
+PositiveParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+"""A whole number from 1."""
+
+PopulationParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": FEWEST})]
+"""Number of configurations in a generation."""
 
 FractionParameter = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 """A number from 0 to 1."""
