@@ -30,6 +30,7 @@ from the built-in error that a caller may want to catch::
     ├── NotServingError (RuntimeError)           a server of a distributed trial returned too early
     ├── StorageUnavailableError (OSError)        storage did not accept or return a trial's files
     │   └── ExperimentInterruptedError               nor the driver's files; `resume=` continues
+    ├── StuckSearchError (RuntimeError)          an optimizer neither proposes anything nor ends
     ├── ExperimentTakenOverError (RuntimeError)  another driver took over from a suspended one
     ├── DamagedFileError (ValueError)            a file of an experiment is not what was written
     ├── NoSpaceError (OSError)                   not enough room for a copy
@@ -81,6 +82,7 @@ __all__ = [
     "ResourceUnavailableError",
     "SignatureMismatchError",
     "StorageUnavailableError",
+    "StuckSearchError",
     "TensorBoardError",
     "TooFewWorkersError",
     "TrialFailedError",
@@ -330,6 +332,10 @@ class ExperimentInterruptedError(StorageUnavailableError):
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return type(self), (str(self), self.experiment_id, self.kept)
+
+
+class StuckSearchError(HopsmlError, RuntimeError):
+    """An optimizer neither proposes anything nor ends, and no trial runs that it could wait for."""
 
 
 class ExperimentTakenOverError(HopsmlError, RuntimeError):

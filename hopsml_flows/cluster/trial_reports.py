@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.cluster.scheduler_topics import delete_topic
 from hopsml_flows.cluster.worker_calls import on_one_worker
 from hopsml_flows.execution.addressees import instruct
 from hopsml_flows.trials import Report, TrialReported
 
 if TYPE_CHECKING:
-    import distributed
-
+    from hopsml_flows.cluster.open_cluster import OpenCluster
     from hopsml_flows.execution.report_link import Instruction
 
 __all__ = ["ReportedFrom", "TrialReports", "report_message"]
@@ -61,17 +61,18 @@ class TrialReports:
     """The reports of an experiment's trials, as they come.
 
     Args:
-        client: A client of the cluster.
+        cluster: The cluster.
         topic: The experiment's topic.
         wake: Called in a thread of the client when there are reports to take.
     """
 
-    def __init__(self, client: distributed.Client, topic: str, wake: Callable[[], None]) -> None:
-        self._client = client
+    def __init__(self, cluster: OpenCluster, topic: str, wake: Callable[[], None]) -> None:
+        self._client = cluster.client
+        self._scheduler_stays = not cluster.owned
         self._topic = topic
         self._wake = wake
         self._came: deque[ReportedFrom] = deque()
-        client.subscribe_topic(topic, self._hear)
+        self._client.subscribe_topic(topic, self._hear)
 
     @property
     def have_come(self) -> bool:
@@ -94,8 +95,13 @@ class TrialReports:
         ).start()
 
     def close(self) -> None:
-        """Take no further reports."""
-        self._client.unsubscribe_topic(self._topic)
+        """Take no further reports, and leave none on a scheduler that continues to run."""
+        try:
+            self._client.unsubscribe_topic(self._topic)
+            if self._scheduler_stays:
+                delete_topic(self._client, self._topic)
+        except Exception as error:  # it is gone, or runs no functions: there is nothing to do
+            _logger.debug("the scheduler keeps the topic %s (%r)", self._topic, error)
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         _, said = event

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -160,6 +160,10 @@ def _outcome(state: State[Any]) -> Outcome:
     return Outcome(state.type.value, state.name or "", state.message, data)
 
 
+class _DriverFailed(BaseException):
+    """Ends a training function since the driver failed at its report; no ``except`` is for it."""
+
+
 @dataclass(slots=True)
 class _Submitted:
     """A trial that is queued or has ended.
@@ -197,6 +201,7 @@ class DebugRuns:
         self._job = job
         self._waiting: deque[_Submitted] = deque()
         self._link: ReportLink | None = None
+        self._failed: Exception | None = None
 
     def listen(self, hear: Callable[[TrialReported], None]) -> None:
         """Have reports told to the driver while :meth:`next_done` runs their trial.
@@ -207,8 +212,14 @@ class DebugRuns:
         """
 
         def report(link: ReportLink) -> None:
-            self._link = link
-            hear(TrialReported(link.number, link.attempt, link.take()))
+            if self._failed is None:
+                self._link = link
+                try:
+                    hear(TrialReported(link.number, link.attempt, link.take()))
+                except Exception as error:  # of the user's rule or optimizer, or of storage
+                    self._failed = error
+            if self._failed is not None:  # not the trial's: next_done raises it in the driver
+                raise _DriverFailed from self._failed
 
         self._job.hear_in_process(report)
 
@@ -233,13 +244,19 @@ class DebugRuns:
 
         Args:
             seconds: How long to wait if no trial is queued, as while storage takes nothing.
+
+        Raises:
+            Exception: What the driver raised when it heard a report of the trial.
         """
         if not self._waiting:
             time.sleep(seconds)
             return []
         next_one = self._waiting.popleft()
         if next_one.ended is None:
-            next_one.ended = self._run(next_one)
+            with suppress(_DriverFailed):
+                next_one.ended = self._run(next_one)
+            if self._failed is not None:
+                raise self._failed
         return [next_one]
 
     def stop(self, trial: Trial) -> None:

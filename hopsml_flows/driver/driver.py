@@ -27,6 +27,7 @@ from hopsml_flows.driver.trial_runs import Submission, TrialRuns
 from hopsml_flows.driver.upkeep import Upkeep
 from hopsml_flows.errors import (
     DamagedFileError,
+    HopsmlError,
     StorageUnavailableError,
     TrialFailedError,
     TrialStoppedError,
@@ -249,6 +250,19 @@ class Driver:
             reports=new_topic(self.paths.id) if self._plan.is_asynchronous else None,
         )
         runs = self._runs(cluster, runner, job, generations)
+        try:
+            self._run_all(runs, generations)
+        except BaseException as error:
+            # Where the scheduler may be gone, nothing would be removed, after a long wait.
+            if isinstance(error, HopsmlError) or not isinstance(error, OSError):
+                with suppress(Exception):  # what ended the run matters more
+                    runs.close()
+            raise
+        runs.close()
+        self.upkeep.finish_files()
+
+    def _run_all(self, runs: TrialRuns, generations: GenerationRuns) -> None:
+        """Submit trials and take in what becomes of them, until none is left."""
         began = time.monotonic()
         self.upkeep.look()
         self.progress.begin(self.loop.counts)
@@ -272,8 +286,6 @@ class Driver:
             self.progress.update(self.loop.counts, self.loop.best)
             self._announcer.update(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
-        runs.close()
-        self.upkeep.finish_files()
 
     def _is_spent(self, seconds: float) -> bool:
         """Whether the time is over in which trials are proposed, for the first time."""

@@ -242,11 +242,16 @@ class GroupRuns:
         """Do nothing: the task runs are of processes, of which one did crash."""
 
     def close(self) -> None:
-        """Remove what members shared on machines where the driver does not remove files."""
+        """Remove what members shared on machines where the driver does not remove files.
+
+        Members that still run keep theirs: a leader that returned now would take it for removed by
+        the training function.
+        """
         if self._relay is not None:
             self._relay.close()
-        if self._job.scratch is None and self._numbers:
-            self._seating.remove(self._job.experiment_id, sorted(self._numbers))
+        over = self._numbers - {group.waiting.trial.number for group in self._groups.values()}
+        if self._job.scratch is None and over:
+            self._seating.remove(self._job.experiment_id, sorted(over))
 
     def _seat_waiting(self) -> None:
         """Give the queued trials their seats, as far as there are any."""

@@ -46,7 +46,7 @@ class ReportRelay:
     """
 
     def __init__(self, runner: TrialTaskRunner, topic: str) -> None:
-        self._reports = TrialReports(runner.cluster.client, topic, runner.wake)
+        self._reports = TrialReports(runner.cluster, topic, runner.wake)
         self._workers: dict[int, tuple[int, str]] = {}  # attempt and worker of each trial
         self._told: dict[int, _Told] = {}
 
@@ -85,7 +85,7 @@ class ReportRelay:
         self._told.pop(trial.number, None)
 
     def close(self) -> None:
-        """Take no further reports."""
+        """Take no further reports, and leave none on a scheduler that continues to run."""
         self._reports.close()
 
     def _repeat(self, number: int, attempt: int) -> None:

@@ -90,5 +90,5 @@ class TrialRuns(Protocol):
         ...
 
     def close(self) -> None:
-        """Remove what the trials left on workers."""
+        """Remove what trials that have ended left on workers, and take no further reports."""
         ...

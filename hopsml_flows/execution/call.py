@@ -261,7 +261,12 @@ def _call(
                 disarm_timers()
             place.called()
         outputs, metric = checked_outputs(
-            returned, key=job.optimization_key, required=job.needs_metric, warn=judging.warn
+            returned,
+            key=job.optimization_key,
+            required=job.needs_metric,
+            warn=judging.warn,
+            # A function that was stopped may clean up and return nothing.
+            otherwise=link.last_finite if link.why_stopped is not None else None,
         )
         return _Came(judging.files.attach(outputs, judging.terms), metric)
     except BaseException as error:  # also sys.exit() and a cancelled coroutine

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.decisions import Decision, Why
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.values.arguments import is_number
+from hopsml_flows.values.arguments import is_number, python_number, whole_number
 from hopsml_flows.values.plain import image_key, plain
 
 __all__ = ["BaseSearch", "Evaluation", "GaveUp", "Optimizer", "Proposal", "params_by_id"]
@@ -34,6 +34,9 @@ class Proposal:
         continues: The earlier proposal with the same parameters from whose checkpoint the trial
             may go on; None if it begins afresh.
         why: Why the search promoted that proposal; None if it did not.
+
+    Raises:
+        InvalidArgumentError: A number is none; those of NumPy's and tensors are some.
     """
 
     id: int
@@ -42,6 +45,14 @@ class Proposal:
     budget: float | None = None
     continues: int | None = None
     why: Why | None = None
+
+    def __post_init__(self) -> None:
+        # Python's own numbers: the journal and files of trials are JSON.
+        for name, least in (("id", 1), ("generation", 0), ("continues", 1)):
+            if (value := getattr(self, name)) is not None and type(value) is not int:
+                object.__setattr__(self, name, whole_number(name, value, least=least))
+        if self.budget is not None:
+            object.__setattr__(self, "budget", python_number("budget", self.budget))
 
 
 @dataclass(frozen=True, slots=True)

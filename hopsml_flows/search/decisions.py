@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.text import number_text
+from hopsml_flows.values.arguments import python_number, whole_number
 from hopsml_flows.values.plain import is_finite
 
 __all__ = ["Decision", "GoOn", "Pause", "Stop", "Why"]
+
+_set = object.__setattr__  # values are frozen, but not before they are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,9 @@ class Why:
         median at step 7: its best 0.61 is below 0.73
 
     Numbers have six digits, and all of them where six show no difference.
+
+    Raises:
+        InvalidArgumentError: A text is none, or a number; those of NumPy's and tensors are some.
     """
 
     rule: str
@@ -39,6 +46,16 @@ class Why:
     words: str
     step: int | None = None
     threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rule", "words"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidArgumentError(name, getattr(self, name), "must be a string")
+        _set(self, "value", python_number("value", self.value, finite=False))
+        if self.step is not None:
+            _set(self, "step", whole_number("step", self.step, least=0))
+        if self.threshold is not None:
+            _set(self, "threshold", python_number("threshold", self.threshold, finite=False))
 
     def as_json(self) -> dict[str, Any]:
         """The reason as strict JSON; numbers that are not finite are strings."""
@@ -110,10 +127,16 @@ class GoOn:
     Args:
         budget: The budget it has now.
         why: Why.
+
+    Raises:
+        InvalidArgumentError: The budget is no finite number.
     """
 
     budget: float
     why: Why
+
+    def __post_init__(self) -> None:
+        _set(self, "budget", python_number("budget", self.budget))
 
 
 Decision = Stop | Pause | GoOn

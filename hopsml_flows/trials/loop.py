@@ -10,7 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.errors import TrialStoppedError, WorkerLostError
+from hopsml_flows.errors import (
+    InvalidArgumentError,
+    StuckSearchError,
+    TrialStoppedError,
+    WorkerLostError,
+)
 from hopsml_flows.search import GaveUp, GoOn, Pause, Stop
 from hopsml_flows.trials.generations import Generation, Generations
 from hopsml_flows.trials.judged_reports import JudgedReports
@@ -118,7 +123,7 @@ class TrialLoop:
         self._gone: dict[int, Trial] = {}  # ended, and their files are gone
         self._known: set[int] = set()  # those of them that run again: the search was told
         self._reports = JudgedReports(optimizer, rule)
-        self._directories: dict[int, str] = {}  # of trials that another one may go on from
+        self._directories: dict[int, str] = {}  # of all trials: another one may go on from each
         self._generations = None if direction is None else Generations(direction)
         self._first_failures: dict[int | None, TrialResult] = {}  # by generation
         self.best: TrialResult | None = None
@@ -220,6 +225,10 @@ class TrialLoop:
 
         Args:
             event: What happened.
+
+        Raises:
+            StuckSearchError: The optimizer is not finished, proposes nothing, and no trial runs.
+            InvalidArgumentError: It continues a proposal that it has not made.
         """
         instructions = self._answer(event)
         # Also after new trials were asked for: a search may find only then that it has no more.
@@ -308,6 +317,11 @@ class TrialLoop:
         room = limit - len(self._running)
         if room > 0 and not self._closed:
             starting += [self._submit(trial) for trial in self._proposed(room)]
+            if not self._running and not self.finished:
+                raise StuckSearchError(
+                    f"the optimizer {type(self._optimizer).__name__} proposes nothing and is not "
+                    "finished, though no trial is running that it could wait for"
+                )
         return starting
 
     def _started_then(self, numbers: Iterable[int]) -> Iterator[Trial]:
@@ -419,8 +433,8 @@ class TrialLoop:
         began = self._began.get(proposal.id)
         if began is not None and image_key(began.params) == image_key(proposal.params):
             name, directory = began.name or name, began.directory
-        if proposal.budget is not None:
-            self._directories[proposal.id] = directory
+        continued = self._continued(proposal)
+        self._directories[proposal.id] = directory
         return Trial(
             proposal.id,
             name,
@@ -428,9 +442,16 @@ class TrialLoop:
             directory=directory,
             generation=proposal.generation,
             budget=proposal.budget,
-            continues=None if proposal.continues is None else self._directories[proposal.continues],
+            continues=continued,
             promotions=_promotions(proposal),
         )
+
+    def _continued(self, proposal: Proposal) -> str | None:
+        """The directory of the trial that a proposal continues, or None."""
+        number = proposal.continues
+        if number is not None and number not in self._directories:
+            raise InvalidArgumentError("continues", number, "must be an earlier proposal's id")
+        return None if number is None else self._directories[number]
 
 
 def _promotions(proposal: Proposal) -> tuple[Promoted, ...]:

@@ -6,11 +6,15 @@ import json
 import os
 import random
 import signal
+import tempfile
 import threading
 import time
 from collections import defaultdict
 from contextlib import contextmanager
 from pathlib import Path
+
+import distributed
+import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.experiment import ClusterConfig
@@ -148,3 +152,48 @@ def test_a_search_runs_on_a_cluster_of_its_own(prefect_server, project):
     stopped = [trial for trial in result.trials if trial.why_stopped is not None]
     assert stopped
     assert all(trial.why_stopped.rule == "median" for trial in stopped)
+
+
+class Raising:
+    """A rule that fails at the second trial's report, as a user's own may."""
+
+    def judge(self, trial, curve):
+        if trial == 2:
+            raise ZeroDivisionError("of the rule")
+
+    def end(self, trial, curve):
+        pass
+
+
+def report_twice(x, reporter):
+    for step in range(2):
+        reporter.broadcast(x, step=step)
+        time.sleep(0.1)
+    return x
+
+
+@pytest.mark.parametrize("rule", ["none", Raising])
+def test_a_search_leaves_no_reports_on_a_running_scheduler(options, rule):
+    def topics(dask_scheduler):
+        return [name for name in dask_scheduler._broker._topics if "hopsml-reports" in name]
+
+    with distributed.Client(options["cluster"], set_as_default=False) as client:
+        call = {"num_trials": 3, "optimizer": "random", "early_stop": rule, **options}
+        if rule == "none":
+            experiment.optimize(report_twice, SPACE, **call)
+            assert client.run_on_scheduler(topics) == []
+            return
+        with pytest.raises(ZeroDivisionError, match="of the rule"):
+            experiment.optimize(report_twice, SPACE, **call)
+        # A trial that was being ended may have reported once more: then it is deleted again.
+        for name in client.run_on_scheduler(topics):
+            assert len(client.get_events(name)) <= 2
+
+
+def test_a_search_that_fails_removes_what_ended_distributed_trials_shared(options, project):
+    call = {"num_trials": 2, "optimizer": "random", "early_stop": Raising, **options}
+    with pytest.raises(ZeroDivisionError, match="of the rule"):
+        experiment.optimize(report_twice, SPACE, processes_per_trial=2, **call)
+    (directory,) = project.glob("Experiments/*")
+    # The workers of a running cluster may be on machines where the driver removes nothing.
+    assert not Path(tempfile.gettempdir(), f"hopsml-group-{directory.name}-1").exists()

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from hopsml_flows.errors import InvalidArgumentError, StuckSearchError
 from hopsml_flows.search import (
+    BaseSearch,
     DifferentialEvolution,
     Direction,
     ListSearch,
+    Proposal,
     RandomSearch,
     SearchSpace,
     Stop,
@@ -358,3 +361,55 @@ def test_a_log_replays_to_the_same_instructions():
     assert [type(event) for event, _ in log[:3]] == [SlotsFree, TrialLost, TrialDone]
     again, _ = loop_of(3)
     assert replay(again, [event for event, _ in log]) == [said for _, said in log]
+
+
+class Chain(BaseSearch):
+    """Each proposal continues the one that a function of its number says, without a budget."""
+
+    total = 3
+
+    def __init__(self, continues):
+        super().__init__()
+        self.continues = continues
+
+    def _propose(self, number):
+        return {"x": 1}
+
+    def _described(self, proposal):
+        return Proposal(proposal.id, proposal.params, continues=self.continues(proposal.id))
+
+
+def test_a_trial_may_go_on_from_another_one_without_a_budget():
+    loop = TrialLoop(Chain(lambda n: n - 1 or None), direction=Direction.MAX, retries=0)
+    first, second, third = start(loop, 3)
+    assert (first.continues, second.continues) == (None, first.directory)
+    assert third.continues == second.directory
+
+
+@pytest.mark.parametrize("continued", [1, 7])
+def test_a_trial_that_goes_on_from_none_that_there_is_is_an_error(continued):
+    loop = TrialLoop(Chain(lambda _: continued), direction=Direction.MAX, retries=0)
+    with pytest.raises(InvalidArgumentError, match=f"continues: must be an earlier .*{continued}"):
+        start(loop, 1)
+
+
+class Waiting(ListSearch):
+    """Proposes nothing after its first results, and never ends."""
+
+    finished = False
+
+    def _ready(self):
+        return self.best is None
+
+
+def test_an_optimizer_that_waits_for_nothing_is_an_error_that_names_it():
+    loop = TrialLoop(Waiting([{"x": 1}, {"x": 2}]), direction=Direction.MAX, retries=1)
+    first, second = start(loop, 2)
+    finish(loop, finished(first, 1.0))
+    assert start(loop, 2) == []  # it may wait for the other one
+    assert lose(loop, second.number, "killed") is None
+    (again,) = start(loop, 2)  # or for an attempt that comes
+    assert again.attempt == 2
+    finish(loop, finished(again, 1.0))
+    with pytest.raises(StuckSearchError, match="the optimizer Waiting proposes nothing and is not"):
+        start(loop, 2)

@@ -334,6 +334,8 @@ class Staging:
     def _files(self) -> list[Path]:
         files: list[Path] = []
         for entry in self._entries():
+            if is_temporary(entry.name):  # checkpoints that come now, or came when a worker died
+                continue
             if entry.is_dir() and not entry.is_symlink():
                 files += [file for file in sorted(entry.rglob("*")) if file.is_file()]
             elif entry.is_file() and entry.name != TrialFiles.OUTPUTS:

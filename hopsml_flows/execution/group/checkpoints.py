@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hopsml_flows.execution.files.checkpoints import begin_with, fetch
+from hopsml_flows.execution.files.checkpoints import begin_with
 from hopsml_flows.execution.group.member import Process, group_directory
 from hopsml_flows.execution.job import Job
 from hopsml_flows.storage import GroupFiles, TrialFiles
@@ -42,18 +42,16 @@ def prepare_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
         return path
     shared = group_directory(job.scratch, job.experiment_id, trial.number)
     path = shared / GroupFiles.STAGED / TrialFiles.CHECKPOINTS
+    again = trial.may_have_begun or job.resumed
     with _locked(shared / "lock"):
         # Once per machine and attempt: the first process fetches the files for all.
         done = shared / f"attempt-{process.group}"
-        if (trial.may_have_begun or job.resumed) and not done.exists():
-            # On one machine its own files are the newest. On several machines all members must
-            # begin with the same files.
-            if process.several_hosts or not path.exists():
-                shutil.rmtree(path, ignore_errors=True)
-                path.mkdir(parents=True)
-                fetch(job.project, inside, path)
-            done.touch()
-        begin_with(job, trial, path)
+        # On one machine its own files are the newest. On several machines all members must begin
+        # with the same files.
+        if again and process.several_hosts and not done.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        begin_with(job, trial, path, [trial.directory] if again else [])
+        done.touch()
     return path
 
 

@@ -16,7 +16,13 @@ from hopsml_flows.execution.group.member_files import last_words, tidy
 from hopsml_flows.execution.group.member_work import MemberWork
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.job import Job
-from hopsml_flows.execution.process.handle import DEAF, TrainingProcess, timeout_failure
+from hopsml_flows.execution.process.early_end import SWALLOWED, end_early
+from hopsml_flows.execution.process.handle import (
+    DEAF,
+    TrainingProcess,
+    Unheeded,
+    timeout_failure,
+)
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Listener, Ready
 from hopsml_flows.execution.trial_run import EventMakers
@@ -84,8 +90,11 @@ def supervise(
             if isinstance(report, str):
                 too_much, report = report, None
         finally:
-            child.end(at_once=seat.phase is not Phase.RUNNING or bool(too_much))
-        if report is None:
+            by_itself = seat.phase is Phase.RUNNING and not (too_much or child.unheeded)
+            child.end(at_once=not by_itself)
+        if isinstance(report, Unheeded):
+            report = _conclude_stopped(child, work, seat, report, began)
+        elif report is None:
             known = memory.describe_ended(child.pid)
             reason = too_much or f"its process {child.how_it_ended(known)}"
             stopped = child.was_ended and not too_much
@@ -125,11 +134,12 @@ def _watch(
     listener: Listener,
     memory: MemoryWatch,
     began: float,
-) -> ProcessEnd | str | None:
+) -> ProcessEnd | Unheeded | str | None:
     """Watch the process until the worker must end it.
 
     Returns:
-        How it ended; None if it has not reported that; a reason if it holds too much memory.
+        How it ended; None if it has not reported that; the request to stop that it swallows; a
+        reason if it holds too much memory.
     """
     report: ProcessEnd | None = None
     look_at_memory = time.monotonic()
@@ -155,12 +165,26 @@ def _watch(
             )
             return ProcessEnd(Phase.FAILED, result)
         elif child.unheeded is not None:
-            return "its process was ended: it swallowed every request to stop early"
+            return child.unheeded
         elif time.monotonic() > look_at_memory:
             look_at_memory = time.monotonic() + MEMORY_SECONDS
             if too_much := memory.too_much(child.pid):
                 return f"its process was ended: {too_much}; {MORE_MEMORY}"
     return report
+
+
+def _conclude_stopped(
+    child: TrainingProcess, work: MemberWork, seat: HeldSeat, unheeded: Unheeded, began: float
+) -> ProcessEnd:
+    """Commit what a trial had whose leader swallowed every request to stop, and was ended."""
+    words = f"{work.process.member} was ended: {SWALLOWED}"
+    if said := child.outside_output:
+        words += f"; outside the training, it printed:\n{said}"
+    with suppress(Exception):  # each file system has its own errors
+        last_words(work.job, work.trial, work.process, words)
+    result = end_early(work.job, work.trial, unheeded, began)
+    seat.phase = Phase.FINISHED if result.succeeded else Phase.FAILED
+    return ProcessEnd(seat.phase, result)
 
 
 def _conclude(

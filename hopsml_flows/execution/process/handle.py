@@ -78,13 +78,11 @@ class Unheeded:
 
     Args:
         why: Why it was to stop.
-        step: The step of its last report.
-        metric: The metric that it reported last, and finite.
+        last: Step and metric of its last finite report; None if there was none.
     """
 
     why: Why
-    step: int
-    metric: float
+    last: tuple[int, float] | None
 
 
 class TrainingProcess:
@@ -112,7 +110,8 @@ class TrainingProcess:
         self._silent_since: float | None = None
         self._cut_off = False
         self._stop: tuple[float, Why] | None = None  # when, and why
-        self._reported: tuple[float, int, float] | None = None  # when, step, and finite metric
+        self._reported_at: float | None = None
+        self._last_finite: tuple[int, float] | None = None  # step and metric
         self._lent: Lent | None = None
         self._lock = threading.Lock()
         self._sending = threading.Lock()
@@ -180,12 +179,11 @@ class TrainingProcess:
     @property
     def unheeded(self) -> Unheeded | None:
         """The request to stop that the training function swallows, reporting on; None for none."""
-        if self._stop is None or self._reported is None:
+        if self._stop is None or self._reported_at is None:
             return None
         since, why = self._stop
-        at, step, metric = self._reported
-        late = at > since + HEED_SECONDS + GRACE_SECONDS
-        return Unheeded(why, step, metric) if late else None
+        late = self._reported_at > since + HEED_SECONDS + GRACE_SECONDS
+        return Unheeded(why, self._last_finite) if late else None
 
     def order(self, order: object) -> None:
         """Send an order.
@@ -194,7 +192,7 @@ class TrainingProcess:
             order: An order that the process's work takes.
         """
         self._called_at = None
-        self._stop = self._reported = None
+        self._stop = self._reported_at = self._last_finite = None
         self._send(order)
 
     @property
@@ -317,9 +315,10 @@ class TrainingProcess:
         return described_end(code, memory=memory, stack=self._called_at is not None)
 
     def _note(self, reports: tuple[tuple[int, float], ...]) -> None:
+        self._reported_at = time.monotonic()
         for step, metric in reports:
             if math.isfinite(metric):
-                self._reported = time.monotonic(), step, metric
+                self._last_finite = step, metric
 
     def _send(self, message: object) -> None:
         # If it has ended, `is_over` says so.

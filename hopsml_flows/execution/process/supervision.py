@@ -17,7 +17,8 @@ from hopsml_flows.execution.call import Place
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import OutputLog
-from hopsml_flows.execution.process.handle import LEAVE_SECONDS, Unheeded, timeout_failure
+from hopsml_flows.execution.process.early_end import SWALLOWED, end_early
+from hopsml_flows.execution.process.handle import LEAVE_SECONDS, timeout_failure
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
 from hopsml_flows.execution.process.messages import Done, Listener, Ready
 from hopsml_flows.execution.process.spare import start_process
@@ -25,7 +26,7 @@ from hopsml_flows.execution.process.work import Order, TrialWork
 from hopsml_flows.execution.trial_run import EventMakers
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.storage.retries import answer_limit, persistently
-from hopsml_flows.trials import DEFAULT_KEY, State, Trial, TrialResult, commit_text
+from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["Lost", "Supervisor"]
 
@@ -228,7 +229,7 @@ class Supervisor:
         if abandoned():
             return "the driver no longer waits for it"
         if child.process.unheeded is not None:
-            return "the training function swallowed every request to stop early"
+            return SWALLOWED
         if child.process.is_overdue(limit):
             child.timed_out = True
             return timeout_failure(limit).message
@@ -247,36 +248,11 @@ class Supervisor:
         child.remove()
         said = child.process.unheeded
         if said is not None and not was_abandoned:
-            return self._stopped(trial, said, began)
+            return end_early(self._job, trial, said, began)
         if child.timed_out:
             failure = timeout_failure(self._job.trial_timeout)
             return TrialResult.without_report(trial, failure, started=began, ended=time.time())
         return Lost(reason, abandoned=was_abandoned)
-
-    def _stopped(self, trial: Trial, unheeded: Unheeded, began: float) -> TrialResult:
-        """Commit what a trial had when it was ended: its last report."""
-        key, metric = self._job.optimization_key or DEFAULT_KEY, unheeded.metric
-        result = TrialResult(
-            number=trial.number,
-            name=trial.name,
-            params=trial.params,
-            state=State.STOPPED,
-            metric=metric,
-            outputs={key: metric},
-            directory=trial.directory,
-            attempt=trial.attempt,
-            started=began,
-            ended=time.time(),
-            generation=trial.generation,
-            step=unheeded.step,
-            budget=trial.budget,
-            why_stopped=unheeded.why,
-        )
-        project = self._job.project
-        target = self._job.paths.trial(trial.directory, TrialFiles.OUTPUTS)
-        content = commit_text(result, files=())
-        persistently(lambda: project.replace(target, content), limit=answer_limit(project))
-        return result
 
 
 def _leave_together(children: Iterable[_Child]) -> None:
