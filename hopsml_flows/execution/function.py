@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import UNNAMED
 
-__all__ = ["TrainingFunction", "check_not_loading", "imported", "is_loaded_from_file"]
+__all__ = [
+    "TrainingFunction",
+    "check_not_loading",
+    "import_string",
+    "imported",
+    "is_loaded_from_file",
+]
 
 _FORM = "must be 'package.module:name' or 'path/file.py:name'"
 
@@ -60,7 +66,7 @@ class TrainingFunction(str):
             text = train
         else:
             function = _function_of(train)
-            text = _import_string(function)
+            text = import_string(function)
         self = super().__new__(cls, unicode_text(text))  # its path may not be valid UTF-8
         self.callable = function
         return self
@@ -259,7 +265,12 @@ def _load_file(text: str, place: str) -> ModuleType:
     return module
 
 
-def _import_string(function: Callable[..., Any]) -> str:
+def import_string(function: Callable[..., Any]) -> str:
+    """Return the import string of a function or a class: of a script's, with the script's path.
+
+    Args:
+        function: The function or the class.
+    """
     inner = inspect.unwrap(_innermost(function))
     name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     module = getattr(inner, "__module__", None) or type(inner).__module__

@@ -11,10 +11,10 @@ from hopsml_flows.plan.asynchronous_search import AsynchronousSearch
 from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
-    CountParameter,
     DirectionParameter,
     EarlyStopParameter,
     OptimizerParameter,
+    PositiveParameter,
     SecondsParameter,
     SpaceParameter,
     TrainParameter,
@@ -30,7 +30,7 @@ def optimize(
     train: TrainParameter,
     space: SpaceParameter,
     direction: DirectionParameter = Direction.MAX,
-    num_trials: CountParameter | None = None,
+    num_trials: PositiveParameter | None = None,
     max_seconds: SecondsParameter | None = None,
     optimizer: OptimizerParameter = "evolution",
     early_stop: EarlyStopParameter = "none",

@@ -21,8 +21,9 @@ from pydantic import WithJsonSchema
 
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.cluster.config_fields import declared_fields
-from hopsml_flows.errors import InvalidProjectError, InvalidSpaceError
+from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.execution.function import import_string
 from hopsml_flows.redaction import has_secret
 from hopsml_flows.search import (
     Categorical,
@@ -34,10 +35,12 @@ from hopsml_flows.search import (
     value_lists,
 )
 from hopsml_flows.search.entries import TYPES
+from hopsml_flows.search.evolution.strategies import FEWEST
 from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS, EarlyStop
-from hopsml_flows.values.plain import class_name, json_value, typed_key
+from hopsml_flows.trials.early_stop.registry import rule_settings
+from hopsml_flows.values.plain import IS_OBJECT, json_value, typed_key
 
 __all__ = [
     "BoundsParameter",
@@ -50,8 +53,9 @@ __all__ = [
     "IsolationParameter",
     "KeepFilesParameter",
     "OptimizerParameter",
+    "PopulationParameter",
     "PositionsParameter",
-    "ProcessesParameter",
+    "PositiveParameter",
     "ProjectParameter",
     "SecondsParameter",
     "SpaceParameter",
@@ -89,8 +93,9 @@ def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
         given: As for :func:`stored`.
 
     Raises:
-        InvalidArgumentError: A function, a space or a cluster is not valid; or a hyperparameter's
-            value would reach the training function as another one.
+        InvalidArgumentError: A function, a space or a cluster is not valid; a hyperparameter's
+            value would reach the training function as another one; or an optimizer or a rule is an
+            object that JSON cannot describe.
     """
     for name in ("grid_dict", "args_dict"):
         if given.get(name) is not None:
@@ -101,7 +106,8 @@ def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
             for hyperparameter, domain in SearchSpace(given[name], argument=name).items():
                 if isinstance(domain, Categorical):
                     _check_values(f"{name}[{hyperparameter!r}]", domain.choices)
-    return stored(given)
+    made = {name: _made_kind(name, given[name]) for name in _KINDS if name in given}
+    return stored({**given, **made})
 
 
 def _check_values(where: str, values: Iterable[Any]) -> None:
@@ -144,11 +150,34 @@ def _project(name: str, value: str | PathLike[str] | Project) -> str:
 
 
 def _named_kind(name: str, value: Any) -> Any:
-    """What a deployment stores of an optimizer or a rule: of an object, its class."""
-    if isinstance(value, (str, Mapping)):
-        return json_value(name, value)
-    return class_name(value)
+    """What is stored of an optimizer or a rule: of an object, its class."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        key = _KINDS[name]
+        kind = {key: _named_kind(name, value[key])} if key in value else {}
+        return json_value(name, {**value, **kind})
+    return import_string(value if isinstance(value, type) else type(value))
 
+
+def _made_kind(name: str, value: Any) -> Any:
+    """What makes an optimizer or a rule in a run of a deployment."""
+    named = value.get(_KINDS[name]) if isinstance(value, Mapping) else value
+    if named is None or isinstance(named, (str, type)):
+        return value
+    if isinstance(named, EarlyStop):
+        settings = rule_settings(named, named)
+        if IS_OBJECT not in settings:
+            return settings
+    raise InvalidArgumentError(
+        name,
+        named,
+        "must be a name, a class or an import string: runs of a deployment get no objects",
+    )
+
+
+_KINDS = {"optimizer": "optimizer", "early_stop": "rule"}
+"""Under which key a mapping has the optimizer or the rule."""
 
 _STORED: dict[str, Callable[[str, Any], Any]] = {
     "train": _train,
@@ -330,8 +359,11 @@ UpdatingParameter = Annotated[
 CountParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 """A whole number from 0."""
 
-ProcessesParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
-"""A number of processes, from 1."""
+PositiveParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+"""A whole number from 1."""
+
+PopulationParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": FEWEST})]
+"""Number of configurations in a generation."""
 
 FractionParameter = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 """A number from 0 to 1."""

@@ -50,7 +50,7 @@ class Asha(BaseSearch):
 
     Raises:
         InvalidArgumentError: An argument is out of its range, or ``num_trials`` is too small to
-            bring any trial to the largest budget.
+            bring a trial to the largest budget, even one after the other.
 
     Example:
         >>> space = SearchSpace({"rate": [0.1, 0.9]})
@@ -130,7 +130,7 @@ class Asha(BaseSearch):
             raise InvalidArgumentError(
                 "num_trials",
                 num_trials,
-                f"must be at least {fewest}, or no trial is sure to get the largest budget, {top}",
+                f"must be at least {fewest}: fewer may bring no trial to the largest budget, {top}",
             )
         return num_trials
 

@@ -183,13 +183,14 @@ class Rungs:
             step: The step of the report that is the result, if it is one.
         """
         best, every = self._best_count(rung), len(self._ranked[rung])
-        where = f"{every} at budget {value_text(self.budgets[rung])}"
+        where = f"at budget {value_text(self.budgets[rung])}"
         if best == 0:
-            words = f"its {{value}} is one of {where}, too few to choose from"
+            first = "the first result" if every == 1 else f"among the first {every} results"
+            words = f"its {{value}} is {first} {where}; the best is chosen from {self._factor}"
         else:
             verb = "is" if self._is_among_best(trial, rung) else "is not"
             which = "the best" if best == 1 else f"among the best {best}"
-            words = f"its {{value}} {verb} {which} of {where}"
+            words = f"its {{value}} {verb} {which} of {every} {where}"
         bound = self._ranked[rung][best - 1][0] if best else None
         return Why(
             "asha",

@@ -19,8 +19,8 @@ class Curve:
     Attributes:
         values: The reported metrics; may be NaN or infinite.
         steps: The step of each; never decreasing, and repeated where the trial repeated it.
-        metric: The trial's metric, once it has ended: what the function returned, or the last
-            report if it was stopped. None while it runs.
+        metric: The trial's metric, once it has ended: what the function returned, or else the last
+            report of a trial that was stopped. None while it runs.
 
     Example:
         >>> from hopsml_flows.earlystop import Curve, Report

@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 
 from hopsml_flows import experiment
-from hopsml_flows.errors import ExperimentFailedError, InvalidArgumentError
-from hopsml_flows.search import Stop, Why
+from hopsml_flows.errors import (
+    ExperimentFailedError,
+    InvalidArgumentError,
+    UnsupportedOperationError,
+)
+from hopsml_flows.search import RandomSearch, SearchSpace, Stop, Why
 from hopsml_flows.service.replay import replay
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import State
@@ -128,6 +132,21 @@ def test_the_journal_replays(options, project):
     assert done.mismatches == []
     assert done.proposals == 8
     assert done.stops == sum(trial.state is State.STOPPED for trial in result.trials)
+
+
+def test_an_optimizer_that_is_an_object_serves_several_runs(options, project):
+    def run(**more):
+        return experiment.optimize(lambda x: x, SPACE, optimizer=given, **options, **more)
+
+    given = RandomSearch(SearchSpace(SPACE), samples=3, seed=1)
+    first, second = run(), run()
+    assert first.id != second.id
+    again = run(resume=first.id)
+    for result in (first, second, again):
+        assert len(result.trials) == 3
+        assert [t.params for t in result.trials] == [t.params for t in first.trials]
+    with pytest.raises(UnsupportedOperationError, match="the experiment was given an object"):
+        replayed(second, project)
 
 
 def test_a_function_may_clean_up_and_return_when_it_is_stopped(options):

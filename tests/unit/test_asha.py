@@ -163,7 +163,7 @@ def test_a_number_of_trials_ends_the_search():
     ],
 )
 def test_too_few_trials_to_reach_the_top_are_refused_with_the_least_number(settings, fewest):
-    with pytest.raises(InvalidArgumentError, match=rf"^num_trials: must be at least {fewest}, "):
+    with pytest.raises(InvalidArgumentError, match=rf"^num_trials: must be at least {fewest}: "):
         asha(num_trials=fewest - 1, **settings)
     search = asha(num_trials=fewest, **settings)
     found = budgets(search, range(fewest, 0, -1))
@@ -316,7 +316,7 @@ def test_a_trial_that_is_among_the_best_goes_on():
     paused = search.report(first.id, 0, 0.5)
     assert isinstance(paused, Pause)
     assert str(paused.why) == (
-        "asha at step 0: its 0.5 is one of 1 at budget 1, too few to choose from"
+        "asha at step 0: its 0.5 is the first result at budget 1; the best is chosen from 2"
     )
     went_on = search.report(second.id, 0, 0.6)
     assert went_on == GoOn(2, went_on.why)

@@ -7,6 +7,7 @@ import importlib.util
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.earlystop import MedianStop
 from hopsml_flows.errors import SignatureMismatchError
 from hopsml_flows.search import OPTIMIZERS, BaseSearch, RandomSearch, SearchSpace
 
@@ -51,6 +52,17 @@ def test_a_function_that_needs_a_budget_needs_an_optimizer_that_gives_one(optimi
 def test_so_does_one_that_is_only_called_several_times():
     with pytest.raises(SignatureMismatchError, match="missing: budget"):
         experiment.optimize.plan(lambda budget: budget, None, num_trials=4, optimizer="none")
+
+
+def test_a_run_stores_a_class_with_arguments_as_its_import_string():
+    given = {"optimizer": {"optimizer": Own}, "early_stop": {"rule": MedianStop, "interval": 2}}
+    plan = experiment.optimize.plan(with_default, SPACE, num_trials=4, **given)
+    stored = plan.parameters({"train": with_default, "space": SPACE, **given})
+    assert stored["optimizer"] == {"optimizer": f"{__name__}:Own"}
+    assert stored["early_stop"]["interval"] == 2
+    again = experiment.optimize.plan(**stored, num_trials=4)
+    assert type(again.search()) is Own
+    assert again.rule().interval == 2
 
 
 @pytest.mark.parametrize("optimizer", ["asha", Own, Own(SPACE)])

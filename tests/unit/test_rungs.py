@@ -176,5 +176,7 @@ def test_why_says_the_place_and_the_bound():
     assert str(one.why(1, 0)) == "asha: its 0.2 is not the best of 3 at budget 1"
     assert one.why(1, 0).threshold == 0.1
     few = rungs_of([0.2, 0.1])
-    assert str(few.why(2, 0)) == "asha: its 0.1 is one of 2 at budget 1, too few to choose from"
+    assert str(few.why(2, 0)) == (
+        "asha: its 0.1 is among the first 2 results at budget 1; the best is chosen from 3"
+    )
     assert few.why(2, 0).threshold is None

@@ -181,7 +181,7 @@ def test_settings_reach_asha():
 
 
 def test_budgets_that_do_not_fit_the_number_of_trials_are_refused():
-    with pytest.raises(InvalidArgumentError, match=r"^num_trials: must be at least 40, "):
+    with pytest.raises(InvalidArgumentError, match=r"^num_trials: must be at least 40: "):
         make_search("asha", SPACE, num_trials=39, settings={"max_budget": 27})
     with pytest.raises(InvalidArgumentError, match=r"^max_budget: must be at least min_budget=3"):
         make_search("asha", SPACE, settings={"min_budget": 3, "max_budget": 1})

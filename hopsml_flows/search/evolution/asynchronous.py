@@ -11,14 +11,13 @@ from hopsml_flows.search.base import BaseSearch, Proposal, params_by_id
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.encoding import UnitCube
 from hopsml_flows.search.evolution.breeding import (
-    FEWEST,
     Breeder,
     Member,
     TrialVector,
     place_of,
     rank,
 )
-from hopsml_flows.search.evolution.strategies import Strategy
+from hopsml_flows.search.evolution.strategies import FEWEST, Strategy
 from hopsml_flows.search.evolution.success_history import Success
 from hopsml_flows.search.evolution.variation import latin_hypercube
 from hopsml_flows.search.initial_points import checked_points

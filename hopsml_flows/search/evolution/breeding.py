@@ -23,10 +23,7 @@ from hopsml_flows.search.evolution.variation import (
     neighbours,
 )
 
-__all__ = ["FEWEST", "Breeder", "Member", "TrialVector", "place_of", "rank"]
-
-FEWEST = 4
-"""Parents that a mutant needs: its own and three different donors."""
+__all__ = ["Breeder", "Member", "TrialVector", "place_of", "rank"]
 
 _CANDIDATES_PER_POINT = 0.4
 _FEWEST_CANDIDATES = 5
@@ -126,7 +123,7 @@ class Breeder:
         """Return the vectors that mutants of a population are made from.
 
         Args:
-            population: At least :data:`FEWEST` members.
+            population: At least :data:`~hopsml_flows.search.evolution.strategies.FEWEST` members.
         """
         return Pool(
             np.array([member.vector for member in sorted(population, key=rank)]),

@@ -25,7 +25,8 @@ class MedianStop:
 
     A trial has reported n values. Of each finished trial with at least n values, the mean of its
     first n is taken. The trial is stopped if its best value is worse than the median of these
-    means, and goes on if it is equal. Trials that a rule stopped count as finished, too.
+    means, and goes on if it is equal. Trials that a rule stopped count as finished, too. If a trial
+    repeats a step, each report is a value; in Maggy only the first one of a step is.
 
     A trial is judged at a step that it reports for the first time, other than 0, and only after
     more than ``min_finished`` trials have finished.
