@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.model import Failure, Promoted, State, TrialResult
-from hopsml_flows.trials.naming import number_of
+from hopsml_flows.trials.naming import generation_name, generation_of, number_of
+from hopsml_flows.trials.outputs import LOG
 from hopsml_flows.trials.trial_files import loaded
 from hopsml_flows.values.arguments import is_number, is_whole
 
-__all__ = ["told_results"]
+__all__ = ["told_result", "told_results"]
 
 _T = TypeVar("_T")
 
@@ -42,12 +43,17 @@ def told_results(file: str, content: str | bytes) -> list[TrialResult]:
     entries = summary.get("combinations") if isinstance(summary, dict) else None
     if not isinstance(entries, list):
         raise DamagedFileError(file, "has no list of combinations")
-    told = (_result(entry, place) for place, entry in enumerate(entries, 1))
+    told = (told_result(entry, place) for place, entry in enumerate(entries, 1))
     return [result for result in told if result is not None]
 
 
-def _result(entry: Any, place: int) -> TrialResult | None:
-    """A trial; None where its entry cannot be read."""
+def told_result(entry: Any, place: int) -> TrialResult | None:
+    """Return the trial that an entry of a summary tells of; None where it cannot be read.
+
+    Args:
+        entry: One of the ``combinations``.
+        place: Its place among them, from 1; the number of a trial whose name has none.
+    """
     if not isinstance(entry, Mapping) or not isinstance(entry.get("parameters"), dict):
         return None
     name, outputs, error = entry.get("trial"), entry.get("outputs"), entry.get("error")
@@ -55,6 +61,7 @@ def _result(entry: Any, place: int) -> TrialResult | None:
         return None
     kind, _, message = str(error or "").partition(": ")
     number = number_of(name)
+    generation = _generation(entry)
     promotions = entry.get("why_promoted")
     return TrialResult(
         number=place if number is None else number,
@@ -63,10 +70,13 @@ def _result(entry: Any, place: int) -> TrialResult | None:
         state=State(entry["state"]),
         metric=_number(entry, "metric"),
         outputs=outputs if isinstance(outputs, dict) else {},
-        directory="" if number is None else name,
+        directory=_directory(name, generation) if number is not None else "",
+        attempt=entry["attempt"] if is_whole(entry.get("attempt")) else 1,
         started=_number(entry, "started") or 0.0,
         ended=_number(entry, "ended") or 0.0,
         failure=Failure(kind, message, place=str(entry.get("error_place", ""))) if error else None,
+        generation=generation,
+        warnings=_texts(entry.get("warnings")),
         budget=_number(entry, "budget"),
         why_stopped=_read(Why.from_json, entry.get("why_stopped")),
         promotions=tuple(
@@ -76,6 +86,24 @@ def _result(entry: Any, place: int) -> TrialResult | None:
         ),
         continues=entry["continues"] if is_whole(entry.get("continues")) else None,
     )
+
+
+def _generation(entry: Mapping[str, Any]) -> int | None:
+    """The generation; older summaries have it only in the path of a success's log."""
+    if is_whole(told := entry.get("generation")):
+        return told
+    outputs = entry.get("outputs")
+    log = outputs.get(LOG) if isinstance(outputs, Mapping) else None
+    parts = log.rsplit("/", 3) if isinstance(log, str) else ()
+    return generation_of(parts[1]) if len(parts) == 4 else None
+
+
+def _directory(name: str, generation: int | None) -> str:
+    return name if generation is None else f"{generation_name(generation)}/{name}"
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
 
 
 def _number(entry: Mapping[str, Any], name: str) -> float | None:
