@@ -13,10 +13,16 @@ from hopsml_flows.trials.naming import generation_name, generation_of, number_of
 from hopsml_flows.trials.outputs import LOG
 from hopsml_flows.trials.trial_files import loaded
 from hopsml_flows.values.arguments import is_number, is_whole
+from hopsml_flows.values.plain import is_finite
 
 __all__ = ["told_result", "told_results"]
 
 _T = TypeVar("_T")
+
+_LARGEST = 2**63
+"""Whole numbers from here on are no numbers of attempts, trials or generations."""
+
+_STATES = frozenset(State)
 
 
 def told_results(file: str, content: str | bytes) -> list[TrialResult]:
@@ -57,7 +63,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("parameters"), dict):
         return None
     name, outputs, error = entry.get("trial"), entry.get("outputs"), entry.get("error")
-    if not isinstance(name, str) or entry.get("state") not in set(State):
+    if not isinstance(name, str) or not _is_state(entry.get("state")):
         return None
     kind, _, message = str(error or "").partition(": ")
     number = number_of(name)
@@ -71,7 +77,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         metric=_number(entry, "metric"),
         outputs=outputs if isinstance(outputs, dict) else {},
         directory=_directory(name, generation) if number is not None else "",
-        attempt=entry["attempt"] if is_whole(entry.get("attempt")) else 1,
+        attempt=_whole(entry, "attempt") or 1,
         started=_number(entry, "started") or 0.0,
         ended=_number(entry, "ended") or 0.0,
         failure=Failure(kind, message, place=str(entry.get("error_place", ""))) if error else None,
@@ -84,13 +90,17 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
             for each in (promotions if isinstance(promotions, list) else ())
             if (promoted := _read(Promoted.from_json, each)) is not None
         ),
-        continues=entry["continues"] if is_whole(entry.get("continues")) else None,
+        continues=_whole(entry, "continues"),
     )
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, str) and value in _STATES
 
 
 def _generation(entry: Mapping[str, Any]) -> int | None:
     """The generation; older summaries have it only in the path of a success's log."""
-    if is_whole(told := entry.get("generation")):
+    if (told := _whole(entry, "generation")) is not None:
         return told
     outputs = entry.get("outputs")
     log = outputs.get(LOG) if isinstance(outputs, Mapping) else None
@@ -108,7 +118,12 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _number(entry: Mapping[str, Any], name: str) -> float | None:
     value = entry.get(name)
-    return value if is_number(value) else None
+    return value if is_number(value) and is_finite(value) else None
+
+
+def _whole(entry: Mapping[str, Any], name: str) -> int | None:
+    value = entry.get(name)
+    return value if is_whole(value) and abs(value) < _LARGEST else None
 
 
 def _read(read: Callable[[Mapping[str, Any]], _T], value: Any) -> _T | None:

@@ -31,11 +31,16 @@ __all__ = [
     "read_trials",
 ]
 
-_LONGEST_CELL = 200
+_LONGEST = 200
 """Most characters of a text that trials are sorted and filtered by."""
+
+_BEGIN = '{"combinations": [\n'
+"""How a driver begins a summary."""
 
 _LARGEST = 2**63
 """The index holds smaller integers only."""
+
+_encoded = json.JSONEncoder().encode
 
 
 class ExperimentState(StrEnum):
@@ -200,34 +205,34 @@ def read_entry(experiment_id: str, content: bytes | None) -> ExperimentEntry:
 
 
 def read_trials(content: bytes | None) -> SummaryEntries:
-    """Return the trials of a summary.
+    """Return the trials of a summary, as far as they can be read.
 
     Args:
         content: Content of ``.summary.json``; None if there is none.
 
     Example:
-        >>> read_trials(b'{"combinations": [{"parameters": {"x": 1}, "trial": "0001-x=1",'
-        ...             b' "state": "FINISHED", "metric": 0.5}, 7]}').unread
-        1
+        >>> text = b'{"combinations": [{"parameters": {"x": 1}, "trial": "0001-x=1", '
+        >>> told = read_trials(text + b'"state": "FINISHED", "metric": 0.5}, 7]}')
+        >>> len(told.trials), told.unread
+        (1, 1)
     """
     if content is None:
         return SummaryEntries()
     try:
-        summary = json.loads(content)
+        combinations, problem = _combinations(content.decode())
     except (ValueError, RecursionError) as error:
         return SummaryEntries(f"is not JSON ({_words(error)})")
-    combinations = summary.get("combinations") if isinstance(summary, dict) else None
-    if not isinstance(combinations, list):
+    if combinations is None:
         return SummaryEntries("has no list of combinations")
     table = _Table()
     trials, unread = [], 0
-    for place, entry in enumerate(combinations, 1):
+    for place, (entry, text) in enumerate(combinations, 1):
         result = read_trial(entry, place)
         if result is None:
             unread += 1
-            continue
-        trials.append((place, result, json.dumps(entry), table.cells(result)))
-    return SummaryEntries(None, trials, table.columns, unread)
+        else:
+            trials.append((place, result, text or json.dumps(entry), table.cells(result)))
+    return SummaryEntries(problem, trials, table.columns, unread)
 
 
 def read_trial(entry: Any, place: int) -> TrialResult | None:
@@ -241,83 +246,80 @@ def read_trial(entry: Any, place: int) -> TrialResult | None:
     if result is None or not 0 <= result.number < _LARGEST:
         return None
     try:
-        for value in (*result.params.values(), *result.outputs.values()):
-            if isinstance(value, (list, dict)):
-                json_value("it", value, levels=FILE_LEVELS)
-        return replace(
-            result,
-            metric=_real(result.metric),
-            started=_real(result.started) or 0.0,
-            ended=_real(result.ended) or 0.0,
-            budget=_real(result.budget),
-            attempt=_bounded_integer(result.attempt, 1),
-            generation=_bounded_integer(result.generation, None),
-        )
+        for values in (result.params, result.outputs):
+            for value in values.values():
+                if isinstance(value, (list, dict)):
+                    json_value("it", value, levels=FILE_LEVELS)
     except (InvalidOutputError, RecursionError):
         return None
+    return result
 
 
-@dataclass(slots=True)
-class _Values:
-    """What is known about the values of a column so far."""
+def _combinations(text: str) -> tuple[list[tuple[Any, str]] | None, str | None]:
+    """Return the entries of a summary, each with its own text if it has a line of its own.
 
-    numeric: bool = True
-    alike: bool = True
-    count: int = 0
-    first: Any = None
-    low: float | None = None
-    high: float | None = None
+    Drivers write a line per trial. Read by lines, a summary that was cut short or damaged loses
+    only the trials whose lines are.
 
-    def add(self, cell: Any) -> None:
-        if self.count == 0:
-            self.first = cell
-        elif self.alike and (cell != self.first or type(cell) is not type(self.first)):
-            self.alike = False
-        self.count += 1
-        if isinstance(cell, (int, float)) and not isinstance(cell, bool):
-            if self.low is None or cell < self.low:
-                self.low = cell
-            if self.high is None or cell > self.high:
-                self.high = cell
-        else:
-            self.numeric = False
+    Returns:
+        The entries, None if there is no list of them; and what is wrong with the file, or None.
+    """
+    if not text.startswith(_BEGIN):
+        summary = json.loads(text)
+        found = summary.get("combinations") if isinstance(summary, dict) else None
+        return ([(each, "") for each in found], None) if isinstance(found, list) else (None, None)
+    body, end, rest = text[len(_BEGIN) :].rpartition("\n]}")
+    whole = bool(end) and not rest.strip()
+    problem = None if whole else "is cut short"
+    entries: list[tuple[Any, str]] = []
+    # JSON writes a line break in a text as two other characters.
+    for line in (body if whole else text[len(_BEGIN) :]).split(",\n"):
+        try:
+            entries.append((json.loads(line), line))
+        except (ValueError, RecursionError):
+            if line.strip():
+                entries.append((None, line))
+                problem = problem or "has lines that are not JSON"
+    return entries, problem
 
 
 @dataclass(slots=True)
 class _Table:
-    """Collects the columns of trials, in the order in which they are first met."""
+    """Collects the cells of trials; columns are in the order in which they are first met."""
 
     places: dict[tuple[str, str], int] = field(default_factory=dict)
-    values: list[_Values] = field(default_factory=list)
-    rows: int = 0
+    rows: list[list[Any]] = field(default_factory=list)
 
     def cells(self, result: TrialResult) -> str:
         """Return a trial's cells as a JSON array."""
-        row: list[Any] = [None] * len(self.places)
+        places = self.places
+        row: list[Any] = [None] * len(places)
         for group, mapping in (("params", result.params), ("outputs", result.outputs)):
             for name, value in mapping.items():
-                place = self.places.setdefault((group, name), len(self.places))
-                if place == len(self.values):
-                    self.values.append(_Values())
+                place = places.setdefault((group, name), len(places))
+                if place == len(row):
                     row.append(None)
-                row[place] = cell = _cell(value)
-                self.values[place].add(cell)
-        self.rows += 1
-        return json.dumps(row)
+                row[place] = _cell(value)
+        self.rows.append(row)
+        return _encoded(row)
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns; the place of each is that of its cells."""
-        return tuple(
-            Column(
-                group,
-                unicode_text(name),
-                values.numeric,
-                values.alike and values.count == self.rows,
-                values.low,
-                values.high,
-            )
-            for (group, name), values in zip(self.places, self.values, strict=True)
+        return tuple(self._column(*key, place) for key, place in self.places.items())
+
+    def _column(self, group: str, name: str, place: int) -> Column:
+        values = [row[place] for row in self.rows if len(row) > place]
+        there = [value for value in values if value is not None]
+        kinds = set(map(type, there))
+        numbers = there if kinds <= {int, float} else [v for v in there if type(v) in (int, float)]
+        return Column(
+            group,
+            unicode_text(name),
+            numeric=bool(there) and len(numbers) == len(there),
+            alike=len(there) == len(self.rows) and len(kinds) == 1 and len(set(there)) == 1,
+            low=min(numbers, default=None),
+            high=max(numbers, default=None),
         )
 
 
@@ -328,9 +330,9 @@ def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else json_value("it", value)
     if isinstance(value, int):
-        return value if -_LARGEST < value < _LARGEST else (_real(value) or str(value))
+        return value if -_LARGEST < value < _LARGEST else (_real(value) or str(value)[:_LONGEST])
     text = value if isinstance(value, str) else json.dumps(value)
-    return unicode_text(text[:_LONGEST_CELL])
+    return unicode_text(text[:_LONGEST])
 
 
 def _real(value: float | None) -> float | None:

@@ -23,6 +23,7 @@ from hopsml_flows.service.index.index_file import IndexFile
 from hopsml_flows.service.index.queries import ExperimentQuery, TrialQuery
 from hopsml_flows.service.index.scan import Changed, Known, changed, listed
 from hopsml_flows.service.index.statements import (
+    KEY,
     cell_expression,
     experiments_where,
     order_of_experiments,
@@ -305,7 +306,8 @@ class ExperimentIndex:
 
         def ask(connection: sqlite3.Connection) -> TrialResult | None:
             row = connection.execute(
-                "SELECT entry, place FROM trials WHERE experiment = ? AND number = ?",
+                "SELECT entry, place FROM trials JOIN entries USING (experiment, place) "
+                f"WHERE experiment = {KEY} AND number = ?",
                 [unicode_text(experiment_id), min(max(number, -1), 2**63 - 1)],
             ).fetchone()
             return None if row is None else _trial(*row)
@@ -406,8 +408,8 @@ def _entries_of(
 ) -> Iterable[tuple[str, int]]:
     """The entries of trials, in the order of their places."""
     rows = connection.execute(
-        "SELECT entry, trials.place FROM json_each(?) AS wanted JOIN trials "
-        "ON trials.experiment = ? AND trials.place = wanted.value ORDER BY wanted.key",
+        "SELECT entry, place FROM json_each(?) AS wanted CROSS JOIN entries "
+        f"ON entries.experiment = {KEY} AND entries.place = wanted.value ORDER BY wanted.key",
         [json.dumps(places), experiment_id],
     )
     return rows.fetchall()
@@ -455,11 +457,10 @@ def _limit(limit: int | None) -> int:
 
 
 def _remove(connection: sqlite3.Connection, names: Iterable[str]) -> None:
-    wanted = json.dumps(list(names))
-    for table, column in (("trials", "experiment"), ("experiments", "id")):
-        connection.execute(
-            f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", [wanted]
-        )
+    for name in names:
+        for table in ("trials", "entries"):
+            connection.execute(f"DELETE FROM {table} WHERE experiment = {KEY}", [name])
+        connection.execute("DELETE FROM experiments WHERE id = ?", [name])
 
 
 def _write(connection: sqlite3.Connection, news: Changed) -> None:
@@ -519,12 +520,18 @@ def _write_record(connection: sqlite3.Connection, entry: ExperimentEntry) -> Non
 
 
 def _write_trials(connection: sqlite3.Connection, name: str, trials: SummaryEntries) -> None:
-    connection.execute("DELETE FROM trials WHERE experiment = ?", [name])
+    for table in ("trials", "entries"):
+        connection.execute(f"DELETE FROM {table} WHERE experiment = {KEY}", [name])
+    (key,) = connection.execute(f"SELECT {KEY}", [name]).fetchone()
     connection.executemany(
-        f"INSERT INTO trials VALUES ({', '.join('?' * 15)})",
+        "INSERT INTO entries VALUES (?, ?, ?)",
+        ((key, place, entry) for place, _, entry, _ in trials.trials),
+    )
+    connection.executemany(
+        f"INSERT INTO trials VALUES ({', '.join('?' * 14)})",
         (
             (
-                name,
+                key,
                 place,
                 result.number,
                 unicode_text(result.name),
@@ -538,9 +545,8 @@ def _write_trials(connection: sqlite3.Connection, name: str, trials: SummaryEntr
                 result.attempt,
                 unicode_text(str(result.failure)) if result.failure else None,
                 cells,
-                entry,
             )
-            for place, result, entry, cells in trials.trials
+            for place, result, _, cells in trials.trials
         ),
     )
     _update(

@@ -34,21 +34,25 @@ _BUSY_SECONDS = 10.0
 _TABLES = """
 CREATE TABLE project (url TEXT NOT NULL);
 CREATE TABLE experiments (
-    id TEXT PRIMARY KEY,
+    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     record_version TEXT, summary_version TEXT, settled INTEGER NOT NULL, modified REAL,
     record TEXT, problem TEXT, summary_problem TEXT, told INTEGER NOT NULL DEFAULT 0,
     unread INTEGER NOT NULL DEFAULT 0, columns TEXT NOT NULL DEFAULT '[]',
     name TEXT NOT NULL, state TEXT NOT NULL, kind TEXT, user TEXT, description TEXT, tags TEXT,
     metric REAL, direction TEXT, start REAL NOT NULL, "end" REAL, duration REAL,
     trials INTEGER, failed INTEGER, stopped INTEGER
-) WITHOUT ROWID;
+);
 CREATE INDEX by_start ON experiments (start);
 CREATE INDEX by_name ON experiments (name, start);
 CREATE TABLE trials (
-    experiment TEXT NOT NULL, place INTEGER NOT NULL,
+    experiment INTEGER NOT NULL, place INTEGER NOT NULL,
     number INTEGER NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, metric REAL,
     started REAL, ended REAL, seconds REAL, generation INTEGER, budget REAL, attempt INTEGER,
-    error TEXT, cells TEXT NOT NULL, entry TEXT NOT NULL,
+    error TEXT, cells TEXT NOT NULL,
+    PRIMARY KEY (experiment, place)
+) WITHOUT ROWID;
+CREATE TABLE entries (
+    experiment INTEGER NOT NULL, place INTEGER NOT NULL, entry TEXT NOT NULL,
     PRIMARY KEY (experiment, place)
 ) WITHOUT ROWID;
 """

@@ -22,12 +22,16 @@ from hopsml_flows.service.index.queries import (
 from hopsml_flows.text import unicode_text
 
 __all__ = [
+    "KEY",
     "cell_expression",
     "experiments_where",
     "order_of_experiments",
     "trials_order",
     "trials_where",
 ]
+
+KEY = "(SELECT key FROM experiments WHERE id = ?)"
+"""The number of an experiment in the index."""
 
 Clause = tuple[str, list[Any]]
 """A piece of SQL and its parameters."""
@@ -91,7 +95,7 @@ def trials_where(entry: ExperimentEntry, query: TrialQuery) -> Clause:
     Raises:
         InvalidArgumentError: The experiment's trials have no such column.
     """
-    parts: list[str] = ["experiment = ?"]
+    parts: list[str] = [f"experiment = {KEY}"]
     values: list[Any] = [entry.id]
     if query.text:
         parts.append(f"({' OR '.join(_contains(c) for c in ('name', 'cells', 'error'))})")
