@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -132,6 +132,17 @@ class ExperimentEntry:
         """Trials that have ended: succeeded, stopped early or failed."""
         record = self.record
         return 0 if record is None else record.trials_succeeded + record.trials_failed
+
+    def marked_lost(self, lives: Callable[[Mapping[str, Any]], bool | None]) -> ExperimentEntry:
+        """Return the entry with ``is_lost`` as its driver's process says.
+
+        Args:
+            lives: Whether a process lives; None if this machine cannot know.
+        """
+        record = self.record
+        if record is None or record.state is not State.RUNNING or not record.driver:
+            return self
+        return replace(self, is_lost=lives(record.driver) is False)
 
     def column(self, path: str) -> Column | None:
         """Return a column by its path, or by a bare name: a hyperparameter's before an output's.
