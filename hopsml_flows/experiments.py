@@ -6,8 +6,8 @@ they are first used.
 
 An argument ``experiment`` is an identifier, a beginning that only one identifier has, ``"last"``,
 or ``"digits@-1"``: the newest experiment named *digits*, ``"digits@-2"`` the one before it.
-An argument ``project`` is a local path, a URL, or a :class:`~hopsml_flows.experiment.HopsFSProject`
-block's ``Project``; the default is the project of new experiments.
+An argument ``project`` is a local path, a URL, ``"block:NAME"``, or a ``Project`` of
+``hopsml_flows.storage``; the default is the project of new experiments.
 
 Example:
     >>> from hopsml_flows import experiments
