@@ -229,7 +229,7 @@ def test_trials_are_filtered_by_values_of_any_kind(index, filled, condition, fou
 
 
 def test_numbers_are_sorted_before_texts_and_what_is_missing_comes_last(index, filled):
-    over(filled, NEW, [result(n, ODD[n] if n in ODD else {}, 0.5) for n in (1, 2, 3, 6)])
+    over(filled, NEW, [result(n, ODD.get(n, {}), 0.5) for n in (1, 2, 3, 6)])
     index.refresh()
     for descending, found in ((False, [1, 2, 3, 6]), (True, [2, 1, 3, 6])):
         page = index.trials(NEW, TrialQuery(sort="x", descending=descending))
@@ -252,7 +252,7 @@ def test_a_text_is_found_in_names_values_and_errors(index, filled):
 
 
 def test_columns_that_are_not_there_are_named(index):
-    with pytest.raises(InvalidArgumentError, match="must be one of .*accuracy"):
+    with pytest.raises(InvalidArgumentError, match=r"must be one of .*accuracy"):
         index.trials(NEW, TrialQuery(sort="nothing"))
     with pytest.raises(InvalidArgumentError, match="condition: must be one of"):
         index.trials(NEW, TrialQuery(conditions=[parse_condition("nothing=1")]))
