@@ -84,6 +84,8 @@ def combination(result: TrialResult) -> dict[str, Any]:
         "started": result.started,
         "ended": result.ended,
     }
+    if result.generation is not None:
+        entry["generation"] = result.generation
     if result.budget is not None:
         entry["budget"] = result.budget
     if result.continues is not None:

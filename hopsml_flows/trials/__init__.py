@@ -64,6 +64,7 @@ from hopsml_flows.trials.naming import (
     experiment_id,
     generation_name,
     generation_of,
+    name_of,
     number_of,
     run_name,
     slug,
@@ -78,7 +79,7 @@ from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
 from hopsml_flows.trials.result_views import PageLink, links_html
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
-from hopsml_flows.trials.summary_entries import told_results
+from hopsml_flows.trials.summary_entries import told_result
 from hopsml_flows.trials.tables import best_first, shown_trials
 from hopsml_flows.trials.trial_files import (
     commit_text,
@@ -179,6 +180,7 @@ __all__ = [
     "generation_of",
     "ignore",
     "links_html",
+    "name_of",
     "number_of",
     "output_tag",
     "past_trials",
@@ -190,7 +192,7 @@ __all__ = [
     "slug",
     "stamp_of",
     "stored_params",
-    "told_results",
+    "told_result",
     "trial_name",
     "trials_ahead",
     "variables",
