@@ -26,7 +26,7 @@ def replay(
     """Run a search again from its journal, and say whether each decision comes out bit for bit.
 
     Args:
-        experiment: The experiment: its identifier, the beginning of it, or "last".
+        experiment: The experiment: its identifier, the beginning of it, "last", or "NAME@-1".
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
     """
     where = open_project(project)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 
+from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.driver.trial_table import LONGEST_VALUE, TrialTable
 from hopsml_flows.errors import NotFoundError
 from hopsml_flows.search import Direction
-from hopsml_flows.service import find_experiment
+from hopsml_flows.service import find_experiment, trial_json
 from hopsml_flows.text import fitting, number_text, one_line, plural, readable, say, value_text
 from hopsml_flows.tracking import ExperimentRecord, read_record, read_results
 from hopsml_flows.tracking.progress_line import clock
@@ -31,12 +33,14 @@ def show(
     experiment: Annotated[str, Parameter(name="ID")],
     /,
     *,
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
 ) -> None:
     """Print what came of an experiment, its trials, and why some were stopped or promoted.
 
     Args:
-        experiment: The experiment: its identifier, the beginning of it, or "last".
+        experiment: The experiment: its identifier, the beginning of it, "last", or "NAME@-1".
+        json: Print its record and its trials as JSON.
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
     """
     where = open_project(project)
@@ -45,6 +49,9 @@ def show(
     if record is None:
         raise NotFoundError("ID", paths.id, because="it has no record")
     results = read_results(where, paths.id)
+    if json:
+        print_json({**asdict(record), "trials": [trial_json(each) for each in results]})
+        return
     direction = None if record.direction is None else Direction.parse(record.direction)
     best = next(iter(best_first(results, direction)), None) if direction is not None else None
     if best is not None and best.metric is None:

@@ -1,6 +1,6 @@
 """Find and list experiments and trials, and read their logs, from the project's storage alone.
 
-No running flow and no Prefect server is needed. Nothing on storage is changed.
+No running flow and no Prefect server is needed.
 
 To find what the user typed: :func:`find_experiment` and :func:`find_trial`, which read the storage.
 To list and compare many: :class:`ExperimentIndex`, which keeps a copy of what records and summaries
@@ -17,11 +17,27 @@ say in the machine's cache directory.
   conditions (:func:`parse_condition` reads "x>0.1") and sorted by any column; without ``sort`` the
   best come first. ``trial(id, number)`` is one, ``values(id, columns)`` whole columns for plots.
 
+To read one experiment as it is now, without an index: :func:`find_stored` returns a
+:class:`StoredExperiment`, whose record, trials, program and environment are read when they are
+used. :func:`compared` puts :func:`experiment_facts` or :func:`trial_facts` side by side;
+:func:`program_difference` and :func:`environment_facts` tell what else differs.
+:func:`remove_experiment` is the only function that changes storage.
+
 The methods may be called from several threads, and several processes share an index. A record or
 summary that is damaged, cut short or not of this project is an entry with a ``problem``; no method
 raises because of it. The index can be removed at any time.
 """
 
+from hopsml_flows.service.comparison import (
+    Comparison,
+    ComparisonRow,
+    compared,
+    environment_facts,
+    experiment_facts,
+    program_difference,
+    settings,
+    trial_facts,
+)
 from hopsml_flows.service.experiment_finder import (
     LAST,
     TrialDirectory,
@@ -46,6 +62,15 @@ from hopsml_flows.service.index import (
     parse_condition,
     parse_time,
 )
+from hopsml_flows.service.removal import remove_experiment
+from hopsml_flows.service.stored_experiment import (
+    StoredExperiment,
+    StoredTrial,
+    best_of,
+    find_stored,
+    find_thing,
+)
+from hopsml_flows.service.trial_rows import columns_of, csv_text, trial_json, trial_row
 from hopsml_flows.tracking.listing import experiments
 
 __all__ = [
@@ -53,6 +78,8 @@ __all__ = [
     "LAST",
     "TRIAL_COLUMNS",
     "Column",
+    "Comparison",
+    "ComparisonRow",
     "Condition",
     "ExperimentEntry",
     "ExperimentIndex",
@@ -61,13 +88,29 @@ __all__ = [
     "ExperimentState",
     "Refreshed",
     "Series",
+    "StoredExperiment",
+    "StoredTrial",
     "TrialDirectory",
     "TrialPage",
     "TrialQuery",
+    "best_of",
+    "columns_of",
+    "compared",
+    "csv_text",
+    "environment_facts",
+    "experiment_facts",
     "experiments",
     "find_experiment",
+    "find_stored",
+    "find_thing",
     "find_trial",
     "parse_condition",
     "parse_time",
+    "program_difference",
+    "remove_experiment",
+    "settings",
     "trial_directories",
+    "trial_facts",
+    "trial_json",
+    "trial_row",
 ]

@@ -4,7 +4,7 @@ The directories on storage are the truth; the index is a copy of what they say, 
 cache directory.
 """
 
-from hopsml_flows.service.index.entries import Column, ExperimentEntry, ExperimentState, name_of
+from hopsml_flows.service.index.entries import Column, ExperimentEntry, ExperimentState
 from hopsml_flows.service.index.experiment_index import (
     ExperimentIndex,
     ExperimentPage,
@@ -36,7 +36,6 @@ __all__ = [
     "Series",
     "TrialPage",
     "TrialQuery",
-    "name_of",
     "parse_condition",
     "parse_time",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ from typing import Any
 from hopsml_flows.errors import InvalidOutputError
 from hopsml_flows.text import one_line, unicode_text
 from hopsml_flows.tracking.record import ExperimentRecord
-from hopsml_flows.trials import State, TrialResult, stamp_of, told_result
+from hopsml_flows.trials import State, TrialResult, name_of, stamp_of, told_result
 from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "ExperimentEntry",
     "ExperimentState",
     "SummaryEntries",
-    "name_of",
     "read_entry",
     "read_trial",
     "read_trials",
@@ -134,6 +133,17 @@ class ExperimentEntry:
         record = self.record
         return 0 if record is None else record.trials_succeeded + record.trials_failed
 
+    def marked_lost(self, lives: Callable[[Mapping[str, Any]], bool | None]) -> ExperimentEntry:
+        """Return the entry with ``is_lost`` as its driver's process says.
+
+        Args:
+            lives: Whether a process lives; None if this machine cannot know.
+        """
+        record = self.record
+        if record is None or record.state is not State.RUNNING or not record.driver:
+            return self
+        return replace(self, is_lost=lives(record.driver) is False)
+
     def column(self, path: str) -> Column | None:
         """Return a column by its path, or by a bare name: a hyperparameter's before an output's.
 
@@ -160,20 +170,6 @@ class SummaryEntries:
     trials: Sequence[tuple[int, TrialResult, str, str]] = ()
     columns: tuple[Column, ...] = ()
     unread: int = 0
-
-
-def name_of(experiment_id: str) -> str:
-    """Return the name in an identifier: what stands before the time of its start.
-
-    Args:
-        experiment_id: The identifier.
-
-    Example:
-        >>> name_of("digits-20260101-120000-ab12cd")
-        'digits'
-    """
-    stamp = stamp_of(experiment_id)
-    return experiment_id.rpartition(f"-{stamp}-")[0] if stamp else experiment_id
 
 
 def read_entry(experiment_id: str, content: bytes | None) -> ExperimentEntry:

@@ -137,10 +137,11 @@ class ExperimentIndex:
         """Close the index's file."""
         self._file.close()
 
-    def refresh(self, *, thorough: bool = True) -> Refreshed:
+    def refresh(self, *, thorough: bool = True, only: Sequence[str] | None = None) -> Refreshed:
         """Bring the index up to date with the storage: one listing, and reads of what changed.
 
         Args:
+            only: Identifiers of the experiments to look at, without a listing; None for all.
             thorough: Whether to look at experiments that are over, too, on stores whose directories
                 have no times, such as S3. That costs two requests per experiment. Without it, only
                 new experiments and those that run are looked at there.
@@ -151,15 +152,15 @@ class ExperimentIndex:
         """
         with self._refreshing:
             try:
-                return self._refresh(thorough=thorough)
+                return self._refresh(thorough, only)
             except sqlite3.Error:
                 # The file is damaged, locked, or the disk is full: the directories have it all.
                 self._file.discard()
             try:
-                return self._refresh(thorough=True)
+                return self._refresh(True, only)
             except sqlite3.Error:
                 self._file.move_to_memory()
-                return self._refresh(thorough=True)
+                return self._refresh(True, only)
 
     def experiments(self, query: ExperimentQuery | None = None) -> ExperimentPage:
         """Return the experiments that match a query.
@@ -367,11 +368,11 @@ class ExperimentIndex:
         with self._file.reader() as connection:
             return ask(connection)
 
-    def _refresh(self, *, thorough: bool) -> Refreshed:
-        now_there = listed(self.project)
+    def _refresh(self, thorough: bool, only: Sequence[str] | None) -> Refreshed:
+        now_there = listed(self.project) if only is None else dict.fromkeys(only)
         with self._file.reader() as connection:
             known = _known_files(connection)
-        removed = tuple(sorted(known.keys() - now_there.keys()))
+        removed = tuple(sorted(known.keys() - now_there.keys())) if only is None else ()
         if removed:
             with self._file.writer() as connection:
                 _remove(connection, removed)
