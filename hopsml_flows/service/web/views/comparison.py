@@ -111,7 +111,7 @@ def comparison(columns: Sequence[Compared]) -> Comparison:
 
 
 def difference(old: str, new: str, old_name: str, new_name: str) -> list[DiffLine]:
-    """Return the lines in which two texts differ, each with three lines around it.
+    r"""Return the lines in which two texts differ, each with three lines around it.
 
     Args:
         old: The one text.
@@ -120,7 +120,7 @@ def difference(old: str, new: str, old_name: str, new_name: str) -> list[DiffLin
         new_name: What to call the other.
 
     Example:
-        >>> [line.kind for line in difference("a\\nb", "a\\nc", "old", "new")]
+        >>> [line.kind for line in difference("a\nb", "a\nc", "old", "new")]
         ['removed', 'added', 'place', 'same', 'removed', 'added']
     """
     lines = difflib.unified_diff(
@@ -158,8 +158,10 @@ def _values(columns: Sequence[Compared], group: str) -> Iterator[ComparedRow]:
     ]
     names = dict.fromkeys(name for mapping in mappings for name in mapping)
     for name in names:
-        if group == "outputs" and name == LOG and not any(
-            is_number(mapping.get(name)) for mapping in mappings
+        if (
+            group == "outputs"
+            and name == LOG
+            and not any(is_number(mapping.get(name)) for mapping in mappings)
         ):
             continue
         there = [name in mapping for mapping in mappings]

@@ -19,7 +19,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_lines(trials: Sequence[TrialResult], columns: Sequence[Column]) -> Iterator[str]:
-    """Yield a table of trials as CSV, line by line.
+    r"""Yield a table of trials as CSV, line by line.
 
     A text that a spreadsheet would run as a formula gets an apostrophe before it.
 
@@ -31,7 +31,7 @@ def csv_lines(trials: Sequence[TrialResult], columns: Sequence[Column]) -> Itera
         >>> from hopsml_flows.trials import State
         >>> column = Column("params", "x", numeric=True, alike=True, low=1, high=1)
         >>> trial = TrialResult(1, "0001-x=1", {"x": 1}, State.FINISHED, 0.5, started=1, ended=3)
-        >>> print("".join(csv_lines([trial], [column])).replace("\\r\\n", "|"))
+        >>> print("".join(csv_lines([trial], [column])).replace("\r\n", "|"))
         number,params.x,metric,state,seconds,error|1,1,0.5,FINISHED,2,|
     """
     names = [column.path for column in columns]

@@ -49,7 +49,8 @@ class Parameters:
             name: The parameter.
             default: What to return where there is none.
         """
-        return next((value[:_LONGEST] for key, value in self.pairs if key == name and value), default)
+        values = self.all(name)
+        return values[0] if values else default
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return all values of a parameter that are not empty.

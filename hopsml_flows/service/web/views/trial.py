@@ -153,7 +153,8 @@ def call_text(train: str, params: Mapping[str, Any]) -> str:
         name = "train"
         lines.append("# train is the experiment's training function")
     pairs = ", ".join(f"{_text(key)}: [{value!r}]" for key, value in params.items())
-    lines += ["", f"experiment.launch({name}, {{{pairs}}})" if pairs else f"experiment.launch({name})"]
+    arguments = f"{name}, {{{pairs}}}" if pairs else name
+    lines += ["", f"experiment.launch({arguments})"]
     return "\n".join(lines)
 
 

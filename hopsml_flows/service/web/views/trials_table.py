@@ -146,7 +146,9 @@ class TrialsTable:
         return [State.FINISHED.value, State.STOPPED.value, State.FAILED.value]
 
 
-def asked_trials(parameters: Parameters, *, rows: int | None = TRIAL_ROWS) -> tuple[TrialQuery, str]:
+def asked_trials(
+    parameters: Parameters, *, rows: int | None = TRIAL_ROWS
+) -> tuple[TrialQuery, str]:
     """Return the query that an address means, and what is wrong with the address, or "".
 
     A filter has conditions between "and" or semicolons; a part without a comparison is a text to
@@ -235,7 +237,7 @@ def trials_table(
                     column.path,
                     sort if sort != "metric" else f"outputs.{key}",
                     descending=descending,
-                    first="desc" if column.path == f"outputs.{key}" and direction == "MAX" else "asc",
+                    first=_first(column, key, direction),
                 ),
                 column.path == f"outputs.{key}",
             )
@@ -260,8 +262,7 @@ def trials_table(
         rows=rows,
         pages=Pages(query.offset // TRIAL_ROWS + 1, TRIAL_ROWS, total, parameters),
         headings={
-            name: sort_link(parameters, name, sort, descending=descending)
-            for name in TRIAL_COLUMNS
+            name: sort_link(parameters, name, sort, descending=descending) for name in TRIAL_COLUMNS
         },
         parameters=parameters,
         problem=problem,
@@ -278,6 +279,11 @@ def _order(query: TrialQuery, direction: str | None) -> tuple[str, bool]:
     if query.sort is not None:
         return query.sort, query.descending
     return ("number", False) if direction is None else ("metric", direction == "MAX")
+
+
+def _first(column: Column, key: str, direction: str | None) -> str:
+    """The direction of the first click on a heading: the best first, where one is."""
+    return "desc" if column.path == f"outputs.{key}" and direction == "MAX" else "asc"
 
 
 def _cell(values: dict[str, Any], name: str) -> TrialCell:

@@ -12,7 +12,7 @@ from hopsml_flows.values.plain import is_finite
 
 __all__ = ["age", "cell_text", "clock_time", "iso_time", "long_text", "size", "took"]
 
-_DASH = "–"
+_DASH = "—"
 _LONGEST_CELL = 80
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
@@ -25,7 +25,7 @@ def took(seconds: float | None) -> str:
 
     Example:
         >>> took(0.25), took(75), took(90000), took(None)
-        ('0.25 s', '1 min 15 s', '1 d 1 h', '–')
+        ('0.25 s', '1 min 15 s', '1 d 1 h', '—')
     """
     if seconds is None or not is_finite(seconds):
         return _DASH
@@ -108,7 +108,7 @@ def cell_text(value: Any) -> str:
 
     Example:
         >>> cell_text(1 / 3), cell_text(None), cell_text([1, 2]), cell_text(True)
-        ('0.333333', '–', '[1, 2]', 'true')
+        ('0.333333', '—', '[1, 2]', 'true')
     """
     text = " ".join(long_text(value, indent=None).split())
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"

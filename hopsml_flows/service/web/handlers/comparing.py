@@ -1,0 +1,71 @@
+"""The page that compares trials and experiments."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hopsml_flows.service.index import TrialQuery
+from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
+from hopsml_flows.service.web.site import Site
+from hopsml_flows.service.web.views.comparison import Compared, DiffLine, comparison, difference
+from hopsml_flows.storage import ExperimentPaths
+
+__all__ = ["compare"]
+
+_MOST = 12
+"""Most columns of a comparison."""
+
+
+def compare(site: Site, request: Request) -> Response:
+    """Return the comparison of what the address names: ``e=ID`` or ``e=ID:NUMBER``, repeatedly.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    site.freshness.look()
+    parameters = site.parameters(request)
+    asked = list(dict.fromkeys(parameters.all("e")))
+    columns, missing = [], []
+    for text in asked[:_MOST]:
+        found = _compared(site, text)
+        if found is None:
+            missing.append(text)
+        else:
+            columns.append(found)
+    diffs: list[tuple[str, list[DiffLine]]] = []
+    entries = list({each.entry.id: each.entry for each in columns}.values())
+    if len(entries) == 2:
+        old, new = entries
+        texts = [program_text(site.project, each)[1] or "" for each in entries]
+        diffs.append(("Program", difference(texts[0], texts[1], old.id, new.id)))
+        texts = [
+            stored_text(site.project, ExperimentPaths(each.id).environment) or ""
+            for each in entries
+        ]
+        diffs.append(("Environment", difference(texts[0], texts[1], old.id, new.id)))
+    return site.page(
+        request,
+        "compare.html",
+        view=comparison(columns),
+        missing=missing,
+        left_out=len(asked) - len(asked[:_MOST]),
+        diffs=diffs,
+        parameters=parameters,
+        version=site.freshness.version(),
+    )
+
+
+def _compared(site: Site, text: str) -> Compared | None:
+    name, _, number = text.partition(":")
+    entry = site.index.experiment(name)
+    if entry is None:
+        return None
+    if number:
+        if not (number.isascii() and number.isdecimal() and len(number) < 19):
+            return None
+        trial = site.index.trial(name, int(number))
+        return None if trial is None else Compared(entry, trial)
+    first = site.index.trials(name, TrialQuery(limit=1)).trials
+    return Compared(entry, first[0] if first else None, whole=True)
