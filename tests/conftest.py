@@ -30,6 +30,8 @@ from tests.servers.fixtures import (  # noqa: F401 - shared by all tests
 _home = tempfile.mkdtemp(prefix="hopsml-tests-prefect-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["PREFECT_HOME"] = _home
+# Nor the user's cache of files and indexes.
+os.environ["HOPSML_CACHE"] = os.path.join(_home, "cache")
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
 # Each embedded server ends with its last experiment: hundreds of homes would leave one each.

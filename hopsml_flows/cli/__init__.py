@@ -112,7 +112,7 @@ hopsml trials digits@-1 --where "lr<0.1" --where optimizer=adam --sort seconds
 hopsml trials digits-2026 --where state=FAILED --all
 ```
 """
-_COMPARE = """Show experiments or trials side by side: the settings that differ, and what came of them.
+_COMPARE = """Show experiments or trials side by side: settings that differ, and what came of them.
 
 For example:
 

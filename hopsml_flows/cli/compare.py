@@ -29,7 +29,7 @@ def compare(
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
 ) -> None:
-    """Show experiments or trials side by side: the settings that differ, and what came of them.
+    """Show experiments or trials side by side: settings that differ, and what came of them.
 
     Args:
         things: Experiments, or trials as ID/TRIAL; at least two. An experiment is its identifier,

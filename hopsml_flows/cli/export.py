@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError, MissingPackageError
 from hopsml_flows.service import columns_of, csv_text, find_stored, trial_row
 from hopsml_flows.text import plural, readable
+from hopsml_flows.values.plain import json_value
 
 __all__ = ["export"]
 
@@ -23,7 +24,7 @@ __all__ = ["export"]
 def export(
     *ids: Annotated[str, Parameter(name="ID")],
     csv: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
     parquet: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
@@ -34,12 +35,12 @@ def export(
         ids: The experiments: identifiers, beginnings of identifiers, "last", or "NAME@-1"; default:
             last.
         csv: Write CSV; lists and objects are cells in JSON.
-        json: Write a JSON array of objects.
+        as_json: Write a JSON array of objects.
         parquet: Write Parquet; needs pyarrow.
         output: File to write; default: the standard output.
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
     """
-    chosen = {"--csv": csv, "--json": json, "--parquet": parquet}
+    chosen = {"--csv": csv, "--json": as_json, "--parquet": parquet}
     formats = [name for name, wanted in chosen.items() if wanted]
     if len(formats) != 1:
         got = " ".join(formats) or "none"
@@ -54,7 +55,7 @@ def export(
             print(readable(f"hopsml: {each.id}: {each.problem}"), file=sys.stderr)
     if csv:
         content = csv_text(rows).encode()
-    elif json:
+    elif as_json:
         content = f"{json_text(rows)}\n".encode()
     else:
         content = _parquet(rows)
@@ -94,16 +95,12 @@ def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
             columns[name] = pa.array(values)
         except (pa.ArrowException, OverflowError, ValueError, TypeError):
             # Values of several kinds: a column of Parquet has one.
-            columns[name] = pa.array([None if v is None else json_cell(v) for v in values])
+            columns[name] = pa.array([None if v is None else _text(v) for v in values])
     sink = io.BytesIO()
     parquet.write_table(pa.table(columns), sink)
     return sink.getvalue()
 
 
-def json_cell(value: Any) -> str:
-    """Return a value as a text: texts as they are, all else as JSON.
-
-    Args:
-        value: The value.
-    """
-    return value if isinstance(value, str) else json_text(value).replace("\n", os.linesep)
+def _text(value: Any) -> str:
+    """Return a value as a text: texts as they are, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(json_value("it", value))

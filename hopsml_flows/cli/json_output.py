@@ -12,14 +12,14 @@ __all__ = ["json_text", "print_json"]
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON. Numbers that are not finite are texts, characters are ASCII.
+    r"""Return a value as JSON. Numbers that are not finite are texts, characters are ASCII.
 
     Args:
         value: The value.
 
     Example:
         >>> json_text({"metric": float("nan")})
-        '{\\n "metric": "NaN"\\n}'
+        '{\n "metric": "NaN"\n}'
     """
     return json.dumps(json_value("it", value, levels=FILE_LEVELS), indent=1, allow_nan=False)
 

@@ -135,9 +135,11 @@ def _columns(entries: Sequence[ExperimentEntry], now: datetime) -> list[Column]:
         Column("metric", cells("metric"), 1, right=True),
         Column("trials", [_trials(entry) for entry in entries], 2, right=True),
     ]
-    for fact in ("failed", "stopped"):
-        if any(counts := cells(f"trials_{fact}")):
-            columns.append(Column(fact, counts, 3, right=True))
+    columns += [
+        Column(fact, counts, 3, right=True)
+        for fact in ("failed", "stopped")
+        if any(counts := cells(f"trials_{fact}"))
+    ]
     columns += [
         Column("started", [_when(entry.started, now) for entry in entries], 4),
         Column("took", [_took(entry, now) for entry in entries], 5, right=True),

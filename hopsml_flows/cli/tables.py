@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -93,12 +93,3 @@ def _cell(column: Column, row: int, width: int) -> str:
         text = set_cell_size(text, max(0, width - len(dots))).rstrip() + dots
     pad = " " * max(0, width - cell_len(text))
     return pad + text if column.right else text + pad
-
-
-def texts(values: Iterable[object]) -> list[str]:
-    """Return values as cells.
-
-    Args:
-        values: The values; None is an empty cell.
-    """
-    return ["" if value is None else str(value) for value in values]

@@ -126,7 +126,7 @@ def _columns(entry: ExperimentEntry, rows: Sequence[TrialResult], sort: str | No
         columns.append(column("budget", lambda row: row.budget, 3))
     if any(row.metric is not None for row in rows):
         columns.append(column(key or "metric", lambda row: row.metric, 1))
-    columns.append(column("seconds", lambda row: row.duration, 4))
+    columns.append(column("seconds", lambda row: row.duration, 2 if sort == "seconds" else 4))
     columns.append(Column("state", [_state(row) for row in rows], 0, most=60))
     return columns
 
