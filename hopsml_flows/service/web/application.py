@@ -86,7 +86,7 @@ def experiments_app(
     site = Site(project, index, writable)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         index.close()
 
@@ -110,7 +110,7 @@ def _not_found(site: Site, request: Request, error: Exception) -> Response:
     return _problem(site, request, 404, words)
 
 
-def _no_file(site: Site, request: Request, error: Exception) -> Response:
+def _no_file(site: Site, request: Request, _: Exception) -> Response:
     return _problem(site, request, 404, "There is no such file in the project.")
 
 

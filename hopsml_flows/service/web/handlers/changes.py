@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service.index import ExperimentState
+from hopsml_flows.service.removal import remove_experiment
 from hopsml_flows.service.web.guard import has_right_origin
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.experiment_list import experiment_row
 from hopsml_flows.service.web.views.parameters import Parameters, segment
-from hopsml_flows.storage import ExperimentPaths
 
 __all__ = ["delete", "describe"]
 
@@ -72,8 +73,8 @@ def delete(site: Site, request: Request, form: Parameters) -> Response:
         )
     for entry in chosen:
         try:
-            site.project.remove(ExperimentPaths(entry.id).root, recursive=True)
-        except FileNotFoundError:
+            remove_experiment(site.project, entry.id, lambda _: None)
+        except NotFoundError:
             continue  # another page was faster
         except OSError as error:
             words = f"{entry.id} cannot be deleted: {error.strerror or error}"

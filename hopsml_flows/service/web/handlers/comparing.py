@@ -5,10 +5,16 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hopsml_flows.service.comparison import program_difference
 from hopsml_flows.service.index import TrialQuery
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.site import Site
-from hopsml_flows.service.web.views.comparison import Compared, DiffLine, comparison, difference
+from hopsml_flows.service.web.views.comparison import (
+    Compared,
+    DiffLine,
+    comparison_view,
+    diff_lines,
+)
 from hopsml_flows.storage import ExperimentPaths
 
 __all__ = ["compare"]
@@ -37,18 +43,17 @@ def compare(site: Site, request: Request) -> Response:
     diffs: list[tuple[str, list[DiffLine]]] = []
     entries = list({each.entry.id: each.entry for each in columns}.values())
     if len(entries) == 2:
-        old, new = entries
-        texts = [program_text(site.project, each)[1] or "" for each in entries]
-        diffs.append(("Program", difference(texts[0], texts[1], old.id, new.id)))
-        texts = [
-            stored_text(site.project, ExperimentPaths(each.id).environment) or ""
-            for each in entries
-        ]
-        diffs.append(("Environment", difference(texts[0], texts[1], old.id, new.id)))
+        heads = (entries[0].id, entries[1].id)
+        programs, environments = [], []
+        for each in entries:
+            programs.append(program_text(site.project, each)[1])
+            environments.append(stored_text(site.project, ExperimentPaths(each.id).environment))
+        for title, (old, new) in (("Program", programs), ("Environment", environments)):
+            diffs.append((title, diff_lines(program_difference(heads, (old, new)))))
     return site.page(
         request,
         "compare.html",
-        view=comparison(columns),
+        view=comparison_view(columns),
         missing=missing,
         left_out=len(asked) - len(asked[:_MOST]),
         diffs=diffs,

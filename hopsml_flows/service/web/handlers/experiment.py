@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
-from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQuery
+from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
+from hopsml_flows.service.web.project_files import file_info, file_part
 from hopsml_flows.service.web.site import Site
-from hopsml_flows.service.web.views.csv_table import csv_lines
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
 from hopsml_flows.service.web.views.experiment_list import experiment_row
+from hopsml_flows.service.web.views.learning_curves import curves_of
 from hopsml_flows.service.web.views.plots import plot_columns, plot_data
 from hopsml_flows.service.web.views.trials_table import asked_trials, trials_table
 from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.trials.journal import Journal
 
 __all__ = ["about", "head", "plots", "plots_data", "program", "trials", "trials_csv"]
+
+_LARGEST_JOURNAL = 1 << 26
+"""Most bytes of a journal that curves are read from."""
 
 
 def head(site: Site, entry: ExperimentEntry) -> ExperimentHead:
@@ -67,8 +74,8 @@ def trials_csv(site: Site, request: Request) -> Response:
     entry = site.experiment(request)
     query, _ = asked_trials(site.parameters(request), rows=None)
     found = site.index.trials(entry.id, query).trials
-    return StreamingResponse(
-        _blocks(csv_lines(found, entry.columns)),
+    return Response(
+        csv_text([trial_row(each) for each in found]),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{entry.id}.csv"'},
     )
@@ -93,7 +100,8 @@ def plots_data(site: Site, request: Request) -> Response:
     """
     entry = site.experiment(request)
     values = site.index.values(entry.id, plot_columns(entry))
-    return JSONResponse(plot_data(entry, values))
+    curves, left_out = curves_of(_journal(site, entry))
+    return JSONResponse({**plot_data(entry, values), "curves": curves, "curvesLeftOut": left_out})
 
 
 def about(site: Site, request: Request) -> Response:
@@ -124,9 +132,7 @@ def program(site: Site, request: Request) -> Response:
     )
 
 
-def _page(
-    site: Site, request: Request, entry: ExperimentEntry, tab: str, **more: object
-) -> Response:
+def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more: Any) -> Response:
     return site.page(
         request,
         f"{tab}.html",
@@ -138,12 +144,13 @@ def _page(
     )
 
 
-def _blocks(lines: Iterator[str], most: int = 500) -> Iterator[str]:
-    """Yield lines together: each answer to the browser's demand costs time."""
-    block: list[str] = []
-    for line in lines:
-        block.append(line)
-        if len(block) == most:
-            yield "".join(block)
-            block = []
-    yield "".join(block)
+def _journal(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str, Any]]:
+    """The entries of an experiment's journal; none without one that can be read."""
+    path = ExperimentPaths(entry.id).journal
+    try:
+        size = file_info(site.project, path).size
+        if size > _LARGEST_JOURNAL:
+            return ()
+        return Journal.read(path, file_part(site.project, path, 0, size)).entries
+    except (FileNotFoundError, DamagedFileError):
+        return ()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from hopsml_flows.service.index import ExperimentEntry, Series
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.experiment_list import asked_experiments, list_view
 
@@ -22,7 +25,8 @@ def listing(site: Site, request: Request) -> Response:
     parameters, now = site.parameters(request), site.now()
     query, problem = asked_experiments(parameters, now)
     if parameters.one("fold"):
-        found, total = site.index.series(query)
+        series, total = site.index.series(query)
+        found: Sequence[Series] | Sequence[ExperimentEntry] = series
     else:
         page = site.index.experiments(query)
         found, total = page.experiments, page.total

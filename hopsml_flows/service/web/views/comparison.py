@@ -1,23 +1,23 @@
-"""Trials and experiments side by side."""
+"""Trials and experiments side by side, as the page shows them."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hopsml_flows.service.comparison import ComparisonRow, compared, settings, trial_facts
 from hopsml_flows.service.index import ExperimentEntry
-from hopsml_flows.service.web.views.words import cell_text, took
+from hopsml_flows.service.web.views.words import cell_text, long_text, took
 from hopsml_flows.text import readable
 from hopsml_flows.trials import TrialResult
-from hopsml_flows.trials.outputs import LOG
-from hopsml_flows.values.arguments import is_number
 
-__all__ = ["Compared", "ComparedRow", "Comparison", "DiffLine", "comparison", "difference"]
+__all__ = ["Compared", "ComparedRow", "ComparisonView", "DiffLine", "comparison_view", "diff_lines"]
 
 _MOST_LINES = 2000
 """Most lines of a difference that a page shows."""
+
+_KINDS = {"+": "added", "-": "removed", "@": "place"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Compared:
 
     Args:
         entry: The experiment.
-        trial: The trial; None if the experiment has none that counts.
+        trial: The trial; None if the experiment has none.
         whole: Whether the experiment was chosen, and the trial is its best.
     """
 
@@ -48,7 +48,7 @@ class ComparedRow:
     Args:
         name: What is compared.
         texts: A text per column; "" where there is none.
-        differs: Whether the texts differ.
+        differs: Whether the values differ.
         best: Place of the best number, or None.
     """
 
@@ -59,26 +59,21 @@ class ComparedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparisonView:
     """The comparison.
 
     Args:
         columns: What is compared.
-        facts: Rows about the experiments.
-        params: Rows of hyperparameters.
-        outputs: Rows of metrics and outputs.
+        groups: Title and rows of each group.
     """
 
     columns: Sequence[Compared]
-    facts: Sequence[ComparedRow]
-    params: Sequence[ComparedRow]
-    outputs: Sequence[ComparedRow]
+    groups: Sequence[tuple[str, Sequence[ComparedRow]]]
 
     @property
     def alike(self) -> int:
         """Number of rows in which all are alike."""
-        rows = (*self.facts, *self.params, *self.outputs)
-        return sum(not row.differs for row in rows)
+        return sum(not row.differs for _, rows in self.groups for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,109 +89,84 @@ class DiffLine:
     text: str
 
 
-def comparison(columns: Sequence[Compared]) -> Comparison:
+def comparison_view(columns: Sequence[Compared]) -> ComparisonView:
     """Return the comparison of trials and experiments.
 
     Args:
         columns: What is compared.
     """
+    comparison = compared([each.key for each in columns], [_facts(each) for each in columns])
     directions = {each.entry.record.direction for each in columns if each.entry.record}
     direction = directions.pop() if len(directions) == 1 else None
-    return Comparison(
-        columns,
-        [row for name, fact in _FACTS if (row := _row(name, columns, fact)) is not None],
-        list(_values(columns, "params")),
-        [*_metric(columns, direction), *_values(columns, "outputs")],
-    )
+    titles = {"outputs": "Outputs", "params": "Hyperparameters", "space": "Search space"}
+    groups: dict[str, list[ComparedRow]] = {
+        title: [] for title in ("Outputs", "Hyperparameters", "Run", "Search space", "Settings")
+    }
+    for row in comparison.rows:
+        group, dot, name = row.name.partition(".")
+        if row.name == "metric":
+            groups["Outputs"].insert(0, _row(row, "Metric", _best(row.values, direction)))
+        elif dot and group in titles:
+            groups[titles[group]].append(_row(row, name))
+        elif dot or row.name in _SETTINGS:
+            groups["Settings"].append(_row(row, name or row.name.replace("_", " ").capitalize()))
+        else:
+            groups["Run"].append(_row(row, row.name.capitalize()))
+    return ComparisonView(columns, [(title, rows) for title, rows in groups.items() if rows])
 
 
-def difference(old: str, new: str, old_name: str, new_name: str) -> list[DiffLine]:
-    r"""Return the lines in which two texts differ, each with three lines around it.
+def diff_lines(lines: Sequence[str]) -> list[DiffLine]:
+    """Return the lines of a difference in the unified format, each with what it is.
 
     Args:
-        old: The one text.
-        new: The other.
-        old_name: What to call the one.
-        new_name: What to call the other.
+        lines: The lines.
 
     Example:
-        >>> [line.kind for line in difference("a\nb", "a\nc", "old", "new")]
-        ['removed', 'added', 'place', 'same', 'removed', 'added']
+        >>> [line.kind for line in diff_lines(["--- a", "+++ b", "@@ -1 +1 @@", "-x", "+y", " z"])]
+        ['place', 'place', 'place', 'removed', 'added', 'same']
     """
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), old_name, new_name, lineterm=""
-    )
-    kinds = {"+": "added", "-": "removed", "@": "place"}
-    found = []
-    for line in lines:
-        if len(found) == _MOST_LINES:
-            found.append(DiffLine("place", "… more lines differ"))
-            break
-        found.append(DiffLine(kinds.get(line[:1], "same"), readable(line)))
+    found = [
+        DiffLine("place" if place < 2 else _KINDS.get(line[:1], "same"), readable(line))
+        for place, line in enumerate(lines[:_MOST_LINES])
+    ]
+    if len(lines) > _MOST_LINES:
+        found.append(DiffLine("place", "… more lines differ"))
     return found
 
 
-def _metric(columns: Sequence[Compared], direction: str | None) -> Iterator[ComparedRow]:
-    def metric(each: Compared) -> Any:
-        return None if each.trial is None else each.trial.metric
-
-    row = _row("Metric", columns, metric)
-    if row is None:
-        return
-    numbers = {place: metric(each) for place, each in enumerate(columns)}
-    known = {place: number for place, number in numbers.items() if number is not None}
-    best = None
-    if direction in ("MAX", "MIN") and len(set(known.values())) > 1:
-        choose: Callable[..., int] = max if direction == "MAX" else min
-        best = choose(known, key=known.__getitem__)
-    yield ComparedRow(row.name, row.texts, row.differs, best)
+_SETTINGS = ("kind", "train", "direction", "optimization_key")
+_NOT_SHOWN = ("options.project", "seconds", "error")
 
 
-def _values(columns: Sequence[Compared], group: str) -> Iterator[ComparedRow]:
-    mappings: list[Mapping[str, Any]] = [
-        {} if each.trial is None else getattr(each.trial, group) for each in columns
-    ]
-    names = dict.fromkeys(name for mapping in mappings for name in mapping)
-    for name in names:
-        if (
-            group == "outputs"
-            and name == LOG
-            and not any(is_number(mapping.get(name)) for mapping in mappings)
-        ):
-            continue
-        there = [name in mapping for mapping in mappings]
-        values = [mapping.get(name) for mapping in mappings]
-        texts = [cell_text(v) if t else "" for v, t in zip(values, there, strict=True)]
-        differs = len({repr(value) for value in values}) > 1 or len(set(there)) > 1
-        yield ComparedRow(name, texts, differs)
+def _facts(each: Compared) -> dict[str, Any]:
+    record, trial = each.entry.record, each.trial
+    facts: dict[str, Any] = {} if trial is None else trial_facts(trial)
+    facts["duration"] = took(trial.duration) if trial is not None and trial.ended else None
+    if trial is not None and trial.failure is not None:
+        facts["failure"] = str(trial.failure)
+    if record is not None:
+        facts["user"] = record.user
+        facts |= settings(record)
+    return {name: value for name, value in facts.items() if name not in _NOT_SHOWN}
 
 
-def _row(
-    name: str, columns: Sequence[Compared], fact: Callable[[Compared], Any]
-) -> ComparedRow | None:
-    values = [fact(each) for each in columns]
-    if all(value is None or value == "" for value in values):
+def _row(row: ComparisonRow, name: str, best: int | None = None) -> ComparedRow:
+    texts = ["" if value is None else _text(value) for value in row.values]
+    return ComparedRow(name, texts, row.differs, best)
+
+
+def _text(value: Any) -> str:
+    return ", ".join(_pairs(value)) if isinstance(value, Mapping) else cell_text(value)
+
+
+def _pairs(value: Mapping[str, Any]) -> Iterator[str]:
+    for name, each in value.items():
+        yield f"{name} {long_text(each, indent=None)}"
+
+
+def _best(values: Sequence[Any], direction: str | None) -> int | None:
+    known = {place: number for place, number in enumerate(values) if number is not None}
+    if direction not in ("MAX", "MIN") or len(set(known.values())) < 2:
         return None
-    texts = ["" if value is None else cell_text(value) for value in values]
-    return ComparedRow(name, texts, len(set(texts)) > 1)
-
-
-def _recorded(name: str) -> Callable[[Compared], Any]:
-    def fact(each: Compared) -> Any:
-        return None if each.entry.record is None else getattr(each.entry.record, name)
-
-    return fact
-
-
-def _duration(each: Compared) -> Any:
-    return took(each.trial.duration) if each.trial is not None and each.trial.ended else None
-
-
-_FACTS: Sequence[tuple[str, Callable[[Compared], Any]]] = (
-    ("Kind", _recorded("function")),
-    ("Training function", _recorded("train")),
-    ("Direction", _recorded("direction")),
-    ("User", _recorded("user")),
-    ("State", lambda each: each.trial.state.value if each.trial else each.entry.state.value),
-    ("Duration", _duration),
-)
+    choose: Callable[..., int] = max if direction == "MAX" else min
+    return choose(known, key=known.__getitem__)

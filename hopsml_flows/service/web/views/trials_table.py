@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,6 @@ __all__ = [
     "TrialRow",
     "TrialsTable",
     "asked_trials",
-    "cells",
     "shown_columns",
     "trials_table",
 ]
@@ -293,17 +292,3 @@ def _cell(values: dict[str, Any], name: str) -> TrialCell:
     text = cell_text(value)
     whole = "" if is_number(value) or value is None else long_text(value)
     return TrialCell(text, whole if whole != text else "", is_number(value))
-
-
-def cells(trials: Sequence[TrialResult], columns: Sequence[Column]) -> Iterator[list[Any]]:
-    """Yield the values of each trial in the order of columns; None where it has none.
-
-    Args:
-        trials: The trials.
-        columns: The columns.
-    """
-    for trial in trials:
-        yield [
-            (trial.params if column.group == "params" else trial.outputs).get(column.name)
-            for column in columns
-        ]
