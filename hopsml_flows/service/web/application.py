@@ -18,7 +18,7 @@ from hopsml_flows.errors import HopsmlError
 from hopsml_flows.service.index import ExperimentIndex
 from hopsml_flows.service.web.guard import Guard
 from hopsml_flows.service.web.handlers.assets import asset
-from hopsml_flows.service.web.handlers.changes import delete, describe
+from hopsml_flows.service.web.handlers.changes import annotate, delete
 from hopsml_flows.service.web.handlers.comparing import compare
 from hopsml_flows.service.web.handlers.experiment import (
     about,
@@ -55,7 +55,7 @@ _PAGES: Sequence[tuple[str, Handler]] = (
     (f"{_TRIAL}/log", log),
     ("/assets/{name}", asset),
 )
-_CHANGES: Sequence[tuple[str, Any]] = (("/delete", delete), (f"{_ONE}/describe", describe))
+_CHANGES: Sequence[tuple[str, Any]] = (("/delete", delete), (f"{_ONE}/annotate", annotate))
 
 
 def experiments_app(

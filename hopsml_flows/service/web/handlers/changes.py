@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hopsml_flows.errors import NotFoundError
+from hopsml_flows.service.annotation import annotate_experiment
 from hopsml_flows.service.index import ExperimentState
 from hopsml_flows.service.removal import remove_experiment
 from hopsml_flows.service.web.guard import has_right_origin
@@ -20,10 +21,11 @@ from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.experiment_list import experiment_row
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 
-__all__ = ["delete", "describe"]
+__all__ = ["annotate", "delete"]
 
 _LARGEST = 1 << 20
 _MOST_TAGS = 50
+_LONGEST_NOTE = 100_000
 
 
 def _form(handler: Callable[[Site, Request, Parameters], Response]) -> Callable[..., object]:
@@ -84,17 +86,22 @@ def delete(site: Site, request: Request, form: Parameters) -> Response:
 
 
 @_form
-def describe(site: Site, request: Request, form: Parameters) -> Response:
-    """Change the tags and the description of an experiment that is over.
+def annotate(site: Site, request: Request, form: Parameters) -> Response:
+    """Change the tags and the note of an experiment that is over.
 
     Args:
         site: The site.
         request: The request.
-        form: The form: tags between commas, and the description.
+        form: The form: tags between commas, and the note.
     """
     entry = site.experiment(request)
-    _ = (form, _MOST_TAGS, segment)
-    return RedirectResponse(
-        f"{request.scope.get('root_path', '').rstrip('/')}/experiments/{segment(entry.id)}/about",
-        303,
-    )
+    tags = form.one("tags").split(",")[:_MOST_TAGS]
+    note = form.one("note", longest=_LONGEST_NOTE)
+    try:
+        annotate_experiment(site.project, entry.id, tags=tags, note=note, notice=lambda _: None)
+    except OSError as error:
+        words = f"{entry.id} cannot be changed: {error.strerror or error}"
+        raise HTTPException(500, words) from error
+    site.freshness.look_now()
+    base = request.scope.get("root_path", "").rstrip("/")
+    return RedirectResponse(f"{base}/experiments/{segment(entry.id)}/about", 303)

@@ -62,6 +62,11 @@ class ExperimentHead:
         return [text for text in (record.error, record.notice) if text] if record else []
 
     @property
+    def note(self) -> str:
+        """The user's note."""
+        return (self.entry.record.note or "") if self.entry.record else ""
+
+    @property
     def tags(self) -> Sequence[str]:
         """The user's tags."""
         return self.entry.record.tags if self.entry.record else ()

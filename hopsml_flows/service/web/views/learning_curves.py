@@ -23,7 +23,8 @@ def curves_of(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
         entries: The journal's entries.
 
     Example:
-        >>> curves_of([{"event": "report", "trial": 1, "attempt": 1, "reports": [[0, 0.5], [1, 0.7]]}])
+        >>> reports = [[0, 0.5], [1, 0.7]]
+        >>> curves_of([{"event": "report", "trial": 1, "attempt": 1, "reports": reports}])
         ([{'trial': 1, 'steps': [0, 1], 'values': [0.5, 0.7]}], 0)
     """
     curves: dict[int, tuple[Any, list[tuple[float, float]]]] = {}

@@ -42,15 +42,16 @@ class Parameters:
 
     pairs: Sequence[tuple[str, str]] = ()
 
-    def one(self, name: str, default: str = "") -> str:
+    def one(self, name: str, default: str = "", *, longest: int = _LONGEST) -> str:
         """Return the first value of a parameter that is not empty.
 
         Args:
             name: The parameter.
             default: What to return where there is none.
+            longest: Most characters to return.
         """
-        values = self.all(name)
-        return values[0] if values else default
+        values = (value for key, value in self.pairs if key == name and value)
+        return next(values, default)[:longest]
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return all values of a parameter that are not empty.
