@@ -21,7 +21,7 @@ To read one experiment as it is now, without an index: :func:`find_stored` retur
 :class:`StoredExperiment`, whose record, trials, program and environment are read when they are
 used. :func:`compared` puts :func:`experiment_facts` or :func:`trial_facts` side by side;
 :func:`program_difference` and :func:`environment_facts` tell what else differs.
-:func:`remove_experiment` and :func:`annotate_experiment` are the only functions that change storage.
+Only :func:`remove_experiment` and :func:`annotate_experiment` change storage.
 
 The methods may be called from several threads, and several processes share an index. A record or
 summary that is damaged, cut short or not of this project is an entry with a ``problem``; no method

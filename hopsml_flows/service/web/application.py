@@ -38,7 +38,7 @@ __all__ = ["experiments_app"]
 Handler = Callable[[Site, Request], Response]
 
 _ONE = "/experiments/{experiment}"
-_TRIAL = f"{_ONE}/trials/{{number:int}}"
+_TRIAL = f"{_ONE}/trials/{{number}}"
 
 _PAGES: Sequence[tuple[str, Handler]] = (
     ("/", listing),

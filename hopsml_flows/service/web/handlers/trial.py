@@ -36,6 +36,8 @@ _MOST_FILES = 200
 _LOG_PART = 1 << 18
 """Most bytes of a log that one answer has."""
 
+_LONGEST_NUMBER = 18
+
 _SMALL = 1 << 24
 """Most bytes of a trial's JSON that are read."""
 
@@ -51,7 +53,7 @@ def trial(site: Site, request: Request) -> Response:
         LookupError: There is no such trial.
     """
     entry = site.experiment(request)
-    result = _result(site, entry, request.path_params["number"])
+    result = _result(site, entry, request)
     root = ExperimentPaths(entry.id).root
     directory = ExperimentPaths(entry.id).trial(result.directory)
     files = files_below(site.project, directory, _MOST_FILES) if result.directory else []
@@ -90,11 +92,11 @@ def log(site: Site, request: Request) -> Response:
         LookupError: There is no such trial.
     """
     entry = site.experiment(request)
-    result = _result(site, entry, request.path_params["number"])
+    result = _result(site, entry, request)
     logs = _logs(site, entry, result)
     chosen = request.query_params.get("process", "")
     name = next((each for each in logs if process_name(each) == chosen), "")
-    start = site.parameters(request).number("from", 0)
+    start = site.parameters(request).number("from", 0, most=1 << 60)
     over = result.state is not State.RUNNING
     try:
         path = checked_path(entry.id, _below(result.directory, name))
@@ -146,8 +148,12 @@ def file(site: Site, request: Request) -> Response:
     )
 
 
-def _result(site: Site, entry: ExperimentEntry, number: int) -> TrialResult:
+def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult:
     """Return a trial that has ended with all that its own files say, or one that runs."""
+    text = request.path_params["number"]
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        raise LookupError(f"There is no trial {text:.80} of {entry.id}.")
+    number = int(text)
     told = site.index.trial(entry.id, number)
     if told is not None:
         return _committed(site, entry, told) or told

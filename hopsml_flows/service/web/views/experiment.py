@@ -142,7 +142,7 @@ def space_rows(entry: ExperimentEntry) -> list[tuple[str, str]]:
 
 
 def _domain(value: Any) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         kind, *others = value.values()
         pairs = list(value.items())[1:]
         if others:

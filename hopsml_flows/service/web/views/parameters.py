@@ -61,16 +61,17 @@ class Parameters:
         """
         return tuple(value[:_LONGEST] for key, value in self.pairs if key == name and value)
 
-    def number(self, name: str, default: int) -> int:
-        """Return a parameter as a number from 1 to a million.
+    def number(self, name: str, default: int, *, most: int = 1_000_000) -> int:
+        """Return a parameter as a whole number, from its default on.
 
         Args:
             name: The parameter.
-            default: What to return where there is none, or where it is no number.
+            default: What to return where there is none, or where it is no number; the least.
+            most: The largest number.
         """
         text = self.one(name)
-        if text.isascii() and text.isdecimal() and len(text) < 10:
-            return min(max(int(text), 1), 1_000_000)
+        if text.isascii() and text.isdecimal() and len(text) < 19:
+            return min(max(int(text), default), most)
         return default
 
     def changed(self, **changes: str | int | None) -> str:

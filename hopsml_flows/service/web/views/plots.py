@@ -8,6 +8,7 @@ from typing import Any
 
 from hopsml_flows.service.index import Column, ExperimentEntry
 from hopsml_flows.service.web.views.trials_table import shown_columns
+from hopsml_flows.text import unicode_text
 
 __all__ = ["plot_columns", "plot_data"]
 
@@ -40,8 +41,8 @@ def plot_data(entry: ExperimentEntry, values: Mapping[str, Sequence[Any]]) -> di
     direction = record.direction if record else None
     key = (record.optimization_key if record else None) or "metric"
     return {
-        "direction": direction,
-        "key": key,
+        "direction": direction if direction in ("MAX", "MIN") else None,
+        "key": unicode_text(key),
         **{name: _plain(values[name]) for name in _PLAIN},
         "params": [_column(entry, column, values[column.path]) for column in params],
         "outputs": [_column(entry, column, values[column.path]) for column in outputs],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -65,7 +66,11 @@ def clock_time(seconds: float | None) -> str:
         seconds: Seconds since 1970, or None.
     """
     moment = _moment(seconds)
-    return _DASH if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    if moment is None:
+        return _DASH
+    with suppress(OverflowError, ValueError, OSError):  # a time zone may lead out of all years
+        moment = moment.astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M")
 
 
 def iso_time(seconds: float | None) -> str:
