@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ _LARGEST = 2**63
 """Whole numbers from here on are no numbers of attempts, trials or generations."""
 
 _STATES = frozenset(State)
+_SAFE = re.compile(r"[A-Za-z0-9._=-]+")
 
 
 def told_results(file: str, content: str | bytes) -> list[TrialResult]:
@@ -60,15 +62,17 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         entry: One of the ``combinations``.
         place: Its place among them, from 1; the number of a trial whose name has none.
     """
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("parameters"), dict):
+    if not isinstance(entry, dict) or not isinstance(entry.get("parameters"), dict):
         return None
     name, outputs, error = entry.get("trial"), entry.get("outputs"), entry.get("error")
     if not isinstance(name, str) or not _is_state(entry.get("state")):
         return None
-    kind, _, message = str(error or "").partition(": ")
     number = number_of(name)
+    # The name of a directory comes from a file: it must not lead out of the experiment's.
+    if number is not None and (number >= _LARGEST or not _SAFE.fullmatch(name)):
+        return None
+    kind, _, message = str(error or "").partition(": ")
     generation = _generation(entry)
-    promotions = entry.get("why_promoted")
     return TrialResult(
         number=place if number is None else number,
         name=name,
@@ -82,14 +86,10 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         ended=_number(entry, "ended") or 0.0,
         failure=Failure(kind, message, place=str(entry.get("error_place", ""))) if error else None,
         generation=generation,
-        warnings=_texts(entry.get("warnings")),
+        warnings=_texts(entry["warnings"]) if "warnings" in entry else (),
         budget=_number(entry, "budget"),
-        why_stopped=_read(Why.from_json, entry.get("why_stopped")),
-        promotions=tuple(
-            promoted
-            for each in (promotions if isinstance(promotions, list) else ())
-            if (promoted := _read(Promoted.from_json, each)) is not None
-        ),
+        why_stopped=_read(Why.from_json, entry["why_stopped"]) if "why_stopped" in entry else None,
+        promotions=_promotions(entry["why_promoted"]) if "why_promoted" in entry else (),
         continues=_whole(entry, "continues"),
     )
 
@@ -103,9 +103,17 @@ def _generation(entry: Mapping[str, Any]) -> int | None:
     if (told := _whole(entry, "generation")) is not None:
         return told
     outputs = entry.get("outputs")
-    log = outputs.get(LOG) if isinstance(outputs, Mapping) else None
-    parts = log.rsplit("/", 3) if isinstance(log, str) else ()
-    return generation_of(parts[1]) if len(parts) == 4 else None
+    log = outputs.get(LOG) if isinstance(outputs, dict) else None
+    if not isinstance(log, str) or "/generation." not in log:
+        return None
+    parts = log.rsplit("/", 3)
+    generation = generation_of(parts[1]) if len(parts) == 4 else None
+    return None if generation is None or generation >= _LARGEST else generation
+
+
+def _promotions(value: Any) -> tuple[Promoted, ...]:
+    read = (_read(Promoted.from_json, each) for each in (value if isinstance(value, list) else ()))
+    return tuple(promoted for promoted in read if promoted is not None)
 
 
 def _directory(name: str, generation: int | None) -> str:

@@ -239,7 +239,7 @@ def read_trial(entry: Any, place: int) -> TrialResult | None:
         place: Its place among them, from 1.
     """
     result = told_result(entry, place)
-    if result is None or not 0 <= result.number < _LARGEST:
+    if result is None:
         return None
     try:
         for values in (result.params, result.outputs):
@@ -295,7 +295,9 @@ class _Table:
                 place = places.setdefault((group, name), len(places))
                 if place == len(row):
                     row.append(None)
-                row[place] = _cell(value)
+                kind = type(value)
+                # Most values are floats, and there may be millions.
+                row[place] = value if kind is float and value - value == 0 else _cell(value)
         self.rows.append(row)
         return _encoded(row)
 

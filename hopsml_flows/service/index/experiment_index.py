@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -425,7 +425,7 @@ def _entry(row: Sequence[Any], lost: Iterable[str]) -> ExperimentEntry:
         summary_problem,
         told,
         unread,
-        tuple(Column(**column) for column in json.loads(columns)),
+        tuple(Column(*column) for column in json.loads(columns)),
         name in lost,
     )
 
@@ -492,7 +492,7 @@ def _write_record(connection: sqlite3.Connection, entry: ExperimentEntry) -> Non
     told: dict[str, Any] = {}
     if record is not None:
         told = {
-            "record": json.dumps(asdict(record)),
+            "record": json.dumps({name: getattr(record, name) for name in record.__slots__}),
             "kind": record.function,
             "user": record.user,
             "description": record.description,
@@ -556,7 +556,7 @@ def _write_trials(connection: sqlite3.Connection, name: str, trials: SummaryEntr
         summary_problem=trials.problem,
         told=len(trials.trials),
         unread=trials.unread,
-        columns=json.dumps([asdict(column) for column in trials.columns]),
+        columns=json.dumps([[getattr(c, name) for name in c.__slots__] for c in trials.columns]),
     )
 
 
