@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -101,6 +102,7 @@ class Site:
         return HTMLResponse(text, status)
 
 
+@cache
 def _templates() -> Environment:
     templates = Environment(
         loader=PackageLoader(_PACKAGE),
@@ -132,6 +134,7 @@ def _shown(value: Any) -> Any:
     return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+@cache
 def _assets_version() -> str:
     """Return a text that changes with the assets: browsers keep them until then."""
     digest = hashlib.sha256()
