@@ -155,7 +155,10 @@ def test_outputs_of_different_trials_are_aligned(project, browser):
     answer = browser.get(f"/experiments/{NEW}?sort=number")
     body = answer.text.partition("<tbody>")[2]
     rows = [
-        [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
+        [
+            re.sub(r"<[^>]+>", "", cell).strip()
+            for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)
+        ]
         for row in body.split("<tr")[1:]
     ]
     assert [row[3:7] for row in rows] == [["1", "0.5", "2.25", ""], ["2", "0.75", "", "fine"]]

@@ -22,7 +22,7 @@ from hopsml_flows.service.web.views.words import cell_text, clock_time, iso_time
 from hopsml_flows.storage import Project
 from hopsml_flows.text import readable
 
-__all__ = ["ASSETS", "Site"]
+__all__ = ["ASSETS", "Site", "page_templates"]
 
 _PACKAGE = "hopsml_flows.service.web"
 
@@ -52,7 +52,7 @@ class Site:
         self.freshness = Freshness(self.index)
         self.form_token = secrets.token_urlsafe(32)
         self.version = _assets_version()
-        self.templates = _templates()
+        self.templates = page_templates()
 
     def now(self) -> float:
         """Return the present time, in seconds since 1970."""
@@ -103,7 +103,8 @@ class Site:
 
 
 @cache
-def _templates() -> Environment:
+def pagepage_templates() -> Environment:
+    """Return the templates, which all sites of a process share."""
     templates = Environment(
         loader=PackageLoader(_PACKAGE),
         autoescape=True,

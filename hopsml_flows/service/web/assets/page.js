@@ -1,5 +1,4 @@
 // What pages can do beyond links and forms. Without this script they still work.
-"use strict";
 
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const body = document.body;

@@ -1,5 +1,4 @@
 // Plots of an experiment's trials, on canvas: fast with tens of thousands of trials.
-"use strict";
 
 const host = document.getElementById("plots");
 const plots = [];
@@ -181,7 +180,7 @@ class Plot {
 
   click(event) {
     const found = this.nearest(event);
-    if (found && typeof found[2] === "number") location.href = host.dataset.trials + data.number[found[2]];
+    if (found && typeof found[2] === "number" && host.dataset.trials) location.href = host.dataset.trials + data.number[found[2]];
   }
 }
 
@@ -288,7 +287,7 @@ function history() {
     const parts = [`${soft.length} finished`];
     if (stopped.length) parts.push(`${stopped.length} stopped early (yellow)`);
     if (failed.length) parts.push(`${failed.length} failed (red)`);
-    plot.note.textContent = `${parts.join(", ")}. A click opens the trial.`;
+    plot.note.textContent = `${parts.join(", ")}.${host.dataset.trials ? " A click opens the trial." : ""}`;
   };
 }
 
@@ -374,7 +373,8 @@ function parallel() {
         pen.globalAlpha = 1;
       }
     });
-    reset.hidden = table.hidden = brushes.size === 0;
+    reset.hidden = brushes.size === 0;
+    table.hidden = reset.hidden || !host.dataset.trials;
     plot.note.textContent = brushes.size
       ? `${chosen.length} of ${rows.length} trials lie in the chosen ranges.`
       : "Drag along an axis to choose a range. Lighter lines are better trials.";
@@ -721,7 +721,13 @@ function build() {
 function redrawAll() { for (const plot of plots) plot.redraw(); }
 
 async function load() {
+  const inside = document.getElementById("plots-data"); // of a page without a server
   try {
+    if (inside && !data) {
+      data = JSON.parse(inside.textContent);
+      build();
+      return;
+    }
     const answer = await fetch(host.dataset.plots);
     if (!answer.ok) throw new Error(`${answer.status}`);
     data = await answer.json();

@@ -8,9 +8,13 @@ from typing import Any
 
 from hopsml_flows.service.index import Column, ExperimentEntry
 from hopsml_flows.service.web.views.trials_table import shown_columns
+from hopsml_flows.service.web.views.words import cell_text
 from hopsml_flows.text import unicode_text
+from hopsml_flows.trials import TrialResult
+from hopsml_flows.values.arguments import is_number
+from hopsml_flows.values.plain import is_finite
 
-__all__ = ["plot_columns", "plot_data"]
+__all__ = ["plot_columns", "plot_data", "plot_values"]
 
 _MOST = 40
 """Most hyperparameters that plots offer."""
@@ -47,6 +51,35 @@ def plot_data(entry: ExperimentEntry, values: Mapping[str, Sequence[Any]]) -> di
         "params": [_column(entry, column, values[column.path]) for column in params],
         "outputs": [_column(entry, column, values[column.path]) for column in outputs],
     }
+
+
+def plot_values(entry: ExperimentEntry, trials: Sequence[TrialResult]) -> dict[str, list[Any]]:
+    """Return the columns of :func:`plot_columns` from the trials themselves, without an index.
+
+    Args:
+        entry: The experiment.
+        trials: Its trials, by number.
+    """
+    params, outputs = _offered(entry)
+    return {
+        "number": [trial.number for trial in trials],
+        "state": [trial.state.value for trial in trials],
+        "metric": [_plotted(trial.metric) for trial in trials],
+        "generation": [trial.generation for trial in trials],
+        "started": [trial.started or None for trial in trials],
+        "ended": [trial.ended or None for trial in trials],
+        **{c.path: [_plotted(trial.params.get(c.name)) for trial in trials] for c in params},
+        **{c.path: [_plotted(trial.outputs.get(c.name)) for trial in trials] for c in outputs},
+    }
+
+
+def _plotted(value: Any) -> Any:
+    """A value as plots take it: a number, a text or None."""
+    if value is None or isinstance(value, bool):
+        return value
+    if is_number(value):
+        return value if is_finite(value) and abs(value) < 1e300 else None
+    return cell_text(value)
 
 
 def _offered(entry: ExperimentEntry) -> tuple[list[Column], list[Column]]:

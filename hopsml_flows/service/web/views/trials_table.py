@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "TrialsTable",
     "asked_trials",
     "shown_columns",
+    "trial_cells",
     "trials_table",
 ]
 
@@ -249,8 +250,8 @@ def trials_table(
     rows = [
         TrialRow(
             trial,
-            [_cell(trial.params, column.name) for column in params[:_MOST]],
-            [_cell(trial.outputs, column.name) for column in outputs[:_MOST]],
+            trial_cells(trial.params, params[:_MOST]),
+            trial_cells(trial.outputs, outputs[:_MOST]),
             best is not None and trial.name == best,
         )
         for trial in trials
@@ -273,6 +274,16 @@ def trials_table(
     )
 
 
+def trial_cells(values: Mapping[str, Any], columns: Sequence[Column]) -> list[TrialCell]:
+    """Return a trial's cells of some columns.
+
+    Args:
+        values: The trial's hyperparameters, or its outputs.
+        columns: The columns.
+    """
+    return [_cell(values, column.name) for column in columns]
+
+
 def _order(query: TrialQuery, direction: str | None) -> tuple[str, bool]:
     """The column that sorts, and whether its largest comes first."""
     if query.sort is not None:
@@ -285,7 +296,7 @@ def _first(column: Column, key: str, direction: str | None) -> str:
     return "desc" if column.path == f"outputs.{key}" and direction == "MAX" else "asc"
 
 
-def _cell(values: dict[str, Any], name: str) -> TrialCell:
+def _cell(values: Mapping[str, Any], name: str) -> TrialCell:
     if name not in values:
         return TrialCell("")
     value = values[name]
