@@ -12,7 +12,7 @@ from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import Failure, State
 from hopsml_flows.trials.trial_files import commit_text
 from tests.pages import Browser
-from tests.written import ID, WrittenExperiment, over, result
+from tests.written import ID, WrittenExperiment, over, result, summary_text
 
 OLD = "digits-20240101-120000-aaaaaa"
 NEW = "digits-20240301-120000-bbbbbb"
@@ -180,9 +180,7 @@ def test_a_trial_shows_what_it_was_given_returned_and_printed(project, browser):
     project.replace(paths.trial(trial.directory, "output.log"), "epoch 1\nepoch 2\n")
     project.replace(image, b"\x89PNG\r\n\x1a\n")
     trial = result(1, trial.params, 0.5, outputs={"accuracy": 0.5, "plot": image})
-    project.replace(paths.summary, json.dumps({"combinations": [
-        {"parameters": trial.params, "outputs": trial.outputs, "trial": trial.name,
-         "state": "FINISHED", "metric": 0.5, "attempt": 2, "started": 10.0, "ended": 15.0}]}))  # fmt: skip
+    project.replace(paths.summary, summary_text([trial]))
     project.replace(paths.trial(trial.directory, ".outputs.json"), commit_text(trial, files=[]))
     answer = browser.get(f"/experiments/{NEW}/trials/1")
     text = html.unescape(answer.text)
@@ -295,7 +293,10 @@ def test_the_program_and_the_environment_are_shown(project, browser):
 
 def test_of_a_notebook_the_code_is_shown(project, browser):
     paths = over(project, NEW, program=f"Experiments/{NEW}/program.ipynb")
-    cells = [{"cell_type": "markdown", "source": "# Title"}, {"cell_type": "code", "source": ["x = ", "1"]}]  # fmt: skip
+    cells = [
+        {"cell_type": "markdown", "source": "# Title"},
+        {"cell_type": "code", "source": ["x = ", "1"]},
+    ]
     project.replace(paths.program(".ipynb"), json.dumps({"cells": cells}))
     answer = browser.get(f"/experiments/{NEW}/program")
     assert "x = 1" in answer.text

@@ -85,8 +85,8 @@ def test_pages_have_no_script_or_style_of_their_own_and_load_nothing_from_elsewh
     project, browser
 ):
     over(project, NEW, [result(1, {"x": 1}, 0.5)], tensorboard="javascript:alert(1)")
-    for path in ("/", f"/experiments/{NEW}", f"/experiments/{NEW}/about", f"/experiments/{NEW}/plots",
-                 f"/experiments/{NEW}/trials/1", f"/compare?e={NEW}"):  # fmt: skip
+    pages = ("", "/about", "/plots", "/trials/1", "/program")
+    for path in ("/", f"/compare?e={NEW}", *(f"/experiments/{NEW}{page}" for page in pages)):
         text = browser.get(path).text
         assert not re.search(r"<script(?![^>]*\ssrc=)", text)
         assert not re.search(r"\son\w+\s*=|\sstyle\s*=|<style", text)

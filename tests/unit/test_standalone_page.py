@@ -25,7 +25,8 @@ def project(tmp_path):
 
 def test_the_page_has_the_trials_and_the_data_of_plots(project):
     failure = Failure("ValueError", "no")
-    trials = [result(1, {"x": 1, "y": "a"}, 0.5), result(2, {"x": 2}, state=State.FAILED, failure=failure)]  # fmt: skip
+    failed = result(2, {"x": 2}, state=State.FAILED, failure=failure)
+    trials = [result(1, {"x": 1, "y": "a"}, 0.5), failed]
     over(project, NEW, trials, best_trial=trials[0].name, note="the one")
     text = standalone_page(project, NEW, 0.0)
     data = json.loads(re.search(r'id="plots-data">(.*?)</script>', text)[1])

@@ -103,7 +103,7 @@ class Site:
 
 
 @cache
-def pagepage_templates() -> Environment:
+def page_templates() -> Environment:
     """Return the templates, which all sites of a process share."""
     templates = Environment(
         loader=PackageLoader(_PACKAGE),
