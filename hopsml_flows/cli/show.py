@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -16,9 +17,9 @@ from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.driver.trial_table import LONGEST_VALUE, TrialTable
 from hopsml_flows.errors import NotFoundError
 from hopsml_flows.search import Direction
-from hopsml_flows.service import find_experiment, trial_json
+from hopsml_flows.service import StoredExperiment, find_experiment, trial_json
 from hopsml_flows.text import fitting, number_text, one_line, plural, readable, say, value_text
-from hopsml_flows.tracking import ExperimentRecord, read_record, read_results
+from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.tracking.progress_line import clock
 from hopsml_flows.trials import TrialResult, best_first
 from hopsml_flows.trials.reasons import reasons
@@ -48,7 +49,10 @@ def show(
     record = read_record(where, paths.id)
     if record is None:
         raise NotFoundError("ID", paths.id, because="it has no record")
-    results = read_results(where, paths.id)
+    stored = StoredExperiment(where, paths.id)
+    results = stored.trials
+    if stored.problem:
+        print(readable(f"hopsml: summary of {paths.id}: {stored.problem}"), file=sys.stderr)
     if json:
         print_json({**asdict(record), "trials": [trial_json(each) for each in results]})
         return

@@ -17,7 +17,6 @@ from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
 from hopsml_flows.tracking.record_reader import (
     intact_record,
     read_record,
-    read_results,
     read_summary,
 )
 from hopsml_flows.tracking.summary import Summary
@@ -35,7 +34,6 @@ __all__ = [
     "intact_record",
     "open_progress",
     "read_record",
-    "read_results",
     "read_summary",
     "show_start",
     "start_events",

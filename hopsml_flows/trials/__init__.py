@@ -78,7 +78,7 @@ from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
 from hopsml_flows.trials.result_views import PageLink, links_html
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
-from hopsml_flows.trials.summary_entries import told_result, told_results
+from hopsml_flows.trials.summary_entries import told_result
 from hopsml_flows.trials.tables import best_first, shown_trials
 from hopsml_flows.trials.trial_files import (
     commit_text,
@@ -191,7 +191,6 @@ __all__ = [
     "stamp_of",
     "stored_params",
     "told_result",
-    "told_results",
     "trial_name",
     "trials_ahead",
     "variables",

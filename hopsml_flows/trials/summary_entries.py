@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.model import Failure, Promoted, State, TrialResult
 from hopsml_flows.trials.naming import generation_name, generation_of, number_of
 from hopsml_flows.trials.outputs import LOG
-from hopsml_flows.trials.trial_files import loaded
 from hopsml_flows.values.arguments import is_number, is_whole
 from hopsml_flows.values.plain import is_finite
 
-__all__ = ["told_result", "told_results"]
+__all__ = ["told_result"]
 
 _T = TypeVar("_T")
 
@@ -27,40 +25,18 @@ _STATES = frozenset(State)
 _SAFE = re.compile(r"[A-Za-z0-9._=-]+")
 
 
-def told_results(file: str, content: str | bytes) -> list[TrialResult]:
-    """Return the trials of a summary, as far as it tells of them.
-
-    Args:
-        file: What to call the file in an error.
-        content: Content of ``.summary.json``.
-
-    Returns:
-        The trials, in order; entries that cannot be read are left out.
-
-    Raises:
-        DamagedFileError: It is no summary.
-
-    Example:
-        >>> text = '{"combinations": [{"trial": "0002-x=1", "parameters": {"x": 1}, '
-        >>> text += '"state": "FINISHED", "metric": 0.5, "started": 1.0, "ended": 3.5}]}'
-        >>> (trial,) = told_results(".summary.json", text)
-        >>> trial.number, trial.params, trial.metric, trial.duration
-        (2, {'x': 1}, 0.5, 2.5)
-    """
-    summary = loaded(file, content)
-    entries = summary.get("combinations") if isinstance(summary, dict) else None
-    if not isinstance(entries, list):
-        raise DamagedFileError(file, "has no list of combinations")
-    told = (told_result(entry, place) for place, entry in enumerate(entries, 1))
-    return [result for result in told if result is not None]
-
-
 def told_result(entry: Any, place: int) -> TrialResult | None:
     """Return the trial that an entry of a summary tells of; None where it cannot be read.
 
     Args:
         entry: One of the ``combinations``.
         place: Its place among them, from 1; the number of a trial whose name has none.
+
+    Example:
+        >>> entry = {"trial": "0002-x=1", "parameters": {"x": 1}, "state": "FINISHED"}
+        >>> trial = told_result({**entry, "metric": 0.5, "started": 1.0, "ended": 3.5}, 1)
+        >>> trial.number, trial.params, trial.metric, trial.duration
+        (2, {'x': 1}, 0.5, 2.5)
     """
     if not isinstance(entry, dict) or not isinstance(entry.get("parameters"), dict):
         return None

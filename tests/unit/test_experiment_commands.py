@@ -215,6 +215,15 @@ def test_a_summary_that_was_cut_short_shows_what_it_has(command, filled):
     ]
 
 
+def test_show_prints_what_a_summary_has_that_was_cut_short(command, filled):
+    paths = ExperimentPaths(SECOND)
+    whole = filled.read(paths.summary)
+    filled.replace(paths.summary, whole[: whole.index(b'"lr": 0.3')])
+    out, said = command("show", SECOND)
+    assert "best       accuracy 0.2 in trial 2: lr=0.2" in out.splitlines()
+    assert said == f"hopsml: summary of {SECOND}: is cut short\n"
+
+
 def test_experiments_are_compared_by_what_differs(command):
     out, _ = command("compare", FIRST, SECOND)
     assert out.splitlines()[:2] == [f"1  {FIRST}", f"2  {SECOND}"]

@@ -120,6 +120,28 @@ def test_entries_of_another_kind_are_counted_and_left_out():
     assert (len(told.trials), told.unread) == (0, 4)
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_entry_that_is_nested_too_deep_is_left_out(indent):
+    deep = json.loads("[" * 500 + "]" * 500)
+    good = {"parameters": {}, "trial": "0002", "state": "FINISHED"}
+    for bad in (
+        {"parameters": {"x": deep}, "trial": "0001", "state": "FINISHED"},
+        {"parameters": {}, "trial": "0001", "state": "FINISHED", "more": deep},
+    ):
+        lines = ",\n".join(map(json.dumps, (bad, good)))
+        content = f'{{"combinations": [\n{lines}\n]}}\n'
+        if indent:
+            content = json.dumps(json.loads(content), indent=indent)
+        told = read_trials(content.encode())
+        assert ([trial.number for _, trial, _, _ in told.trials], told.unread) == ([2], 1)
+
+
+@pytest.mark.parametrize("name", ["0001-/../../etc", "0001-x\0", "0001\n", "0001-\n"])
+def test_a_name_that_leads_elsewhere_is_no_trial(name):
+    entry = {"parameters": {}, "trial": name, "state": "FINISHED"}
+    assert read_trials(json.dumps({"combinations": [entry]}).encode()).unread == 1
+
+
 def test_cells_are_what_sqlite_can_compare():
     params = {
         "big": 10**30,

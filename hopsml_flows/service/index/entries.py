@@ -26,7 +26,6 @@ __all__ = [
     "ExperimentState",
     "SummaryEntries",
     "read_entry",
-    "read_trial",
     "read_trials",
 ]
 
@@ -188,8 +187,8 @@ def read_entry(experiment_id: str, content: bytes | None) -> ExperimentEntry:
         return ExperimentEntry(experiment_id, None)
     try:
         record = ExperimentRecord.from_json(content)
-        json_value("record", record.options, levels=FILE_LEVELS)
-        json_value("record", record.search_space, levels=FILE_LEVELS)
+        for part in (record.options, record.search_space, record.driver):
+            json_value("record", part, levels=FILE_LEVELS)
     except (ValueError, RecursionError, InvalidOutputError) as error:
         return ExperimentEntry(experiment_id, None, problem=f"is no record ({_words(error)})")
     if record.state is State.STOPPED:
@@ -223,7 +222,7 @@ def read_trials(content: bytes | None) -> SummaryEntries:
     table = _Table()
     trials, unread = [], 0
     for place, (entry, text) in enumerate(combinations, 1):
-        result = read_trial(entry, place)
+        result = None if _is_deep(entry, text) else told_result(entry, place)
         if result is None:
             unread += 1
         else:
@@ -231,24 +230,20 @@ def read_trials(content: bytes | None) -> SummaryEntries:
     return SummaryEntries(problem, trials, table.columns, unread)
 
 
-def read_trial(entry: Any, place: int) -> TrialResult | None:
-    """Return a trial that the index can hold; None if its entry cannot be read.
+def _is_deep(entry: Any, text: str) -> bool:
+    """Whether an entry is nested so deep that code of others may fail on it.
 
     Args:
-        entry: One of a summary's ``combinations``.
-        place: Its place among them, from 1.
+        entry: The entry.
+        text: Its text; "" if that is not known.
     """
-    result = told_result(entry, place)
-    if result is None:
-        return None
+    if text and text.count("[") + text.count("{") <= FILE_LEVELS:
+        return False
     try:
-        for values in (result.params, result.outputs):
-            for value in values.values():
-                if isinstance(value, (list, dict)):
-                    json_value("it", value, levels=FILE_LEVELS)
+        json_value("it", entry, levels=FILE_LEVELS)
     except (InvalidOutputError, RecursionError):
-        return None
-    return result
+        return True
+    return False
 
 
 def _combinations(text: str) -> tuple[list[tuple[Any, str]] | None, str | None]:

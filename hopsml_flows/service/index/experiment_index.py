@@ -17,7 +17,6 @@ from hopsml_flows.service.index.entries import (
     ExperimentEntry,
     ExperimentState,
     SummaryEntries,
-    read_trial,
 )
 from hopsml_flows.service.index.index_file import IndexFile
 from hopsml_flows.service.index.queries import ExperimentQuery, TrialQuery
@@ -33,7 +32,7 @@ from hopsml_flows.service.index.statements import (
 from hopsml_flows.storage import Project, process_lives
 from hopsml_flows.text import unicode_text
 from hopsml_flows.tracking.record import ExperimentRecord
-from hopsml_flows.trials import State, TrialResult
+from hopsml_flows.trials import State, TrialResult, told_result
 
 __all__ = ["ExperimentIndex", "ExperimentPage", "Refreshed", "Series", "TrialPage"]
 
@@ -431,7 +430,7 @@ def _entry(row: Sequence[Any], lost: Iterable[str]) -> ExperimentEntry:
 
 
 def _trial(entry: str, place: int) -> TrialResult:
-    result = read_trial(json.loads(entry), place)
+    result = told_result(json.loads(entry), place)
     if result is None:
         raise ValueError("the index has a trial that no version has written")
     return result
