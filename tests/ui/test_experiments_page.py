@@ -228,7 +228,7 @@ def test_a_trial_shows_its_image_and_html_is_only_a_download(
     with page.expect_download() as started:
         page.get_by_role("link", name="report.html").click()
     assert started.value.suggested_filename == "report.html"
-    assert "run" != page.title()
+    assert page.title() != "run"
 
 
 def test_a_page_follows_what_runs(looked_at, address, project):

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hopsml_flows.errors import HopsmlError
+from hopsml_flows.errors import HopsmlError, NotFoundError
 from hopsml_flows.service.index import ExperimentIndex
 from hopsml_flows.service.web.guard import Guard
 from hopsml_flows.service.web.handlers.assets import asset
 from hopsml_flows.service.web.handlers.changes import annotate, delete
-from hopsml_flows.service.web.handlers.comparing import compare
+from hopsml_flows.service.web.handlers.comparing import compare, compare_curves
 from hopsml_flows.service.web.handlers.experiment import (
     about,
     plots,
@@ -44,6 +44,7 @@ _PAGES: Sequence[tuple[str, Handler]] = (
     ("/", listing),
     ("/live", live),
     ("/compare", compare),
+    ("/compare.json", compare_curves),
     (_ONE, trials),
     (f"{_ONE}/trials.csv", trials_csv),
     (f"{_ONE}/plots", plots),
@@ -96,18 +97,13 @@ def experiments_app(
         routes=routes,
         middleware=[Middleware(Guard, hosts=hosts, access_token=access_token)],
         exception_handlers={
-            LookupError: partial(_not_found, site),
             FileNotFoundError: partial(_no_file, site),
             HopsmlError: partial(_refused, site),
+            OSError: partial(_unavailable, site),
             HTTPException: partial(_http_error, site),
         },
         lifespan=lifespan,
     )
-
-
-def _not_found(site: Site, request: Request, error: Exception) -> Response:
-    words = str(error.args[0]) if error.args else "There is no such page."
-    return _problem(site, request, 404, words)
 
 
 def _no_file(site: Site, request: Request, _: Exception) -> Response:
@@ -115,12 +111,18 @@ def _no_file(site: Site, request: Request, _: Exception) -> Response:
 
 
 def _refused(site: Site, request: Request, error: Exception) -> Response:
-    return _problem(site, request, 503 if isinstance(error, OSError) else 400, str(error))
+    status = 404 if isinstance(error, NotFoundError) else 400
+    return _problem(site, request, 503 if isinstance(error, OSError) else status, str(error))
+
+
+def _unavailable(site: Site, request: Request, error: Exception) -> Response:
+    words = f"Storage did not answer ({type(error).__name__}). Try again in a while."
+    return _problem(site, request, 503, words)
 
 
 def _http_error(site: Site, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = "There is no such page." if error.status_code == 404 else str(error.detail)
+    words = "There is no such page." if error.detail == "Not Found" else str(error.detail)
     return _problem(site, request, error.status_code, words)
 
 

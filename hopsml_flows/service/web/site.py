@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -73,14 +74,26 @@ class Site:
             request: The request.
 
         Raises:
-            LookupError: The index knows no such experiment.
+            HTTPException: The index knows no such experiment.
         """
-        self.freshness.look()
         name = request.path_params["experiment"]
+        self.look(request, name)
         entry = self.index.experiment(name)
         if entry is None:
-            raise LookupError(f"There is no experiment {name}.")
+            raise HTTPException(404, f"There is no experiment {name}.")
         return entry
+
+    def look(self, request: Request, experiment_id: str = "") -> None:
+        """Bring the index up to date, before anything is read from it for a page.
+
+        The page's version is taken now: what changes while the page is made changes the version.
+
+        Args:
+            request: The request.
+            experiment_id: The experiment that the page shows; "" for the whole project.
+        """
+        self.freshness.look()
+        request.state.version = self.freshness.version(experiment_id)
 
     def page(
         self, request: Request, template: str, *, status: int = 200, **values: Any
@@ -96,7 +109,7 @@ class Site:
         text = self.templates.get_template(template).render(
             site=self,
             base=request.scope.get("root_path", "").rstrip("/"),
-            path=request.url.path,
+            version=getattr(request.state, "version", ""),
             **values,
         )
         return HTMLResponse(text, status)

@@ -109,6 +109,7 @@ document.getElementById("only-different")?.addEventListener("change", (event) =>
 const status = document.getElementById("live-status");
 const QUICK = 2000, SLOW = 10000;
 let version = body.dataset.version;
+let refreshed = Date.now();
 
 async function refreshPage() {
   const answer = await fetch(location.href, { headers: { "X-Part": "1" } });
@@ -138,8 +139,11 @@ async function live() {
       const answer = await fetch(body.dataset.live);
       if (!answer.ok) throw new Error(answer.statusText);
       const news = (await answer.json()).version;
-      if (news !== version) {
+      // What runs gets older, and may be lost, without a change on storage.
+      const old = Date.now() - refreshed > 30000 && document.querySelector(".state.running");
+      if (news !== version || old) {
         version = news;
+        refreshed = Date.now();
         await refreshPage();
       }
       status.textContent = "";

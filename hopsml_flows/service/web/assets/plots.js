@@ -35,6 +35,8 @@ const SHADES = Array.from({ length: 64 }, (_, place) => {
   const mix = STOPS[low].map((c, k) => Math.round(c + (STOPS[low + 1][k] - c) * (at - low)));
   return `rgb(${mix})`;
 });
+// Okabe and Ito's colours, which all eyes can tell apart.
+const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999"];
 const shade = (share) => clamp(Math.round(share * 63), 0, 63);
 
 // Where numbers lie between the best and the worst; a few outliers do not take all the colours.
@@ -609,15 +611,17 @@ function curves() {
   if (!found.length) return;
   const plot = new Plot("Learning curves", { full: true, height: 320 });
   const steps = found.flatMap((curve) => curve.steps), values = found.flatMap((curve) => curve.values);
-  const place = new Map(data.number.map((number, k) => [number, k]));
+  const place = new Map((data.number || []).map((number, k) => [number, k]));
+  const named = found.some((curve) => curve.label);
   plot.draw = (pen, width, height) => {
     const area = frame(width, height), x = makeScale(steps), y = makeScale(values, { trim: true });
     axes(pen, area, x, y, "step", data.key);
     pen.lineWidth = found.length > 200 ? 0.8 : 1.4;
     pen.globalAlpha = found.length > 200 ? 0.45 : 0.8;
-    for (const curve of found) {
+    found.forEach((curve, nth) => {
       const last = curve.values.findLast(isNumber);
       pen.strokeStyle = last === undefined ? css("--dim") : SHADES[shade(goodness(last))];
+      if (named) pen.strokeStyle = PALETTE[nth % PALETTE.length];
       pen.beginPath();
       let point = null;
       curve.steps.forEach((step, k) => {
@@ -627,9 +631,23 @@ function curves() {
         pen.lineTo(...point);
       });
       pen.stroke();
-      if (point) plot.points.push([...point, place.get(curve.trial) ?? `trial ${curve.trial}`]);
-    }
+      const label = curve.label ? `${curve.label}\n${data.key} ${numberText(last)}` : `trial ${curve.trial}`;
+      if (point) plot.points.push([...point, place.get(curve.trial) ?? label]);
+    });
     pen.globalAlpha = 1;
+    if (named) {
+      pen.textAlign = "left";
+      pen.textBaseline = "middle";
+      found.forEach((curve, nth) => {
+        const up = area.y + 14 + nth * 16;
+        pen.fillStyle = PALETTE[nth % PALETTE.length];
+        pen.fillRect(area.x + 10, up - 2, 14, 3);
+        pen.fillStyle = css("--text");
+        pen.fillText(short(curve.label, 50), area.x + 30, up);
+      });
+      plot.note.textContent = "What the trials reported.";
+      return;
+    }
     const more = data.curvesLeftOut ? ` ${data.curvesLeftOut} more are not drawn.` : "";
     plot.note.textContent = `What ${found.length} trials reported. Lighter ends are better.${more}`;
   };
@@ -695,6 +713,11 @@ function build() {
   host.replaceChildren();
   host.className = "plots";
   tip.hidden = true;
+  if (data.comparison) {
+    curves();
+    redrawAll();
+    return;
+  }
   goodness = ranked(data.metric, data.direction || "MAX");
   if (!data.metric.some(isNumber)) {
     host.className = "";
@@ -736,7 +759,7 @@ async function load() {
     return;
   }
   build();
-  host.dataset.drawn = String(data.number.length);
+  host.dataset.drawn = String((data.number || data.curves).length);
 }
 
 let resized = 0;

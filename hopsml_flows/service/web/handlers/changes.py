@@ -60,7 +60,7 @@ def delete(site: Site, request: Request, form: Parameters) -> Response:
         request: The request.
         form: The form: the experiments, and whether the deletion is confirmed.
     """
-    site.freshness.look()
+    site.look(request)
     found = [site.index.experiment(name) for name in dict.fromkeys(form.all("e"))]
     entries = [entry for entry in found if entry is not None]
     running = [entry for entry in entries if entry.state is ExperimentState.RUNNING]
@@ -71,7 +71,6 @@ def delete(site: Site, request: Request, form: Parameters) -> Response:
             "delete.html",
             rows=[experiment_row(entry, site.now()) for entry in chosen],
             running=running,
-            version=site.freshness.version(),
         )
     for entry in chosen:
         try:

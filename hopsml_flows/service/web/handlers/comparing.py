@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from hopsml_flows.service.comparison import program_difference
 from hopsml_flows.service.index import TrialQuery
+from hopsml_flows.service.web.handlers.experiment import journal_entries
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.comparison import (
@@ -15,9 +16,10 @@ from hopsml_flows.service.web.views.comparison import (
     comparison_view,
     diff_lines,
 )
+from hopsml_flows.service.web.views.learning_curves import compared_curves
 from hopsml_flows.storage import ExperimentPaths
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_curves"]
 
 _MOST = 12
 """Most columns of a comparison."""
@@ -30,16 +32,8 @@ def compare(site: Site, request: Request) -> Response:
         site: The site.
         request: The request.
     """
-    site.freshness.look()
-    parameters = site.parameters(request)
-    asked = list(dict.fromkeys(parameters.all("e")))
-    columns, missing = [], []
-    for text in asked[:_MOST]:
-        found = _compared(site, text)
-        if found is None:
-            missing.append(text)
-        else:
-            columns.append(found)
+    site.look(request)
+    asked, columns, missing = _asked(site, request)
     diffs: list[tuple[str, list[DiffLine]]] = []
     entries = list({each.entry.id: each.entry for each in columns}.values())
     if len(entries) == 2:
@@ -57,9 +51,34 @@ def compare(site: Site, request: Request) -> Response:
         missing=missing,
         left_out=len(asked) - len(asked[:_MOST]),
         diffs=diffs,
-        parameters=parameters,
-        version=site.freshness.version(),
+        curves_query=site.parameters(request).changed(),
     )
+
+
+def compare_curves(site: Site, request: Request) -> Response:
+    """Return the learning curves of the trials that are compared.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    site.look(request)
+    _, columns, _ = _asked(site, request)
+    journals = {each.entry.id: journal_entries(site, each.entry) for each in columns}
+    return JSONResponse(compared_curves(columns, journals))
+
+
+def _asked(site: Site, request: Request) -> tuple[list[str], list[Compared], list[str]]:
+    """Return what the address names, what of it there is, and what there is not."""
+    asked = list(dict.fromkeys(site.parameters(request).all("e")))
+    columns, missing = [], []
+    for text in asked[:_MOST]:
+        found = _compared(site, text)
+        if found is None:
+            missing.append(text)
+        else:
+            columns.append(found)
+    return asked, columns, missing
 
 
 def _compared(site: Site, text: str) -> Compared | None:

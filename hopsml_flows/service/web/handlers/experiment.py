@@ -22,7 +22,16 @@ from hopsml_flows.service.web.views.trials_table import asked_trials, trials_tab
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.trials.journal import Journal
 
-__all__ = ["about", "head", "plots", "plots_data", "program", "trials", "trials_csv"]
+__all__ = [
+    "about",
+    "head",
+    "journal_entries",
+    "plots",
+    "plots_data",
+    "program",
+    "trials",
+    "trials_csv",
+]
 
 _LARGEST_JOURNAL = 1 << 26
 """Most bytes of a journal that curves are read from."""
@@ -100,7 +109,7 @@ def plots_data(site: Site, request: Request) -> Response:
     """
     entry = site.experiment(request)
     values = site.index.values(entry.id, plot_columns(entry))
-    curves, left_out = curves_of(_journal(site, entry))
+    curves, left_out = curves_of(journal_entries(site, entry))
     return JSONResponse({**plot_data(entry, values), "curves": curves, "curvesLeftOut": left_out})
 
 
@@ -139,13 +148,17 @@ def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more
         head=head(site, entry),
         entry=entry,
         tab=tab,
-        version=site.freshness.version(entry.id),
         **more,
     )
 
 
-def _journal(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str, Any]]:
-    """The entries of an experiment's journal; none without one that can be read."""
+def journal_entries(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str, Any]]:
+    """Return the entries of an experiment's journal; none without one that can be read.
+
+    Args:
+        site: The site.
+        entry: The experiment.
+    """
     path = ExperimentPaths(entry.id).journal
     try:
         size = file_info(site.project, path).size

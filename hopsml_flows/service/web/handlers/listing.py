@@ -21,7 +21,7 @@ def listing(site: Site, request: Request) -> Response:
         site: The site.
         request: The request.
     """
-    site.freshness.look()
+    site.look(request)
     parameters, now = site.parameters(request), site.now()
     query, problem = asked_experiments(parameters, now)
     if parameters.one("fold"):
@@ -33,7 +33,7 @@ def listing(site: Site, request: Request) -> Response:
     view = list_view(
         found, total, query, parameters, site.index.choices(), problem=problem, now=now
     )
-    return site.page(request, "experiments.html", view=view, version=site.freshness.version())
+    return site.page(request, "experiments.html", view=view)
 
 
 def live(site: Site, request: Request) -> Response:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -50,7 +51,7 @@ def trial(site: Site, request: Request) -> Response:
         request: The request.
 
     Raises:
-        LookupError: There is no such trial.
+        HTTPException: There is no such trial.
     """
     entry = site.experiment(request)
     result = _result(site, entry, request)
@@ -77,7 +78,6 @@ def trial(site: Site, request: Request) -> Response:
         log_begin=begin,
         log_end=end,
         running=result.state is State.RUNNING,
-        version=site.freshness.version(entry.id),
     )
 
 
@@ -89,7 +89,7 @@ def log(site: Site, request: Request) -> Response:
         request: The request.
 
     Raises:
-        LookupError: There is no such trial.
+        HTTPException: There is no such trial.
     """
     entry = site.experiment(request)
     result = _result(site, entry, request)
@@ -128,7 +128,7 @@ def file(site: Site, request: Request) -> Response:
 
     Raises:
         FileNotFoundError: There is no such file.
-        LookupError: There is no such experiment.
+        HTTPException: There is no such experiment.
     """
     entry = site.experiment(request)
     path = checked_path(entry.id, request.path_params["file"])
@@ -152,7 +152,7 @@ def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult
     """Return a trial that has ended with all that its own files say, or one that runs."""
     text = request.path_params["number"]
     if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
-        raise LookupError(f"There is no trial {text:.80} of {entry.id}.")
+        raise HTTPException(404, f"There is no trial {text:.80} of {entry.id}.")
     number = int(text)
     told = site.index.trial(entry.id, number)
     if told is not None:
@@ -161,7 +161,7 @@ def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult
     try:
         found = find_trial(site.project, paths, str(number))
     except NotFoundError:
-        raise LookupError(f"There is no trial {number} of {entry.id} yet.") from None
+        raise HTTPException(404, f"There is no trial {number} of {entry.id} yet.") from None
     return _begun(site, entry, found)
 
 

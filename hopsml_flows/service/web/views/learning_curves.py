@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hopsml_flows.service.web.views.comparison import Compared
+from hopsml_flows.text import unicode_text
 from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import is_finite
 
-__all__ = ["curves_of"]
+__all__ = ["compared_curves", "curves_of"]
 
 _MOST_CURVES = 1000
 _MOST_POINTS = 200
@@ -45,6 +47,29 @@ def curves_of(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
     every = -(-len(numbers) // _MOST_CURVES) or 1
     chosen = numbers[::every]
     return [_curve(number, curves[number][1]) for number in chosen], len(numbers) - len(chosen)
+
+
+def compared_curves(
+    columns: Sequence[Compared], journals: Mapping[str, Iterable[Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """Return the curves of trials that are compared, each with what a legend calls it.
+
+    Args:
+        columns: The trials.
+        journals: Entries of the journals of their experiments, by identifier.
+    """
+    keys = {each.entry.record.optimization_key for each in columns if each.entry.record}
+    found = []
+    for each in columns:
+        if each.trial is None:
+            continue
+        number = each.trial.number
+        own = (entry for entry in journals[each.entry.id] if entry.get("trial") == number)
+        for curve in curves_of(own)[0]:
+            label = unicode_text(f"{each.entry.name}, trial {number}")
+            found.append({**curve, "label": label})
+    key = (keys.pop() if len(keys) == 1 else None) or "metric"
+    return {"comparison": True, "key": unicode_text(key), "curves": found}
 
 
 def _curve(number: int, points: list[tuple[float, float]]) -> dict[str, Any]:
