@@ -82,7 +82,8 @@ def written_search(project, name, count, seed, **changes):
     best = max((t for t in trials if t.state is State.FINISHED), key=lambda t: t.metric)
     paths = over(
         project, name, trials, best_trial=best.name, search_space=SPACE, train="digits:train",
-        function="optimize", trials_stopped=sum(t.state is State.STOPPED for t in trials), **changes,
+        function="optimize", trials_stopped=sum(t.state is State.STOPPED for t in trials),
+        **changes,
     )  # fmt: skip
     reports = [header_line(name)]
     for trial in trials[:40]:

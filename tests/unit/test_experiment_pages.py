@@ -319,6 +319,22 @@ def test_trials_and_experiments_are_compared(project, browser):
     assert "There is no gone-20240101-120000-aaaaaa any more" in answer.text
 
 
+def test_compared_trials_have_their_curves_side_by_side(project, browser):
+    for name, value in ((OLD, 0.5), (NEW, 0.75)):
+        paths = over(project, name, [result(n, {"x": n}, value) for n in (1, 2)])
+        lines = [{"event": "begin", "schema": 1, "experiment": name}]
+        lines += [
+            {"event": "report", "trial": n, "attempt": 1, "reports": [[0, 0.1], [1, value]]}
+            for n in (1, 2)
+        ]
+        project.replace(paths.journal, "".join(json.dumps(line) + "\n" for line in lines))
+    data = browser.get(f"/compare.json?e={OLD}:1&e={NEW}:2&e=gone:1").json()
+    assert [(curve["label"], curve["values"]) for curve in data["curves"]] == [
+        ("digits, trial 1", [0.1, 0.5]),
+        ("digits, trial 2", [0.1, 0.75]),
+    ]
+
+
 def test_a_comparison_of_nothing_says_what_to_do(browser):
     assert "Nothing to compare" in browser.get("/compare").text
     assert "Nothing to compare" in browser.get("/compare?e=&e=../x&e=a:b").text
