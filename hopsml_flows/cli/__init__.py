@@ -66,6 +66,19 @@ hopsml setup-prefect --project s3://bucket/demo --block shared --limit gpu=4
 ```
 """
 
+_UI = """Show all experiments of a project in a browser, until Ctrl-C.
+
+The page lists, filters, plots and compares experiments and trials, those that run among them. It
+reads the project's storage alone, and loads nothing from other servers.
+
+For example:
+
+```
+hopsml ui --open
+hopsml ui --project s3://bucket/demo --port 9000
+```
+"""
+
 _REPLAY = """Run a search again from its journal, and say whether each decision comes out again.
 
 Nothing is trained. The optimizer and the rule of early stopping get what they got then, and must
@@ -159,6 +172,7 @@ app.command("hopsml_flows.cli.show:show", help=_SHOW)
 app.command("hopsml_flows.cli.tensorboard:tensorboard", help=_TENSORBOARD)
 app.command("hopsml_flows.cli.setup_prefect:setup_prefect", help=_SETUP_PREFECT)
 app.command("hopsml_flows.cli.replay:replay", help=_REPLAY)
+app.command("hopsml_flows.cli.ui:ui", help=_UI)
 app.command("hopsml_flows.cli.list_experiments:list_experiments", name="list", help=_LIST)
 app.command("hopsml_flows.cli.trials:trials", help=_TRIALS)
 app.command("hopsml_flows.cli.compare:compare", help=_COMPARE)

@@ -1,10 +1,11 @@
-"""``hopsml export``: the trials of experiments as CSV, JSON or Parquet."""
+"""``hopsml export``: the trials of experiments as CSV, JSON, Parquet or a page."""
 
 from __future__ import annotations
 
 import io
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,13 @@ from cyclopts import Parameter
 from hopsml_flows.cli.json_output import json_text
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError, MissingPackageError
-from hopsml_flows.service import columns_of, csv_text, find_stored, trial_row
+from hopsml_flows.service import (
+    StoredExperiment,
+    columns_of,
+    csv_text,
+    find_stored,
+    trial_row,
+)
 from hopsml_flows.text import plural, readable
 from hopsml_flows.values.plain import json_value
 
@@ -26,6 +33,7 @@ def export(
     csv: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
     parquet: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    html: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
 ) -> None:
@@ -37,10 +45,11 @@ def export(
         csv: Write CSV; lists and objects are cells in JSON.
         as_json: Write a JSON array of objects.
         parquet: Write Parquet; needs pyarrow.
+        html: Write a page with the trials and plots of one experiment, which opens from disk.
         output: File to write; default: the standard output.
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
     """
-    chosen = {"--csv": csv, "--json": as_json, "--parquet": parquet}
+    chosen = {"--csv": csv, "--json": as_json, "--parquet": parquet, "--html": html}
     formats = [name for name, wanted in chosen.items() if wanted]
     if len(formats) != 1:
         got = " ".join(formats) or "none"
@@ -55,6 +64,8 @@ def export(
             print(readable(f"hopsml: {each.id}: {each.problem}"), file=sys.stderr)
     if csv:
         content = csv_text(rows).encode()
+    elif html:
+        content = _page(found)
     elif as_json:
         content = f"{json_text(rows)}\n".encode()
     else:
@@ -69,6 +80,16 @@ def export(
             "--output", output, because=f"it cannot be written ({error.strerror})"
         ) from error
     print(f"hopsml: {plural(len(rows), 'trial')} written to {output}", file=sys.stderr)
+
+
+def _page(found: Sequence[StoredExperiment]) -> bytes:
+    # Imports Jinja2 and Starlette, which the other formats do not need.
+    from hopsml_flows.service.web.standalone import standalone_page
+
+    if len(found) != 1:
+        got = " ".join(each.id for each in found)
+        raise InvalidArgumentError("ID", got, "must be one experiment for --html")
+    return standalone_page(found[0].project, found[0].id, time.time()).encode()
 
 
 def _write(content: bytes) -> None:

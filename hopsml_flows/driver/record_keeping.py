@@ -160,6 +160,7 @@ def record_file(
             # Its identifier ends with digits made of the first run's.
             origin=earlier.origin if earlier else origin,
             tensorboard=tensorboard,
+            note=earlier.note if earlier else None,
             tags=options.tags or (earlier.tags if earlier else ()),
             driver={**this_process(), "leased": True},
         ),

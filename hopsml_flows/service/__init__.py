@@ -21,13 +21,14 @@ To read one experiment as it is now, without an index: :func:`find_stored` retur
 :class:`StoredExperiment`, whose record, trials, program and environment are read when they are
 used. :func:`compared` puts :func:`experiment_facts` or :func:`trial_facts` side by side;
 :func:`program_difference` and :func:`environment_facts` tell what else differs.
-:func:`remove_experiment` is the only function that changes storage.
+Only :func:`remove_experiment` and :func:`annotate_experiment` change storage.
 
 The methods may be called from several threads, and several processes share an index. A record or
 summary that is damaged, cut short or not of this project is an entry with a ``problem``; no method
 raises because of it. The index can be removed at any time.
 """
 
+from hopsml_flows.service.annotation import annotate_experiment
 from hopsml_flows.service.comparison import (
     Comparison,
     ComparisonRow,
@@ -93,6 +94,7 @@ __all__ = [
     "TrialDirectory",
     "TrialPage",
     "TrialQuery",
+    "annotate_experiment",
     "best_of",
     "columns_of",
     "compared",

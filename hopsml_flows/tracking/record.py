@@ -64,6 +64,7 @@ class ExperimentRecord:
         model: Linked model, or None.
         error: Why it failed, or None.
         notice: Why a finished experiment ended before its budget was spent, or None.
+        note: What the user wrote about it later, or None.
         driver: The driver's process, as ``storage.this_process`` describes it, with ``leased`` if
             a lease says whether it runs.
         schema: Version of this layout.
@@ -102,6 +103,7 @@ class ExperimentRecord:
     model: str | None = None
     error: str | None = None
     notice: str | None = None
+    note: str | None = None
     driver: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -141,7 +143,7 @@ _OBJECTS = ("search_space", "options", "driver")
 _TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
 _MAYBE_TEXTS = (
     *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
-    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error", "notice"),
+    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error", "notice", "note"),
 )
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_TEXTS, str, "a text"),

@@ -14,7 +14,7 @@ from hopsml_flows.cli import app, main
 
 COMMANDS = (
     *("best", "compare", "diff", "export", "list", "logs", "replay", "rm", "setup-prefect"),
-    *("show", "tensorboard", "trials"),
+    *("show", "tensorboard", "trials", "ui"),
 )
 
 
