@@ -73,6 +73,7 @@ def _all(arguments: argparse.Namespace) -> int:
     for name in SINGLE:
         if name in wanted:
             found["single"][name] = _run(name, 1, arguments)
+    found["single"]["flood_seconds"] = FLOOD_SECONDS
     with tempfile.TemporaryDirectory(prefix="hopsml-asynchrony-") as directory:
         around = report.surroundings(Path(directory), PACKAGES)
     text = f"# Asynchronous search\n\n{report.surroundings_text(around)}\n"
