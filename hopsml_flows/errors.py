@@ -11,7 +11,6 @@ from the built-in error that a caller may want to catch::
     │   ├── SignatureMismatchError (TypeError)       the function lacks the hyperparameters
     │   ├── UnknownArgumentError (TypeError)         a verb has no argument of that name
     │   ├── InvalidSpaceError                        wrong value lists or bounds
-    │   │   └── InvalidBoundsError (AssertionError)      wrong bounds of Maggy's Searchspace
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
     │   ├── NotFoundError (LookupError)              a name matches none, or several
@@ -21,7 +20,6 @@ from the built-in error that a caller may want to catch::
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
     ├── TrialStoppedError (RuntimeError)         the driver ended a trial before it had a result
-    ├── EarlyStopError (RuntimeError)            raised by a report of a trial that is to stop early
     ├── WorkerLostError (RuntimeError)           the process that ran a trial died
     ├── ResourceUnavailableError (RuntimeError)  no worker has the requested GPU or resource
     │   └── TooFewWorkersError                       a distributed trial has more processes
@@ -56,7 +54,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CredentialsError",
     "DamagedFileError",
-    "EarlyStopError",
     "ExperimentFailedError",
     "ExperimentInterruptedError",
     "ExperimentRunningError",
@@ -65,7 +62,6 @@ __all__ = [
     "HopsmlError",
     "HopsmlWarning",
     "InvalidArgumentError",
-    "InvalidBoundsError",
     "InvalidClusterError",
     "InvalidFunctionError",
     "InvalidOutputError",
@@ -197,13 +193,6 @@ class InvalidSpaceError(InvalidArgumentError):
     """A value list or a bound of the search space is wrong."""
 
 
-class InvalidBoundsError(InvalidSpaceError, AssertionError):
-    """The bounds of a hyperparameter in Maggy's ``Searchspace`` are not two that rise.
-
-    Maggy's programs expect an ``AssertionError`` here, and a ``ValueError`` elsewhere.
-    """
-
-
 class InvalidProjectError(InvalidArgumentError):
     """The project cannot be used: malformed URL, unknown protocol, not writable."""
 
@@ -253,14 +242,6 @@ class TrialStoppedError(HopsmlError, RuntimeError):
 
     def __init__(self, message: str = "the driver stopped the trial") -> None:
         super().__init__(message)
-
-
-class EarlyStopError(HopsmlError, RuntimeError):
-    """Raised by ``reporter.broadcast`` in a trial that is to stop early; the message says why.
-
-    Let it pass: the trial then ends with its last report as its metric. A training function may
-    catch it to clean up, and return; what it returns are the trial's outputs.
-    """
 
 
 class WorkerLostError(HopsmlError, RuntimeError):

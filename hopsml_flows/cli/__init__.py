@@ -30,15 +30,6 @@ hopsml logs last 3 -n 20     # the end of trial 3's log
 hopsml logs digits-2026 -f   # follow the one with this beginning
 ```
 """
-_SHOW = """Print what came of an experiment, its trials, and why some were stopped or promoted.
-
-For example:
-
-```
-hopsml show last                              # the newest experiment
-hopsml show digits-2026 -p s3://bucket/demo   # the one with this beginning
-```
-"""
 _TENSORBOARD = """Show experiments in a TensorBoard, until Ctrl-C.
 
 Several experiments are shown side by side: each run is named after its experiment, and the HPARAMS
@@ -65,29 +56,14 @@ hopsml setup-prefect --project s3://bucket/demo --block shared --limit gpu=4
 ```
 """
 
-_REPLAY = """Run a search again from its journal, and say whether each decision comes out again.
-
-Nothing is trained. The optimizer and the rule of early stopping get what they got then, and must
-decide the same, bit for bit. If a decision differs, the command ends with code 1.
-
-For example:
-
-```
-hopsml replay last
-hopsml replay digits-2026 --project s3://bucket/demo
-```
-"""
-
 app = App(
     name="hopsml",
     help="Show experiments of hopsml-flows, and prepare a Prefect server for them.",
     version=__version__,
 )
 app.command("hopsml_flows.cli.logs:logs", help=_LOGS)
-app.command("hopsml_flows.cli.show:show", help=_SHOW)
 app.command("hopsml_flows.cli.tensorboard:tensorboard", help=_TENSORBOARD)
 app.command("hopsml_flows.cli.setup_prefect:setup_prefect", help=_SETUP_PREFECT)
-app.command("hopsml_flows.cli.replay:replay", help=_REPLAY)
 app.register_install_completion_command(
     help="Install completion for your shell: bash, zsh or fish. New shells complete the command."
 )

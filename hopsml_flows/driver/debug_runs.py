@@ -30,7 +30,6 @@ from hopsml_flows.execution.process import Order
 from hopsml_flows.prefect_internals.contexts import forget_results
 from hopsml_flows.prefect_internals.engine import result_data, run_task
 from hopsml_flows.prefect_internals.first_states import first_states_of, holding
-from hopsml_flows.trials import TrialReported
 from hopsml_flows.values.plain import json_value
 from hopsml_tasks import trial as trial_task
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
     from hopsml_flows.driver.trial_runs import Submission
     from hopsml_flows.execution import Job
-    from hopsml_flows.execution.report_link import Instruction, ReportLink
     from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["DebugRunner", "DebugRuns"]
@@ -196,21 +194,6 @@ class DebugRuns:
         self._runner = runner
         self._job = job
         self._waiting: deque[_Submitted] = deque()
-        self._link: ReportLink | None = None
-
-    def listen(self, hear: Callable[[TrialReported], None]) -> None:
-        """Have reports told to the driver while :meth:`next_done` runs their trial.
-
-        Args:
-            hear: Gets each report, in the thread of the training function. What it answers by
-                :meth:`instruct` is there when the report returns.
-        """
-
-        def report(link: ReportLink) -> None:
-            self._link = link
-            hear(TrialReported(link.number, link.attempt, link.take()))
-
-        self._job.hear_in_process(report)
 
     @property
     def slots(self) -> int:
@@ -252,19 +235,6 @@ class DebugRuns:
         for submitted in self._waiting:
             if submitted.trial.number == trial.number and submitted.ended is None:
                 submitted.ended = Outcome("CANCELLED", "Cancelled", str(error), error=error)
-
-    def reported(self) -> list[TrialReported]:
-        """Return nothing: reports were told when they came."""
-        return []
-
-    def instruct(self, instruction: Instruction) -> None:
-        """Tell the running trial something.
-
-        Args:
-            instruction: What to tell it.
-        """
-        if self._link is not None:
-            self._link.instruct(instruction)
 
     def confirm(self, submission: Submission, result: TrialResult) -> None:
         """Do nothing: no trial has a worker that could die."""

@@ -5,7 +5,6 @@ The search and the trial loop decide, and are pure. This module does the I/O.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -20,8 +19,6 @@ from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.machine_log import recorder
 from hopsml_flows.driver.process_groups import GroupRuns
 from hopsml_flows.driver.report import generation_line
-from hopsml_flows.driver.report_relay import ReportRelay, new_topic
-from hopsml_flows.driver.search_journal import SearchJournal
 from hopsml_flows.driver.single_processes import SingleRuns
 from hopsml_flows.driver.trial_runs import Submission, TrialRuns
 from hopsml_flows.driver.upkeep import Upkeep
@@ -41,7 +38,6 @@ from hopsml_flows.execution import (
     take_kept,
 )
 from hopsml_flows.execution.current_directory import here
-from hopsml_flows.execution.report_link import Instruction
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentPaths, TrialFiles, is_of_storage
 from hopsml_flows.storage.lease import Lease
@@ -50,18 +46,14 @@ from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import (
     DEFAULT_KEY,
-    BudgetSpent,
     CloseGeneration,
-    ExtendTrial,
     Failure,
     GiveUpTrial,
     KeepResult,
     LoopEvent,
     LoopInstruction,
-    Recorder,
     RetryTrial,
     SlotsFree,
-    StopTrial,
     SubmitTrial,
     Trial,
     TrialDone,
@@ -73,8 +65,6 @@ from hopsml_flows.trials import (
     TrialStopped,
     trials_ahead,
 )
-from hopsml_flows.trials.journal import Journal
-from hopsml_flows.trials.learning_curves import LearningCurves
 from hopsml_flows.values.plain import image_key
 
 __all__ = ["Driver"]
@@ -93,7 +83,6 @@ class Driver:
         earlier: What the resumed run left.
         announcer: Tells Prefect the results.
         lease: The lease by which this driver owns the experiment.
-        journal: The journal of its asynchronous search that earlier runs left, or None.
     """
 
     def __init__(
@@ -104,19 +93,12 @@ class Driver:
         earlier: Earlier,
         announcer: Announcer,
         lease: Lease,
-        journal: Journal | None = None,
     ) -> None:
         self._plan = plan
         self.paths = paths
         self.progress = progress
         search = plan.search()
-        search.recall({**earlier.params, **(journal.proposals if journal else {})})
-        self._journal = (
-            SearchJournal(plan.options.project, paths, journal) if plan.is_asynchronous else None
-        )
-        self.curves = LearningCurves(plan.optimized) if plan.is_asynchronous else None
-        if self.curves is not None:
-            announcer.follow(self.curves)
+        search.recall(earlier.params)
         self.loop = TrialLoop(
             search,
             direction=plan.direction,
@@ -124,8 +106,7 @@ class Driver:
             own_directory=plan.own_directory,
             order=argument_order(plan.train.callable),
             began=_began(earlier),
-            rule=plan.rule(),
-            record=self._recorder(),
+            record=recorder("trial loop"),
         )
         self.results: list[TrialResult] = []
         self._earlier = dict(earlier.results)
@@ -134,8 +115,7 @@ class Driver:
         self._trials: dict[Any, Trial] = {}
         self._held: list[tuple[Trial, TrialResult | None]] = []
         summary = Summary(plan.options.project, paths)
-        kept = self._journal.file if self._journal is not None else None
-        self.upkeep = Upkeep(paths.id, summary, lease, progress.note, kept)
+        self.upkeep = Upkeep(paths.id, summary, lease, progress.note)
         self._unfinished = list(earlier.unfinished)
         self.damaged = list(earlier.damaged)
         self._texts = text_parameters(plan.hyperparameters)
@@ -156,22 +136,7 @@ class Driver:
                     persistently(partial(project.remove, path), limit=answer_limit(project))
 
     def replay(self) -> None:
-        """Tell the loop and Prefect the results of the resumed run.
-
-        Of an asynchronous search, the journal has them in order; then come trials whose results
-        it lacks. Nothing else is written.
-        """
-        if self._journal is not None:
-            for told in self._journal.replay(self.loop, self._earlier):
-                self._earlier.pop(told.number, None)
-                self._add_earlier(told)
-            for trial in self.loop.trials:
-                found = self._earlier_result(trial)
-                if found is None:
-                    self.loop.handle(TrialReturned(trial.number))
-                else:
-                    self.loop.handle(TrialReplayed(found))
-                    self._add_earlier(found)
+        """Tell the loop and Prefect the results of the resumed run. Nothing is written."""
         while self._earlier:
             started = self.loop.handle(SlotsFree(self.loop.running + 1))
             trials = [said.trial for said in started if isinstance(said, SubmitTrial)]
@@ -183,26 +148,9 @@ class Driver:
                     self._waiting.append(trial)
                 else:
                     self.loop.handle(TrialReplayed(result))
-                    self._add_earlier(result)
-
-    def _add_earlier(self, result: TrialResult) -> None:
-        self.results.append(result)
-        self.upkeep.add(result)
-        self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
-
-    def _recorder(self) -> Recorder:
-        """What records the events of the trial loop: a log, the journal, and the curves."""
-        log = recorder("trial loop")
-        journal, curves = self._journal, self.curves
-        if journal is None or curves is None:
-            return log
-
-        def record(event: Any, instructions: Any) -> None:
-            journal.record(event, instructions)
-            curves.record(event, instructions)
-            log(event, instructions)
-
-        return record
+                    self.results.append(result)
+                    self.upkeep.add(result)
+                    self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
 
     def run(
         self,
@@ -237,10 +185,8 @@ class Driver:
             seed=self._plan.options.seed,
             files=self._plan.options.keep_files,
             isolation=self._plan.isolation,
-            reports=new_topic(self.paths.id) if self._plan.is_asynchronous else None,
         )
-        runs = self._runs(cluster, runner, job, generations)
-        began = time.monotonic()
+        runs = self._runs(cluster, runner, job)
         self.upkeep.look()
         self.progress.begin(self.loop.counts)
         while not self.loop.finished:
@@ -252,10 +198,6 @@ class Driver:
                 raise self.upkeep.interruption()
             done = runs.next_done(_TICK_SECONDS)
             self.upkeep.look()  # before anything is written: this process may have been stopped
-            if self._is_spent(time.monotonic() - began):
-                self._tell(BudgetSpent(), runs, generations)
-            for reported in runs.reported():  # what came with a trial's end came before it
-                self._tell(reported, runs, generations)
             for submission in done:
                 event = self._event(submission, runs)
                 if event is not None:
@@ -264,12 +206,7 @@ class Driver:
             self._announcer.update(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
         runs.close()
-        self.upkeep.finish_files()
-
-    def _is_spent(self, seconds: float) -> bool:
-        """Whether the time is over in which trials are proposed, for the first time."""
-        limit = self._plan.max_seconds
-        return limit is not None and seconds > limit and not self.loop.is_closed
+        self.upkeep.finish_summary()
 
     def end_sessions(self) -> None:
         """Let TensorBoard show no trial as running. No trial may run now."""
@@ -303,11 +240,6 @@ class Driver:
                         population = self.loop.population(trial.generation)
                         owner = generations.owner(trial.generation, population)
                     self._trials[runs.submit(trial, owner).task_run_id] = trial
-                case StopTrial(trial, why):
-                    runs.instruct(Instruction(trial.number, trial.attempt, stop=why))
-                case ExtendTrial(trial):
-                    more = Instruction(trial.number, trial.attempt, budget=trial.budget)
-                    runs.instruct(more)
                 case KeepResult(result):
                     self._keep(result)
                 case GiveUpTrial(trial, result):
@@ -327,7 +259,7 @@ class Driver:
         if result is None:
             return None
         if image_key(result.params) == image_key(trial.params):
-            return self.loop.explained(replace(result, name=trial.name, params=trial.params))
+            return replace(result, name=trial.name, params=trial.params)
         file = self.paths.trial(result.directory, TrialFiles.HPARAMS)
         error = DamagedFileError(
             self._plan.options.project.full(file),
@@ -385,25 +317,17 @@ class Driver:
         return result
 
     def _runs(
-        self,
-        cluster: OpenCluster | None,
-        runner: TrialTaskRunner | DebugRunner,
-        job: Job,
-        generations: GenerationRuns,
+        self, cluster: OpenCluster | None, runner: TrialTaskRunner | DebugRunner, job: Job
     ) -> TrialRuns:
         """What runs the trials: in this process, as one process each, or as several."""
         if isinstance(runner, DebugRunner):
-            runs = DebugRuns(runner, job, self._plan.train.callable)
-            if self._plan.is_asynchronous:  # it reports while `next_done` runs it
-                runs.listen(lambda reported: self._tell(reported, runs, generations))
-            return runs
+            return DebugRuns(runner, job, self._plan.train.callable)
         assert cluster is not None
         shared = runner.share("job", job)
-        relay = None if job.reports is None else ReportRelay(runner, job.reports)
         if self._plan.group is None:
             by_value = self._plan.options.cluster.elsewhere
-            return SingleRuns(cluster, runner, shared, relay, by_value=by_value)
-        return GroupRuns(self._plan.group, self._plan.verb, cluster, runner, job, shared, relay)
+            return SingleRuns(cluster, runner, shared, by_value=by_value)
+        return GroupRuns(self._plan.group, self._plan.verb, cluster, runner, job, shared)
 
     def _event(self, submission: Submission, runs: TrialRuns) -> LoopEvent | None:
         """What the end of a submission is for the trial loop; None if the trial is held."""

@@ -31,7 +31,6 @@ from hopsml_flows.trials import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
-    EarlyStopAsked,
     EndGroup,
     Failure,
     Gang,
@@ -53,7 +52,6 @@ from hopsml_flows.trials import (
     StopRequested,
     Trial,
     TrialQueued,
-    TrialReported,
     TrialResult,
     TrialWithdrawn,
     Verdict,
@@ -68,10 +66,8 @@ if TYPE_CHECKING:
     from hopsml_flows.cluster.open_cluster import OpenCluster
     from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
     from hopsml_flows.cluster.worker import SharedRef
-    from hopsml_flows.driver.report_relay import ReportRelay
     from hopsml_flows.driver.trial_runs import Submission
     from hopsml_flows.execution import Job
-    from hopsml_flows.execution.report_link import Instruction
 
 __all__ = ["GroupFuture", "GroupRuns"]
 
@@ -136,7 +132,6 @@ class GroupRuns:
         runner: Submits their task runs.
         job: What the trials share.
         shared: The same, as workers have it.
-        relay: Takes reports and passes instructions on; None if the driver wants no reports.
     """
 
     def __init__(
@@ -147,7 +142,6 @@ class GroupRuns:
         runner: TrialTaskRunner,
         job: Job,
         shared: SharedRef,
-        relay: ReportRelay | None = None,
     ) -> None:
         self._options = options
         self._verb = verb
@@ -155,7 +149,6 @@ class GroupRuns:
         self._runner = runner
         self._job = job
         self._shared = shared
-        self._relay = relay
         self._seating = Seating(cluster.client)
         self._queue = SeatQueue(options.wait_for_workers, recorder("seat queue"))
         self._waiting: dict[int, _Waiting] = {}
@@ -199,8 +192,7 @@ class GroupRuns:
                 self._end_member(ended)
             for group in list(self._groups.values()):
                 self._look_after(group)
-            told = self._relay is not None and self._relay.has_some
-            if self._done or told or time.monotonic() > deadline:
+            if self._done or time.monotonic() > deadline:
                 done, self._done = self._done, []
                 return done
 
@@ -221,30 +213,11 @@ class GroupRuns:
             if group.waiting.trial.number == trial.number:
                 self._tell(group, StopRequested(str(error), time.monotonic()))
 
-    def reported(self) -> list[TrialReported]:
-        """Take what the leaders of running trials have reported since the last call."""
-        return [] if self._relay is None else self._relay.take()
-
-    def instruct(self, instruction: Instruction) -> None:
-        """Tell the leader of a running trial something.
-
-        Args:
-            instruction: What to tell it.
-        """
-        if self._relay is not None:
-            self._relay.instruct(instruction)
-        if instruction.stop is not None:
-            for group in self._groups.values():
-                if group.waiting.trial.number == instruction.number:
-                    self._tell(group, EarlyStopAsked())
-
     def confirm(self, submission: Submission, result: TrialResult) -> None:
         """Do nothing: the task runs are of processes, of which one did crash."""
 
     def close(self) -> None:
         """Remove what members shared on machines where the driver does not remove files."""
-        if self._relay is not None:
-            self._relay.close()
         if self._job.scratch is None and self._numbers:
             self._seating.remove(self._job.experiment_id, sorted(self._numbers))
 
@@ -359,8 +332,6 @@ class GroupRuns:
                             computed.cancel(force=True)
                 case EndGroup(verdict):
                     del self._groups[group.id]
-                    if self._relay is not None:
-                        self._relay.forget(group.waiting.trial)
                     self._queue.handle(GroupEnded())
                     group.waiting.future.settle(_outcome(group, verdict))
                     self._done.append(group.waiting.future)

@@ -99,7 +99,6 @@ class Ending:
             best_dir=self._paths.trial(best.directory) if best else None,
             trials_succeeded=counts.succeeded,
             trials_failed=counts.failed,
-            trials_stopped=counts.stopped,
             tensorboard=None,  # it ends with the experiment
             error=reason,
             notice=None if error is not None else self._loop.notice,
@@ -189,11 +188,7 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
             record.write(program=paths.program(suffix))
         if plan.own_directory:
             texts[paths.events] = experiment_events(
-                plan.hyperparameters,
-                plan.optimization_key or DEFAULT_KEY,
-                plan.direction,
-                budgets=plan.has_budgets,
-                stops=plan.may_stop,
+                plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
             )
         for path, text in texts.items():
             replace_file(project, path, text)

@@ -23,7 +23,6 @@ from hopsml_flows.driver.page_links import page_links
 from hopsml_flows.driver.picture_files import draw_pictures
 from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
 from hopsml_flows.driver.report import FinalState, failure_text, final_state, print_report
-from hopsml_flows.driver.search_journal import read_journal
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.plan.earlier_record import earlier_record
@@ -83,9 +82,6 @@ def run(
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
         earlier, left = _read_earlier(plan, paths, progress.note)
-        journal = None
-        if plan.is_asynchronous and plan.options.resume is not None:
-            journal = read_journal(plan.options.project, paths)
         dead = earlier.flow_run_id if earlier and _left_its_run(earlier) else None
         shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
@@ -96,7 +92,7 @@ def run(
             tensorboard=shown.url,
             run_name=run_name(paths.id, record.record.attempt),
         )
-        driver = Driver(plan, paths, progress, left, announcer, lease, journal)
+        driver = Driver(plan, paths, progress, left, announcer, lease)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)
@@ -112,12 +108,12 @@ def run(
             links = page_links(plan, paths, shown.url)
             progress.show_links(links)
             if driver.loop.finished:
-                driver.upkeep.finish_files()
+                driver.upkeep.finish_summary()
                 ending.write(None)
             else:
                 number = record.record.attempt
                 _run_trials(plan, driver, function, ending, announcer, early, number)
-        pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())])
+        pictures = draw_pictures(plan, paths, driver.results)
         announcer.show(pictures)
     failure = driver.loop.failure
     result = experiment_result(plan, driver, record.record, pictures, links)

@@ -9,8 +9,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from hopsml_flows.cluster.runner import Owner
     from hopsml_flows.cluster.worker import Outcome
-    from hopsml_flows.execution.report_link import Instruction
-    from hopsml_flows.trials import Trial, TrialReported, TrialResult
+    from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["Submission", "TrialRuns"]
 
@@ -62,21 +61,6 @@ class TrialRuns(Protocol):
 
         Args:
             trial: The trial, in the attempt that was submitted.
-        """
-        ...
-
-    def reported(self) -> list[TrialReported]:
-        """Take what running trials have reported since the last call.
-
-        :meth:`next_done` returns when something has come.
-        """
-        ...
-
-    def instruct(self, instruction: Instruction) -> None:
-        """Tell a running trial something, without waiting until it has heard.
-
-        Args:
-            instruction: What to tell it.
         """
         ...
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import UNNAMED
 
-__all__ = ["TrainingFunction", "check_not_loading", "imported", "is_loaded_from_file"]
+__all__ = ["TrainingFunction", "check_not_loading", "is_loaded_from_file"]
 
 _FORM = "must be 'package.module:name' or 'path/file.py:name'"
 
@@ -148,29 +148,16 @@ def _function_of(train: Any) -> Callable[..., Any]:
     return cast("Callable[..., Any]", train)
 
 
-def imported(argument: str, text: str) -> Any:
-    """Return what an import string names.
-
-    Args:
-        argument: The argument that has the string, for errors.
-        text: 'package.module:name' or 'path/file.py:name'.
-
-    Raises:
-        FunctionNotFoundError: Nothing has this import string; the message says which part fails.
-    """
+def _import(text: str) -> Callable[..., Any]:
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
-        raise FunctionNotFoundError(argument, text, _FORM)
+        raise FunctionNotFoundError("train", text, _FORM)
     if "<" in name:  # <locals>, <lambda>
         raise FunctionNotFoundError(
-            argument, text, _FORM + ", and name a function at the top level of its module"
+            "train", text, _FORM + ", and name a function at the top level of its module"
         )
-    try:
-        with _loading_for(text):
-            is_file = place.endswith(".py")
-            module = _load_file(text, place) if is_file else _import_module(text, place)
-    except FunctionNotFoundError as error:
-        raise error.renamed(argument) from error.__cause__
+    with _loading_for(text):
+        module = _load_file(text, place) if place.endswith(".py") else _import_module(text, place)
     found: Any = module
     for part in name.split("."):
         try:
@@ -181,17 +168,11 @@ def imported(argument: str, text: str) -> Any:
                 hint = ": other processes cannot import what a notebook or a prompt defines. "
                 hint += "Put it into a file, and name it 'path/file.py:name'"
             raise FunctionNotFoundError(
-                argument, text, because=f"there is no {part!r} in {place!r}{hint}"
+                "train", text, because=f"there is no {part!r} in {place!r}{hint}"
             ) from None
-    return found
-
-
-def _import(text: str) -> Callable[..., Any]:
-    found = imported("train", text)
     try:
         return _function_of(found)
     except InvalidFunctionError:
-        name = text.rpartition(":")[2]
         raise FunctionNotFoundError("train", text, because=f"{name!r} is no function") from None
 
 

@@ -8,13 +8,10 @@ from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
-__all__ = ["BUDGET", "REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
+__all__ = ["REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
 
 REPORTER = "reporter"
 """Argument of a training function that receives the trial's reporter; not a hyperparameter."""
-
-BUDGET = "budget"
-"""Argument of a training function that receives the trial's budget, where the search gives one."""
 
 _BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -23,20 +20,13 @@ _BY_NAME = (
 )
 
 
-def check_names(
-    function: Callable[..., Any],
-    names: Collection[str],
-    *,
-    argument: str,
-    given: Collection[str] = (),
-) -> None:
+def check_names(function: Callable[..., Any], names: Collection[str], *, argument: str) -> None:
     """Check that the hyperparameters match the function's arguments.
 
     Args:
         function: The training function; one without a readable signature passes.
         names: The hyperparameters' names.
         argument: The argument that the error names.
-        given: Further names of arguments that the trial may give the function.
 
     Raises:
         SignatureMismatchError: Some are missing or unknown; the message names them.
@@ -58,7 +48,7 @@ def check_names(
         if p.kind in _BY_NAME
         and p.default is inspect.Parameter.empty
         and p.name not in names
-        and p.name not in (REPORTER, *given)
+        and p.name != REPORTER
     ]
     extra = [] if open_ended else sorted(set(names) - known)
     if missing or extra:
@@ -91,19 +81,13 @@ def argument_defaults(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def call(
-    function: Callable[..., Any],
-    params: Mapping[str, Any],
-    reporter: object = None,
-    budget: float | None = None,
-) -> Any:
+def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: object = None) -> Any:
     """Call the function with its hyperparameters by name; if it is async, run it to its end.
 
     Args:
         function: The training function.
         params: Hyperparameter name to value.
         reporter: Also passed, if the function has an argument of that name.
-        budget: The same, unless it is None.
 
     Returns:
         What the function returned.
@@ -112,8 +96,6 @@ def call(
     parameters = _parameters(function) or {}
     if REPORTER in parameters and parameters[REPORTER].kind in _BY_NAME:
         rest[REPORTER] = reporter
-    if budget is not None and BUDGET in parameters and parameters[BUDGET].kind in _BY_NAME:
-        rest.setdefault(BUDGET, budget)
     positional = []
     for parameter in parameters.values():
         if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:

@@ -27,34 +27,29 @@ from hopsml_flows.redaction import has_secret
 from hopsml_flows.search import (
     Categorical,
     Direction,
-    Optimizer,
     SearchSpace,
     Strategy,
     Updating,
     value_lists,
 )
 from hopsml_flows.search.entries import TYPES
-from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import ISOLATIONS, EarlyStop
-from hopsml_flows.values.plain import class_name, json_value, typed_key
+from hopsml_flows.trials import ISOLATIONS
+from hopsml_flows.values.plain import json_value, typed_key
 
 __all__ = [
     "BoundsParameter",
     "ClusterParameter",
     "CountParameter",
     "DirectionParameter",
-    "EarlyStopParameter",
     "FractionParameter",
     "GridParameter",
     "IsolationParameter",
     "KeepFilesParameter",
-    "OptimizerParameter",
     "PositionsParameter",
     "ProcessesParameter",
     "ProjectParameter",
     "SecondsParameter",
-    "SpaceParameter",
     "StrategyParameter",
     "TrainParameter",
     "UpdatingParameter",
@@ -96,11 +91,11 @@ def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(name) is not None:
             for hyperparameter, listed in value_lists(name, given[name]).items():
                 _check_values(f"{name}[{hyperparameter!r}]", listed)
-    for name in ("boundary_dict", "space"):
-        if given.get(name) is not None:
-            for hyperparameter, domain in SearchSpace(given[name], argument=name).items():
-                if isinstance(domain, Categorical):
-                    _check_values(f"{name}[{hyperparameter!r}]", domain.choices)
+    if given.get("boundary_dict") is not None:
+        space = SearchSpace(given["boundary_dict"], argument="boundary_dict")
+        for hyperparameter, domain in space.items():
+            if isinstance(domain, Categorical):
+                _check_values(f"boundary_dict[{hyperparameter!r}]", domain.choices)
     return stored(given)
 
 
@@ -143,26 +138,16 @@ def _project(name: str, value: str | PathLike[str] | Project) -> str:
     return text
 
 
-def _named_kind(name: str, value: Any) -> Any:
-    """What a deployment stores of an optimizer or a rule: of an object, its class."""
-    if isinstance(value, (str, Mapping)):
-        return json_value(name, value)
-    return class_name(value)
-
-
 _STORED: dict[str, Callable[[str, Any], Any]] = {
     "train": _train,
     "direction": lambda _, value: Direction.parse(value).value,
     "strategy": lambda _, value: Strategy.parse(value).value,
     "updating": lambda _, value: Updating.parse(value).value,
     "boundary_dict": _bounds,
-    "space": _bounds,
     "grid_dict": _lists,
     "args_dict": _lists,
     "cluster": _cluster,
     "project": _project,
-    "optimizer": _named_kind,
-    "early_stop": _named_kind,
 }
 
 
@@ -238,28 +223,24 @@ TrainParameter = Annotated[
 ]
 """A training function; an import string in forms and deployments."""
 
-_BOUNDS = WithJsonSchema(
-    {
-        "anyOf": [
-            {
-                "type": "object",
-                "title": "JSON",
-                "minProperties": 1,
-                "additionalProperties": {"anyOf": [_LIST, _UNNAMED]},
-            },
-            {"type": "array", "title": "one by one", "items": _NAMED, "minItems": 1},
-        ],
-        "default": [],
-    }
-)
-
-BoundsParameter = Annotated[Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning, _BOUNDS]
-"""Bounds of hyperparameters: a dict as in Python, or a list of entries with form fields."""
-
-SpaceParameter = Annotated[
-    Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning | None, _BOUNDS
+BoundsParameter = Annotated[
+    Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "object",
+                    "title": "JSON",
+                    "minProperties": 1,
+                    "additionalProperties": {"anyOf": [_LIST, _UNNAMED]},
+                },
+                {"type": "array", "title": "one by one", "items": _NAMED, "minItems": 1},
+            ],
+            "default": [],
+        }
+    ),
 ]
-"""The same, or None in Python for an optimizer that searches nothing."""
+"""Bounds of hyperparameters: a dict as in Python, or a list of entries with form fields."""
 
 GridParameter = Annotated[
     Mapping[str, Sequence[Any]],
@@ -294,33 +275,6 @@ StrategyParameter = Annotated[
     Strategy | str, WithJsonSchema({"type": "string", "enum": [one.value for one in Strategy]})
 ]
 """A strategy of differential evolution; a drop-down in forms."""
-
-
-def _named(key: str) -> dict[str, Any]:
-    """A name, or an object that has it under a key, and arguments."""
-    return {
-        "anyOf": [
-            {"type": "string", "title": "name", "minLength": 1},
-            {
-                "type": "object",
-                "title": "name and arguments",
-                "properties": {key: {"type": "string"}},
-                "required": [key],
-                "additionalProperties": True,
-            },
-        ]
-    }
-
-
-OptimizerParameter = Annotated[
-    str | Mapping[str, Any] | type | Optimizer, WithJsonSchema(_named("optimizer"))
-]
-"""An optimizer of asynchronous search; in forms a name, or JSON with its arguments."""
-
-EarlyStopParameter = Annotated[
-    str | Mapping[str, Any] | type | EarlyStop | None, WithJsonSchema(_named("rule"))
-]
-"""A rule of early stopping; in forms a name, or JSON with its arguments."""
 
 UpdatingParameter = Annotated[
     Updating | str, WithJsonSchema({"type": "string", "enum": [one.value for one in Updating]})

@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
@@ -32,7 +32,7 @@ from hopsml_flows.values.plain import (
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Categorical", "Domain", "Float", "Int", "SearchSpace", "Spanning"]
+__all__ = ["Categorical", "Domain", "Float", "Int", "SearchSpace"]
 
 N = TypeVar("N", int, float)
 
@@ -219,15 +219,6 @@ Domain = Float | Int | Categorical
 """The domain of one hyperparameter."""
 
 
-@runtime_checkable
-class Spanning(Protocol):
-    """A space of another kind, which says what domains it has."""
-
-    def __domains__(self) -> Mapping[str, Domain]:
-        """Return each hyperparameter's domain, by name."""
-        ...
-
-
 class SearchSpace(Mapping[str, Domain]):
     """An ordered mapping from hyperparameter name to :data:`Domain`.
 
@@ -237,8 +228,7 @@ class SearchSpace(Mapping[str, Domain]):
             or booleans a choice. A list of one value, and equal bounds, fix the value. Forms and
             YAML give data: entries such as
             ``{"type": "float", "low": 0.001, "high": 1.0, "log": True}``, by name or as a list
-            with a "name" in each. A space of another kind has a method ``__domains__`` that returns
-            name to domain; Maggy's has.
+            with a "name" in each.
 
     Raises:
         InvalidSpaceError: There are no hyperparameters, or a domain is none of these; the message
@@ -256,12 +246,10 @@ class SearchSpace(Mapping[str, Domain]):
 
     def __init__(
         self,
-        domains: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning,
+        domains: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         *,
         argument: str = "boundary_dict",
     ) -> None:
-        if isinstance(domains, Spanning):
-            domains = domains.__domains__()
         if isinstance(domains, (list, tuple)):
             domains = by_name(argument, domains)
         if not isinstance(domains, Mapping):

@@ -52,7 +52,6 @@ class ExperimentRecord:
         trials_total: Number of trials there will be, or None if unknown.
         trials_succeeded: Number of trials that have a result.
         trials_failed: Number of trials that failed and will not be tried again.
-        trials_stopped: Number of those among the succeeded that were ended early.
         program: Path of the versioned program, relative to the project, or None.
         environment: Path of the versioned environment, or None.
         flow_run_id: The Prefect flow run, or None.
@@ -91,7 +90,6 @@ class ExperimentRecord:
     trials_total: int | None = None
     trials_succeeded: int = 0
     trials_failed: int = 0
-    trials_stopped: int = 0
     program: str | None = None
     environment: str | None = None
     flow_run_id: str | None = None
@@ -149,11 +147,7 @@ _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_OBJECTS, dict, "an object"),
     (("duration", "metric"), float | int | None, "a number"),
     (("trials_total",), int | None, "a number"),
-    (
-        ("trials_succeeded", "trials_failed", "trials_stopped", "attempt", "schema"),
-        int,
-        "a number",
-    ),
+    (("trials_succeeded", "trials_failed", "attempt", "schema"), int, "a number"),
 )
 """Types of the record's fields; a dataclass does not check them."""
 

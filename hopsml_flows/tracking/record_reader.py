@@ -13,9 +13,9 @@ from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.reading import content_of
 from hopsml_flows.tracking.record import ExperimentRecord
-from hopsml_flows.trials import Past, TrialResult, past_trials, told_results
+from hopsml_flows.trials import Past, past_trials
 
-__all__ = ["intact_record", "read_record", "read_results", "read_summary"]
+__all__ = ["intact_record", "read_record", "read_summary"]
 
 
 def read_record(project: Project, experiment_id: str) -> ExperimentRecord | None:
@@ -72,19 +72,3 @@ def read_summary(project: Project, experiment_id: str) -> tuple[list[Past], int]
     path = ExperimentPaths(experiment_id).summary
     content = content_of(project, path)
     return None if content is None else past_trials(project.full(path), content)
-
-
-def read_results(project: Project, experiment_id: str) -> list[TrialResult]:
-    """Return the trials that have ended, as the summary tells of them; none without a summary.
-
-    Args:
-        project: The project.
-        experiment_id: The experiment's identifier.
-
-    Raises:
-        DamagedFileError: The summary exists and cannot be understood.
-        StorageUnavailableError: Storage refuses it, or did not answer in time.
-    """
-    path = ExperimentPaths(experiment_id).summary
-    content = content_of(project, path)
-    return [] if content is None else told_results(project.full(path), content)

@@ -11,37 +11,30 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import TrialStoppedError, WorkerLostError
-from hopsml_flows.search import GaveUp, GoOn, Pause, Stop
+from hopsml_flows.search import GaveUp
 from hopsml_flows.trials.generations import Generation, Generations
-from hopsml_flows.trials.judged_reports import JudgedReports
 from hopsml_flows.trials.loop_messages import (
-    BudgetSpent,
     CloseGeneration,
-    ExtendTrial,
     GiveUpTrial,
     KeepResult,
     LoopEvent,
     LoopInstruction,
     RetryTrial,
     SlotsFree,
-    StopTrial,
     SubmitTrial,
     TrialDone,
     TrialLost,
     TrialReplayed,
-    TrialReported,
     TrialReturned,
     TrialStopped,
 )
-from hopsml_flows.trials.model import Failure, Promoted, Trial, TrialResult
-from hopsml_flows.trials.naming import generation_name, number_of, trial_name
-from hopsml_flows.trials.saved_time import SavedTime
+from hopsml_flows.trials.model import Failure, Trial, TrialResult
+from hopsml_flows.trials.naming import generation_name, trial_name
 from hopsml_flows.trials.state_machine import Recorder, ignore
 from hopsml_flows.values.plain import image_key
 
 if TYPE_CHECKING:
     from hopsml_flows.search import Direction, Optimizer, Proposal
-    from hopsml_flows.trials.early_stop.base import EarlyStop
 
 __all__ = ["Counts", "TrialLoop"]
 
@@ -55,16 +48,12 @@ class Counts:
         running: Trials that run now.
         succeeded: Trials that ended with a metric or outputs.
         failed: Trials that ended without.
-        stopped: Those among the succeeded that were ended early.
-        saved: Seconds that they would have run on, if they were like those that were not stopped.
     """
 
     total: int | None
     running: int
     succeeded: int
     failed: int
-    stopped: int = 0
-    saved: float = 0.0
 
     @property
     def done(self) -> int:
@@ -83,7 +72,6 @@ class TrialLoop:
         order: Names that come first in a trial's name (the function's signature).
         began: Trials that an earlier run of the experiment began, by number. A trial with the same
             hyperparameters gets their name and directory.
-        rule: The rule of early stopping; None for none.
         record: Called with each event and its instructions, for a log.
     """
 
@@ -96,7 +84,6 @@ class TrialLoop:
         own_directory: bool = True,
         order: Iterable[str] = (),
         began: Mapping[int, Trial] | None = None,
-        rule: EarlyStop | None = None,
         record: Recorder = ignore,
     ) -> None:
         self._optimizer = optimizer
@@ -112,10 +99,6 @@ class TrialLoop:
         self._populations: dict[int, list[dict[str, Any]]] = {}
         self._succeeded = 0
         self._failed = 0
-        self._saved = SavedTime()
-        self._closed = False
-        self._reports = JudgedReports(optimizer, rule)
-        self._directories: dict[int, str] = {}  # of trials that another one may go on from
         self._generations = None if direction is None else Generations(direction)
         self._first_failures: dict[int | None, TrialResult] = {}  # by generation
         self.best: TrialResult | None = None
@@ -123,16 +106,13 @@ class TrialLoop:
     @property
     def finished(self) -> bool:
         """Whether no trial runs and none is left to start."""
-        idle = not self._running and not self._again
-        return idle and (self._closed or self._optimizer.finished)
+        return not self._running and not self._again and self._optimizer.finished
 
     @property
     def counts(self) -> Counts:
         """How far the experiment is."""
         running = min(len(self._running), self._workers)  # the rest waits for a free worker
-        total = self._optimizer.total
-        saved = self._saved.seconds
-        return Counts(total, running, self._succeeded, self._failed, self._saved.stopped, saved)
+        return Counts(self._optimizer.total, running, self._succeeded, self._failed)
 
     @property
     def failure(self) -> str | None:
@@ -161,16 +141,6 @@ class TrialLoop:
         return min(self._first_failures.values(), key=lambda r: r.number, default=None)
 
     @property
-    def trials(self) -> list[Trial]:
-        """The trials that were started and have not ended."""
-        return list(self._running.values())
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether no further trial is proposed, since the budget is spent."""
-        return self._closed
-
-    @property
     def running(self) -> int:
         """Trials that were started and have not ended."""
         return len(self._running)
@@ -178,22 +148,6 @@ class TrialLoop:
     def population(self, generation: int) -> list[dict[str, Any]]:
         """The configurations of a generation, as they were when its first trial was proposed."""
         return self._populations.get(generation, [])
-
-    def explained(self, result: TrialResult) -> TrialResult:
-        """The result of a running trial, with what its process does not know: its promotions.
-
-        Args:
-            result: The result.
-        """
-        trial = self._running.get(result.number)
-        if trial is None or (trial.continues is None and not trial.promotions):
-            return result
-        return replace(
-            result,
-            budget=trial.budget,
-            promotions=trial.promotions,
-            continues=None if trial.continues is None else number_of(_last(trial.continues)),
-        )
 
     def handle(self, event: LoopEvent) -> list[LoopInstruction]:
         """Change the state by an event; return what the driver is to do, in order.
@@ -214,12 +168,9 @@ class TrialLoop:
         match event:
             case SlotsFree(slots, ahead):
                 return [SubmitTrial(trial) for trial in self._starting(slots, ahead)]
-            case TrialReported():
-                return self._judged(event)
             case TrialDone(result):
-                explained = self.explained(result)
-                self._count(explained)
-                return [KeepResult(explained)]
+                self._count(result)
+                return [KeepResult(result)]
             case TrialReplayed(result):
                 self._count(result)
                 return []
@@ -230,29 +181,8 @@ class TrialLoop:
                 return [self._give_up(self._running[event.number], event, failure)]
             case TrialReturned(number):
                 trial = replace(self._running.pop(number), interrupted=True)
-                self._reports.forget(number)
                 self._again.append(trial)
                 return [RetryTrial(trial)]
-            case BudgetSpent():
-                self._closed = True
-                return []
-
-    def _judged(self, event: TrialReported) -> list[LoopInstruction]:
-        """What follows from a trial's reports; those of an attempt that is over are too late."""
-        trial = self._running.get(event.number)
-        if trial is None or trial.attempt != event.attempt:
-            return []
-        instructions: list[LoopInstruction] = []
-        for report in event.reports:
-            match self._reports.add(trial.number, report):
-                case Stop(why) | Pause(why):
-                    instructions.append(StopTrial(trial, why))
-                case GoOn(budget, why):
-                    promotions = (*trial.promotions, Promoted(budget, why))
-                    trial = replace(trial, budget=budget, promotions=promotions)
-                    self._running[trial.number] = trial
-                    instructions.append(ExtendTrial(trial, why))
-        return instructions
 
     def _over(self) -> list[Generation]:
         """The generations that have ended since the last call."""
@@ -268,19 +198,17 @@ class TrialLoop:
         while self._again and len(self._running) < limit:
             starting.append(self._submit(self._again.pop(0)))
         room = limit - len(self._running)
-        if room > 0 and not self._closed:
+        if room > 0:
             starting += [self._submit(trial) for trial in self._proposed(room)]
         return starting
 
     def _count(self, result: TrialResult) -> None:
         """Count a trial that has ended, and tell the search."""
         del self._running[result.number]
-        self._reports.end(result)
         if self._generations is not None:
             self._generations.done(result)
         if result.succeeded:
             self._succeeded += 1
-            self._saved.add(result)
             if self._direction is None:
                 # Without a direction no trial is better than another one: a single one is the best.
                 self.best = result if self._optimizer.total == 1 else None
@@ -303,7 +231,6 @@ class TrialLoop:
         if trial.attempt > self._retries:
             return self._give_up(trial, lost, Failure(WorkerLostError.__name__, lost.reason))
         del self._running[trial.number]
-        self._reports.forget(trial.number)
         again = replace(trial, attempt=trial.attempt + 1)
         self._again.append(again)
         return RetryTrial(again)
@@ -312,9 +239,7 @@ class TrialLoop:
         self, trial: Trial, end: TrialLost | TrialStopped, failure: Failure
     ) -> GiveUpTrial:
         """Count a trial as failed that could not report itself."""
-        result = self.explained(
-            TrialResult.without_report(trial, failure, started=end.started, ended=end.ended)
-        )
+        result = TrialResult.without_report(trial, failure, started=end.started, ended=end.ended)
         self._count(result)
         return GiveUpTrial(trial, result)
 
@@ -335,7 +260,6 @@ class TrialLoop:
 
     def _submit(self, trial: Trial) -> Trial:
         self._running[trial.number] = trial
-        self._reports.begin(trial.number, trial.params)
         if self._generations is not None:
             self._generations.started(trial)
         return trial
@@ -352,36 +276,13 @@ class TrialLoop:
             yield self._trial(proposal)
 
     def _trial(self, proposal: Proposal) -> Trial:
-        budget = {} if proposal.budget is None else {"budget": proposal.budget}
-        order = (*budget, *(name for name in self._order if name not in budget))
-        name = trial_name(proposal.id, {**budget, **proposal.params}, order)
+        name = trial_name(proposal.id, proposal.params, self._order)
         directory = name if self._own_directory else ""
         if proposal.generation is not None:
             directory = f"{generation_name(proposal.generation)}/{directory}"
         began = self._began.get(proposal.id)
         if began is not None and image_key(began.params) == image_key(proposal.params):
             name, directory = began.name or name, began.directory
-        if proposal.budget is not None:
-            self._directories[proposal.id] = directory
         return Trial(
-            proposal.id,
-            name,
-            proposal.params,
-            directory=directory,
-            generation=proposal.generation,
-            budget=proposal.budget,
-            continues=None if proposal.continues is None else self._directories[proposal.continues],
-            promotions=_promotions(proposal),
+            proposal.id, name, proposal.params, directory=directory, generation=proposal.generation
         )
-
-
-def _promotions(proposal: Proposal) -> tuple[Promoted, ...]:
-    """Why a proposal has its budget, if the search promoted an earlier one."""
-    if proposal.why is None or proposal.budget is None:
-        return ()
-    return (Promoted(proposal.budget, proposal.why),)
-
-
-def _last(directory: str) -> str:
-    """The last part of a directory: the trial's name."""
-    return directory.rpartition("/")[2]

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.generations import Generation
 from hopsml_flows.trials.model import Trial, TrialResult
-from hopsml_flows.trials.reports import Report
 
 __all__ = [
-    "BudgetSpent",
     "CloseGeneration",
-    "ExtendTrial",
     "GiveUpTrial",
     "KeepResult",
     "LoopEvent",
     "LoopInstruction",
     "RetryTrial",
     "SlotsFree",
-    "StopTrial",
     "SubmitTrial",
     "TrialDone",
     "TrialLost",
     "TrialReplayed",
-    "TrialReported",
     "TrialReturned",
     "TrialStopped",
 ]
@@ -111,36 +105,7 @@ class TrialReturned:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class TrialReported:
-    """A running trial has reported metrics.
-
-    Args:
-        number: The trial's number.
-        attempt: The attempt that reported.
-        reports: Its reports since the last event, in order.
-    """
-
-    number: int
-    attempt: int
-    reports: tuple[Report, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetSpent:
-    """The experiment's budget is spent: no further trial is proposed."""
-
-
-LoopEvent = (
-    SlotsFree
-    | TrialReported
-    | TrialDone
-    | TrialReplayed
-    | TrialLost
-    | TrialStopped
-    | TrialReturned
-    | BudgetSpent
-)
+LoopEvent = SlotsFree | TrialDone | TrialReplayed | TrialLost | TrialStopped | TrialReturned
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,32 +117,6 @@ class SubmitTrial:
     """
 
     trial: Trial
-
-
-@dataclass(frozen=True, slots=True)
-class StopTrial:
-    """Ask a running trial to stop at its next report.
-
-    Args:
-        trial: The trial.
-        why: Why.
-    """
-
-    trial: Trial
-    why: Why
-
-
-@dataclass(frozen=True, slots=True)
-class ExtendTrial:
-    """Tell a running trial that it may spend more.
-
-    Args:
-        trial: The trial, with its new budget.
-        why: Why.
-    """
-
-    trial: Trial
-    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +165,4 @@ class CloseGeneration:
     generation: Generation
 
 
-LoopInstruction = (
-    SubmitTrial | StopTrial | ExtendTrial | RetryTrial | KeepResult | GiveUpTrial | CloseGeneration
-)
+LoopInstruction = SubmitTrial | RetryTrial | KeepResult | GiveUpTrial | CloseGeneration

@@ -25,7 +25,6 @@ __all__ = [
     "WRITABLE",
     "check_name",
     "check_value",
-    "class_name",
     "configuration_key",
     "image_key",
     "is_finite",
@@ -386,18 +385,3 @@ def is_finite(number: float) -> bool:
 
 def _kind(value: object) -> str:
     return f"{type(value).__name__} {one_line(text_repr(value, 81))}"
-
-
-def class_name(value: object) -> str:
-    """Return the import string of a class, or of an object's class.
-
-    Args:
-        value: The class or the object.
-
-    Example:
-        >>> import fractions
-        >>> class_name(fractions.Fraction), class_name(fractions.Fraction(1))
-        ('fractions:Fraction', 'fractions:Fraction')
-    """
-    kind = value if isinstance(value, type) else type(value)
-    return f"{kind.__module__}:{kind.__qualname__}"

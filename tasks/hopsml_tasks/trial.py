@@ -9,7 +9,7 @@ from typing import Any
 import distributed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Cancelled, Completed, Crashed
+from prefect.states import Cancelled, Crashed
 
 from hopsml_flows.errors import TrialFailedError, WorkerLostError
 from hopsml_flows.execution import (
@@ -24,14 +24,12 @@ from hopsml_flows.execution import (
 from hopsml_flows.execution.credentials import kept_through, receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.execution.process.clean_state import put_back, seed_random
-from hopsml_flows.execution.process.messages import Listener
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_lines, task_run_sender
 from hopsml_flows.tracking.prefect.task_run import TaskRunSurroundings
 from hopsml_flows.trials import TrialResult
 from hopsml_tasks.abandoned import abandoned
-from hopsml_tasks.report_sender import report_sender
 
 __all__ = ["trial"]
 
@@ -65,9 +63,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
     if job.isolation == IN_DRIVER:
         with kept_through(), put_back(of_driver=True):
             seed_random(job.trial_seed(order.trial.number))
-            return _returned(
-                _here(job, order, Place(worker="driver", in_driver=True, reporting=job.hear))
-            )
+            return _returned(_here(job, order, Place(worker="driver", in_driver=True)))
     try:
         worker = distributed.get_worker()
     except ValueError:  # called directly, as a Prefect task may be
@@ -77,7 +73,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
     end = supervisor.run(
         replace(order, around=TaskRunSurroundings.current()),
         abandoned=abandoned(worker),
-        listener=Listener(task_run_sender(), report_sender(worker, job, order.trial)),
+        lines=task_run_sender(),
     )
     if not isinstance(end, Lost):
         return _returned(end)
@@ -102,9 +98,7 @@ def _here(job: Job, order: Order, place: Place) -> TrialResult:
     return run_trial(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
 
 
-def _returned(result: TrialResult) -> Any:
+def _returned(result: TrialResult) -> TrialResult:
     if result.failure is not None:
         raise TrialFailedError(str(result.failure), result)
-    if result.why_stopped is not None:
-        return Completed(name="Stopped", message=str(result.why_stopped), data=result)
     return result

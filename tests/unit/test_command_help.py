@@ -12,7 +12,7 @@ import pytest
 
 from hopsml_flows.cli import app, main
 
-COMMANDS = ("logs", "replay", "setup-prefect", "show", "tensorboard")
+COMMANDS = ("logs", "setup-prefect", "tensorboard")
 
 
 def shown(capsys, *arguments):

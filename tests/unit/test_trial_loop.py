@@ -63,28 +63,6 @@ def test_no_more_trials_start_than_workers_can_run():
     assert start(loop, 2) == []
 
 
-def test_a_rule_that_wants_to_know_is_told_of_each_trial_that_starts():
-    class Knowing:
-        def __init__(self):
-            self.begun = []
-
-        def begin(self, trial, params):
-            self.begun.append((trial, dict(params)))
-
-        def judge(self, trial, curve):
-            return None
-
-        def end(self, trial, curve):
-            pass
-
-    rule = Knowing()
-    loop, _ = loop_of(rule=rule)
-    start(loop, 2)
-    lose(loop, 1, "gone")
-    start(loop, 2)
-    assert rule.begun == [(1, {"x": 0}), (2, {"x": 1}), (1, {"x": 0})]
-
-
 def test_a_search_that_does_not_learn_is_kept_ahead_of_the_workers_on_request():
     loop, _ = loop_of(20)
     assert numbers(start(loop, 2, ahead=4)) == [1, 2, 3, 4, 5, 6]

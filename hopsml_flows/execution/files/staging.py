@@ -305,8 +305,7 @@ class Staging:
         root = self._target("").rstrip("/")
         size = take_over_log(self._project, self._target(self.log_name), self.log)
         for name in persistently(lambda: self._project.listdir(root)):
-            kept = (self.log_name, TrialFiles.CHECKPOINTS)
-            if name not in kept and (self._trial.directory or not is_of_experiment(name)):
+            if name != self.log_name and (self._trial.directory or not is_of_experiment(name)):
                 with suppress(FileNotFoundError):
                     persistently(partial(self._project.remove, f"{root}/{name}", recursive=True))
         return size
@@ -315,9 +314,9 @@ class Staging:
         return self._paths.trial(self._trial.directory, name)
 
     def _clear(self) -> None:
-        """Remove what an earlier attempt left, except its log and its checkpoints."""
+        """Remove what an earlier attempt left, except its log."""
         for entry in self._entries():
-            if entry.name in (self.log_name, TrialFiles.CHECKPOINTS):
+            if entry.name == self.log_name:
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)

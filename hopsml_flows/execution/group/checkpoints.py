@@ -11,13 +11,14 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from hopsml_flows.execution.files.checkpoints import begin_with, fetch
 from hopsml_flows.execution.group.member import Process, group_directory
 from hopsml_flows.execution.job import Job
-from hopsml_flows.storage import GroupFiles, TrialFiles
+from hopsml_flows.storage import GroupFiles, Project
+from hopsml_flows.storage.retries import persistently
 from hopsml_flows.trials import Trial
 
 __all__ = ["prepare_checkpoints"]
@@ -34,14 +35,14 @@ def prepare_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
     Returns:
         The local directory.
     """
-    inside = job.paths.trial(trial.directory, TrialFiles.CHECKPOINTS)
+    inside = job.paths.trial(trial.directory, GroupFiles.CHECKPOINTS)
     if not job.is_staged:
         assert job.project.local_root is not None
         path = job.project.local_root / inside
-        begin_with(job, trial, path)
+        path.mkdir(parents=True, exist_ok=True)
         return path
     shared = group_directory(job.scratch, job.experiment_id, trial.number)
-    path = shared / GroupFiles.STAGED / TrialFiles.CHECKPOINTS
+    path = shared / GroupFiles.STAGED / GroupFiles.CHECKPOINTS
     with _locked(shared / "lock"):
         # Once per machine and attempt: the first process fetches the files for all.
         done = shared / f"attempt-{process.group}"
@@ -50,11 +51,20 @@ def prepare_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
             # begin with the same files.
             if process.several_hosts or not path.exists():
                 shutil.rmtree(path, ignore_errors=True)
-                path.mkdir(parents=True)
-                fetch(job.project, inside, path)
+                _fetch(job.project, inside, path)
             done.touch()
-        begin_with(job, trial, path)
+        path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _fetch(project: Project, source: str, target: Path) -> None:
+    files = []
+    with suppress(FileNotFoundError):
+        files = persistently(lambda: list(project.walk_files(source)))
+    for file in files:
+        local = target / file.name.removeprefix(f"{source}/")
+        local.parent.mkdir(parents=True, exist_ok=True)
+        persistently(partial(project.download, file.name, local))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from hopsml_flows.execution.addressees import addressed
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.group.guard import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.member import Process
@@ -16,9 +15,9 @@ from hopsml_flows.execution.group.member_files import last_words, tidy
 from hopsml_flows.execution.group.member_work import MemberWork
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.job import Job
-from hopsml_flows.execution.process.handle import DEAF, TrainingProcess, timeout_failure
+from hopsml_flows.execution.process.handle import TrainingProcess, timeout_failure
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
-from hopsml_flows.execution.process.messages import Done, Listener, Ready
+from hopsml_flows.execution.process.messages import Done, Ready
 from hopsml_flows.execution.trial_run import EventMakers
 from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
 
@@ -36,7 +35,7 @@ def supervise(
     events: EventMakers,
     *,
     abandoned: Callable[[], bool],
-    listener: Listener = DEAF,
+    lines: Callable[[int, str], None] | None = None,
     memory_limit: int | None = None,
 ) -> ProcessEnd:
     """Run one process of a group on the worker's seat, until the process or its group ends.
@@ -48,7 +47,7 @@ def supervise(
         worker: Address of the worker.
         events: Makes the trial's event files.
         abandoned: Tells whether the driver has stopped waiting for the process.
-        listener: Gets the messages of its log, besides the file, and its reports.
+        lines: Gets level and text of messages of its log, besides the file; or None.
         memory_limit: Bytes that the worker and the process may hold together, or None.
 
     Returns:
@@ -64,7 +63,7 @@ def supervise(
             process,
             worker,
             events,
-            tells_lines=listener.lines is not None,
+            tells_lines=lines is not None,
             # In the training process, gettempdir() may return another directory.
             temporary=job.scratch or tempfile.gettempdir(),
         )
@@ -75,12 +74,7 @@ def supervise(
         too_much = ""
         try:
             never_began = _await_begin(child, process, seat, abandoned)
-            # Instructions are for the process that reports.
-            topic = job.reports if process.leads else None
-            with addressed(topic, trial.number, trial.attempt, child.instruct):
-                report = never_began or _watch(
-                    child, work, seat, abandoned, listener, memory, began
-                )
+            report = never_began or _watch(child, work, seat, abandoned, lines, memory, began)
             if isinstance(report, str):
                 too_much, report = report, None
         finally:
@@ -108,7 +102,7 @@ def _await_begin(
             return None
         if seat.phase is Phase.ARRIVED:
             seat.wait(_LOOK_SECONDS)
-        elif isinstance(child.next_answer(_LOOK_SECONDS), Ready):
+        elif isinstance(child.next_answer(_LOOK_SECONDS, None), Ready):
             seat.phase = Phase.ARRIVED
     if seat.state is SeatState.STOP or seat.begin is None:
         return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
@@ -122,7 +116,7 @@ def _watch(
     work: MemberWork,
     seat: HeldSeat,
     abandoned: Callable[[], bool],
-    listener: Listener,
+    lines: Callable[[int, str], None] | None,
     memory: MemoryWatch,
     began: float,
 ) -> ProcessEnd | str | None:
@@ -138,7 +132,7 @@ def _watch(
             seat.wait(_LOOK_SECONDS)
             continue
         is_over = child.is_over  # before next_answer: it may have answered just before its end
-        told = child.next_answer(0.0 if is_over else _LOOK_SECONDS, listener)
+        told = child.next_answer(0.0 if is_over else _LOOK_SECONDS, lines)
         child.lend(received())
         if isinstance(told, Done):
             result: TrialResult = told.value
@@ -154,8 +148,6 @@ def _watch(
                 work.trial, failure, started=began, ended=time.time()
             )
             return ProcessEnd(Phase.FAILED, result)
-        elif child.unheeded is not None:
-            return "its process was ended: it swallowed every request to stop early"
         elif time.monotonic() > look_at_memory:
             look_at_memory = time.monotonic() + MEMORY_SECONDS
             if too_much := memory.too_much(child.pid):

@@ -79,18 +79,11 @@ class MemberWork:
         job, trial, process = self.job, self.trial, self.process
         job.scratch = self.temporary
         make_private(group_directory(job.scratch, job.experiment_id, trial.number))
-        checkpoints = prepare_checkpoints(job, trial, process)
-        run_as(process, checkpoints)
+        run_as(process, prepare_checkpoints(job, trial, process))
         directory = make_working_parent(job, trial, process)
         job.live_in_this_process(directory)
         place = Place(self.worker, alone=True, scratch=str(directory))
-        place = replace(
-            place,
-            calling=lambda: tell(Calling()),
-            called=lambda: tell(Called()),
-            checkpoints=lambda: checkpoints,
-            reporting=tell if job.reports is not None and process.leads else None,
-        )
+        place = replace(place, calling=lambda: tell(Calling()), called=lambda: tell(Called()))
         job.call_instead(guarded(job.function, process), for_outputs=process.leads)
         sink = None
         if self.tells_lines:

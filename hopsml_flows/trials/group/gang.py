@@ -13,7 +13,6 @@ from hopsml_flows.trials.group.gang_messages import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
-    EarlyStopAsked,
     EndGroup,
     GangEvent,
     GangInstruction,
@@ -77,7 +76,6 @@ class Gang:
         self._leader_done: float | None = None
         self._stops_until: float | None = None
         self._stop_reason: str | None = None
-        self._stops_early = False
         self._found: Verdict | None = None
         self._is_reported = False
 
@@ -124,9 +122,6 @@ class Gang:
             case StopRequested(reason, now):
                 self._stop_reason = reason
                 return [] if self.is_stopping else self._stop(now)
-            case EarlyStopAsked():
-                self._stops_early = True
-                return []
             case ClockTicked(now):
                 return self._tick(now)
 
@@ -227,7 +222,7 @@ class Gang:
         if self._phases.get(self._shape.leader) is Phase.FINISHED:
             if self._leader_done is None:
                 self._leader_done = now
-            return not self._stops_early and self._is_awaited(now - self._leader_done)
+            return self._is_awaited(now - self._leader_done)
         if any(phase.is_bad for phase in self._phases.values()):
             return False
         if self._shape.framework is Framework.PARAMETER_SERVER:

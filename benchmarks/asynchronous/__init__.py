@@ -1,1 +1,0 @@
-"""What ``asynchrony.py`` runs: a training that sleeps, this project's searches, and peers."""

@@ -1,1 +1,0 @@
-"""Rules that end trials early. Pure; one rule per module."""
