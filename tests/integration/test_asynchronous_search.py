@@ -355,7 +355,14 @@ DRIVER = """
 """
 
 
-def test_a_driver_that_is_killed_at_ten_points_loses_nothing_and_the_journal_replays(tmp_path):
+@pytest.mark.parametrize(
+    "kills",  # after how many lines more, of which the first are the resume's
+    [
+        pytest.param((6, 12), id="twice"),
+        pytest.param((6, 12, 9, 15, 7, 11, 14, 8, 13, 10), id="ten times", marks=pytest.mark.slow),
+    ],
+)
+def test_a_search_whose_driver_is_killed_loses_nothing_and_its_journal_replays(tmp_path, kills):
     script = tmp_path / "driver.py"
     script.write_text(textwrap.dedent(DRIVER))
     environment = {**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect"))}
@@ -367,7 +374,7 @@ def test_a_driver_that_is_killed_at_ten_points_loses_nothing_and_the_journal_rep
     def lines():
         return journal()[0].read_text().count("\n") if journal() else 0
 
-    for more in (6, 12, 9, 15, 7, 11, 14, 8, 13, 10):  # lines, of which the first are the resume's
+    for more in kills:
         resume = [path.parent.name for path in journal()]
         before = lines()
         driver = subprocess.Popen(

@@ -106,7 +106,15 @@ def drivers(request, tmp_path, url_of):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("drivers", ["local", "s3", "hopsfs"], indirect=True)
+@pytest.mark.parametrize(
+    "drivers",
+    [
+        "local",
+        pytest.param("s3", marks=pytest.mark.slow),
+        pytest.param("hopsfs", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 def test_of_two_drivers_that_resume_an_experiment_at_once_one_goes_on(drivers):
     first = drivers.start()
     wait_until(lambda: drivers.begun() == ["1", "2"], 120, "the second trial")
