@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,11 +35,12 @@ from hopsml_flows.service.stored_experiment import (
     find_thing,
 )
 from hopsml_flows.service.trial_rows import columns_of, trial_row
-from hopsml_flows.storage import Project, block_name
+from hopsml_flows.storage import LOOPBACK_HOSTS, Project, block_name
 from hopsml_flows.text import unicode_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    from starlette.applications import Starlette
 
 __all__ = [
     "Comparison",
@@ -51,6 +52,7 @@ __all__ = [
     "get",
     "list",
     "to_pandas",
+    "web_app",
 ]
 
 AnyProject: TypeAlias = "Project | str | os.PathLike[str] | None"
@@ -228,6 +230,37 @@ def _experiments_table(found: Sequence[StoredExperiment]) -> pd.DataFrame:
         row["problem"] = each.problem if each.record is None else None
         rows.append({k: unicode_text(v) if isinstance(v, str) else v for k, v in row.items()})
     return pd.DataFrame(rows, columns=builtins.list(columns))
+
+
+def web_app(
+    project: AnyProject = None,
+    *,
+    hosts: Collection[str] = LOOPBACK_HOSTS,
+    access_token: str = "",
+    writable: bool = True,
+) -> Starlette:
+    """Return the pages of ``hopsml ui`` as an ASGI application.
+
+    Any ASGI server runs it, and any Starlette or FastAPI application mounts it.
+
+    Args:
+        project: The project.
+        hosts: Host names that browsers call the server by; "*" for any, which gives up the
+            protection from DNS rebinding.
+        access_token: Token that each request needs; "" if none is needed.
+        writable: Whether pages offer to delete and describe experiments.
+
+    Example:
+        >>> from starlette.applications import Starlette
+        >>> from starlette.routing import Mount
+        >>> pages = web_app("memory://app-example")
+        >>> app = Starlette(routes=[Mount("/experiments", pages)])
+    """
+    from hopsml_flows.service.web import experiments_app  # its libraries are for pages alone
+
+    return experiments_app(
+        _project(project), hosts=hosts, access_token=access_token, writable=writable
+    )
 
 
 def _project(project: AnyProject) -> Project:

@@ -102,7 +102,13 @@ def of_a_script(kind):
     return type(kind.__name__, (kind,), {"__module__": "__main__"})
 
 
-SCRIPT = sys.modules["__main__"].__file__
+SCRIPT = str(Path(__file__).with_name("script.py"))
+
+
+@pytest.fixture(autouse=True)
+def script(monkeypatch):
+    """The script that Python was started with."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", SCRIPT, raising=False)
 
 
 @pytest.mark.parametrize(
