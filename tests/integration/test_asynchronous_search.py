@@ -206,6 +206,21 @@ def test_a_distributed_trial_that_swallows_the_stop_is_ended_and_not_tried_again
     assert trial.why_stopped.rule == "half"
 
 
+def test_a_distributed_trial_that_is_stopped_shows_so_in_prefect(options):
+    def train(x, reporter):
+        while True:
+            reporter.broadcast(0.1)
+            time.sleep(0.02)
+
+    call = {"num_trials": 1, "optimizer": "random", "early_stop": BelowHalf}
+    result = experiment.optimize(train, SPACE, processes_per_trial=2, **call, **options)
+    (trial,) = result.trials
+    assert trial.state is State.STOPPED
+    states = {run["state"]["name"]: run["state"] for run in task_runs(result.flow_run_id, 2)}
+    assert set(states) == {"Stopped", "Cancelled"}  # the process that reports; the other one
+    assert states["Stopped"]["message"] == str(trial.why_stopped)
+
+
 def test_a_trial_that_never_reports_is_never_stopped(options):
     result = experiment.optimize(
         lambda x: x, SPACE, num_trials=3, optimizer="random", early_stop=BelowHalf, **options
