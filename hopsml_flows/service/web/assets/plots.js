@@ -22,10 +22,11 @@ function numberText(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+const timeUnit = (seconds) => (seconds < 120 ? [1, "s"] : seconds < 7200 ? [60, "min"] : [3600, "h"]);
+
 function secondsText(value) {
-  if (value < 120) return `${numberText(value)} s`;
-  if (value < 7200) return `${numberText(value / 60)} min`;
-  return `${numberText(value / 3600)} h`;
+  const [unit, name] = timeUnit(value);
+  return `${numberText(value / unit)} ${name}`;
 }
 
 // Viridis, which stays readable in dark and light, and for eyes that see few colours.
@@ -677,13 +678,14 @@ function timeline() {
   plot.draw = (pen, width) => {
     const left = 12, space = width - 24, span = end - begin || 1;
     pen.textBaseline = "top";
-    for (const tick of makeScale([0, span]).ticks(8)) {
+    const [unit, name] = timeUnit(span);
+    for (const tick of makeScale([0, span / unit]).ticks(8)) {
       const x = Math.round(left + space * tick.at) + 0.5;
       pen.strokeStyle = css("--line-soft");
       pen.beginPath(); pen.moveTo(x, 4); pen.lineTo(x, 8 + shown * step); pen.stroke();
       pen.fillStyle = css("--dim");
       pen.textAlign = tick.at < 0.02 ? "left" : tick.at > 0.97 ? "right" : "center";
-      pen.fillText(secondsText(tick.at * span), x, 12 + shown * step);
+      pen.fillText(`${tick.text} ${name}`, x, 12 + shown * step);
     }
     const colours = { FINISHED: css("--bar-done"), STOPPED: css("--bar-stopped"), FAILED: css("--bar-failed") };
     for (const row of rows) {
