@@ -51,8 +51,11 @@ class Waves(BaseSearch):
         super().__init__(direction="max")
         self._space = space
         self._seed = seed
-        self.total = num_trials
-        self._wave = 0
+        self._num_trials = num_trials
+
+    @property
+    def total(self) -> int:
+        return self._num_trials
 
     @property
     def adaptive(self) -> bool:
