@@ -17,6 +17,7 @@ import pytest
 from hopsml_flows import experiment
 from hopsml_flows.errors import (
     ExperimentFailedError,
+    HopsmlWarning,
     InvalidArgumentError,
     UnsupportedOperationError,
 )
@@ -337,7 +338,8 @@ def test_a_trial_whose_outputs_are_damaged_runs_again(options, project):
     hurt = next(trial for trial in first.trials if trial.succeeded)
     outputs = Path(first.path, hurt.directory, ".outputs.json")
     outputs.write_text("{")
-    more = experiment.optimize(loss_of, SPACE, num_trials=10, resume=first.id, **given)
+    with pytest.warns(HopsmlWarning, match=r"is run again: .*is not JSON"):
+        more = experiment.optimize(loss_of, SPACE, num_trials=10, resume=first.id, **given)
     (again,) = [trial for trial in more.trials if trial.number == hurt.number]
     assert (again.params, again.metric, again.outputs) == (hurt.params, hurt.metric, hurt.outputs)
     assert again.started > hurt.started

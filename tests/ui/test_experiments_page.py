@@ -18,6 +18,7 @@ from hopsml_flows.search import Why
 from hopsml_flows.storage import ExperimentPaths, Project, this_process
 from hopsml_flows.trials import Failure, State
 from hopsml_flows.trials.journal_lines import header_line, text_of
+from hopsml_flows.trials.naming import generation_name
 from tests.waiting import wait_until
 from tests.written import ID, WrittenExperiment, over, result, summary_text
 
@@ -66,6 +67,7 @@ def searched(count, seed):
         ends[lane] = begin + chance.uniform(5, 40)
         times = {"started": begin, "ended": ends[lane] - 0.5, "generation": (number - 1) // 15}
         trial = result(number, params, metric, **times)
+        trial = replace(trial, directory=f"{generation_name(trial.generation)}/{trial.name}")
         if chance.random() < 0.06:
             failure = Failure("ValueError", "loss is not finite: nan", place="digits.py:42")
             trial = replace(trial, state=State.FAILED, metric=None, outputs={}, failure=failure)
@@ -137,7 +139,7 @@ def address(project):
         yield found[0].rstrip("/")
     finally:
         server.terminate()
-        server.wait(60)
+        server.communicate(timeout=60)
 
 
 @pytest.fixture
