@@ -42,6 +42,7 @@ from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress, show_start
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, run_name
+from hopsml_flows.trials.journal import Journal
 from hopsml_flows.user_warnings import warn
 
 __all__ = ["run"]
@@ -83,9 +84,7 @@ def run(
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
         earlier, left = _read_earlier(plan, paths, progress.note)
-        journal = None
-        if plan.is_asynchronous and plan.options.resume is not None:
-            journal = read_journal(plan.options.project, paths)
+        journal = _earlier_journal(plan, paths, left)
         dead = earlier.flow_run_id if earlier and _left_its_run(earlier) else None
         shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
@@ -186,6 +185,16 @@ def _read_earlier(
     left = earlier_trials(project, paths, needs_metric=plan.needs_metric)
     check_budget(plan, left)
     return earlier, left
+
+
+def _earlier_journal(plan: Plan, paths: ExperimentPaths, left: Earlier) -> Journal | None:
+    """Read the journal that the search goes on from; None if it begins."""
+    if not plan.is_asynchronous or plan.options.resume is None:
+        return None
+    journal = read_journal(plan.options.project, paths)
+    check_budget(plan, left, journal)
+    # Where none succeeded, nothing was learned: as with other verbs, failed trials run again.
+    return journal if left.results else None
 
 
 def _run_trials(

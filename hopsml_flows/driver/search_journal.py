@@ -57,7 +57,7 @@ class SearchJournal:
         proposals = {} if earlier is None else earlier.proposals
         self.recalled = {**begun, **proposals}
         more = {number: params for number, params in begun.items() if number not in proposals}
-        self.file.add(run_line(making, more))
+        self._run_line = run_line(making, more)
         self._earlier = earlier
         self._is_replaying = False
 
@@ -70,7 +70,7 @@ class SearchJournal:
             self.file.add(line)
 
     def replay(self, loop: TrialLoop, results: Mapping[int, TrialResult]) -> Iterator[TrialResult]:
-        """Bring a fresh trial loop to where the earlier runs ended.
+        """Bring a fresh trial loop to where the earlier runs ended; then this run begins.
 
         Args:
             loop: The loop.
@@ -79,10 +79,10 @@ class SearchJournal:
         Yields:
             The results that count.
         """
-        if self._earlier is None:
-            return
-        self._is_replaying = True
-        try:
-            yield from restored(loop, self._earlier, results)
-        finally:
-            self._is_replaying = False
+        if self._earlier is not None:
+            self._is_replaying = True
+            try:
+                yield from restored(loop, self._earlier, results)
+            finally:
+                self._is_replaying = False
+        self.file.add(self._run_line)  # only of a run that could go on from the others

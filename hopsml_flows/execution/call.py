@@ -33,7 +33,12 @@ from hopsml_flows.execution.hints import hint_for
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink, OutputLog, captured
 from hopsml_flows.execution.report_channel import Reporter
-from hopsml_flows.execution.report_link import InsistentStop, ReportLink, is_early_stop
+from hopsml_flows.execution.report_link import (
+    InsistentStop,
+    ReportLink,
+    is_early_stop,
+    wraps_early_stop,
+)
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.timers import disarm_timers
@@ -272,6 +277,9 @@ def _call(
     except BaseException as error:  # also sys.exit() and a cancelled coroutine
         _raise_for_driver(error, place)
         if link.last_finite is not None and is_early_stop(error):
+            if not wraps_early_stop(error):
+                judging.warn(f"failed after it was asked to stop: {_failure(error, job)}")
+                log.note(_failure(error, job).traceback, level=logging.ERROR)
             return _Came({job.optimization_key or DEFAULT_KEY: link.last_finite}, link.last_finite)
         failure = _failure(error, job)
         log.note(failure.traceback, level=logging.ERROR)

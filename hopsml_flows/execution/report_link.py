@@ -10,13 +10,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from hopsml_flows.errors import EarlyStopError
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials import Report
 
-__all__ = ["HEED_SECONDS", "InsistentStop", "Instruction", "ReportLink", "is_early_stop"]
+__all__ = [
+    "HEED_SECONDS",
+    "InsistentStop",
+    "Instruction",
+    "ReportLink",
+    "is_early_stop",
+    "wraps_early_stop",
+]
 
 HEED_SECONDS = 10.0
 """Seconds after the first request to stop in which a training function may finish by itself; if it
@@ -126,16 +132,33 @@ class ReportLink:
 
 
 def is_early_stop(error: BaseException) -> bool:
-    """Whether an exception is a request to stop, or was raised because of one.
+    """Whether an exception is a request to stop, or was raised because or in the course of one.
 
     Args:
-        error: What the training function raised. Libraries wrap exceptions of callbacks.
+        error: What the training function raised.
     """
+    return _leads_to_stop(error, lambda each: each.__cause__ or each.__context__)
+
+
+def wraps_early_stop(error: BaseException) -> bool:
+    """Whether an exception is a request to stop, or says that one is its cause.
+
+    Libraries wrap exceptions of callbacks. Another exception comes from code that cleans up.
+
+    Args:
+        error: What the training function raised.
+    """
+    return _leads_to_stop(error, lambda each: each.__cause__)
+
+
+def _leads_to_stop(
+    error: BaseException, before: Callable[[BaseException], BaseException | None]
+) -> bool:
     seen: set[int] = set()
-    cause: Any = error
-    while cause is not None and id(cause) not in seen:
-        if isinstance(cause, (EarlyStopError, InsistentStop)):
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        if isinstance(each, (EarlyStopError, InsistentStop)):
             return True
-        seen.add(id(cause))
-        cause = cause.__cause__ or cause.__context__
+        seen.add(id(each))
+        each = before(each)
     return False

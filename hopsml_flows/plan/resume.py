@@ -15,6 +15,7 @@ from hopsml_flows.storage import ExperimentPaths, Project, process_lives
 from hopsml_flows.storage.lease import check_free
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State
+from hopsml_flows.trials.journal import Journal
 from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
 __all__ = ["check_budget", "check_is_over", "continue_experiment"]
@@ -82,18 +83,25 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
     return keep_seeds(replace(plan, options=options, attempt=record.attempt + 1), record)
 
 
-def check_budget(plan: Plan, left: Earlier) -> None:
+def check_budget(plan: Plan, left: Earlier, journal: Journal | None = None) -> None:
     """Refuse a plan with fewer trials than there are already: their results would be lost.
+
+    Args:
+        plan: The plan.
+        left: What the trials left.
+        journal: The journal of an asynchronous search, which has begun all trials in it.
 
     Raises:
         InvalidArgumentError: There are more trials than the plan has.
     """
-    highest = max(left.results, default=0)
-    if plan.trials is not None and highest > plan.trials:
+    begun = () if journal is None else journal.proposals
+    highest = max([*left.results, *begun], default=0)
+    most = plan.trials if plan.trials is not None else plan.settings.get("num_trials")
+    if most is not None and left.results and highest > most:
         raise InvalidArgumentError(
             "resume",
             plan.options.resume,
-            because=f"it has trial {highest} already, and these arguments end at {plan.trials}: "
+            because=f"it has trial {highest} already, and these arguments end at {most}: "
             "a budget can be raised, not lowered",
         )
 

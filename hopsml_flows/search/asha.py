@@ -95,6 +95,7 @@ class Asha(BaseSearch):
         self._earlier: dict[int, Proposal] = {}
         self._made: dict[int, Proposal] = {}
         self._steps: dict[int, _Steps] = {}
+        self._diverged: set[int] = set()  # not finite at their rung: they are never promoted
 
     @property
     def adaptive(self) -> bool:
@@ -229,7 +230,7 @@ class Asha(BaseSearch):
         return replace(self._made[proposal.id], params=proposal.params)
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:
-        if value is None:
+        if value is None or proposal.id in self._diverged:
             return
         rung = self._rungs.budgets.index(proposal.budget)
         if not self._rungs.has(proposal.id, rung):
@@ -244,6 +245,7 @@ class Asha(BaseSearch):
         if not self._steps_of(proposal, budget).reach(budget, step) or rung == self._rungs.top:
             return None
         if not is_finite(value):
+            self._diverged.add(number)
             return Pause(Why("asha", value, "its {value} is not finite", step))
         if not self._rungs.has(number, rung):
             self._rungs.add(number, rung, value)
@@ -257,6 +259,7 @@ class Asha(BaseSearch):
 
     def _forget(self, proposal: Proposal) -> None:
         # Steps that the trial repeats do not count. If it was about to pause, it is judged again.
+        self._diverged.discard(proposal.id)
         steps = self._steps.get(proposal.id)
         if steps is not None and proposal.budget is not None:
             steps.rewind(proposal.budget)

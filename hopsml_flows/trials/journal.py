@@ -209,7 +209,7 @@ def _fed(
     journal: Journal,
     *,
     results: Mapping[int, TrialResult] | None = None,
-    compared: range = range(0),
+    compared: range | None = None,
 ) -> Iterator[tuple[int, LoopEvent | None, list[LoopInstruction]]]:
     """Feed a journal to a trial loop, up to the end of the lines that are compared.
 
@@ -224,12 +224,13 @@ def _fed(
         if entry["event"] == "repeat"
     }
     for place, entry in enumerate(journal.entries, _FIRST):
-        if compared and place == compared.stop:
+        if compared is not None and place == compared.stop:
             return
         if entry["event"] == RUN:
             loop.reopen()
             continue
-        as_then, number = place not in compared, entry.get("trial", 0)
+        as_then = compared is None or place not in compared
+        number = entry.get("trial", 0)
         if entry["event"] in _OF_RUNNING and not loop.runs(number):
             if as_then:
                 raise DamagedFileError(

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError
@@ -47,7 +48,7 @@ from hopsml_flows.trials.loop_messages import (
 from hopsml_flows.trials.model import Failure, State, Trial, TrialResult
 from hopsml_flows.trials.naming import number_of
 from hopsml_flows.trials.reports import Report
-from hopsml_flows.values.plain import FILE_LEVELS, is_finite, json_value
+from hopsml_flows.values.plain import FILE_LEVELS, image_key, is_finite, json_value
 
 __all__ = ["RUN", "SCHEMA", "event_of", "header_line", "line_of", "run_line", "text_of"]
 
@@ -225,8 +226,9 @@ def event_of(
 
 
 def _replayed(told: TrialResult, known: TrialResult | None, *, is_gone: bool) -> TrialReplayed:
-    if known is None:
-        return TrialReplayed(told, is_gone=is_gone)
+    if known is None or image_key(known.params) != image_key(told.params):
+        return TrialReplayed(told, is_gone=is_gone or known is not None)
+    known = replace(known, name=told.name, params=told.params)  # files have images of the values
     is_other = (known.state, known.metric) != (told.state, told.metric)
     return TrialReplayed(known, told if is_other else None, is_gone)
 

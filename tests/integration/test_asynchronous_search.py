@@ -21,7 +21,7 @@ from hopsml_flows.errors import (
     InvalidArgumentError,
     UnsupportedOperationError,
 )
-from hopsml_flows.search import RandomSearch, SearchSpace, Stop, Why
+from hopsml_flows.search import Categorical, RandomSearch, SearchSpace, Stop, Why
 from hopsml_flows.service.replay import replay
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import State
@@ -207,6 +207,45 @@ def test_a_distributed_trial_that_swallows_the_stop_is_ended_and_not_tried_again
     assert trial.why_stopped.rule == "half"
 
 
+def test_a_trial_that_reports_rarely_may_clean_up_when_it_is_stopped(options):
+    def train(x, reporter):
+        from hopsml_flows.errors import EarlyStopError
+
+        for _ in range(3):
+            reporter.broadcast(0.1)
+        time.sleep(16)  # longer than a function may go on that swallows requests
+        try:
+            reporter.broadcast(0.2)
+        except EarlyStopError:
+            time.sleep(1)
+            return {"metric": 0.2, "saved": "yes"}
+        return 1.0
+
+    call = {"num_trials": 1, "optimizer": "random", "early_stop": BelowHalf}
+    result = experiment.optimize(train, SPACE, **call, **options)
+    (trial,) = result.trials
+    assert (trial.state, trial.metric) == (State.STOPPED, 0.2)
+    assert trial.outputs["saved"] == "yes"
+    assert "swallowed" not in Path(result.path, trial.directory, "output.log").read_text()
+
+
+def test_an_error_of_code_that_cleans_up_after_a_stop_is_told(options):
+    def train(x, reporter):
+        from hopsml_flows.errors import EarlyStopError
+
+        try:
+            while True:
+                reporter.broadcast(0.1)
+                time.sleep(0.02)
+        except EarlyStopError:
+            raise OSError("no space for the model") from None
+
+    call = {"num_trials": 1, "optimizer": "random", "early_stop": BelowHalf}
+    (trial,) = experiment.optimize(train, SPACE, **call, **options).trials
+    assert (trial.state, trial.metric) == (State.STOPPED, 0.1)
+    assert any("OSError: no space for the model" in told for told in trial.warnings)
+
+
 def test_a_distributed_trial_that_is_stopped_shows_so_in_prefect(options):
     def train(x, reporter):
         while True:
@@ -322,6 +361,50 @@ def test_a_search_that_ran_out_of_time_goes_on_when_it_is_resumed(options, proje
     more = experiment.optimize(train, SPACE, num_trials=begun + 2, resume=first.id, **given)
     assert len(more.trials) == begun + 2
     assert not replayed(more, project).mismatches
+
+
+def test_fewer_trials_than_have_begun_are_refused_on_resume(options, tmp_path):
+    def train(x):
+        (tmp_path / "done").touch(exist_ok=False)  # the first one alone succeeds
+        return x
+
+    given = {"optimizer": "random", "seed": 4, **options}
+    first = experiment.optimize(train, SPACE, num_trials=8, **given)
+    assert first.trials[-1].state is State.FAILED
+    before = Path(first.path, "journal.jsonl").read_text()
+    with pytest.raises(
+        InvalidArgumentError, match=r"it has trial 8 already, .* end at 7: a budget"
+    ):
+        experiment.optimize(train, SPACE, num_trials=7, resume=first.id, **given)
+    assert Path(first.path, "journal.jsonl").read_text() == before
+
+
+def test_a_search_in_which_all_failed_begins_again(options, project, tmp_path):
+    data = tmp_path / "data.csv"
+
+    def train(x):
+        return float(data.read_text()) * x
+
+    given = {"num_trials": 4, "seed": 4, "name": "again", **options}
+    with pytest.raises(ExperimentFailedError, match="all 4 trials failed") as failed:
+        experiment.optimize(train, SPACE, **given)
+    data.write_text("2")
+    more = experiment.optimize(train, SPACE, resume=failed.value.result.id, **given)
+    assert [trial.metric for trial in more.trials] == [2 * t.params["x"] for t in more.trials]
+    assert [t.params for t in failed.value.result.trials][:1] == [more.trials[0].params]
+    assert not replayed(more, project).mismatches
+
+
+def test_a_resumed_search_gives_values_as_they_were_written(options):
+    def train(kernel, x):
+        return kernel[0] * x
+
+    space = {"kernel": Categorical([(3, 3), (5, 5)]), **SPACE}
+    given = {"optimizer": "random", "seed": 4, **options}
+    first = experiment.optimize(train, space, num_trials=3, **given)
+    more = experiment.optimize(train, space, num_trials=4, resume=first.id, **given)
+    assert [trial.params for trial in more.trials[:3]] == [trial.params for trial in first.trials]
+    assert {type(trial.params["kernel"]) for trial in more.trials} == {tuple}
 
 
 def test_another_optimizer_is_refused_on_resume(options):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -471,6 +472,16 @@ def test_a_value_that_is_not_finite_pauses_and_is_never_promoted():
     assert str(paused.why) == "asha at step 0: its nan is not finite"
     assert isinstance(search.report(second.id, 0, 0.5), Pause)  # one result, not two
     search.tell(first.id, float("nan"))
+    search.tell(second.id, 0.5)
+    assert [p.continues for p in search.ask(2)] == [None, None]
+
+
+def test_a_paused_trial_that_diverged_counts_for_nothing_by_its_last_finite_report():
+    search = on_reports()
+    first, second = search.ask(2)
+    assert isinstance(search.report(first.id, 0, math.nan), Pause)
+    search.tell(first.id, 0.9)  # its result, since an early stop keeps what was finite
+    assert isinstance(search.report(second.id, 0, 0.5), Pause)  # one result, not two
     search.tell(second.id, 0.5)
     assert [p.continues for p in search.ask(2)] == [None, None]
 

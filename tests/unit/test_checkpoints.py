@@ -112,6 +112,16 @@ def test_on_one_host_an_attempt_finds_what_the_one_before_left_there(job, tmp_pa
     assert files_in(again) == {"step": "5"}
 
 
+def test_an_attempt_that_comes_back_to_a_host_finds_what_one_elsewhere_left_on_storage(
+    job, tmp_path
+):
+    begun = in_group(job, trial_of(), tmp_path)
+    (begun / "step").write_text("3")
+    put(job, "0009", step="7")  # by the second attempt, on another host
+    again = in_group(job, trial_of(attempt=3), tmp_path, group="three")
+    assert files_in(again) == {"step": "7"}
+
+
 @pytest.mark.parametrize("begin", [alone, in_group, on_several_hosts])
 def test_where_files_cannot_be_copied_nothing_is_left(job, tmp_path, begin):
     long = "b" * 300

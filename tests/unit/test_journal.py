@@ -10,6 +10,7 @@ import pytest
 from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.search import (
     BaseSearch,
+    Categorical,
     Direction,
     GoOn,
     ListSearch,
@@ -377,6 +378,44 @@ def test_a_resumed_run_says_what_its_search_repeats():
     assert second_run.making == {"num_trials": 5}
     assert second_run.recalled == {1: first.params, 2: {"rate": 0.5, "units": 3}}
     assert second_run.lines == range(5, 5)
+
+
+def test_a_run_without_lines_replays_though_a_later_one_has_more_trials():
+    recording = Recording(new_loop(samples=2))
+    done = {
+        trial.number: result_of(trial, 0.5) for trial in submitted(recording.handle(SlotsFree(2)))
+    }
+    for result in done.values():
+        recording.handle(TrialDone(result))
+    recording.lines += [run_line({}, {}), run_line({}, {})]
+    recording.loop = new_loop(samples=4)
+    assert len(list(restored(recording.loop, recording.journal, done))) == 2
+    recording.handle(SlotsFree(2))
+    first, idle, last = recording.journal.runs
+    assert list(replayed(new_loop(samples=2), recording.journal, first)) == []
+    assert list(replayed(new_loop(samples=2), recording.journal, idle)) == []
+    assert list(replayed(new_loop(samples=4), recording.journal, last)) == []
+
+
+def test_results_have_the_values_of_the_search_and_not_their_images_in_files():
+    def loop():
+        space = SearchSpace({"kernel": Categorical([(3, 3)]), "rate": [0.0, 1.0]})
+        search = RandomSearch(space, samples=2, seed=3)
+        return TrialLoop(search, direction=Direction.MAX, retries=1)
+
+    recording = Recording(loop())
+    first, second = submitted(recording.handle(SlotsFree(2)))
+    for trial in (first, second):
+        recording.handle(TrialDone(result_of(trial, 0.5)))
+    known = {
+        1: replace(result_of(first, 0.5), params={**first.params, "kernel": [3, 3]}),
+        2: replace(result_of(second, 0.5), params={**second.params, "rate": 2.0}),  # damaged
+    }
+    again = loop()
+    (counted,) = restored(again, recording.journal, known)
+    assert counted.params == first.params
+    assert counted.params["kernel"] == (3, 3)
+    assert again.gone == [2]
 
 
 def test_a_run_that_lacks_something_is_an_error_that_names_its_line():

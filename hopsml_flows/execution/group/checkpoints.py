@@ -46,13 +46,20 @@ def prepare_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
     with _locked(shared / "lock"):
         # Once per machine and attempt: the first process fetches the files for all.
         done = shared / f"attempt-{process.group}"
-        # On one machine its own files are the newest. On several machines all members must begin
-        # with the same files.
-        if again and process.several_hosts and not done.exists():
+        # Files of the attempt before are the newest, if it was on this machine. On several machines
+        # all members must begin with the same files.
+        last = shared / "last-attempt"
+        elsewhere = trial.attempt > 1 and _content(last) != str(trial.attempt - 1)
+        if again and (process.several_hosts or elsewhere) and not done.exists():
             shutil.rmtree(path, ignore_errors=True)
         begin_with(job, trial, path, [trial.directory] if again else [])
+        last.write_text(str(trial.attempt))
         done.touch()
     return path
+
+
+def _content(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 @contextmanager

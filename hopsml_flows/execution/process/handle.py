@@ -109,7 +109,8 @@ class TrainingProcess:
         self._called_at: float | None = None
         self._silent_since: float | None = None
         self._cut_off = False
-        self._stop: tuple[float, Why] | None = None  # when, and why
+        self._stop: Why | None = None
+        self._asked_at: float | None = None  # when the function was known to have been asked
         self._reported_at: float | None = None
         self._last_finite: tuple[int, float] | None = None  # step and metric
         self._lent: Lent | None = None
@@ -172,18 +173,17 @@ class TrainingProcess:
             instruction: It.
         """
         if instruction.stop is not None and self._stop is None:
-            self._stop = time.monotonic(), instruction.stop
+            self._stop = instruction.stop
         with self._sending, suppress(OSError):  # it has ended, and the trial with it
             self._connection.send_bytes(encoded_instruction(instruction))
 
     @property
     def unheeded(self) -> Unheeded | None:
         """The request to stop that the training function swallows, reporting on; None for none."""
-        if self._stop is None or self._reported_at is None:
+        if self._stop is None or self._asked_at is None or self._reported_at is None:
             return None
-        since, why = self._stop
-        late = self._reported_at > since + HEED_SECONDS + GRACE_SECONDS
-        return Unheeded(why, self._last_finite) if late else None
+        late = self._reported_at > self._asked_at + HEED_SECONDS + GRACE_SECONDS
+        return Unheeded(self._stop, self._last_finite) if late else None
 
     def order(self, order: object) -> None:
         """Send an order.
@@ -192,7 +192,7 @@ class TrainingProcess:
             order: An order that the process's work takes.
         """
         self._called_at = None
-        self._stop = self._reported_at = self._last_finite = None
+        self._stop = self._asked_at = self._reported_at = self._last_finite = None
         self._send(order)
 
     @property
@@ -236,8 +236,8 @@ class TrainingProcess:
                     case Line(level, text):
                         if listener.lines is not None:
                             listener.lines(level, text)
-                    case Reported(reports):
-                        self._note(reports)
+                    case Reported(reports, asked):
+                        self._note(reports, asked=asked)
                         if listener.reports is not None:
                             listener.reports(reports)
                     case Calling():
@@ -314,8 +314,10 @@ class TrainingProcess:
             return "was killed but does not end"
         return described_end(code, memory=memory, stack=self._called_at is not None)
 
-    def _note(self, reports: tuple[tuple[int, float], ...]) -> None:
+    def _note(self, reports: tuple[tuple[int, float], ...], *, asked: bool) -> None:
         self._reported_at = time.monotonic()
+        if asked and self._asked_at is None:
+            self._asked_at = self._reported_at
         for step, metric in reports:
             if math.isfinite(metric):
                 self._last_finite = step, metric

@@ -56,9 +56,11 @@ class Reported:
 
     Args:
         reports: Pairs of step and metric, in order.
+        asked: Whether the function has been asked to stop, by an exception.
     """
 
     reports: tuple[tuple[int, float], ...]
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

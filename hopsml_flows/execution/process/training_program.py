@@ -128,7 +128,8 @@ def _send(connection: Connection, answers: SimpleQueue[_Message]) -> None:
                     answer = answers.get(timeout=max(0.0, due - time.monotonic()))
                 due = time.monotonic() + REPORT_SECONDS
                 reports = tuple((report.step, report.metric) for report in link.take())
-                connection.send_bytes(pickle.dumps(Reported(reports)))
+                reported = Reported(reports, asked=link.why_stopped is not None)
+                connection.send_bytes(pickle.dumps(reported))
             if isinstance(answer, threading.Event):
                 answer.set()
             elif isinstance(answer, bytes):
