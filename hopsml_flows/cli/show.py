@@ -55,13 +55,19 @@ def show(
     if stored.problem:
         print(readable(f"hopsml: summary of {paths.id}: {stored.problem}"), file=sys.stderr)
     if json:
-        print_json({**asdict(record), "trials": [trial_json(each) for each in results]})
+        print_json(
+            {
+                **asdict(record),
+                "state": stored.state.value,
+                "trials": [trial_json(each) for each in results],
+            }
+        )
         return
     direction = None if record.direction is None else Direction.parse(record.direction)
     best = next(iter(best_first(results, direction)), None) if direction is not None else None
     if best is not None and best.metric is None:
         best = None
-    for line in _facts(record, results, best):
+    for line in _facts(record, stored.state.value, results, best):
         say(readable(line))
     say(f"directory  {where.full(paths.root)}")
     if results:
@@ -71,11 +77,11 @@ def show(
 
 
 def _facts(
-    record: ExperimentRecord, results: Sequence[TrialResult], best: TrialResult | None
+    record: ExperimentRecord, state: str, results: Sequence[TrialResult], best: TrialResult | None
 ) -> Iterator[str]:
     """Lines about the whole experiment."""
     took = "" if record.duration is None else f", {timedelta(seconds=round(record.duration))}"
-    yield f"{record.id}: {record.state.value}{took}"
+    yield f"{record.id}: {state}{took}"
     yield f"kind       {record.function} of {one_line(record.train)}"
     for name in _SEARCH:
         if isinstance(described := record.options.get(name), dict):

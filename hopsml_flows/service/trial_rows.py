@@ -58,11 +58,13 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [*first, *params, *outputs, *last]
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, Any]], *, for_spreadsheets: bool = False) -> str:
     """Return rows as a CSV file; lists and objects are cells in JSON.
 
     Args:
         rows: The rows.
+        for_spreadsheets: Whether texts that a spreadsheet would take for a formula get an
+            apostrophe before them. Programs should read texts as they are.
 
     Example:
         >>> print(csv_text([{"number": 1, "params.x": [1, 2]}]), end="")
@@ -72,7 +74,8 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns_of(rows), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    guard = _as_text if for_spreadsheets else _as_is
+    writer.writerows({name: guard(_cell(value)) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -111,3 +114,12 @@ def _named(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, (list, dict, bool)) else value
+
+
+def _as_is(cell: Any) -> Any:
+    return cell
+
+
+def _as_text(cell: Any) -> Any:
+    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if is_formula else cell

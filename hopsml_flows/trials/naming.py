@@ -32,8 +32,8 @@ MAX_LENGTH = 100
 """Longest name of a trial's directory, in characters."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
-_NUMBER = re.compile(r"(\d{4,})(-|$)")
-_GENERATION = re.compile(r"generation\.(\d+)")
+_NUMBER = re.compile(r"(\d{4,18})(-|$)")
+_GENERATION = re.compile(r"generation\.(\d{1,18})")
 _EXPERIMENT = re.compile(r"[a-z0-9][a-z0-9-]*-(\d{8}-\d{6})-[0-9a-f]{6}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 

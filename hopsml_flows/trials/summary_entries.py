@@ -23,6 +23,7 @@ _LARGEST = 2**63
 
 _STATES = frozenset(State)
 _SAFE = re.compile(r"[A-Za-z0-9._=-]+")
+_LONG_NUMBER = re.compile(r"\d{19}")
 
 
 def told_result(entry: Any, place: int) -> TrialResult | None:
@@ -45,7 +46,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         return None
     number = number_of(name)
     # The name of a directory comes from a file: it must not lead out of the experiment's.
-    if number is not None and (number >= _LARGEST or not _SAFE.fullmatch(name)):
+    if _LONG_NUMBER.match(name) or (number is not None and not _SAFE.fullmatch(name)):
         return None
     kind, _, message = str(error or "").partition(": ")
     generation = _generation(entry)
@@ -102,7 +103,9 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _number(entry: Mapping[str, Any], name: str) -> float | None:
     value = entry.get(name)
-    return value if is_number(value) and is_finite(value) else None
+    if not is_number(value) or not is_finite(value):
+        return None
+    return value if abs(value) < _LARGEST else float(value)  # a database keeps no larger integers
 
 
 def _whole(entry: Mapping[str, Any], name: str) -> int | None:

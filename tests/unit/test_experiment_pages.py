@@ -172,6 +172,34 @@ def test_the_csv_file_has_all_trials_that_match(project, browser):
     assert len(answer.text.splitlines()) == 101
 
 
+def test_the_csv_file_has_no_formulas(project, browser):
+    trial = result(1, {"x": -1, "sign": "-"}, 0.5, outputs={"accuracy": 0.5, "a": "=1+1"})
+    over(project, NEW, [trial])
+    _, row = browser.get(f"/experiments/{NEW}/trials.csv").text.splitlines()
+    assert ",-1,'-," in row
+    assert ",'=1+1" in row
+
+
+def test_a_whole_number_of_any_size_hides_no_experiment(project, browser):
+    over(project, OLD, [result(1, {"x": 1}, 0.5)])
+    over(project, NEW, [result(1, {"x": 1}, 10**20), result(2, {"x": 2}, 0.5)])
+    listing = browser.get("/").text
+    assert OLD in listing
+    assert NEW in listing
+    assert "1e+20" in browser.get(f"/experiments/{NEW}").text
+
+
+def test_a_long_line_of_a_running_trials_log_is_followed_in_large_parts(project, browser):
+    written = WrittenExperiment(project, 3)
+    directory = "0001-x=1"
+    written.log(directory, "x" * (300 << 10))
+    project.replace(written.paths.trial(directory, ".hparams.json"), '{"x": 1}')
+    first = browser.get(f"/experiments/{ID}/trials/1/log").json()
+    assert first["next"] == 256 << 10
+    second = browser.get(f"/experiments/{ID}/trials/1/log?from={first['next']}").json()
+    assert (second["text"], second["next"]) == ("", first["next"])  # the line has no end yet
+
+
 def test_a_trial_shows_what_it_was_given_returned_and_printed(project, browser):
     trial = result(1, {"x": 1, "layers": [8, 4]}, 0.5, attempt=2)
     paths = over(project, NEW, [trial])

@@ -21,7 +21,7 @@ class Watched(ExperimentIndex):
     def __init__(self, project):
         super().__init__(project)
         self.looks = 0
-        self.refuses = False
+        self.refuses = None
         self.gate = threading.Event()
         self.gate.set()
 
@@ -29,7 +29,7 @@ class Watched(ExperimentIndex):
         self.looks += 1
         self.gate.wait(60)
         if self.refuses:
-            raise StorageUnavailableError("storage says no")
+            raise self.refuses
         return super().refresh(thorough=thorough)
 
 
@@ -88,17 +88,25 @@ def test_a_slow_look_does_not_hold_a_request_back_and_is_not_begun_twice(project
     assert index.experiment(OLD) is not None
 
 
-def test_what_was_known_is_shown_with_the_reason_while_storage_refuses(project, index):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (StorageUnavailableError("storage says no"), "storage says no"),
+        (OverflowError("too large"), "could not be refreshed (OverflowError)"),
+    ],
+    ids=["storage", "fault"],
+)
+def test_what_was_known_is_shown_with_the_reason_while_a_look_fails(project, index, error, said):
     now = [0.0]
     freshness = Freshness(index, lambda: now[0])
     over(project, OLD)
     freshness.look()
     before = freshness.version()
-    index.refuses = True
+    index.refuses = error
     freshness.look_now()
-    assert "storage says no" in freshness.problem
+    assert said in freshness.problem
     assert freshness.version() != before
     assert index.experiment(OLD) is not None
-    index.refuses = False
+    index.refuses = None
     freshness.look_now()
     assert (freshness.problem, freshness.version()) == ("", before)

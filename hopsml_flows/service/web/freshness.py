@@ -5,6 +5,7 @@ Requests drive it: a server without requests reads no storage.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,8 @@ from hopsml_flows.errors import StorageUnavailableError
 from hopsml_flows.service.index import ExperimentIndex
 
 __all__ = ["Freshness"]
+
+_logger = logging.getLogger(__name__)
 
 _LOCAL_SECONDS = 1.0
 _REMOTE_SECONDS = 5.0
@@ -93,6 +96,11 @@ class Freshness:
             changed = (*refreshed.changed, *refreshed.removed)
         except StorageUnavailableError as error:
             problem = str(error)
+        except (
+            Exception
+        ) as error:  # pages say that what they show may be old, and the next look comes
+            problem = f"the index could not be refreshed ({type(error).__name__})"
+            _logger.exception("the index could not be refreshed")
         finally:
             now = self._clock()
             local = self._index.project.local_root is not None

@@ -94,7 +94,10 @@ function makeScale(values, { log = false, zero = false, trim = false } = {}) {
     };
   }
   if (zero) low = Math.min(0, low);
-  if (low === high) { low -= Math.abs(low) * 0.5 || 0.5; high += Math.abs(high) * 0.5 || 0.5; }
+  if (high - low <= 1e-12 * Math.max(Math.abs(low), Math.abs(high))) { // a step would be lost in rounding
+    low -= Math.abs(low) * 0.5 || 0.5;
+    high += Math.abs(high) * 0.5 || 0.5;
+  }
   const span = high - low;
   return {
     at: (value) => (isNumber(value) ? (value - low) / span : null),

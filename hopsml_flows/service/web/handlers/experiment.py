@@ -84,7 +84,7 @@ def trials_csv(site: Site, request: Request) -> Response:
     query, _ = asked_trials(site.parameters(request), rows=None)
     found = site.index.trials(entry.id, query).trials
     return Response(
-        csv_text([trial_row(each) for each in found]),
+        csv_text([trial_row(each) for each in found], for_spreadsheets=True),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{entry.id}.csv"'},
     )

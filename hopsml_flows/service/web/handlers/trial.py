@@ -108,7 +108,7 @@ def log(site: Site, request: Request) -> Response:
     except FileNotFoundError:
         return JSONResponse({"text": "", "next": start, "again": False, "over": over})
     if stop < length or not over:  # whole lines, so that no character is cut in two
-        content = content[: content.rfind(b"\n") + 1] or content[: len(content) // _LOG_PART]
+        content = content[: content.rfind(b"\n") + 1] or (content if stop < length else b"")
     return JSONResponse(
         {
             "text": readable(content.decode(errors="backslashreplace")),
