@@ -241,10 +241,12 @@ def test_a_page_follows_what_runs(looked_at, address, project):
     directory = "0001-x=1"
     written.log(directory, "the first line\n")
     project.replace(written.paths.trial(directory, ".hparams.json"), '{"x": 1}')
-    page.goto(f"{address}/experiments/{ID}/trials/1")
+    trial = f"{address}/experiments/{ID}/trials/1"
+    wait_until(lambda: page.request.get(trial).ok, 60, "the look at the storage")
+    page.goto(trial)
     assert "the first line" in page.locator("#log").inner_text()
     written.log(directory, "the second line\n")
-    page.wait_for_function("document.getElementById('log').innerText.includes('second line')")
+    page.locator("#log", has_text="the second line").wait_for()
     page.goto(f"{address}/experiments/{ID}")
     assert page.get_by_text("No trial has ended yet").is_visible()
     project.replace(written.paths.summary, summary_text([result(1, {"x": 1}, 0.5)]))
