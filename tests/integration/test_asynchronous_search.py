@@ -132,7 +132,8 @@ def test_the_journal_replays(options, project):
     done = replayed(result, project)
     assert done.mismatches == []
     assert done.proposals == 8
-    assert done.stops == sum(trial.state is State.STOPPED for trial in result.trials)
+    # A trial may end by itself before it hears of the decision.
+    assert done.stops >= sum(trial.state is State.STOPPED for trial in result.trials)
 
 
 def test_an_optimizer_that_is_an_object_serves_several_runs(options, project):

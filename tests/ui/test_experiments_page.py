@@ -276,7 +276,9 @@ def test_deletion_asks_and_cancel_keeps(looked_at, address, project):
     page = looked_at
     name = "gone-20260107-120000-dddddd"
     over(project, name)
-    page.goto(f"{address}/?q=gone")
+    found = f"{address}/?q=gone"
+    wait_until(lambda: name in page.request.get(found).text(), 60, "the look at the storage")
+    page.goto(found)
     page.check(f"input[value='{name}']")
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("link", name="Cancel").click()
