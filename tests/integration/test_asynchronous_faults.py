@@ -21,6 +21,7 @@ from hopsml_flows.experiment import ClusterConfig
 from hopsml_flows.service.replay import replay
 from hopsml_flows.storage import ExperimentPaths, Project
 from tests import events
+from tests.waiting import wait_until
 from tests.workers import workers_of
 
 SPACE = {"x": [0.0, 1.0]}
