@@ -73,6 +73,7 @@ def _all(arguments: argparse.Namespace) -> int:
     for name in SINGLE:
         if name in wanted:
             found["single"][name] = _run(name, 1, arguments)
+    found["single"]["flood_seconds"] = FLOOD_SECONDS
     with tempfile.TemporaryDirectory(prefix="hopsml-asynchrony-") as directory:
         around = report.surroundings(Path(directory), PACKAGES)
     text = f"# Asynchronous search\n\n{report.surroundings_text(around)}\n"
@@ -87,7 +88,9 @@ def _run(name: str, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, "--part", name, "--seed", str(seed)]
     command += ["--trials", str(arguments.trials), "--replayed", str(arguments.replayed)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    line = done.stdout.splitlines()[-1]
+    print(line, file=sys.stderr, flush=True)  # a later part may fail
+    return json.loads(line)
 
 
 def _part(arguments: argparse.Namespace) -> dict[str, Any]:

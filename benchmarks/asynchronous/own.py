@@ -226,9 +226,11 @@ def _written(result: Any) -> int:
     count = 0
     for trial in result.trials:
         directory = str(Path(result.path, trial.directory))
-        events = EventAccumulator(directory, size_guidance={"tensors": 0})
+        events = EventAccumulator(directory, size_guidance={"scalars": 0, "tensors": 0})
         events.Reload()
-        count += len({event.step for event in events.Tensors("outputs/metric")})
+        tag, tags = "outputs/metric", events.Tags()
+        found = events.Scalars(tag) if tag in tags["scalars"] else events.Tensors(tag)
+        count += len({event.step for event in found})
     return count
 
 
