@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(HOME)/.cache/uv
 
-.PHONY: demo test test-fast test-newest test-lowest test-beside-hopsworks servers lint docs links \
+.PHONY: demo test test-all test-newest test-lowest test-beside-hopsworks servers lint docs links \
   pictures lock clean
 
 demo: $(VENV)/.demo  ## set everything up and run the main job
@@ -19,11 +19,11 @@ demo: $(VENV)/.demo  ## set everything up and run the main job
 # processes would start more of the servers that tests share.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test: $(VENV)/.dev servers  ## set everything up and run all tests
-	$(PYTEST)
-
-test-fast: $(VENV)/.dev servers  ## all tests but the long ones
+test: $(VENV)/.dev servers  ## set everything up and run all tests but the long ones
 	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.dev servers  ## the long ones too
+	$(PYTEST)
 
 # What a user's installer resolves is not what is locked: the same tests with the newest versions
 # that the requirements admit, and with the lowest, each in an environment of its own.

@@ -24,6 +24,7 @@ SOURCES = {
     "scale": "scale.py",
     "start": "start.py",
     "optimizers": "optimizers.py",
+    "optimizers_at_once": "optimizers.py",
     "isolation": "isolation.py",
     "distributed_training": "distributed_training.py",
     "storage": "storage.py",
@@ -184,6 +185,8 @@ def claims() -> Iterator[Claim]:
         own, other = functions["ours"]["thinking_ms"], functions[peer]["thinking_ms"]
         yield Claim("a proposal, ms", name, own, other, "optimizers")
 
+    yield from at_once()
+
     seconds = found("distributed_training")["seconds"]
     by_hand = statistics.median(seconds["by hand"])
     for name, what in (
@@ -198,6 +201,24 @@ def claims() -> Iterator[Claim]:
             by_hand,
             "distributed_training",
         )
+
+
+def at_once() -> Iterator[Claim]:
+    """The asynchronous default beside Optuna's TPE and CatCMAwM, with as many running."""
+    regret = {
+        (entry["optimizer"], entry["running"], entry["evaluations"]): entry["mean"]
+        for entry in found("optimizers_at_once")["regret"]
+    }
+    for (optimizer, running, evaluations), own in regret.items():
+        for peer, name in (
+            ("tpe", "Optuna's TPE, multivariate"),
+            ("gp", "Optuna's GPSampler"),
+            ("catcma", "cmaes' CatCMAwM"),
+        ):
+            other = regret.get((peer, running, evaluations))
+            if optimizer == "evolution" and other is not None:
+                what = f"regret on functions after {evaluations} evaluations, {running} at once"
+                yield Claim(what, name, own, other, "optimizers_at_once")
 
 
 def targets() -> Iterator[Target]:
@@ -216,6 +237,8 @@ def targets() -> Iterator[Target]:
     yield Target(what, 1.1, most["last_to_first"], "scale")
     for target in found("optimizers")["targets"]:
         yield Target(target["text"], target["most"], target["value"], "optimizers")
+    for target in found("optimizers_at_once")["targets"]:
+        yield Target(target["text"], target["most"], target["value"], "optimizers_at_once")
 
 
 def text() -> str:

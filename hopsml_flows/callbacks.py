@@ -25,6 +25,9 @@ __all__ = ["KerasBatchEnd", "KerasEpochEnd", "KerasReporter"]
 
 Logs = Mapping[str, Any] | None
 
+_FORMER = {"acc": "accuracy", "val_acc": "val_accuracy"}
+"""Names of metrics in the logs of Keras before TensorFlow 2, which Maggy's programs ask for."""
+
 
 class _Callback:
     """A callback of Keras and tf-keras whose hooks do nothing.
@@ -222,6 +225,8 @@ def _name_of(metric: object) -> str:
 
 def _logged(logs: Logs, metric: str) -> Any:
     """Return the metric's value in Keras' logs."""
+    if logs is not None and metric not in logs:
+        metric = _FORMER.get(metric, metric)
     if logs is None or metric not in logs:
         hint = "; val_… come with validation data" if metric.startswith("val_") else ""
         raise InvalidReportError(

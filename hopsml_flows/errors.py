@@ -11,6 +11,7 @@ from the built-in error that a caller may want to catch::
     │   ├── SignatureMismatchError (TypeError)       the function lacks the hyperparameters
     │   ├── UnknownArgumentError (TypeError)         a verb has no argument of that name
     │   ├── InvalidSpaceError                        wrong value lists or bounds
+    │   │   └── InvalidBoundsError (AssertionError)      wrong bounds of Maggy's Searchspace
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
     │   ├── NotFoundError (LookupError)              a name matches none, or several
@@ -20,6 +21,7 @@ from the built-in error that a caller may want to catch::
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
     ├── TrialStoppedError (RuntimeError)         the driver ended a trial before it had a result
+    ├── EarlyStopError (RuntimeError)            raised by a report of a trial that is to stop early
     ├── WorkerLostError (RuntimeError)           the process that ran a trial died
     ├── ResourceUnavailableError (RuntimeError)  no worker has the requested GPU or resource
     │   └── TooFewWorkersError                       a distributed trial has more processes
@@ -28,6 +30,7 @@ from the built-in error that a caller may want to catch::
     ├── NotServingError (RuntimeError)           a server of a distributed trial returned too early
     ├── StorageUnavailableError (OSError)        storage did not accept or return a trial's files
     │   └── ExperimentInterruptedError               nor the driver's files; `resume=` continues
+    ├── StuckSearchError (RuntimeError)          an optimizer neither proposes anything nor ends
     ├── ExperimentTakenOverError (RuntimeError)  another driver took over from a suspended one
     ├── DamagedFileError (ValueError)            a file of an experiment is not what was written
     ├── NoSpaceError (OSError)                   not enough room for a copy
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CredentialsError",
     "DamagedFileError",
+    "EarlyStopError",
     "ExperimentFailedError",
     "ExperimentInterruptedError",
     "ExperimentRunningError",
@@ -62,6 +66,7 @@ __all__ = [
     "HopsmlError",
     "HopsmlWarning",
     "InvalidArgumentError",
+    "InvalidBoundsError",
     "InvalidClusterError",
     "InvalidFunctionError",
     "InvalidOutputError",
@@ -77,6 +82,7 @@ __all__ = [
     "ResourceUnavailableError",
     "SignatureMismatchError",
     "StorageUnavailableError",
+    "StuckSearchError",
     "TensorBoardError",
     "TooFewWorkersError",
     "TrialFailedError",
@@ -193,6 +199,13 @@ class InvalidSpaceError(InvalidArgumentError):
     """A value list or a bound of the search space is wrong."""
 
 
+class InvalidBoundsError(InvalidSpaceError, AssertionError):
+    """The bounds of a hyperparameter in Maggy's ``Searchspace`` are not two that rise.
+
+    Maggy's programs expect an ``AssertionError`` here, and a ``ValueError`` elsewhere.
+    """
+
+
 class InvalidProjectError(InvalidArgumentError):
     """The project cannot be used: malformed URL, unknown protocol, not writable."""
 
@@ -242,6 +255,14 @@ class TrialStoppedError(HopsmlError, RuntimeError):
 
     def __init__(self, message: str = "the driver stopped the trial") -> None:
         super().__init__(message)
+
+
+class EarlyStopError(HopsmlError, RuntimeError):
+    """Raised by ``reporter.broadcast`` in a trial that is to stop early; the message says why.
+
+    Let it pass: the trial then ends with its last report as its metric. A training function may
+    catch it to clean up, and return; what it returns are the trial's outputs.
+    """
 
 
 class WorkerLostError(HopsmlError, RuntimeError):
@@ -311,6 +332,10 @@ class ExperimentInterruptedError(StorageUnavailableError):
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return type(self), (str(self), self.experiment_id, self.kept)
+
+
+class StuckSearchError(HopsmlError, RuntimeError):
+    """An optimizer neither proposes anything nor ends, and no trial runs that it could wait for."""
 
 
 class ExperimentTakenOverError(HopsmlError, RuntimeError):

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from hopsml_flows.flows.distributed import distributed
     from hopsml_flows.flows.former_calls import evolutionary_search
     from hopsml_flows.flows.grid_search import grid_search
+    from hopsml_flows.flows.lagom import lagom
     from hopsml_flows.flows.launch import launch
     from hopsml_flows.flows.mirrored import collective_all_reduce, mirrored
+    from hopsml_flows.flows.optimize import optimize
     from hopsml_flows.flows.parameter_server import parameter_server
     from hopsml_flows.flows.random_search import random_search
+    from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
     from hopsml_flows.search import Direction
     from hopsml_flows.server.project_block import HopsFSProject
     from hopsml_flows.trials import ExperimentResult, RunResult, SearchResult
@@ -30,6 +33,9 @@ __all__ = [
     "Direction",
     "ExperimentResult",
     "HopsFSProject",
+    "LagomListResult",
+    "LagomResult",
+    "LagomTrainingResult",
     "RunResult",
     "SearchResult",
     "collective_all_reduce",
@@ -37,8 +43,10 @@ __all__ = [
     "distributed",
     "evolutionary_search",
     "grid_search",
+    "lagom",
     "launch",
     "mirrored",
+    "optimize",
     "parameter_server",
     "random_search",
 ]
@@ -50,8 +58,10 @@ _HOMES = {
             "differential_evolution",
             "distributed",
             "grid_search",
+            "lagom",
             "launch",
             "mirrored",
+            "optimize",
             "parameter_server",
             "random_search",
         )
@@ -62,6 +72,9 @@ _HOMES = {
     "Direction": "search",
     "HopsFSProject": "server.project_block",
     **dict.fromkeys(("ExperimentResult", "RunResult", "SearchResult"), "trials"),
+    **dict.fromkeys(
+        ("LagomListResult", "LagomResult", "LagomTrainingResult"), "maggy.lagom_result"
+    ),
 }
 
 

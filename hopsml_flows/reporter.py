@@ -44,13 +44,14 @@ def broadcast(metric: object, step: object = None) -> None:
     current_trial("reporter.broadcast()").reporter.broadcast(metric, step)
 
 
-def log(msg: object) -> None:
+def log(msg: object, jupyter: bool = False) -> None:
     """Write a line to the running trial's ``output.log``.
 
     Args:
         msg: The text, or an object whose ``str`` is written.
+        jupyter: Has no effect. In Maggy it shows the line in the notebook, too.
 
     Raises:
         NotInTrialError: No trial is running here.
     """
-    current_trial("reporter.log()").reporter.log(msg)
+    current_trial("reporter.log()").reporter.log(msg, jupyter)

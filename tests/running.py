@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 
 from hopsml_flows.execution import Reporter, Scalars, TrialContext, running_trial
 from hopsml_flows.execution.output.streams import OutputLog
+from hopsml_flows.execution.report_link import ReportLink
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial
 
@@ -15,9 +17,10 @@ def context_of(project, logdir, *, number=1, key=None):
     """The surroundings of a trial whose files are in a directory."""
     logdir.mkdir(parents=True, exist_ok=True)
     log, scalars = OutputLog(logdir / TrialFiles.LOG), Scalars(logdir / TrialFiles.SCALARS)
+    reporter = Reporter(scalars, log, key, ReportLink(number, 1, None, None))
     trial = Trial(number, f"{number:04d}", {}, directory=f"{number:04d}")
     try:
-        yield TrialContext(project, "e-1", trial, logdir, Reporter(scalars, log, key))
+        yield TrialContext(project, "e-1", trial, logdir, reporter, partial(_made, logdir))
     finally:
         scalars.close()
         log.close()
@@ -32,3 +35,9 @@ def trial_on(project, directory, monkeypatch):
     monkeypatch.setenv("HOPSML_CACHE", str(directory / "cache"))
     with context_of(project, directory / "logdir") as context, running_trial(context):
         yield
+
+
+def _made(logdir):
+    directory = logdir / TrialFiles.CHECKPOINTS
+    directory.mkdir(exist_ok=True)
+    return directory

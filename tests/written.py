@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.tracking.summary import combination
+from hopsml_flows.trials import State, TrialResult, name_of, stamp_of, trial_name
 
 ID = "digits-20240301-120000-aaaaaa"
 
@@ -34,3 +38,38 @@ class WrittenExperiment:
     def end(self, directory, *, done=True):
         name = ".outputs.json" if done else "events.out.tfevents.9.hparams"
         self.project.replace(self.paths.trial(directory, name), "{}")
+
+
+def result(number, params, metric=None, *, state=State.FINISHED, **changes):
+    """A trial that ran for ten seconds; its outputs are its metric."""
+    name = trial_name(number, params)
+    outputs = {} if metric is None else {"accuracy": metric}
+    told = {"outputs": outputs, "started": 1000.0 + number, "ended": 1010.0 + number, **changes}
+    return TrialResult(number, name, params, state, metric, directory=name, **told)
+
+
+def summary_text(results):
+    """A summary as drivers write it: a line per trial."""
+    body = ",\n".join(json.dumps(combination(each)) for each in results)
+    return f'{{"combinations": [\n{body}\n]}}\n'
+
+
+def over(project, experiment_id, results=(), **changes):
+    """Write an experiment that is over, whose best trial is the one with the highest metric."""
+    paths = ExperimentPaths(experiment_id)
+    start = datetime.strptime(f"{stamp_of(experiment_id)}+0000", "%Y%m%d-%H%M%S%z")
+    metrics = [each.metric for each in results if each.metric is not None]
+    record = ExperimentRecord(
+        id=experiment_id, name=name_of(experiment_id), project="project", function="grid_search",
+        train="module:f", experiment_type="PARALLEL_EXPERIMENTS", state=State.FINISHED,
+        direction="MAX", optimization_key="accuracy", user="ada", duration=12.5,
+        start=start.astimezone(UTC).isoformat(timespec="milliseconds"),
+        metric=max(metrics, default=None), trials_total=len(results),
+        trials_succeeded=sum(each.succeeded for each in results),
+        trials_failed=sum(not each.succeeded for each in results),
+    )  # fmt: skip
+    project.make_directory(paths.root)
+    project.replace(paths.record, replace(record, **changes).to_json())
+    if results:
+        project.replace(paths.summary, summary_text(results))
+    return paths

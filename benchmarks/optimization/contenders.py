@@ -102,7 +102,7 @@ def _strategy(label: str, **options: Any) -> Contender:
     )
 
 
-_SEARCH = ("hopsml_flows/search/*.py", "benchmarks/optimization/own.py")
+_SEARCH = ("hopsml_flows/search/**/*.py", "benchmarks/optimization/own.py")
 _HERE = "benchmarks/optimization/"
 
 

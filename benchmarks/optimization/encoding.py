@@ -56,12 +56,13 @@ def integral_bounds(space: SearchSpace) -> tuple[list[tuple[float, float]], list
 def from_integral(space: SearchSpace, vector: Any) -> dict[str, Any]:
     """A configuration from numbers within :func:`integral_bounds`."""
     return {
-        name: _from_number(domain, float(x))
+        name: from_number(domain, float(x))
         for (name, domain), x in zip(space.items(), vector, strict=True)
     }
 
 
-def _from_number(domain: Domain, x: float) -> Any:
+def from_number(domain: Domain, x: float) -> Any:
+    """A value from a number within its bounds of :func:`integral_bounds`."""
     if isinstance(domain, Categorical):
         return domain.choices[round(x)]
     if domain.log:

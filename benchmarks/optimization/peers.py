@@ -10,7 +10,7 @@ from optimization import encoding
 from optimization.evaluation import Evaluator
 from optimization.problem import Problem
 
-from hopsml_flows.search.space import Categorical, Domain, Int
+from hopsml_flows.search.space import Categorical, Domain, Int, SearchSpace
 
 
 def scipy_de(
@@ -79,8 +79,12 @@ def tpe(
     study = optuna.create_study(sampler=sampler)
     for _ in range(budget):
         trial = study.ask()
-        params = {name: _suggest(trial, name, domain) for name, domain in problem.space.items()}
-        study.tell(trial, evaluate(params))
+        study.tell(trial, evaluate(suggested(trial, problem.space)))
+
+
+def suggested(trial: Any, space: SearchSpace) -> dict[str, Any]:
+    """Return the configuration that one of Optuna's trials suggests."""
+    return {name: _suggest(trial, name, domain) for name, domain in space.items()}
 
 
 def _suggest(trial: Any, name: str, domain: Domain) -> Any:

@@ -1,7 +1,7 @@
-"""The command ``hopsml``: shows experiments on storage and prepares a Prefect server.
+"""The command ``hopsml``: shows and compares experiments on storage, and prepares a Prefect server.
 
-Each subcommand is a module of this package, imported when it is called. None changes an
-experiment, and none needs the flow that runs it.
+Each subcommand is a module of this package, imported when it is called. None but ``rm`` changes
+an experiment, and none needs the flow that runs it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,16 @@ hopsml logs last 3 -n 20     # the end of trial 3's log
 hopsml logs digits-2026 -f   # follow the one with this beginning
 ```
 """
+_SHOW = """Print what came of an experiment, its trials, and why some were stopped or promoted.
+
+For example:
+
+```
+hopsml show last                              # the newest experiment
+hopsml show digits-2026 -p s3://bucket/demo   # the one with this beginning
+hopsml show digits@-1 --json                  # the newest one of this name
+```
+"""
 _TENSORBOARD = """Show experiments in a TensorBoard, until Ctrl-C.
 
 Several experiments are shown side by side: each run is named after its experiment, and the HPARAMS
@@ -56,14 +66,120 @@ hopsml setup-prefect --project s3://bucket/demo --block shared --limit gpu=4
 ```
 """
 
+_UI = """Show all experiments of a project in a browser, until Ctrl-C.
+
+The page lists, filters, plots and compares experiments and trials, those that run among them. It
+reads the project's storage alone, and loads nothing from other servers.
+
+For example:
+
+```
+hopsml ui --open
+hopsml ui --project s3://bucket/demo --port 9000
+```
+"""
+
+_REPLAY = """Run a search again from its journal, and say whether each decision comes out again.
+
+Nothing is trained. The optimizer and the rule of early stopping get what they got then, and must
+decide the same, bit for bit. If a decision differs, the command ends with code 1.
+
+For example:
+
+```
+hopsml replay last
+hopsml replay digits-2026 --project s3://bucket/demo
+```
+"""
+
+_LIST = """List the experiments of a project, the newest first.
+
+For example:
+
+```
+hopsml list                                   # the newest 20
+hopsml list digits --state FAILED --since 7d  # of this name or identifier, of the last week
+hopsml list --sort metric --all --json
+```
+"""
+_TRIALS = """List the trials of an experiment that have ended, the best first.
+
+For example:
+
+```
+hopsml trials last
+hopsml trials digits@-1 --where "lr<0.1" --where optimizer=adam --sort seconds
+hopsml trials digits-2026 --where state=FAILED --all
+```
+"""
+_COMPARE = """Show experiments or trials side by side: settings that differ, and what came of them.
+
+For example:
+
+```
+hopsml compare digits@-2 digits@-1   # the newest two experiments of a name
+hopsml compare last/3 last/7         # two trials
+```
+"""
+_BEST = """Print the best trial of an experiment, or of several that optimize the same.
+
+For example:
+
+```
+hopsml best last
+hopsml best --name digits --json   # of all experiments of this name
+```
+"""
+_EXPORT = """Write the trials of experiments as a table, with a row per trial.
+
+For example:
+
+```
+hopsml export last --csv > trials.csv
+hopsml export digits@-2 digits@-1 --parquet -o trials.parquet
+```
+"""
+_RM = """Remove experiments, with all their files, after a question.
+
+An experiment that runs is not removed.
+
+For example:
+
+```
+hopsml rm digits@-1
+hopsml rm digits-20260131 iris-2026 --yes   # without a question
+```
+"""
+_DIFF = """Show what differs between two experiments: parameters, program, environment.
+
+Ends with code 1 if something differs, and with 0 if nothing does.
+
+For example:
+
+```
+hopsml diff digits@-2 digits@-1
+hopsml diff digits-2026 last --environment   # only the packages
+```
+"""
+
 app = App(
     name="hopsml",
-    help="Show experiments of hopsml-flows, and prepare a Prefect server for them.",
+    help="Show and compare experiments of hopsml-flows, and prepare a Prefect server for them.",
     version=__version__,
 )
 app.command("hopsml_flows.cli.logs:logs", help=_LOGS)
+app.command("hopsml_flows.cli.show:show", help=_SHOW)
 app.command("hopsml_flows.cli.tensorboard:tensorboard", help=_TENSORBOARD)
 app.command("hopsml_flows.cli.setup_prefect:setup_prefect", help=_SETUP_PREFECT)
+app.command("hopsml_flows.cli.replay:replay", help=_REPLAY)
+app.command("hopsml_flows.cli.ui:ui", help=_UI)
+app.command("hopsml_flows.cli.list_experiments:list_experiments", name="list", help=_LIST)
+app.command("hopsml_flows.cli.trials:trials", help=_TRIALS)
+app.command("hopsml_flows.cli.compare:compare", help=_COMPARE)
+app.command("hopsml_flows.cli.best:best", help=_BEST)
+app.command("hopsml_flows.cli.export:export", help=_EXPORT)
+app.command("hopsml_flows.cli.diff:diff", help=_DIFF)
+app.command("hopsml_flows.cli.rm:rm", help=_RM)
 app.register_install_completion_command(
     help="Install completion for your shell: bash, zsh or fish. New shells complete the command."
 )

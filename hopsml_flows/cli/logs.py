@@ -46,7 +46,7 @@ def logs(
     """Print the log of one trial, or of all trials.
 
     Args:
-        experiment: The experiment: its identifier, the beginning of it, or "last".
+        experiment: The experiment: its identifier, the beginning of it, "last", or "NAME@-1".
         trial: The trial: its number, its name, or the beginning of it. Add "/worker-0" for one
             process of a distributed trial. Without TRIAL, all trials are printed, each line after
             its trial's number.

@@ -24,7 +24,8 @@ def tensorboard(
     """Show experiments in a TensorBoard, until Ctrl-C.
 
     Args:
-        ids: The experiments: identifiers, beginnings of identifiers, or "last"; default: last.
+        ids: The experiments: identifiers, beginnings of identifiers, "last", or "NAME@-1"; default:
+            last.
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
         every: Show all experiments of the project.
         host: Address to listen on; 0.0.0.0 for all addresses of this machine; default:

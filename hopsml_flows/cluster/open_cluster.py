@@ -99,11 +99,14 @@ class OpenCluster:
 
     @property
     def slots(self) -> int:
-        """Trials that can run at once: workers it may grow to, or its threads now; at least 1."""
+        """Trials that can run at once: workers it may grow to, or its threads now; at least 1.
+
+        Raises:
+            TimeoutError: The scheduler does not answer within 10 s.
+        """
         if self.most is not None:
             return self.most
-        threads: int = sum(self.client.nthreads().values())
-        return max(1, threads)
+        return max(1, sum(self._threads().values()))
 
     @contextmanager
     def telling_its_end(self) -> Iterator[None]:
@@ -147,8 +150,17 @@ class OpenCluster:
 
     @property
     def worker_count(self) -> int:
-        """Workers that it may grow to, or else those it has now."""
-        return len(self.client.nthreads()) if self.most is None else self.most
+        """Workers that it may grow to, or else those it has now.
+
+        Raises:
+            TimeoutError: The scheduler does not answer within 10 s.
+        """
+        return len(self._threads()) if self.most is None else self.most
+
+    def _threads(self) -> dict[str, int]:
+        """The number of threads of each worker, by its address."""
+        found: dict[str, int] = within(CONNECT_SECONDS, self.client.nthreads, "the scheduler")
+        return found
 
 
 def _still_connected(client: distributed.Client) -> bool:

@@ -171,7 +171,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         self._tasks: dict[int, tuple[Task[Any, Any], str]] = {}
         self._numbers = itertools.count()
         self._outstanding: dict[uuid.UUID, _Outstanding] = {}
-        self._done: queue.SimpleQueue[TrialFuture[Any]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[TrialFuture[Any] | None] = queue.SimpleQueue()
         self._losses: Losses[_Loss] = Losses(self._judge)
         self._begun: list[uuid.UUID] = []
         self._checked_resources: set[tuple[tuple[str, float], ...]] = set()
@@ -322,14 +322,15 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         """
         self._takes_together = True
         try:
-            ready = [self._done.get(timeout=timeout)]
+            taken = [self._done.get(timeout=timeout)]
         except queue.Empty:
             return []
         while True:
             try:
-                ready.append(self._done.get_nowait())
+                taken.append(self._done.get_nowait())
             except queue.Empty:
                 break
+        ready = [future for future in taken if future is not None]
         for future in ready:
             future.settle_stored()
         computed = [(f, f.dask_future) for f in ready if f.dask_future is not None]
@@ -341,6 +342,10 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         for future in ready:
             self._note(future, future.outcome())
         return ready
+
+    def wake(self) -> None:
+        """Let :meth:`next_done` return at once, also if no task run is done; from any thread."""
+        self._done.put(None)
 
     def stop(self, future: TrialFuture[Any], error: Exception) -> None:
         """Cancel a submitted task run, whether it has begun or not.

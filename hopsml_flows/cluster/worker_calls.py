@@ -9,7 +9,7 @@ import distributed
 
 from hopsml_flows.storage.time_limit import within
 
-__all__ = ["on_all_workers"]
+__all__ = ["on_all_workers", "on_one_worker"]
 
 
 def on_all_workers(
@@ -41,3 +41,30 @@ def on_all_workers(
         seconds, lambda: client.run(function, *args, on_error=on_error), "a worker"
     )
     return answers
+
+
+def on_one_worker(
+    client: distributed.Client,
+    worker: str,
+    seconds: float,
+    function: Callable[..., Any],
+    *args: object,
+) -> Any:
+    """Call a function on a worker, with a time limit.
+
+    Args:
+        client: A client of the cluster.
+        worker: The worker's address.
+        seconds: Time limit.
+        function: The function.
+        *args: Its arguments.
+
+    Returns:
+        What it returned.
+
+    Raises:
+        TimeoutError: The worker does not answer in time.
+        OSError: The scheduler or the worker is gone.
+    """
+    answers = within(seconds, lambda: client.run(function, *args, workers=[worker]), "a worker")
+    return answers[worker]

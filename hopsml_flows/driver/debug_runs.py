@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from hopsml_flows.execution.process import Order
 from hopsml_flows.prefect_internals.contexts import forget_results
 from hopsml_flows.prefect_internals.engine import result_data, run_task
 from hopsml_flows.prefect_internals.first_states import first_states_of, holding
+from hopsml_flows.trials import TrialReported
 from hopsml_flows.values.plain import json_value
 from hopsml_tasks import trial as trial_task
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from hopsml_flows.driver.trial_runs import Submission
     from hopsml_flows.execution import Job
+    from hopsml_flows.execution.report_link import Instruction, ReportLink
     from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["DebugRunner", "DebugRuns"]
@@ -158,6 +160,10 @@ def _outcome(state: State[Any]) -> Outcome:
     return Outcome(state.type.value, state.name or "", state.message, data)
 
 
+class _DriverFailed(BaseException):
+    """Ends a training function since the driver failed at its report; no ``except`` is for it."""
+
+
 @dataclass(slots=True)
 class _Submitted:
     """A trial that is queued or has ended.
@@ -194,6 +200,28 @@ class DebugRuns:
         self._runner = runner
         self._job = job
         self._waiting: deque[_Submitted] = deque()
+        self._link: ReportLink | None = None
+        self._failed: Exception | None = None
+
+    def listen(self, hear: Callable[[TrialReported], None]) -> None:
+        """Have reports told to the driver while :meth:`next_done` runs their trial.
+
+        Args:
+            hear: Gets each report, in the thread of the training function. What it answers by
+                :meth:`instruct` is there when the report returns.
+        """
+
+        def report(link: ReportLink) -> None:
+            if self._failed is None:
+                self._link = link
+                try:
+                    hear(TrialReported(link.number, link.attempt, link.take()))
+                except Exception as error:  # of the user's rule or optimizer, or of storage
+                    self._failed = error
+            if self._failed is not None:  # not the trial's: next_done raises it in the driver
+                raise _DriverFailed from self._failed
+
+        self._job.hear_in_process(report)
 
     @property
     def slots(self) -> int:
@@ -216,13 +244,19 @@ class DebugRuns:
 
         Args:
             seconds: How long to wait if no trial is queued, as while storage takes nothing.
+
+        Raises:
+            Exception: What the driver raised when it heard a report of the trial.
         """
         if not self._waiting:
             time.sleep(seconds)
             return []
         next_one = self._waiting.popleft()
         if next_one.ended is None:
-            next_one.ended = self._run(next_one)
+            with suppress(_DriverFailed):
+                next_one.ended = self._run(next_one)
+            if self._failed is not None:
+                raise self._failed
         return [next_one]
 
     def stop(self, trial: Trial) -> None:
@@ -235,6 +269,19 @@ class DebugRuns:
         for submitted in self._waiting:
             if submitted.trial.number == trial.number and submitted.ended is None:
                 submitted.ended = Outcome("CANCELLED", "Cancelled", str(error), error=error)
+
+    def reported(self) -> list[TrialReported]:
+        """Return nothing: reports were told when they came."""
+        return []
+
+    def instruct(self, instruction: Instruction) -> None:
+        """Tell the running trial something.
+
+        Args:
+            instruction: What to tell it.
+        """
+        if self._link is not None:
+            self._link.instruct(instruction)
 
     def confirm(self, submission: Submission, result: TrialResult) -> None:
         """Do nothing: no trial has a worker that could die."""

@@ -5,6 +5,7 @@ The search and the trial loop decide, and are pure. This module does the I/O.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -19,11 +20,14 @@ from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.machine_log import recorder
 from hopsml_flows.driver.process_groups import GroupRuns
 from hopsml_flows.driver.report import generation_line
+from hopsml_flows.driver.report_relay import ReportRelay, new_topic
+from hopsml_flows.driver.search_journal import SearchJournal
 from hopsml_flows.driver.single_processes import SingleRuns
 from hopsml_flows.driver.trial_runs import Submission, TrialRuns
 from hopsml_flows.driver.upkeep import Upkeep
 from hopsml_flows.errors import (
     DamagedFileError,
+    HopsmlError,
     StorageUnavailableError,
     TrialFailedError,
     TrialStoppedError,
@@ -38,6 +42,7 @@ from hopsml_flows.execution import (
     take_kept,
 )
 from hopsml_flows.execution.current_directory import here
+from hopsml_flows.execution.report_link import Instruction
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentPaths, TrialFiles, is_of_storage
 from hopsml_flows.storage.lease import Lease
@@ -46,25 +51,32 @@ from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import (
     DEFAULT_KEY,
+    BudgetSpent,
     CloseGeneration,
+    ExtendTrial,
     Failure,
     GiveUpTrial,
     KeepResult,
     LoopEvent,
     LoopInstruction,
+    Recorder,
     RetryTrial,
     SlotsFree,
+    StopTrial,
     SubmitTrial,
     Trial,
     TrialDone,
     TrialLoop,
     TrialLost,
+    TrialRepeated,
     TrialReplayed,
     TrialResult,
     TrialReturned,
     TrialStopped,
     trials_ahead,
 )
+from hopsml_flows.trials.journal import Journal
+from hopsml_flows.trials.learning_curves import LearningCurves
 from hopsml_flows.values.plain import image_key
 
 __all__ = ["Driver"]
@@ -83,6 +95,7 @@ class Driver:
         earlier: What the resumed run left.
         announcer: Tells Prefect the results.
         lease: The lease by which this driver owns the experiment.
+        journal: The journal of its asynchronous search that earlier runs left, or None.
     """
 
     def __init__(
@@ -93,12 +106,21 @@ class Driver:
         earlier: Earlier,
         announcer: Announcer,
         lease: Lease,
+        journal: Journal | None = None,
     ) -> None:
         self._plan = plan
         self.paths = paths
         self.progress = progress
+        self._journal = (
+            SearchJournal(plan.options.project, paths, journal, plan.making, earlier.params)
+            if plan.is_asynchronous
+            else None
+        )
         search = plan.search()
-        search.recall(earlier.params)
+        search.recall(earlier.params if self._journal is None else self._journal.recalled)
+        self.curves = LearningCurves(plan.optimized) if plan.is_asynchronous else None
+        if self.curves is not None:
+            announcer.follow(self.curves)
         self.loop = TrialLoop(
             search,
             direction=plan.direction,
@@ -106,7 +128,8 @@ class Driver:
             own_directory=plan.own_directory,
             order=argument_order(plan.train.callable),
             began=_began(earlier),
-            record=recorder("trial loop"),
+            rule=plan.rule(),
+            record=self._recorder(),
         )
         self.results: list[TrialResult] = []
         self._earlier = dict(earlier.results)
@@ -115,7 +138,8 @@ class Driver:
         self._trials: dict[Any, Trial] = {}
         self._held: list[tuple[Trial, TrialResult | None]] = []
         summary = Summary(plan.options.project, paths)
-        self.upkeep = Upkeep(paths.id, summary, lease, progress.note)
+        kept = self._journal.file if self._journal is not None else None
+        self.upkeep = Upkeep(paths.id, summary, lease, progress.note, kept)
         self._unfinished = list(earlier.unfinished)
         self.damaged = list(earlier.damaged)
         self._texts = text_parameters(plan.hyperparameters)
@@ -136,7 +160,28 @@ class Driver:
                     persistently(partial(project.remove, path), limit=answer_limit(project))
 
     def replay(self) -> None:
-        """Tell the loop and Prefect the results of the resumed run. Nothing is written."""
+        """Tell the loop and Prefect the results of the resumed run.
+
+        Of an asynchronous search, the journal has them in order; then come trials whose results
+        it lacks. A trial whose files are gone runs again, and one that failed does not. Nothing
+        else is written.
+        """
+        if self._journal is not None:
+            for told in self._journal.replay(self.loop, self._earlier):
+                self._earlier.pop(told.number, None)
+                self._add_earlier(told)
+            ended = {result.directory for result in self.results}
+            self._unfinished = [place for place in self._unfinished if place not in ended]
+            self.loop.reopen()
+            for number in self.loop.gone:
+                self.loop.handle(TrialRepeated(number))
+            for trial in self.loop.trials:
+                found = self._earlier_result(trial)
+                if found is None:
+                    self.loop.handle(TrialReturned(trial.number))
+                else:
+                    self.loop.handle(TrialReplayed(found))
+                    self._add_earlier(found)
         while self._earlier:
             started = self.loop.handle(SlotsFree(self.loop.running + 1))
             trials = [said.trial for said in started if isinstance(said, SubmitTrial)]
@@ -148,9 +193,26 @@ class Driver:
                     self._waiting.append(trial)
                 else:
                     self.loop.handle(TrialReplayed(result))
-                    self.results.append(result)
-                    self.upkeep.add(result)
-                    self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
+                    self._add_earlier(result)
+
+    def _add_earlier(self, result: TrialResult) -> None:
+        self.results.append(result)
+        self.upkeep.add(result)
+        self._announcer.add_earlier(self.loop.counts, self.loop.best, result)
+
+    def _recorder(self) -> Recorder:
+        """What records the events of the trial loop: a log, the journal, and the curves."""
+        log = recorder("trial loop")
+        journal, curves = self._journal, self.curves
+        if journal is None or curves is None:
+            return log
+
+        def record(event: Any, instructions: Any) -> None:
+            journal.record(event, instructions)
+            curves.record(event, instructions)
+            log(event, instructions)
+
+        return record
 
     def run(
         self,
@@ -185,8 +247,23 @@ class Driver:
             seed=self._plan.options.seed,
             files=self._plan.options.keep_files,
             isolation=self._plan.isolation,
+            reports=new_topic(self.paths.id) if self._plan.is_asynchronous else None,
         )
-        runs = self._runs(cluster, runner, job)
+        runs = self._runs(cluster, runner, job, generations)
+        try:
+            self._run_all(runs, generations)
+        except BaseException as error:
+            # Where the scheduler may be gone, nothing would be removed, after a long wait.
+            if isinstance(error, HopsmlError) or not isinstance(error, OSError):
+                with suppress(Exception):  # what ended the run matters more
+                    runs.close()
+            raise
+        runs.close()
+        self.upkeep.finish_files()
+
+    def _run_all(self, runs: TrialRuns, generations: GenerationRuns) -> None:
+        """Submit trials and take in what becomes of them, until none is left."""
+        began = time.monotonic()
         self.upkeep.look()
         self.progress.begin(self.loop.counts)
         while not self.loop.finished:
@@ -198,6 +275,10 @@ class Driver:
                 raise self.upkeep.interruption()
             done = runs.next_done(_TICK_SECONDS)
             self.upkeep.look()  # before anything is written: this process may have been stopped
+            if self._is_spent(time.monotonic() - began):
+                self._tell(BudgetSpent(), runs, generations)
+            for reported in runs.reported():  # what came with a trial's end came before it
+                self._tell(reported, runs, generations)
             for submission in done:
                 event = self._event(submission, runs)
                 if event is not None:
@@ -205,8 +286,11 @@ class Driver:
             self.progress.update(self.loop.counts, self.loop.best)
             self._announcer.update(self.loop.counts, self.loop.best)
         self.progress.update(self.loop.counts, self.loop.best, force=True)
-        runs.close()
-        self.upkeep.finish_summary()
+
+    def _is_spent(self, seconds: float) -> bool:
+        """Whether the time is over in which trials are proposed, for the first time."""
+        limit = self._plan.max_seconds
+        return limit is not None and seconds > limit and not self.loop.is_closed
 
     def end_sessions(self) -> None:
         """Let TensorBoard show no trial as running. No trial may run now."""
@@ -240,6 +324,11 @@ class Driver:
                         population = self.loop.population(trial.generation)
                         owner = generations.owner(trial.generation, population)
                     self._trials[runs.submit(trial, owner).task_run_id] = trial
+                case StopTrial(trial, why):
+                    runs.instruct(Instruction(trial.number, trial.attempt, stop=why))
+                case ExtendTrial(trial):
+                    more = Instruction(trial.number, trial.attempt, budget=trial.budget)
+                    runs.instruct(more)
                 case KeepResult(result):
                     self._keep(result)
                 case GiveUpTrial(trial, result):
@@ -259,7 +348,7 @@ class Driver:
         if result is None:
             return None
         if image_key(result.params) == image_key(trial.params):
-            return replace(result, name=trial.name, params=trial.params)
+            return self.loop.explained(replace(result, name=trial.name, params=trial.params))
         file = self.paths.trial(result.directory, TrialFiles.HPARAMS)
         error = DamagedFileError(
             self._plan.options.project.full(file),
@@ -317,17 +406,25 @@ class Driver:
         return result
 
     def _runs(
-        self, cluster: OpenCluster | None, runner: TrialTaskRunner | DebugRunner, job: Job
+        self,
+        cluster: OpenCluster | None,
+        runner: TrialTaskRunner | DebugRunner,
+        job: Job,
+        generations: GenerationRuns,
     ) -> TrialRuns:
         """What runs the trials: in this process, as one process each, or as several."""
         if isinstance(runner, DebugRunner):
-            return DebugRuns(runner, job, self._plan.train.callable)
+            runs = DebugRuns(runner, job, self._plan.train.callable)
+            if self._plan.is_asynchronous:  # it reports while `next_done` runs it
+                runs.listen(lambda reported: self._tell(reported, runs, generations))
+            return runs
         assert cluster is not None
         shared = runner.share("job", job)
+        relay = None if job.reports is None else ReportRelay(runner, job.reports)
         if self._plan.group is None:
             by_value = self._plan.options.cluster.elsewhere
-            return SingleRuns(cluster, runner, shared, by_value=by_value)
-        return GroupRuns(self._plan.group, self._plan.verb, cluster, runner, job, shared)
+            return SingleRuns(cluster, runner, shared, relay, by_value=by_value)
+        return GroupRuns(self._plan.group, self._plan.verb, cluster, runner, job, shared, relay)
 
     def _event(self, submission: Submission, runs: TrialRuns) -> LoopEvent | None:
         """What the end of a submission is for the trial loop; None if the trial is held."""
@@ -389,8 +486,7 @@ class Driver:
             result = None
         if result is not None:
             return TrialDone(result)
-        times = {"started": outcome.started, "ended": outcome.ended}
-        return TrialLost(trial.number, str(error), **times)
+        return TrialLost(trial.number, str(error), outcome.started, outcome.ended)
 
     def _unreported(self, trial: Trial, outcome: Outcome) -> TrialResult:
         """The failed result of a trial that could not report itself."""

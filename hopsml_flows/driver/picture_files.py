@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from hopsml_flows.plan.plan import Plan
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.storage import ExperimentFiles, ExperimentPaths
 from hopsml_flows.storage.retries import replace_file
-from hopsml_flows.tracking.pictures import pictures
-from hopsml_flows.trials import TrialResult
+from hopsml_flows.tracking.pictures import learning_curves, parallel_coordinates, pictures
+from hopsml_flows.trials import TrialResult, best_first
+from hopsml_flows.trials.learning_curves import LearningCurve
 
 __all__ = ["draw_pictures"]
 
@@ -16,9 +18,12 @@ _logger = logging.getLogger(__name__)
 
 
 def draw_pictures(
-    plan: Plan, paths: ExperimentPaths, results: list[TrialResult]
+    plan: Plan,
+    paths: ExperimentPaths,
+    results: list[TrialResult],
+    curves: Sequence[LearningCurve] = (),
 ) -> dict[str, bytes]:
-    """Draw the results of an experiment that has generations.
+    """Draw the results of an experiment that has generations, or whose trials report.
 
     A picture that cannot be drawn or written is left out: the results are on storage already.
 
@@ -26,27 +31,50 @@ def draw_pictures(
         plan: The experiment.
         paths: Its paths.
         results: The results of its trials.
+        curves: What its trials reported, if it is an asynchronous search.
 
     Returns:
-        File name to PNG; empty without generations.
+        File name to PNG; empty without generations and without reports.
     """
     generations: dict[int, list[TrialResult]] = {}
     for result in results:
         if result.generation is not None:
             generations.setdefault(result.generation, []).append(result)
-    if plan.direction is None or not generations:
+    if plan.direction is None or not (generations or plan.is_asynchronous):
         return {}
     project = plan.options.project
     try:
-        drawn = pictures(
-            [generations[number] for number in sorted(generations)],
-            plan.domains,
-            direction=plan.direction,
-            metric=plan.optimization_key or "metric",
-        )
+        if plan.is_asynchronous:
+            drawn = _of_asynchronous_search(plan, results, curves)
+        else:
+            drawn = pictures(
+                [generations[number] for number in sorted(generations)],
+                plan.domains,
+                direction=plan.direction,
+                metric=plan.optimization_key or "metric",
+            )
         for name, content in drawn.items():
             replace_file(project, paths.picture(name), content)
     except Exception:  # of a library that draws, or of storage
         _logger.warning("the pictures of %s could not be made", paths.id, exc_info=True)
         return {}
+    return drawn
+
+
+def _of_asynchronous_search(
+    plan: Plan, results: list[TrialResult], curves: Sequence[LearningCurve]
+) -> dict[str, bytes]:
+    """The learning curves, and all trials over their hyperparameters."""
+    direction, metric = plan.optimized, plan.optimization_key or "metric"
+    drawn: dict[str, bytes] = {}
+    if any(curve.count for curve in curves):
+        first = next(iter(best_first(results, direction)), None)
+        best = first.number if first is not None and first.metric is not None else None
+        drawn[ExperimentFiles.CURVES_PICTURE] = learning_curves(
+            curves, direction=direction, metric=metric, best=best
+        )
+    if any(result.params for result in results):
+        drawn[ExperimentFiles.PARALLEL_PICTURE] = parallel_coordinates(
+            results, plan.domains, direction=direction, metric=metric
+        )
     return drawn

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hopsml_flows.cluster.seat_orders import Seating
 from hopsml_flows.cluster.worker import Outcome
 from hopsml_flows.driver.machine_log import recorder
+from hopsml_flows.driver.recent_value import RecentValue
 from hopsml_flows.errors import (
     TooFewWorkersError,
     TrialFailedError,
@@ -31,6 +32,7 @@ from hopsml_flows.trials import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
+    EarlyStopAsked,
     EndGroup,
     Failure,
     Gang,
@@ -52,6 +54,7 @@ from hopsml_flows.trials import (
     StopRequested,
     Trial,
     TrialQueued,
+    TrialReported,
     TrialResult,
     TrialWithdrawn,
     Verdict,
@@ -66,8 +69,10 @@ if TYPE_CHECKING:
     from hopsml_flows.cluster.open_cluster import OpenCluster
     from hopsml_flows.cluster.runner import Owner, TrialTaskRunner
     from hopsml_flows.cluster.worker import SharedRef
+    from hopsml_flows.driver.report_relay import ReportRelay
     from hopsml_flows.driver.trial_runs import Submission
     from hopsml_flows.execution import Job
+    from hopsml_flows.execution.report_link import Instruction
 
 __all__ = ["GroupFuture", "GroupRuns"]
 
@@ -132,6 +137,7 @@ class GroupRuns:
         runner: Submits their task runs.
         job: What the trials share.
         shared: The same, as workers have it.
+        relay: Takes reports and passes instructions on; None if the driver wants no reports.
     """
 
     def __init__(
@@ -142,6 +148,7 @@ class GroupRuns:
         runner: TrialTaskRunner,
         job: Job,
         shared: SharedRef,
+        relay: ReportRelay | None = None,
     ) -> None:
         self._options = options
         self._verb = verb
@@ -149,17 +156,20 @@ class GroupRuns:
         self._runner = runner
         self._job = job
         self._shared = shared
+        self._relay = relay
         self._seating = Seating(cluster.client)
         self._queue = SeatQueue(options.wait_for_workers, recorder("seat queue"))
         self._waiting: dict[int, _Waiting] = {}
         self._groups: dict[str, _Group] = {}
         self._done: list[GroupFuture] = []
         self._numbers: set[int] = set()
+        self._workers = RecentValue(lambda: cluster.worker_count)
+        self._next_look = 0.0
 
     @property
     def slots(self) -> int:
         """Groups that can run at once."""
-        return max(1, self._cluster.worker_count // len(self._options.shape.members))
+        return max(1, self._workers.get() // len(self._options.shape.members))
 
     def submit(self, trial: Trial, owner: Owner | None) -> GroupFuture:
         """Start a trial as soon as there are workers for all its members.
@@ -188,11 +198,18 @@ class GroupRuns:
             self._seat_waiting()
             soon = any(group.gang.begins_soon for group in self._groups.values())
             look = _BEGIN_LOOK_SECONDS if soon else _LOOK_SECONDS
-            for ended in self._runner.next_done(look):
-                self._end_member(ended)
-            for group in list(self._groups.values()):
-                self._look_after(group)
-            if self._done or time.monotonic() > deadline:
+            ended = self._runner.next_done(look)
+            for future in ended:
+                self._end_member(future)
+            # Reports end the wait, too, and are no reason to ask all workers.
+            if ended or time.monotonic() >= self._next_look:
+                for group in list(self._groups.values()):
+                    self._look_after(group)
+                self._next_look = time.monotonic() + look
+            if self._done:
+                self._workers.forget()
+            told = self._relay is not None and self._relay.has_some
+            if self._done or told or time.monotonic() > deadline:
                 done, self._done = self._done, []
                 return done
 
@@ -213,13 +230,37 @@ class GroupRuns:
             if group.waiting.trial.number == trial.number:
                 self._tell(group, StopRequested(str(error), time.monotonic()))
 
+    def reported(self) -> list[TrialReported]:
+        """Take what the leaders of running trials have reported since the last call."""
+        return [] if self._relay is None else self._relay.take()
+
+    def instruct(self, instruction: Instruction) -> None:
+        """Tell the leader of a running trial something.
+
+        Args:
+            instruction: What to tell it.
+        """
+        if self._relay is not None:
+            self._relay.instruct(instruction)
+        if instruction.stop is not None:
+            for group in self._groups.values():
+                if group.waiting.trial.number == instruction.number:
+                    self._tell(group, EarlyStopAsked())
+
     def confirm(self, submission: Submission, result: TrialResult) -> None:
         """Do nothing: the task runs are of processes, of which one did crash."""
 
     def close(self) -> None:
-        """Remove what members shared on machines where the driver does not remove files."""
-        if self._job.scratch is None and self._numbers:
-            self._seating.remove(self._job.experiment_id, sorted(self._numbers))
+        """Remove what members shared on machines where the driver does not remove files.
+
+        Members that still run keep theirs: a leader that returned now would take it for removed by
+        the training function.
+        """
+        if self._relay is not None:
+            self._relay.close()
+        over = self._numbers - {group.waiting.trial.number for group in self._groups.values()}
+        if self._job.scratch is None and over:
+            self._seating.remove(self._job.experiment_id, sorted(over))
 
     def _seat_waiting(self) -> None:
         """Give the queued trials their seats, as far as there are any."""
@@ -272,6 +313,7 @@ class GroupRuns:
         gang = Gang(shape, record=recorder(f"gang {waiting.trial.name} {identifier}"))
         group = _Group(waiting, identifier, gang, seats, begins)
         self._groups[identifier] = group
+        self._next_look = 0.0
         for member, seat in seats.items():
             process = Process(
                 group=identifier,
@@ -332,6 +374,8 @@ class GroupRuns:
                             computed.cancel(force=True)
                 case EndGroup(verdict):
                     del self._groups[group.id]
+                    if self._relay is not None:
+                        self._relay.forget(group.waiting.trial)
                     self._queue.handle(GroupEnded())
                     group.waiting.future.settle(_outcome(group, verdict))
                     self._done.append(group.waiting.future)

@@ -99,6 +99,7 @@ class Ending:
             best_dir=self._paths.trial(best.directory) if best else None,
             trials_succeeded=counts.succeeded,
             trials_failed=counts.failed,
+            trials_stopped=counts.stopped,
             tensorboard=None,  # it ends with the experiment
             error=reason,
             notice=None if error is not None else self._loop.notice,
@@ -159,6 +160,7 @@ def record_file(
             # Its identifier ends with digits made of the first run's.
             origin=earlier.origin if earlier else origin,
             tensorboard=tensorboard,
+            note=earlier.note if earlier else None,
             tags=options.tags or (earlier.tags if earlier else ()),
             driver={**this_process(), "leased": True},
         ),
@@ -188,7 +190,11 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
             record.write(program=paths.program(suffix))
         if plan.own_directory:
             texts[paths.events] = experiment_events(
-                plan.hyperparameters, plan.optimization_key or DEFAULT_KEY, plan.direction
+                plan.hyperparameters,
+                plan.optimization_key or DEFAULT_KEY,
+                plan.direction,
+                budgets=plan.has_budgets,
+                stops=plan.may_stop,
             )
         for path, text in texts.items():
             replace_file(project, path, text)

@@ -6,6 +6,7 @@ All of it is printed; the result is also the final state of the Prefect flow run
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,7 +25,10 @@ from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.text import fitting, number_text, readable, say, value_text
 from hopsml_flows.tracking.prefect.markdown import as_text
 from hopsml_flows.tracking.prefect.outcome import outcome_text
-from hopsml_flows.trials import ExperimentResult, Generation, TrialResult
+from hopsml_flows.tracking.progress_line import clock
+from hopsml_flows.trials import ExperimentResult, Generation, State, TrialResult
+from hopsml_flows.trials.reasons import reasons
+from hopsml_flows.trials.saved_time import SavedTime
 
 __all__ = ["FinalState", "failure_text", "final_state", "generation_line", "print_report"]
 
@@ -59,6 +63,7 @@ def final_state(plan: Plan, result: ExperimentResult, notice: str | None) -> Fin
         len(result.trials),
         failed,
         searched=plan.direction is not None,
+        stopped=sum(trial.state is State.STOPPED for trial in result.trials),
     )
     if notice is not None:
         message += f". Ended before its budget was spent: {as_text(notice, _LONGEST)}"
@@ -95,6 +100,8 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
 def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
     failed = len(result.failed)
     succeeded = f"{len(result.trials) - failed} of {len(result.trials)} trials succeeded"
+    if stopped := _stopped_text(result.trials):
+        succeeded += f", {stopped}"
     lines = [
         f"Finished Experiment {result.id}: {result.state.value}, {succeeded}, total time "
         + str(timedelta(seconds=round(result.duration)))
@@ -109,6 +116,18 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
             f"WORST {plan.optimization_key} {number_text(worst)}, AVERAGE {number_text(average)}",
         ]
     return lines
+
+
+def _stopped_text(trials: Sequence[TrialResult]) -> str:
+    """How many trials were stopped early, and the time that this saved; "" for none."""
+    saved = SavedTime()
+    for trial in trials:
+        if trial.succeeded:
+            saved.add(trial)
+    if not saved.stopped:
+        return ""
+    about = f" (about {clock(saved.seconds)} saved)" if saved.seconds >= 1 else ""
+    return f"{saved.stopped} stopped early{about}"
 
 
 def generation_line(over: Generation, key: str) -> str:
@@ -151,6 +170,8 @@ def _next_steps(result: ExperimentResult) -> list[str]:
         f"Logs:        hopsml logs {result.id}{project}",
         f"TensorBoard: hopsml tensorboard {result.id}{project}",
     ]
+    if reasons(result.trials):
+        lines.append(f"Decisions:   hopsml show {result.id}{project}")
     return [*lines, *_where_in_prefect(result)]
 
 

@@ -23,6 +23,7 @@ from hopsml_flows.driver.page_links import page_links
 from hopsml_flows.driver.picture_files import draw_pictures
 from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
 from hopsml_flows.driver.report import FinalState, failure_text, final_state, print_report
+from hopsml_flows.driver.search_journal import read_journal
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.plan.earlier_record import earlier_record
@@ -41,6 +42,7 @@ from hopsml_flows.storage.lease import Lease, take_lease
 from hopsml_flows.tracking import ExperimentRecord, open_progress, show_start
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import ExperimentResult, State, run_name
+from hopsml_flows.trials.journal import Journal
 from hopsml_flows.user_warnings import warn
 
 __all__ = ["run"]
@@ -82,6 +84,7 @@ def run(
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
         earlier, left = _read_earlier(plan, paths, progress.note)
+        journal = _earlier_journal(plan, paths, left)
         dead = earlier.flow_run_id if earlier and _left_its_run(earlier) else None
         shown = stack.enter_context(ShownExperiment(plan, paths))
         record = record_file(plan, paths, earlier, origin=attempt.origin, tensorboard=shown.url)
@@ -92,7 +95,7 @@ def run(
             tensorboard=shown.url,
             run_name=run_name(paths.id, record.record.attempt),
         )
-        driver = Driver(plan, paths, progress, left, announcer, lease)
+        driver = Driver(plan, paths, progress, left, announcer, lease, journal)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)
@@ -108,12 +111,12 @@ def run(
             links = page_links(plan, paths, shown.url)
             progress.show_links(links)
             if driver.loop.finished:
-                driver.upkeep.finish_summary()
+                driver.upkeep.finish_files()
                 ending.write(None)
             else:
                 number = record.record.attempt
                 _run_trials(plan, driver, function, ending, announcer, early, number)
-        pictures = draw_pictures(plan, paths, driver.results)
+        pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())])
         announcer.show(pictures)
     failure = driver.loop.failure
     result = experiment_result(plan, driver, record.record, pictures, links)
@@ -182,6 +185,16 @@ def _read_earlier(
     left = earlier_trials(project, paths, needs_metric=plan.needs_metric)
     check_budget(plan, left)
     return earlier, left
+
+
+def _earlier_journal(plan: Plan, paths: ExperimentPaths, left: Earlier) -> Journal | None:
+    """Read the journal that the search goes on from; None if it begins."""
+    if not plan.is_asynchronous or plan.options.resume is None:
+        return None
+    journal = read_journal(plan.options.project, paths)
+    check_budget(plan, left, journal)
+    # Where none succeeded, nothing was learned: as with other verbs, failed trials run again.
+    return journal if left.results else None
 
 
 def _run_trials(

@@ -9,7 +9,8 @@ from uuid import UUID
 if TYPE_CHECKING:
     from hopsml_flows.cluster.runner import Owner
     from hopsml_flows.cluster.worker import Outcome
-    from hopsml_flows.trials import Trial, TrialResult
+    from hopsml_flows.execution.report_link import Instruction
+    from hopsml_flows.trials import Trial, TrialReported, TrialResult
 
 __all__ = ["Submission", "TrialRuns"]
 
@@ -64,6 +65,21 @@ class TrialRuns(Protocol):
         """
         ...
 
+    def reported(self) -> list[TrialReported]:
+        """Take what running trials have reported since the last call.
+
+        :meth:`next_done` returns when something has come.
+        """
+        ...
+
+    def instruct(self, instruction: Instruction) -> None:
+        """Tell a running trial something, without waiting until it has heard.
+
+        Args:
+            instruction: What to tell it.
+        """
+        ...
+
     def confirm(self, submission: Submission, result: TrialResult) -> None:
         """Take note that a trial whose worker died had committed its result before.
 
@@ -74,5 +90,5 @@ class TrialRuns(Protocol):
         ...
 
     def close(self) -> None:
-        """Remove what the trials left on workers."""
+        """Remove what trials that have ended left on workers, and take no further reports."""
         ...

@@ -110,12 +110,17 @@ class TrialTable:
         metric = self._metric_output()
         return [
             self._column("#", lambda trial: str(trial.number), 0),
+            *([self._column("budget", _budget, 1)] if self._has_budget else []),
             *(self._parameter(name) for name in names),
             *([self._column("metric", _metric, 0)] if metric is None and self._has_metric else []),
             *(self._output(name, 0 if name == metric else 3) for name in self._outputs(metric)),
             self._column("time", lambda trial: f"{trial.duration:.1f} s", 2),
             self._column("state", _state, 0, right=False),
         ]
+
+    @property
+    def _has_budget(self) -> bool:
+        return any(trial.budget is not None for trial in self.trials)
 
     @property
     def _has_metric(self) -> bool:
@@ -262,9 +267,14 @@ def _metric(trial: TrialResult) -> str:
     return "" if trial.metric is None else number_text(trial.metric)
 
 
+def _budget(trial: TrialResult) -> str:
+    return "" if trial.budget is None else value_text(trial.budget, LONGEST_VALUE)
+
+
 def _state(trial: TrialResult) -> str:
     if trial.failure is None:
-        return trial.state.value
+        why = "" if trial.why_stopped is None else f" {trial.why_stopped}"
+        return one_line(f"{trial.state.value}{why}")
     return one_line(f"FAILED {trial.failure}")
 
 

@@ -17,6 +17,7 @@ from hopsml_flows.storage import is_of_storage
 from hopsml_flows.storage import retries as patience
 from hopsml_flows.storage.lease import BEAT_SECONDS, Lease
 from hopsml_flows.tracking import Summary
+from hopsml_flows.tracking.journal_file import JournalFile
 from hopsml_flows.trials import Outage, TrialResult
 
 __all__ = ["Upkeep"]
@@ -35,6 +36,7 @@ class Upkeep:
         summary: Its summary.
         lease: The lease by which this driver may write.
         note: Tells the user of an outage.
+        journal: The journal of its search, or None.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Upkeep:
         summary: Summary,
         lease: Lease,
         note: Callable[[str], None],
+        journal: JournalFile | None = None,
     ) -> None:
         self._id = experiment_id
         self._summary = summary
         self._lease = lease
         self._note = note
+        self._journal = journal
         self._outage = Outage(patience.PATIENCE_SECONDS)
         self._looked = time.monotonic()
         self._kept: dict[str, None] = {}
@@ -86,8 +90,8 @@ class Upkeep:
         self._lease.check()
         if self._outage.is_due(now) or (self._lease.refused and not self._outage.is_on):
             self._probe()
-        elif self._summary.is_due and not self._outage.is_on:
-            self._try(self._write_summary)
+        elif self._is_due and not self._outage.is_on:
+            self._try(self._write_due)
 
     def add(self, result: TrialResult) -> None:
         """Add a result to the summary."""
@@ -129,16 +133,16 @@ class Upkeep:
             self._lease.check()
         self._outage.worked()
 
-    def finish_summary(self) -> None:
-        """Write the summary's last state; see :meth:`insist`."""
-        self.insist(self._write_summary)
+    def finish_files(self) -> None:
+        """Write the last state of summary and journal; see :meth:`insist`."""
+        self.insist(self._write_files)
 
     def last_words(self) -> None:
-        """Write the summary once more if storage takes it, and say where kept files lie."""
+        """Write the files once more if storage takes it, and say where kept files lie."""
         if self._lease.is_lost:
             return
         try:
-            self._write_summary()
+            self._write_files()
         except Exception as error:  # what ended the run matters more
             _logger.warning(
                 "the summary of %s was not written (%s)", self._id, redacted(str(error))
@@ -172,7 +176,7 @@ class Upkeep:
         refused = self._lease.refused
         if refused is not None:
             self._failed(refused)
-        elif self._try(self._write_summary) and was_on:
+        elif self._try(self._write_files) and was_on:
             self._outage.worked()
             self._note("storage takes files again: the experiment goes on")
 
@@ -195,7 +199,21 @@ class Upkeep:
                 "when its running trials have"
             )
 
-    def _write_summary(self) -> None:
+    @property
+    def _is_due(self) -> bool:
+        return self._summary.is_due or (self._journal is not None and self._journal.is_due)
+
+    def _write_due(self) -> None:
+        """Write what is due; the driver does not wait for a long journal."""
+        if self._journal is not None and self._journal.is_due:
+            self._journal.write_behind()
+        if self._summary.is_due:
+            self._summary.write(patience=0)
+
+    def _write_files(self) -> None:
+        """Write all that the files lack, and wait for it."""
+        if self._journal is not None:
+            self._journal.write(patience=0)
         self._summary.write(patience=0)
 
 

@@ -8,16 +8,24 @@ from hopsml_flows.execution.files.keep_rules import FileRules
 from hopsml_flows.execution.files.kept_files import take_kept
 from hopsml_flows.execution.files.staging import Staging
 from hopsml_flows.execution.files.sync import SYNC_SECONDS
-from hopsml_flows.execution.function import TrainingFunction, check_not_loading
+from hopsml_flows.execution.function import TrainingFunction, check_not_loading, imported
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink
 from hopsml_flows.execution.payload import packed, packed_values
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.scalars import Scalars
-from hopsml_flows.execution.signature import argument_defaults, argument_order, check_names
+from hopsml_flows.execution.signature import (
+    BUDGET,
+    BUDGETS_ELSEWHERE,
+    argument_defaults,
+    argument_order,
+    check_names,
+)
 from hopsml_flows.execution.trial_run import EventMakers, run_trial
 
 __all__ = [
+    "BUDGET",
+    "BUDGETS_ELSEWHERE",
     "IN_DRIVER",
     "SYNC_SECONDS",
     "Damage",
@@ -39,6 +47,7 @@ __all__ = [
     "current_trial",
     "earlier_trials",
     "evaluate",
+    "imported",
     "packed",
     "packed_values",
     "read_committed",

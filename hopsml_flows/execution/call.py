@@ -14,7 +14,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,18 +26,26 @@ from hopsml_flows.execution.deadline import GRACE_SECONDS, call_within
 from hopsml_flows.execution.devices import Sampling, banner
 from hopsml_flows.execution.fault_place import fault_place
 from hopsml_flows.execution.files.attachments import Terms
+from hopsml_flows.execution.files.checkpoints import checkpoint_directory
 from hopsml_flows.execution.files.leftovers import leave
 from hopsml_flows.execution.files.working_directory import WorkingDirectory, own_working_directory
 from hopsml_flows.execution.hints import hint_for
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink, OutputLog, captured
 from hopsml_flows.execution.report_channel import Reporter
+from hopsml_flows.execution.report_link import (
+    InsistentStop,
+    ReportLink,
+    is_early_stop,
+    wraps_early_stop,
+)
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.timers import disarm_timers
 from hopsml_flows.storage import scalars_file
 from hopsml_flows.text import readable
 from hopsml_flows.trials import (
+    DEFAULT_KEY,
     Failure,
     State,
     Trial,
@@ -74,6 +83,8 @@ class Place:
         values: Makes the hyperparameters to pass to the training function; None for the trial's.
         calling: Called just before the training function.
         called: Called after the training function has returned or raised.
+        checkpoints: Returns the trial's checkpoint directory; None for one of its own.
+        reporting: Called when there are reports for the driver to take; None if it takes none.
     """
 
     worker: str = ""
@@ -85,6 +96,8 @@ class Place:
     values: Callable[[], Mapping[str, Any]] | None = None
     calling: Callable[[], None] = _nothing
     called: Callable[[], None] = _nothing
+    checkpoints: Callable[[], Path] | None = None
+    reporting: Callable[[ReportLink], None] | None = None
 
     @property
     def is_own(self) -> bool:
@@ -142,9 +155,6 @@ def evaluate(
             debugger's quit.
     """
     started = time.time()
-    outputs: dict[str, Any] = {}
-    metric: float | None = None
-    failure: Failure | None = None
     log = OutputLog(staging.log, sink)
     if trial.attempt > 1:
         lost = f"attempt {trial.attempt}: the worker of the attempt before was lost"
@@ -153,7 +163,8 @@ def evaluate(
     again = trial.may_have_begun or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))
     sampling = Sampling(scalars.write)
-    reporter = Reporter(scalars, log, job.optimization_key)
+    link = ReportLink(trial.number, trial.attempt, trial.budget, place.reporting)
+    reporter = Reporter(scalars, log, job.optimization_key, link)
     warnings: list[str] = []
 
     def warn(text: str) -> None:
@@ -165,7 +176,10 @@ def evaluate(
         warn(place.note)
     working: WorkingDirectory | None = None
     terms = Terms(job.files, warn, params=trial.params)
-    context = TrialContext(job.project, job.experiment_id, trial, staging.logdir, reporter)
+    checkpoints = place.checkpoints or partial(checkpoint_directory, job, trial, staging.path)
+    context = TrialContext(
+        job.project, job.experiment_id, trial, staging.logdir, reporter, checkpoints
+    )
     with ExitStack() as stack:
         if place.is_own:
             stack.enter_context(sampling)
@@ -178,47 +192,104 @@ def evaluate(
             working = stack.enter_context(_working_directory(job, place, terms, log))
         if job.trial_timeout is not None:  # output after the request to stop may be the last
             staging.sync_also_in(job.trial_timeout + GRACE_SECONDS / 2)
-        try:
-            place.calling()
-            try:
-                returned = call_within(
-                    # Inside, since unpacking the values may fail like the function itself.
-                    lambda: call(job.function, _values(trial, place), reporter),
-                    job.trial_timeout,
-                    log,
-                    alone=place.alone,
-                )
-            finally:
-                if place.alone:
-                    disarm_timers()
-                place.called()
-            outputs, metric = checked_outputs(
-                returned, key=job.optimization_key, required=job.needs_metric, warn=warn
-            )
-            outputs = staging.attach(outputs, terms)
-        except BaseException as error:  # also sys.exit() and a cancelled coroutine
-            _raise_for_driver(error, place)
-            failure = _failure(error, job)
-            log.note(failure.traceback, level=logging.ERROR)
+        came = _call(job, trial, place, reporter, log, _Judging(staging, terms, warn))
+        if came.failure is None and link.why_stopped is not None:
+            log.note(f"stopped early by {link.why_stopped}")
         _leave(staging, working, terms, log)
     return TrialResult(
         number=trial.number,
         name=trial.name,
         params=trial.params,
-        state=State.FAILED if failure else State.FINISHED,
-        metric=None if failure else metric,
-        outputs={} if failure else outputs,
+        state=_state(came.failure, link),
+        metric=came.metric,
+        outputs=came.outputs,
         directory=trial.directory,
         attempt=trial.attempt,
         started=started,
         ended=time.time(),
         worker=place.worker,
-        failure=failure,
+        failure=came.failure,
         generation=trial.generation,
         step=reporter.step,
         devices=sampling.usage,
         warnings=tuple(warnings),
+        budget=link.budget,
+        why_stopped=None if came.failure else link.why_stopped,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What came of a call of the training function: outputs and a metric, or a failure."""
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    metric: float | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """What judges the value that a training function returned.
+
+    Args:
+        files: The trial's files, which take in those that the outputs name.
+        terms: How they take them in.
+        warn: Gets a line for each possible mistake.
+    """
+
+    files: Files
+    terms: Terms
+    warn: Callable[[str], None]
+
+
+def _call(
+    job: Job, trial: Trial, place: Place, reporter: Reporter, log: OutputLog, judging: _Judging
+) -> _Came:
+    """Call the training function, and judge what it returned.
+
+    Raises:
+        BaseException: Only in the driver; see :func:`evaluate`.
+    """
+    link = reporter.link
+    try:
+        place.calling()
+        try:
+            returned = call_within(
+                # Inside, since unpacking the values may fail like the function itself.
+                lambda: call(job.function, _values(trial, place), reporter, trial.budget),
+                job.trial_timeout,
+                log,
+                alone=place.alone,
+            )
+        finally:
+            if place.alone:
+                disarm_timers()
+            place.called()
+        outputs, metric = checked_outputs(
+            returned,
+            key=job.optimization_key,
+            required=job.needs_metric,
+            warn=judging.warn,
+            # A function that was stopped may clean up and return nothing.
+            otherwise=link.last_finite if link.why_stopped is not None else None,
+        )
+        return _Came(judging.files.attach(outputs, judging.terms), metric)
+    except BaseException as error:  # also sys.exit() and a cancelled coroutine
+        _raise_for_driver(error, place)
+        if link.last_finite is not None and is_early_stop(error):
+            if not wraps_early_stop(error):
+                judging.warn(f"failed after it was asked to stop: {_failure(error, job)}")
+                log.note(_failure(error, job).traceback, level=logging.ERROR)
+            return _Came({job.optimization_key or DEFAULT_KEY: link.last_finite}, link.last_finite)
+        failure = _failure(error, job)
+        log.note(failure.traceback, level=logging.ERROR)
+        return _Came(failure=failure)
+
+
+def _state(failure: Failure | None, link: ReportLink) -> State:
+    if failure is not None:
+        return State.FAILED
+    return State.FINISHED if link.why_stopped is None else State.STOPPED
 
 
 def _values(trial: Trial, place: Place) -> Mapping[str, Any]:
@@ -255,7 +326,7 @@ def _raise_for_driver(error: BaseException, place: Place) -> None:
         raise KeyboardInterrupt("the debugger was quit") from error
     import asyncio  # a training process need not have it
 
-    of_function = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+    of_function = (Exception, SystemExit, GeneratorExit, InsistentStop, asyncio.CancelledError)
     if not isinstance(error, of_function):
         raise error
 

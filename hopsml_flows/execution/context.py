@@ -8,7 +8,7 @@ trial. Threads that existed before the trial do not belong to it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ class TrialContext:
         trial: The trial.
         logdir: Local directory for event files and the trial's other files.
         reporter: Receives the training function's reports.
+        checkpoints: Makes the local directory for checkpoints, with the files to go on from.
     """
 
     project: Project
@@ -39,6 +40,7 @@ class TrialContext:
     trial: Trial
     logdir: Path
     reporter: Reporter
+    checkpoints: Callable[[], Path]
 
 
 _current: ContextVar[TrialContext | None] = ContextVar("hopsml_trial", default=None)

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import UNNAMED
 
-__all__ = ["TrainingFunction", "check_not_loading", "is_loaded_from_file"]
+__all__ = [
+    "TrainingFunction",
+    "check_not_loading",
+    "import_string",
+    "imported",
+    "is_loaded_from_file",
+]
 
 _FORM = "must be 'package.module:name' or 'path/file.py:name'"
 
@@ -60,7 +66,7 @@ class TrainingFunction(str):
             text = train
         else:
             function = _function_of(train)
-            text = _import_string(function)
+            text = import_string(function)
         self = super().__new__(cls, unicode_text(text))  # its path may not be valid UTF-8
         self.callable = function
         return self
@@ -148,16 +154,29 @@ def _function_of(train: Any) -> Callable[..., Any]:
     return cast("Callable[..., Any]", train)
 
 
-def _import(text: str) -> Callable[..., Any]:
+def imported(argument: str, text: str) -> Any:
+    """Return what an import string names.
+
+    Args:
+        argument: The argument that has the string, for errors.
+        text: 'package.module:name' or 'path/file.py:name'.
+
+    Raises:
+        FunctionNotFoundError: Nothing has this import string; the message says which part fails.
+    """
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
-        raise FunctionNotFoundError("train", text, _FORM)
+        raise FunctionNotFoundError(argument, text, _FORM)
     if "<" in name:  # <locals>, <lambda>
         raise FunctionNotFoundError(
-            "train", text, _FORM + ", and name a function at the top level of its module"
+            argument, text, _FORM + ", and name a function at the top level of its module"
         )
-    with _loading_for(text):
-        module = _load_file(text, place) if place.endswith(".py") else _import_module(text, place)
+    try:
+        with _loading_for(text):
+            is_file = place.endswith(".py")
+            module = _load_file(text, place) if is_file else _import_module(text, place)
+    except FunctionNotFoundError as error:
+        raise error.renamed(argument) from error.__cause__
     found: Any = module
     for part in name.split("."):
         try:
@@ -168,11 +187,17 @@ def _import(text: str) -> Callable[..., Any]:
                 hint = ": other processes cannot import what a notebook or a prompt defines. "
                 hint += "Put it into a file, and name it 'path/file.py:name'"
             raise FunctionNotFoundError(
-                "train", text, because=f"there is no {part!r} in {place!r}{hint}"
+                argument, text, because=f"there is no {part!r} in {place!r}{hint}"
             ) from None
+    return found
+
+
+def _import(text: str) -> Callable[..., Any]:
+    found = imported("train", text)
     try:
         return _function_of(found)
     except InvalidFunctionError:
+        name = text.rpartition(":")[2]
         raise FunctionNotFoundError("train", text, because=f"{name!r} is no function") from None
 
 
@@ -240,7 +265,12 @@ def _load_file(text: str, place: str) -> ModuleType:
     return module
 
 
-def _import_string(function: Callable[..., Any]) -> str:
+def import_string(function: Callable[..., Any]) -> str:
+    """Return the import string of a function or a class: of a script's, with the script's path.
+
+    Args:
+        function: The function or the class.
+    """
     inner = inspect.unwrap(_innermost(function))
     name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     module = getattr(inner, "__module__", None) or type(inner).__module__

@@ -12,6 +12,7 @@ from hopsml_flows.execution.fault_place import definition_place
 from hopsml_flows.execution.files.keep_rules import FileRules
 from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.payload import live_in_this_process, unpacked
+from hopsml_flows.execution.report_link import ReportLink
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import ISOLATIONS
 
@@ -50,10 +51,12 @@ class Job:
         seed: The experiment's seed, or None where nothing is random.
         files: Which files of a trial are kept, and how many.
         isolation: Where a trial of one process runs: "worker", "process", or "driver".
+        reports: Topic under which the driver is told what trials report, or None.
     """
 
     __slots__ = (
         "_function",
+        "_hear",
         "_lock",
         "_own_process",
         "_packed",
@@ -66,6 +69,7 @@ class Job:
         "needs_metric",
         "optimization_key",
         "project",
+        "reports",
         "resumed",
         "scratch",
         "seed",
@@ -92,9 +96,11 @@ class Job:
         seed: int | None = None,
         files: FileRules = FileRules(),  # noqa: B008 - it is frozen
         isolation: str = ISOLATIONS[0],
+        reports: str | None = None,
     ) -> None:
         self._packed = function
         self._function: Callable[..., Any] | None = None
+        self._hear: Callable[[ReportLink], None] | None = None
         self._own_process = False
         self._lock = threading.Lock()
         self._supervisor: Any = None
@@ -112,15 +118,16 @@ class Job:
         self.seed = seed
         self.files = files
         self.isolation = isolation
+        self.reports = reports
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_function", "_lock", "_supervisor")
+        own = ("_function", "_hear", "_lock", "_supervisor")
         return {name: getattr(self, name) for name in self.__slots__ if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._function = None
+        self._function = self._hear = None
         self._lock = threading.Lock()
         self._supervisor = None
 
@@ -185,6 +192,19 @@ class Job:
     def is_staged(self) -> bool:
         """Whether trials write to a temporary local directory before the project."""
         return self.project.local_root is None or self.local_logdir
+
+    @property
+    def hear(self) -> Callable[[ReportLink], None] | None:
+        """What takes reports of trials in this process; None if nothing does."""
+        return self._hear
+
+    def hear_in_process(self, hear: Callable[[ReportLink], None]) -> None:
+        """Take reports of trials that run in this process.
+
+        Args:
+            hear: Called with a link that has reports to take.
+        """
+        self._hear = hear
 
     def call_instead(self, function: Callable[..., Any], *, for_outputs: bool) -> None:
         """Replace the training function, in this process only.

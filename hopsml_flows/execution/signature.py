@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hopsml_flows.errors import SignatureMismatchError
 
-__all__ = ["REPORTER", "argument_defaults", "argument_order", "call", "check_names"]
+__all__ = [
+    "BUDGET",
+    "BUDGETS_ELSEWHERE",
+    "REPORTER",
+    "argument_defaults",
+    "argument_order",
+    "call",
+    "check_names",
+    "takes_any_name",
+]
 
 REPORTER = "reporter"
 """Argument of a training function that receives the trial's reporter; not a hyperparameter."""
+
+BUDGET = "budget"
+"""Argument of a training function that receives the trial's budget, where the search gives one."""
+
+BUDGETS_ELSEWHERE: Mapping[str, str] = MappingProxyType({BUDGET: 'optimizer="asha" gives'})
+"""What a user may mean whose function has the argument, but whose search has no budgets."""
 
 _BY_NAME = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -20,13 +36,22 @@ _BY_NAME = (
 )
 
 
-def check_names(function: Callable[..., Any], names: Collection[str], *, argument: str) -> None:
+def check_names(
+    function: Callable[..., Any],
+    names: Collection[str],
+    *,
+    argument: str,
+    given: Collection[str] = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Check that the hyperparameters match the function's arguments.
 
     Args:
         function: The training function; one without a readable signature passes.
         names: The hyperparameters' names.
         argument: The argument that the error names.
+        given: Further names of arguments that the trial may give the function.
+        elsewhere: Names that it would give under other circumstances, and which.
 
     Raises:
         SignatureMismatchError: Some are missing or unknown; the message names them.
@@ -41,20 +66,20 @@ def check_names(function: Callable[..., Any], names: Collection[str], *, argumen
     if parameters is None:
         return
     known = {p.name for p in parameters.values() if p.kind in _BY_NAME}
-    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    open_ended = _is_open_ended(parameters)
     missing = [
         p.name
         for p in parameters.values()
         if p.kind in _BY_NAME
         and p.default is inspect.Parameter.empty
         and p.name not in names
-        and p.name != REPORTER
+        and p.name not in (REPORTER, *given)
     ]
     extra = [] if open_ended else sorted(set(names) - known)
     if missing or extra:
         problems = []
         if missing:
-            problems.append(f"missing: {', '.join(missing)}")
+            problems.append(f"missing: {', '.join(_told(missing, elsewhere))}")
         if extra:
             problems.append(f"not an argument of the function: {', '.join(extra)}")
         raise SignatureMismatchError(
@@ -63,6 +88,15 @@ def check_names(function: Callable[..., Any], names: Collection[str], *, argumen
             f"must match the training function's arguments {inspect.signature(function)} "
             f"({'; '.join(problems)})",
         )
+
+
+def _told(names: Collection[str], elsewhere: Mapping[str, str]) -> list[str]:
+    return [f"{name}, which {elsewhere[name]}" if name in elsewhere else name for name in names]
+
+
+def takes_any_name(function: Callable[..., Any]) -> bool:
+    """Whether the function takes arguments of any name: ``**hyperparameters``."""
+    return _is_open_ended(_parameters(function) or {})
 
 
 def argument_order(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -81,13 +115,20 @@ def argument_defaults(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: object = None) -> Any:
+def call(
+    function: Callable[..., Any],
+    params: Mapping[str, Any],
+    reporter: object = None,
+    budget: float | None = None,
+) -> Any:
     """Call the function with its hyperparameters by name; if it is async, run it to its end.
 
     Args:
         function: The training function.
         params: Hyperparameter name to value.
         reporter: Also passed, if the function has an argument of that name.
+        budget: Also passed, unless it is None, if the function has an argument of that name or
+            takes any.
 
     Returns:
         What the function returned.
@@ -96,6 +137,8 @@ def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: obje
     parameters = _parameters(function) or {}
     if REPORTER in parameters and parameters[REPORTER].kind in _BY_NAME:
         rest[REPORTER] = reporter
+    if budget is not None and _takes(parameters, BUDGET):
+        rest.setdefault(BUDGET, budget)
     positional = []
     for parameter in parameters.values():
         if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
@@ -110,6 +153,16 @@ def call(function: Callable[..., Any], params: Mapping[str, Any], reporter: obje
 
         return asyncio.run(_await(returned))
     return returned
+
+
+def _is_open_ended(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _takes(parameters: Mapping[str, inspect.Parameter], name: str) -> bool:
+    if name in parameters and parameters[name].kind in _BY_NAME:
+        return True
+    return _is_open_ended(parameters)
 
 
 async def _await(value: Any) -> Any:

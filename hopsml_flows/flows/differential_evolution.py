@@ -12,9 +12,10 @@ from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
     BoundsParameter,
-    CountParameter,
     DirectionParameter,
     FractionParameter,
+    PopulationParameter,
+    PositiveParameter,
     StrategyParameter,
     TrainParameter,
     UpdatingParameter,
@@ -38,8 +39,8 @@ def differential_evolution(
     train: TrainParameter,
     boundary_dict: BoundsParameter,
     direction: DirectionParameter = Direction.MAX,
-    generations: CountParameter = 4,
-    population: CountParameter = 6,
+    generations: PositiveParameter = 4,
+    population: PopulationParameter = 6,
     mutation: WeightParameter = 0.5,
     crossover: FractionParameter = 0.7,
     name: str | None = None,
@@ -51,8 +52,8 @@ def differential_evolution(
     updating: UpdatingParameter = Updating.DEFERRED,
     initial: Sequence[dict[str, Any]] = (),
     tol: float = 0.0,
-    patience: CountParameter | None = None,
-    max_failed_generations: CountParameter = 3,
+    patience: PositiveParameter | None = None,
+    max_failed_generations: PositiveParameter = 3,
     **options: Unpack[WarmOptions],
 ) -> Plan:
     """Search by differential evolution: ``(generations + 1) * population`` evaluations at most.

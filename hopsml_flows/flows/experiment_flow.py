@@ -31,7 +31,7 @@ from hopsml_flows.errors import HopsmlError
 from hopsml_flows.execution import check_not_loading
 from hopsml_flows.flows.argument_names import check_known
 from hopsml_flows.flows.deployable_flow import HOME, DeployableFlow
-from hopsml_flows.flows.former_calls import renamed
+from hopsml_flows.flows.former_calls import other_verb, renamed
 from hopsml_flows.flows.verb_signature import VerbSignature
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.prefect_internals.console_noise import quiet_services
@@ -55,6 +55,7 @@ __all__ = ["ExperimentFlow", "experiment_flow"]
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=ExperimentResult)
+S = TypeVar("S", bound=ExperimentResult)
 
 _results: ContextVar[list[_Result] | None] = ContextVar("hopsml_results", default=None)
 _called: ContextVar[_Call | None] = ContextVar("hopsml_call", default=None)
@@ -146,6 +147,8 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
             ExperimentFailedError: All trials failed.
         """
         check_not_loading()
+        if (meant := other_verb(self._verb.__name__, args, kwargs)) is not None:
+            return cast("R", meant(*args, **kwargs))
         install()
         given: dict[str, Any] = dict(kwargs)
         return_state = given.pop("return_state", False)
@@ -231,6 +234,27 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
         renamed_verb.__name__ = renamed_verb.__qualname__ = verb
         renamed_verb.__doc__ = (now.__doc__ or "").replace(f"= {now.__name__}(", f"= {verb}(")
         return ExperimentFlow(renamed_verb, self._returns)
+
+    def as_verb(
+        self, verb: str, returns: type[S], *, home: tuple[str, str], experiment_type: str
+    ) -> ExperimentFlow[P, S]:
+        """The same under the name of another verb, with another class of results.
+
+        Args:
+            verb: The other verb's name; records and the flow bear it.
+            returns: What it returns.
+            home: Module and name under which this flow is found on workers.
+            experiment_type: HopsML's kind of experiment.
+        """
+        now = self._verb
+
+        @functools.wraps(now)
+        def other_verb(*args: P.args, **kwargs: P.kwargs) -> Plan:
+            return replace(now(*args, **kwargs), verb=verb, experiment_type=experiment_type)
+
+        other_verb.__name__ = verb
+        other_verb.__module__, other_verb.__qualname__ = home
+        return ExperimentFlow(other_verb, returns)
 
     def with_options(self, **options: Any) -> ExperimentFlow[P, R]:
         """A copy of this flow with other settings; see ``prefect.Flow.with_options``."""

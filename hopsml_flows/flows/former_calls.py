@@ -1,8 +1,9 @@
-"""Calls as HopsML's programs make them: former names of arguments, and former verbs."""
+"""Calls as older programs make them: former names of arguments, and former verbs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from hopsml_flows.errors import (
@@ -10,9 +11,10 @@ from hopsml_flows.errors import (
     InvalidFunctionError,
     UnsupportedOperationError,
 )
+from hopsml_flows.maggy.calls import is_search
 from hopsml_flows.user_warnings import warn
 
-__all__ = ["evolutionary_search", "renamed"]
+__all__ = ["evolutionary_search", "other_verb", "renamed"]
 
 # Names of all of HopsML's releases, in the order of how new they are.
 _TRAIN = ("train_fn", "map_fun", "objective_function")
@@ -23,6 +25,23 @@ _IGNORED = {
     "training functions read stay in the project",
     "cleanup_generations": "generations are kept, since they are the experiment's record",
 }
+
+
+def other_verb(
+    verb: str, args: Sequence[Any], given: Mapping[str, Any]
+) -> Callable[..., Any] | None:
+    """Return the verb that a call means by the name of this one; None if it means this one.
+
+    Args:
+        verb: Name of the verb that is called.
+        args: Its arguments by position.
+        given: Its arguments by name.
+    """
+    if verb != "launch" or not is_search(args, given):
+        return None
+    # By its name: it is made of verbs, which import this module.
+    found: Callable[..., Any] = importlib.import_module("hopsml_flows.flows.lagom").launched
+    return found
 
 
 def renamed(

@@ -11,7 +11,7 @@ from hopsml_flows.plan.group_options import checked_group
 from hopsml_flows.plan.options import Options, TrainingOptions
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.run_form import (
-    ProcessesParameter,
+    PositiveParameter,
     TrainParameter,
 )
 from hopsml_flows.trials import Framework, RunResult
@@ -28,7 +28,7 @@ def mirrored(
     evaluator: bool = False,
     metric_key: str | None = None,
     *,
-    num_workers: ProcessesParameter | None = None,
+    num_workers: PositiveParameter | None = None,
     **options: Unpack[TrainingOptions],
 ) -> Plan:
     """Train one model with synchronous copies of it: on several GPUs, or in several processes.

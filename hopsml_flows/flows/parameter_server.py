@@ -11,7 +11,7 @@ from hopsml_flows.plan.group_options import checked_group
 from hopsml_flows.plan.options import Options, TrainingOptions
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.run_form import (
-    ProcessesParameter,
+    PositiveParameter,
     TrainParameter,
 )
 from hopsml_flows.trials import Framework, RunResult
@@ -28,8 +28,8 @@ def parameter_server(
     evaluator: bool = False,
     metric_key: str | None = None,
     *,
-    num_workers: ProcessesParameter | None = None,
-    num_ps: ProcessesParameter = 1,
+    num_workers: PositiveParameter | None = None,
+    num_ps: PositiveParameter = 1,
     **options: Unpack[TrainingOptions],
 ) -> Plan:
     """Train one model whose variables lie on parameter servers, with workers that do not wait.

@@ -12,8 +12,8 @@ from hopsml_flows.plan.options import Options, WarmOptions
 from hopsml_flows.plan.plan import Plan, WarmStart, checked_key
 from hopsml_flows.plan.run_form import (
     BoundsParameter,
-    CountParameter,
     DirectionParameter,
+    PositiveParameter,
     TrainParameter,
 )
 from hopsml_flows.search import Direction, RandomSearch, SearchSpace
@@ -27,7 +27,7 @@ def random_search(
     train: TrainParameter,
     boundary_dict: BoundsParameter,
     direction: DirectionParameter = Direction.MAX,
-    samples: CountParameter = 10,
+    samples: PositiveParameter = 10,
     name: str | None = None,
     local_logdir: bool = False,
     description: str | None = None,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,18 +22,13 @@ if TYPE_CHECKING:
     from hopsml_flows.storage import Progress
 
 __all__ = [
-    "CACHE_VARIABLE",
     "PARALLEL",
     "Copy",
-    "cache_directory",
     "check_room",
     "digest",
     "fetch",
     "version_of",
 ]
-
-CACHE_VARIABLE = "HOPSML_CACHE"
-"""Environment variable that names the directory for cached copies, and for notes on copies."""
 
 PARALLEL = 4
 """Files that are copied at the same time: most are small, and wait for answers."""
@@ -124,20 +117,6 @@ def check_room(wanted: int, free: int | None, where: str) -> None:
 def version_of(place: Place) -> Version:
     """Return the version of a file's content."""
     return persistently(lambda: content_version(place.project, place.path))
-
-
-def cache_directory() -> Path:
-    """Return the cache directory: ``HOPSML_CACHE``, the user's cache, or a temporary directory."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named).absolute()
-    try:
-        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hopsml"
-        directory.mkdir(parents=True, exist_ok=True)
-        if os.access(directory, os.W_OK):
-            return directory
-    except (OSError, RuntimeError):  # no home directory, or one that cannot be written
-        pass
-    return Path(tempfile.gettempdir()) / f"hopsml-cache-{os.getuid()}"
 
 
 def digest(text: str) -> str:

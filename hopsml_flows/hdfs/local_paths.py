@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hopsml_flows.hdfs.downloads import PARALLEL, Copy, cache_directory, digest, fetch, version_of
+from hopsml_flows.hdfs.downloads import PARALLEL, Copy, digest, fetch, version_of
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
 from hopsml_flows.storage import FileInfo
+from hopsml_flows.storage.cache_directory import cache_directory
 from hopsml_flows.storage.retries import persistently
 
 __all__ = ["local_path", "local_paths"]

@@ -19,13 +19,13 @@ from hopsml_flows.hdfs.copy_progress import show_copy
 from hopsml_flows.hdfs.downloads import (
     PARALLEL,
     Copy,
-    cache_directory,
     check_room,
     digest,
     fetch,
     version_of,
 )
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
+from hopsml_flows.storage.cache_directory import cache_directory
 from hopsml_flows.storage.retries import persistently
 
 __all__ = ["copy_to_hdfs", "copy_to_local", "write_whole"]

@@ -33,7 +33,7 @@ from hopsml_flows.plan.run_form import (
     CountParameter,
     IsolationParameter,
     KeepFilesParameter,
-    ProcessesParameter,
+    PositiveParameter,
     ProjectParameter,
     SecondsParameter,
 )
@@ -260,7 +260,7 @@ class SearchOptions(TrialOptions, total=False):
     """Options of searches."""
 
     processes_per_trial: Annotated[
-        ProcessesParameter,
+        PositiveParameter,
         Option(
             1,
             checked_count,

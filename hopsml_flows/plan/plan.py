@@ -18,7 +18,7 @@ from hopsml_flows.plan.group_options import GroupOptions
 from hopsml_flows.plan.options import Options
 from hopsml_flows.plan.run_form import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
-from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.trials import EarlyStop, ExperimentResult
 from hopsml_flows.values.plain import WRITABLE, is_writable
 
 __all__ = ["Plan", "WarmStart", "checked_key"]
@@ -66,6 +66,9 @@ class Plan:
         settings: The verb's other arguments, for the record.
         warm_start: The earlier experiment to begin with, or None.
         first: Its configurations that are evaluated first.
+        make_rule: Makes the rule of early stopping, afresh; None for no rule.
+        is_asynchronous: Whether trials tell the driver their reports, and the search has a journal.
+        max_seconds: Seconds after which no further trial is proposed, or None.
         points: The points that a search of a space asks for, or None.
         notices: Lines for the flow run's log when it begins.
         attempt: Which attempt at the experiment it is, as far as is known before it begins.
@@ -87,6 +90,9 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     warm_start: WarmStart | None = None
     first: tuple[Mapping[str, Any], ...] = ()
+    make_rule: Callable[[], EarlyStop | None] | None = None
+    is_asynchronous: bool = False
+    max_seconds: float | None = None
     points: PointsWanted | None = None
     notices: tuple[str, ...] = ()
     attempt: int = 1
@@ -115,9 +121,30 @@ class Plan:
         """The process group of each trial, or None."""
         return self.options.group
 
+    @property
+    def making(self) -> dict[str, Any]:
+        """What the search and the rule are made of, as JSON values."""
+        return {**self.settings, "seed": self.options.seed, "retries": self.options.retries}
+
     def search(self) -> Optimizer:
         """Make a new search."""
         return self.make_search(self.options.seed, self.first)
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether the search gives trials budgets."""
+        return self.is_asynchronous and bool(getattr(self.search(), "budgets", ()))
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a rule, or the search, may stop trials early."""
+        if not self.is_asynchronous:
+            return False
+        return self.rule() is not None or getattr(self.search(), "judges_reports", True)
+
+    def rule(self) -> EarlyStop | None:
+        """Make the rule of early stopping; None for no rule."""
+        return None if self.make_rule is None else self.make_rule()
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return flow parameters for Prefect to store. Called with them, the verb makes this plan.
@@ -128,7 +155,9 @@ class Plan:
         Raises:
             InvalidArgumentError: One has text that the Prefect server cannot store.
         """
-        spaces = {"boundary_dict": self.domains} if "boundary_dict" in given else {}
+        spaces = {
+            name: self.domains for name in ("boundary_dict", "space") if given.get(name) is not None
+        }
         kept = stored({**given, **spaces, "train": self.train})
         if given.get("project") is not None:
             kept["project"] = self.options.project.url

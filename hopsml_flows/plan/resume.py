@@ -15,6 +15,7 @@ from hopsml_flows.storage import ExperimentPaths, Project, process_lives
 from hopsml_flows.storage.lease import check_free
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.trials import State
+from hopsml_flows.trials.journal import Journal
 from hopsml_flows.values.plain import FILE_LEVELS, json_value
 
 __all__ = ["check_budget", "check_is_over", "continue_experiment"]
@@ -44,8 +45,8 @@ def check_is_over(project: Project, record: ExperimentRecord) -> None:
 def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
     """Return the plan that continues an experiment: its name, its seed, its first configurations.
 
-    The budget, the function's code and the options may differ. The verb, the aim, the population
-    and the search space may not.
+    The budget, the rule of early stopping, the function's code and the options may differ. The
+    verb, the aim, the optimizer with its arguments, and the search space may not.
 
     Args:
         plan: The plan that the verb made.
@@ -59,7 +60,10 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
         ("verb", plan.verb, record.function),
         ("direction", plan.direction.value if plan.direction else None, record.direction),
         ("optimization_key", plan.optimization_key, record.optimization_key),
-        ("population", plan.settings.get("population"), record.options.get("population")),
+        *(
+            (name, plan.settings.get(name), record.options.get(name))
+            for name in ("population", "optimizer")
+        ),
     ):
         if now != then:
             raise InvalidArgumentError(
@@ -79,18 +83,25 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
     return keep_seeds(replace(plan, options=options, attempt=record.attempt + 1), record)
 
 
-def check_budget(plan: Plan, left: Earlier) -> None:
+def check_budget(plan: Plan, left: Earlier, journal: Journal | None = None) -> None:
     """Refuse a plan with fewer trials than there are already: their results would be lost.
+
+    Args:
+        plan: The plan.
+        left: What the trials left.
+        journal: The journal of an asynchronous search, which has begun all trials in it.
 
     Raises:
         InvalidArgumentError: There are more trials than the plan has.
     """
-    highest = max(left.results, default=0)
-    if plan.trials is not None and highest > plan.trials:
+    begun = () if journal is None else journal.proposals
+    highest = max([*left.results, *begun], default=0)
+    most = plan.trials if plan.trials is not None else plan.settings.get("num_trials")
+    if most is not None and left.results and highest > most:
         raise InvalidArgumentError(
             "resume",
             plan.options.resume,
-            because=f"it has trial {highest} already, and these arguments end at {plan.trials}: "
+            because=f"it has trial {highest} already, and these arguments end at {most}: "
             "a budget can be raised, not lowered",
         )
 

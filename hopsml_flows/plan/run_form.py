@@ -21,35 +21,44 @@ from pydantic import WithJsonSchema
 
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.cluster.config_fields import declared_fields
-from hopsml_flows.errors import InvalidProjectError, InvalidSpaceError
+from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
+from hopsml_flows.execution.function import import_string
 from hopsml_flows.redaction import has_secret
 from hopsml_flows.search import (
     Categorical,
     Direction,
+    Optimizer,
     SearchSpace,
     Strategy,
     Updating,
     value_lists,
 )
 from hopsml_flows.search.entries import TYPES
+from hopsml_flows.search.evolution.strategies import FEWEST
+from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import ISOLATIONS
-from hopsml_flows.values.plain import json_value, typed_key
+from hopsml_flows.trials import ISOLATIONS, EarlyStop
+from hopsml_flows.trials.early_stop.registry import rule_settings
+from hopsml_flows.values.plain import IS_OBJECT, json_value, typed_key
 
 __all__ = [
     "BoundsParameter",
     "ClusterParameter",
     "CountParameter",
     "DirectionParameter",
+    "EarlyStopParameter",
     "FractionParameter",
     "GridParameter",
     "IsolationParameter",
     "KeepFilesParameter",
+    "OptimizerParameter",
+    "PopulationParameter",
     "PositionsParameter",
-    "ProcessesParameter",
+    "PositiveParameter",
     "ProjectParameter",
     "SecondsParameter",
+    "SpaceParameter",
     "StrategyParameter",
     "TrainParameter",
     "UpdatingParameter",
@@ -84,19 +93,21 @@ def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
         given: As for :func:`stored`.
 
     Raises:
-        InvalidArgumentError: A function, a space or a cluster is not valid; or a hyperparameter's
-            value would reach the training function as another one.
+        InvalidArgumentError: A function, a space or a cluster is not valid; a hyperparameter's
+            value would reach the training function as another one; or an optimizer or a rule is an
+            object that JSON cannot describe.
     """
     for name in ("grid_dict", "args_dict"):
         if given.get(name) is not None:
             for hyperparameter, listed in value_lists(name, given[name]).items():
                 _check_values(f"{name}[{hyperparameter!r}]", listed)
-    if given.get("boundary_dict") is not None:
-        space = SearchSpace(given["boundary_dict"], argument="boundary_dict")
-        for hyperparameter, domain in space.items():
-            if isinstance(domain, Categorical):
-                _check_values(f"boundary_dict[{hyperparameter!r}]", domain.choices)
-    return stored(given)
+    for name in ("boundary_dict", "space"):
+        if given.get(name) is not None:
+            for hyperparameter, domain in SearchSpace(given[name], argument=name).items():
+                if isinstance(domain, Categorical):
+                    _check_values(f"{name}[{hyperparameter!r}]", domain.choices)
+    made = {name: _made_kind(name, given[name]) for name in _KINDS if name in given}
+    return stored({**given, **made})
 
 
 def _check_values(where: str, values: Iterable[Any]) -> None:
@@ -138,16 +149,49 @@ def _project(name: str, value: str | PathLike[str] | Project) -> str:
     return text
 
 
+def _named_kind(name: str, value: Any) -> Any:
+    """What is stored of an optimizer or a rule: of an object, its class."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        key = _KINDS[name]
+        kind = {key: _named_kind(name, value[key])} if key in value else {}
+        return json_value(name, {**value, **kind})
+    return import_string(value if isinstance(value, type) else type(value))
+
+
+def _made_kind(name: str, value: Any) -> Any:
+    """What makes an optimizer or a rule in a run of a deployment."""
+    named = value.get(_KINDS[name]) if isinstance(value, Mapping) else value
+    if named is None or isinstance(named, (str, type)):
+        return value
+    if isinstance(named, EarlyStop):
+        settings = rule_settings(named, named)
+        if IS_OBJECT not in settings:
+            return settings
+    raise InvalidArgumentError(
+        name,
+        named,
+        "must be a name, a class or an import string: runs of a deployment get no objects",
+    )
+
+
+_KINDS = {"optimizer": "optimizer", "early_stop": "rule"}
+"""Under which key a mapping has the optimizer or the rule."""
+
 _STORED: dict[str, Callable[[str, Any], Any]] = {
     "train": _train,
     "direction": lambda _, value: Direction.parse(value).value,
     "strategy": lambda _, value: Strategy.parse(value).value,
     "updating": lambda _, value: Updating.parse(value).value,
     "boundary_dict": _bounds,
+    "space": _bounds,
     "grid_dict": _lists,
     "args_dict": _lists,
     "cluster": _cluster,
     "project": _project,
+    "optimizer": _named_kind,
+    "early_stop": _named_kind,
 }
 
 
@@ -223,24 +267,28 @@ TrainParameter = Annotated[
 ]
 """A training function; an import string in forms and deployments."""
 
-BoundsParameter = Annotated[
-    Mapping[str, Any] | Sequence[Mapping[str, Any]],
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {
-                    "type": "object",
-                    "title": "JSON",
-                    "minProperties": 1,
-                    "additionalProperties": {"anyOf": [_LIST, _UNNAMED]},
-                },
-                {"type": "array", "title": "one by one", "items": _NAMED, "minItems": 1},
-            ],
-            "default": [],
-        }
-    ),
-]
+_BOUNDS = WithJsonSchema(
+    {
+        "anyOf": [
+            {
+                "type": "object",
+                "title": "JSON",
+                "minProperties": 1,
+                "additionalProperties": {"anyOf": [_LIST, _UNNAMED]},
+            },
+            {"type": "array", "title": "one by one", "items": _NAMED, "minItems": 1},
+        ],
+        "default": [],
+    }
+)
+
+BoundsParameter = Annotated[Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning, _BOUNDS]
 """Bounds of hyperparameters: a dict as in Python, or a list of entries with form fields."""
+
+SpaceParameter = Annotated[
+    Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning | None, _BOUNDS
+]
+"""The same, or None in Python for an optimizer that searches nothing."""
 
 GridParameter = Annotated[
     Mapping[str, Sequence[Any]],
@@ -276,6 +324,33 @@ StrategyParameter = Annotated[
 ]
 """A strategy of differential evolution; a drop-down in forms."""
 
+
+def _named(key: str) -> dict[str, Any]:
+    """A name, or an object that has it under a key, and arguments."""
+    return {
+        "anyOf": [
+            {"type": "string", "title": "name", "minLength": 1},
+            {
+                "type": "object",
+                "title": "name and arguments",
+                "properties": {key: {"type": "string"}},
+                "required": [key],
+                "additionalProperties": True,
+            },
+        ]
+    }
+
+
+OptimizerParameter = Annotated[
+    str | Mapping[str, Any] | type | Optimizer, WithJsonSchema(_named("optimizer"))
+]
+"""An optimizer of asynchronous search; in forms a name, or JSON with its arguments."""
+
+EarlyStopParameter = Annotated[
+    str | Mapping[str, Any] | type | EarlyStop | None, WithJsonSchema(_named("rule"))
+]
+"""A rule of early stopping; in forms a name, or JSON with its arguments."""
+
 UpdatingParameter = Annotated[
     Updating | str, WithJsonSchema({"type": "string", "enum": [one.value for one in Updating]})
 ]
@@ -284,8 +359,11 @@ UpdatingParameter = Annotated[
 CountParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0})]
 """A whole number from 0."""
 
-ProcessesParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
-"""A number of processes, from 1."""
+PositiveParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
+"""A whole number from 1."""
+
+PopulationParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": FEWEST})]
+"""Number of configurations in a generation."""
 
 FractionParameter = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 """A number from 0 to 1."""

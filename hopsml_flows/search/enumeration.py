@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.errors import InvalidSpaceError
-from hopsml_flows.search.base import BaseSearch
+from hopsml_flows.search.base import BaseSearch, Proposal
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.values.plain import check_name, check_value, plain
 
@@ -40,7 +40,7 @@ class ListSearch(BaseSearch):
         """Number of configurations."""
         return len(self._configurations)
 
-    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+    def recall(self, proposals: Mapping[int, Proposal | dict[str, Any]]) -> None:
         """Do nothing: the number of a proposal determines its parameters."""
 
     def _propose(self, number: int) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class GridSearch(BaseSearch):
         """Product of the lists' lengths."""
         return math.prod(len(values) for values in self._grid.values())
 
-    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+    def recall(self, proposals: Mapping[int, Proposal | dict[str, Any]]) -> None:
         """Do nothing: the number of a proposal determines its parameters."""
 
     def _propose(self, number: int) -> dict[str, Any]:

@@ -27,6 +27,15 @@ class Seen:
         self._space = space
         self._keys: set[str] = set()
         self._kept: dict[str, int] = {}
+        self._none_left = False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the space is known to have no more configurations, but for reserved ones."""
+        cells = self._space.cardinality
+        if self._none_left or cells is None or len(self._keys) + len(self._kept) < cells:
+            return self._none_left
+        return len(self._keys | self._kept.keys()) >= cells
 
     def keep(self, proposals: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
         """Reserve configurations for the proposals that are known to have them.
@@ -89,6 +98,7 @@ class Seen:
                     break
                 place[axis] = 0
             else:
+                self._none_left = True
                 return None
 
 

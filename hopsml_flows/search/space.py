@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from hopsml_flows.errors import InvalidSpaceError
 from hopsml_flows.search.entries import by_name, domain_arguments
@@ -32,7 +32,7 @@ from hopsml_flows.values.plain import (
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Categorical", "Domain", "Float", "Int", "SearchSpace"]
+__all__ = ["Categorical", "Domain", "Float", "Int", "SearchSpace", "Spanning"]
 
 N = TypeVar("N", int, float)
 
@@ -219,6 +219,15 @@ Domain = Float | Int | Categorical
 """The domain of one hyperparameter."""
 
 
+@runtime_checkable
+class Spanning(Protocol):
+    """A space of another kind, which says what domains it has."""
+
+    def __domains__(self) -> Mapping[str, Domain]:
+        """Return each hyperparameter's domain, by name."""
+        ...
+
+
 class SearchSpace(Mapping[str, Domain]):
     """An ordered mapping from hyperparameter name to :data:`Domain`.
 
@@ -228,7 +237,8 @@ class SearchSpace(Mapping[str, Domain]):
             or booleans a choice. A list of one value, and equal bounds, fix the value. Forms and
             YAML give data: entries such as
             ``{"type": "float", "low": 0.001, "high": 1.0, "log": True}``, by name or as a list
-            with a "name" in each.
+            with a "name" in each. A space of another kind has a method ``__domains__`` that returns
+            name to domain; Maggy's has.
 
     Raises:
         InvalidSpaceError: There are no hyperparameters, or a domain is none of these; the message
@@ -246,10 +256,12 @@ class SearchSpace(Mapping[str, Domain]):
 
     def __init__(
         self,
-        domains: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        domains: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Spanning,
         *,
         argument: str = "boundary_dict",
     ) -> None:
+        if isinstance(domains, Spanning):
+            domains = domains.__domains__()
         if isinstance(domains, (list, tuple)):
             domains = by_name(argument, domains)
         if not isinstance(domains, Mapping):

@@ -6,6 +6,7 @@ several experiments started within one second.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,9 +14,10 @@ from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service.logs.process_names import logs_in_order, process_name, split_process
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles, is_log
 from hopsml_flows.storage.retries import answer_limit, persistently
+from hopsml_flows.text import plural
 from hopsml_flows.tracking import intact_record
 from hopsml_flows.tracking.listing import experiments
-from hopsml_flows.trials import generation_of, number_of, stamp_of
+from hopsml_flows.trials import generation_of, name_of, number_of, slug, stamp_of
 
 __all__ = [
     "LAST",
@@ -24,6 +26,8 @@ __all__ = [
     "find_trial",
     "trial_directories",
 ]
+
+_RUN_OF_NAME = re.compile(r"(.*)@-(\d{1,9})")
 
 LAST = "last"
 """What the user types for the experiment that started last."""
@@ -56,7 +60,8 @@ def find_experiment(project: Project, text: str) -> ExperimentPaths:
 
     Args:
         project: The project.
-        text: An identifier, a beginning that only one identifier has, or ``last``.
+        text: An identifier, a beginning that only one identifier has, ``last``, or ``NAME@-1`` for
+            the newest experiment of a name, ``NAME@-2`` for the one before it, and so on.
 
     Raises:
         NotFoundError: The text matches no experiment, or several.
@@ -67,7 +72,9 @@ def find_experiment(project: Project, text: str) -> ExperimentPaths:
             return paths
     known = experiments(project)
     if text == LAST and known:
-        return ExperimentPaths(_started_last(project, known))
+        return ExperimentPaths(_from_end(project, known, 1))
+    if (run := _RUN_OF_NAME.fullmatch(text)) and known:
+        return ExperimentPaths(_run_of_name(project, known, text, run[1], int(run[2])))
     matching = [name for name in known if text and name.startswith(text)]
     if len(matching) == 1:
         return ExperimentPaths(matching[0])
@@ -161,13 +168,30 @@ def _numbered(names: Sequence[str], parent: str, generation: int | None) -> list
     ]
 
 
-def _started_last(project: Project, known: Sequence[str]) -> str:
-    stamp = stamp_of(known[-1])
-    latest = [name for name in known if stamp_of(name) == stamp]
-    if len(latest) == 1:
-        return latest[0]
+def _run_of_name(project: Project, known: Sequence[str], text: str, name: str, back: int) -> str:
+    runs = [each for each in known if not name or name_of(each) == slug(name)]
+    if 1 <= back <= len(runs):
+        return _from_end(project, runs, back)
+    if runs:
+        newest = plural(len(runs), "experiment")
+        of_name = f" of that name: {name}@-1" if name else ": @-1"
+        means = f"must be one of the {newest}{of_name} is the newest, @-{len(runs)} the oldest"
+        raise NotFoundError("ID", text, means)
+    names = dict.fromkeys(name_of(each) for each in known[::-1])
+    means = f"must begin with a name that {project.url} has: {_some(list(names))}"
+    raise NotFoundError("ID", text, means)
+
+
+def _from_end(project: Project, known: Sequence[str], back: int) -> str:
+    """Return the experiment that started last, or before that."""
+    stamp = stamp_of(known[-back])
+    alike = [name for name in known if stamp_of(name) == stamp]
+    if len(alike) == 1:
+        return alike[0]
     # Identifiers have whole seconds; records have milliseconds.
-    return max(latest, key=lambda name: _start(project, name))
+    alike.sort(key=lambda name: _start(project, name))
+    later = sum((stamp_of(name) or "") > (stamp or "") for name in known)
+    return alike[later - back]
 
 
 def _start(project: Project, name: str) -> str:

@@ -50,8 +50,23 @@ def process_lives(process: Mapping[str, Any]) -> bool | None:
         # psutil counts from the boot time, which moves when the clock is corrected.
         same = abs(found.create_time() - created) < _CLOCK_SECONDS
         return same and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, ValueError):
+    except psutil.AccessDenied:  # another user's, of which /proc hides all but that it is there
+        return None
+    except psutil.NoSuchProcess:
+        return None if _is_hidden(pid) else False
+    except (ValueError, OverflowError):
         return False
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether a process is there that ``/proc`` does not show, as with its option ``hidepid``."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 @cache

@@ -100,13 +100,13 @@ _process = uuid.uuid4().hex
 
 
 def temporary_beside(path: str) -> str:
-    """Return an unused name in the same directory, for a file that is renamed when it is whole.
+    """Return an unused name in the same directory, for what is renamed when it is whole.
 
     The name does not contain the target's: TensorBoard reads every file with "tfevents" in its
     name as an event file.
 
     Args:
-        path: The file that will be replaced.
+        path: The file or directory that it will become.
     """
     directory, slash, _ = path.rpartition("/")
     # With the process number: a forked child shares the rest.
@@ -114,5 +114,5 @@ def temporary_beside(path: str) -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file's name comes from :func:`temporary_beside`. Listings leave such files out."""
+    """Whether a name comes from :func:`temporary_beside`. Listings leave such files out."""
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)

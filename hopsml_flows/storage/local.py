@@ -105,7 +105,8 @@ class LocalFiles:
     def walk_files(self, path: str) -> Iterator[FileInfo]:
         """Yield all files below a directory, without following links to directories."""
         top = self._root / path
-        for directory, _, names in os.walk(top):
+        for directory, directories, names in os.walk(top):
+            directories[:] = [name for name in directories if not is_temporary(name)]
             below = os.path.relpath(directory, self._root)
             for name in names:
                 if not is_temporary(name):

@@ -89,13 +89,13 @@ class TrialFiles:
     EVENTS_START = "events.out.tfevents.0.hparams"
     SCALARS = "events.out.tfevents.1.hopsml"
     EVENTS_END = "events.out.tfevents.9.hparams"
+    CHECKPOINTS = "checkpoints"  # directory that later attempts, and promoted trials, go on from
     KEPT = "files"  # directory with the files of the working directory that `keep_files` keeps
 
 
 class GroupFiles:
     """Names of the further files and directories in a distributed trial's directory."""
 
-    CHECKPOINTS = "checkpoints"
     LOGDIR = "logdir"  # the chief's event files, as in HopsML
     EVALUATOR_LOGDIR = "logdir/evaluator"
     STAGED = "files"  # on a worker's machine: its content becomes the trial's directory
@@ -106,6 +106,7 @@ class ExperimentFiles:
 
     RECORD = "experiment.json"
     SUMMARY = ".summary.json"
+    JOURNAL = "journal.jsonl"  # of an asynchronous search: what happened, in order
     ENVIRONMENT = "environment.txt"
     PROGRAM = "program.py"
     NOTEBOOK = "program.ipynb"
@@ -115,6 +116,7 @@ class ExperimentFiles:
     PROGRESS_PICTURE = "experiment-progress.png"
     POPULATION_PICTURE = "experiment-population.png"
     PARALLEL_PICTURE = "experiment-parallel.png"
+    CURVES_PICTURE = "experiment-curves.png"
 
 
 def _names(files: type) -> frozenset[str]:
@@ -228,6 +230,11 @@ class ExperimentPaths:
     def summary(self) -> str:
         """The summary: parameters and outputs of all trials."""
         return f"{self.root}/{ExperimentFiles.SUMMARY}"
+
+    @property
+    def journal(self) -> str:
+        """The journal of an asynchronous search."""
+        return f"{self.root}/{ExperimentFiles.JOURNAL}"
 
     @property
     def environment(self) -> str:

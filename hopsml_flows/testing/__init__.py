@@ -1,7 +1,7 @@
-"""Conformance suites for optimizers, storages and clusters that users write.
+"""Conformance suites for optimizers, early-stop rules, storages and clusters that users write.
 
 A suite is a class of pytest tests. A subclass overrides its fixtures; docs/how-to shows how. Each
-suite is imported when it is used: the one for optimizers needs neither Dask nor Prefect.
+suite is imported when it is used: those for optimizers and rules need neither Dask nor Prefect.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
         ClusterConformance,
         WorkerProcessConformance,
     )
+    from hopsml_flows.testing.early_stop_conformance import EarlyStopConformance
     from hopsml_flows.testing.optimizer_conformance import OptimizerConformance
     from hopsml_flows.testing.storage_conformance import StorageConformance
 
 __all__ = [
     "ClusterConformance",
+    "EarlyStopConformance",
     "OptimizerConformance",
     "StorageConformance",
     "WorkerProcessConformance",
@@ -36,6 +38,7 @@ __all__ = [
 
 _MODULES = {
     "ClusterConformance": "cluster_conformance",
+    "EarlyStopConformance": "early_stop_conformance",
     "OptimizerConformance": "optimizer_conformance",
     "StorageConformance": "storage_conformance",
     "WorkerProcessConformance": "cluster_conformance",

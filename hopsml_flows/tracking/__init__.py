@@ -14,7 +14,11 @@ from hopsml_flows.tracking.hparams import (
 from hopsml_flows.tracking.hparams_sessions import Sessions
 from hopsml_flows.tracking.progress import Progress, open_progress, show_start
 from hopsml_flows.tracking.record import ExperimentRecord, RecordFile
-from hopsml_flows.tracking.record_reader import intact_record, read_record, read_summary
+from hopsml_flows.tracking.record_reader import (
+    intact_record,
+    read_record,
+    read_summary,
+)
 from hopsml_flows.tracking.summary import Summary
 
 __all__ = [

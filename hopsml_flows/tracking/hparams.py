@@ -14,7 +14,7 @@ from typing import Any
 from hopsml_flows.execution import Job, event_records
 from hopsml_flows.search import Categorical, Direction, Domain, Float, Int
 from hopsml_flows.text import unicode_text
-from hopsml_flows.trials import DEFAULT_KEY, Trial, TrialResult, output_tag
+from hopsml_flows.trials import DEFAULT_KEY, State, Trial, TrialResult, output_tag
 from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import is_finite, text_of
 
@@ -27,13 +27,20 @@ _PLUGIN = "hparams"
 _EXPERIMENT_TAG = "_hparams_/experiment"
 _SESSION_START_INFO_TAG = "_hparams_/session_start_info"
 _SESSION_END_INFO_TAG = "_hparams_/session_end_info"
+_BUDGET_TAG = "trial/budget"
+_STOPPED_TAG = "trial/stopped_at_step"
 
 Values = Domain | Sequence[Any]
 """A hyperparameter's domain, or the values it will have."""
 
 
 def experiment_events(
-    values: Mapping[str, Values], metric: str | None, direction: Direction | None = None
+    values: Mapping[str, Values],
+    metric: str | None,
+    direction: Direction | None = None,
+    *,
+    budgets: bool = False,
+    stops: bool = False,
 ) -> bytes:
     """Return an event file that tells TensorBoard the search space and the metric.
 
@@ -41,6 +48,8 @@ def experiment_events(
         values: Hyperparameter name to its domain or its values. TensorBoard shows no others.
         metric: The optimization key, or None.
         direction: Which way is better, or None.
+        budgets: Whether trials have budgets, which get a column.
+        stops: Whether trials may be stopped early, which gets a column.
     """
     from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
@@ -50,6 +59,14 @@ def experiment_events(
         # TensorBoard has no field for a goal; users read it in the description.
         goal = f"{direction.value.lower()}imized" if direction else ""
         metrics = [api_pb2.MetricInfo(name=name, display_name=metric, description=goal)]
+    # A budget may grow while the trial runs, and TensorBoard keeps the first value that it reads of
+    # a hyperparameter, but the last of a metric. It has no status for trials that were stopped.
+    columns = ((_BUDGET_TAG, "budget", budgets), (_STOPPED_TAG, "stopped at step", stops))
+    metrics += [
+        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=shown)
+        for tag, shown, wanted in columns
+        if wanted
+    ]
     experiment = api_pb2.Experiment(
         hparam_infos=[_info(name, known) for name, known in values.items()],
         metric_infos=metrics,
@@ -93,7 +110,10 @@ def start_events(trial: Trial, texts: Collection[str] = ()) -> bytes:
         else:
             start.hparams[name].string_value = unicode_text(text_of(value))
     data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
-    return _records([_summary(_SESSION_START_INFO_TAG, data)], now)
+    begun = [_summary(_SESSION_START_INFO_TAG, data)]
+    if trial.budget is not None:
+        begun.append(_scalars({_BUDGET_TAG: trial.budget}))
+    return _records(begun, now)
 
 
 def trial_events(job: Job, trial: Trial) -> bytes:
@@ -116,29 +136,36 @@ def end_events(result: TrialResult) -> bytes:
     Args:
         result: The trial's result.
     """
-    from tensorboard.compat.proto import summary_pb2
     from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
     ended = result.ended or time.time()
     # TensorBoard stores single precision; larger numbers are in .outputs.json only.
     numbers = {
-        unicode_text(name): float(value)
+        output_tag(unicode_text(name)): float(value)
         for name, value in result.outputs.items()
         if is_number(value) and abs(value) < _LARGEST
     }
-    scalars = summary_pb2.Summary(
-        value=[
-            summary_pb2.Summary.Value(tag=output_tag(name), simple_value=value)
-            for name, value in numbers.items()
-        ]
-    )
+    if result.budget is not None:
+        numbers[_BUDGET_TAG] = float(result.budget)
+    if result.state is State.STOPPED:
+        numbers[_STOPPED_TAG] = float(result.step or 0)
     status = api_pb2.STATUS_SUCCESS if result.succeeded else api_pb2.STATUS_FAILURE
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
     data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
     session = _summary(_SESSION_END_INFO_TAG, data)
     # The final value is the last point of the reported curve.
-    final = [event_records.record(scalars, ended, result.step or 0)] if numbers else []
+    final = [event_records.record(_scalars(numbers), ended, result.step or 0)] if numbers else []
     return b"".join([_records([session], ended), *final])
+
+
+def _scalars(numbers: Mapping[str, float]) -> Any:
+    """Return numbers by their tags as one summary."""
+    from tensorboard.compat.proto import summary_pb2
+
+    values = [
+        summary_pb2.Summary.Value(tag=tag, simple_value=value) for tag, value in numbers.items()
+    ]
+    return summary_pb2.Summary(value=values)
 
 
 def _summary(tag: str, data: Any) -> Any:

@@ -80,7 +80,8 @@ class ProgressLine:
         """The width of the bar, or 0 for none, and the text beside it.
 
         The number of trials and the times are never left out. What is left out first, is said
-        elsewhere too: the bar's length, the number of running trials, the metric's name.
+        elsewhere too: the bar's length, the number of running trials, the metric's name, the best
+        trial's number, the time saved by stopping trials.
 
         Args:
             width: Columns there are.
@@ -98,18 +99,28 @@ class ProgressLine:
             {"running": False},
             {"running": False, "name": False},
             {"running": False, "name": False, "trial": False},
+            {"running": False, "name": False, "trial": False, "saved": False},
         ):
             yield _BARS[-1], self._text(**less)
             yield 0, self._text(**less)
-        yield 0, self._text(running=False, name=False, trial=False, best=False)
+        yield 0, self._text(running=False, name=False, trial=False, saved=False, best=False)
 
     def _text(
-        self, *, running: bool = True, name: bool = True, trial: bool = True, best: bool = True
+        self,
+        *,
+        running: bool = True,
+        name: bool = True,
+        trial: bool = True,
+        saved: bool = True,
+        best: bool = True,
     ) -> str:
         counts = self.counts
         parts = [f"{counts.done}/{'?' if counts.total is None else counts.total} trials"]
         if running:
             parts.append(f"{counts.running} running")
+        if counts.stopped:
+            gain = f" ({clock(counts.saved)} saved)" if saved and counts.saved >= 1 else ""
+            parts.append(f"{counts.stopped} stopped{gain}")
         if counts.failed:
             parts.append(f"{counts.failed} failed")
         if best and self.best is not None and self.best.metric is not None:

@@ -52,6 +52,7 @@ class ExperimentRecord:
         trials_total: Number of trials there will be, or None if unknown.
         trials_succeeded: Number of trials that have a result.
         trials_failed: Number of trials that failed and will not be tried again.
+        trials_stopped: Number of those among the succeeded that were ended early.
         program: Path of the versioned program, relative to the project, or None.
         environment: Path of the versioned environment, or None.
         flow_run_id: The Prefect flow run, or None.
@@ -63,6 +64,7 @@ class ExperimentRecord:
         model: Linked model, or None.
         error: Why it failed, or None.
         notice: Why a finished experiment ended before its budget was spent, or None.
+        note: What the user wrote about it later, or None.
         driver: The driver's process, as ``storage.this_process`` describes it, with ``leased`` if
             a lease says whether it runs.
         schema: Version of this layout.
@@ -90,6 +92,7 @@ class ExperimentRecord:
     trials_total: int | None = None
     trials_succeeded: int = 0
     trials_failed: int = 0
+    trials_stopped: int = 0
     program: str | None = None
     environment: str | None = None
     flow_run_id: str | None = None
@@ -100,6 +103,7 @@ class ExperimentRecord:
     model: str | None = None
     error: str | None = None
     notice: str | None = None
+    note: str | None = None
     driver: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -139,7 +143,7 @@ _OBJECTS = ("search_space", "options", "driver")
 _TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
 _MAYBE_TEXTS = (
     *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
-    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error", "notice"),
+    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error", "notice", "note"),
 )
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_TEXTS, str, "a text"),
@@ -147,7 +151,11 @@ _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_OBJECTS, dict, "an object"),
     (("duration", "metric"), float | int | None, "a number"),
     (("trials_total",), int | None, "a number"),
-    (("trials_succeeded", "trials_failed", "attempt", "schema"), int, "a number"),
+    (
+        ("trials_succeeded", "trials_failed", "trials_stopped", "attempt", "schema"),
+        int,
+        "a number",
+    ),
 )
 """Types of the record's fields; a dataclass does not check them."""
 

@@ -1,4 +1,4 @@
-"""The only reader of an experiment's record and summary.
+"""The reader of records and summaries for those who go on from them, and must not guess.
 
 All functions have the same outcomes. None: storage says that the file does not exist.
 :class:`DamagedFileError`: the file exists and cannot be understood.

@@ -84,6 +84,16 @@ def combination(result: TrialResult) -> dict[str, Any]:
         "started": result.started,
         "ended": result.ended,
     }
+    if result.generation is not None:
+        entry["generation"] = result.generation
+    if result.budget is not None:
+        entry["budget"] = result.budget
+    if result.continues is not None:
+        entry["continues"] = result.continues
+    if result.promotions:
+        entry["why_promoted"] = [promoted.as_json() for promoted in result.promotions]
+    if result.why_stopped is not None:
+        entry["why_stopped"] = result.why_stopped.as_json()
     if result.failure is not None:
         entry["error"] = str(result.failure)
         if result.failure.place:

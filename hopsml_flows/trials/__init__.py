@@ -1,12 +1,15 @@
 """Trials: what they are, how they are named, and the loop that decides which runs next. Pure."""
 
 from hopsml_flows.trials.best_configurations import Past, Seeds, chosen
+from hopsml_flows.trials.curves import Curve
+from hopsml_flows.trials.early_stop.base import EarlyStop
 from hopsml_flows.trials.generations import Generation
 from hopsml_flows.trials.group.gang import Gang
 from hopsml_flows.trials.group.gang_messages import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
+    EarlyStopAsked,
     EndGroup,
     GangEvent,
     GangInstruction,
@@ -36,26 +39,32 @@ from hopsml_flows.trials.group.shape import Framework, GroupShape, Member, Role
 from hopsml_flows.trials.group.variables import ports_needed, variables
 from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.loop_messages import (
+    BudgetSpent,
     CloseGeneration,
+    ExtendTrial,
     GiveUpTrial,
     KeepResult,
     LoopEvent,
     LoopInstruction,
     RetryTrial,
     SlotsFree,
+    StopTrial,
     SubmitTrial,
     TrialDone,
     TrialLost,
+    TrialRepeated,
     TrialReplayed,
+    TrialReported,
     TrialReturned,
     TrialStopped,
 )
-from hopsml_flows.trials.model import ISOLATIONS, Failure, State, Trial, TrialResult
+from hopsml_flows.trials.model import ISOLATIONS, Failure, Promoted, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
     UNNAMED,
     experiment_id,
     generation_name,
     generation_of,
+    name_of,
     number_of,
     run_name,
     slug,
@@ -70,6 +79,7 @@ from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
 from hopsml_flows.trials.result_views import PageLink, links_html
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
+from hopsml_flows.trials.summary_entries import told_result
 from hopsml_flows.trials.tables import best_first, shown_trials
 from hopsml_flows.trials.trial_files import (
     commit_text,
@@ -86,12 +96,17 @@ __all__ = [
     "UNNAMED",
     "AbandonMembers",
     "BeginMembers",
+    "BudgetSpent",
     "ClockTicked",
     "CloseGeneration",
     "Counts",
+    "Curve",
     "DeviceUsage",
+    "EarlyStop",
+    "EarlyStopAsked",
     "EndGroup",
     "ExperimentResult",
+    "ExtendTrial",
     "Failure",
     "Framework",
     "Gang",
@@ -114,6 +129,7 @@ __all__ = [
     "Past",
     "Phase",
     "ProcessEnd",
+    "Promoted",
     "QueueEvent",
     "QueueInstruction",
     "Rate",
@@ -137,13 +153,16 @@ __all__ = [
     "StateMachine",
     "StopMembers",
     "StopRequested",
+    "StopTrial",
     "SubmitTrial",
     "Trial",
     "TrialDone",
     "TrialLoop",
     "TrialLost",
     "TrialQueued",
+    "TrialRepeated",
     "TrialReplayed",
+    "TrialReported",
     "TrialResult",
     "TrialReturned",
     "TrialStopped",
@@ -161,6 +180,7 @@ __all__ = [
     "generation_of",
     "ignore",
     "links_html",
+    "name_of",
     "number_of",
     "output_tag",
     "past_trials",
@@ -172,6 +192,7 @@ __all__ = [
     "slug",
     "stamp_of",
     "stored_params",
+    "told_result",
     "trial_name",
     "trials_ahead",
     "variables",

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.generations import Generation
 from hopsml_flows.trials.model import Trial, TrialResult
+from hopsml_flows.trials.reports import Report
 
 __all__ = [
+    "BudgetSpent",
     "CloseGeneration",
+    "ExtendTrial",
     "GiveUpTrial",
     "KeepResult",
     "LoopEvent",
     "LoopInstruction",
     "RetryTrial",
     "SlotsFree",
+    "StopTrial",
     "SubmitTrial",
     "TrialDone",
     "TrialLost",
+    "TrialRepeated",
     "TrialReplayed",
+    "TrialReported",
     "TrialReturned",
     "TrialStopped",
 ]
@@ -32,10 +39,13 @@ class SlotsFree:
         slots: Trials that can run at once.
         ahead: Trials to submit beyond that, so that no worker waits for the driver. A search that
             learns gets none: it is asked only when a worker is free.
+        starts: Numbers of the trials that started then, where a journal says it; None if the loop
+            decides.
     """
 
     slots: int
     ahead: int = 0
+    starts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +65,25 @@ class TrialReplayed:
 
     Args:
         result: The result.
+        told: The result that the search was told then, if that was another one.
+        is_gone: Whether its files are gone: the search was told the result, but it does not count.
+            :class:`TrialRepeated` follows.
     """
 
     result: TrialResult
+    told: TrialResult | None = None
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRepeated:
+    """A trial whose files are gone runs again. The search is not told its result a second time.
+
+    Args:
+        number: The trial's number.
+    """
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +95,14 @@ class TrialLost:
         reason: What is known of the death.
         started: When the attempt began, seconds since the epoch; 0 where that is not known.
         ended: When it ended.
+        again: Whether the trial was tried again, where a journal says it; None if the loop decides.
     """
 
     number: int
     reason: str
     started: float = 0.0
     ended: float = 0.0
+    again: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +133,37 @@ class TrialReturned:
     number: int
 
 
-LoopEvent = SlotsFree | TrialDone | TrialReplayed | TrialLost | TrialStopped | TrialReturned
+@dataclass(frozen=True, slots=True)
+class TrialReported:
+    """A running trial has reported metrics.
+
+    Args:
+        number: The trial's number.
+        attempt: The attempt that reported.
+        reports: Its reports since the last event, in order.
+    """
+
+    number: int
+    attempt: int
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """The experiment's budget is spent: no further trial is proposed."""
+
+
+LoopEvent = (
+    SlotsFree
+    | TrialReported
+    | TrialDone
+    | TrialReplayed
+    | TrialRepeated
+    | TrialLost
+    | TrialStopped
+    | TrialReturned
+    | BudgetSpent
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +175,32 @@ class SubmitTrial:
     """
 
     trial: Trial
+
+
+@dataclass(frozen=True, slots=True)
+class StopTrial:
+    """Ask a running trial to stop at its next report.
+
+    Args:
+        trial: The trial.
+        why: Why.
+    """
+
+    trial: Trial
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendTrial:
+    """Tell a running trial that it may spend more.
+
+    Args:
+        trial: The trial, with its new budget.
+        why: Why.
+    """
+
+    trial: Trial
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +249,6 @@ class CloseGeneration:
     generation: Generation
 
 
-LoopInstruction = SubmitTrial | RetryTrial | KeepResult | GiveUpTrial | CloseGeneration
+LoopInstruction = (
+    SubmitTrial | StopTrial | ExtendTrial | RetryTrial | KeepResult | GiveUpTrial | CloseGeneration
+)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from hopsml_flows.redaction import redacted
+from hopsml_flows.search.decisions import Why
 from hopsml_flows.text import readable
 from hopsml_flows.trials.usage import DeviceUsage
 
-__all__ = ["ISOLATIONS", "Failure", "State", "Trial", "TrialResult"]
+__all__ = ["ISOLATIONS", "Failure", "Promoted", "State", "Trial", "TrialResult"]
 
 ISOLATIONS = ("worker", "process")
 """What a trial of one process runs in: the training process of its worker, which stays from trial
@@ -24,6 +26,37 @@ class State(StrEnum):
     FINISHED = "FINISHED"
     FAILED = "FAILED"
     KILLED = "KILLED"
+    STOPPED = "STOPPED"  # of a trial: ended early, with the result that it had
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """That a trial got a larger budget: when it was proposed, or while it ran.
+
+    Args:
+        budget: The budget that it got.
+        why: Why; the value is its own, or that of the trial that it goes on from.
+    """
+
+    budget: float
+    why: Why
+
+    def as_json(self) -> dict[str, Any]:
+        """The promotion as strict JSON."""
+        return {"budget": self.budget, **self.why.as_json()}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Promoted:
+        """The promotion that was written.
+
+        Args:
+            entry: What :meth:`as_json` returned.
+
+        Raises:
+            KeyError: It lacks something.
+            ValueError: A number is none.
+        """
+        return cls(entry["budget"], Why.from_json(entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +71,10 @@ class Trial:
         directory: Directory relative to the experiment's; "" is the experiment's own.
         generation: The generation it belongs to, from 0, or None.
         interrupted: Whether storage interrupted it, so that it runs again as the same attempt.
+        budget: How much it may spend, in the search's own unit; None if the search has no budgets.
+        continues: Directory, like ``directory``, of the trial whose checkpoint it may go on from;
+            None if it begins afresh.
+        promotions: Why it got its budgets, in order; none of a trial with its first budget.
     """
 
     number: int
@@ -47,6 +84,9 @@ class Trial:
     directory: str = ""
     generation: int | None = None
     interrupted: bool = False
+    budget: float | None = None
+    continues: str | None = None
+    promotions: tuple[Promoted, ...] = ()
 
     @property
     def may_have_begun(self) -> bool:
@@ -91,7 +131,7 @@ class TrialResult:
         number: The trial's number, from 1.
         name: The trial's name.
         params: Its hyperparameters.
-        state: FINISHED or FAILED.
+        state: FINISHED, STOPPED (ended early; its last report is its metric) or FAILED.
         metric: The optimized number, or None.
         outputs: What the function returned, as JSON values, numbers that are not finite among
             them; files as paths relative to the project, and under "log" that of the log, unless
@@ -107,6 +147,10 @@ class TrialResult:
         devices: How much of its machine it used; None if its process was not its own.
         warnings: Possible mistakes that did not make it fail, such as an output that looks like a
             path and leads nowhere.
+        budget: The trial's budget, or None.
+        why_stopped: Why it was ended early, or None.
+        promotions: Why it got its budgets, in order; none of a trial with its first budget.
+        continues: Number of the trial that it goes on from, or None.
     """
 
     number: int
@@ -125,6 +169,10 @@ class TrialResult:
     step: int | None = None
     devices: DeviceUsage | None = None
     warnings: tuple[str, ...] = ()
+    budget: float | None = None
+    why_stopped: Why | None = None
+    promotions: tuple[Promoted, ...] = ()
+    continues: int | None = None
 
     @classmethod
     def without_report(
@@ -149,6 +197,7 @@ class TrialResult:
             ended=ended,
             failure=failure,
             generation=trial.generation,
+            budget=trial.budget,
         )
 
     @property
@@ -159,4 +208,4 @@ class TrialResult:
     @property
     def succeeded(self) -> bool:
         """Whether there is a result."""
-        return self.state is State.FINISHED
+        return self.state in (State.FINISHED, State.STOPPED)

@@ -17,6 +17,7 @@ __all__ = [
     "experiment_id",
     "generation_name",
     "generation_of",
+    "name_of",
     "number_of",
     "run_name",
     "slug",
@@ -31,8 +32,8 @@ MAX_LENGTH = 100
 """Longest name of a trial's directory, in characters."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
-_NUMBER = re.compile(r"(\d{4,})(-|$)")
-_GENERATION = re.compile(r"generation\.(\d+)")
+_NUMBER = re.compile(r"(\d{4,18})(-|$)")
+_GENERATION = re.compile(r"generation\.(\d{1,18})")
 _EXPERIMENT = re.compile(r"[a-z0-9][a-z0-9-]*-(\d{8}-\d{6})-[0-9a-f]{6}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -100,6 +101,20 @@ def stamp_of(name: str) -> str | None:
     """The start, ``yyyymmdd-hhmmss`` in UTC, in an experiment's identifier; None if it is none."""
     matched = _EXPERIMENT.fullmatch(name)
     return matched[1] if matched else None
+
+
+def name_of(experiment_id: str) -> str:
+    """The name in an experiment's identifier: what stands before the time of its start.
+
+    Args:
+        experiment_id: The identifier.
+
+    Example:
+        >>> name_of("digits-20260101-120000-ab12cd")
+        'digits'
+    """
+    stamp = stamp_of(experiment_id)
+    return experiment_id.rpartition(f"-{stamp}-")[0] if stamp else experiment_id
 
 
 def _text(value: object) -> str:

@@ -45,7 +45,12 @@ def output_tag(name: str) -> str:
 
 
 def checked_outputs(
-    returned: object, *, key: str | None, required: bool, warn: Warn = lambda _: None
+    returned: object,
+    *,
+    key: str | None,
+    required: bool,
+    warn: Warn = lambda _: None,
+    otherwise: float | None = None,
 ) -> tuple[dict[str, Any], float | None]:
     """Turn a return value into outputs and a metric.
 
@@ -54,6 +59,8 @@ def checked_outputs(
         key: The optimization key; None where none was named.
         required: Whether there must be a metric (a search needs one, a single run does not).
         warn: Gets a line for each output that JSON cannot hold.
+        otherwise: The metric of a function that returned nothing, or a dict without one; None if
+            there is none.
 
     Returns:
         The outputs as JSON values, in which a number may be one that is not finite; and the
@@ -63,10 +70,12 @@ def checked_outputs(
         InvalidOutputError: There is no usable metric; the message says what was expected.
     """
     value = plain(returned)
+    if value is None and otherwise is not None:
+        return {key or DEFAULT_KEY: otherwise}, otherwise
     if value is None and not required:
         return {DEFAULT_KEY: None}, None
     if isinstance(value, Mapping):
-        return _of_mapping(value, key, required, warn)
+        return _of_mapping(value, key, required, warn, otherwise)
     number = single_number(value)
     if number is not None:
         return {DEFAULT_KEY: number}, _finite(key or DEFAULT_KEY, number)
@@ -82,7 +91,11 @@ def checked_outputs(
 
 
 def _of_mapping(
-    returned: Mapping[Any, Any], key: str | None, required: bool, warn: Warn
+    returned: Mapping[Any, Any],
+    key: str | None,
+    required: bool,
+    warn: Warn,
+    otherwise: float | None,
 ) -> tuple[dict[str, Any], float | None]:
     name = _metric_key(returned, key)
     number = None if name is None else single_number(returned[name])
@@ -98,6 +111,8 @@ def _of_mapping(
         return outputs, _finite(str(name), number)
     if name is not None and (required or key is not None):
         raise InvalidOutputError(f"the metric {name!r} is {_kind(returned[name])}; {_A_NUMBER}")
+    if otherwise is not None:
+        return {**outputs, key or DEFAULT_KEY: otherwise}, otherwise
     if not required and key is None:
         return outputs, None
     raise InvalidOutputError(

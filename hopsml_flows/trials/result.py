@@ -14,6 +14,8 @@ from hopsml_flows.trials.result_views import PageLink, result_html, result_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hopsml_flows.search.decisions import Why
+
 __all__ = ["ExperimentResult", "RunResult", "SearchResult"]
 
 
@@ -88,14 +90,17 @@ class ExperimentResult:
     def to_pandas(self) -> pd.DataFrame:
         """The trials as a table: number, parameters, outputs, metric, state, seconds, error.
 
-        Columns of parameters are named ``params.<name>``, of outputs ``outputs.<name>``. Text that
-        is not Unicode is escaped, since pandas cannot hold it.
+        Columns of parameters are named ``params.<name>``, of outputs ``outputs.<name>``. Where some
+        trials have a budget, or were stopped early, there are columns ``budget`` and
+        ``why_stopped``. Text that is not Unicode is escaped, since pandas cannot hold it.
 
         Raises:
             ImportError: pandas is not installed.
         """
         import pandas as pd
 
+        with_budgets = any(result.budget is not None for result in self.trials)
+        with_stops = any(result.why_stopped is not None for result in self.trials)
         return pd.DataFrame(
             [
                 {
@@ -107,6 +112,8 @@ class ExperimentResult:
                     "seconds": result.duration,
                     "directory": result.directory,
                     "error": str(result.failure) if result.failure else None,
+                    **({"budget": result.budget} if with_budgets else {}),
+                    **({"why_stopped": _text(result.why_stopped)} if with_stops else {}),
                 }
                 for result in self.trials
             ]
@@ -162,6 +169,10 @@ class RunResult(ExperimentResult, tuple[str, dict[str, Any] | None]):  # noqa: S
     def outputs(self) -> dict[str, Any] | None:
         """The outputs of the only trial; None where there are several, or no outputs."""
         return _only_outputs(self)
+
+
+def _text(why: Why | None) -> str | None:
+    return None if why is None else str(why)
 
 
 def _only_outputs(result: ExperimentResult) -> dict[str, Any] | None:

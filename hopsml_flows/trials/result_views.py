@@ -62,6 +62,8 @@ def result_text(result: ExperimentResult) -> str:
     facts.append(plural(len(result.trials), "trial"))
     if result.failed:
         facts.append(f"{len(result.failed)} failed")
+    if stopped := _stopped(result):
+        facts.append(stopped)
     said = f"{type(result).__name__} {result.id}: {', '.join(facts)}"
     return f"<{said}\n {one_line(result.path)}>"
 
@@ -91,6 +93,7 @@ def links_html(links: Iterable[PageLink]) -> str:
 
 def _head(result: ExperimentResult) -> str:
     failed = f", {len(result.failed)} failed" if result.failed else ""
+    failed += f", {stopped}" if (stopped := _stopped(result)) else ""
     took = timedelta(seconds=round(result.duration))
     trials = plural(len(result.trials), "trial")
     said = f"{result.function}: {result.state.value}, {trials}{failed}, {took}"
@@ -123,17 +126,20 @@ def _table(result: ExperimentResult) -> str:
     metric = _metric_name(result)
     measured = any(trial.metric is not None for trial in shown)
     outputs = _names(_other_outputs(trial, metric) for trial in shown)[:_MOST_OUTPUTS]
-    names = ["#", *parameters, *([metric] if measured else []), *outputs, "seconds", "state"]
+    budgets = ["budget"] if any(trial.budget is not None for trial in shown) else []
+    metrics = [metric] if measured else []
+    names = ["#", *budgets, *parameters, *metrics, *outputs, "seconds", "state"]
     rows = [_row("th", map(_short, names))]
     for trial in shown:
         others = _other_outputs(trial, metric)
         cells = [
             str(trial.number),
+            *(_short("" if trial.budget is None else trial.budget) for _ in budgets),
             *(_short(trial.params.get(name, "")) for name in parameters),
             *([_short("" if trial.metric is None else trial.metric)] if measured else []),
             *(_short(others.get(name, "")) for name in outputs),
             f"{trial.duration:.1f}",
-            _short(trial.state.value if trial.failure is None else f"FAILED {trial.failure}"),
+            _short(_state(trial)),
         ]
         rows.append(_row("td", cells, bold=trial is result.best))
     more = len(result.trials) - len(shown)
@@ -166,6 +172,12 @@ def _warnings(result: ExperimentResult) -> str:
     if (more := len(warned) - _MOST_WARNINGS) > 0:
         lines.append(f"and warnings of {plural(more, 'trial')} more")
     return "".join(f"<div>{_text(line)}</div>" for line in lines)
+
+
+def _stopped(result: ExperimentResult) -> str:
+    """How many trials were stopped early; "" for none."""
+    count = sum(trial.why_stopped is not None for trial in result.trials)
+    return f"{count} stopped early" if count else ""
 
 
 def _metric_name(result: ExperimentResult) -> str:
@@ -202,6 +214,11 @@ def _pairs(values: dict[str, Any]) -> str:
     pairs = [f"{_text(name)}={_short(value)}" for name, value in values.items()]
     more = ["…"] if len(pairs) > _MOST_PAIRS else []
     return ", ".join([*pairs[:_MOST_PAIRS], *more])
+
+
+def _state(trial: TrialResult) -> str:
+    because = trial.failure or trial.why_stopped
+    return trial.state.value if because is None else f"{trial.state.value} {because}"
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError, InvalidOutputError
+from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.best_configurations import Past
 from hopsml_flows.trials.model import State, Trial, TrialResult
 from hopsml_flows.trials.outputs import RESERVED
@@ -52,6 +53,9 @@ def commit_text(result: TrialResult, *, files: Sequence[Mapping[str, Any]], **mo
         "devices": result.devices.as_json() if result.devices else None,
         "warnings": list(result.warnings),
         "files": list(files),
+        **({"state": result.state.value} if result.state is not State.FINISHED else {}),
+        **({"why_stopped": result.why_stopped.as_json()} if result.why_stopped else {}),
+        **({"budget": result.budget} if result.budget is not None else {}),
         **({_NOT_FINITE: paths} if paths else {}),
         **more,
     }
@@ -84,7 +88,7 @@ def committed_result(
         number=number,
         name=trial.name,
         params=trial.params,
-        state=State.FINISHED,
+        state=State.STOPPED if commit.get("state") == State.STOPPED else State.FINISHED,
         metric=metric,
         outputs=_outputs(file, outputs, commit.get(_NOT_FINITE) or []),
         directory=trial.directory,
@@ -95,6 +99,8 @@ def committed_result(
         generation=trial.generation,
         devices=_devices(commit.get("devices")),
         warnings=_texts(commit.get("warnings")),
+        budget=commit.get("budget") if is_number(commit.get("budget")) else None,
+        why_stopped=_why(commit.get("why_stopped")),
     )
 
 
@@ -159,7 +165,8 @@ def _past(entry: Any) -> Past | bool | None:
         return None
     name, params, metric = entry.get("trial"), entry.get("parameters"), entry.get("metric")
     state = entry.get("state")
-    if state == State.FAILED or (state == State.FINISHED and metric is None):
+    # What was stopped early has not shown what it can reach.
+    if state in (State.FAILED, State.STOPPED) or (state == State.FINISHED and metric is None):
         return False
     if state != State.FINISHED or not isinstance(name, str) or not isinstance(params, dict):
         return None
@@ -179,6 +186,14 @@ def _devices(value: Any) -> DeviceUsage | None:
     try:
         return DeviceUsage.from_json(value) if value else None
     except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _why(value: Any) -> Why | None:
+    """Why the trial was stopped; a reason less is no reason to train again."""
+    try:
+        return Why.from_json(value) if value else None
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.values.plain import is_finite, plain
+from hopsml_flows.values.plain import is_finite, plain, single_number
 
 __all__ = [
     "LARGEST",
@@ -14,6 +14,7 @@ __all__ = [
     "is_number",
     "is_whole",
     "number_inside",
+    "python_number",
     "seconds",
     "whole_number",
 ]
@@ -61,6 +62,28 @@ def whole_number(argument: str, value: Any, *, least: int, most: int | None = No
     limit = LARGEST if most is None else most
     if number > limit:
         raise InvalidArgumentError(argument, value, f"must be an integer of at most {limit}")
+    return number
+
+
+def python_number(argument: str, value: Any, *, finite: bool = True) -> int | float:
+    """Return an argument as a number of Python's own; JSON has no other ones.
+
+    Args:
+        argument: Its name.
+        value: What was passed: a number, a scalar of NumPy's, or a tensor of one element.
+        finite: Whether it must be finite.
+
+    Raises:
+        InvalidArgumentError: It is no number, or must be finite and is not.
+
+    Example:
+        >>> import numpy as np
+        >>> python_number("budget", np.float32(0.5)), python_number("budget", np.int64(3))
+        (0.5, 3)
+    """
+    number = value if type(value) in (int, float) else single_number(value)
+    if number is None or (finite and not is_finite(number)):
+        raise InvalidArgumentError(argument, value, f"must be a {'finite ' * finite}number")
     return number
 
 

@@ -21,10 +21,12 @@ from hopsml_flows.text import is_unicode, one_line, text_repr
 
 __all__ = [
     "FILE_LEVELS",
+    "IS_OBJECT",
     "NOT_FINITE",
     "WRITABLE",
     "check_name",
     "check_value",
+    "class_name",
     "configuration_key",
     "image_key",
     "is_finite",
@@ -385,3 +387,23 @@ def is_finite(number: float) -> bool:
 
 def _kind(value: object) -> str:
     return f"{type(value).__name__} {one_line(text_repr(value, 81))}"
+
+
+IS_OBJECT = "is_object"
+"""In what a record says of an optimizer or a rule: it was an object, and its class and settings do
+not make it again."""
+
+
+def class_name(value: object) -> str:
+    """Return the import string of a class, or of an object's class.
+
+    Args:
+        value: The class or the object.
+
+    Example:
+        >>> import fractions
+        >>> class_name(fractions.Fraction), class_name(fractions.Fraction(1))
+        ('fractions:Fraction', 'fractions:Fraction')
+    """
+    kind = value if isinstance(value, type) else type(value)
+    return f"{kind.__module__}:{kind.__qualname__}"

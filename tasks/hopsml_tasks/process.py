@@ -10,13 +10,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Crashed
 
-from hopsml_flows.errors import TrialFailedError, WorkerLostError
+from hopsml_flows.errors import WorkerLostError
 from hopsml_flows.execution import EventMakers, Job
 from hopsml_flows.execution.group import Process, supervise
+from hopsml_flows.execution.process.messages import Listener
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_sender
 from hopsml_flows.trials import Phase, Trial
 from hopsml_tasks.abandoned import abandoned
+from hopsml_tasks.ends import ended_with
+from hopsml_tasks.report_sender import report_sender
 
 __all__ = ["process"]
 
@@ -47,13 +50,13 @@ def process(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the ru
         worker.address,
         EventMakers(trial_events, end_events),
         abandoned=abandoned(worker),
-        lines=task_run_sender(),
+        listener=Listener(
+            task_run_sender(), report_sender(worker, job, trial) if member.leads else None
+        ),
         memory_limit=worker.memory_manager.memory_limit,
     )
     if report.phase is Phase.STOPPED:
         return Cancelled(message=report.reason)
     if report.phase is Phase.DIED:
         return Crashed(message=report.reason, data=WorkerLostError(report.reason))
-    if report.phase is Phase.FAILED and report.result is not None:
-        raise TrialFailedError(str(report.result.failure), report.result)
-    return report.result
+    return None if report.result is None else ended_with(report.result)

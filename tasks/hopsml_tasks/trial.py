@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Cancelled, Crashed
 
-from hopsml_flows.errors import TrialFailedError, WorkerLostError
+from hopsml_flows.errors import WorkerLostError
 from hopsml_flows.execution import (
     IN_DRIVER,
     EventMakers,
@@ -24,12 +24,15 @@ from hopsml_flows.execution import (
 from hopsml_flows.execution.credentials import kept_through, receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.execution.process.clean_state import put_back, seed_random
+from hopsml_flows.execution.process.messages import Listener
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_lines, task_run_sender
 from hopsml_flows.tracking.prefect.task_run import TaskRunSurroundings
 from hopsml_flows.trials import TrialResult
 from hopsml_tasks.abandoned import abandoned
+from hopsml_tasks.ends import ended_with
+from hopsml_tasks.report_sender import report_sender
 
 __all__ = ["trial"]
 
@@ -63,20 +66,22 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
     if job.isolation == IN_DRIVER:
         with kept_through(), put_back(of_driver=True):
             seed_random(job.trial_seed(order.trial.number))
-            return _returned(_here(job, order, Place(worker="driver", in_driver=True)))
+            return ended_with(
+                _here(job, order, Place(worker="driver", in_driver=True, reporting=job.hear))
+            )
     try:
         worker = distributed.get_worker()
     except ValueError:  # called directly, as a Prefect task may be
-        return _returned(_here(job, order, Place()))
+        return ended_with(_here(job, order, Place()))
     limit = worker.memory_manager.memory_limit
     supervisor = job.supervisor(lambda: Supervisor(job, worker.address, limit, _EVENTS))
     end = supervisor.run(
         replace(order, around=TaskRunSurroundings.current()),
         abandoned=abandoned(worker),
-        lines=task_run_sender(),
+        listener=Listener(task_run_sender(), report_sender(worker, job, order.trial)),
     )
     if not isinstance(end, Lost):
-        return _returned(end)
+        return ended_with(end)
     if end.abandoned:
         return Cancelled(message=end.reason)
     return Crashed(message=end.reason, data=WorkerLostError(end.reason))
@@ -96,9 +101,3 @@ def _here(job: Job, order: Order, place: Place) -> TrialResult:
     log = job.project.full(job.paths.trial(order.trial.directory, TrialFiles.LOG))
     place = replace(place, values=lambda: pickle.loads(order.values))
     return run_trial(job, order.trial, staging, place, _EVENTS, task_run_lines(log))
-
-
-def _returned(result: TrialResult) -> TrialResult:
-    if result.failure is not None:
-        raise TrialFailedError(str(result.failure), result)
-    return result

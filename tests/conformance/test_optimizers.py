@@ -6,10 +6,14 @@ direction and a seed to a fresh optimizer that ends by itself and proposes no co
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 import hopsml_flows.search
 from hopsml_flows.search import (
+    Asha,
+    AsynchronousEvolution,
     BaseSearch,
     Categorical,
     DifferentialEvolution,
@@ -17,6 +21,7 @@ from hopsml_flows.search import (
     Float,
     GridSearch,
     ListSearch,
+    OptunaSearch,
     RandomSearch,
     SearchSpace,
     Strategy,
@@ -42,6 +47,24 @@ def random(space, samples):
 def evolution(space, **settings):
     return space, lambda direction, seed: DifferentialEvolution(
         space, direction=direction, seed=seed, **settings
+    )
+
+
+def asha(space, num_trials, **settings):
+    return space, lambda direction, seed: Asha(
+        space, num_trials=num_trials, direction=direction, seed=seed, **settings
+    )
+
+
+def asynchronous(space, num_trials, **settings):
+    return space, lambda direction, seed: AsynchronousEvolution(
+        space, num_trials=num_trials, direction=direction, seed=seed, **settings
+    )
+
+
+def optuna(space, sampler, num_trials):
+    return space, lambda direction, seed: OptunaSearch(
+        space, sampler=sampler, num_trials=num_trials, direction=direction, seed=seed
     )
 
 
@@ -73,7 +96,30 @@ OPTIMIZERS = {
     ),
     "random with fixed values": random(FIXED, 12),
     "differential evolution with fixed values": evolution(FIXED),
+    "asha": asha(SPACE, 25, reduction_factor=2, max_budget=4),
+    "asha with fixed values": asha(FIXED, 13),
+    "asha over a whole finite space": asha(FINITE, 99, reduction_factor=2, max_budget=8),
+    "asha without an end over a whole finite space": asha(FINITE, None, max_budget=3),
+    "asha on reports": asha(SPACE, 25, reduction_factor=2, max_budget=4, on_reports=True),
+    "asha on reports over a whole finite space": asha(
+        FINITE, 99, reduction_factor=2, max_budget=4, on_reports=True
+    ),
+    "asynchronous evolution": asynchronous(SPACE, 30),
+    "asynchronous evolution of few trials": asynchronous(SPACE, 5, workers=4),
+    "asynchronous evolution with fixed values": asynchronous(FIXED, 20, workers=3),
+    "asynchronous evolution over a whole finite space": asynchronous(FINITE, 99),
 }
+OPTUNA = {
+    "tpe": optuna(SPACE, "tpe", 16),
+    "tpe with fixed values": optuna(FIXED, "tpe", 13),
+    "tpe over a whole finite space": optuna(FINITE, "tpe", 99),
+    "cmaes": optuna(SPACE, "cmaes", 16),
+    "cmaes over a whole finite space": optuna(FINITE, "cmaes", 99),
+    "gp": optuna(SPACE, "gp", 13),
+}
+"""Those of the extra ``optuna``; "gp" needs PyTorch, too."""
+
+NEEDED = {"gp": ("torch", "scipy"), "cmaes": ("cmaes",), "tpe": ()}
 
 
 # The fast run has each strategy once, and the default one with both ways of updating.
@@ -84,13 +130,22 @@ SLOW = {
 }
 
 
+def marks(name):
+    if name in SLOW:
+        yield pytest.mark.slow
+    if name in OPTUNA:
+        sampler = name.split()[0]
+        missing = [one for one in ("optuna", *NEEDED[sampler]) if find_spec(one) is None]
+        yield pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} not installed")
+        if sampler == "gp":
+            yield from (pytest.mark.torch, pytest.mark.slow)
+
+
 @pytest.fixture(
-    params=[
-        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in OPTIMIZERS
-    ]
+    params=[pytest.param(name, marks=tuple(marks(name))) for name in (*OPTIMIZERS, *OPTUNA)]
 )
 def entry(request):
-    return OPTIMIZERS[request.param]
+    return {**OPTIMIZERS, **OPTUNA}[request.param]
 
 
 class TestOptimizers(OptimizerConformance):
@@ -110,4 +165,5 @@ def test_every_search_class_is_in_the_suite():
         for kind in public
         if isinstance(kind, type) and issubclass(kind, BaseSearch) and kind is not BaseSearch
     }
-    assert kinds == {type(build(Direction.MAX, 0)) for _, build in OPTIMIZERS.values()}
+    built = {type(build(Direction.MAX, 0)) for _, build in OPTIMIZERS.values()}
+    assert kinds == built | {OptunaSearch}

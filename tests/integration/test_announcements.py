@@ -96,7 +96,7 @@ def test_artifacts_and_events_tell_of_an_experiment(options, client):
     assert failed["error"] == "ValueError: no <b>threes</b> | please"
     end = by_name["hopsml.experiment.finished"]["payload"]
     assert (end["metric"], end["best"]["name"]) == (2, "0001-x=2")
-    assert end["trials"] == {"total": 3, "succeeded": 2, "failed": 1}
+    assert end["trials"] == {"total": 3, "succeeded": 2, "failed": 1, "stopped": 0}
     improved = [e["payload"] for e in found if e["event"] == "hopsml.best.improved"]
     assert improved[0]["previous_metric"] is None
     assert max(payload["metric"] for payload in improved) == 2

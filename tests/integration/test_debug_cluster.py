@@ -111,6 +111,37 @@ def test_a_trial_that_fails_does_not_end_the_experiment(debug, experiments):
     assert states == ["COMPLETED", "COMPLETED", "FAILED", "FAILED"]
 
 
+class Raising:
+    """A rule that fails, as a user's own may."""
+
+    def judge(self, trial, curve):
+        raise ZeroDivisionError("of the rule")
+
+    def end(self, trial, curve):
+        pass
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_a_rule_that_fails_ends_the_experiment_and_not_each_trial(debug, experiments, swallows):
+    begun = []
+
+    def train(x, reporter):
+        begun.append(x)
+        try:
+            reporter.broadcast(x)
+        except BaseException:
+            if not swallows:
+                raise
+        return x
+
+    call = {"num_trials": 3, "optimizer": "random", "early_stop": Raising}
+    with pytest.raises(ZeroDivisionError, match="of the rule"):
+        experiment.optimize(train, {"x": [0.0, 1.0]}, **call, **debug)
+    assert len(begun) == 1
+    (record,) = experiments().values()
+    assert record["state"] == "FAILED"
+
+
 def test_generations_of_differential_evolution_are_subflows(debug):
     result = experiment.differential_evolution(
         lambda x, y: x + y, {"x": [0.0, 1.0], "y": [0.0, 1.0]},

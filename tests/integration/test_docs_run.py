@@ -104,8 +104,35 @@ def code_of(page: Path) -> list[Block]:
 
 PAGES = [page for page in pages() if code_of(page)]
 
+LONG = [
+    DOCS / name
+    for name in (
+        "explanation/state-machines.md",
+        "how-to/clusters.md",
+        "how-to/deployments.md",
+        "how-to/distributed-training.md",
+        "how-to/prefect-server.md",
+        "how-to/storage.md",
+        "how-to/write-a-cluster-kind.md",
+        "reference/distributed.md",
+        "reference/tensorboard.md",
+        "reference/verbs.md",
+    )
+]
+"""Pages that take longest; other tests have what most of their blocks show."""
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT)),
+            marks=[pytest.mark.slow] if page in LONG else [],
+        )
+        for page in PAGES
+    ],
+)
 def test_a_page_runs_as_it_is_written(page, tmp_path, request):
     found = blocks(page)
     for block in found:

@@ -239,6 +239,7 @@ print("RESULT", result.flow_run_id, sorted(trial.metric for trial in result.tria
 """
 
 
+@pytest.mark.slow
 def test_a_driver_killed_after_its_last_trial_loses_nothing_that_was_committed(tmp_path):
     """Nothing is run again when it is resumed, and no server stays behind."""
     home = used_home(tmp_path / "prefect")

@@ -429,6 +429,7 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(project, tmp_path):
         stop(servers[-1])
 
 
+@pytest.mark.slow
 def test_a_server_that_never_comes_back_costs_no_result(project):
     """The driver returns the result although it cannot report the end of the flow run."""
     from prefect.settings import PREFECT_API_URL, temporary_settings

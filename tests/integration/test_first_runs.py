@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import psutil
+import pytest
 
 from tests.servers.processes import gone
 from tests.waiting import wait_until
@@ -81,6 +82,7 @@ def test_a_process_waits_for_the_one_that_migrates(tmp_path):
     assert ended(process)["status"] == 201
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_migrates_stops_no_other_one(tmp_path):
     (tmp_path / "go").touch()
     database = tmp_path / "home" / "prefect.db"
@@ -94,6 +96,7 @@ def test_a_process_that_is_killed_while_it_migrates_stops_no_other_one(tmp_path)
     assert ended(start(tmp_path))["status"] == 201
 
 
+@pytest.mark.slow
 def test_a_migration_that_another_program_disturbs_is_tried_again(tmp_path):
     """What does not know the lock, such as ``prefect server start``."""
     (tmp_path / "go").touch()

@@ -67,7 +67,7 @@ def test_only_the_trial_that_ends_its_worker_pays_for_it(prefect_server, project
     assert "the worker process" in str(result.failed[0].failure)
 
 
-@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("retries", [pytest.param(0, marks=pytest.mark.slow), 1])
 @pytest.mark.parametrize("ends", ["its process", "its worker"])
 def test_on_a_running_cluster_retries_are_the_experiments_and_not_dasks(
     prefect_server, project, tmp_path, retries, ends
@@ -153,6 +153,7 @@ def test_a_process_that_is_stopped_ends_at_its_timeout(prefect_server, project):
     assert "and its process with it" in log_of(result, result.failed[0])
 
 
+@pytest.mark.slow
 def test_a_process_that_closes_all_descriptors_costs_its_trial(prefect_server, project, tmp_path):
     def train(x):
         import os

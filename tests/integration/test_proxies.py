@@ -92,7 +92,14 @@ def test_an_experiment_runs_where_the_proxy_is_away(run_script, closed_port):
     assert "Unable to connect" not in done.stderr
 
 
-@pytest.mark.parametrize("storage", ["local", "s3", "webhdfs"])
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "local",
+        pytest.param("s3", marks=pytest.mark.slow),
+        pytest.param("webhdfs", marks=pytest.mark.slow),
+    ],
+)
 def test_a_proxy_is_asked_for_nothing_on_the_loopback_address(
     run_script, request, storage, tmp_path
 ):

@@ -145,6 +145,7 @@ def test_requests_at_once_wait_for_each_other_and_none_is_refused(client):
     assert codes == [201] * 200
 
 
+@pytest.mark.slow
 def test_a_server_stays_for_its_idle_time_and_serves_who_comes_then(home, client):
     first = client(HOPSML_SERVER_IDLE_SECONDS="20")
     url = first.url()
@@ -157,6 +158,7 @@ def test_a_server_stays_for_its_idle_time_and_serves_who_comes_then(home, client
     wait_until(lambda: gone(server.pid), 60, "the end of the server")
 
 
+@pytest.mark.slow
 def test_a_server_with_a_client_stays_longer_than_its_idle_time(home, client):
     first = client(HOPSML_SERVER_IDLE_SECONDS="0.5")
     first.url()
@@ -167,6 +169,7 @@ def test_a_server_with_a_client_stays_longer_than_its_idle_time(home, client):
     wait_until(lambda: gone(server.pid), 60, "the end of the server")
 
 
+@pytest.mark.slow
 def test_a_killed_starter_leaves_the_server_to_others_and_nothing_afterwards(home, client):
     first, second = client(), client()
     assert first.url() == second.url()
@@ -182,6 +185,7 @@ def test_a_killed_starter_leaves_the_server_to_others_and_nothing_afterwards(hom
     wait_until(lambda: gone(server.pid), 60, "the end of the server")
 
 
+@pytest.mark.slow
 def test_a_starter_killed_during_the_start_leaves_no_second_server(home, client):
     first = client()
     starting = []
@@ -223,6 +227,7 @@ def test_a_server_takes_the_port_of_the_one_before_if_that_is_free():
         assert second.getsockname()[1] != port
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_replaced(here, monkeypatch):
     monkeypatch.setenv(IDLE_VARIABLE, "5")
     monkeypatch.setattr(embedded, "_HUNG_SECONDS", 2.0)
@@ -235,6 +240,7 @@ def test_a_server_that_hangs_is_replaced(here, monkeypatch):
         assert second != server
 
 
+@pytest.mark.slow
 def test_homes_and_settings_of_the_server_do_not_share(home, tmp_path, client):
     other = tmp_path / "other"
     clients = [

@@ -47,7 +47,7 @@ def table_of(printed: str) -> list[str]:
     return lines[start + 1 : end]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("encoding", ["utf-8", pytest.param("ascii", marks=pytest.mark.slow)])
 def test_a_pipe_gets_a_table_of_80_columns_in_its_own_encoding(run_script, encoding):
     done = run_script(SCRIPT, PYTHONIOENCODING=encoding, COLUMNS="")
     lines = table_of(done.stdout)
@@ -197,6 +197,7 @@ def test_an_experiment_of_which_all_fails_with_such_text_fails_as_any_other(opti
         experiment.launch(fail, **options)
 
 
+@pytest.mark.slow
 def test_a_script_in_a_directory_that_is_no_utf_8_runs(tmp_path, run_script):
     done = run_script(
         """

@@ -73,7 +73,7 @@ def check_reasons(result):
         assert table["seconds"][how] >= SECONDS
 
 
-@pytest.mark.parametrize("isolation", ["worker", "process"])
+@pytest.mark.parametrize("isolation", ["worker", pytest.param("process", marks=pytest.mark.slow)])
 def test_each_end_of_a_trials_process_is_named_with_what_to_do(prefect_server, project, isolation):
     result = _failed(dies, project, ONE, isolation)
     check_reasons(result)

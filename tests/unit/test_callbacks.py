@@ -86,6 +86,14 @@ def test_a_metric_that_keras_has_not_is_a_typed_error_that_lists_what_there_is(f
         fit(callback)
 
 
+@pytest.mark.parametrize(
+    ("callback", "value"),
+    [(KerasBatchEnd(metric="acc"), 0.75), (KerasEpochEnd(metric="val_acc"), 1)],
+)
+def test_an_accuracy_may_have_the_name_that_it_had_before_tensorflow_2(fit, callback, value):
+    assert fit(callback)["outputs/accuracy"][0] == (0, value)
+
+
 def test_a_metric_of_the_validation_needs_one(fit):
     with pytest.raises(InvalidReportError, match=r"one of accuracy, loss; val_… come with"):
         fit(KerasBatchEnd(metric="val_loss"))

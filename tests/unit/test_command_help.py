@@ -12,7 +12,10 @@ import pytest
 
 from hopsml_flows.cli import app, main
 
-COMMANDS = ("logs", "setup-prefect", "tensorboard")
+COMMANDS = (
+    *("best", "compare", "diff", "export", "list", "logs", "replay", "rm", "setup-prefect"),
+    *("show", "tensorboard", "trials", "ui"),
+)
 
 
 def shown(capsys, *arguments):

@@ -16,9 +16,15 @@ from prefect.utilities.schema_tools.validation import validate
 
 from hopsml_flows import experiment
 from hopsml_flows.cluster import ClusterConfig
-from hopsml_flows.errors import FunctionNotFoundError, InvalidProjectError, InvalidSpaceError
+from hopsml_flows.earlystop import MedianStop
+from hopsml_flows.errors import (
+    FunctionNotFoundError,
+    InvalidArgumentError,
+    InvalidProjectError,
+    InvalidSpaceError,
+)
 from hopsml_flows.execution import TrainingFunction
-from hopsml_flows.search import Categorical, Float
+from hopsml_flows.search import BaseSearch, Categorical, Float
 
 VERBS = [name for name in experiment.__all__ if isinstance(getattr(experiment, name), Flow)]
 
@@ -72,6 +78,84 @@ def test_a_deployment_takes_parameters_as_python_has_them():
 def test_a_deployment_keeps_a_function_that_only_its_worker_has():
     deployment = experiment.launch.to_deployment("mine", parameters={"train": "only/there.py:f"})
     assert deployment.parameters == {"train": "only/there.py:f"}
+
+
+class Own(BaseSearch):
+    total = 3
+
+    def __init__(self, step=1):
+        super().__init__()
+
+    def _propose(self, number):
+        return {"x": number}
+
+
+class Rule:
+    def judge(self, trial, curve):
+        return None
+
+    def end(self, trial, curve):
+        pass
+
+
+def of_a_script(kind):
+    return type(kind.__name__, (kind,), {"__module__": "__main__"})
+
+
+SCRIPT = str(Path(__file__).with_name("script.py"))
+
+
+@pytest.fixture(autouse=True)
+def script(monkeypatch):
+    """The script that Python was started with."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", SCRIPT, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"optimizer": Own}, {"optimizer": f"{__name__}:Own"}),
+        (
+            {"optimizer": {"optimizer": Own, "step": 2}},
+            {"optimizer": {"optimizer": f"{__name__}:Own", "step": 2}},
+        ),
+        ({"early_stop": Rule}, {"early_stop": f"{__name__}:Rule"}),
+        (
+            {"early_stop": {"rule": MedianStop, "interval": 2}},
+            {
+                "early_stop": {
+                    "rule": "hopsml_flows.trials.early_stop.median:MedianStop",
+                    "interval": 2,
+                }
+            },
+        ),
+        (
+            {"early_stop": MedianStop(interval=2)},
+            {"early_stop": {"rule": "median", "min_finished": 10, "interval": 2}},
+        ),
+        ({"early_stop": None}, {"early_stop": None}),
+    ],
+)
+def test_a_deployment_keeps_what_makes_an_optimizer_or_a_rule(given, kept):
+    deployment = experiment.optimize.to_deployment("mine", parameters=given)
+    assert deployment.parameters == kept
+
+
+def test_a_deployment_names_the_class_of_a_script_by_its_path():
+    given = {"optimizer": of_a_script(Own)}
+    deployment = experiment.optimize.to_deployment("mine", parameters=given)
+    place, _, name = deployment.parameters["optimizer"].rpartition(":")
+    assert name == "Own"
+    assert Path(place).absolute() == Path(SCRIPT).absolute()
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("optimizer", Own(2)), ("early_stop", Rule()), ("early_stop", {"rule": Rule()})],
+)
+def test_a_deployment_refuses_an_object_of_which_it_would_keep_the_class_only(name, given):
+    with pytest.raises(InvalidArgumentError, match=rf"^{name}: must be a name, a class or an"):
+        experiment.optimize.to_deployment("mine", parameters={name: given})
 
 
 def test_a_deployment_refuses_bounds_that_are_none_and_passwords():

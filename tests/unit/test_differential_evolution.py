@@ -361,7 +361,10 @@ def test_in_immediate_mode_mutants_follow_the_best_parent_of_the_moment():
 @STRATEGIES
 def test_in_immediate_mode_donors_come_from_parents_ranked_at_the_moment(strategy):
     search, best = immediate_with_a_new_best(strategy=strategy)
-    ranked = [search._cube.params(vector)["x"] for vector in search._pool().population]
+    ranked = [
+        search._cube.params(vector)["x"]
+        for vector in search._breeder.pool(search._population).population
+    ]
     assert ranked == pytest.approx([parent["x"] for parent in search.parents])
     assert ranked[0] == pytest.approx(best)
 

@@ -10,6 +10,8 @@ import pytest
 
 from hopsml_flows import tensorboard
 from hopsml_flows.execution import Job, Place, Staging, evaluate, packed
+from hopsml_flows.execution.report_link import Instruction
+from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials import State, Trial
 
 
@@ -17,7 +19,9 @@ from hopsml_flows.trials import State, Trial
 def run(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def run_trial(function, params=None, *, key="metric", needs_metric=True, attempt=1):
+    def run_trial(
+        function, params=None, *, key="metric", needs_metric=True, attempt=1, reporting=None
+    ):
         job = Job(
             function=packed(function, by_value=True),
             project=project,
@@ -30,7 +34,7 @@ def run(project, tmp_path, monkeypatch):
         job = pickle.loads(pickle.dumps(job))
         trial = Trial(1, "0001", params or {}, attempt=attempt, directory="0001")
         staging = Staging(job.project, job.paths, trial, local_logdir=job.local_logdir)
-        result = evaluate(job, trial, staging, Place("tcp://worker"))
+        result = evaluate(job, trial, staging, Place("tcp://worker", reporting=reporting))
         return result, (staging.path / "output.log").read_text()
 
     return run_trial
@@ -253,3 +257,60 @@ class _Unloadable:
 
     def __reduce__(self):
         return exec, ("raise LookupError('not here')",)
+
+
+def stopping(link):
+    """Tell a trial to stop as soon as it reports."""
+    link.instruct(Instruction(link.number, link.attempt, stop=Why("a rule", 0.5, "too bad")))
+
+
+@pytest.mark.parametrize("returned", [None, {}, {"model": "m"}, {"a": 1, "b": 2}])
+def test_a_stopped_trial_that_returns_no_metric_has_its_last_report(run, returned):
+    def training(reporter, returned):
+        from hopsml_flows.errors import EarlyStopError
+
+        try:
+            reporter.broadcast(0.25)
+        except EarlyStopError:
+            return returned
+        return 1
+
+    result, _ = run(training, {"returned": returned}, key="loss", reporting=stopping)
+    assert result.failure is None
+    assert result.state is State.STOPPED
+    assert result.metric == 0.25
+    assert result.outputs == {**(returned or {}), "loss": 0.25}
+
+
+def test_a_stopped_trial_that_returns_a_metric_has_that(run):
+    def training(reporter):
+        from hopsml_flows.errors import EarlyStopError
+
+        try:
+            reporter.broadcast(0.25)
+        except EarlyStopError:
+            return {"loss": 0.5, "more": 1}
+
+    result, _ = run(training, key="loss", reporting=stopping)
+    assert (result.state, result.metric) == (State.STOPPED, 0.5)
+    assert result.outputs == {"loss": 0.5, "more": 1}
+
+
+@pytest.mark.parametrize("reports", [[0.25], [math.nan]])
+def test_a_trial_that_returns_nothing_fails_if_it_was_not_stopped_or_reported_only_nan(
+    run, reports
+):
+    def training(reporter, reports):
+        from hopsml_flows.errors import EarlyStopError
+
+        try:
+            for report in reports:
+                reporter.broadcast(report)
+        except EarlyStopError:
+            pass
+
+    reporting = None if math.isfinite(reports[0]) else stopping
+    result, _ = run(training, {"reports": reports}, reporting=reporting)
+    assert result.state is State.FAILED
+    assert result.failure.kind == "InvalidOutputError"
+    assert "returned NoneType None" in result.failure.message

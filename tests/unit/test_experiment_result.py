@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from hopsml_flows.search import Direction
+from hopsml_flows.search import Direction, Why
 from hopsml_flows.trials import Failure, RunResult, SearchResult, State, Trial, TrialResult
 
 GOOD = TrialResult(
@@ -91,6 +91,16 @@ def test_the_table_has_parameters_outputs_and_errors():
     assert list(table["state"]) == ["FINISHED", "FAILED"]
     assert table["seconds"][0] == 2.5
     assert table["error"][1] == "ValueError: no"
+
+
+def test_the_table_has_budgets_and_why_trials_were_stopped_where_some_have_any():
+    why = Why("floor", 0.1, "its {value} is below {threshold}", 2, 0.5)
+    stopped = dataclasses.replace(GOOD, state=State.STOPPED, why_stopped=why, budget=3)
+    table = result(trials=(stopped, dataclasses.replace(BAD, budget=9))).to_pandas()
+    assert list(table["budget"]) == [3, 9]
+    assert table["why_stopped"][0] == "floor at step 2: its 0.1 is below 0.5"
+    assert list(table["why_stopped"].isna()) == [False, True]
+    assert not {"budget", "why_stopped"} & set(result().to_pandas().columns)
 
 
 def test_the_table_takes_text_that_is_not_unicode():

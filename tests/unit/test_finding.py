@@ -12,6 +12,7 @@ from hopsml_flows.service import (
     trial_directories,
 )
 from hopsml_flows.storage import ExperimentPaths, Project
+from tests.written import over
 
 OLD = "digits-20240101-120000-aaaaaa"
 NEW = "digits-20240301-120000-000000"
@@ -194,3 +195,41 @@ def test_a_trial_of_many_generations_is_found_without_listing_those_behind_it(pr
     begun(project, paths, *(f"generation.{n}/{n + 1:04d}-x={n}" for n in range(9)))
     find_trial(project, paths, "2")
     assert len(project.asked) == 3
+
+
+def test_a_run_of_a_name_is_counted_from_the_newest(project):
+    made(project, OLD, NEW, OTHER)
+    for text, found in (
+        ("digits@-1", NEW),
+        ("digits@-2", OLD),
+        ("Digits@-2", OLD),
+        ("a-b@-1", OTHER),
+        ("@-1", NEW),
+        ("@-3", OLD),
+    ):
+        assert find_experiment(project, text).id == found
+
+
+def test_runs_of_one_second_are_ordered_by_their_records(project):
+    names = [f"digits-20240301-120000-00000{n}" for n in (1, 2, 3)]
+    for name, millisecond in zip(names, (200, 300, 100), strict=True):
+        over(project, name, start=f"2024-03-01T12:00:00.{millisecond}+00:00")
+    found = [find_experiment(project, f"digits@-{back}").id for back in (1, 2, 3)]
+    assert found == [names[1], names[0], names[2]]
+    assert find_experiment(project, "last").id == names[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("digits@-3", "one of the 2 experiments of that name: digits@-1 is the newest"),
+        ("digits@-0", "one of the 2 experiments"),
+        ("digit@-1", "must begin with a name that"),
+        ("digits@1", "must be an experiment of"),
+        ("digits@-", "must be an experiment of"),
+    ],
+)
+def test_a_run_that_there_is_not_is_an_error_that_says_what_there_is(project, text, words):
+    made(project, OLD, NEW, OTHER)
+    with pytest.raises(NotFoundError, match=words):
+        find_experiment(project, text)

@@ -6,6 +6,7 @@ from hopsml_flows.trials import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
+    EarlyStopAsked,
     EndGroup,
     Failure,
     Framework,
@@ -25,7 +26,7 @@ from hopsml_flows.trials import (
     TrialResult,
     Verdict,
 )
-from hopsml_flows.trials.group.gang import STOP_SECONDS
+from hopsml_flows.trials.group.gang import LATE_WORKER_SECONDS, STOP_SECONDS
 
 TWO = GroupShape(Framework.MIRRORED, 2, evaluator=True)
 CHIEF, WORKER, EVALUATOR = TWO.members
@@ -123,6 +124,32 @@ def test_whichever_goes_wrong_all_are_stopped_once(wrong, member):
     seen = {**dict.fromkeys(TWO.members, Phase.RUNNING), member: wrong}
     assert observe(gang, seen, 2.0) == [StopMembers(TWO.members)]
     assert observe(gang, seen, 3.0) == []
+
+
+def test_members_that_fail_while_the_leader_stops_early_cost_it_nothing():
+    gang = begun()
+    assert gang.handle(EarlyStopAsked()) == []
+    lost = failed("RuntimeError", "Connection closed by peer")
+    gang.handle(MemberEnded(WORKER, lost))
+    still = {CHIEF: Phase.RUNNING, EVALUATOR: Phase.RUNNING}
+    assert observe(gang, still, 3.0) == []  # the leader saves what it has
+    assert observe(gang, {CHIEF: Phase.FINISHED}, 4.0) == [StopMembers((CHIEF, EVALUATOR))]
+    ends = {CHIEF: ProcessEnd(Phase.FINISHED, GOOD)}
+    assert judge(gang, ends).result == GOOD
+
+
+def test_a_leader_that_is_asked_to_stop_and_stays_is_not_waited_for_forever():
+    gang = begun()
+    gang.handle(EarlyStopAsked())
+    seen = phases(Phase.RUNNING, Phase.FAILED)
+    assert observe(gang, seen, 3.0) == []
+    assert observe(gang, seen, 3.0 + LATE_WORKER_SECONDS) == [StopMembers(TWO.members)]
+
+
+def test_a_leader_that_fails_after_it_was_asked_to_stop_stops_the_others():
+    gang = begun()
+    gang.handle(EarlyStopAsked())
+    assert observe(gang, phases(Phase.FAILED, Phase.RUNNING), 3.0) == [StopMembers(TWO.members)]
 
 
 def test_a_death_before_the_start_stops_the_group():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import math
 import os
 import socket
 import subprocess
@@ -14,11 +16,17 @@ import pytest
 from hopsml_flows import distributed
 from hopsml_flows.errors import MissingPackageError, NotInTrialError, UnsuitableKerasError
 from hopsml_flows.execution import EventMakers, Job, packed
+from hopsml_flows.execution.addressees import instruct
 from hopsml_flows.execution.group import Begin, Process, SeatState, supervise
 from hopsml_flows.execution.group import own_seats as seats
 from hopsml_flows.execution.group.guard import guarded
 from hopsml_flows.execution.group.seats import Seats
-from hopsml_flows.trials import Framework, GroupShape, Phase, Trial
+from hopsml_flows.execution.process import handle
+from hopsml_flows.execution.process.handle import DEAF
+from hopsml_flows.execution.process.messages import Listener
+from hopsml_flows.execution.report_link import Instruction
+from hopsml_flows.search.decisions import Why
+from hopsml_flows.trials import Framework, GroupShape, Phase, State, Trial
 from tests.servers.processes import gone
 from tests.waiting import wait_until
 
@@ -45,6 +53,7 @@ def run(project, tmp_path):
             directory=str(tmp_path),
             scratch=str(tmp_path),
             trial_timeout=timeout,
+            reports=changes.get("topic"),
         )
         process = Process(
             "one", member, TWO, "mirrored", environment=changes.pop("environment", {})
@@ -66,6 +75,7 @@ def run(project, tmp_path):
             "tcp://w",
             EventMakers(no_events, no_events),
             abandoned=abandoned.is_set,
+            listener=changes.get("listener", DEAF),
         )
 
     yield start
@@ -190,6 +200,54 @@ def test_a_process_that_does_not_listen_to_its_timeout_has_failed_by_it(run):
     report = run(train, timeout=0.5)
     assert report.phase is Phase.FAILED
     assert report.result.failure.kind == "TrialTimeoutError"
+
+
+@pytest.fixture
+def swallowing(run, monkeypatch):
+    """Run a leader that swallows each request to stop, which comes with its first report."""
+    monkeypatch.setattr(handle, "HEED_SECONDS", 0.3)
+    monkeypatch.setattr(handle, "GRACE_SECONDS", 0.2)
+    stop = Instruction(1, 1, stop=Why("a rule", 0.5, "too bad", step=0))
+
+    def start(*metrics):
+        def train(reporter):
+            step = 0
+            while True:
+                try:
+                    reporter.broadcast(metrics[min(step, len(metrics) - 1)], step=step)
+                except BaseException as error:
+                    print("swallowed", type(error).__name__)
+                step += 1
+                time.sleep(0.02)
+
+        listener = Listener(reports=lambda _: instruct("a topic", stop))
+        return run(train, topic="a topic", listener=listener)
+
+    return start
+
+
+def test_a_leader_that_swallows_every_stop_is_ended_and_keeps_its_last_finite_report(
+    swallowing, project
+):
+    report = swallowing(0.25, 0.5, math.nan)
+    assert report.phase is Phase.FINISHED
+    assert (report.result.state, report.result.metric) == (State.STOPPED, 0.5)
+    assert (report.result.step, report.result.why_stopped.rule) == (1, "a rule")
+    directory = project.local_root / "Experiments" / "groups-1"
+    assert json.loads((directory / ".outputs.json").read_text())["metric"] == 0.5
+    log = (directory / "output.log").read_text()
+    assert "swallowed EarlyStopError" in log
+    assert "chief-0 was ended: the training function swallowed every request to stop" in log
+
+
+def test_a_leader_that_swallows_every_stop_and_reports_only_nan_is_ended_and_has_failed(
+    swallowing, project
+):
+    report = swallowing(math.nan)
+    assert report.phase is Phase.FAILED
+    assert report.result.failure.kind == "EarlyStopError"
+    assert str(report.result.failure.message).startswith("a rule at step 0: too bad; the training")
+    assert not (project.local_root / "Experiments" / "groups-1" / ".outputs.json").exists()
 
 
 def test_helpers_say_where_they_work():

@@ -108,6 +108,41 @@ def test_a_trials_end_holds_every_number_among_its_outputs_at_the_last_step(told
     assert points == {"outputs/accuracy": [(shown, 0.5)], "outputs/epochs": [(shown, 3.0)]}
 
 
+def test_a_stopped_trial_says_at_which_step_and_each_trial_its_budget(told):
+    stopped = TrialResult(
+        1, "1", {}, State.STOPPED, 0.5, {"accuracy": 0.5}, step=7, budget=9, ended=7.0
+    )
+    points, hparams = told(end_events(stopped), TrialFiles.EVENTS_END)
+    assert points == {
+        "outputs/accuracy": [(7, 0.5)],
+        "trial/budget": [(7, 9.0)],
+        "trial/stopped_at_step": [(7, 7.0)],
+    }
+    content = hparams[metadata.SESSION_END_INFO_TAG]
+    end = metadata.parse_session_end_info_plugin_data(content)
+    assert end.status == api_pb2.STATUS_SUCCESS  # it has a result, and TensorBoard no such status
+
+
+def test_a_trial_that_runs_shows_the_budget_that_it_began_with(told):
+    points, hparams = told(start_events(Trial(1, "1", {"x": 1}, budget=3)))
+    assert points == {"trial/budget": [(0, 3.0)]}
+    assert metadata.SESSION_START_INFO_TAG in hparams
+
+
+@pytest.mark.parametrize("budgets", [False, True])
+@pytest.mark.parametrize("stops", [False, True])
+def test_there_are_columns_for_budgets_and_stops_where_there_can_be_some(told, budgets, stops):
+    made = experiment_events({"x": Float(0, 1)}, "accuracy", budgets=budgets, stops=stops)
+    _, hparams = told(made)
+    found = metadata.parse_experiment_plugin_data(hparams[metadata.EXPERIMENT_TAG])
+    names = {info.name.tag: info.display_name for info in found.metric_infos}
+    assert names == {
+        "outputs/accuracy": "accuracy",
+        **({"trial/budget": "budget"} if budgets else {}),
+        **({"trial/stopped_at_step": "stopped at step"} if stops else {}),
+    }
+
+
 def test_domains_are_typed_intervals_and_lists(experiment):
     found = experiment(
         {

@@ -74,6 +74,7 @@ def test_what_a_training_function_imports_brings_neither_prefect_nor_dask():
     [
         "constants",
         "credentials_provider",
+        "earlystop",
         "featurestore",
         "numpy_helper",
         "pandas_helper",
@@ -86,6 +87,23 @@ def test_helper_modules_of_hopsml_import_nothing_heavy(name):
     assert loaded.isdisjoint({*HEAVY, "botocore"})
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config",
+        "experiment_config",
+        "optimizer",
+        "optimizers",
+        "searchspace",
+        "trial",
+        "Searchspace",
+    ],
+)
+def test_names_of_maggy_import_nothing_heavy(name):
+    loaded = imported_by(f"from hopsml_flows import {name}")
+    assert loaded.isdisjoint({*HEAVY, "numpy", "fsspec"})
+
+
 def test_the_verbs_do_not_bring_tensorflow_or_pandas():
     loaded = imported_by("from hopsml_flows import experiment\nexperiment.grid_search")
     assert "prefect" in loaded
@@ -94,8 +112,9 @@ def test_the_verbs_do_not_bring_tensorflow_or_pandas():
     assert loaded.isdisjoint({"tensorflow", "pandas", "pyarrow"})
 
 
-def test_the_suite_for_optimizers_needs_neither_dask_nor_prefect():
-    loaded = imported_by("from hopsml_flows.testing import OptimizerConformance")
+@pytest.mark.parametrize("name", ["EarlyStopConformance", "OptimizerConformance"])
+def test_the_suites_for_what_decides_need_neither_dask_nor_prefect(name):
+    loaded = imported_by(f"from hopsml_flows.testing import {name}")
     assert loaded.isdisjoint(HEAVY)
 
 

@@ -30,6 +30,8 @@ def test_the_result_is_the_best_trial_with_what_made_it_and_the_counts():
         "Best accuracy 0.973123 (trial 12: learning_rate=0.001, dropout=0.7); 24 trials, 1 failed"
     )
     assert outcome_text("accuracy", best, 1, 0, searched=True).endswith("; 1 trial")
+    said = outcome_text("accuracy", best, 24, 1, searched=True, stopped=9)
+    assert said.endswith("; 24 trials, 1 failed, 9 stopped early")
 
 
 def test_a_single_run_shows_what_it_returned():

@@ -9,10 +9,12 @@ from html import unescape
 import pytest
 from markdown_it import MarkdownIt
 
-from hopsml_flows.search import Direction
+from hopsml_flows.search import Direction, Why
 from hopsml_flows.tracking import ExperimentRecord
+from hopsml_flows.tracking.prefect.leaderboard import leader_rows, leaderboard_note
 from hopsml_flows.tracking.prefect.markdown import Standing, fitted, page, table_note, trial_rows
 from hopsml_flows.trials import Counts, Failure, State, TrialResult
+from hopsml_flows.trials.learning_curves import Leader
 
 
 def good(number, metric, /, **params):
@@ -186,6 +188,71 @@ def test_a_page_has_the_best_trial_counts_and_links():
     killed = replace(running, record=replace(RECORD, state=State.KILLED, error="TerminationSignal"))
     assert "TerminationSignal" in page(killed)
     assert page(Standing(RECORD, "/p", Counts(None, 0, 0, 0)))
+
+
+def test_a_page_tells_the_last_reasons_and_where_the_others_are():
+    reasons = [f"Trial {number} was stopped by x: its 0.1 is below 1" for number in range(1, 15)]
+    counts = Counts(20, 2, 14, 0, stopped=14, saved=75.0)
+    text = page(Standing(RECORD, "/p", counts, reasons=reasons))
+    assert "| trials | 14 of 20 done, 0 failed, 2 running, 14 stopped early (1:15 saved) |" in (
+        text.replace("\\", "")
+    )
+    assert "- Trial 4 was" not in text
+    assert text.count("was stopped by") == 10
+    assert "- Trial 14 was stopped by x: its 0.1 is below 1" in text
+    assert "- 4 more before: `hopsml show digits-20260101-000000-abcdef` has all" in text
+    few = page(Standing(RECORD, "/p", counts, reasons=reasons[:2]))
+    assert "more before" not in few
+    assert few.count("was stopped by") == 2
+
+
+def test_the_table_has_budgets_and_why_trials_were_stopped_where_there_are_some():
+    why = Why("floor", 0.1, "its {value} is below {threshold}", 2, 0.5)
+    stopped = replace(good(1, 0.1, x=1), state=State.STOPPED, why_stopped=why, budget=3)
+    rows = trial_rows([stopped, replace(good(2, 0.9, x=2), budget=9)], Direction.MAX)
+    assert [row["budget"] for row in rows] == [9, 3]
+    assert [row["state"] for row in rows] == ["FINISHED", "STOPPED"]
+    assert [row["stopped by"] for row in rows] == [
+        "",
+        "floor at step 2: its 0.1 is below 0.5",
+    ]
+    (row,) = trial_rows([good(1, 0.1, budget="low")], Direction.MAX)
+    assert "stopped by" not in row
+    assert row["budget (parameter)"] == "low"
+
+
+def leader(number, value, state="RUNNING", **more):
+    return Leader(number, {"x": number, **more.pop("params", {})}, state, value, 3, value, **more)
+
+
+def test_the_leaderboard_has_a_row_per_leader_in_their_order():
+    rows = leader_rows([leader(4, 0.9), leader(2, 1 / 3, "STOPPED")], "acc")
+    assert [list(row) for row in rows] == 2 * [
+        ["rank", "trial", "state", "acc", "best acc", "step", "x"]
+    ]
+    assert [list(row.values()) for row in rows] == [
+        [1, 4, "RUNNING", 0.9, 0.9, 3, 4],
+        [2, 2, "STOPPED", 0.333333, 0.333333, 3, 2],
+    ]
+
+
+def test_the_leaderboard_tells_hyperparameters_from_its_own_columns():
+    (row,) = leader_rows([leader(4, 0.9, budget=3, params={"step": 7, "rank": "a|b"})])
+    assert (row["budget"], row["step"], row["step (parameter)"]) == (3, 3, 7)
+    assert (row["rank"], row["rank (parameter)"], row["metric"]) == (1, "a|b", 0.9)
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+@pytest.mark.parametrize(
+    ("shown", "count", "over", "words"),
+    [
+        (3, 3, False, "3 trials; a trial that runs counts by its last report"),
+        (1, 1, True, "1 trial"),
+        (20, 45, True, "the best 20 of 45"),
+    ],
+)
+def test_the_leaderboards_note_says_what_it_shows(shown, count, over, words):
+    assert leaderboard_note("x", shown, count, over=over) == f"Leaderboard of x: {words}"
 
 
 NASTY = "a|b\n# c <script>alert(1)</script> [x](javascript:y) `z` **w** ![i](http://e) $m$ &lt; \\"

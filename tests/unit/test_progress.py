@@ -66,6 +66,22 @@ def test_a_narrow_terminal_shows_less_of_what_is_said_elsewhere(width, shown):
     assert LINE.fitted(width) == shown
 
 
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, "9/13 trials · 2 running · 8 stopped (0:18 saved) · best loss 0.0237948 (trial 9)"),
+        (80, "9/13 trials · 8 stopped (0:18 saved) · best 0.0237948"),
+        (79, "9/13 trials · 8 stopped · best 0.0237948"),
+        (55, "9/13 trials · 8 stopped"),
+    ],
+)  # fmt: skip
+def test_stopped_trials_and_the_time_that_this_saved_are_shown_where_there_is_room(width, shown):
+    best = TrialResult(9, "0009", {}, State.FINISHED, 0.0237948)
+    counts = Counts(13, 2, 9, 0, stopped=8, saved=18.2)
+    _, text = ProgressLine(counts, best, 6.3, metric="loss").fitted(width)
+    assert text == f"{shown} · 0:06 elapsed · 0:03 left"
+
+
 def test_the_clock_starts_with_the_first_trial(capsys, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("hopsml_flows.tracking.progress.time.monotonic", lambda: now[0])

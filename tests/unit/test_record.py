@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from hopsml_flows.storage import ExperimentPaths, process_lives, this_process
@@ -159,6 +161,27 @@ def test_a_process_that_has_ended_does_not_live():
 
 def test_a_later_process_of_the_same_number_is_another_one():
     assert process_lives({**this_process(), "created": 1.0}) is False
+
+
+@pytest.mark.parametrize("error", [psutil.AccessDenied(1), psutil.NoSuchProcess(1)], ids=repr)
+def test_of_another_users_process_that_proc_hides_nothing_is_known(monkeypatch, error):
+    """What psutil and the kernel say where ``/proc`` is mounted with ``hidepid``."""
+    driver = this_process()
+
+    def refuse(*_):
+        raise error
+
+    def signal(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(psutil, "Process", refuse)
+    monkeypatch.setattr(os, "kill", signal)
+    assert process_lives(driver) is None
+
+
+@pytest.mark.parametrize("created", [10**400, -(10**400), math.inf])
+def test_a_time_that_is_none_is_of_no_process(created):
+    assert process_lives({**this_process(), "created": created}) is False
 
 
 def test_of_a_process_elsewhere_nothing_is_known():

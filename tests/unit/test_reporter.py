@@ -173,7 +173,7 @@ def test_what_a_function_reports_is_a_curve_under_the_optimization_key(run):
         for epoch in range(3):
             reporter.broadcast(rate * epoch, epoch)
         reporter.log("all epochs\nare done")
-        reporter.log({"rate": rate})
+        reporter.log({"rate": rate}, jupyter=True)
         reporter.scalar("learning_rate", 0.5, 2)
         return {"accuracy": 1}
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hopsml_flows.search import Direction
+from hopsml_flows.search import Direction, Why
 from hopsml_flows.trials import Failure, PageLink, RunResult, SearchResult, State, TrialResult
 from hopsml_flows.trials.result_views import MOST_PICTURE_BYTES
 
@@ -113,6 +113,20 @@ def test_trials_that_failed_come_last_with_their_reason():
     assert [row[0] for row in page.rows[-2:]] == ["2", "1"]
     assert page.rows[-1][-1] == "FAILED ValueError: no disk"
     assert "Trial 1 failed: ValueError: no disk" in page.text
+
+
+def test_budgets_and_early_stops_are_shown_where_there_are_some():
+    why = Why("floor", 0.1, "its {value} is below {threshold}", 2, 0.5)
+    stopped = dataclasses.replace(trial(1, 0.1), state=State.STOPPED, why_stopped=why, budget=3)
+    result = search([stopped, dataclasses.replace(trial(2, 0.9), budget=9)])
+    assert "best accuracy 0.9 (trial 2), 2 trials, 1 stopped early" in repr(result)
+    page = page_of(result)
+    assert "2 trials, 1 stopped early" in page.text
+    head, *rows = page.rows[-3:]
+    assert head[:3] == ["#", "budget", "x"]
+    assert [row[:2] for row in rows] == [["2", "9"], ["1", "3"]]
+    assert rows[1][-1] == "STOPPED floor at step 2: its 0.1 is bel…"
+    assert "stopped" not in page_of(search([trial(1, 0.1)])).text
 
 
 def test_the_page_has_best_parameters_outputs_and_warnings():

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.search import Why
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.tracking.prefect.run_story import RunStory, domain_text
-from hopsml_flows.trials import Failure, Generation, State, Trial, TrialResult
+from hopsml_flows.trials import Failure, Generation, Promoted, State, Trial, TrialResult
 
 RECORD = ExperimentRecord(
     id="digits-20260101-000000-abcdef",
@@ -116,6 +117,23 @@ def test_failed_trials_are_told_and_counted_beyond_the_limit(told):
     told.story.fail(bad(2001))
     told.story.end(OVER, None)
     assert (logging.WARNING, "1 more trial failed before") in told.lines
+
+
+def test_decisions_on_trials_are_told_and_counted_beyond_the_limit(told):
+    why = Why("asha", 0.5, "its {value} is the best of 3 at budget 1", 2)
+    promoted = replace(good(1, 0.9, x=1), promotions=(Promoted(3, why),))
+    told.story.explain(replace(promoted, state=State.STOPPED, why_stopped=why))
+    assert told.lines == [
+        (logging.INFO, f"Trial 1 {does} asha at step 2: its 0.5 is the best of 3 at budget 1")
+        for does in ("went on to budget 3, by", "was stopped by")
+    ]
+    told.story.explain(good(2, 0.9))  # nothing was decided about it
+    assert len(told.lines) == 2
+    for _ in range(100):
+        told.story.explain(promoted)
+    assert len(told.lines) == 20
+    told.story.end(OVER, None)
+    assert (logging.INFO, "82 more decisions on trials before") in told.lines
 
 
 def test_a_trial_that_runs_again_says_why(told):

@@ -156,6 +156,23 @@ def test_a_mismatch_is_refused_naming_what_is_missing_and_what_is_too_much(
     assert str(sorted(names)) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("function", "returned"),
+    [
+        (lambda a, budget: (a, budget), (1, 3)),
+        (lambda a, budget, /: (a, budget), (1, 3)),
+        (lambda a, **rest: (a, rest), (1, {"budget": 3})),
+        (lambda *_, **rest: rest, {"a": 1, "budget": 3}),
+        (lambda a: a, 1),
+    ],
+)
+def test_a_budget_is_passed_to_functions_that_take_one(function, returned):
+    assert call(function, {"a": 1}, budget=3) == returned
+    without = call(lambda **rest: rest, {"a": 1}, budget=None)
+    assert without == {"a": 1}
+    assert call(lambda **rest: rest, {"budget": 7}, budget=3) == {"budget": 7}
+
+
 def test_a_function_without_a_readable_signature_passes_and_is_called():
     assert_unreadable = dict
     check_names(assert_unreadable, ["a"], argument="args_dict")

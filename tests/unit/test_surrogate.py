@@ -31,6 +31,27 @@ def rng():
 # What it predicts
 
 
+def test_it_tells_good_points_apart_below_a_cliff_of_many_sizes(rng):
+    """On a straight scale all losses below the thousandth of the largest look alike."""
+
+    def canyon(points):
+        return 10 ** (6 * bowl(points))
+
+    points, unseen = rng.random((30, 3)), rng.random((200, 3))
+    mean, _ = Surrogate(points, canyon(points), NUMBERS).predict(unseen)
+    good = canyon(unseen) < np.median(canyon(points))
+    assert rank_correlation(mean[good], canyon(unseen)[good]) > 0.8
+
+
+def test_half_of_the_losses_may_be_equal(rng):
+    points = rng.random((20, 3))
+    losses = np.where(points[:, 0] < 0.7, 0.0, 1.0)
+    losses[0] = 1e-300
+    mean, deviation = Surrogate(points, losses, NUMBERS).predict(points)
+    assert np.isfinite(mean).all()
+    assert np.isfinite(deviation).all()
+
+
 def test_it_ranks_points_it_has_not_seen(rng):
     points, unseen = rng.random((40, 3)), rng.random((60, 3))
     mean, _ = Surrogate(points, bowl(points), NUMBERS).predict(unseen)

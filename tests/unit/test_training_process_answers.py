@@ -13,7 +13,7 @@ from hopsml_flows.execution.process.messages import Called, Calling
 
 def test_the_training_function_is_called_only_when_the_worker_can_know_of_it():
     answers = SimpleQueue()
-    tell = training_program._teller(answers)
+    tell = training_program._teller(answers, training_program._Reporting())
     tell(Called())  # nothing waits for this one
     called = threading.Event()
 

@@ -1,27 +1,35 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from hopsml_flows.errors import InvalidArgumentError, StuckSearchError
 from hopsml_flows.search import (
+    BaseSearch,
     DifferentialEvolution,
     Direction,
     ListSearch,
+    Proposal,
     RandomSearch,
     SearchSpace,
+    Stop,
+    Why,
 )
 from hopsml_flows.trials import (
     CloseGeneration,
     Failure,
     GiveUpTrial,
     KeepResult,
+    Report,
     SlotsFree,
     State,
     TrialDone,
     TrialLoop,
     TrialLost,
     TrialReplayed,
+    TrialReported,
     TrialResult,
     TrialReturned,
     TrialStopped,
@@ -61,6 +69,54 @@ def test_no_more_trials_start_than_workers_can_run():
     loop, _ = loop_of(20)
     assert numbers(start(loop, 2)) == [1, 2]
     assert start(loop, 2) == []
+
+
+def test_a_rule_that_wants_to_know_is_told_of_each_trial_that_starts():
+    class Knowing:
+        def __init__(self):
+            self.begun = []
+
+        def begin(self, trial, params):
+            self.begun.append((trial, dict(params)))
+
+        def judge(self, trial, curve):
+            return None
+
+        def end(self, trial, curve):
+            pass
+
+    rule = Knowing()
+    loop, _ = loop_of(rule=rule)
+    start(loop, 2)
+    lose(loop, 1, "gone")
+    start(loop, 2)
+    assert rule.begun == [(1, {"x": 0}), (2, {"x": 1}), (1, {"x": 0})]
+
+
+def test_a_rule_is_told_the_metric_that_a_trial_ended_with():
+    class Knowing:
+        def __init__(self):
+            self.running, self.ended = [], []
+
+        def judge(self, trial, curve):
+            self.running.append(curve.metric)
+            if curve.values[-1] < 0:
+                return Stop(Why("negative", curve.values[-1], "{value}"))
+            return None
+
+        def end(self, trial, curve):
+            self.ended.append((trial, list(curve.values), curve.metric))
+
+    rule = Knowing()
+    loop, _ = loop_of(rule=rule)
+    returned, stopped, silent = start(loop, 3)
+    for trial, metric in ((returned, 0.25), (stopped, -0.5)):
+        loop.handle(TrialReported(trial.number, trial.attempt, (Report(metric, 0),)))
+    finish(loop, finished(returned, 0.75))
+    finish(loop, replace(finished(stopped, -0.5), state=State.STOPPED))
+    finish(loop, finished(silent, 0.5))
+    assert rule.running == [None, None]
+    assert rule.ended == [(1, [0.25], 0.75), (2, [-0.5], -0.5), (3, [], 0.5)]
 
 
 def test_a_search_that_does_not_learn_is_kept_ahead_of_the_workers_on_request():
@@ -305,3 +361,55 @@ def test_a_log_replays_to_the_same_instructions():
     assert [type(event) for event, _ in log[:3]] == [SlotsFree, TrialLost, TrialDone]
     again, _ = loop_of(3)
     assert replay(again, [event for event, _ in log]) == [said for _, said in log]
+
+
+class Chain(BaseSearch):
+    """Each proposal continues the one that a function of its number says, without a budget."""
+
+    total = 3
+
+    def __init__(self, continues):
+        super().__init__()
+        self.continues = continues
+
+    def _propose(self, number):
+        return {"x": 1}
+
+    def _described(self, proposal):
+        return Proposal(proposal.id, proposal.params, continues=self.continues(proposal.id))
+
+
+def test_a_trial_may_go_on_from_another_one_without_a_budget():
+    loop = TrialLoop(Chain(lambda n: n - 1 or None), direction=Direction.MAX, retries=0)
+    first, second, third = start(loop, 3)
+    assert (first.continues, second.continues) == (None, first.directory)
+    assert third.continues == second.directory
+
+
+@pytest.mark.parametrize("continued", [1, 7])
+def test_a_trial_that_goes_on_from_none_that_there_is_is_an_error(continued):
+    loop = TrialLoop(Chain(lambda _: continued), direction=Direction.MAX, retries=0)
+    with pytest.raises(InvalidArgumentError, match=f"continues: must be an earlier .*{continued}"):
+        start(loop, 1)
+
+
+class Waiting(ListSearch):
+    """Proposes nothing after its first results, and never ends."""
+
+    finished = False
+
+    def _ready(self):
+        return self.best is None
+
+
+def test_an_optimizer_that_waits_for_nothing_is_an_error_that_names_it():
+    loop = TrialLoop(Waiting([{"x": 1}, {"x": 2}]), direction=Direction.MAX, retries=1)
+    first, second = start(loop, 2)
+    finish(loop, finished(first, 1.0))
+    assert start(loop, 2) == []  # it may wait for the other one
+    assert lose(loop, second.number, "killed") is None
+    (again,) = start(loop, 2)  # or for an attempt that comes
+    assert again.attempt == 2
+    finish(loop, finished(again, 1.0))
+    with pytest.raises(StuckSearchError, match="the optimizer Waiting proposes nothing and is not"):
+        start(loop, 2)

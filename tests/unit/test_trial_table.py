@@ -33,6 +33,13 @@ def result(number, **params):
     return trial(number, params, accuracy, accuracy=accuracy, log=f"E/e/{number}/output.log")
 
 
+def test_budgets_have_a_column_where_there_are_some():
+    lines, _ = drawn([replace(result(n, x=n), budget=3**n) for n in (1, 2)], 80)
+    rows = [[cell.strip() for cell in line[1:-1].split(line[0])] for line in lines[2:6]]
+    assert rows[0][:3] == ["#", "budget", "x"]
+    assert [row[:3] for row in rows[2:]] == [["1", "3", "1"], ["2", "9", "2"]]
+
+
 def drawn(trials, width, best=None, encoding="utf-8", direction=None):
     """Lines of the table, and those below it."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)

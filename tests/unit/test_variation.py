@@ -8,6 +8,7 @@ from hopsml_flows.search.evolution.variation import (
     crossed,
     latin_hypercube,
     mutated_categories,
+    neighbours,
 )
 
 
@@ -139,3 +140,34 @@ def test_a_space_without_categories_passes_through(rng):
     assert (
         mutated_categories(mutants, mutants, (mutants, mutants), np.ones(5), none, rng) == mutants
     ).all()
+
+
+def test_neighbours_stay_inside_and_differ_from_their_centre(rng):
+    centre = np.array([[0.0, 1.0, 0.5, 0.99]])
+    near = neighbours(centre, 500, np.zeros(4, dtype=int), rng)
+    assert near.shape == (500, 4)
+    assert ((near >= 0) & (near <= 1)).all()
+    assert (near != centre).any(axis=1).all()
+
+
+def test_neighbours_lie_on_all_scales_around_all_centres(rng):
+    centres = np.array([[0.3, 0.3], [0.7, 0.7]])
+    near = neighbours(centres, 2000, np.zeros(2, dtype=int), rng)
+    steps = np.sqrt(((near[:, None, :] - centres[None]) ** 2).sum(axis=2))
+    for place in range(len(centres)):
+        mine = steps[steps.argmin(axis=1) == place, place]
+        assert np.quantile(mine, 0.1) < 0.01
+        assert np.quantile(mine, 0.9) > 0.1
+
+
+def test_a_category_moves_more_seldom_than_a_number(rng):
+    centre = np.array([[0.5, 1 / 6]])
+    near = neighbours(centre, 2000, np.array([0, 3]), rng)
+    number, category = (near != centre).mean(axis=0)
+    assert 0.05 < category < number / 2
+
+
+def test_neighbours_on_a_bound_do_not_gather_there(rng):
+    near = neighbours(np.ones((1, 1)), 1000, np.zeros(1, dtype=int), rng)
+    assert (near < 1).all()
+    assert np.median(1 - near) > 0.005

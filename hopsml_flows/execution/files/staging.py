@@ -305,7 +305,8 @@ class Staging:
         root = self._target("").rstrip("/")
         size = take_over_log(self._project, self._target(self.log_name), self.log)
         for name in persistently(lambda: self._project.listdir(root)):
-            if name != self.log_name and (self._trial.directory or not is_of_experiment(name)):
+            kept = (self.log_name, TrialFiles.CHECKPOINTS)
+            if name not in kept and (self._trial.directory or not is_of_experiment(name)):
                 with suppress(FileNotFoundError):
                     persistently(partial(self._project.remove, f"{root}/{name}", recursive=True))
         return size
@@ -314,9 +315,9 @@ class Staging:
         return self._paths.trial(self._trial.directory, name)
 
     def _clear(self) -> None:
-        """Remove what an earlier attempt left, except its log."""
+        """Remove what an earlier attempt left, except its log and its checkpoints."""
         for entry in self._entries():
-            if entry.name == self.log_name:
+            if entry.name in (self.log_name, TrialFiles.CHECKPOINTS):
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -333,6 +334,8 @@ class Staging:
     def _files(self) -> list[Path]:
         files: list[Path] = []
         for entry in self._entries():
+            if is_temporary(entry.name):  # checkpoints that come now, or came when a worker died
+                continue
             if entry.is_dir() and not entry.is_symlink():
                 files += [file for file in sorted(entry.rglob("*")) if file.is_file()]
             elif entry.is_file() and entry.name != TrialFiles.OUTPUTS:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
+from hopsml_flows.execution.files.checkpoints import begin_with
 from hopsml_flows.execution.group.member import Process, group_directory
 from hopsml_flows.execution.job import Job
-from hopsml_flows.storage import GroupFiles, Project
-from hopsml_flows.storage.retries import persistently
+from hopsml_flows.storage import GroupFiles, TrialFiles
 from hopsml_flows.trials import Trial
 
 __all__ = ["prepare_checkpoints"]
@@ -35,36 +34,32 @@ def prepare_checkpoints(job: Job, trial: Trial, process: Process) -> Path:
     Returns:
         The local directory.
     """
-    inside = job.paths.trial(trial.directory, GroupFiles.CHECKPOINTS)
+    inside = job.paths.trial(trial.directory, TrialFiles.CHECKPOINTS)
     if not job.is_staged:
         assert job.project.local_root is not None
         path = job.project.local_root / inside
-        path.mkdir(parents=True, exist_ok=True)
+        begin_with(job, trial, path)
         return path
     shared = group_directory(job.scratch, job.experiment_id, trial.number)
-    path = shared / GroupFiles.STAGED / GroupFiles.CHECKPOINTS
+    path = shared / GroupFiles.STAGED / TrialFiles.CHECKPOINTS
+    again = trial.may_have_begun or job.resumed
     with _locked(shared / "lock"):
         # Once per machine and attempt: the first process fetches the files for all.
         done = shared / f"attempt-{process.group}"
-        if (trial.may_have_begun or job.resumed) and not done.exists():
-            # On one machine its own files are the newest. On several machines all members must
-            # begin with the same files.
-            if process.several_hosts or not path.exists():
-                shutil.rmtree(path, ignore_errors=True)
-                _fetch(job.project, inside, path)
-            done.touch()
-        path.mkdir(parents=True, exist_ok=True)
+        # Files of the attempt before are the newest, if it was on this machine. On several machines
+        # all members must begin with the same files.
+        last = shared / "last-attempt"
+        elsewhere = trial.attempt > 1 and _content(last) != str(trial.attempt - 1)
+        if again and (process.several_hosts or elsewhere) and not done.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        begin_with(job, trial, path, [trial.directory] if again else [])
+        last.write_text(str(trial.attempt))
+        done.touch()
     return path
 
 
-def _fetch(project: Project, source: str, target: Path) -> None:
-    files = []
-    with suppress(FileNotFoundError):
-        files = persistently(lambda: list(project.walk_files(source)))
-    for file in files:
-        local = target / file.name.removeprefix(f"{source}/")
-        local.parent.mkdir(parents=True, exist_ok=True)
-        persistently(partial(project.download, file.name, local))
+def _content(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from hopsml_flows.execution.addressees import addressed
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.group.guard import KERAS_VARIABLE, lacks
 from hopsml_flows.execution.group.member import Process
@@ -15,9 +16,15 @@ from hopsml_flows.execution.group.member_files import last_words, tidy
 from hopsml_flows.execution.group.member_work import MemberWork
 from hopsml_flows.execution.group.seats import Begin, HeldSeat, SeatState, own_seats
 from hopsml_flows.execution.job import Job
-from hopsml_flows.execution.process.handle import TrainingProcess, timeout_failure
+from hopsml_flows.execution.process.early_end import SWALLOWED, end_early
+from hopsml_flows.execution.process.handle import (
+    DEAF,
+    TrainingProcess,
+    Unheeded,
+    timeout_failure,
+)
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
-from hopsml_flows.execution.process.messages import Done, Ready
+from hopsml_flows.execution.process.messages import Done, Listener, Ready
 from hopsml_flows.execution.trial_run import EventMakers
 from hopsml_flows.trials import Phase, ProcessEnd, Trial, TrialResult
 
@@ -35,7 +42,7 @@ def supervise(
     events: EventMakers,
     *,
     abandoned: Callable[[], bool],
-    lines: Callable[[int, str], None] | None = None,
+    listener: Listener = DEAF,
     memory_limit: int | None = None,
 ) -> ProcessEnd:
     """Run one process of a group on the worker's seat, until the process or its group ends.
@@ -47,7 +54,7 @@ def supervise(
         worker: Address of the worker.
         events: Makes the trial's event files.
         abandoned: Tells whether the driver has stopped waiting for the process.
-        lines: Gets level and text of messages of its log, besides the file; or None.
+        listener: Gets the messages of its log, besides the file, and its reports.
         memory_limit: Bytes that the worker and the process may hold together, or None.
 
     Returns:
@@ -63,7 +70,7 @@ def supervise(
             process,
             worker,
             events,
-            tells_lines=lines is not None,
+            tells_lines=listener.lines is not None,
             # In the training process, gettempdir() may return another directory.
             temporary=job.scratch or tempfile.gettempdir(),
         )
@@ -74,12 +81,20 @@ def supervise(
         too_much = ""
         try:
             never_began = _await_begin(child, process, seat, abandoned)
-            report = never_began or _watch(child, work, seat, abandoned, lines, memory, began)
+            # Instructions are for the process that reports.
+            topic = job.reports if process.leads else None
+            with addressed(topic, trial.number, trial.attempt, child.instruct):
+                report = never_began or _watch(
+                    child, work, seat, abandoned, listener, memory, began
+                )
             if isinstance(report, str):
                 too_much, report = report, None
         finally:
-            child.end(at_once=seat.phase is not Phase.RUNNING or bool(too_much))
-        if report is None:
+            by_itself = seat.phase is Phase.RUNNING and not (too_much or child.unheeded)
+            child.end(at_once=not by_itself)
+        if isinstance(report, Unheeded):
+            report = _conclude_stopped(child, work, seat, report, began)
+        elif report is None:
             known = memory.describe_ended(child.pid)
             reason = too_much or f"its process {child.how_it_ended(known)}"
             stopped = child.was_ended and not too_much
@@ -102,7 +117,7 @@ def _await_begin(
             return None
         if seat.phase is Phase.ARRIVED:
             seat.wait(_LOOK_SECONDS)
-        elif isinstance(child.next_answer(_LOOK_SECONDS, None), Ready):
+        elif isinstance(child.next_answer(_LOOK_SECONDS), Ready):
             seat.phase = Phase.ARRIVED
     if seat.state is SeatState.STOP or seat.begin is None:
         return ProcessEnd(Phase.STOPPED, reason="the group was stopped before it began")
@@ -116,14 +131,15 @@ def _watch(
     work: MemberWork,
     seat: HeldSeat,
     abandoned: Callable[[], bool],
-    lines: Callable[[int, str], None] | None,
+    listener: Listener,
     memory: MemoryWatch,
     began: float,
-) -> ProcessEnd | str | None:
+) -> ProcessEnd | Unheeded | str | None:
     """Watch the process until the worker must end it.
 
     Returns:
-        How it ended; None if it has not reported that; a reason if it holds too much memory.
+        How it ended; None if it has not reported that; the request to stop that it swallows; a
+        reason if it holds too much memory.
     """
     report: ProcessEnd | None = None
     look_at_memory = time.monotonic()
@@ -132,7 +148,7 @@ def _watch(
             seat.wait(_LOOK_SECONDS)
             continue
         is_over = child.is_over  # before next_answer: it may have answered just before its end
-        told = child.next_answer(0.0 if is_over else _LOOK_SECONDS, lines)
+        told = child.next_answer(0.0 if is_over else _LOOK_SECONDS, listener)
         child.lend(received())
         if isinstance(told, Done):
             result: TrialResult = told.value
@@ -148,11 +164,27 @@ def _watch(
                 work.trial, failure, started=began, ended=time.time()
             )
             return ProcessEnd(Phase.FAILED, result)
+        elif child.unheeded is not None:
+            return child.unheeded
         elif time.monotonic() > look_at_memory:
             look_at_memory = time.monotonic() + MEMORY_SECONDS
             if too_much := memory.too_much(child.pid):
                 return f"its process was ended: {too_much}; {MORE_MEMORY}"
     return report
+
+
+def _conclude_stopped(
+    child: TrainingProcess, work: MemberWork, seat: HeldSeat, unheeded: Unheeded, began: float
+) -> ProcessEnd:
+    """Commit what a trial had whose leader swallowed every request to stop, and was ended."""
+    words = f"{work.process.member} was ended: {SWALLOWED}"
+    if said := child.outside_output:
+        words += f"; outside the training, it printed:\n{said}"
+    with suppress(Exception):  # each file system has its own errors
+        last_words(work.job, work.trial, work.process, words)
+    result = end_early(work.job, work.trial, unheeded, began)
+    seat.phase = Phase.FINISHED if result.succeeded else Phase.FAILED
+    return ProcessEnd(seat.phase, result)
 
 
 def _conclude(

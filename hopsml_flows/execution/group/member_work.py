@@ -79,11 +79,18 @@ class MemberWork:
         job, trial, process = self.job, self.trial, self.process
         job.scratch = self.temporary
         make_private(group_directory(job.scratch, job.experiment_id, trial.number))
-        run_as(process, prepare_checkpoints(job, trial, process))
+        checkpoints = prepare_checkpoints(job, trial, process)
+        run_as(process, checkpoints)
         directory = make_working_parent(job, trial, process)
         job.live_in_this_process(directory)
         place = Place(self.worker, alone=True, scratch=str(directory))
-        place = replace(place, calling=lambda: tell(Calling()), called=lambda: tell(Called()))
+        place = replace(
+            place,
+            calling=lambda: tell(Calling()),
+            called=lambda: tell(Called()),
+            checkpoints=lambda: checkpoints,
+            reporting=tell if job.reports is not None and process.leads else None,
+        )
         job.call_instead(guarded(job.function, process), for_outputs=process.leads)
         sink = None
         if self.tells_lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import pickle
 import signal
@@ -12,8 +13,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -22,11 +24,23 @@ from hopsml_flows.execution.credentials import Lent, encoded
 from hopsml_flows.execution.current_directory import standing_directory
 from hopsml_flows.execution.deadline import GRACE_SECONDS
 from hopsml_flows.execution.process.ending import described_end
-from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Ready, Work
+from hopsml_flows.execution.process.messages import (
+    Called,
+    Calling,
+    Done,
+    Line,
+    Listener,
+    Ready,
+    Reported,
+    Work,
+)
+from hopsml_flows.execution.process.messages import encoded as encoded_instruction
 from hopsml_flows.execution.process.training_program import descendants, kill
+from hopsml_flows.execution.report_link import HEED_SECONDS, Instruction
+from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials import Failure
 
-__all__ = ["LEAVE_SECONDS", "TrainingProcess", "timeout_failure"]
+__all__ = ["DEAF", "LEAVE_SECONDS", "TrainingProcess", "Unheeded", "timeout_failure"]
 
 _logger = logging.getLogger(__name__)
 
@@ -48,11 +62,27 @@ _WRITE_SECONDS = 0.5
 _SAID_BYTES = 4000
 """Most bytes that are passed on of what a process wrote outside its log."""
 
+DEAF = Listener()
+"""Drops what comes before an answer."""
+
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
     "from hopsml_flows.execution.process.training_program import main; "
     "main(int(sys.argv.pop()), spare=sys.argv.pop() == 'spare')"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Unheeded:
+    """A request to stop early that a training function swallowed.
+
+    Args:
+        why: Why it was to stop.
+        last: Step and metric of its last finite report; None if there was none.
+    """
+
+    why: Why
+    last: tuple[int, float] | None
 
 
 class TrainingProcess:
@@ -79,8 +109,13 @@ class TrainingProcess:
         self._called_at: float | None = None
         self._silent_since: float | None = None
         self._cut_off = False
+        self._stop: Why | None = None
+        self._asked_at: float | None = None  # when the function was known to have been asked
+        self._reported_at: float | None = None
+        self._last_finite: tuple[int, float] | None = None  # step and metric
         self._lent: Lent | None = None
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._ended = False
         self.was_ended = False
         self.outside_output = ""
@@ -128,8 +163,27 @@ class TrainingProcess:
         """
         if lent is not None and lent is not self._lent:
             self._lent = lent
-            with suppress(BrokenPipeError, ConnectionResetError):
+            with self._sending, suppress(BrokenPipeError, ConnectionResetError):
                 self._connection.send_bytes(encoded(lent))
+
+    def instruct(self, instruction: Instruction) -> None:
+        """Tell the trial that runs in it what the driver says; any thread may call this.
+
+        Args:
+            instruction: It.
+        """
+        if instruction.stop is not None and self._stop is None:
+            self._stop = instruction.stop
+        with self._sending, suppress(OSError):  # it has ended, and the trial with it
+            self._connection.send_bytes(encoded_instruction(instruction))
+
+    @property
+    def unheeded(self) -> Unheeded | None:
+        """The request to stop that the training function swallows, reporting on; None for none."""
+        if self._stop is None or self._asked_at is None or self._reported_at is None:
+            return None
+        late = self._reported_at > self._asked_at + HEED_SECONDS + GRACE_SECONDS
+        return Unheeded(self._stop, self._last_finite) if late else None
 
     def order(self, order: object) -> None:
         """Send an order.
@@ -138,6 +192,7 @@ class TrainingProcess:
             order: An order that the process's work takes.
         """
         self._called_at = None
+        self._stop = self._asked_at = self._reported_at = self._last_finite = None
         self._send(order)
 
     @property
@@ -163,14 +218,12 @@ class TrainingProcess:
         """
         return limit is not None and self.calling_seconds > limit + GRACE_SECONDS + _WRITE_SECONDS
 
-    def next_answer(
-        self, timeout: float, lines: Callable[[int, str], None] | None
-    ) -> Done | Ready | None:
+    def next_answer(self, timeout: float, listener: Listener = DEAF) -> Done | Ready | None:
         """Wait for its next answer; None if none comes in time.
 
         Args:
             timeout: Longest wait in seconds.
-            lines: Gets level and text of each log message meanwhile; None to drop them.
+            listener: Gets what comes meanwhile.
         """
         if self._silent_since is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -180,9 +233,13 @@ class TrainingProcess:
             while self._connection.poll(timeout):
                 told = pickle.loads(self._connection.recv_bytes())
                 match told:
-                    case Line():
-                        if lines is not None:
-                            lines(told.level, told.text)
+                    case Line(level, text):
+                        if listener.lines is not None:
+                            listener.lines(level, text)
+                    case Reported(reports, asked):
+                        self._note(reports, asked=asked)
+                        if listener.reports is not None:
+                            listener.reports(reports)
                     case Calling():
                         self._called_at = time.monotonic()
                     case Called():
@@ -257,8 +314,17 @@ class TrainingProcess:
             return "was killed but does not end"
         return described_end(code, memory=memory, stack=self._called_at is not None)
 
+    def _note(self, reports: tuple[tuple[int, float], ...], *, asked: bool) -> None:
+        self._reported_at = time.monotonic()
+        if asked and self._asked_at is None:
+            self._asked_at = self._reported_at
+        for step, metric in reports:
+            if math.isfinite(metric):
+                self._last_finite = step, metric
+
     def _send(self, message: object) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it has ended; `is_over` says so
+        # If it has ended, `is_over` says so.
+        with self._sending, suppress(BrokenPipeError, ConnectionResetError):
             self._connection.send_bytes(pickle.dumps(message))
 
     def _signal(self, number: signal.Signals) -> None:

@@ -6,11 +6,30 @@ the messages of this module.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Answer", "Called", "Calling", "Done", "Line", "Ready", "Tell", "Work"]
+from hopsml_flows.execution.report_link import Instruction, ReportLink
+
+__all__ = [
+    "Answer",
+    "Called",
+    "Calling",
+    "Done",
+    "Line",
+    "Listener",
+    "Ready",
+    "Reported",
+    "Tell",
+    "Work",
+    "decoded",
+    "encoded",
+]
+
+_INSTRUCTION = b"!"
+"""First byte of an instruction: neither a pickle nor credentials begin with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,19 @@ class Line:
 
     level: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The training function has reported metrics.
+
+    Args:
+        reports: Pairs of step and metric, in order.
+        asked: Whether the function has been asked to stop, by an exception.
+    """
+
+    reports: tuple[tuple[int, float], ...]
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +88,45 @@ class Done:
     unfit: str = ""
 
 
-Answer = Ready | Line | Calling | Called | Done
+Answer = Ready | Line | Reported | Calling | Called | Done
 
-Tell = Callable[[Line | Calling | Called], None]
-"""Sends a message to the worker; any thread may call it. It waits only until a Calling is sent."""
+Tell = Callable[[Line | ReportLink | Calling | Called], None]
+"""Sends a message to the worker; any thread may call it. It waits only until a Calling is sent. Of
+a link it sends the reports that are there then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What a worker does with messages that come while a trial runs.
+
+    Args:
+        lines: Gets level and text of each message of the trial's log; None to drop them.
+        reports: Gets pairs of step and metric; None to drop them.
+    """
+
+    lines: Callable[[int, str], None] | None = None
+    reports: Callable[[tuple[tuple[int, float], ...]], None] | None = None
+
+
+def encoded(instruction: Instruction) -> bytes:
+    """Encode an instruction as a message to the training process.
+
+    Args:
+        instruction: The instruction.
+    """
+    return _INSTRUCTION + pickle.dumps(instruction)
+
+
+def decoded(message: bytes) -> Instruction | None:
+    """Decode the instruction in a message; None if it holds something else.
+
+    Args:
+        message: A message that came from the worker.
+    """
+    if not message.startswith(_INSTRUCTION):
+        return None
+    instruction: Instruction = pickle.loads(message[len(_INSTRUCTION) :])
+    return instruction
 
 
 class Work(Protocol):

@@ -12,13 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hopsml_flows.execution.addressees import addressed
 from hopsml_flows.execution.call import Place
 from hopsml_flows.execution.credentials import received
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import OutputLog
+from hopsml_flows.execution.process.early_end import SWALLOWED, end_early
 from hopsml_flows.execution.process.handle import LEAVE_SECONDS, timeout_failure
 from hopsml_flows.execution.process.memory import MEMORY_SECONDS, MORE_MEMORY, MemoryWatch
-from hopsml_flows.execution.process.messages import Done, Ready
+from hopsml_flows.execution.process.messages import Done, Listener, Ready
 from hopsml_flows.execution.process.spare import start_process
 from hopsml_flows.execution.process.work import Order, TrialWork
 from hopsml_flows.execution.trial_run import EventMakers
@@ -79,14 +81,14 @@ class Supervisor:
         order: Order,
         *,
         abandoned: Callable[[], bool],
-        lines: Callable[[int, str], None] | None,
+        listener: Listener,
     ) -> TrialResult | Lost:
         """Run a trial.
 
         Args:
             order: The trial.
             abandoned: Tells whether the driver has stopped waiting for the trial.
-            lines: Gets level and text of messages of the trial's log, besides the file; or None.
+            listener: Gets the messages of the trial's log, besides the file, and its reports.
 
         Returns:
             The trial's result, or :class:`Lost` if its process ended without one.
@@ -99,8 +101,11 @@ class Supervisor:
         note, self._note = self._note, ""
         try:
             child.process.lend(received())
-            child.process.order(replace(order, tells_lines=lines is not None, note=note))
-            end = self._watch(child, abandoned, lines)
+            child.process.order(replace(order, tells_lines=listener.lines is not None, note=note))
+            trial = order.trial
+            reach = child.process.instruct
+            with addressed(self._job.reports, trial.number, trial.attempt, reach):
+                end = self._watch(child, abandoned, listener)
         except BaseException:
             self._end(child, at_once=True)
             child.remove()
@@ -194,13 +199,13 @@ class Supervisor:
         self,
         child: _Child,
         abandoned: Callable[[], bool],
-        lines: Callable[[int, str], None] | None,
+        listener: Listener,
     ) -> Done | str:
         """Wait for the process: its answer, or why to end it, or "" if it ended by itself."""
-        process, limit = child.process, self._job.trial_timeout
+        process = child.process
         look_at_memory = time.monotonic() + MEMORY_SECONDS
         while True:
-            told = process.next_answer(_LOOK_SECONDS, lines)
+            told = process.next_answer(_LOOK_SECONDS, listener)
             process.lend(received())
             if isinstance(told, Done):
                 return told
@@ -208,18 +213,27 @@ class Supervisor:
                 child.is_ready = True
             elif not child.is_ready and time.monotonic() - child.began > _READY_SECONDS:
                 return f"its process did not load what it needs within {_READY_SECONDS:g} s"
-            if process.is_over:
-                told = process.next_answer(0.0, lines)  # it may have answered just before its end
+            if process.is_over:  # it may have answered just before its end
+                told = process.next_answer(0.0, listener)
                 return told if isinstance(told, Done) else ""
-            if abandoned():
-                return "the driver no longer waits for it"
-            if process.is_overdue(limit):
-                child.timed_out = True
-                return timeout_failure(limit).message
+            if reason := self._reason_to_end(child, abandoned):
+                return reason
             if time.monotonic() > look_at_memory:
                 look_at_memory = time.monotonic() + MEMORY_SECONDS
                 if too_much := self._memory.too_much(process.pid):
                     return f"its process was ended: {too_much}; {MORE_MEMORY}"
+
+    def _reason_to_end(self, child: _Child, abandoned: Callable[[], bool]) -> str:
+        """Why the process must not go on; "" if it may."""
+        limit = self._job.trial_timeout
+        if abandoned():
+            return "the driver no longer waits for it"
+        if child.process.unheeded is not None:
+            return SWALLOWED
+        if child.process.is_overdue(limit):
+            child.timed_out = True
+            return timeout_failure(limit).message
+        return ""
 
     def _conclude(
         self, trial: Trial, child: _Child, reason: str, was_abandoned: bool, began: float
@@ -232,6 +246,9 @@ class Supervisor:
         with suppress(Exception):  # each file system has its own errors
             child.last_words(trial, reason_and_more)
         child.remove()
+        said = child.process.unheeded
+        if said is not None and not was_abandoned:
+            return end_early(self._job, trial, said, began)
         if child.timed_out:
             failure = timeout_failure(self._job.trial_timeout)
             return TrialResult.without_report(trial, failure, started=began, ended=time.time())

@@ -15,20 +15,29 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import psutil
 
 from hopsml_flows.collection_pause import collection_paused
 from hopsml_flows.execution.credentials import apply_received, decoded, receive
-from hopsml_flows.execution.process.messages import Calling, Ready, Work
+from hopsml_flows.execution.process.messages import Calling, Ready, Reported, Work
+from hopsml_flows.execution.process.messages import decoded as decoded_instruction
+from hopsml_flows.execution.report_link import ReportLink
 
-__all__ = ["descendants", "kill", "main"]
+__all__ = ["REPORT_SECONDS", "descendants", "kill", "main"]
 
+REPORT_SECONDS = 0.05
+"""Least time between two messages with reports."""
+
+_Message = bytes | threading.Event | ReportLink
+"""What the thread that answers the worker gets: a message, an event to set when all before it are
+sent, or a link whose reports it sends."""
 
 # What trials need, in the order of their imports. Some are above this layer.
 _MODULES = (
@@ -63,19 +72,31 @@ def main(descriptor: int, *, spare: bool) -> None:
     orders: SimpleQueue[bytes] = SimpleQueue()
     # A request to stop a trial interrupts the main thread anywhere, also within a message: a thread
     # sends the messages.
-    answers: SimpleQueue[bytes | threading.Event] = SimpleQueue()
-    _start("hopsml-orders", _receive, connection, orders, work)
+    answers: SimpleQueue[_Message] = SimpleQueue()
+    reporting = _Reporting()
+    _start("hopsml-orders", _receive, connection, orders, work, reporting)
     _start("hopsml-answers", _send, connection, answers)
     while True:
         order = orders.get()
         if not order:  # dismissed: it exits as a script does at its end
             return
         apply_received()
-        answers.put(pickle.dumps(work.carry_out(pickle.loads(order), _teller(answers))))
+        tell = _teller(answers, reporting)
+        answers.put(pickle.dumps(work.carry_out(pickle.loads(order), tell)))
 
 
-def _teller(answers: SimpleQueue[bytes | threading.Event]) -> Callable[[Any], None]:
+class _Reporting:
+    """The link of the trial that runs, once it has reported."""
+
+    link: ReportLink | None = None
+
+
+def _teller(answers: SimpleQueue[_Message], reporting: _Reporting) -> Callable[[Any], None]:
     def tell(message: Any) -> None:
+        if isinstance(message, ReportLink):
+            reporting.link = message
+            answers.put(message)
+            return
         answers.put(pickle.dumps(message))
         if isinstance(message, Calling):
             # The worker's clock begins with this message. The training function may stop this
@@ -91,27 +112,44 @@ def _start(name: str, target: Callable[..., None], *args: Any) -> None:
     threading.Thread(target=target, args=args, name=name, daemon=True).start()
 
 
-def _send(connection: Connection, answers: SimpleQueue[bytes | threading.Event]) -> None:
-    """Send answers in their order; set an event when all answers before it are sent."""
+def _send(connection: Connection, answers: SimpleQueue[_Message]) -> None:
+    """Send answers in their order; set an event when all answers before it are sent.
+
+    Reports wait for a moment, so that those of a fast function travel together. Whatever comes
+    meanwhile is sent after them, at once.
+    """
+    due = 0.0
     with suppress(OSError):  # the worker is gone: this process is about to end
         while True:
-            answer = answers.get()
+            answer: _Message | None = answers.get()
+            if isinstance(answer, ReportLink):
+                link, answer = answer, None
+                with suppress(Empty):
+                    answer = answers.get(timeout=max(0.0, due - time.monotonic()))
+                due = time.monotonic() + REPORT_SECONDS
+                reports = tuple((report.step, report.metric) for report in link.take())
+                reported = Reported(reports, asked=link.why_stopped is not None)
+                connection.send_bytes(pickle.dumps(reported))
             if isinstance(answer, threading.Event):
                 answer.set()
-            else:
+            elif isinstance(answer, bytes):
                 connection.send_bytes(answer)
 
 
-def _receive(connection: Connection, orders: SimpleQueue[bytes], work: Work) -> None:
-    """Take orders and credentials; end this process and its descendants when the socket closes."""
+def _receive(
+    connection: Connection, orders: SimpleQueue[bytes], work: Work, reporting: _Reporting
+) -> None:
+    """Take what the worker sends; end this process and its descendants when the socket closes."""
     try:
         while True:
             message = connection.recv_bytes()
-            lent = decoded(message)
-            if lent is None:
-                orders.put(message)
-            else:
+            if (lent := decoded(message)) is not None:
                 receive(lent)
+            elif (instruction := decoded_instruction(message)) is not None:
+                if (link := reporting.link) is not None:
+                    link.instruct(instruction)
+            else:
+                orders.put(message)
     except (EOFError, OSError):
         pass
     finally:

@@ -89,6 +89,7 @@ class TrialWork:
             note=order.note,
             calling=lambda: tell(Calling()),
             called=lambda: tell(Called()),
+            reporting=tell if job.reports is not None else None,
             values=values,
         )
         result: TrialResult | None = None

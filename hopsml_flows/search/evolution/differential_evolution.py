@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from hopsml_flows.search.base import BaseSearch, GaveUp, Proposal
+from hopsml_flows.search.base import BaseSearch, GaveUp, Proposal, params_by_id
 from hopsml_flows.search.direction import Direction
-from hopsml_flows.search.encoding import UnitCube, Vector
-from hopsml_flows.search.evolution.strategies import Pool, Strategy, Updating, donors
-from hopsml_flows.search.evolution.success_history import Success, SuccessHistory
-from hopsml_flows.search.evolution.surrogate import Surrogate
-from hopsml_flows.search.evolution.variation import (
-    bounced,
-    crossed,
-    latin_hypercube,
-    mutated_categories,
+from hopsml_flows.search.encoding import UnitCube
+from hopsml_flows.search.evolution.breeding import (
+    Breeder,
+    Member,
+    TrialVector,
+    place_of,
+    rank,
 )
+from hopsml_flows.search.evolution.strategies import FEWEST, Pool, Strategy, Updating
+from hopsml_flows.search.evolution.success_history import Success
+from hopsml_flows.search.evolution.variation import latin_hypercube
 from hopsml_flows.search.initial_points import checked_points
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
@@ -28,43 +29,6 @@ from hopsml_flows.values.arguments import number_inside, whole_number
 from hopsml_flows.values.plain import image_key
 
 __all__ = ["DifferentialEvolution"]
-
-FEWEST = 4
-"""Parents that a mutant needs: its own and three different donors."""
-
-_CANDIDATES_PER_POINT = 0.4
-_FEWEST_CANDIDATES = 5
-_MOST_CANDIDATES = 20
-"""Candidates that the model chooses from. With too many, it forgets that parents are good."""
-
-_REDRAWS = 10
-_FEWEST_POINTS = 6
-_MODEL_POINTS = 400
-"""Evaluations that the model is fitted to, the best and the latest; it costs their cube."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """An evaluated configuration."""
-
-    number: int
-    vector: Vector
-    loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class _TrialVector:
-    """A configuration under evaluation. Without a parent, it joins the population."""
-
-    vector: Vector
-    params: dict[str, Any]
-    parent: _Member | None = None
-    mutation: float = 0.0
-    crossover: float = 0.0
-
-
-def _rank(member: _Member) -> tuple[float, int]:
-    return member.loss, member.number
 
 
 class DifferentialEvolution(BaseSearch):
@@ -129,8 +93,8 @@ class DifferentialEvolution(BaseSearch):
         self._size = whole_number("population", population, least=FEWEST)
         self._strategy = Strategy.parse(strategy)
         self._updating = Updating.parse(updating)
-        self._factor = number_inside("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
-        self._rate = number_inside("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
+        factor = number_inside("mutation", mutation, "in (0, 2]", lambda f: 0 < f <= 2)
+        rate = number_inside("crossover", crossover, "in [0, 1]", lambda cr: 0 <= cr <= 1)
         self._tol = number_inside("tol", tol, "of at least 0", lambda t: t >= 0)
         self._patience = None if patience is None else whole_number("patience", patience, least=1)
         self._most_barren = whole_number("max_failed_generations", max_failed_generations, least=1)
@@ -143,11 +107,10 @@ class DifferentialEvolution(BaseSearch):
         self._planned = planned if cells is None else min(planned, cells)
         self._cube = UnitCube(space)
         self._seen = Seen(space)
-        self._memory = SuccessHistory(min(self._factor, 1.0), self._rate)
-        self._population: list[_Member] = []
-        self._evaluated: list[_Member] = []
-        self._queue: list[_TrialVector] = []
-        self._running: dict[int, _TrialVector] = {}
+        self._breeder = Breeder(self._cube, self._strategy, factor, rate)
+        self._population: list[Member] = []
+        self._queue: list[TrialVector] = []
+        self._running: dict[int, TrialVector] = {}
         self._params: dict[int, dict[str, Any]] = {}
         self._shown: list[dict[str, Any]] = []
         self._losses: dict[int, float] = {}  # of the generations that are not complete
@@ -157,7 +120,6 @@ class DifferentialEvolution(BaseSearch):
         self._barren: list[int] = []  # trials of each of the last generations, where all failed
         self._gave_up: GaveUp | None = None
         self._stopped = False
-        self._model: tuple[int, Surrogate] | None = None
 
     @property
     def total(self) -> int:
@@ -172,7 +134,7 @@ class DifferentialEvolution(BaseSearch):
     @property
     def gave_up(self) -> GaveUp | None:
         """Why the search ended early, if too many generations in a row failed; else None."""
-        if self._gave_up is None and self._barren and self.finished and not self._evaluated:
+        if self._gave_up is None and self._barren and self.finished and not self._breeder.evaluated:
             return self._failed_generations()  # there were only a few generations
         return self._gave_up
 
@@ -189,7 +151,7 @@ class DifferentialEvolution(BaseSearch):
     @property
     def parents(self) -> list[dict[str, Any]]:
         """The parents' configurations, the best first."""
-        ranked = sorted(self._population, key=_rank)
+        ranked = sorted(self._population, key=rank)
         return [self._params[member.number] for member in ranked]
 
     def _all_asked(self) -> bool:
@@ -210,13 +172,13 @@ class DifferentialEvolution(BaseSearch):
         self._params[number] = trial.params
         return trial.params
 
-    def recall(self, proposals: Mapping[int, dict[str, Any]]) -> None:
+    def recall(self, proposals: Mapping[int, Proposal | dict[str, Any]]) -> None:
         """Propose what an earlier run of this search proposed.
 
         Args:
-            proposals: Parameters, as JSON has them, by the proposal's id.
+            proposals: Proposals, or only their parameters as JSON has them, by their ids.
         """
-        super().recall(self._seen.keep(proposals))
+        super().recall(self._seen.keep(params_by_id(proposals)))
 
     def ask(self, count: int | None = None) -> list[Proposal]:
         """Take the next proposals; see :meth:`BaseSearch.ask`."""
@@ -257,22 +219,22 @@ class DifferentialEvolution(BaseSearch):
         elif place == 0:
             self._shown = self.parents
 
-    def _first_generation(self) -> list[_TrialVector]:
+    def _first_generation(self) -> list[TrialVector]:
         points = list(self._initial)
         missing = min(self._size, self._planned) - len(points)
         design = latin_hypercube(missing, self._cube.size, self._rng)
         points += [self._cube.params(vector) for vector in design]
-        trials: list[_TrialVector] = []
+        trials: list[TrialVector] = []
         for params in points:
             number = len(trials) + 1
             if self._seen.add(params, number):
-                trial = _TrialVector(self._cube.vector(params), params)
+                trial = TrialVector(self._cube.vector(params), params)
                 trials.append(self._as_recalled(number, trial))
             elif (drawn := self._drawn(number)) is not None:
                 trials.append(drawn)
         return trials
 
-    def _next_trials(self, number: int) -> list[_TrialVector]:
+    def _next_trials(self, number: int) -> list[TrialVector]:
         """Make trial vectors from the present population.
 
         Args:
@@ -282,21 +244,21 @@ class DifferentialEvolution(BaseSearch):
         numbers = range(number, number + (self._size if whole else 1))
         if len(self._population) < FEWEST:  # too much has failed
             return self._all_drawn(numbers)
-        pool = self._pool()
+        pool = self._breeder.pool(self._population)
         made = [self._varied(n, pool) for n in numbers]
         return [trial for trial in made if trial is not None]
 
-    def _all_drawn(self, numbers: range) -> list[_TrialVector]:
+    def _all_drawn(self, numbers: range) -> list[TrialVector]:
         drawn = [self._drawn(number) for number in numbers]
         return [trial for trial in drawn if trial is not None]
 
-    def _drawn(self, number: int) -> _TrialVector | None:
+    def _drawn(self, number: int) -> TrialVector | None:
         params = self._seen.draw(self._rng, number)
         if params is None:
             return None
-        return self._as_recalled(number, _TrialVector(self._cube.vector(params), params))
+        return self._as_recalled(number, TrialVector(self._cube.vector(params), params))
 
-    def _as_recalled(self, number: int, trial: _TrialVector) -> _TrialVector:
+    def _as_recalled(self, number: int, trial: TrialVector) -> TrialVector:
         """Give a trial vector the configuration that an earlier run proposed in its place.
 
         The search's own configuration is free again at once: the next trial vector of a small
@@ -307,86 +269,21 @@ class DifferentialEvolution(BaseSearch):
             return trial
         return self._exchanged(trial, params)
 
-    def _exchanged(self, trial: _TrialVector, params: dict[str, Any]) -> _TrialVector:
+    def _exchanged(self, trial: TrialVector, params: dict[str, Any]) -> TrialVector:
         self._seen.replace(trial.params, by=params)
         return replace(trial, vector=self._cube.vector(params), params=params)
 
-    def _varied(self, number: int, pool: Pool) -> _TrialVector | None:
+    def _varied(self, number: int, pool: Pool) -> TrialVector | None:
         """Make a trial vector; the parents take turns."""
-        place = (number - 1) % self._size % len(self._population)
-        parent = self._population[place]
-        count = self._candidates()
-        ranked = sorted(self._population, key=_rank)
-        place = next(i for i, member in enumerate(ranked) if member is parent)
-        for _ in range(_REDRAWS):
-            drawn = [self._control() for _ in range(count)]
-            factors = np.array([f for f, _ in drawn])
-            rates = np.array([cr for _, cr in drawn])
-            given = donors(self._strategy, pool, place, count, self._rng)
-            mutants = bounced(
-                given.mutants(factors), np.repeat(parent.vector[None, :], count, 0), self._rng
-            )
-            mutants = mutated_categories(
-                mutants,
-                given.toward,
-                (given.one, given.other),
-                factors,
-                self._cube.categories,
-                self._rng,
-            )
-            vectors = self._cube.snapped(crossed(mutants, parent.vector, rates, self._rng))
-            for choice in self._order(vectors):
-                params = self._cube.params(vectors[choice])
-                if self._seen.add(params, number):
-                    if self._model is not None:
-                        self._model[1].believe(vectors[choice])
-                    made = _TrialVector(vectors[choice], params, parent, *drawn[choice])
-                    return self._as_recalled(number, made)
-        return self._drawn(number)
-
-    def _candidates(self) -> int:
-        """Return how many candidates a trial vector has: more as the model knows more."""
-        if self._strategy is not Strategy.ADAPTIVE:
-            return 1
-        known = round(_CANDIDATES_PER_POINT * len(self._evaluated))
-        return min(max(known, _FEWEST_CANDIDATES), _MOST_CANDIDATES)
-
-    def _control(self) -> tuple[float, float]:
-        if self._strategy is Strategy.ADAPTIVE:
-            return self._memory.draw(self._rng)
-        return self._factor, self._rate
-
-    def _order(self, vectors: Vector) -> list[int]:
-        """Return the places of candidates, the model's favourite first."""
-        model = self._fitted() if len(vectors) > 1 else None
-        return list(range(len(vectors))) if model is None else model.order(vectors)
-
-    def _fitted(self) -> Surrogate | None:
-        """Return the model of all evaluations, refitted when these have grown by a fiftieth."""
-        count = len(self._evaluated)
-        if count < _FEWEST_POINTS:
-            return None
-        if self._model is None or count - self._model[0] > count // 50:
-            points = self._evaluated
-            if count > _MODEL_POINTS:
-                half = _MODEL_POINTS // 2
-                latest = points[-half:]
-                older = sorted(points[:-half], key=_rank)
-                points = older[:half] + latest
-            vectors = np.array([member.vector for member in points])
-            losses = np.array([member.loss for member in points])
-            lengths = self._model[1].lengths if self._model else None
-            model = Surrogate(vectors, losses, self._cube.categories, lengths)
-            for _, running in sorted(self._running.items()):
-                model.believe(running.vector)
-            self._model = count, model
-        return self._model[1]
-
-    def _pool(self) -> Pool:
-        return Pool(
-            np.array([member.vector for member in sorted(self._population, key=_rank)]),
-            np.array([member.vector for member in self._evaluated]),
+        parent = self._population[(number - 1) % self._size % len(self._population)]
+        offspring = self._breeder.offspring(
+            parent, self._population, pool, self._running, self._rng
         )
+        for made in offspring:
+            if self._seen.add(made.params, number):
+                self._breeder.believe(made.vector)
+                return self._as_recalled(number, made)
+        return self._drawn(number)
 
     def _shrink(self, generation: int) -> None:
         """Sort the parents, best first, and keep as many as this generation breeds from."""
@@ -394,7 +291,7 @@ class DifferentialEvolution(BaseSearch):
         if self._strategy is Strategy.ADAPTIVE:
             # Only the parents get fewer; every generation has equally many trials.
             size = round(size + (FEWEST - size) * generation / self._generations)
-        self._population.sort(key=_rank)
+        self._population.sort(key=rank)
         del self._population[size:]
 
     # What results do
@@ -402,25 +299,19 @@ class DifferentialEvolution(BaseSearch):
     def _select(self, number: int) -> None:
         """Let an evaluated trial vector compete with its parent."""
         trial = self._running.pop(number)
-        member = _Member(number, trial.vector, self._losses[number])
+        member = Member(number, trial.vector, self._losses[number])
         if member.loss == math.inf:
             return
-        self._evaluated.append(member)
+        self._breeder.evaluated.append(member)
         if trial.parent is None:
             self._population.append(member)
             return
         gain = trial.parent.loss - member.loss
-        if gain > 0:
+        if gain > 0 and trial.mutation > 0:
             self._successes.append(Success(trial.mutation, trial.crossover, gain))
-        place = self._place_of(trial.parent)
+        place = place_of(trial.parent, self._population)
         if member.loss <= self._population[place].loss:
             self._population[place] = member
-
-    def _place_of(self, parent: _Member) -> int:
-        """Return the place of a parent, or the worst member's place if it is gone."""
-        places = range(len(self._population))
-        worst = max(places, key=lambda place: self._population[place].loss)
-        return next((place for place in places if self._population[place] is parent), worst)
 
     def _numbers(self, generation: int) -> range:
         first = generation * self._size + 1
@@ -440,7 +331,7 @@ class DifferentialEvolution(BaseSearch):
         if self._updating is Updating.DEFERRED:
             for number in numbers:  # in the order of asking, not of finishing
                 self._select(number)
-        self._memory.learn(self._successes)
+        self._breeder.learn(self._successes)
         self._successes = []
         losses = [self._losses.pop(number) for number in numbers]
         self._complete += 1
@@ -456,7 +347,7 @@ class DifferentialEvolution(BaseSearch):
             self._barren.clear()
             return
         # Neither the rest of a finite space nor trials after an early end are a whole generation.
-        if self._stopped or (len(losses) < self._size and self._evaluated):
+        if self._stopped or (len(losses) < self._size and self._breeder.evaluated):
             return
         self._barren.append(len(losses))
         if len(self._barren) == self._most_barren:

@@ -14,7 +14,10 @@ import numpy as np
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search.encoding import Vector
 
-__all__ = ["Donors", "Pool", "Strategy", "Updating", "donors"]
+__all__ = ["FEWEST", "Donors", "Pool", "Strategy", "Updating", "donors"]
+
+FEWEST = 4
+"""Parents that a mutant needs: its own and three different donors."""
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -20,6 +20,9 @@ _CATEGORY_SCALE = 0.7
 _WORST_SHARE = 0.97
 """Losses above this quantile are lowered to it."""
 
+_STRENGTHS = (0.0, 0.3, 3.0)
+"""How much losses are put on a logarithmic scale: not at all; above the median; below it, too."""
+
 _NOISE = 1e-6
 _JITTER = 1e-8
 _PRIOR_LENGTH = 0.7
@@ -41,7 +44,9 @@ class Surrogate:
     The model of Bayesian optimization (Snoek, Larochelle & Adams, NeurIPS 2012; Rasmussen &
     Williams 2006, chapters 2 and 5), with a prior that keeps the lengths sensible while there are
     few points. The largest losses are lowered, so that one cliff of the landscape does not bend the
-    model everywhere. Categories enter one-hot.
+    model everywhere. Losses of very different sizes are put on a logarithmic scale, if the points
+    are likelier then (warped Gaussian processes: Snelson, Rasmussen & Ghahramani, NIPS 2003).
+    Categories enter one-hot.
 
     Args:
         vectors: Evaluated points, shape (n, d), in [0, 1].
@@ -59,9 +64,16 @@ class Surrogate:
     ) -> None:
         self._categories = categories
         points = self._features(vectors)
-        targets = _standardised(losses)
         keep = np.sort(np.argsort(losses, kind="stable")[:_FIT_POINTS])
-        self.lengths = self._fitted(points[keep], targets[keep], lengths)
+        lowered = _lowered(losses)
+        parts = self._squares_by_axis(points[keep])
+        fits: list[tuple[float, Vector, Vector]] = []
+        for strength in _STRENGTHS:
+            warped, slopes = _warped(lowered, strength)
+            found, cost = _fitted(parts, warped[keep], lengths)
+            fits.append((round(cost - float(slopes[keep].sum()), _DIGITS), warped, found))
+        # Of equals the first, which is the simplest.
+        _, targets, self.lengths = min(fits, key=lambda fit: fit[0])
         """Logarithms of the lengths, shape (d,)."""
         self._scaled = points * self._weights()
         kernel = _matern(_squares(self._scaled, self._scaled))
@@ -129,45 +141,10 @@ class Surrogate:
         order: list[int] = np.lexsort((np.round(mean, _DIGITS), -gain)).tolist()
         return order
 
-    def _fitted(self, points: Vector, targets: Vector, start: Vector | None) -> Vector:
-        """Find lengths by coordinate search for the largest likelihood."""
-        size = len(self._categories)
-        parts = np.array(
-            [_squares(points[:, self._axes == a], points[:, self._axes == a]) for a in range(size)]
-        )
-        centred = targets - targets.mean()
-
-        def cost(lengths: Vector) -> float:
-            kernel = _matern(np.tensordot(np.exp(-2 * lengths), parts, 1))
-            kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
-            try:
-                factor = np.linalg.cholesky(kernel)
-            except np.linalg.LinAlgError:
-                return math.inf
-            whitened = np.linalg.solve(factor, centred)
-            misfit = math.log(float(whitened @ whitened) / len(centred) + 1e-12)
-            prior = float(((lengths - math.log(_PRIOR_LENGTH)) ** 2).sum())
-            volume = float(np.log(np.diag(factor)).sum())
-            return 0.5 * len(centred) * misfit + volume + 0.5 * _PRIOR_WEIGHT * prior
-
-        lengths = np.full(size, math.log(_PRIOR_LENGTH)) if start is None else start
-        lowest = cost(lengths)
-        directions = [np.ones(size), *np.eye(size)]
-        for _ in range(_FIRST_SWEEPS if start is None else 1):
-            for direction in directions:
-                for sign in (_STEP, -_STEP):
-                    moved = False
-                    while True:
-                        trial = np.clip(
-                            lengths + sign * direction, math.log(_SHORTEST), math.log(_LONGEST)
-                        )
-                        found = cost(trial)
-                        if found >= lowest - 1e-6:
-                            break
-                        lengths, lowest, moved = trial, found, True
-                    if moved:
-                        break
-        return lengths
+    def _squares_by_axis(self, points: Vector) -> Vector:
+        """Return the squared distances of all pairs in each parameter; shape (d, n, n)."""
+        axes = [points[:, self._axes == axis] for axis in range(len(self._categories))]
+        return np.array([_squares(along, along) for along in axes])
 
     def _weights(self) -> Vector:
         weights: Vector = np.exp(-self.lengths)[self._axes]
@@ -190,16 +167,73 @@ class Surrogate:
         return np.hstack(columns)
 
 
-def _standardised(losses: Vector) -> Vector:
-    """Return losses with mean 0 and standard deviation 1, the worst ones lowered."""
+def _fitted(parts: Vector, targets: Vector, start: Vector | None) -> tuple[Vector, float]:
+    """Find lengths by coordinate search; return them and the negative logarithm of likelihood."""
+    size = len(parts)
+    centred = targets - targets.mean()
+
+    def cost(lengths: Vector) -> float:
+        kernel = _matern(np.tensordot(np.exp(-2 * lengths), parts, 1))
+        kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
+        try:
+            factor = np.linalg.cholesky(kernel)
+        except np.linalg.LinAlgError:
+            return math.inf
+        whitened = np.linalg.solve(factor, centred)
+        misfit = math.log(float(whitened @ whitened) / len(centred) + 1e-12)
+        prior = float(((lengths - math.log(_PRIOR_LENGTH)) ** 2).sum())
+        volume = float(np.log(np.diag(factor)).sum())
+        return 0.5 * len(centred) * misfit + volume + 0.5 * _PRIOR_WEIGHT * prior
+
+    lengths = np.full(size, math.log(_PRIOR_LENGTH)) if start is None else start
+    lowest = cost(lengths)
+    directions = [np.ones(size), *np.eye(size)]
+    for _ in range(_FIRST_SWEEPS if start is None else 1):
+        for direction in directions:
+            for sign in (_STEP, -_STEP):
+                moved = False
+                while True:
+                    trial = np.clip(
+                        lengths + sign * direction, math.log(_SHORTEST), math.log(_LONGEST)
+                    )
+                    found = cost(trial)
+                    if found >= lowest - 1e-6:
+                        break
+                    lengths, lowest, moved = trial, found, True
+                if moved:
+                    break
+    return lengths, lowest
+
+
+def _lowered(losses: Vector) -> Vector:
+    """Return losses between 0, the best, and about 1, the median; the worst ones lowered."""
     # "lower" takes one of the losses: between two of the largest floats there is no other.
     cut = np.minimum(losses, np.quantile(losses, _WORST_SHARE, method="lower"))
     scale = float(np.abs(cut).max())
     # Scaled: squares of large floats overflow, squares of small ones vanish.
     cut = cut / scale if scale > 0 else cut
-    spread = float(cut.std())
-    centred: Vector = (cut - cut.mean()) / (spread if spread > 0 else 1.0)
-    return centred
+    cut = cut - cut.min()
+    # Half of the losses may be as good as equal: the largest one stays below a million.
+    middle = max(float(np.median(cut)), 1e-6 * float(cut.max()))
+    scaled: Vector = cut / middle if middle > 0 else cut
+    return scaled
+
+
+def _warped(losses: Vector, strength: float) -> tuple[Vector, Vector]:
+    """Put losses on a logarithmic scale, with mean 0 and standard deviation 1.
+
+    Args:
+        losses: Losses of at least 0; shape (n,).
+        strength: Where the scale bends, the reciprocal of a loss; 0 keeps it straight.
+
+    Returns:
+        The losses, and the logarithms of the scale's slope at each of them.
+    """
+    logarithms = np.log1p(strength * losses)
+    warped = logarithms / strength if strength else losses
+    spread = float(warped.std()) or 1.0
+    standard: Vector = (warped - warped.mean()) / spread
+    return standard, -logarithms - math.log(spread)
 
 
 def _squares(one: Vector, other: Vector) -> Vector:

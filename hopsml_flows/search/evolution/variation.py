@@ -5,15 +5,23 @@ Vectors are those of :class:`~hopsml_flows.search.encoding.UnitCube`.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hopsml_flows.search.encoding import Vector
 
-__all__ = ["bounced", "crossed", "latin_hypercube", "mutated_categories"]
+__all__ = ["bounced", "crossed", "latin_hypercube", "mutated_categories", "neighbours"]
 
 _REDRAW = 0.1
 """Chance that a category is drawn again in any case."""
+
+_CATEGORY_MOVES = 0.3
+"""Chance that a category moves where a number would."""
+
+_FARTHEST, _NEAREST = 0.3, 0.003
+"""Standard deviations of the widest and the narrowest steps to a neighbour."""
 
 _DESIGNS = 20
 _MANY = 1_000_000
@@ -121,3 +129,34 @@ def mutated_categories(
     changed = mutants.copy()
     changed[:, axes] = np.where(redrawn, drawn, base[:, axes])
     return changed
+
+
+def neighbours(
+    centres: Vector, count: int, categories: NDArray[np.int64], rng: np.random.Generator
+) -> Vector:
+    """Draw points near given ones, on all scales, for a model to choose from.
+
+    The neighbourhood of SMAC (Hutter, Hoos & Leyton-Brown, LION 2011, section 4.3), whose steps are
+    normal, with a random width and a random share of coordinates that move.
+
+    Args:
+        centres: Points in [0, 1]; shape (n, d), n of at least 1.
+        count: How many neighbours.
+        categories: Number of choices of each coordinate, 0 for numbers; shape (d,).
+        rng: Source of randomness.
+
+    Returns:
+        Shape (count, d), in [0, 1].
+    """
+    size = centres.shape[1]
+    start = centres[rng.integers(len(centres), size=count)]
+    width = np.exp(rng.uniform(math.log(_NEAREST), math.log(_FARTHEST), size=(count, 1)))
+    # Reflected, not bounced back: best points near a bound would run into it in a few steps.
+    moved = np.mod(start + width * rng.standard_normal((count, size)), 2.0)
+    moved = np.minimum(moved, 2.0 - moved)
+    moved = np.where(categories > 0, rng.random((count, size)), moved)
+    taken = rng.random((count, size)) < rng.random((count, 1))
+    taken[np.arange(count), rng.integers(size, size=count)] = True
+    # A category moves all the way or not at all: more seldom.
+    taken &= (categories == 0) | (rng.random((count, size)) < _CATEGORY_MOVES)
+    return np.where(taken, moved, start)

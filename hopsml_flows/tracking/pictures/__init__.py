@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hopsml_flows.storage import ExperimentFiles
 from hopsml_flows.tracking.pictures.canvas import render
 from hopsml_flows.tracking.pictures.data import Population
+from hopsml_flows.tracking.pictures.learning_curves import curves_figure
 from hopsml_flows.tracking.pictures.metric_progress import progress_figure
 from hopsml_flows.tracking.pictures.parallel_coordinates import parallel_figure
 from hopsml_flows.tracking.pictures.population import population_figure
@@ -19,8 +20,15 @@ from hopsml_flows.tracking.pictures.population import population_figure
 if TYPE_CHECKING:
     from hopsml_flows.search import Direction, Domain
     from hopsml_flows.trials import TrialResult
+    from hopsml_flows.trials.learning_curves import LearningCurve
 
-__all__ = ["by_generation", "parallel_coordinates", "pictures", "population_by_parameter"]
+__all__ = [
+    "by_generation",
+    "learning_curves",
+    "parallel_coordinates",
+    "pictures",
+    "population_by_parameter",
+]
 
 
 def by_generation(
@@ -71,6 +79,24 @@ def parallel_coordinates(
         metric: The metric's name.
     """
     return render(parallel_figure(Population([results], direction, metric), domains))
+
+
+def learning_curves(
+    curves: Sequence[LearningCurve],
+    *,
+    direction: Direction,
+    metric: str = "metric",
+    best: int | None = None,
+) -> bytes:
+    """Draw what each trial reported over its steps. Stopped trials are grey, and end with a cross.
+
+    Args:
+        curves: The curves of all trials.
+        direction: Which way is better.
+        metric: The metric's name.
+        best: Number of the best trial, drawn on top; None for none.
+    """
+    return render(curves_figure(curves, direction=direction, metric=metric, best=best))
 
 
 def pictures(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import RecordFile
     from hopsml_flows.trials import Counts, Generation, Trial, TrialResult
+    from hopsml_flows.trials.learning_curves import LearningCurves
 
 __all__ = ["Announcer"]
 
@@ -78,6 +79,14 @@ class Announcer:
         hurried = error is not None and not isinstance(error, Exception)
         self._artifacts.close(_HURRIED_SECONDS if hurried else _CLOSE_SECONDS)
 
+    def follow(self, curves: LearningCurves) -> None:
+        """Show who leads an asynchronous search, while it runs.
+
+        Args:
+            curves: The curves of all trials, which the driver keeps up to date.
+        """
+        self._artifacts.follow(curves)
+
     def update(self, counts: Counts, best: TrialResult | None) -> None:
         """Update the counts and the best trial.
 
@@ -115,6 +124,7 @@ class Announcer:
         elif best is result and result.metric is not None:
             self._events.send_best_improved(self._record.record, result, before)
             self._story.improve(result)
+        self._story.explain(result)
 
     def add_retry(self, trial: Trial) -> None:
         """Tell that a trial runs again.

@@ -1,4 +1,4 @@
-"""Prefect artifacts of an experiment: summary page, progress, table of trials, pictures, link.
+"""Prefect artifacts of an experiment: summary, progress, leaderboard, trials, pictures, link.
 
 One thread of the driver names the flow run and writes them, at most every two seconds, so a slow or
 absent Prefect server does not delay the driver. Artifacts that cannot be written are left out: the
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from prefect.settings import get_current_settings
 
 from hopsml_flows.prefect_internals.blocking_calls import call_blocking
 from hopsml_flows.tracking.prefect.flow_run_name import name_flow_run
+from hopsml_flows.tracking.prefect.leaderboard import MOST_LEADERS, leader_rows, leaderboard_note
 from hopsml_flows.tracking.prefect.markdown import (
     Standing,
     escaped,
@@ -39,11 +41,13 @@ from hopsml_flows.tracking.prefect.markdown import (
 )
 from hopsml_flows.tracking.prefect.picture_artifact import picture_artifact
 from hopsml_flows.trials import slug
+from hopsml_flows.trials.reasons import reasons
 
 if TYPE_CHECKING:
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import ExperimentRecord
     from hopsml_flows.trials import Counts, TrialResult
+    from hopsml_flows.trials.learning_curves import LearningCurves
 
 __all__ = ["ArtifactWriter"]
 
@@ -91,11 +95,15 @@ class ArtifactWriter:
         self._title = f"{first.name} ({first.function} {first.id})"
         self._metric = first.optimization_key
         self._results: list[TrialResult] = []
+        self._reasons: list[str] = []
         self._counts: Counts | None = None
         self._best: TrialResult | None = None
         self._pictures: Mapping[str, bytes] = {}
         self._made: dict[str, _Made] = {}
         self._rows = -1
+        self._curves: LearningCurves | None = None
+        self._board: tuple[list[dict[str, Any]], str] | None = None
+        self._board_due = 0.0
         self._wake = threading.Event()
         self._ended = False
         self._closing = False
@@ -121,10 +129,22 @@ class ArtifactWriter:
         """
         if result is not None:
             self._results.append(result)
+            self._reasons += reasons([result])
         self._counts, self._best = counts, best
+        if time.monotonic() >= self._board_due:
+            self._take_board()
+
+    def follow(self, curves: LearningCurves) -> None:
+        """Show who leads, from now on.
+
+        Args:
+            curves: The curves of all trials. Only the caller's thread reads them.
+        """
+        self._curves = curves
 
     def finish(self) -> None:
         """Write the last state now, all trials having ended. Returns at once."""
+        self._take_board(over=True)
         self._ended = True
         self._wake.set()
 
@@ -142,9 +162,19 @@ class ArtifactWriter:
         Args:
             timeout: Longest wait for the server, in seconds.
         """
+        self._take_board(over=True)
         self._closing = True
         self._wake.set()
         self._thread.join(timeout)
+
+    def _take_board(self, *, over: bool = False) -> None:
+        """Look who leads, in the driver's thread; the thread that writes takes it from here."""
+        if self._curves is None:
+            return
+        leaders, count = self._curves.leaders(MOST_LEADERS, over=over)
+        note = leaderboard_note(self._title, len(leaders), count, over=over)
+        self._board = leader_rows(leaders, self._metric), note
+        self._board_due = time.monotonic() + _SECONDS
 
     def _run(self) -> None:
         name_flow_run(self._run_name)
@@ -182,9 +212,13 @@ class ArtifactWriter:
             [result for result in results if not result.succeeded],
             self._tensorboard,
             self._address("pictures") if pictures else None,
+            self._reasons[:],
         )
         about = f"Summary of {title}: best trial, counts, links"
         self._put(MarkdownArtifact, "summary", about, markdown=page(standing))
+        if self._board is not None and self._board[0]:
+            leaders, note = self._board
+            self._put(TableArtifact, "leaderboard", note, table=leaders)
         if self._rows != len(results) and (last or self._affordable(len(results))):
             rows = fitted(trial_rows(results, self._direction, self._metric))
             note = table_note(self._title, len(rows), len(results), self._directory)

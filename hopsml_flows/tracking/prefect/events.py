@@ -101,6 +101,7 @@ def end_payload(
             "total": record.trials_total,
             "succeeded": record.trials_succeeded,
             "failed": record.trials_failed,
+            "stopped": record.trials_stopped,
         },
         "duration": record.duration,
         "error": None if record.error is None else as_text(record.error, _MESSAGE),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage import ExperimentFiles
 from hopsml_flows.text import number_text, readable, shortened
+from hopsml_flows.tracking.progress_line import clock
 from hopsml_flows.trials import DEFAULT_KEY, LOG, State
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ __all__ = [
     "MOST_BYTES",
     "Standing",
     "as_text",
+    "cell",
+    "column",
     "escaped",
     "fitted",
     "page",
@@ -42,6 +45,7 @@ MOST_BYTES = 4 * 1024 * 1024
 _CELL = 200
 _LINE = 300
 _SHOWN_FAILURES = 5
+_SHOWN_REASONS = 10
 _SHOWN_VALUES = 30
 
 # "://" and "@" are escaped too: a UI would make links of addresses, with the backslashes in them.
@@ -66,6 +70,7 @@ class Standing:
         failures: The failed trials.
         tensorboard: URL of the TensorBoard that shows it, or None.
         pictures: URL or key of its pictures' artifact, or None.
+        reasons: Why trials were stopped and promoted, as sentences.
     """
 
     record: ExperimentRecord
@@ -75,6 +80,7 @@ class Standing:
     failures: Sequence[TrialResult] = ()
     tensorboard: str | None = None
     pictures: str | None = None
+    reasons: Sequence[str] = ()
 
 
 def page(standing: Standing) -> str:
@@ -108,6 +114,15 @@ def page(standing: Standing) -> str:
         if len(failures) > _SHOWN_FAILURES:
             lines.append(f"- and {len(failures) - _SHOWN_FAILURES} more")
         parts.append("\n".join(lines))
+    if standing.reasons:
+        parts.append("### Stopped and promoted trials")
+        lines = [f"- {escaped(line)}" for line in standing.reasons[-_SHOWN_REASONS:]]
+        if len(standing.reasons) > _SHOWN_REASONS:
+            command = _code(f"hopsml show {record.id}")
+            lines.insert(
+                0, f"- {len(standing.reasons) - _SHOWN_REASONS} more before: {command} has all"
+            )
+        parts.append("\n".join(lines))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -131,25 +146,29 @@ def trial_rows(
         return not result.succeeded, value, result.number
 
     shown = sorted(results, key=order)[:MOST_ROWS]
-    metric = _column(key or DEFAULT_KEY, "metric", _AROUND)
+    with_budget = any(result.budget is not None for result in shown)
+    with_stops = any(result.why_stopped is not None for result in shown)
+    metric = column(key or DEFAULT_KEY, "metric", _AROUND)
     own = (*_AROUND, metric)
     params = {
-        name: _column(name, "parameter", own)
+        name: column(name, "parameter", own)
         for name in dict.fromkeys(name for result in shown for name in result.params)
     }
     outputs = {
-        name: _column(name, "output", (*own, *params.values()))
+        name: column(name, "output", (*own, *params.values()))
         for name in _other_outputs(shown, key)
     }
     return [
         {
             "trial": result.number,
-            **{column: _cell(result.params.get(name)) for name, column in params.items()},
-            metric: _cell(result.metric),
-            **{column: _cell(_output(result, name)) for name, column in outputs.items()},
+            **({"budget": cell(result.budget)} if with_budget else {}),
+            **{head: cell(result.params.get(name)) for name, head in params.items()},
+            metric: cell(result.metric),
+            **{head: cell(_output(result, name)) for name, head in outputs.items()},
             "state": result.state.value,
+            **({"stopped by": cell(str(result.why_stopped or ""))} if with_stops else {}),
             "seconds": round(result.duration, 2),
-            "error": _cell(str(result.failure)) if result.failure else "",
+            "error": cell(str(result.failure)) if result.failure else "",
         }
         for result in shown
     ]
@@ -225,7 +244,10 @@ def _facts(standing: Standing) -> list[tuple[str, Any]]:
     if best is not None and best.metric is not None:
         key = record.optimization_key or "metric"
         facts.append((f"best {key}", f"{number_text(best.metric)} ({record.direction})"))
-    facts.append(("trials", f"{done}, {counts.failed} failed, {counts.running} running"))
+    trials = f"{done}, {counts.failed} failed, {counts.running} running"
+    if counts.stopped:
+        trials += f", {counts.stopped} stopped early ({clock(counts.saved)} saved)"
+    facts.append(("trials", trials))
     if record.duration is not None:
         facts.append(("time", timedelta(seconds=round(record.duration))))
     facts.append(("kind", f"{record.function} of {record.train}"))
@@ -291,17 +313,27 @@ def _link(url: str) -> str:
     return _code(url)
 
 
-_AROUND = ("trial", "state", "seconds", "error")
+_AROUND = ("trial", "state", "seconds", "error", "budget", "stopped by")
 """Columns of the table that are neither a hyperparameter nor an output."""
 
 
-def _column(name: str, kind: str, taken: Collection[str]) -> str:
-    """Return the column's name for a value of a trial, distinct from other columns."""
+def column(name: str, kind: str, taken: Collection[str]) -> str:
+    """Return the column's name for a value of a trial, distinct from other columns.
+
+    Args:
+        name: Name of the value.
+        kind: What it is, added if the name is taken.
+        taken: Names of the other columns.
+    """
     return f"{name} ({kind})" if name in taken else name
 
 
-def _cell(value: Any) -> Any:
-    """A value as JSON, numbers with six significant digits."""
+def cell(value: Any) -> Any:
+    """Return a value as JSON for a table's cell, numbers with six significant digits.
+
+    Args:
+        value: Any value.
+    """
     if isinstance(value, float):
         return float(number_text(value)) if math.isfinite(value) else str(value)
     if value is None or isinstance(value, bool):

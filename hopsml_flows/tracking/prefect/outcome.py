@@ -19,7 +19,13 @@ _LONGEST = 60
 
 
 def outcome_text(
-    key: str | None, best: TrialResult | None, total: int, failed: int, *, searched: bool
+    key: str | None,
+    best: TrialResult | None,
+    total: int,
+    failed: int,
+    *,
+    searched: bool,
+    stopped: int = 0,
 ) -> str:
     """Return the result of an experiment and the counts of its trials.
 
@@ -29,8 +35,10 @@ def outcome_text(
         total: Number of trials.
         failed: How many of them failed.
         searched: Whether trials were compared; otherwise the single one shows its outputs.
+        stopped: How many were stopped early.
     """
     counts = plural(total, "trial") + (f", {failed} failed" if failed else "")
+    counts += f", {stopped} stopped early" if stopped else ""
     if best is None:
         return counts
     if searched:

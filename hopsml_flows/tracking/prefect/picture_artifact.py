@@ -17,6 +17,7 @@ __all__ = ["picture_artifact", "pictures_as_markdown"]
 _logger = logging.getLogger(__name__)
 
 _ALTERNATIVES = {
+    ExperimentFiles.CURVES_PICTURE: "What each trial reported over its steps",
     ExperimentFiles.PROGRESS_PICTURE: "Best and mean metric by generation",
     ExperimentFiles.POPULATION_PICTURE: "Metric over each hyperparameter",
     ExperimentFiles.PARALLEL_PICTURE: "All trials over their hyperparameters and the metric",

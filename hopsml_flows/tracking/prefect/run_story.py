@@ -18,6 +18,7 @@ from hopsml_flows.text import number_text, plural
 from hopsml_flows.tracking.prefect.markdown import as_text
 from hopsml_flows.tracking.prefect.outcome import best_text, outcome_text, pairs_text
 from hopsml_flows.trials import DEFAULT_KEY, Rate, State
+from hopsml_flows.trials.reasons import reasons
 
 if TYPE_CHECKING:
     from hopsml_flows.tracking.record import ExperimentRecord
@@ -52,6 +53,7 @@ class RunStory:
         self._better: TrialResult | None = None
         self._of_best = Rate(burst=_AT_ONCE, per_second=_PER_SECOND)
         self._failures = _Repeated("trial failed", "trials failed")
+        self._decisions = _Repeated("decision on a trial", "decisions on trials")
         self._retries = _Repeated("trial was started again", "trials were started again")
 
     def begin(self, record: ExperimentRecord, directory: str) -> None:
@@ -92,6 +94,15 @@ class RunStory:
         if self._better is not None and self._of_best.take(self._clock()):
             self._tell(f"Best so far: {best_text(self._key, self._better)}")
             self._better = None
+
+    def explain(self, result: TrialResult) -> None:
+        """Tell why a trial was promoted, and why it was ended early.
+
+        Args:
+            result: Its result.
+        """
+        for sentence in reasons([result]):
+            self._repeated(self._decisions, as_text(sentence, _LONGEST), logging.INFO)
 
     def fail(self, result: TrialResult) -> None:
         """Tell a trial that failed.
@@ -138,9 +149,10 @@ class RunStory:
             record: The experiment's record, with its end.
             best: The best trial, or None.
         """
-        for repeated in (self._failures, self._retries):
+        for repeated in (self._failures, self._retries, self._decisions):
             if left := repeated.left():
-                self._tell(left, logging.WARNING)
+                level = logging.INFO if repeated is self._decisions else logging.WARNING
+                self._tell(left, level)
         took = timedelta(seconds=round(record.duration or 0.0))
         outcome = outcome_text(
             record.optimization_key,
@@ -148,6 +160,7 @@ class RunStory:
             record.trials_succeeded + record.trials_failed,
             record.trials_failed,
             searched=record.direction is not None,
+            stopped=record.trials_stopped,
         )
         said = f"{record.state.value} after {took}: {outcome}"
         if record.state is State.FINISHED:

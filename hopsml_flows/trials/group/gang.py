@@ -13,6 +13,7 @@ from hopsml_flows.trials.group.gang_messages import (
     AbandonMembers,
     BeginMembers,
     ClockTicked,
+    EarlyStopAsked,
     EndGroup,
     GangEvent,
     GangInstruction,
@@ -74,8 +75,10 @@ class Gang:
         self._began: float | None = None
         self._gathered: float | None = None
         self._leader_done: float | None = None
+        self._leader_leaves: float | None = None
         self._stops_until: float | None = None
         self._stop_reason: str | None = None
+        self._stops_early = False
         self._found: Verdict | None = None
         self._is_reported = False
 
@@ -122,6 +125,9 @@ class Gang:
             case StopRequested(reason, now):
                 self._stop_reason = reason
                 return [] if self.is_stopping else self._stop(now)
+            case EarlyStopAsked():
+                self._stops_early = True
+                return []
             case ClockTicked(now):
                 return self._tick(now)
 
@@ -222,9 +228,9 @@ class Gang:
         if self._phases.get(self._shape.leader) is Phase.FINISHED:
             if self._leader_done is None:
                 self._leader_done = now
-            return self._is_awaited(now - self._leader_done)
+            return not self._stops_early and self._is_awaited(now - self._leader_done)
         if any(phase.is_bad for phase in self._phases.values()):
-            return False
+            return self._is_left_by_leader(now)
         if self._shape.framework is Framework.PARAMETER_SERVER:
             for member in (*self._shape.trainers[1:], *self._shape.servers):
                 if self._phases.get(member) is Phase.FINISHED:
@@ -235,6 +241,19 @@ class Gang:
                     self._found = Verdict(failure=Failure(NotServingError.__name__, message))
                     return False
         return True
+
+    def _is_left_by_leader(self, now: float) -> bool:
+        """Whether members have only noticed that the leader is leaving, as it was asked to.
+
+        A leader that stops early closes its connections, and the other members fail. It may still
+        save, and has the group's result.
+        """
+        leader = self._phases.get(self._shape.leader)
+        if not self._stops_early or leader is None or not leader.is_open:
+            return False
+        if self._leader_leaves is None:
+            self._leader_leaves = now
+        return now - self._leader_leaves < LATE_WORKER_SECONDS
 
     def _is_awaited(self, seconds: float) -> bool:
         """Whether a member may still work after the leader has returned."""

@@ -12,6 +12,7 @@ __all__ = [
     "AbandonMembers",
     "BeginMembers",
     "ClockTicked",
+    "EarlyStopAsked",
     "EndGroup",
     "GangEvent",
     "GangInstruction",
@@ -135,6 +136,11 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyStopAsked:
+    """The leader was asked to stop early: once it has returned, the others have nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClockTicked:
     """Time has passed, and all other events until now were told.
 
@@ -145,7 +151,7 @@ class ClockTicked:
     now: float
 
 
-GangEvent = MemberMoved | MemberEnded | SeatLost | StopRequested | ClockTicked
+GangEvent = MemberMoved | MemberEnded | SeatLost | StopRequested | EarlyStopAsked | ClockTicked
 
 
 @dataclass(frozen=True, slots=True)

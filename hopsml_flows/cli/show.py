@@ -1,0 +1,141 @@
+"""``hopsml show``: what came of an experiment, its trials, and why some stopped or went on."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from hopsml_flows.cli.json_output import print_json
+from hopsml_flows.cli.project_option import open_project
+from hopsml_flows.driver.trial_table import LONGEST_VALUE, TrialTable
+from hopsml_flows.errors import NotFoundError
+from hopsml_flows.search import Direction
+from hopsml_flows.service import StoredExperiment, find_experiment, trial_json
+from hopsml_flows.text import fitting, number_text, one_line, plural, readable, say, value_text
+from hopsml_flows.tracking import ExperimentRecord, read_record
+from hopsml_flows.tracking.progress_line import clock
+from hopsml_flows.trials import TrialResult, best_first
+from hopsml_flows.trials.reasons import reasons
+from hopsml_flows.trials.saved_time import SavedTime
+from hopsml_flows.values.plain import IS_OBJECT
+
+__all__ = ["show"]
+
+_SEARCH = ("optimizer", "early_stop")
+
+
+def show(
+    experiment: Annotated[str, Parameter(name="ID")],
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
+) -> None:
+    """Print what came of an experiment, its trials, and why some were stopped or promoted.
+
+    Args:
+        experiment: The experiment: its identifier, the beginning of it, "last", or "NAME@-1".
+        json: Print its record and its trials as JSON.
+        project: Local path, URL or block:NAME of the project; default: that of new experiments.
+    """
+    where = open_project(project)
+    paths = find_experiment(where, experiment)
+    record = read_record(where, paths.id)
+    if record is None:
+        raise NotFoundError("ID", paths.id, because="it has no record")
+    stored = StoredExperiment(where, paths.id)
+    results = stored.trials
+    if stored.problem:
+        print(readable(f"hopsml: summary of {paths.id}: {stored.problem}"), file=sys.stderr)
+    if json:
+        print_json(
+            {
+                **asdict(record),
+                "state": stored.state.value,
+                "trials": [trial_json(each) for each in results],
+            }
+        )
+        return
+    direction = None if record.direction is None else Direction.parse(record.direction)
+    best = next(iter(best_first(results, direction)), None) if direction is not None else None
+    if best is not None and best.metric is None:
+        best = None
+    for line in _facts(record, stored.state.value, results, best):
+        say(readable(line))
+    say(f"directory  {where.full(paths.root)}")
+    if results:
+        _print_table(record, results, best, direction)
+    for line in reasons(results):
+        say(readable(line))
+
+
+def _facts(
+    record: ExperimentRecord, state: str, results: Sequence[TrialResult], best: TrialResult | None
+) -> Iterator[str]:
+    """Lines about the whole experiment."""
+    took = "" if record.duration is None else f", {timedelta(seconds=round(record.duration))}"
+    yield f"{record.id}: {state}{took}"
+    yield f"kind       {record.function} of {one_line(record.train)}"
+    for name in _SEARCH:
+        if isinstance(described := record.options.get(name), dict):
+            yield f"{name:10} {_described(described)}"
+    yield f"trials     {_counts(record, results)}"
+    if best is not None and best.metric is not None:
+        key = one_line(record.optimization_key or "metric")
+        pairs = ", ".join(
+            f"{one_line(name)}={value_text(value, LONGEST_VALUE)}"
+            for name, value in best.params.items()
+        )
+        with_what = f": {pairs}" if pairs else ""
+        yield f"best       {key} {number_text(best.metric)} in trial {best.number}{with_what}"
+    for word, said in (("error", record.error), ("notice", record.notice)):
+        if said:
+            yield f"{word:10} {one_line(said)}"
+
+
+def _described(settings: dict[str, Any]) -> str:
+    """An optimizer or a rule: its name, and its arguments."""
+    name, *arguments = ((key, value) for key, value in settings.items() if key != IS_OBJECT)
+    pairs = ", ".join(f"{key}={value_text(value, LONGEST_VALUE)}" for key, value in arguments)
+    return f"{name[1]}({pairs})" if pairs else str(name[1])
+
+
+def _counts(record: ExperimentRecord, results: Sequence[TrialResult]) -> str:
+    """How many trials have ended, and how."""
+    saved = SavedTime()
+    for result in results:
+        if result.succeeded:
+            saved.add(result)
+    parts = [f"{len(results)} of {record.trials_total}"]
+    if record.trials_total is None or record.trials_total == len(results):
+        parts = [plural(len(results), "trial").partition(" ")[0]]
+    failed = sum(not result.succeeded for result in results)
+    parts.append(f"{failed} failed")
+    if saved.stopped:
+        parts.append(f"{saved.stopped} stopped early (about {clock(saved.seconds)} saved)")
+    if promoted := sum(bool(result.promotions) for result in results):
+        parts.append(f"{promoted} promoted")
+    return ", ".join(parts)
+
+
+def _print_table(
+    record: ExperimentRecord,
+    results: Sequence[TrialResult],
+    best: TrialResult | None,
+    direction: Direction | None,
+) -> None:
+    console = Console(width=shutil.get_terminal_size().columns)
+    title = f"{record.function}: trials of {record.name}"
+    table, notes = TrialTable(title, results, best, fitting, direction).drawn(console.width)
+    with console.capture() as drawn:
+        console.print(table)
+    say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
+    for note in notes:
+        say(readable(note))

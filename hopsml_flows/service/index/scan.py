@@ -1,0 +1,219 @@
+"""Finds out which experiments have changed on storage, and reads those.
+
+One listing tells which experiments there are. On this machine's disk the files of each are looked
+at as well, which costs microseconds. On remote storage a directory's time tells whether a file in
+it was replaced; only what changed, what runs, and what was written so lately that the time may not
+tell, costs requests. Stores without times of directories need two requests per experiment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hopsml_flows.errors import StorageUnavailableError
+from hopsml_flows.service.index.entries import (
+    ExperimentEntry,
+    SummaryEntries,
+    read_entry,
+    read_trials,
+)
+from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, FileInfo, Project
+from hopsml_flows.storage.content_version import DOUBT_SECONDS, Version, content_version
+from hopsml_flows.storage.parallel_requests import in_parallel
+from hopsml_flows.storage.reading import content_of
+from hopsml_flows.storage.retries import answer_limit, persistently
+from hopsml_flows.text import one_line
+from hopsml_flows.trials import State, stamp_of
+
+__all__ = ["Changed", "Known", "changed", "listed"]
+
+_BATCH = 64
+"""Experiments that are read, and then written into the index, together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the index knows about an experiment's files.
+
+    Args:
+        record: Version of the record; None without one.
+        summary: Version of the summary; None without one.
+        settled: Whether all later contents are certain to have other versions.
+        modified: Time of the directory, or None.
+        running: Whether the record says that the experiment runs.
+    """
+
+    record: str | None
+    summary: str | None
+    settled: bool
+    modified: float | None
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An experiment that was looked at, with what has changed.
+
+    Args:
+        id: Identifier.
+        known: What is known about its files now.
+        entry: What its record says; None if the record is the same as before.
+        trials: What its summary says; None if the summary is the same as before.
+    """
+
+    id: str
+    known: Known
+    entry: ExperimentEntry | None
+    trials: SummaryEntries | None
+
+
+def listed(project: Project) -> dict[str, float | None]:
+    """Return the experiments of a project, and the times of their directories. One request.
+
+    Args:
+        project: The project.
+
+    Raises:
+        StorageUnavailableError: Storage refuses it, or did not answer in time.
+    """
+    try:
+        entries = persistently(lambda: project.entries(EXPERIMENTS), limit=answer_limit(project))
+    except NotADirectoryError:
+        return {}
+    except Exception as error:  # each file system has its own errors
+        words = one_line(project.without_secrets(str(error)))[:200]
+        where = project.full(EXPERIMENTS)
+        raise StorageUnavailableError(
+            f"{where} cannot be read ({type(error).__name__}: {words})"
+        ) from error
+    return {name: entry.modified for entry in entries if (name := _experiment(entry))}
+
+
+def changed(
+    project: Project,
+    now_there: Mapping[str, float | None],
+    known: Mapping[str, Known],
+    *,
+    thorough: bool = True,
+) -> Iterator[Sequence[Changed]]:
+    """Look at the experiments that may have changed, and read what has.
+
+    Args:
+        project: The project.
+        now_there: What :func:`listed` returned.
+        known: What the index knows, by identifier.
+        thorough: Whether to look at experiments that are over, too, on stores whose directories
+            have no times.
+
+    Yields:
+        Experiments that the index does not know as they are, the newest first, in batches.
+    """
+    local = project.local_root is not None
+    now = time.time()
+    due = [
+        name
+        for name, modified in now_there.items()
+        if local or _is_due(known.get(name), modified, now, thorough=thorough)
+    ]
+    due.sort(key=lambda name: stamp_of(name) or "", reverse=True)
+
+    def look(name: str) -> Changed | None:
+        return _look(project, name, now_there[name], known.get(name))
+
+    for begin in range(0, len(due), _BATCH):
+        batch = due[begin : begin + _BATCH]
+        found = [look(name) for name in batch] if local else in_parallel(look, batch)
+        if news := [each for each in found if each is not None]:
+            yield news
+
+
+def _experiment(entry: FileInfo) -> str:
+    name = entry.name.rpartition("/")[2]
+    return name if entry.is_directory and stamp_of(name) else ""
+
+
+def _is_due(known: Known | None, modified: float | None, now: float, *, thorough: bool) -> bool:
+    """Whether an experiment on remote storage may have changed."""
+    if known is None or known.running or not known.settled:
+        return True
+    if modified is None:
+        return thorough
+    return modified != known.modified or now - modified < DOUBT_SECONDS
+
+
+def _look(
+    project: Project, name: str, modified: float | None, known: Known | None
+) -> Changed | None:
+    paths = ExperimentPaths(name)
+    record, entry = _read(
+        project, paths.record, None if known is None else known.record, known, _entry(name)
+    )
+    summary, trials = _read(
+        project, paths.summary, None if known is None else known.summary, known, _trials
+    )
+    settled = (record is None or record.settled) and (summary is None or summary.settled)
+    running = known is not None and known.running
+    if isinstance(entry, ExperimentEntry):
+        running = entry.record is not None and entry.record.state is State.RUNNING
+    now = Known(
+        None if record is None else record.text,
+        None if summary is None else summary.text,
+        settled,
+        modified,
+        # An experiment that lacks a record may just be starting.
+        running or record is None,
+    )
+    if now == known and entry is None and trials is None:
+        return None
+    return Changed(name, now, entry, trials)
+
+
+def _entry(name: str) -> Callable[[bytes | None, str | None], ExperimentEntry]:
+    def read(content: bytes | None, refused: str | None) -> ExperimentEntry:
+        return ExperimentEntry(name, None, refused) if refused else read_entry(name, content)
+
+    return read
+
+
+def _trials(content: bytes | None, refused: str | None) -> SummaryEntries:
+    return SummaryEntries(refused) if refused else read_trials(content)
+
+
+def _read(
+    project: Project,
+    path: str,
+    before: str | None,
+    known: Known | None,
+    parse: Callable[[bytes | None, str | None], Any],
+) -> tuple[Version | None, Any]:
+    """Return the version of a file, and what it says if that may have changed.
+
+    The version is taken before the content is read: if the file is replaced between the two, the
+    next look finds another version.
+    """
+    version: Version | None
+    try:
+        version = persistently(lambda: content_version(project, path), limit=answer_limit(project))
+    except (FileNotFoundError, NotADirectoryError):
+        version = None
+    except Exception as error:  # each file system has its own errors
+        return Version("", settled=False), parse(None, _refusal(project, error))
+    text = None if version is None else version.text
+    if known is not None and known.settled and text == before:
+        return version, None
+    try:
+        content = None if version is None else content_of(project, path)
+    except StorageUnavailableError as error:
+        return Version("", settled=False), parse(None, _refusal(project, error))
+    if version is not None and content is None:  # it was removed meanwhile
+        version = None
+    return version, parse(content, None)
+
+
+def _refusal(project: Project, error: Exception) -> str:
+    return one_line(
+        f"cannot be read ({type(error).__name__}: {project.without_secrets(str(error))})"
+    )[:200]

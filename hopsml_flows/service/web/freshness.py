@@ -1,0 +1,117 @@
+"""Keeps the index fresh while pages are looked at, and tells pages whether anything has changed.
+
+Requests drive it: a server without requests reads no storage.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from hopsml_flows.errors import StorageUnavailableError
+from hopsml_flows.service.index import ExperimentIndex
+
+__all__ = ["Freshness"]
+
+_logger = logging.getLogger(__name__)
+
+_LOCAL_SECONDS = 1.0
+_REMOTE_SECONDS = 5.0
+"""Shortest time between two looks at the storage."""
+
+_SHARE = 60
+"""The time between two looks is at least this many times the length of a look."""
+
+_PATIENCE = 0.25
+"""Seconds that a request waits for a look that began before it; then it shows what is known."""
+
+_THOROUGH_SECONDS = 60.0
+"""Time between two looks at experiments that are over, where that costs requests for each."""
+
+
+class Freshness:
+    """Refreshes an index at intervals, in threads of its own.
+
+    Args:
+        index: The index.
+        clock: A clock that never goes back.
+    """
+
+    def __init__(self, index: ExperimentIndex, clock: Callable[[], float] = time.monotonic) -> None:
+        self._index = index
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._due = 0.0
+        self._thorough_due = 0.0
+        self._running: threading.Event | None = None
+        self._first = True
+        self._changes: Counter[str] = Counter()
+        self._all = 0
+        self.problem = ""
+
+    def look(self) -> None:
+        """Begin a look at the storage if one is due, and wait for it for a short time.
+
+        The first look is waited for: before it, there is nothing to show.
+        """
+        with self._lock:
+            running = self._running
+            if running is None and self._clock() >= self._due:
+                running = self._running = threading.Event()
+                threading.Thread(target=self._refresh, args=(running,), daemon=True).start()
+            first = self._first
+        if running is not None:
+            running.wait(None if first else _PATIENCE)
+
+    def look_now(self) -> None:
+        """Look at the storage, and return when that is done: something was changed just now."""
+        with self._lock:
+            running = self._running
+        if running is not None:
+            running.wait()
+        with self._lock:
+            self._due = 0.0
+        self.look()
+
+    def version(self, experiment_id: str = "") -> str:
+        """Return a text that changes with an experiment, or with any of them.
+
+        Args:
+            experiment_id: The experiment; "" for the whole project.
+        """
+        with self._lock:
+            number = self._changes[experiment_id] if experiment_id else self._all
+            return f"{number}-{self.problem}" if self.problem else str(number)
+
+    def _refresh(self, done: threading.Event) -> None:
+        began = self._clock()
+        thorough = began >= self._thorough_due
+        changed: tuple[str, ...] = ()
+        problem = ""
+        try:
+            refreshed = self._index.refresh(thorough=thorough)
+            changed = (*refreshed.changed, *refreshed.removed)
+        except StorageUnavailableError as error:
+            problem = str(error)
+        except (
+            Exception
+        ) as error:  # pages say that what they show may be old, and the next look comes
+            problem = f"the index could not be refreshed ({type(error).__name__})"
+            _logger.exception("the index could not be refreshed")
+        finally:
+            now = self._clock()
+            local = self._index.project.local_root is not None
+            with self._lock:
+                self._first = False
+                self._running = None
+                self.problem = problem
+                self._all += bool(changed)
+                self._changes.update(changed)
+                least = _LOCAL_SECONDS if local else _REMOTE_SECONDS
+                self._due = now + max(least, _SHARE * (now - began))
+                if thorough:
+                    self._thorough_due = now + _THOROUGH_SECONDS
+            done.set()

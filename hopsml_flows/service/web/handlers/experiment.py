@@ -1,0 +1,169 @@
+"""The pages of one experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
+from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQuery
+from hopsml_flows.service.trial_rows import csv_text, trial_row
+from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
+from hopsml_flows.service.web.project_files import file_info, file_part
+from hopsml_flows.service.web.site import Site
+from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
+from hopsml_flows.service.web.views.experiment_list import experiment_row
+from hopsml_flows.service.web.views.learning_curves import curves_of
+from hopsml_flows.service.web.views.plots import plot_columns, plot_data
+from hopsml_flows.service.web.views.trials_table import asked_trials, trials_table
+from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.trials.journal import Journal
+
+__all__ = [
+    "about",
+    "head",
+    "journal_entries",
+    "plots",
+    "plots_data",
+    "program",
+    "trials",
+    "trials_csv",
+]
+
+_LARGEST_JOURNAL = 1 << 26
+"""Most bytes of a journal that curves are read from."""
+
+
+def head(site: Site, entry: ExperimentEntry) -> ExperimentHead:
+    """Return what stands above all pages of an experiment.
+
+    Args:
+        site: The site.
+        entry: The experiment.
+    """
+    best = None
+    record = entry.record
+    if record is not None and record.direction is not None and record.metric is not None:
+        first = site.index.trials(entry.id, TrialQuery(limit=1)).trials
+        best = first[0] if first and first[0].metric is not None else None
+    runs = site.index.experiments(ExperimentQuery(name=entry.name, limit=0)).total
+    directory = site.project.full(ExperimentPaths(entry.id).root)
+    return ExperimentHead(experiment_row(entry, site.now()), best, directory, runs)
+
+
+def trials(site: Site, request: Request) -> Response:
+    """Return an experiment's table of trials.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    entry, parameters = site.experiment(request), site.parameters(request)
+    query, problem = asked_trials(parameters)
+    try:
+        page = site.index.trials(entry.id, query)
+    except InvalidArgumentError as error:
+        problem = str(error)
+        query = TrialQuery(limit=query.limit)
+        page = site.index.trials(entry.id, query)
+    table = trials_table(entry, page.trials, page.total, query, parameters, problem)
+    return _page(site, request, entry, "trials", table=table)
+
+
+def trials_csv(site: Site, request: Request) -> Response:
+    """Return all trials that match, as CSV.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    entry = site.experiment(request)
+    query, _ = asked_trials(site.parameters(request), rows=None)
+    found = site.index.trials(entry.id, query).trials
+    return Response(
+        csv_text([trial_row(each) for each in found], for_spreadsheets=True),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{entry.id}.csv"'},
+    )
+
+
+def plots(site: Site, request: Request) -> Response:
+    """Return an experiment's plots.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    return _page(site, request, site.experiment(request), "plots")
+
+
+def plots_data(site: Site, request: Request) -> Response:
+    """Return what the plots of an experiment are drawn from.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    entry = site.experiment(request)
+    values = site.index.values(entry.id, plot_columns(entry))
+    curves, left_out = curves_of(journal_entries(site, entry))
+    return JSONResponse({**plot_data(entry, values), "curves": curves, "curvesLeftOut": left_out})
+
+
+def about(site: Site, request: Request) -> Response:
+    """Return all that an experiment's record says.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    entry = site.experiment(request)
+    directory = site.project.full(ExperimentPaths(entry.id).root)
+    facts = list(details(entry, directory))
+    return _page(site, request, entry, "about", facts=facts, space=space_rows(entry))
+
+
+def program(site: Site, request: Request) -> Response:
+    """Return an experiment's program and environment.
+
+    Args:
+        site: The site.
+        request: The request.
+    """
+    entry = site.experiment(request)
+    name, text = program_text(site.project, entry)
+    environment = stored_text(site.project, ExperimentPaths(entry.id).environment)
+    return _page(
+        site, request, entry, "program", program_name=name, program=text, environment=environment
+    )
+
+
+def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more: Any) -> Response:
+    return site.page(
+        request,
+        f"{tab}.html",
+        head=head(site, entry),
+        entry=entry,
+        tab=tab,
+        **more,
+    )
+
+
+def journal_entries(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str, Any]]:
+    """Return the entries of an experiment's journal; none without one that can be read.
+
+    Args:
+        site: The site.
+        entry: The experiment.
+    """
+    path = ExperimentPaths(entry.id).journal
+    try:
+        size = file_info(site.project, path).size
+        if size > _LARGEST_JOURNAL:
+            return ()
+        return Journal.read(path, file_part(site.project, path, 0, size)).entries
+    except (FileNotFoundError, DamagedFileError):
+        return ()

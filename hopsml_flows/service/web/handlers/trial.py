@@ -1,0 +1,255 @@
+"""The page of one trial, its log, and files of experiments."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from hopsml_flows.errors import DamagedFileError, NotFoundError
+from hopsml_flows.service.experiment_finder import TrialDirectory, find_trial
+from hopsml_flows.service.index import ExperimentEntry, ExperimentState
+from hopsml_flows.service.logs.process_names import logs_in_order, process_name
+from hopsml_flows.service.web.guard import SANDBOX
+from hopsml_flows.service.web.handlers.experiment import head
+from hopsml_flows.service.web.project_files import (
+    checked_path,
+    file_chunks,
+    file_info,
+    file_part,
+    files_below,
+)
+from hopsml_flows.service.web.site import Site
+from hopsml_flows.service.web.views.trial import IMAGE_TYPES, call_text, trial_view
+from hopsml_flows.service.web.views.words import clock_time, size, took
+from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.text import readable
+from hopsml_flows.trials import State, Trial, TrialResult
+from hopsml_flows.trials.trial_files import committed_result, stored_params
+
+__all__ = ["file", "log", "trial"]
+
+_MOST_FILES = 200
+_LOG_PART = 1 << 18
+"""Most bytes of a log that one answer has."""
+
+_LONGEST_NUMBER = 18
+
+_SMALL = 1 << 24
+"""Most bytes of a trial's JSON that are read."""
+
+
+def trial(site: Site, request: Request) -> Response:
+    """Return the page of a trial.
+
+    Args:
+        site: The site.
+        request: The request.
+
+    Raises:
+        HTTPException: There is no such trial.
+    """
+    entry = site.experiment(request)
+    result = _result(site, entry, request)
+    root = ExperimentPaths(entry.id).root
+    directory = ExperimentPaths(entry.id).trial(result.directory)
+    files = files_below(site.project, directory, _MOST_FILES) if result.directory else []
+    train = entry.record.train if entry.record else ""
+    call = call_text(train, result.params)
+    view = trial_view(result, root, files, _facts(result), call)
+    logs = _logs(site, entry, result)
+    chosen = request.query_params.get("process", "")
+    name = next((each for each in logs if process_name(each) == chosen), logs[0] if logs else "")
+    text, begin, end = _log_end(site, entry, result, name)
+    return site.page(
+        request,
+        "trial.html",
+        head=head(site, entry),
+        entry=entry,
+        tab="trials",
+        view=view,
+        processes=[process_name(each) for each in logs],
+        process=process_name(name) if name else "",
+        log=text,
+        log_begin=begin,
+        log_end=end,
+        running=result.state is State.RUNNING,
+    )
+
+
+def log(site: Site, request: Request) -> Response:
+    """Return what a trial's log has from a position on.
+
+    Args:
+        site: The site.
+        request: The request.
+
+    Raises:
+        HTTPException: There is no such trial.
+    """
+    entry = site.experiment(request)
+    result = _result(site, entry, request)
+    logs = _logs(site, entry, result)
+    chosen = request.query_params.get("process", "")
+    name = next((each for each in logs if process_name(each) == chosen), "")
+    start = site.parameters(request).number("from", 0, most=1 << 60)
+    over = result.state is not State.RUNNING
+    try:
+        path = checked_path(entry.id, _below(result.directory, name))
+        length = file_info(site.project, path).size
+        if length < start:  # it was replaced by a shorter one
+            return JSONResponse({"text": "", "next": 0, "again": True, "over": over})
+        stop = min(length, start + _LOG_PART)
+        content = file_part(site.project, path, start, stop)
+    except FileNotFoundError:
+        return JSONResponse({"text": "", "next": start, "again": False, "over": over})
+    if stop < length or not over:  # whole lines, so that no character is cut in two
+        content = content[: content.rfind(b"\n") + 1] or (content if stop < length else b"")
+    return JSONResponse(
+        {
+            "text": readable(content.decode(errors="backslashreplace")),
+            "next": start + len(content),
+            "again": False,
+            "over": over and stop >= length,
+        }
+    )
+
+
+def file(site: Site, request: Request) -> Response:
+    """Return a file of an experiment: an image to be shown, anything else to be kept.
+
+    Args:
+        site: The site.
+        request: The request.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        HTTPException: There is no such experiment.
+    """
+    entry = site.experiment(request)
+    path = checked_path(entry.id, request.path_params["file"])
+    info = file_info(site.project, path)
+    name = posixpath.basename(path)
+    kind = IMAGE_TYPES.get(posixpath.splitext(name)[1].lower())
+    shown = kind is not None and "download" not in request.query_params
+    disposition = "inline" if shown else "attachment"
+    plain = quote(name, safe="", errors="backslashreplace")
+    return StreamingResponse(
+        file_chunks(site.project, path, info.size),
+        media_type=kind if shown else "application/octet-stream",
+        headers={
+            "Content-Disposition": f"{disposition}; filename*=UTF-8''{plain}",
+            "Content-Security-Policy": SANDBOX,
+        },
+    )
+
+
+def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult:
+    """Return a trial that has ended with all that its own files say, or one that runs."""
+    text = request.path_params["number"]
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        raise HTTPException(404, f"There is no trial {text:.80} of {entry.id}.")
+    number = int(text)
+    told = site.index.trial(entry.id, number)
+    if told is not None:
+        return _committed(site, entry, told) or told
+    paths = ExperimentPaths(entry.id)
+    try:
+        found = find_trial(site.project, paths, str(number))
+    except NotFoundError:
+        raise HTTPException(404, f"There is no trial {number} of {entry.id} yet.") from None
+    return _begun(site, entry, found)
+
+
+def _begun(site: Site, entry: ExperimentEntry, found: TrialDirectory) -> TrialResult:
+    """Return a trial that the summary does not know: it runs, or its driver is gone."""
+    path = checked_path(entry.id, _below(found.directory, TrialFiles.HPARAMS))
+    try:
+        params = stored_params(path, file_part(site.project, path, 0, _SMALL))
+    except (FileNotFoundError, DamagedFileError):
+        params = {}
+    runs = entry.state in (ExperimentState.RUNNING, ExperimentState.UNKNOWN)
+    result = TrialResult(
+        number=found.number,
+        name=found.name,
+        params=params,
+        state=State.RUNNING if runs else State.KILLED,
+        directory=found.directory,
+        generation=found.generation,
+    )
+    return _committed(site, entry, result) or result
+
+
+def _committed(site: Site, entry: ExperimentEntry, told: TrialResult) -> TrialResult | None:
+    if told.state is State.FAILED:
+        return None
+    path = f"{ExperimentPaths(entry.id).trial(told.directory)}/{TrialFiles.OUTPUTS}"
+    asked = Trial(
+        number=told.number,
+        name=told.name,
+        params=told.params,
+        directory=told.directory,
+        generation=told.generation,
+    )
+    try:
+        content = file_part(site.project, path, 0, _SMALL)
+        return committed_result(path, content, asked)
+    except (FileNotFoundError, DamagedFileError):
+        return None
+
+
+def _facts(result: TrialResult) -> Sequence[tuple[str, str]]:
+    facts = [
+        ("Started", clock_time(result.started) if result.started else ""),
+        ("Duration", took(result.duration) if result.ended else ""),
+        ("Attempt", str(result.attempt) if result.attempt > 1 else ""),
+        ("Generation", "" if result.generation is None else str(result.generation)),
+        ("Budget", "" if result.budget is None else f"{result.budget:g}"),
+        ("Continues trial", "" if result.continues is None else str(result.continues)),
+        ("Worker", result.worker),
+        ("Directory", result.directory),
+    ]
+    if (usage := result.devices) is not None:
+        facts.append(("Processors", f"{usage.cpu.mean:.0f}% of a core, peak {usage.cpu.peak:.0f}%"))
+        facts.append(
+            ("Memory", f"{size(int(usage.memory.mean))}, peak {size(int(usage.memory.peak))}")
+        )
+        for gpu in usage.gpus:
+            used = "" if gpu.utilization is None else f", {gpu.utilization.mean:.0f}% busy"
+            facts.append(("GPU", f"{gpu.name or gpu.uuid}{used}"))
+    return [(name, text) for name, text in facts if text]
+
+
+def _logs(site: Site, entry: ExperimentEntry, result: TrialResult) -> list[str]:
+    directory = ExperimentPaths(entry.id).trial(result.directory)
+    try:
+        return list(logs_in_order(site.project.listdir(directory)))
+    except NotADirectoryError:
+        return []
+
+
+def _log_end(
+    site: Site, entry: ExperimentEntry, result: TrialResult, name: str
+) -> tuple[str | None, int, int]:
+    """Return the end of a log, and the positions where it begins and ends."""
+    if not name:
+        return None, 0, 0
+    try:
+        path = checked_path(entry.id, _below(result.directory, name))
+        length = file_info(site.project, path).size
+        start = max(0, length - _LOG_PART)
+        content = file_part(site.project, path, start, length)
+    except FileNotFoundError:
+        return None, 0, 0
+    if start:
+        cut = content.find(b"\n") + 1
+        start, content = start + cut, content[cut:]
+    return readable(content.decode(errors="backslashreplace")), start, start + len(content)
+
+
+def _below(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name

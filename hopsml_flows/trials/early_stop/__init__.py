@@ -1,0 +1,1 @@
+"""Rules that end trials early. Pure; one rule per module."""

@@ -1,0 +1,355 @@
+"""The pages of ``hopsml ui`` in a browser: what a user does with mouse and keyboard."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+
+from hopsml_flows.search import Why
+from hopsml_flows.storage import ExperimentPaths, Project, this_process
+from hopsml_flows.trials import Failure, State
+from hopsml_flows.trials.journal_lines import header_line, text_of
+from hopsml_flows.trials.naming import generation_name
+from tests.waiting import wait_until
+from tests.written import ID, WrittenExperiment, over, result, summary_text
+
+SEARCH = "digits-20260110-120000-bbbbbb"
+EARLIER = "digits-20260109-120000-aaaaaa"
+FAILED = "faces-20260108-120000-cccccc"
+SPACE = {
+    "learning_rate": {"kind": "float", "low": 1e-5, "high": 0.1, "log": True},
+    "dropout": {"kind": "float", "low": 0.1, "high": 0.6},
+    "layers": {"kind": "int", "low": 1, "high": 6},
+    "optimizer": {"kind": "categorical", "values": ["adam", "sgd"]},
+}
+
+
+def png(width=120, height=80):
+    """A picture of waves."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = b"".join(
+        b"\0" + bytes(int(127 + 120 * math.sin(x / 9) * math.cos(y / 9)) for x in range(width))
+        for y in range(height)
+    )
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def searched(count, seed):
+    """Trials of a search with a clear optimum; some failed, some were stopped."""
+    chance, ends = random.Random(seed), [1.7e9] * 4
+    for number in range(1, count + 1):
+        params = {
+            "learning_rate": 10 ** chance.uniform(-5, -1),
+            "dropout": round(chance.uniform(0.1, 0.6), 3),
+            "layers": chance.randint(1, 6),
+            "optimizer": chance.choice(["adam", "sgd"]),
+        }
+        loss = 0.04 * (math.log10(params["learning_rate"]) + 3) ** 2
+        loss += 0.3 * (params["dropout"] - 0.3) ** 2 + 0.01 * abs(params["layers"] - 4)
+        metric = round(0.97 - loss + chance.gauss(0, 0.005), 5)
+        lane = ends.index(min(ends))
+        begin = ends[lane]
+        ends[lane] = begin + chance.uniform(5, 40)
+        times = {"started": begin, "ended": ends[lane] - 0.5, "generation": (number - 1) // 15}
+        trial = result(number, params, metric, **times)
+        trial = replace(trial, directory=f"{generation_name(trial.generation)}/{trial.name}")
+        if chance.random() < 0.06:
+            failure = Failure("ValueError", "loss is not finite: nan", place="digits.py:42")
+            trial = replace(trial, state=State.FAILED, metric=None, outputs={}, failure=failure)
+        elif metric < 0.85:
+            why = Why("median", metric, "its best {value} is below {threshold}", 7, 0.9)
+            trial = replace(trial, state=State.STOPPED, why_stopped=why)
+        else:
+            trial = replace(trial, outputs={**trial.outputs, "loss": round(1 - metric, 5)})
+        yield trial
+
+
+def written_search(project, name, count, seed, **changes):
+    trials = list(searched(count, seed))
+    best = max((t for t in trials if t.state is State.FINISHED), key=lambda t: t.metric)
+    paths = over(
+        project, name, trials, best_trial=best.name, search_space=SPACE, train="digits:train",
+        function="optimize", trials_stopped=sum(t.state is State.STOPPED for t in trials),
+        **changes,
+    )  # fmt: skip
+    reports = [header_line(name)]
+    for trial in trials[:40]:
+        top = trial.metric or 0.5
+        curve = [[step, round(top * (1 - 0.6 / (step + 1)), 5)] for step in range(12)]
+        entry = {"event": "report", "trial": trial.number, "attempt": 1, "reports": curve}
+        reports.append(text_of(entry))
+    project.replace(paths.journal, "".join(reports))
+    project.replace(paths.program(".py"), f"def train(learning_rate):\n    return {seed}\n")
+    project.replace(paths.environment, f"# Python 3.12.1 (cpython)\nnumpy==2.{seed}.0\n")
+    return paths, trials, best
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("page") / "project")
+    paths, trials, best = written_search(
+        project,
+        SEARCH,
+        90,
+        3,
+        tags=("wide",),
+        description="Four hyperparameters of a small network",
+    )
+    directory = paths.trial(best.directory)
+    project.make_directory(directory)
+    lines = [f"epoch {epoch}  loss {1 / (epoch + 1):.4f}\n" for epoch in range(30)]
+    project.replace(f"{directory}/output.log", "".join(lines))
+    project.replace(f"{directory}/confusion.png", png())
+    project.replace(f"{directory}/report.html", "<script>document.title = 'run'</script>")
+    best = replace(best, outputs={**best.outputs, "confusion": f"{directory}/confusion.png"})
+    trials = [best if trial.number == best.number else trial for trial in trials]
+    project.replace(paths.summary, summary_text(trials))
+    written_search(project, EARLIER, 30, 1, tags=("baseline",))
+    failure = Failure("OSError", "no space left on device")
+    failed = [result(1, {"x": 1}, state=State.FAILED, failure=failure)]
+    over(project, FAILED, failed, state=State.FAILED, user="grace", error="all trials failed")
+    return project
+
+
+@pytest.fixture(scope="module")
+def address(project):
+    """The address of a server that shows the project."""
+    code = "from hopsml_flows.cli import main; main()"
+    command = [sys.executable, "-c", code, "ui", "--port", "0", "--project", project.url]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        line = server.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, line
+        yield found[0].rstrip("/")
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+
+
+@pytest.fixture
+def looked_at(page, address):
+    """A page that fails the test if it loads from elsewhere, or if a script fails or is refused."""
+    foreign, faults = [], []
+    own = urlsplit(address).netloc
+
+    def request(asked):
+        if urlsplit(asked.url).netloc != own and not asked.url.startswith("data:"):
+            foreign.append(asked.url)
+
+    page.on("request", request)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and faults.append(said.text))
+    yield page
+    assert foreign == []
+    assert faults == []
+
+
+def test_the_list_is_filtered_sorted_and_opened(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/")
+    assert page.locator("tbody tr").count() >= 3
+    screenshot("experiments-list")
+    page.select_option("select[name=state]", "FAILED")
+    page.wait_for_url("**state=FAILED**")
+    assert page.locator("tbody tr").count() == 1
+    page.get_by_role("link", name="Clear").click()
+    page.get_by_role("link", name="Metric").click()
+    page.wait_for_url("**sort=metric**")
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Metric")
+    page.get_by_role("link", name="By name").click()
+    page.wait_for_url("**fold=1**")
+    assert page.get_by_text("2 runs").is_visible()
+
+
+def test_an_experiments_trials_are_filtered_by_typing(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/experiments/{SEARCH}")
+    screenshot("experiments-trials")
+    page.keyboard.press("/")
+    page.keyboard.type("layers = 4 and adam")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**where=**")
+    cells = page.locator("tbody tr").all_inner_texts()
+    assert cells
+    assert all("adam" in row for row in cells)
+
+
+def test_plots_are_drawn_and_a_range_opens_in_the_table(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/experiments/{SEARCH}/plots")
+    page.wait_for_selector("#plots[data-drawn='90']")
+    titles = page.locator(".plot h2").all_inner_texts()
+    for wanted in ("by trial", "Learning curves", "Parallel", "One hyper", "Two hyper",
+                   "Importance", "Generations", "Timeline"):  # fmt: skip
+        assert any(wanted in title for title in titles), titles
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('.plot canvas')].map(c => new Set(new Uint32Array("
+        "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size)"
+    )
+    assert min(drawn) > 2
+    screenshot("experiments-plots", full_page=True)
+    plot = page.locator(".plot", has=page.get_by_text("Parallel coordinates"))
+    plot.scroll_into_view_if_needed()
+    box = plot.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 200, steps=4)
+    page.mouse.up()
+    assert re.search(r"\d+ of \d+ trials lie in", plot.locator("p").inner_text())
+    plot.get_by_role("button", name="Show in the table").click()
+    page.wait_for_url("**where=**")
+    assert 0 < page.locator("tbody tr").count() < 50
+
+
+def test_a_trial_shows_its_image_and_html_is_only_a_download(
+    looked_at, address, project, screenshot
+):
+    page = looked_at
+    page.goto(f"{address}/experiments/{SEARCH}")
+    page.locator("tr.best a").first.click()
+    image = page.locator("figure img")
+    image.scroll_into_view_if_needed()
+    wait_until(lambda: image.evaluate("i => i.naturalWidth") == 120, 60, "the image")
+    assert "epoch 29" in page.locator("#log").inner_text()
+    screenshot("experiments-trial")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="report.html").click()
+    assert started.value.suggested_filename == "report.html"
+    assert page.title() != "run"
+
+
+def test_a_page_follows_what_runs(looked_at, address, project):
+    page = looked_at
+    written = WrittenExperiment(project, 3)
+    written.write(start="2026-01-11T12:00:00.000+00:00", driver=this_process())
+    directory = "0001-x=1"
+    written.log(directory, "the first line\n")
+    project.replace(written.paths.trial(directory, ".hparams.json"), '{"x": 1}')
+    trial = f"{address}/experiments/{ID}/trials/1"
+    wait_until(lambda: page.request.get(trial).ok, 60, "the look at the storage")
+    page.goto(trial)
+    assert "the first line" in page.locator("#log").inner_text()
+    written.log(directory, "the second line\n")
+    page.locator("#log", has_text="the second line").wait_for()
+    page.goto(f"{address}/experiments/{ID}")
+    assert page.get_by_text("No trial has ended yet").is_visible()
+    project.replace(written.paths.summary, summary_text([result(1, {"x": 1}, 0.5)]))
+    written.write(trials_succeeded=1)
+    page.wait_for_selector("tbody tr")
+    written.write(state=State.FINISHED, end="2026-01-11T12:00:30.000+00:00", duration=30.0)
+    page.wait_for_selector(".title .state.finished")
+
+
+def test_selected_trials_are_compared(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/")
+    for name in (SEARCH, EARLIER):
+        page.check(f"input[value='{name}']")
+    assert page.get_by_text("2 selected").is_visible()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/compare?**")
+    assert page.locator("thead th").count() == 2
+    assert page.locator(".diff .removed").first.inner_text().startswith("-")
+    screenshot("experiments-compare")
+    before = page.locator(".compare tbody tr:visible").count()
+    page.check("#only-different")
+    assert page.locator(".compare tbody tr:visible").count() < before
+
+
+def test_deletion_asks_and_cancel_keeps(looked_at, address, project):
+    page = looked_at
+    name = "gone-20260107-120000-dddddd"
+    over(project, name)
+    found = f"{address}/?q=gone"
+    wait_until(lambda: name in page.request.get(found).text(), 60, "the look at the storage")
+    page.goto(found)
+    page.check(f"input[value='{name}']")
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("link", name="Cancel").click()
+    assert project.exists(ExperimentPaths(name).record)
+    page.goto(f"{address}/?q=gone")
+    page.check(f"input[value='{name}']")
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_url(f"{address}/")
+    assert not project.exists(ExperimentPaths(name).root)
+
+
+def test_dark_and_light_are_kept_from_page_to_page(looked_at, address, screenshot):
+    page = looked_at
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{address}/experiments/{SEARCH}/plots")
+    page.wait_for_selector("#plots[data-drawn='90']")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Theme").click()
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert light != dark
+    screenshot("experiments-dark")
+    page.goto(f"{address}/")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    screenshot("experiments-list-dark")
+
+
+@pytest.mark.parametrize("path", ["/", f"/experiments/{SEARCH}", f"/experiments/{SEARCH}/plots"])
+def test_a_narrow_window_has_no_scroll_bar_of_its_own(looked_at, address, path, screenshot):
+    page = looked_at
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.goto(f"{address}{path}")
+    page.wait_for_selector(".plot canvas" if path.endswith("plots") else "tbody tr")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 420
+    screenshot(f"experiments-narrow-{path.rpartition('/')[2][:8] or 'list'}")
+
+
+def test_the_keyboard_alone_opens_a_trial(looked_at, address):
+    page = looked_at
+    page.goto(f"{address}/?name=digits")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('td.name') !== null"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/experiments/*")
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if re.fullmatch(r".*/trials/\d+", page.evaluate("document.activeElement.href || ''")) and (
+            page.evaluate("document.activeElement.closest('tbody') !== null")
+        ):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/trials/*")
+
+
+def test_every_field_and_button_has_a_name_and_text_has_contrast(looked_at, address):
+    page = looked_at
+    for path in (
+        "/",
+        f"/experiments/{SEARCH}",
+        f"/experiments/{SEARCH}/about",
+        f"/compare?e={SEARCH}",
+    ):
+        page.goto(f"{address}{path}")
+        unnamed = page.evaluate(
+            "[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]"
+            ".filter(e => !(e.getAttribute('aria-label') || e.labels?.length || e.innerText.trim()"
+            " || e.title)).map(e => e.outerHTML)"
+        )
+        assert unnamed == []
+        assert page.locator("h1").count() <= 1
+        assert page.locator("main").count() == 1

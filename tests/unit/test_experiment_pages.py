@@ -1,0 +1,415 @@
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+
+import pytest
+
+from hopsml_flows.service.web import experiments_app
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.trials import Failure, State
+from hopsml_flows.trials.trial_files import commit_text
+from tests.pages import Browser
+from tests.written import ID, WrittenExperiment, over, result, summary_text
+
+OLD = "digits-20240101-120000-aaaaaa"
+NEW = "digits-20240301-120000-bbbbbb"
+OTHER = "faces-20240201-120000-cccccc"
+BAD = result(3, {"x": 9}, state=State.FAILED, failure=Failure("ValueError", "no", place="a.py:7"))
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def browser(project):
+    return Browser(experiments_app(project))
+
+
+def names(answer):
+    """Identifiers of a list's rows, in order."""
+    return re.findall(r'name="e" value="([^"]+)"', answer.text)
+
+
+def test_an_empty_project_says_so_and_what_will_appear(browser):
+    answer = browser.get("/")
+    assert answer.status_code == 200
+    assert "No experiments yet" in answer.text
+
+
+def test_the_list_has_the_newest_first_and_links_to_each(project, browser):
+    over(project, OLD, [result(1, {"x": 1}, 0.5)])
+    over(project, NEW, [result(1, {"x": 1}, 0.75)], tags=("wide",), description="a first look")
+    answer = browser.get("/")
+    assert names(answer) == [NEW, OLD]
+    assert f'href="/experiments/{NEW}"' in answer.text
+    for text in ("0.75", "finished", "ada", "a first look", "wide", "12.5 s"):
+        assert text in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=face", [OTHER]),
+        ("state=FAILED", [OTHER]),
+        ("name=digits", [NEW, OLD]),
+        ("user=grace", [OTHER]),
+        ("tag=wide", [NEW]),
+        ("since=2024-02-15", [NEW]),
+        ("until=2024-01-01", [OLD]),
+        ("sort=metric&order=desc", [OLD, NEW, OTHER]),
+        ("sort=name&order=asc&q=d", [OLD, NEW]),
+        ("q=nothing", []),
+        ("state=&q=&user=", [NEW, OTHER, OLD]),
+    ],
+)
+def test_the_list_is_filtered_and_sorted_by_its_address(project, browser, query, found):
+    over(project, OLD, [result(1, {"x": 1}, 0.9)])
+    over(project, NEW, [result(1, {"x": 1}, 0.5)], tags=("wide",))
+    over(project, OTHER, [BAD], state=State.FAILED, user="grace")
+    assert sorted(names(browser.get(f"/?{query}"))) == sorted(found)
+    if "sort" in query and "name" not in query:
+        assert names(browser.get(f"/?{query}")) == found
+
+
+def test_a_filter_that_means_nothing_is_named_and_the_list_still_shown(project, browser):
+    over(project, OLD)
+    answer = browser.get("/?since=yesterday&sort=nothing&page=x&state=ODD")
+    assert names(answer) == [OLD]
+    assert "must be a date or time" in html.unescape(answer.text)
+
+
+def test_a_long_list_has_pages(project, browser):
+    for number in range(30):
+        over(project, f"digits-202401{number % 28 + 1:02d}-120000-{number:06x}")
+    first, second = browser.get("/"), browser.get("/?page=2")
+    assert (len(names(first)), len(names(second))) == (25, 5)
+    assert "1 to 25 of 30" in first.text
+    assert not set(names(first)) & set(names(second))
+    assert names(browser.get("/?page=99")) == []
+
+
+def test_runs_of_one_name_are_folded_with_the_best_of_them(project, browser):
+    over(project, OLD, [result(1, {"x": 1}, 0.9)])
+    over(project, NEW, [result(1, {"x": 1}, 0.5)])
+    over(project, OTHER)
+    answer = browser.get("/?fold=1")
+    assert names(answer) == [NEW, OTHER]
+    assert "2 runs" in answer.text
+    assert f'href="/experiments/{OLD}" title="The best of 2 runs">0.9' in answer.text
+
+
+def test_an_experiment_shows_its_best_trial_and_the_table_in_the_order_of_the_metric(
+    project, browser
+):
+    trials = [result(1, {"x": 1, "y": "a"}, 0.5), result(2, {"x": 2, "y": "b"}, 0.75), BAD]
+    over(project, NEW, trials, best_trial=trials[1].name)
+    answer = browser.get(f"/experiments/{NEW}")
+    assert names(answer) == [f"{NEW}:2", f"{NEW}:1", f"{NEW}:3"]
+    assert "trial 2" in answer.text
+    assert re.search(r'colspan="2" class="edge">Parameters', answer.text)
+    assert re.search(r'colspan="1" class="edge">Outputs', answer.text)
+    assert 'aria-sort="descending"' in answer.text
+    assert "ValueError: no" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("where=x>1", [2, 3]),
+        ("where=x>1 and y=b", [2]),
+        ("where=x>1; accuracy>0.1", [2]),
+        ("where=valueerror", [3]),
+        ("state=FAILED", [3]),
+        ("sort=params.x&order=desc", [3, 2, 1]),
+        ("sort=number", [1, 2, 3]),
+    ],
+)
+def test_trials_are_filtered_and_sorted(project, browser, query, numbers):
+    trials = [result(1, {"x": 1, "y": "a"}, 0.5), result(2, {"x": 2, "y": "b"}, 0.75), BAD]
+    over(project, NEW, trials)
+    answer = browser.get(f"/experiments/{NEW}?{query}")
+    assert names(answer) == [f"{NEW}:{number}" for number in numbers]
+
+
+def test_a_filter_of_trials_that_means_nothing_says_which_columns_there_are(project, browser):
+    over(project, NEW, [result(1, {"x": 1}, 0.5)])
+    answer = browser.get(f"/experiments/{NEW}?where=depth>1")
+    assert names(answer) == [f"{NEW}:1"]
+    assert "must be one of" in answer.text
+
+
+def test_outputs_of_different_trials_are_aligned(project, browser):
+    over(
+        project,
+        NEW,
+        [
+            result(1, {"x": 1}, 0.5, outputs={"accuracy": 0.5, "loss": 2.25}),
+            result(2, {"x": 2}, 0.75, outputs={"accuracy": 0.75, "note": "fine"}),
+        ],
+    )
+    answer = browser.get(f"/experiments/{NEW}?sort=number")
+    body = answer.text.partition("<tbody>")[2]
+    rows = [
+        [
+            re.sub(r"<[^>]+>", "", cell).strip()
+            for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)
+        ]
+        for row in body.split("<tr")[1:]
+    ]
+    assert [row[3:7] for row in rows] == [["1", "0.5", "2.25", ""], ["2", "0.75", "", "fine"]]
+
+
+def test_the_csv_file_has_all_trials_that_match(project, browser):
+    over(project, NEW, [result(n, {"x": n}, n / 100) for n in range(1, 121)])
+    answer = browser.get(f"/experiments/{NEW}/trials.csv?where=x>20&page=2")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert f'filename="{NEW}.csv"' in answer.headers["content-disposition"]
+    assert len(answer.text.splitlines()) == 101
+
+
+def test_the_csv_file_has_no_formulas(project, browser):
+    trial = result(1, {"x": -1, "sign": "-"}, 0.5, outputs={"accuracy": 0.5, "a": "=1+1"})
+    over(project, NEW, [trial])
+    _, row = browser.get(f"/experiments/{NEW}/trials.csv").text.splitlines()
+    assert ",-1,'-," in row
+    assert ",'=1+1" in row
+
+
+def test_a_whole_number_of_any_size_hides_no_experiment(project, browser):
+    over(project, OLD, [result(1, {"x": 1}, 0.5)])
+    over(project, NEW, [result(1, {"x": 1}, 10**20), result(2, {"x": 2}, 0.5)])
+    listing = browser.get("/").text
+    assert OLD in listing
+    assert NEW in listing
+    assert "1e+20" in browser.get(f"/experiments/{NEW}").text
+
+
+def test_a_long_line_of_a_running_trials_log_is_followed_in_large_parts(project, browser):
+    written = WrittenExperiment(project, 3)
+    directory = "0001-x=1"
+    written.log(directory, "x" * (300 << 10))
+    project.replace(written.paths.trial(directory, ".hparams.json"), '{"x": 1}')
+    first = browser.get(f"/experiments/{ID}/trials/1/log").json()
+    assert first["next"] == 256 << 10
+    second = browser.get(f"/experiments/{ID}/trials/1/log?from={first['next']}").json()
+    assert (second["text"], second["next"]) == ("", first["next"])  # the line has no end yet
+
+
+def test_a_trial_shows_what_it_was_given_returned_and_printed(project, browser):
+    trial = result(1, {"x": 1, "layers": [8, 4]}, 0.5, attempt=2)
+    paths = over(project, NEW, [trial])
+    image = paths.trial(trial.directory, "plot.png")
+    project.make_directory(paths.trial(trial.directory))
+    project.replace(paths.trial(trial.directory, "output.log"), "epoch 1\nepoch 2\n")
+    project.replace(image, b"\x89PNG\r\n\x1a\n")
+    trial = result(1, trial.params, 0.5, outputs={"accuracy": 0.5, "plot": image})
+    project.replace(paths.summary, summary_text([trial]))
+    project.replace(paths.trial(trial.directory, ".outputs.json"), commit_text(trial, files=[]))
+    answer = browser.get(f"/experiments/{NEW}/trials/1")
+    text = html.unescape(answer.text)
+    for shown in (
+        "layers",
+        "epoch 1\nepoch 2",
+        'experiment.launch(f, {"x": [1]',
+        "module import f",
+    ):
+        assert shown in text
+    assert f'<img loading="lazy" src="/experiments/{NEW}/files/' in text
+
+
+def test_a_failed_trial_shows_why_and_where(project, browser):
+    over(project, NEW, [BAD])
+    answer = browser.get(f"/experiments/{NEW}/trials/3")
+    assert "<b>ValueError</b>: no" in answer.text
+    assert "a.py:7" in answer.text
+
+
+def test_a_trial_that_runs_has_a_page_and_its_log_is_followed(project, browser):
+    written = WrittenExperiment(project, 2)
+    written.log("0001-x=1", "one\n")
+    project.replace(written.paths.trial("0001-x=1", ".hparams.json"), '{"x": 1}')
+    page = browser.get(f"/experiments/{ID}/trials/1")
+    assert 'data-running="yes"' in page.text
+    assert ">running<" in page.text
+    at = int(re.search(r'data-from="(\d+)"', page.text)[1])
+    written.log("0001-x=1", "two\nhalf a li")
+    news = browser.get(f"/experiments/{ID}/trials/1/log?process=&from={at}").json()
+    assert news == {"text": "two\n", "next": at + 4, "again": False, "over": False}
+    written.log("0001-x=1", "ne\n")
+    news = browser.get(f"/experiments/{ID}/trials/1/log?process=&from={news['next']}").json()
+    assert news["text"] == "half a line\n"
+
+
+def test_a_log_that_was_cut_is_read_from_its_beginning(project, browser):
+    written = WrittenExperiment(project, 2)
+    written.log("0001-x=1", "one\n")
+    news = browser.get(f"/experiments/{ID}/trials/1/log?process=&from=999").json()
+    assert (news["again"], news["next"]) == (True, 0)
+    news = browser.get(f"/experiments/{ID}/trials/1/log?process=&from=0").json()
+    assert news["text"] == "one\n"
+
+
+def test_processes_of_a_distributed_trial_have_a_log_each(project, browser):
+    written = WrittenExperiment(project, 1)
+    written.log("0001", "of the chief\n", "chief_0_output.log")
+    written.log("0001", "of a worker\n", "worker_0_output.log")
+    assert "of the chief" in browser.get(f"/experiments/{ID}/trials/1?process=chief-0").text
+    answer = browser.get(f"/experiments/{ID}/trials/1?process=worker-0")
+    assert "of a worker" in answer.text
+    assert "of the chief" not in answer.text
+
+
+def test_plots_get_columns_of_strict_json(project, browser):
+    over(
+        project,
+        NEW,
+        [
+            result(
+                1, {"lr": 1e-5, "opt": "adam"}, 0.5, outputs={"accuracy": 0.5, "loss": math.inf}
+            ),
+            result(2, {"lr": 0.1, "opt": "sgd"}, 0.75, outputs={"accuracy": 0.75, "loss": 1.5}),
+            BAD,
+        ],
+    )
+    answer = browser.get(f"/experiments/{NEW}/plots.json")
+    data = json.loads(answer.text, parse_constant=lambda name: pytest.fail(name))
+    assert (data["direction"], data["key"], data["number"]) == ("MAX", "accuracy", [1, 2, 3])
+    assert data["metric"] == [0.5, 0.75, None]
+    by_name = {column["name"]: column for column in data["params"]}
+    assert by_name["lr"]["values"] == [1e-5, 0.1, None]
+    assert (by_name["lr"]["log"], by_name["opt"]["log"]) == (True, False)
+    assert browser.get(f"/experiments/{NEW}/plots").status_code == 200
+
+
+def test_learning_curves_come_from_the_journal(project, browser):
+    paths = over(project, NEW, [result(1, {"x": 1}, 0.5)])
+    lines = [
+        {"event": "begin", "schema": 1, "experiment": NEW},
+        {"event": "report", "trial": 1, "attempt": 1, "reports": [[0, 0.1], [1, "nan"]]},
+        {"event": "report", "trial": 1, "attempt": 2, "reports": [[0, 0.2], [1, 0.5]]},
+        {"event": "report", "trial": "odd", "reports": 7},
+    ]
+    project.replace(paths.journal, "".join(json.dumps(line) + "\n" for line in lines))
+    data = browser.get(f"/experiments/{NEW}/plots.json").json()
+    assert data["curves"] == [{"trial": 1, "steps": [0, 1], "values": [0.2, 0.5]}]
+    project.replace(paths.journal, "no journal")
+    assert browser.get(f"/experiments/{NEW}/plots.json").json()["curves"] == []
+
+
+def test_details_have_the_record_the_space_and_commands(project, browser):
+    space = {"x": {"kind": "float", "low": 0.1, "high": 1.0, "log": True}}
+    over(project, NEW, search_space=space, options={"seed": 17}, flow_run_id="abc-def")
+    answer = browser.get(f"/experiments/{NEW}/about")
+    for text in ("maximize accuracy", "17", "abc-def", "low 0.1, high 1, log true", "module:f"):
+        assert text in answer.text
+    assert f"hopsml logs {NEW} --project {project.url}" in answer.text
+
+
+def test_the_program_and_the_environment_are_shown(project, browser):
+    paths = over(project, NEW)
+    project.replace(paths.program(".py"), "def f(x):\n    return x < 1\n")
+    project.replace(paths.environment, "numpy==2.1.0\n")
+    answer = browser.get(f"/experiments/{NEW}/program")
+    assert "return x &lt; 1" in answer.text
+    assert "numpy==2.1.0" in answer.text
+
+
+def test_of_a_notebook_the_code_is_shown(project, browser):
+    paths = over(project, NEW, program=f"Experiments/{NEW}/program.ipynb")
+    cells = [
+        {"cell_type": "markdown", "source": "# Title"},
+        {"cell_type": "code", "source": ["x = ", "1"]},
+    ]
+    project.replace(paths.program(".ipynb"), json.dumps({"cells": cells}))
+    answer = browser.get(f"/experiments/{NEW}/program")
+    assert "x = 1" in answer.text
+    assert "# Title" not in answer.text
+
+
+def test_trials_and_experiments_are_compared(project, browser):
+    one = over(project, OLD, [result(1, {"x": 1, "y": 3}, 0.5), result(2, {"x": 2, "y": 3}, 0.6)])
+    other = over(project, NEW, [result(1, {"x": 4, "y": 3}, 0.75)])
+    project.replace(one.program(".py"), "a = 1\n")
+    project.replace(other.program(".py"), "a = 2\n")
+    answer = browser.get(f"/compare?e={OLD}:1&e={NEW}&e=gone-20240101-120000-aaaaaa")
+    rows = {
+        re.sub(r"<[^>]+>", " ", row).split()[0]: "differs" in row
+        for row in re.findall(r'<tr class="(?:differs|alike)">.*?</tr>', answer.text)
+    }
+    assert (rows["x"], rows["y"]) == (True, False)
+    assert 'class="winner">0.75' in answer.text
+    assert '<span class="removed">-a = 1' in answer.text
+    assert "There is no gone-20240101-120000-aaaaaa any more" in answer.text
+
+
+def test_compared_trials_have_their_curves_side_by_side(project, browser):
+    for name, value in ((OLD, 0.5), (NEW, 0.75)):
+        paths = over(project, name, [result(n, {"x": n}, value) for n in (1, 2)])
+        lines = [{"event": "begin", "schema": 1, "experiment": name}]
+        lines += [
+            {"event": "report", "trial": n, "attempt": 1, "reports": [[0, 0.1], [1, value]]}
+            for n in (1, 2)
+        ]
+        project.replace(paths.journal, "".join(json.dumps(line) + "\n" for line in lines))
+    data = browser.get(f"/compare.json?e={OLD}:1&e={NEW}:2&e=gone:1").json()
+    assert [(curve["label"], curve["values"]) for curve in data["curves"]] == [
+        ("digits, trial 1", [0.1, 0.5]),
+        ("digits, trial 2", [0.1, 0.75]),
+    ]
+
+
+def test_a_comparison_of_nothing_says_what_to_do(browser):
+    assert "Nothing to compare" in browser.get("/compare").text
+    assert "Nothing to compare" in browser.get("/compare?e=&e=../x&e=a:b").text
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/nothing", "There is no such page."),
+        ("/experiments/digits-20240101-120000-dddddd", "There is no experiment"),
+        (f"/experiments/{NEW}/trials/7", "There is no trial 7"),
+        (f"/experiments/{NEW}/trials/-1", "There is no trial -1"),
+        (f"/experiments/{NEW}/trials/{'9' * 5000}", "There is no trial 999"),
+        (f"/experiments/{NEW}/files/none.txt", "There is no such file"),
+        ("/assets/none.js", "There is no such file"),
+    ],
+)
+def test_what_is_not_there_is_a_page_that_says_so(project, browser, path, words):
+    over(project, NEW, [result(1, {"x": 1}, 0.5)])
+    answer = browser.get(path)
+    assert answer.status_code == 404
+    assert words in answer.text
+
+
+@pytest.mark.parametrize("content", [b"half a rec", b"\xff\xfe", b"[]", b'{"id": 7}', b""])
+def test_a_damaged_record_is_shown_as_such(project, browser, content):
+    paths = ExperimentPaths(NEW)
+    project.make_directory(paths.root)
+    project.replace(paths.record, content)
+    assert ">damaged<" in browser.get("/").text
+    answer = browser.get(f"/experiments/{NEW}")
+    assert answer.status_code == 200
+    assert "The record is no record" in answer.text
+    for page in ("about", "program", "plots", "plots.json", "trials.csv"):
+        assert browser.get(f"/experiments/{NEW}/{page}").status_code == 200
+
+
+def test_an_application_can_be_mounted_under_a_path(project):
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    over(project, NEW, [result(1, {"x": 1}, 0.5)])
+    browser = Browser(Starlette(routes=[Mount("/hopsml", experiments_app(project))]))
+    for path in ("/", f"/experiments/{NEW}", f"/experiments/{NEW}/trials/1", "/compare"):
+        answer = browser.get(f"/hopsml{path}")
+        assert answer.status_code == 200
+        links = re.findall(r'(?:href|src|action)="(/[^"]*)"', answer.text)
+        assert links
+        assert all(link.startswith("/hopsml/") for link in links), links
+    assert browser.get("/hopsml/assets/page.css").status_code == 200
