@@ -114,6 +114,7 @@ def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
         values = [row.get(name) for row in rows]
         try:
             columns[name] = pa.array(values)
+            parquet.write_table(pa.table({name: columns[name]}), io.BytesIO())  # not empty objects
         except (pa.ArrowException, OverflowError, ValueError, TypeError):
             # Values of several kinds: a column of Parquet has one.
             columns[name] = pa.array([None if v is None else _text(v) for v in values])

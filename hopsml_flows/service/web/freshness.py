@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from hopsml_flows.errors import StorageUnavailableError
@@ -48,8 +47,6 @@ class Freshness:
         self._thorough_due = 0.0
         self._running: threading.Event | None = None
         self._first = True
-        self._changes: Counter[str] = Counter()
-        self._all = 0
         self.problem = ""
 
     def look(self) -> None:
@@ -82,18 +79,15 @@ class Freshness:
         Args:
             experiment_id: The experiment; "" for the whole project.
         """
-        with self._lock:
-            number = self._changes[experiment_id] if experiment_id else self._all
-            return f"{number}-{self.problem}" if self.problem else str(number)
+        number = self._index.version(experiment_id)
+        return f"{number}-{self.problem}" if self.problem else str(number)
 
     def _refresh(self, done: threading.Event) -> None:
         began = self._clock()
         thorough = began >= self._thorough_due
-        changed: tuple[str, ...] = ()
         problem = ""
         try:
-            refreshed = self._index.refresh(thorough=thorough)
-            changed = (*refreshed.changed, *refreshed.removed)
+            self._index.refresh(thorough=thorough)
         except StorageUnavailableError as error:
             problem = str(error)
         except (
@@ -108,8 +102,6 @@ class Freshness:
                 self._first = False
                 self._running = None
                 self.problem = problem
-                self._all += bool(changed)
-                self._changes.update(changed)
                 least = _LOCAL_SECONDS if local else _REMOTE_SECONDS
                 self._due = now + max(least, _SHARE * (now - began))
                 if thorough:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shlex
 import time
 from dataclasses import dataclass, field
 from functools import cache
@@ -134,6 +135,7 @@ def page_templates() -> Environment:
         "took": took,
         "clock": clock_time,
         "iso": iso_time,
+        "quoted": shlex.quote,
     }
     return templates
 

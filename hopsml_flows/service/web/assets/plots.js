@@ -271,7 +271,7 @@ function history() {
       const share = y.at(value), point = [at, area.y + area.h * (1 - clamp(share, 0, 1)), place];
       (data.state[place] === "STOPPED" ? stopped : soft).push(point);
       const better = best === null || (data.direction === "MIN" ? value < best : value > best);
-      if (data.direction && better && data.state[place] !== "STOPPED") { best = value; steps.push(point); }
+      if (data.direction && better) { best = value; steps.push(point); }
     });
     const size = dotSize(data.number.length);
     pen.globalAlpha = 0.6;

@@ -24,8 +24,8 @@ from hopsml_flows.service.web.views.parameters import Parameters, segment
 __all__ = ["annotate", "delete"]
 
 _LARGEST = 1 << 20
-_MOST_TAGS = 50
-_LONGEST_NOTE = 100_000
+_LONGEST = 200_000
+"""Most characters of a field; what is too long for a record is refused with the reason."""
 
 
 def _form(handler: Callable[[Site, Request, Parameters], Response]) -> Callable[..., object]:
@@ -94,8 +94,11 @@ def annotate(site: Site, request: Request, form: Parameters) -> Response:
         form: The form: tags between commas, and the note.
     """
     entry = site.experiment(request)
-    tags = form.one("tags").split(",")[:_MOST_TAGS]
-    note = form.one("note", longest=_LONGEST_NOTE)
+    words = form.one("tags", longest=_LONGEST)
+    before = entry.record.tags if entry.record else ()
+    # A tag may have a comma: those that were not touched stay as they are.
+    tags = None if words == ", ".join(before) else words.split(",")
+    note = form.one("note", longest=_LONGEST)
     try:
         annotate_experiment(site.project, entry.id, tags=tags, note=note, notice=lambda _: None)
     except OSError as error:

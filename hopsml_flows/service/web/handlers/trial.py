@@ -57,7 +57,7 @@ def trial(site: Site, request: Request) -> Response:
     result = _result(site, entry, request)
     root = ExperimentPaths(entry.id).root
     directory = ExperimentPaths(entry.id).trial(result.directory)
-    files = files_below(site.project, directory, _MOST_FILES) if result.directory else []
+    files = files_below(site.project, directory, _MOST_FILES)
     train = entry.record.train if entry.record else ""
     call = call_text(train, result.params)
     view = trial_view(result, root, files, _facts(result), call)
