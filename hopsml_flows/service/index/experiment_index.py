@@ -223,7 +223,7 @@ class ExperimentIndex:
                     best = connection.execute(
                         f"SELECT {_ENTRY} FROM experiments WHERE {where} AND name = ? "
                         "AND metric IS NOT NULL AND direction IS ? "
-                        "AND json_extract(record, '$.optimization_key') IS ? "
+                        "AND json_extract(record, '$.optimization_key') IS json_extract(?, '$') "
                         f"ORDER BY metric {way}, start LIMIT 1",
                         [*values, unicode_text(latest.name), *_aim(latest)],
                     ).fetchone()
@@ -485,10 +485,12 @@ def _way(entry: ExperimentEntry) -> str | None:
     return {Direction.MAX.value: "DESC", Direction.MIN.value: "ASC"}.get(direction or "")
 
 
-def _aim(entry: ExperimentEntry) -> tuple[str | None, str | None]:
-    """Direction and key of what an experiment optimizes."""
+def _aim(entry: ExperimentEntry) -> tuple[str | None, str]:
+    """The direction of what an experiment optimizes, and its key as JSON."""
     record = entry.record
-    return (None, None) if record is None else (record.direction, record.optimization_key)
+    if record is None:
+        return None, "null"
+    return record.direction, json.dumps(record.optimization_key)
 
 
 def _limit(limit: int | None) -> int:
