@@ -27,9 +27,10 @@ from hopsml_flows.service.web.handlers.experiment import (
     program,
     trials,
     trials_csv,
+    trials_parquet,
 )
 from hopsml_flows.service.web.handlers.listing import listing, live
-from hopsml_flows.service.web.handlers.trial import file, log, trial
+from hopsml_flows.service.web.handlers.trial import curve, file, log, trial
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.storage import LOOPBACK_HOSTS, Project
 
@@ -47,6 +48,7 @@ _PAGES: Sequence[tuple[str, Handler]] = (
     ("/compare.json", compare_curves),
     (_ONE, trials),
     (f"{_ONE}/trials.csv", trials_csv),
+    (f"{_ONE}/trials.parquet", trials_parquet),
     (f"{_ONE}/plots", plots),
     (f"{_ONE}/plots.json", plots_data),
     (f"{_ONE}/about", about),
@@ -54,6 +56,7 @@ _PAGES: Sequence[tuple[str, Handler]] = (
     (f"{_ONE}/files/{{file:path}}", file),
     (_TRIAL, trial),
     (f"{_TRIAL}/log", log),
+    (f"{_TRIAL}/curve.json", curve),
     ("/assets/{name}", asset),
 )
 _CHANGES: Sequence[tuple[str, Any]] = (("/delete", delete), (f"{_ONE}/annotate", annotate))

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from hopsml_flows.service.index import ExperimentEntry, ExperimentIndex
+from hopsml_flows.service.parquet_file import can_write_parquet
 from hopsml_flows.service.web.freshness import Freshness
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 from hopsml_flows.service.web.views.words import cell_text, clock_time, iso_time, took
@@ -55,6 +56,11 @@ class Site:
         self.form_token = secrets.token_urlsafe(32)
         self.version = _assets_version()
         self.templates = page_templates()
+
+    @property
+    def writes_parquet(self) -> bool:
+        """Whether tables can be had as Parquet here."""
+        return can_write_parquet()
 
     def now(self) -> float:
         """Return the present time, in seconds since 1970."""

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQuery
+from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.project_files import file_info, file_part
@@ -31,6 +32,7 @@ __all__ = [
     "program",
     "trials",
     "trials_csv",
+    "trials_parquet",
 ]
 
 _LARGEST_JOURNAL = 1 << 26
@@ -87,6 +89,26 @@ def trials_csv(site: Site, request: Request) -> Response:
         csv_text([trial_row(each) for each in found], for_spreadsheets=True),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{entry.id}.csv"'},
+    )
+
+
+def trials_parquet(site: Site, request: Request) -> Response:
+    """Return all trials that match, as Parquet.
+
+    Args:
+        site: The site.
+        request: The request.
+
+    Raises:
+        MissingPackageError: pyarrow is not installed.
+    """
+    entry = site.experiment(request)
+    query, _ = asked_trials(site.parameters(request), rows=None)
+    found = site.index.trials(entry.id, query).trials
+    return Response(
+        parquet_bytes([trial_row(each) for each in found]),
+        media_type="application/vnd.apache.parquet",
+        headers={"Content-Disposition": f'attachment; filename="{entry.id}.parquet"'},
     )
 
 
