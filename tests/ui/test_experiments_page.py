@@ -13,6 +13,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 
 from hopsml_flows.search import Why
 from hopsml_flows.storage import ExperimentPaths, Project, this_process
@@ -270,6 +271,23 @@ def test_selected_trials_are_compared(looked_at, address, screenshot):
     before = page.locator(".compare tbody tr:visible").count()
     page.check("#only-different")
     assert page.locator(".compare tbody tr:visible").count() < before
+
+
+def test_a_selection_is_shown_in_a_tensorboard_until_it_is_stopped(looked_at, address):
+    page = looked_at
+    page.goto(f"{address}/")
+    for name in (SEARCH, EARLIER):
+        page.check(f"input[value='{name}']")
+    page.get_by_role("button", name="TensorBoard").click()
+    page.wait_for_url("**/tensorboard")
+    assert page.get_by_role("listitem").all_inner_texts() == [SEARCH, EARLIER]
+    board = page.locator("section h2 a").get_attribute("href")
+    answer = page.request.get(f"{board}/data/environment", timeout=120_000)
+    assert answer.ok  # it waits until TensorBoard has started
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("None runs").wait_for()
+    with pytest.raises(PlaywrightError, match="ECONNREFUSED"):
+        page.request.get(board)
 
 
 def test_deletion_asks_and_cancel_keeps(looked_at, address, project):

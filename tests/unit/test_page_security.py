@@ -113,6 +113,23 @@ def test_a_form_of_another_origin_changes_nothing(project, browser, headers):
     assert project.exists(f"Experiments/{OLD}/experiment.json")
 
 
+def test_a_server_that_others_reach_starts_no_tensorboard(project, browser):
+    over(project, OLD)
+    assert "TensorBoard</button>" not in browser.get("/").text
+    assert browser.get("/tensorboard").status_code == 403
+    assert browser.post("/tensorboard", {"token": token(browser), "e": OLD}).status_code == 403
+
+
+def test_a_form_of_another_origin_starts_no_tensorboard(project):
+    over(project, OLD)
+    browser = Browser(experiments_app(project, tensorboards=True))
+    form = {"token": token(browser), "e": OLD}
+    assert browser.post("/tensorboard", form, origin="http://evil.example").status_code == 403
+    assert browser.post("/tensorboard", {**form, "token": "wrong"}).status_code == 403
+    assert browser.post("/tensorboard", {**form, "e": "../x"}).status_code == 303
+    assert "None runs" in browser.get("/tensorboard").text
+
+
 @pytest.mark.parametrize("given", ["", "wrong", "ünïcode"])
 def test_a_form_without_the_pages_token_changes_nothing(project, browser, given):
     over(project, OLD)

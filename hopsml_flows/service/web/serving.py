@@ -58,7 +58,13 @@ def serve_pages(
         access_token = secrets.token_urlsafe(24)
     hosts = {host, *LOOPBACK_HOSTS, *allowed_hosts}
     hosts |= set() if is_loopback(host) else own_hosts(host)
-    app = experiments_app(project, hosts=hosts, access_token=access_token, writable=not read_only)
+    app = experiments_app(
+        project,
+        hosts=hosts,
+        access_token=access_token,
+        writable=not read_only,
+        tensorboards=is_loopback(host),
+    )
     address = _address(host, number, access_token)
     print(f"Experiments of {project.url}: {address} (Ctrl-C ends it)", flush=True)
     if open_browser:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 
 from hopsml_flows.service.index import ExperimentEntry, ExperimentIndex
 from hopsml_flows.service.parquet_file import can_write_parquet
+from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.freshness import Freshness
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 from hopsml_flows.service.web.views.words import cell_text, clock_time, iso_time, took
@@ -41,11 +42,13 @@ class Site:
         project: The project.
         index: Its index.
         writable: Whether pages offer to change anything.
+        boards: The TensorBoards that pages start; None if they start none.
     """
 
     project: Project
     index: ExperimentIndex
     writable: bool = True
+    boards: Boards | None = None
     freshness: Freshness = field(init=False)
     form_token: str = field(init=False, repr=False)
     version: str = field(init=False)
