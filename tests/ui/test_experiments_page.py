@@ -13,6 +13,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error as PlaywrightError
 
 from hopsml_flows.search import Why
@@ -354,20 +355,29 @@ def test_the_keyboard_alone_opens_a_trial(looked_at, address):
     page.wait_for_url("**/trials/*")
 
 
-def test_every_field_and_button_has_a_name_and_text_has_contrast(looked_at, address):
-    page = looked_at
-    for path in (
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "path",
+    [
         "/",
+        "/?fold=1",
+        "/tensorboard",
         f"/experiments/{SEARCH}",
+        f"/experiments/{SEARCH}/plots",
+        f"/experiments/{SEARCH}/program",
         f"/experiments/{SEARCH}/about",
-        f"/compare?e={SEARCH}",
-    ):
-        page.goto(f"{address}{path}")
-        unnamed = page.evaluate(
-            "[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]"
-            ".filter(e => !(e.getAttribute('aria-label') || e.labels?.length || e.innerText.trim()"
-            " || e.title)).map(e => e.outerHTML)"
-        )
-        assert unnamed == []
-        assert page.locator("h1").count() <= 1
-        assert page.locator("main").count() == 1
+        f"/experiments/{SEARCH}/trials/1",
+        f"/experiments/{FAILED}/trials/1",
+        f"/compare?e={SEARCH}&e={EARLIER}",
+        "/experiments/none",
+    ],
+)
+def test_axe_finds_nothing_serious(page, address, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{address}{path}")
+    if path.endswith("/plots"):
+        page.wait_for_selector(".plot canvas")
+    found = Axe().run(page).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in serious] == []
+    assert page.locator("main").count() == 1
