@@ -22,7 +22,10 @@ _REMOTE_SECONDS = 5.0
 """Shortest time between two looks at the storage."""
 
 _SHARE = 60
-"""The time between two looks is at least this many times the length of a look."""
+"""The time between two looks is at least this many times the processor time of a look."""
+
+_WAITING_SHARE = 3
+"""It is at least this many times the length of a look, most of which waits for remote storage."""
 
 _PATIENCE = 0.25
 """Seconds that a request waits for a look that began before it; then it shows what is known."""
@@ -83,7 +86,7 @@ class Freshness:
         return f"{number}-{self.problem}" if self.problem else str(number)
 
     def _refresh(self, done: threading.Event) -> None:
-        began = self._clock()
+        began, spent = self._clock(), time.process_time()
         thorough = began >= self._thorough_due
         problem = ""
         try:
@@ -103,7 +106,8 @@ class Freshness:
                 self._running = None
                 self.problem = problem
                 least = _LOCAL_SECONDS if local else _REMOTE_SECONDS
-                self._due = now + max(least, _SHARE * (now - began))
+                spent = time.process_time() - spent
+                self._due = now + max(least, _WAITING_SHARE * (now - began), _SHARE * spent)
                 if thorough:
                     self._thorough_due = now + _THOROUGH_SECONDS
             done.set()
