@@ -208,6 +208,16 @@ def test_the_curve_of_a_trial_that_runs_has_what_it_has_reported(project, browse
     assert (curve["label"], curve["steps"], curve["values"]) == ("trial 2", [0], [0.2])
 
 
+def test_the_program_page_offers_what_differs_from_other_runs_of_the_name_first(project, browser):
+    over(project, "iris-20250101-120000-aaaaaa", name="iris")
+    over(project, OLD)
+    over(project, NEW)
+    text = browser.get(f"/experiments/{NEW}/program").text
+    offered = re.findall(r"<option>(.*?)</option>", text)
+    assert offered == [OLD, "iris-20250101-120000-aaaaaa"]
+    assert f'<input type="hidden" name="e" value="{NEW}">' in text
+
+
 def test_a_whole_number_of_any_size_hides_no_experiment(project, browser):
     over(project, OLD, [result(1, {"x": 1}, 0.5)])
     over(project, NEW, [result(1, {"x": 1}, 10**20), result(2, {"x": 2}, 0.5)])

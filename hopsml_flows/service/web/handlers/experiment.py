@@ -38,6 +38,9 @@ __all__ = [
 _LARGEST_JOURNAL = 1 << 26
 """Most bytes of a journal that curves are read from."""
 
+_MOST_OTHERS = 30
+"""Most experiments that a page offers to compare with."""
+
 
 def head(site: Site, entry: ExperimentEntry) -> ExperimentHead:
     """Return what stands above all pages of an experiment.
@@ -158,8 +161,19 @@ def program(site: Site, request: Request) -> Response:
     entry = site.experiment(request)
     name, text = program_text(site.project, entry)
     environment = stored_text(site.project, ExperimentPaths(entry.id).environment)
+    runs = site.index.experiments(ExperimentQuery(name=entry.name, limit=_MOST_OTHERS))
+    newest = site.index.experiments(ExperimentQuery(limit=_MOST_OTHERS))
+    found = {each.id: each for each in (*runs.experiments, *newest.experiments)}
+    found.pop(entry.id, None)
     return _page(
-        site, request, entry, "program", program_name=name, program=text, environment=environment
+        site,
+        request,
+        entry,
+        "program",
+        program_name=name,
+        program=text,
+        environment=environment,
+        others=list(found)[:_MOST_OTHERS],
     )
 
 
