@@ -145,6 +145,17 @@ def address(project):
 
 
 @pytest.fixture
+def screenshot(page, screenshot):
+    """As for other pages; the directory of the test's project is not shown."""
+
+    def take(name, **options):
+        page.evaluate("document.querySelector('.project').textContent = 'hopsml_project'")
+        screenshot(name, **options)
+
+    return take
+
+
+@pytest.fixture
 def looked_at(page, address):
     """A page that fails the test if it loads from elsewhere, or if a script fails or is refused."""
     foreign, faults = [], []
