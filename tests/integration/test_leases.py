@@ -208,7 +208,6 @@ def test_a_driver_that_lost_its_experiment_writes_nothing_more(
     go, begun = tmp_path / "go", tmp_path / "begun"
 
     def train(x):
-        import time
 
         begun.touch()
         until = time.monotonic() + 120
@@ -228,9 +227,8 @@ def test_a_driver_that_lost_its_experiment_writes_nothing_more(
         there.create(paths.lease(2), text)
         there.remove(paths.lease(1))
         taken.append((paths, there.read(paths.record)))
-        if when == "while a trial runs":
-            time.sleep(1.0)  # for a beat; the trial ends with the run
-        go.touch()
+        if when == "at its end":
+            go.touch()  # else the run ends with a beat, and its trial with it
 
     taken = []
     thread = threading.Thread(target=take_over)
@@ -239,6 +237,7 @@ def test_a_driver_that_lost_its_experiment_writes_nothing_more(
         with pytest.raises(ExperimentTakenOverError, match="process 17 on elsewhere"):
             experiment.grid_search(train, {"x": [1, 2]}, **options)
     finally:
+        go.touch()
         thread.join()
     [(paths, record)] = taken
     assert there.read(paths.record) == record
