@@ -182,16 +182,18 @@ def _read_earlier(
     if taken:
         note(f"{len(taken)} trials were kept on this machine, and are in the project now")
     earlier = earlier_record(project, paths.id)
-    left = earlier_trials(project, paths, needs_metric=plan.needs_metric)
-    check_budget(plan, left)
-    return earlier, left
+    return earlier, earlier_trials(project, paths, needs_metric=plan.needs_metric)
 
 
 def _earlier_journal(plan: Plan, paths: ExperimentPaths, left: Earlier) -> Journal | None:
-    """Read the journal that the search goes on from; None if it begins."""
-    if not plan.is_asynchronous or plan.options.resume is None:
-        return None
-    journal = read_journal(plan.options.project, paths)
+    """Read the journal that the search goes on from; None if it begins, or has none.
+
+    Raises:
+        InvalidArgumentError: There are more trials than the plan has.
+    """
+    journal = None
+    if plan.is_asynchronous and plan.options.resume is not None:
+        journal = read_journal(plan.options.project, paths)
     check_budget(plan, left, journal)
     # Where none succeeded, nothing was learned: as with other verbs, failed trials run again.
     return journal if left.results else None

@@ -278,8 +278,9 @@ def _call(
         _raise_for_driver(error, place)
         if link.last_finite is not None and is_early_stop(error):
             if not wraps_early_stop(error):
-                judging.warn(f"failed after it was asked to stop: {_failure(error, job)}")
-                log.note(_failure(error, job).traceback, level=logging.ERROR)
+                failure = _failure(error, job)
+                judging.warn(f"failed after it was asked to stop: {failure}")
+                log.note(failure.traceback, level=logging.ERROR)
             return _Came({job.optimization_key or DEFAULT_KEY: link.last_finite}, link.last_finite)
         failure = _failure(error, job)
         log.note(failure.traceback, level=logging.ERROR)

@@ -68,7 +68,7 @@ def experiments_app(
 ) -> Starlette:
     """Return the pages of a project's experiments as an ASGI application.
 
-    Any ASGI server can run it, and any Starlette or FastAPI application can mount it.
+    Others call :func:`hopsml_flows.experiments.web_app`.
 
     Args:
         project: The project.
@@ -76,12 +76,6 @@ def experiments_app(
             protection from DNS rebinding.
         access_token: Token that each request needs; "" if none is needed.
         writable: Whether pages offer to delete and describe experiments.
-
-    Example:
-        >>> from starlette.applications import Starlette
-        >>> from starlette.routing import Mount
-        >>> pages = experiments_app(Project("memory://app-example"))
-        >>> app = Starlette(routes=[Mount("/experiments", pages)])
     """
     index = ExperimentIndex(project)
     site = Site(project, index, writable)
