@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from hopsml_flows.cli.json_output import json_text
 from hopsml_flows.cli.project_option import open_project
-from hopsml_flows.errors import InvalidArgumentError, MissingPackageError
+from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.service import (
     StoredExperiment,
-    columns_of,
     csv_text,
     find_stored,
+    parquet_bytes,
     trial_row,
 )
 from hopsml_flows.text import plural, readable
-from hopsml_flows.values.plain import json_value
 
 __all__ = ["export"]
 
@@ -69,7 +66,7 @@ def export(
     elif as_json:
         content = f"{json_text(rows)}\n".encode()
     else:
-        content = _parquet(rows)
+        content = parquet_bytes(rows)
     if output is None:
         _write(content)
         return
@@ -99,29 +96,3 @@ def _write(content: bytes) -> None:
     else:
         stream.write(content)
     sys.stdout.flush()
-
-
-def _parquet(rows: Sequence[dict[str, Any]]) -> bytes:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingPackageError(
-            "--parquet needs pyarrow, which is not installed (pip install pyarrow)"
-        ) from error
-    columns = {}
-    for name in columns_of(rows):
-        values = [row.get(name) for row in rows]
-        try:
-            columns[name] = pa.array(values)
-        except (pa.ArrowException, OverflowError, ValueError, TypeError):
-            # Values of several kinds: a column of Parquet has one.
-            columns[name] = pa.array([None if v is None else _text(v) for v in values])
-    sink = io.BytesIO()
-    parquet.write_table(pa.table(columns), sink)
-    return sink.getvalue()
-
-
-def _text(value: Any) -> str:
-    """Return a value as a text: texts as they are, all else as JSON."""
-    return value if isinstance(value, str) else json.dumps(json_value("it", value))

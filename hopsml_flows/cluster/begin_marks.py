@@ -199,8 +199,12 @@ def has_begun(client: distributed.Client, task_run_id: UUID) -> bool:
     Raises:
         OSError: The scheduler is gone.
     """
-    scheduler: Any = client.scheduler
-    return bool(client.sync(scheduler.event_is_set, name=_name(task_run_id)))
+
+    async def ask() -> bool:
+        scheduler: Any = client.scheduler
+        return bool(await scheduler.event_is_set(name=_name(task_run_id)))
+
+    return bool(client.sync(ask))
 
 
 def clear_beginnings(client: distributed.Client, task_run_ids: Collection[UUID]) -> None:
@@ -210,9 +214,9 @@ def clear_beginnings(client: distributed.Client, task_run_ids: Collection[UUID])
         client: A client of the cluster.
         task_run_ids: Task runs that are over.
     """
-    scheduler: Any = client.scheduler
 
     async def clear() -> None:
+        scheduler: Any = client.scheduler
         names = [_name(task_run_id) for task_run_id in task_run_ids]
         await asyncio.gather(*(scheduler.event_clear(name=name) for name in names))
 

@@ -38,6 +38,7 @@ from hopsml_flows.cluster.process_settings import (
     held_spawn_environment,
 )
 from hopsml_flows.cluster.project_visibility import check_visible
+from hopsml_flows.cluster.scheduler_client import SchedulerClient
 from hopsml_flows.cluster.spawn import without_main_module
 from hopsml_flows.cluster.timed_start import start_within
 from hopsml_flows.cluster.worker_calls import on_all_workers
@@ -317,7 +318,7 @@ def open_cluster(
         stack.enter_context(held_config({f"distributed.nanny.pre-spawn-environ.{MARK}": mark}))
         _unmark_this_process()
         cluster = stack.enter_context(_start_here(config, workers, shares, group))
-        client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
+        client = stack.enter_context(SchedulerClient(cluster))
         client.register_plugin(IgnoreInterrupts())
         client.register_plugin(QuietHeartbeats())
         if group is None:
@@ -341,7 +342,7 @@ def _open_elsewhere(
         cluster, refused = stack.enter_context(slurm.start(config, workers))
     else:
         cluster = stack.enter_context(kubernetes.start(config, workers))
-    client = stack.enter_context(distributed.Client(cluster, set_as_default=False))
+    client = stack.enter_context(SchedulerClient(cluster))
     _await_workers(client, group.processes if group else 1, config, refused)
     if group is None:
         _give_back_idle(cluster, workers, config)
@@ -532,7 +533,7 @@ def _cuda_cluster_class() -> Any:
 
 def _connect(config: ClusterConfig) -> distributed.Client:
     _probe(str(config.address))
-    return distributed.Client(config.address, timeout=CONNECT_SECONDS, set_as_default=False)
+    return SchedulerClient(config.address, timeout=CONNECT_SECONDS)
 
 
 def _probe(address: str) -> None:

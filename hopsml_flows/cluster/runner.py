@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -415,7 +415,8 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
                 may_move = again if worker is None else None
                 self._losses.add(_Loss(future, may_move, error.last_worker.address))
             else:  # the scheduler is gone, or cancelled it
-                self._crash(future, f"the task was lost ({computed.status}: {error})")
+                reason = f"the task was lost ({computed.status}: {error})"
+                self._crash(future, reason, cut_off=computed.status == "cancelled")
 
         computed.add_done_callback(done)
 
@@ -478,9 +479,16 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         marked = self._marks.read(task_run_id) if self._marks and task_run_id else None
         return why_died(self.cluster.client, worker, task_run_id, owned=here, marked=marked)
 
-    def _crash(self, future: TrialFuture[Any], message: str, *, began: float = 0.0) -> None:
+    def _crash(
+        self,
+        future: TrialFuture[Any],
+        message: str,
+        *,
+        began: float = 0.0,
+        cut_off: bool = False,
+    ) -> None:
         if future.claim_end():
-            self._end(future, _crashed(Death(message, began)))
+            self._end(future, replace(_crashed(Death(message, began)), cut_off=cut_off))
 
     def _end(self, future: TrialFuture[Any], outcome: Outcome) -> None:
         """End a task run with an outcome that no worker reported."""

@@ -75,6 +75,7 @@ class Outcome:
         reported: Whether Prefect's engine has sent the state to the server.
         started: When it began, in seconds since the epoch; 0 if that is not known.
         ended: When it ended, like ``started``.
+        cut_off: Whether it is only that the connection to the scheduler broke: no worker died.
     """
 
     type: str
@@ -86,6 +87,7 @@ class Outcome:
     reported: bool = True
     started: float = 0.0
     ended: float = 0.0
+    cut_off: bool = False
 
     @property
     def is_of_dead_worker(self) -> bool:

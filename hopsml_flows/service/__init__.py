@@ -63,6 +63,7 @@ from hopsml_flows.service.index import (
     parse_condition,
     parse_time,
 )
+from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.removal import remove_experiment
 from hopsml_flows.service.stored_experiment import (
     StoredExperiment,
@@ -106,6 +107,7 @@ __all__ = [
     "find_stored",
     "find_thing",
     "find_trial",
+    "parquet_bytes",
     "parse_condition",
     "parse_time",
     "program_difference",

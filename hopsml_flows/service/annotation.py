@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
-from hopsml_flows.errors import ExperimentRunningError, NotFoundError
+from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError, NotFoundError
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.lease import take_lease
 from hopsml_flows.storage.retries import replace_file
@@ -14,6 +14,7 @@ from hopsml_flows.tracking import read_record
 
 __all__ = ["annotate_experiment"]
 
+_MOST_TAGS = 50
 _LONGEST_TAG = 100
 _LONGEST_NOTE = 100_000
 
@@ -22,7 +23,7 @@ def annotate_experiment(
     project: Project,
     experiment_id: str,
     *,
-    tags: Iterable[str],
+    tags: Iterable[str] | None,
     note: str,
     notice: Callable[[str], None],
 ) -> None:
@@ -34,16 +35,22 @@ def annotate_experiment(
     Args:
         project: The project.
         experiment_id: The whole identifier.
-        tags: The tags that it has from now on.
+        tags: The tags that it has from now on; None to leave them as they are.
         note: The note; "" for none.
         notice: Called with the reason when this waits for the lease.
 
     Raises:
         ExperimentRunningError: A driver runs the experiment.
+        InvalidArgumentError: There are more than 50 tags, or a text is too long.
         NotFoundError: There is no such experiment any more, or it has no record.
         DamagedFileError: Its record cannot be understood.
         StorageUnavailableError: Storage refuses the record, or did not answer in time.
     """
+    plain = None if tags is None else _checked_tags(tags)
+    words = readable(note.replace("\r\n", "\n")).strip()
+    if len(words) > _LONGEST_NOTE:
+        must = f"must have at most {_LONGEST_NOTE:,} characters, not {len(words):,}"
+        raise InvalidArgumentError("note", f"{words:.20}…", must)
     paths = ExperimentPaths(experiment_id)
     if not project.exists(paths.record):
         raise NotFoundError("ID", experiment_id, because="it has no record")
@@ -52,9 +59,27 @@ def annotate_experiment(
             record = read_record(project, experiment_id)
             if record is None:
                 raise NotFoundError("ID", experiment_id, because="it has no record")
-            plain = dict.fromkeys(one_line(tag)[:_LONGEST_TAG] for tag in tags)
-            words = readable(note.replace("\r\n", "\n")).strip()[:_LONGEST_NOTE]
-            changed = replace(record, tags=tuple(filter(None, plain)), note=words or None)
-            replace_file(project, paths.record, changed.to_json())
+            # The file's own content: a newer version may have written what this one does not know.
+            content = json.loads(project.read(paths.record))
+            content |= {"note": words or None}
+            if plain is not None:
+                content["tags"] = list(plain)
+            replace_file(project, paths.record, json.dumps(content, indent=1))
     except ExperimentRunningError as error:
         raise error.renamed("ID") from error
+
+
+def _checked_tags(tags: Iterable[str]) -> list[str]:
+    """Return tags as texts of one line, each once.
+
+    Raises:
+        InvalidArgumentError: There are too many, or one is too long.
+    """
+    plain = list(filter(None, dict.fromkeys(one_line(tag).strip() for tag in tags)))
+    if len(plain) > _MOST_TAGS:
+        raise InvalidArgumentError("tags", len(plain), f"must be at most {_MOST_TAGS}")
+    for tag in plain:
+        if len(tag) > _LONGEST_TAG:
+            must = f"must have at most {_LONGEST_TAG} characters each"
+            raise InvalidArgumentError("tags", f"{tag:.20}…", must)
+    return plain

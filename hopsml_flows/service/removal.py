@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from hopsml_flows.errors import ExperimentRunningError, NotFoundError
 from hopsml_flows.storage import ExperimentPaths, Project
@@ -31,8 +32,11 @@ def remove_experiment(project: Project, experiment_id: str, notice: Callable[[st
     if not project.exists(paths.root):
         raise NotFoundError("ID", experiment_id, because="it does not exist any more")
     try:
-        with take_lease(project, paths, notice):
-            project.remove(paths.root, recursive=True)
+        with take_lease(project, paths, notice), suppress(FileNotFoundError):
+            # Without a record no driver goes on with it. A beat would write into a directory that
+            # is being removed, so the lease is given back first.
+            project.remove(paths.record)
+        project.remove(paths.root, recursive=True)
     except ExperimentRunningError as error:
         raise error.renamed("ID") from error
     except FileNotFoundError as error:

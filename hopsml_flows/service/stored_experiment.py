@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
@@ -16,6 +16,7 @@ from hopsml_flows.service.index.entries import (
     read_entry,
     read_trials,
 )
+from hopsml_flows.service.index.scan import is_silent
 from hopsml_flows.service.trial_rows import columns_of, trial_row
 from hopsml_flows.storage import ExperimentPaths, Project, process_lives
 from hopsml_flows.storage.reading import content_of
@@ -158,7 +159,7 @@ class StoredExperiment:
     @cached_property
     def _entry(self) -> ExperimentEntry:
         entry = read_entry(self.id, content_of(self.project, self._paths.record))
-        return entry.marked_lost(process_lives)
+        return entry.marked_lost(process_lives, partial(is_silent, self.project, self._paths))
 
     @cached_property
     def _summary(self) -> SummaryEntries:

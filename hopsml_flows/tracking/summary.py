@@ -84,6 +84,8 @@ def combination(result: TrialResult) -> dict[str, Any]:
         "started": result.started,
         "ended": result.ended,
     }
+    if not result.directory:  # the experiment's own; others are named after their trials
+        entry["directory"] = ""
     if result.generation is not None:
         entry["generation"] = result.generation
     if result.budget is not None:

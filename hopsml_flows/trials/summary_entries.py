@@ -50,6 +50,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         return None
     kind, _, message = str(error or "").partition(": ")
     generation = _generation(entry)
+    is_single = entry.get("directory") == ""  # it has the experiment's own directory
     return TrialResult(
         number=place if number is None else number,
         name=name,
@@ -57,7 +58,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         state=State(entry["state"]),
         metric=_number(entry, "metric"),
         outputs=outputs if isinstance(outputs, dict) else {},
-        directory=_directory(name, generation) if number is not None else "",
+        directory="" if number is None or is_single else _directory(name, generation),
         attempt=_whole(entry, "attempt") or 1,
         started=_number(entry, "started") or 0.0,
         ended=_number(entry, "ended") or 0.0,

@@ -17,6 +17,7 @@ import distributed
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.cluster.scheduler_client import SchedulerClient
 from hopsml_flows.experiment import ClusterConfig
 from hopsml_flows.service.replay import replay
 from hopsml_flows.storage import ExperimentPaths, Project
@@ -114,13 +115,13 @@ def test_killed_workers_cost_a_search_no_rung_and_no_checkpoint(prefect_server, 
 @pytest.fixture
 def asked(monkeypatch):
     """The questions to schedulers how many threads their workers have."""
-    questions, nthreads = [], distributed.Client.nthreads
+    questions, nthreads = [], SchedulerClient.nthreads
 
     def counted(client, *args, **kwargs):
         questions.append(time.monotonic())
         return nthreads(client, *args, **kwargs)
 
-    monkeypatch.setattr(distributed.Client, "nthreads", counted)
+    monkeypatch.setattr(SchedulerClient, "nthreads", counted)
     return questions
 
 
@@ -216,3 +217,32 @@ def test_a_search_that_fails_removes_what_ended_distributed_trials_shared(option
     (directory,) = project.glob("Experiments/*")
     # The workers of a running cluster may be on machines where the driver removes nothing.
     assert not Path(tempfile.gettempdir(), f"hopsml-group-{directory.name}-1").exists()
+
+
+def test_a_connection_that_breaks_costs_no_attempt(options, project):
+    """Dask's client cancels all that it waits for, and connects again."""
+
+    def cut(dask_scheduler, spared):
+        for name, connection in dask_scheduler.client_comms.items():
+            if name != spared:
+                connection.abort()
+
+    def train(x):
+        time.sleep(3)
+        return x
+
+    def act():
+        wait_until(lambda: list(project.glob("Experiments/*/*/.hparams.json")), 60, "a trial")
+        client.run_on_scheduler(cut, spared=client.id)
+
+    with distributed.Client(options["cluster"], set_as_default=False) as client:
+        thread = threading.Thread(target=act)
+        thread.start()
+        result = experiment.optimize(
+            train, SPACE, num_trials=4, optimizer="random", seed=3, retries=0, **options
+        )
+        thread.join()
+    assert result.failed == ()
+    assert [trial.attempt for trial in result.trials] == [1] * 4
+    journal = Path(result.path, "journal.jsonl").read_text()
+    assert 1 <= journal.count('"event": "return"') <= 2

@@ -13,6 +13,8 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error as PlaywrightError
 
 from hopsml_flows.search import Why
 from hopsml_flows.storage import ExperimentPaths, Project, this_process
@@ -140,6 +142,17 @@ def address(project):
     finally:
         server.terminate()
         server.communicate(timeout=60)
+
+
+@pytest.fixture
+def screenshot(page, screenshot):
+    """As for other pages; the directory of the test's project is not shown."""
+
+    def take(name, **options):
+        page.evaluate("document.querySelector('.project').textContent = 'hopsml_project'")
+        screenshot(name, **options)
+
+    return take
 
 
 @pytest.fixture
@@ -272,6 +285,23 @@ def test_selected_trials_are_compared(looked_at, address, screenshot):
     assert page.locator(".compare tbody tr:visible").count() < before
 
 
+def test_a_selection_is_shown_in_a_tensorboard_until_it_is_stopped(looked_at, address):
+    page = looked_at
+    page.goto(f"{address}/")
+    for name in (SEARCH, EARLIER):
+        page.check(f"input[value='{name}']")
+    page.get_by_role("button", name="TensorBoard").click()
+    page.wait_for_url("**/tensorboard")
+    assert page.get_by_role("listitem").all_inner_texts() == [SEARCH, EARLIER]
+    board = page.locator("section h2 a").get_attribute("href")
+    answer = page.request.get(f"{board}/data/environment", timeout=120_000)
+    assert answer.ok  # it waits until TensorBoard has started
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("None runs").wait_for()
+    with pytest.raises(PlaywrightError, match="ECONNREFUSED"):
+        page.request.get(board)
+
+
 def test_deletion_asks_and_cancel_keeps(looked_at, address, project):
     page = looked_at
     name = "gone-20260107-120000-dddddd"
@@ -336,20 +366,29 @@ def test_the_keyboard_alone_opens_a_trial(looked_at, address):
     page.wait_for_url("**/trials/*")
 
 
-def test_every_field_and_button_has_a_name_and_text_has_contrast(looked_at, address):
-    page = looked_at
-    for path in (
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "path",
+    [
         "/",
+        "/?fold=1",
+        "/tensorboard",
         f"/experiments/{SEARCH}",
+        f"/experiments/{SEARCH}/plots",
+        f"/experiments/{SEARCH}/program",
         f"/experiments/{SEARCH}/about",
-        f"/compare?e={SEARCH}",
-    ):
-        page.goto(f"{address}{path}")
-        unnamed = page.evaluate(
-            "[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]"
-            ".filter(e => !(e.getAttribute('aria-label') || e.labels?.length || e.innerText.trim()"
-            " || e.title)).map(e => e.outerHTML)"
-        )
-        assert unnamed == []
-        assert page.locator("h1").count() <= 1
-        assert page.locator("main").count() == 1
+        f"/experiments/{SEARCH}/trials/1",
+        f"/experiments/{FAILED}/trials/1",
+        f"/compare?e={SEARCH}&e={EARLIER}",
+        "/experiments/none",
+    ],
+)
+def test_axe_finds_nothing_serious(page, address, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{address}{path}")
+    if path.endswith("/plots"):
+        page.wait_for_selector(".plot canvas")
+    found = Axe().run(page).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in serious] == []
+    assert page.locator("main").count() == 1

@@ -9,9 +9,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
+from hopsml_flows import experiments
 from hopsml_flows.errors import InvalidArgumentError, StorageUnavailableError
 from hopsml_flows.service import (
     ExperimentIndex,
@@ -21,7 +23,7 @@ from hopsml_flows.service import (
     parse_condition,
 )
 from hopsml_flows.service.index.index_file import index_path
-from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.storage import ExperimentPaths, Project, this_process
 from hopsml_flows.trials import Failure, State
 from tests.unit.test_lease import ended_process
 from tests.written import over, result, summary_text
@@ -265,6 +267,32 @@ def test_columns_come_whole_for_plots(index):
         "accuracy": [0.1, 0.2, 0.3],
         "seconds": [10.0, 10.0, 10.0],
     }
+
+
+def test_a_driver_of_another_machine_that_is_silent_for_long_is_lost(project, index):
+    paths = over(project, NEW, state=State.RUNNING, driver={**this_process(), "host": "elsewhere"})
+    index.refresh()
+    assert index.experiment(NEW).state is ExperimentState.RUNNING  # without a lease
+    project.replace(paths.beat(1), "{}")
+    index.refresh()
+    assert index.experiment(NEW).state is ExperimentState.RUNNING
+    beat = project.local_root / paths.beat(1)
+    long_ago = time.time() - 3600
+    os.utime(beat, (long_ago, long_ago))
+    index.refresh()
+    assert index.experiment(NEW).state is ExperimentState.LOST
+    assert experiments.get(NEW, project).state is ExperimentState.LOST
+    project.replace(paths.beat(1), "{}")
+    index.refresh()
+    assert index.experiment(NEW).state is ExperimentState.RUNNING
+
+
+def test_the_best_of_a_name_is_of_the_newest_runs_aim(project, index):
+    over(project, OLD, metric=5.3, optimization_key="loss", direction="MIN")
+    over(project, NEW, metric=0.9, optimization_key="accuracy", direction="MAX")
+    index.refresh()
+    found = {series.name: series for series in index.series()[0]}
+    assert (found["digits"].count, found["digits"].best.id) == (2, NEW)
 
 
 def test_a_running_experiment_whose_driver_is_gone_is_lost(index, filled):

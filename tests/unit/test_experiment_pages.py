@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import math
 import re
 
 import pytest
+from pyarrow import parquet
 
 from hopsml_flows.service.web import experiments_app
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import Failure, State
+from hopsml_flows.trials.journal_lines import header_line, text_of
 from hopsml_flows.trials.trial_files import commit_text
 from tests.pages import Browser
 from tests.written import ID, WrittenExperiment, over, result, summary_text
@@ -178,6 +181,41 @@ def test_the_csv_file_has_no_formulas(project, browser):
     _, row = browser.get(f"/experiments/{NEW}/trials.csv").text.splitlines()
     assert ",-1,'-," in row
     assert ",'=1+1" in row
+
+
+def test_the_parquet_file_has_all_trials_that_match(project, browser):
+    rows = [result(n, {"x": n}, n / 100, outputs={"accuracy": n / 100, "e": {}}) for n in (1, 2, 3)]
+    over(project, NEW, rows)
+    assert "trials.parquet" in browser.get(f"/experiments/{NEW}").text
+    answer = browser.get(f"/experiments/{NEW}/trials.parquet?where=x>1")
+    table = parquet.read_table(io.BytesIO(answer.content)).to_pydict()
+    assert sorted(table["params.x"]) == [2, 3]
+    assert table["outputs.e"] == ["{}", "{}"]
+
+
+def test_the_curve_of_a_trial_that_runs_has_what_it_has_reported(project, browser):
+    written = WrittenExperiment(project, 3)
+    directory = "0002-x=1"
+    written.log(directory, "it runs\n")
+    project.replace(written.paths.trial(directory, ".hparams.json"), '{"x": 1}')
+    lines = [
+        {"event": "report", "trial": n, "attempt": 1, "reports": [[0, n / 10]]} for n in (1, 2)
+    ]
+    project.replace(written.paths.journal, header_line(ID) + "".join(map(text_of, lines)))
+    assert "/trials/2/curve.json" in browser.get(f"/experiments/{ID}/trials/2").text
+    answer = browser.get(f"/experiments/{ID}/trials/2/curve.json").json()
+    (curve,) = answer["curves"]
+    assert (curve["label"], curve["steps"], curve["values"]) == ("trial 2", [0], [0.2])
+
+
+def test_the_program_page_offers_what_differs_from_other_runs_of_the_name_first(project, browser):
+    over(project, "iris-20250101-120000-aaaaaa", name="iris")
+    over(project, OLD)
+    over(project, NEW)
+    text = browser.get(f"/experiments/{NEW}/program").text
+    offered = re.findall(r"<option>(.*?)</option>", text)
+    assert offered == [OLD, "iris-20250101-120000-aaaaaa"]
+    assert f'<input type="hidden" name="e" value="{NEW}">' in text
 
 
 def test_a_whole_number_of_any_size_hides_no_experiment(project, browser):

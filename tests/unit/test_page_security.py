@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 
@@ -112,6 +113,23 @@ def test_a_form_of_another_origin_changes_nothing(project, browser, headers):
     assert project.exists(f"Experiments/{OLD}/experiment.json")
 
 
+def test_a_server_that_others_reach_starts_no_tensorboard(project, browser):
+    over(project, OLD)
+    assert "TensorBoard</button>" not in browser.get("/").text
+    assert browser.get("/tensorboard").status_code == 403
+    assert browser.post("/tensorboard", {"token": token(browser), "e": OLD}).status_code == 403
+
+
+def test_a_form_of_another_origin_starts_no_tensorboard(project):
+    over(project, OLD)
+    browser = Browser(experiments_app(project, tensorboards=True))
+    form = {"token": token(browser), "e": OLD}
+    assert browser.post("/tensorboard", form, origin="http://evil.example").status_code == 403
+    assert browser.post("/tensorboard", {**form, "token": "wrong"}).status_code == 403
+    assert browser.post("/tensorboard", {**form, "e": "../x"}).status_code == 303
+    assert "None runs" in browser.get("/tensorboard").text
+
+
 @pytest.mark.parametrize("given", ["", "wrong", "ünïcode"])
 def test_a_form_without_the_pages_token_changes_nothing(project, browser, given):
     over(project, OLD)
@@ -156,7 +174,13 @@ def test_an_access_token_lets_in_by_the_printed_address_a_cookie_or_a_header(pro
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+    assert "secret" not in cookie
     assert browser.get("/").status_code == 200
+    name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
+    beside = f'a={{"x": 1}}; {name}={value}'  # of another server on this host
+    assert Browser(app).get("/", cookie=beside).status_code == 200
+    other = Browser(experiments_app(project, access_token="another"))
+    assert other.get("/", cookie=f"{name}={value}").status_code == 401
     assert (
         Browser(app).get("/%2F/evil.example/?token=secret").headers["location"] == "/evil.example/"
     )
@@ -391,6 +415,49 @@ def test_tags_and_a_note_are_added_later_and_can_be_filtered_by(project, browser
     assert "as it began" in page
     assert OLD in browser.get("/?tag=paper").text.partition("<tbody>")[2]
     assert browser.get("/?tag=old").text.partition("<tbody>")[2] == ""
+
+
+def test_a_note_changes_nothing_else_in_a_record(project, browser):
+    paths = over(project, OLD, tags=("lr,wd", "paper"))
+    content = {**json.loads(project.read(paths.record)), "of a newer version": {"x": 1}}
+    project.replace(paths.record, json.dumps(content))
+    form = {"token": token(browser), "tags": "lr,wd, paper", "note": "good"}
+    assert browser.post(f"/experiments/{OLD}/annotate", form).status_code == 303
+    assert json.loads(project.read(paths.record)) == {**content, "note": "good"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"tags": ",".join(map(str, range(51))), "note": ""},
+        {"tags": "x" * 101, "note": ""},
+        {"tags": "", "note": "x" * 100_001},
+    ],
+    ids=["tags", "tag", "note"],
+)
+def test_what_is_too_long_for_a_record_is_refused_and_not_cut(project, browser, form):
+    paths = over(project, OLD)
+    before = project.read(paths.record)
+    answer = browser.post(f"/experiments/{OLD}/annotate", {"token": token(browser), **form})
+    assert answer.status_code == 400
+    assert "at most" in answer.text
+    assert project.read(paths.record) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "where=" + "%3B".join(["x%3D1"] * 60),
+        "where=" + "%F0%9F%98%80" * 600,
+        "where=x~" + "a" * 600,
+    ],
+    ids=["conditions", "text", "value"],
+)
+def test_a_filter_that_is_too_long_says_so(project, browser, query):
+    over(project, OLD, [result(1, {"x": 1}, 0.5)])
+    answer = browser.get(f"/experiments/{OLD}?{query}")
+    assert answer.status_code == 200
+    assert "at most" in answer.text
 
 
 def test_the_record_of_an_experiment_that_runs_is_its_drivers(project, browser):

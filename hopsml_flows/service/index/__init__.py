@@ -14,6 +14,8 @@ from hopsml_flows.service.index.experiment_index import (
 )
 from hopsml_flows.service.index.queries import (
     EXPERIMENT_COLUMNS,
+    LONGEST_TEXT,
+    MOST_CONDITIONS,
     TRIAL_COLUMNS,
     Condition,
     ExperimentQuery,
@@ -24,6 +26,8 @@ from hopsml_flows.service.index.queries import (
 
 __all__ = [
     "EXPERIMENT_COLUMNS",
+    "LONGEST_TEXT",
+    "MOST_CONDITIONS",
     "TRIAL_COLUMNS",
     "Column",
     "Condition",

@@ -25,6 +25,7 @@ __all__ = [
     "ExperimentEntry",
     "ExperimentState",
     "SummaryEntries",
+    "is_gone",
     "read_entry",
     "read_trials",
 ]
@@ -132,16 +133,20 @@ class ExperimentEntry:
         record = self.record
         return 0 if record is None else record.trials_succeeded + record.trials_failed
 
-    def marked_lost(self, lives: Callable[[Mapping[str, Any]], bool | None]) -> ExperimentEntry:
-        """Return the entry with ``is_lost`` as its driver's process says.
+    def marked_lost(
+        self, lives: Callable[[Mapping[str, Any]], bool | None], silent: Callable[[], bool]
+    ) -> ExperimentEntry:
+        """Return the entry with ``is_lost`` as its driver's process and its beats say.
 
         Args:
             lives: Whether a process lives; None if this machine cannot know.
+            silent: Whether the driver has given no sign of life for long.
         """
         record = self.record
         if record is None or record.state is not State.RUNNING or not record.driver:
             return self
-        return replace(self, is_lost=lives(record.driver) is False)
+        known = lives(record.driver)
+        return replace(self, is_lost=is_gone(known, silent=known is None and silent()))
 
     def column(self, path: str) -> Column | None:
         """Return a column by its path, or by a bare name: a hyperparameter's before an output's.
@@ -151,6 +156,16 @@ class ExperimentEntry:
         """
         exact = next((column for column in self.columns if column.path == path), None)
         return exact or next((column for column in self.columns if column.name == path), None)
+
+
+def is_gone(lives: bool | None, *, silent: bool) -> bool:
+    """Whether the driver of an experiment that its record calls running is gone.
+
+    Args:
+        lives: Whether its process lives; None if this machine cannot know.
+        silent: Whether it has given no sign of life for long.
+    """
+    return lives is False or (lives is None and silent)
 
 
 @dataclass(frozen=True, slots=True)

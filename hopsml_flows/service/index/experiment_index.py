@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from hopsml_flows.service.index.entries import (
     ExperimentEntry,
     ExperimentState,
     SummaryEntries,
+    is_gone,
 )
 from hopsml_flows.service.index.index_file import IndexFile
 from hopsml_flows.service.index.queries import ExperimentQuery, TrialQuery
@@ -78,7 +80,8 @@ class Series:
         name: The name.
         count: Number of runs that match the query.
         latest: The run that started last.
-        best: The run with the best metric in the direction of the latest; None if none has one.
+        best: The run with the best metric, of those with the aim of the latest; None if none has
+            one.
     """
 
     name: str
@@ -219,8 +222,10 @@ class ExperimentIndex:
                 if (way := _way(latest)) is not None:
                     best = connection.execute(
                         f"SELECT {_ENTRY} FROM experiments WHERE {where} AND name = ? "
-                        f"AND metric IS NOT NULL ORDER BY metric {way}, start LIMIT 1",
-                        [*values, unicode_text(latest.name)],
+                        "AND metric IS NOT NULL AND direction IS ? "
+                        "AND json_extract(record, '$.optimization_key') IS json_extract(?, '$') "
+                        f"ORDER BY metric {way}, start LIMIT 1",
+                        [*values, unicode_text(latest.name), *_aim(latest)],
                     ).fetchone()
                 found.append(
                     Series(latest.name, runs, latest, None if best is None else _entry(best, lost))
@@ -241,6 +246,23 @@ class ExperimentIndex:
                 f"SELECT {_ENTRY} FROM experiments WHERE id = ?", [unicode_text(experiment_id)]
             ).fetchone()
             return None if row is None else _entry(row, _lost(connection, experiment_id))
+
+        return self._asked(ask)
+
+    def version(self, experiment_id: str = "") -> int:
+        """Return a number that grows with each change of an experiment, or of any of them.
+
+        Args:
+            experiment_id: The whole identifier; "" for the whole project.
+        """
+
+        def ask(connection: sqlite3.Connection) -> int:
+            if experiment_id:
+                statement = "SELECT version FROM experiments WHERE id = ?"
+                row = connection.execute(statement, [unicode_text(experiment_id)]).fetchone()
+            else:
+                row = connection.execute("SELECT version FROM latest").fetchone()
+            return 0 if row is None else int(row[0])
 
         return self._asked(ask)
 
@@ -386,13 +408,19 @@ class ExperimentIndex:
 
 def _known_files(connection: sqlite3.Connection) -> dict[str, Known]:
     rows = connection.execute(
-        "SELECT id, record_version, summary_version, settled, modified, state FROM experiments"
+        "SELECT id, record_version, summary_version, settled, modified, state, silent "
+        "FROM experiments"
     )
     return {
         name: Known(
-            record, summary, bool(settled), modified, state == State.RUNNING or record is None
+            record,
+            summary,
+            bool(settled),
+            modified,
+            state == State.RUNNING or record is None,
+            bool(silent),
         )
-        for name, record, summary, settled, modified, state in rows
+        for name, record, summary, settled, modified, state, silent in rows
     }
 
 
@@ -437,19 +465,32 @@ def _trial(entry: str, place: int) -> TrialResult:
 
 
 def _lost(connection: sqlite3.Connection, experiment_id: str | None = None) -> set[str]:
-    """Running experiments whose drivers' processes on this machine are gone."""
+    """Running experiments whose drivers are gone: ended on this machine, or silent elsewhere."""
     rows = connection.execute(
-        "SELECT id, record FROM experiments WHERE state = 'RUNNING' AND (? IS NULL OR id = ?)",
+        "SELECT id, record, silent FROM experiments "
+        "WHERE state = 'RUNNING' AND (? IS NULL OR id = ?)",
         [experiment_id, experiment_id],
     )
-    drivers: Mapping[str, Any] = {name: json.loads(text).get("driver") or {} for name, text in rows}
-    return {name for name, driver in drivers.items() if driver and process_lives(driver) is False}
+    drivers = {name: (json.loads(text).get("driver") or {}, silent) for name, text, silent in rows}
+    return {
+        name
+        for name, (driver, silent) in drivers.items()
+        if driver and is_gone(process_lives(driver), silent=bool(silent))
+    }
 
 
 def _way(entry: ExperimentEntry) -> str | None:
     """The order that puts an experiment's best metric first; None if nothing is optimized."""
     direction = None if entry.record is None else entry.record.direction
     return {Direction.MAX.value: "DESC", Direction.MIN.value: "ASC"}.get(direction or "")
+
+
+def _aim(entry: ExperimentEntry) -> tuple[str | None, str]:
+    """The direction of what an experiment optimizes, and its key as JSON."""
+    record = entry.record
+    if record is None:
+        return None, "null"
+    return record.direction, json.dumps(record.optimization_key)
 
 
 def _limit(limit: int | None) -> int:
@@ -461,6 +502,16 @@ def _remove(connection: sqlite3.Connection, names: Iterable[str]) -> None:
         for table in ("trials", "entries"):
             connection.execute(f"DELETE FROM {table} WHERE experiment = {KEY}", [name])
         connection.execute("DELETE FROM experiments WHERE id = ?", [name])
+    _next_version(connection)
+
+
+def _next_version(connection: sqlite3.Connection) -> int:
+    """Count a change. The first number of a new index is the time: none comes again."""
+    row = connection.execute("UPDATE latest SET version = version + 1 RETURNING version").fetchone()
+    if row is None:
+        row = (time.time_ns() // 1_000_000,)
+        connection.execute("INSERT INTO latest VALUES (?)", row)
+    return int(row[0])
 
 
 def _write(connection: sqlite3.Connection, news: Changed) -> None:
@@ -479,11 +530,14 @@ def _write(connection: sqlite3.Connection, news: Changed) -> None:
         summary_version=known.summary,
         settled=known.settled,
         modified=known.modified,
+        silent=known.silent,
     )
     if entry is not None:
         _write_record(connection, entry)
     if news.trials is not None:
         _write_trials(connection, news.id, news.trials)
+    if entry is not None or news.trials is not None:
+        _update(connection, news.id, version=_next_version(connection))
 
 
 def _write_record(connection: sqlite3.Connection, entry: ExperimentEntry) -> None:

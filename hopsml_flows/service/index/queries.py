@@ -15,6 +15,8 @@ from hopsml_flows.service.index.entries import ExperimentState
 
 __all__ = [
     "EXPERIMENT_COLUMNS",
+    "LONGEST_TEXT",
+    "MOST_CONDITIONS",
     "TRIAL_COLUMNS",
     "Condition",
     "ExperimentQuery",
@@ -34,6 +36,12 @@ TRIAL_COLUMNS = (
     *("attempt", "error"),
 )
 """What trials can be sorted and filtered by, beside their hyperparameters and outputs."""
+
+LONGEST_TEXT = 500
+"""Most characters of a text that is searched for: SQLite's patterns have a limit."""
+
+MOST_CONDITIONS = 50
+"""Most conditions of a query: SQLite's expressions have a limit."""
 
 _OPERATORS = ("!=", "<=", ">=", "!~", "=", "<", ">", "~")
 _CONDITION = re.compile(r"(?s)(.+?)\s*(==|!=|<=|>=|!~|=|<|>|~)\s*(.*)")
@@ -77,6 +85,7 @@ class ExperimentQuery:
         if self.sort not in EXPERIMENT_COLUMNS:
             allowed = ", ".join(EXPERIMENT_COLUMNS)
             raise InvalidArgumentError("sort", self.sort, f"must be one of {allowed}")
+        _check_text(self.text)
         _check_page(self.offset, self.limit)
 
 
@@ -100,6 +109,8 @@ class Condition:
         if self.operator not in _OPERATORS:
             allowed = " ".join(_OPERATORS)
             raise InvalidArgumentError("operator", self.operator, f"must be one of {allowed}")
+        if isinstance(self.value, str):
+            _check_text(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,10 @@ class TrialQuery:
     limit: int | None = None
 
     def __post_init__(self) -> None:
+        if len(self.conditions) > MOST_CONDITIONS:
+            count = len(self.conditions)
+            raise InvalidArgumentError("conditions", count, f"must be at most {MOST_CONDITIONS}")
+        _check_text(self.text)
         _check_page(self.offset, self.limit)
 
 
@@ -188,6 +203,12 @@ def _value(text: str) -> Any:
     if isinstance(value, (list, dict)) or (isinstance(value, float) and not math.isfinite(value)):
         return text
     return value
+
+
+def _check_text(text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        must = f"must have at most {LONGEST_TEXT} characters"
+        raise InvalidArgumentError("text", f"{text:.20}…", must)
 
 
 def _check_page(offset: int, limit: int | None) -> None:

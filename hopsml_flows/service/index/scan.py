@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +29,16 @@ from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.text import one_line
 from hopsml_flows.trials import State, stamp_of
 
-__all__ = ["Changed", "Known", "changed", "listed"]
+__all__ = ["Changed", "Known", "changed", "is_silent", "listed"]
 
 _BATCH = 64
 """Experiments that are read, and then written into the index, together."""
+
+_SILENT_SECONDS = 600.0
+"""A driver beats every ten seconds; clocks of machines differ by less than the rest."""
+
+_MOST_TAKEOVERS = 4
+"""So many leases are looked for; a lease that was given back leaves none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Known:
         settled: Whether all later contents are certain to have other versions.
         modified: Time of the directory, or None.
         running: Whether the record says that the experiment runs.
+        silent: Whether its driver has given no sign of life for ten minutes.
     """
 
     record: str | None
@@ -51,6 +59,7 @@ class Known:
     settled: bool
     modified: float | None
     running: bool
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,24 @@ def listed(project: Project) -> dict[str, float | None]:
             f"{where} cannot be read ({type(error).__name__}: {words})"
         ) from error
     return {name: entry.modified for entry in entries if (name := _experiment(entry))}
+
+
+def is_silent(project: Project, paths: ExperimentPaths) -> bool:
+    """Whether the driver of an experiment has given no sign of life for long, by this clock.
+
+    A driver whose lease was taken over leaves a lease with the next number. One without a lease,
+    as of an older version, is never silent.
+
+    Args:
+        project: The project.
+        paths: The experiment's paths.
+    """
+    beats = []
+    for number in range(1, _MOST_TAKEOVERS + 1):
+        with suppress(Exception):  # each file system has its own errors; without an answer it lives
+            beats.append(project.info(paths.beat(number)).modified)
+    times = [beat for beat in beats if beat is not None]
+    return bool(times) and time.time() - max(times) > _SILENT_SECONDS
 
 
 def changed(
@@ -165,6 +192,7 @@ def _look(
         modified,
         # An experiment that lacks a record may just be starting.
         running or record is None,
+        running and is_silent(project, paths),
     )
     if now == known and entry is None and trials is None:
         return None

@@ -16,8 +16,10 @@ from starlette.routing import Route
 
 from hopsml_flows.errors import HopsmlError, NotFoundError
 from hopsml_flows.service.index import ExperimentIndex
+from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.guard import Guard
 from hopsml_flows.service.web.handlers.assets import asset
+from hopsml_flows.service.web.handlers.boards import boards, show_board, stop_board
 from hopsml_flows.service.web.handlers.changes import annotate, delete
 from hopsml_flows.service.web.handlers.comparing import compare, compare_curves
 from hopsml_flows.service.web.handlers.experiment import (
@@ -27,9 +29,10 @@ from hopsml_flows.service.web.handlers.experiment import (
     program,
     trials,
     trials_csv,
+    trials_parquet,
 )
 from hopsml_flows.service.web.handlers.listing import listing, live
-from hopsml_flows.service.web.handlers.trial import file, log, trial
+from hopsml_flows.service.web.handlers.trial import curve, file, log, trial
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.storage import LOOPBACK_HOSTS, Project
 
@@ -44,9 +47,11 @@ _PAGES: Sequence[tuple[str, Handler]] = (
     ("/", listing),
     ("/live", live),
     ("/compare", compare),
+    ("/tensorboard", boards),
     ("/compare.json", compare_curves),
     (_ONE, trials),
     (f"{_ONE}/trials.csv", trials_csv),
+    (f"{_ONE}/trials.parquet", trials_parquet),
     (f"{_ONE}/plots", plots),
     (f"{_ONE}/plots.json", plots_data),
     (f"{_ONE}/about", about),
@@ -54,9 +59,15 @@ _PAGES: Sequence[tuple[str, Handler]] = (
     (f"{_ONE}/files/{{file:path}}", file),
     (_TRIAL, trial),
     (f"{_TRIAL}/log", log),
+    (f"{_TRIAL}/curve.json", curve),
     ("/assets/{name}", asset),
 )
-_CHANGES: Sequence[tuple[str, Any]] = (("/delete", delete), (f"{_ONE}/annotate", annotate))
+_FORMS: Sequence[tuple[str, Any]] = (
+    ("/delete", delete),
+    (f"{_ONE}/annotate", annotate),
+    ("/tensorboard", show_board),
+    ("/tensorboard/stop", stop_board),
+)
 
 
 def experiments_app(
@@ -65,6 +76,7 @@ def experiments_app(
     hosts: Collection[str] = LOOPBACK_HOSTS,
     access_token: str = "",
     writable: bool = True,
+    tensorboards: bool = False,
 ) -> Starlette:
     """Return the pages of a project's experiments as an ASGI application.
 
@@ -76,17 +88,21 @@ def experiments_app(
             protection from DNS rebinding.
         access_token: Token that each request needs; "" if none is needed.
         writable: Whether pages offer to delete and describe experiments.
+        tensorboards: Whether pages start TensorBoards, which only this machine reaches.
     """
     index = ExperimentIndex(project)
-    site = Site(project, index, writable)
+    running = Boards(project) if tensorboards else None
+    site = Site(project, index, writable, running)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        if running is not None:
+            running.close()
         index.close()
 
     routes = [Route(path, partial(handler, site), methods=["GET"]) for path, handler in _PAGES]
-    routes += [Route(path, partial(handler, site), methods=["POST"]) for path, handler in _CHANGES]
+    routes += [Route(path, partial(handler, site), methods=["POST"]) for path, handler in _FORMS]
     return Starlette(
         routes=routes,
         middleware=[Middleware(Guard, hosts=hosts, access_token=access_token)],

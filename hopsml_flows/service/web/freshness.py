@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from hopsml_flows.errors import StorageUnavailableError
@@ -23,7 +22,10 @@ _REMOTE_SECONDS = 5.0
 """Shortest time between two looks at the storage."""
 
 _SHARE = 60
-"""The time between two looks is at least this many times the length of a look."""
+"""The time between two looks is at least this many times the processor time of a look."""
+
+_WAITING_SHARE = 3
+"""It is at least this many times the length of a look, most of which waits for remote storage."""
 
 _PATIENCE = 0.25
 """Seconds that a request waits for a look that began before it; then it shows what is known."""
@@ -48,8 +50,6 @@ class Freshness:
         self._thorough_due = 0.0
         self._running: threading.Event | None = None
         self._first = True
-        self._changes: Counter[str] = Counter()
-        self._all = 0
         self.problem = ""
 
     def look(self) -> None:
@@ -82,18 +82,15 @@ class Freshness:
         Args:
             experiment_id: The experiment; "" for the whole project.
         """
-        with self._lock:
-            number = self._changes[experiment_id] if experiment_id else self._all
-            return f"{number}-{self.problem}" if self.problem else str(number)
+        number = self._index.version(experiment_id)
+        return f"{number}-{self.problem}" if self.problem else str(number)
 
     def _refresh(self, done: threading.Event) -> None:
-        began = self._clock()
+        began, spent = self._clock(), time.process_time()
         thorough = began >= self._thorough_due
-        changed: tuple[str, ...] = ()
         problem = ""
         try:
-            refreshed = self._index.refresh(thorough=thorough)
-            changed = (*refreshed.changed, *refreshed.removed)
+            self._index.refresh(thorough=thorough)
         except StorageUnavailableError as error:
             problem = str(error)
         except (
@@ -108,10 +105,9 @@ class Freshness:
                 self._first = False
                 self._running = None
                 self.problem = problem
-                self._all += bool(changed)
-                self._changes.update(changed)
                 least = _LOCAL_SECONDS if local else _REMOTE_SECONDS
-                self._due = now + max(least, _SHARE * (now - began))
+                spent = time.process_time() - spent
+                self._due = now + max(least, _WAITING_SHARE * (now - began), _SHARE * spent)
                 if thorough:
                     self._thorough_due = now + _THOROUGH_SECONDS
             done.set()

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, MutableMapping
-from http.cookies import CookieError, SimpleCookie
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,7 +42,6 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _TOKEN = "token"
-_COOKIE = "hopsml_ui"
 
 
 def host_name(netloc: str) -> str:
@@ -93,6 +93,10 @@ class Guard:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._token = access_token
+        # Browsers send cookies to all ports of a host: each server has a name of its own, and its
+        # cookie does not give the token away.
+        self._pass = hmac.new(access_token.encode(), b"hopsml ui", sha256).hexdigest()
+        self._cookie = f"hopsml_ui_{sha256(self._pass.encode()).hexdigest()[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -115,7 +119,7 @@ class Guard:
         if "*" not in self._hosts and host not in self._hosts:
             words = f"This server is not called {host or 'so'}. Name it with --allow-host.\n"
             return PlainTextResponse(words, 400)
-        if not self._token or self._matches(_bearer(headers)) or self._matches(_cookie(headers)):
+        if not self._token or self._matches(_bearer(headers)) or self._knows(headers):
             return None
         pairs = parse_qsl(scope.get("query_string", b"").decode("latin-1"))
         given = dict(pairs).get(_TOKEN, "")
@@ -130,8 +134,13 @@ class Guard:
         # A path that begins with two slashes would lead to another server.
         path = "/" + scope["path"].lstrip("/\\")
         answer = RedirectResponse(f"{path}?{urlencode(pairs)}" if pairs else path, 303)
-        answer.set_cookie(_COOKIE, self._token, httponly=True, samesite="strict")
+        answer.set_cookie(self._cookie, self._pass, httponly=True, samesite="strict")
         return answer
+
+    def _knows(self, headers: Headers) -> bool:
+        """Whether a request has the cookie of an earlier one with the token."""
+        given = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
+        return hmac.compare_digest(given.encode(), self._pass.encode())
 
     def _matches(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())
@@ -147,12 +156,3 @@ def _add_headers(message: MutableMapping[str, Any]) -> None:
 def _bearer(headers: Headers) -> str:
     kind, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
-
-
-def _cookie(headers: Headers) -> str:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[_COOKIE].value if _COOKIE in cookies else ""

@@ -56,8 +56,15 @@ def serve_pages(
     number = listening.getsockname()[1]
     if not access_token and not is_loopback(host):
         access_token = secrets.token_urlsafe(24)
-    hosts = {*LOOPBACK_HOSTS, *allowed_hosts, *(() if is_loopback(host) else own_hosts(host))}
-    app = experiments_app(project, hosts=hosts, access_token=access_token, writable=not read_only)
+    hosts = {host, *LOOPBACK_HOSTS, *allowed_hosts}
+    hosts |= set() if is_loopback(host) else own_hosts(host)
+    app = experiments_app(
+        project,
+        hosts=hosts,
+        access_token=access_token,
+        writable=not read_only,
+        tensorboards=is_loopback(host),
+    )
     address = _address(host, number, access_token)
     print(f"Experiments of {project.url}: {address} (Ctrl-C ends it)", flush=True)
     if open_browser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shlex
 import time
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from hopsml_flows.service.index import ExperimentEntry, ExperimentIndex
+from hopsml_flows.service.parquet_file import can_write_parquet
+from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.freshness import Freshness
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 from hopsml_flows.service.web.views.words import cell_text, clock_time, iso_time, took
@@ -39,11 +42,13 @@ class Site:
         project: The project.
         index: Its index.
         writable: Whether pages offer to change anything.
+        boards: The TensorBoards that pages start; None if they start none.
     """
 
     project: Project
     index: ExperimentIndex
     writable: bool = True
+    boards: Boards | None = None
     freshness: Freshness = field(init=False)
     form_token: str = field(init=False, repr=False)
     version: str = field(init=False)
@@ -54,6 +59,11 @@ class Site:
         self.form_token = secrets.token_urlsafe(32)
         self.version = _assets_version()
         self.templates = page_templates()
+
+    @property
+    def writes_parquet(self) -> bool:
+        """Whether tables can be had as Parquet here."""
+        return can_write_parquet()
 
     def now(self) -> float:
         """Return the present time, in seconds since 1970."""
@@ -134,6 +144,7 @@ def page_templates() -> Environment:
         "took": took,
         "clock": clock_time,
         "iso": iso_time,
+        "quoted": shlex.quote,
     }
     return templates
 

@@ -7,11 +7,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from markupsafe import Markup
 
 from hopsml_flows.service.index import Column, ExperimentEntry
 from hopsml_flows.service.index.entries import read_entry, read_trials
+from hopsml_flows.service.index.scan import is_silent
 from hopsml_flows.service.web.site import ASSETS, page_templates
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
 from hopsml_flows.service.web.views.experiment_list import ExperimentRow
@@ -39,8 +41,9 @@ def standalone_page(project: Project, experiment_id: str, now: float) -> str:
     """
     paths = ExperimentPaths(experiment_id)
     summary = read_trials(content_of(project, paths.summary))
+    told = read_entry(experiment_id, content_of(project, paths.record))
     entry = replace(
-        read_entry(experiment_id, content_of(project, paths.record)).marked_lost(process_lives),
+        told.marked_lost(process_lives, partial(is_silent, project, paths)),
         summary_problem=summary.problem,
         told=len(summary.trials),
         unread=summary.unread,

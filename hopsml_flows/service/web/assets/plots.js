@@ -29,8 +29,8 @@ function secondsText(value) {
   return `${numberText(value / unit)} ${name}`;
 }
 
-// Viridis, which stays readable in dark and light, and for eyes that see few colours.
-const STOPS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+// Viridis, for eyes that see few colours; its darkest end is lighter here, to be seen on dark pages.
+const STOPS = [[92, 48, 140], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const SHADES = Array.from({ length: 64 }, (_, place) => {
   const at = (place / 63) * (STOPS.length - 1), low = Math.min(Math.floor(at), STOPS.length - 2);
   const mix = STOPS[low].map((c, k) => Math.round(c + (STOPS[low + 1][k] - c) * (at - low)));
@@ -271,7 +271,7 @@ function history() {
       const share = y.at(value), point = [at, area.y + area.h * (1 - clamp(share, 0, 1)), place];
       (data.state[place] === "STOPPED" ? stopped : soft).push(point);
       const better = best === null || (data.direction === "MIN" ? value < best : value > best);
-      if (data.direction && better && data.state[place] !== "STOPPED") { best = value; steps.push(point); }
+      if (data.direction && better) { best = value; steps.push(point); }
     });
     const size = dotSize(data.number.length);
     pen.globalAlpha = 0.6;
@@ -514,7 +514,10 @@ function contour(pen, area, known) {
         sum += each * good; weight += each;
       }
       pen.fillStyle = SHADES[shade(Math.round((sum / weight) * 9) / 9)];
-      pen.fillRect(area.x + i * w, area.y + area.h - (j + 1) * h, w + 0.6, h + 0.6);
+      // Whole pixels: translucent cells must neither overlap nor leave gaps.
+      const left = Math.round(area.x + i * w), top = Math.round(area.y + area.h - (j + 1) * h);
+      const right = Math.round(area.x + (i + 1) * w), bottom = Math.round(area.y + area.h - j * h);
+      pen.fillRect(left, top, right - left, bottom - top);
     }
   }
   pen.globalAlpha = 1;

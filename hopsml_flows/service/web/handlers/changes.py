@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable
-from functools import wraps
-from urllib.parse import parse_qsl
-
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,42 +10,18 @@ from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service.annotation import annotate_experiment
 from hopsml_flows.service.index import ExperimentState
 from hopsml_flows.service.removal import remove_experiment
-from hopsml_flows.service.web.guard import has_right_origin
+from hopsml_flows.service.web.handlers.forms import checked_form
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.experiment_list import experiment_row
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 
 __all__ = ["annotate", "delete"]
 
-_LARGEST = 1 << 20
-_MOST_TAGS = 50
-_LONGEST_NOTE = 100_000
+_LONGEST = 200_000
+"""Most characters of a field; what is too long for a record is refused with the reason."""
 
 
-def _form(handler: Callable[[Site, Request, Parameters], Response]) -> Callable[..., object]:
-    """Check a form's origin and token, read it, and answer it in a thread."""
-
-    @wraps(handler)
-    async def checked(site: Site, request: Request) -> Response:
-        if not has_right_origin(request.headers):
-            raise HTTPException(403, "This request did not come from a page of this server.")
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LARGEST:
-                raise HTTPException(413, "The form is too large.")
-        pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
-        form = Parameters(tuple(pairs))
-        if not hmac.compare_digest(form.one("token").encode(), site.form_token.encode()):
-            raise HTTPException(403, "The page is older than this server. Load it again.")
-        if not site.writable:
-            raise HTTPException(403, "This server changes nothing: it was started read-only.")
-        return await run_in_threadpool(handler, site, request, form)
-
-    return checked
-
-
-@_form
+@checked_form
 def delete(site: Site, request: Request, form: Parameters) -> Response:
     """Delete experiments, after a page that asks whether that is meant.
 
@@ -60,6 +30,7 @@ def delete(site: Site, request: Request, form: Parameters) -> Response:
         request: The request.
         form: The form: the experiments, and whether the deletion is confirmed.
     """
+    _check_writable(site)
     site.look(request)
     found = [site.index.experiment(name) for name in dict.fromkeys(form.all("e"))]
     entries = [entry for entry in found if entry is not None]
@@ -84,7 +55,7 @@ def delete(site: Site, request: Request, form: Parameters) -> Response:
     return RedirectResponse(f"{request.scope.get('root_path', '').rstrip('/')}/", 303)
 
 
-@_form
+@checked_form
 def annotate(site: Site, request: Request, form: Parameters) -> Response:
     """Change the tags and the note of an experiment that is over.
 
@@ -93,9 +64,13 @@ def annotate(site: Site, request: Request, form: Parameters) -> Response:
         request: The request.
         form: The form: tags between commas, and the note.
     """
+    _check_writable(site)
     entry = site.experiment(request)
-    tags = form.one("tags").split(",")[:_MOST_TAGS]
-    note = form.one("note", longest=_LONGEST_NOTE)
+    words = form.one("tags", longest=_LONGEST)
+    before = entry.record.tags if entry.record else ()
+    # A tag may have a comma: those that were not touched stay as they are.
+    tags = None if words == ", ".join(before) else words.split(",")
+    note = form.one("note", longest=_LONGEST)
     try:
         annotate_experiment(site.project, entry.id, tags=tags, note=note, notice=lambda _: None)
     except OSError as error:
@@ -104,3 +79,8 @@ def annotate(site: Site, request: Request, form: Parameters) -> Response:
     site.freshness.look_now()
     base = request.scope.get("root_path", "").rstrip("/")
     return RedirectResponse(f"{base}/experiments/{segment(entry.id)}/about", 303)
+
+
+def _check_writable(site: Site) -> None:
+    if not site.writable:
+        raise HTTPException(403, "This server changes nothing: it was started read-only.")

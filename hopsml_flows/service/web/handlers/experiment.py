@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
 from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQuery
+from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.project_files import file_info, file_part
@@ -31,10 +32,14 @@ __all__ = [
     "program",
     "trials",
     "trials_csv",
+    "trials_parquet",
 ]
 
 _LARGEST_JOURNAL = 1 << 26
 """Most bytes of a journal that curves are read from."""
+
+_MOST_OTHERS = 30
+"""Most experiments that a page offers to compare with."""
 
 
 def head(site: Site, entry: ExperimentEntry) -> ExperimentHead:
@@ -90,6 +95,26 @@ def trials_csv(site: Site, request: Request) -> Response:
     )
 
 
+def trials_parquet(site: Site, request: Request) -> Response:
+    """Return all trials that match, as Parquet.
+
+    Args:
+        site: The site.
+        request: The request.
+
+    Raises:
+        MissingPackageError: pyarrow is not installed.
+    """
+    entry = site.experiment(request)
+    query, _ = asked_trials(site.parameters(request), rows=None)
+    found = site.index.trials(entry.id, query).trials
+    return Response(
+        parquet_bytes([trial_row(each) for each in found]),
+        media_type="application/vnd.apache.parquet",
+        headers={"Content-Disposition": f'attachment; filename="{entry.id}.parquet"'},
+    )
+
+
 def plots(site: Site, request: Request) -> Response:
     """Return an experiment's plots.
 
@@ -136,8 +161,19 @@ def program(site: Site, request: Request) -> Response:
     entry = site.experiment(request)
     name, text = program_text(site.project, entry)
     environment = stored_text(site.project, ExperimentPaths(entry.id).environment)
+    runs = site.index.experiments(ExperimentQuery(name=entry.name, limit=_MOST_OTHERS))
+    newest = site.index.experiments(ExperimentQuery(limit=_MOST_OTHERS))
+    found = {each.id: each for each in (*runs.experiments, *newest.experiments)}
+    found.pop(entry.id, None)
     return _page(
-        site, request, entry, "program", program_name=name, program=text, environment=environment
+        site,
+        request,
+        entry,
+        "program",
+        program_name=name,
+        program=text,
+        environment=environment,
+        others=list(found)[:_MOST_OTHERS],
     )
 
 

@@ -15,7 +15,7 @@ from hopsml_flows.service.experiment_finder import TrialDirectory, find_trial
 from hopsml_flows.service.index import ExperimentEntry, ExperimentState
 from hopsml_flows.service.logs.process_names import logs_in_order, process_name
 from hopsml_flows.service.web.guard import SANDBOX
-from hopsml_flows.service.web.handlers.experiment import head
+from hopsml_flows.service.web.handlers.experiment import head, journal_entries
 from hopsml_flows.service.web.project_files import (
     checked_path,
     file_chunks,
@@ -24,6 +24,7 @@ from hopsml_flows.service.web.project_files import (
     files_below,
 )
 from hopsml_flows.service.web.site import Site
+from hopsml_flows.service.web.views.learning_curves import trial_curve
 from hopsml_flows.service.web.views.trial import IMAGE_TYPES, call_text, trial_view
 from hopsml_flows.service.web.views.words import clock_time, size, took
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
@@ -31,7 +32,7 @@ from hopsml_flows.text import readable
 from hopsml_flows.trials import State, Trial, TrialResult
 from hopsml_flows.trials.trial_files import committed_result, stored_params
 
-__all__ = ["file", "log", "trial"]
+__all__ = ["curve", "file", "log", "trial"]
 
 _MOST_FILES = 200
 _LOG_PART = 1 << 18
@@ -57,7 +58,7 @@ def trial(site: Site, request: Request) -> Response:
     result = _result(site, entry, request)
     root = ExperimentPaths(entry.id).root
     directory = ExperimentPaths(entry.id).trial(result.directory)
-    files = files_below(site.project, directory, _MOST_FILES) if result.directory else []
+    files = files_below(site.project, directory, _MOST_FILES)
     train = entry.record.train if entry.record else ""
     call = call_text(train, result.params)
     view = trial_view(result, root, files, _facts(result), call)
@@ -79,6 +80,22 @@ def trial(site: Site, request: Request) -> Response:
         log_end=end,
         running=result.state is State.RUNNING,
     )
+
+
+def curve(site: Site, request: Request) -> Response:
+    """Return the learning curve of a trial, which may run.
+
+    Args:
+        site: The site.
+        request: The request.
+
+    Raises:
+        HTTPException: There is no such trial.
+    """
+    entry = site.experiment(request)
+    number = _result(site, entry, request).number
+    key = entry.record.optimization_key if entry.record else None
+    return JSONResponse(trial_curve(key, number, journal_entries(site, entry)))
 
 
 def log(site: Site, request: Request) -> Response:

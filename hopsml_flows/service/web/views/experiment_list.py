@@ -10,6 +10,8 @@ from typing import Any
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.service.index import (
     EXPERIMENT_COLUMNS,
+    LONGEST_TEXT,
+    MOST_CONDITIONS,
     ExperimentEntry,
     ExperimentQuery,
     ExperimentState,
@@ -195,12 +197,12 @@ def asked_experiments(parameters: Parameters, now: float) -> tuple[ExperimentQue
     known = {state.value for state in ExperimentState}
     page = parameters.number("page", 1)
     query = ExperimentQuery(
-        text=parameters.one("q"),
+        text=parameters.one("q")[:LONGEST_TEXT],
         name=parameters.one("name") or None,
         states=[ExperimentState(text) for text in parameters.all("state") if text in known],
         kinds=parameters.all("kind"),
         users=parameters.all("user"),
-        tags=parameters.all("tag"),
+        tags=parameters.all("tag")[:MOST_CONDITIONS],
         since=time("since"),
         until=time("until", whole_day=True),
         sort=sort if sort in EXPERIMENT_COLUMNS else "start",

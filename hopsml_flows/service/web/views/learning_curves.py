@@ -10,7 +10,7 @@ from hopsml_flows.text import unicode_text
 from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import is_finite
 
-__all__ = ["compared_curves", "curves_of"]
+__all__ = ["compared_curves", "curves_of", "trial_curve"]
 
 _MOST_CURVES = 1000
 _MOST_POINTS = 200
@@ -70,6 +70,21 @@ def compared_curves(
             found.append({**curve, "label": label})
     key = (keys.pop() if len(keys) == 1 else None) or "metric"
     return {"comparison": True, "key": unicode_text(key), "curves": found}
+
+
+def trial_curve(
+    key: str | None, number: int, entries: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the curve of one trial, as far as it has reported.
+
+    Args:
+        key: The output that is optimized; None for the metric.
+        number: The trial's number.
+        entries: Entries of its experiment's journal.
+    """
+    found = curves_of(entry for entry in entries if entry.get("trial") == number)[0]
+    curves = [{**curve, "label": f"trial {number}"} for curve in found]
+    return {"comparison": True, "key": unicode_text(key or "metric"), "curves": curves}
 
 
 def _curve(number: int, points: list[tuple[float, float]]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.service.index import (
+    LONGEST_TEXT,
+    MOST_CONDITIONS,
     TRIAL_COLUMNS,
     Column,
     Condition,
@@ -176,10 +178,14 @@ def asked_trials(
             problem = str(error)
     if (state := parameters.one("state")) in set(State):
         conditions.append(Condition("state", "=", state))
+    text = " ".join(text for text in texts if text)
+    if len(conditions) > MOST_CONDITIONS or len(text) > LONGEST_TEXT:
+        problem = f"the filter is too long: at most {MOST_CONDITIONS} conditions"
+        conditions, text = [], ""
     page = parameters.number("page", 1)
     query = TrialQuery(
         conditions=conditions,
-        text=" ".join(text for text in texts if text),
+        text=text,
         sort=parameters.one("sort") or None,
         descending=parameters.one("order") == "desc",
         offset=0 if rows is None else (page - 1) * rows,

@@ -1,0 +1,177 @@
+"""How fast the pages of many experiments are, from local disk and from HDFS.
+
+``.venv/bin/python benchmarks/service.py`` writes a project, serves it by ``hopsml ui``, and asks
+for its pages; Chromium draws its plots. README.md says what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import report
+from environment import RESULTS, ROOT
+
+sys.path.insert(0, str(ROOT))
+
+from pages.asked import milliseconds, own_server
+from pages.written import write_experiment, write_project
+
+from hopsml_flows.service import ExperimentIndex
+from hopsml_flows.service.web.standalone import standalone_page
+from hopsml_flows.storage import Project
+from tests.servers import fetch
+from tests.servers.hdfs import HdfsServer
+
+PACKAGES = ("hopsml-flows", "starlette", "jinja2", "uvicorn", "playwright")
+
+MANY = 50_000
+SOME = 1_000
+_IDLE_SECONDS = 60.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--experiments", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=50, help="of each experiment")
+    parser.add_argument("--many", type=int, default=MANY, help="trials of the largest experiment")
+    parser.add_argument("--repeats", type=int, default=60, help="requests of each page")
+    parser.add_argument("--no-hdfs", action="store_true", help="only the local disk")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="hopsml-service-") as directory:
+        scratch = Path(directory)
+        around = report.surroundings(scratch, PACKAGES)
+        with _projects(scratch, hdfs=not given.no_hdfs) as projects:
+            for place, project in projects.items():
+                print(place, file=sys.stderr, flush=True)
+                os.environ["HOPSML_CACHE"] = str(scratch / f"cache-{place}")
+                found[place] = _measured(project, given, is_local=place == "local")
+        found["assets_kb"] = _assets_bytes() / 1000
+    text = f"# The Experiments service\n\n{report.surroundings_text(around)}\n"
+    text += f"{given.experiments:,} experiments of {given.trials} trials, one of {SOME:,}, one of "
+    text += f"{given.many:,}. README.md says what is measured.\n\n{_tables(found)}"
+    report.save(given.results, "service", text, {"surroundings": around, **found})
+    print(text)
+    return 0
+
+
+@contextmanager
+def _projects(scratch: Path, *, hdfs: bool) -> Iterator[dict[str, Project]]:
+    projects = {"local": Project(scratch / "project")}
+    if not hdfs:
+        yield projects
+        return
+    server = HdfsServer(scratch / "hdfs", fetch.hadoop_jars())
+    os.environ["ARROW_LIBHDFS_DIR"] = str(fetch.libhdfs_directory())
+    try:
+        server.start()
+        yield {**projects, "HDFS": Project(server.url("hopsfs"), {"replication": 1})}
+    finally:
+        server.stop()
+
+
+def _measured(project: Project, given: argparse.Namespace, *, is_local: bool) -> dict[str, Any]:
+    write_project(project, given.experiments, given.trials)
+    figures: dict[str, Any] = {"cold_s": _seconds_of_refresh(project)}
+    figures["refresh_s"] = _seconds_of_refresh(project)
+    some = write_experiment(project, given.experiments, SOME)
+    many = write_experiment(project, given.experiments + 1, given.many)
+    _seconds_of_refresh(project)
+    at, at_many = f"/experiments/{some}", f"/experiments/{many}"
+    paths = {
+        "list": "/",
+        "list, by name": "/?fold=1",
+        "list, filtered and sorted": "/?q=search-1&user=ada&sort=metric",
+        f"{SOME:,} trials: page": at,
+        f"{SOME:,} trials: data of plots": f"{at}/plots.json",
+        f"{given.many:,} trials: page": at_many,
+        f"{given.many:,} trials: sorted": f"{at_many}?sort=params.dropout",
+        f"{given.many:,} trials: filtered and sorted": (
+            f"{at_many}?where=layers>3 and dropout<0.3&sort=outputs.loss"
+        ),
+        f"{given.many:,} trials: data of plots": f"{at_many}/plots.json",
+    }
+    with own_server(project.url, {}) as server:
+        figures["pages_ms"] = milliseconds(server.url, paths, given.repeats)
+        if is_local:
+            figures |= _in_a_browser(server, at_many)
+    if is_local:
+        page = standalone_page(project, some, time.time())
+        figures["html_mb_per_1000_trials"] = len(page.encode()) / 1e6 * 1000 / SOME
+    return figures
+
+
+def _seconds_of_refresh(project: Project) -> float:
+    began = time.perf_counter()
+    with ExperimentIndex(project) as index:
+        index.refresh()
+    return time.perf_counter() - began
+
+
+def _in_a_browser(server: Any, at_many: str) -> dict[str, float]:
+    """Seconds until plots are drawn, and the processor's share of a page that is left open."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(fetch.chromium()), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        drawn = []
+        for _ in range(5):
+            page.goto("about:blank")
+            page.goto(f"{server.url}{at_many}/plots")
+            page.wait_for_selector("#plots[data-drawn]")
+            drawn.append(page.evaluate("performance.now()") / 1000)
+        page.goto(f"{server.url}/")
+        page.wait_for_selector("tbody tr")
+        time.sleep(5)
+        before = server.processor_seconds
+        time.sleep(_IDLE_SECONDS)
+        idle = (server.processor_seconds - before) / _IDLE_SECONDS
+        browser.close()
+    return {"plots_s": sorted(drawn)[len(drawn) // 2], "idle_share": idle}
+
+
+def _assets_bytes() -> int:
+    """All assets, each compressed."""
+    files = (resources.files("hopsml_flows.service.web") / "assets").iterdir()
+    return sum(len(gzip.compress(each.read_bytes())) for each in files if each.is_file())
+
+
+def _tables(found: dict[str, Any]) -> str:
+    places = [place for place in ("local", "HDFS") if place in found]
+    rows = []
+    for name in found["local"]["pages_ms"]:
+        cells = [found[place]["pages_ms"][name] for place in places]
+        rows.append([name, *(report.number(c[k]) for c in cells for k in ("median", "95th"))])
+    columns = ["ms at the server", *(f"{p}, {k}" for p in places for k in ("median", "95th"))]
+    text = report.table(columns, rows)
+    facts = [
+        (f"{what}, {place}", found[place][key])
+        for what, key in (("cold index, s", "cold_s"), ("refresh without news, s", "refresh_s"))
+        for place in places
+    ]
+    local = found["local"]
+    facts += [
+        ("plots of the largest experiment in Chromium, s", local["plots_s"]),
+        ("an open page, share of a core", local["idle_share"]),
+        ("all assets, compressed, kB", found["assets_kb"]),
+        ("`export --html`, MB per 1,000 trials", local["html_mb_per_1000_trials"]),
+    ]
+    return f"{text}\n{report.table(('', 'figure'), [[n, report.number(v)] for n, v in facts])}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
