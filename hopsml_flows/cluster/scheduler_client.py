@@ -46,7 +46,7 @@ class SchedulerClient(distributed.Client):
 
     Example:
         >>> from distributed import LocalCluster
-        >>> with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+        >>> with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster:
         ...     client = SchedulerClient(cluster)
         ...     client.close()
         ...     try:

@@ -18,6 +18,7 @@ from hopsml_flows.errors import InvalidArgumentError, InvalidSpaceError, Missing
 from hopsml_flows.search.base import BaseSearch, Proposal, params_by_id
 from hopsml_flows.search.direction import Direction
 from hopsml_flows.search.initial_points import checked_points
+from hopsml_flows.search.one_thread import in_one_thread
 from hopsml_flows.search.randomness import generator, known_seed
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import Categorical, Domain, Float, Int, SearchSpace
@@ -124,6 +125,7 @@ class OptunaSearch(BaseSearch):
         """
         super().recall(self._seen.keep(params_by_id(proposals)))
 
+    @in_one_thread
     def _propose(self, number: int) -> dict[str, Any] | None:
         while self._initial:
             point = self._initial.pop(0)

@@ -39,7 +39,7 @@ CALLS = {
 @pytest.fixture(scope="module")
 def closed_client():
     with distributed.LocalCluster(
-        n_workers=0, processes=False, dashboard_address=None
+        n_workers=0, processes=False, dashboard_address=":0"
     ) as cluster:  # fmt: skip
         client = SchedulerClient(cluster)
         assert client.nthreads() == {}
@@ -60,7 +60,7 @@ def test_clearing_marks_of_a_scheduler_that_is_gone_is_no_error(closed_client):
 def test_an_error_of_a_call_passes_while_the_scheduler_is_there():
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
         ) as cluster,
         SchedulerClient(cluster) as client,
     ):

@@ -21,6 +21,7 @@ from hopsml_flows.search.evolution.strategies import FEWEST, Strategy
 from hopsml_flows.search.evolution.success_history import Success
 from hopsml_flows.search.evolution.variation import latin_hypercube
 from hopsml_flows.search.initial_points import checked_points
+from hopsml_flows.search.one_thread import in_one_thread
 from hopsml_flows.search.randomness import generator, known_seed
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
@@ -120,6 +121,7 @@ class AsynchronousEvolution(BaseSearch):
         """
         super().recall(self._seen.keep(params_by_id(proposals)))
 
+    @in_one_thread
     def _propose(self, number: int) -> dict[str, Any] | None:
         trial = self._designed(number) or self._bred(number) or self._drawn(number)
         if trial is None:

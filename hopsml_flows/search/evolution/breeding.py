@@ -230,8 +230,7 @@ class Breeder:
             vectors = np.array([member.vector for member in points])
             losses = np.array([member.loss for member in points])
             lengths = self._model[1].lengths if self._model else None
-            model = Surrogate(vectors, losses, self._cube.categories, lengths)
-            for _, trial in sorted(running.items()):
-                model.believe(trial.vector)
+            believed = np.array([trial.vector for _, trial in sorted(running.items())])
+            model = Surrogate(vectors, losses, self._cube.categories, lengths, believed)
             self._model = count, model
         return self._model[1]

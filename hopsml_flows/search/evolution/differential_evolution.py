@@ -23,6 +23,7 @@ from hopsml_flows.search.evolution.strategies import FEWEST, Pool, Strategy, Upd
 from hopsml_flows.search.evolution.success_history import Success
 from hopsml_flows.search.evolution.variation import latin_hypercube
 from hopsml_flows.search.initial_points import checked_points
+from hopsml_flows.search.one_thread import in_one_thread
 from hopsml_flows.search.seen import Seen
 from hopsml_flows.search.space import SearchSpace
 from hopsml_flows.values.arguments import number_inside, whole_number
@@ -234,6 +235,7 @@ class DifferentialEvolution(BaseSearch):
                 trials.append(drawn)
         return trials
 
+    @in_one_thread
     def _next_trials(self, number: int) -> list[TrialVector]:
         """Make trial vectors from the present population.
 

@@ -1,0 +1,81 @@
+"""Linear algebra in one thread, so that its results do not depend on a number of threads.
+
+In which order BLAS sums depends on its number of threads, which the environment, containers and
+other libraries set. Where points nearly coincide, the last bits decide which of two candidates is
+better: a replay with another number of threads would choose the other one. One thread is faster,
+too, where trials use the machine's cores.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["in_one_thread"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_lock = threading.Lock()
+_inside = 0
+_limit: Any = None
+
+
+def in_one_thread(call: Callable[P, R]) -> Callable[P, R]:
+    """Let the linear algebra of NumPy, SciPy and PyTorch use one thread while a function runs.
+
+    BLAS has one number of threads per process. While calls overlap it stays one; the last to end
+    restores it.
+
+    Args:
+        call: The function.
+
+    Example:
+        >>> import numpy
+        >>> @in_one_thread
+        ... def product(matrix):
+        ...     return matrix @ matrix
+        >>> product(numpy.eye(2)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    @functools.wraps(call)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        _enter()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            _leave()
+
+    return limited
+
+
+def _enter() -> None:
+    global _inside, _limit
+    with _lock:
+        if _inside == 0:
+            _limit = _controller(_LIBRARIES.intersection(sys.modules)).limit(limits=1)
+        _inside += 1
+
+
+def _leave() -> None:
+    global _inside
+    with _lock:
+        _inside -= 1
+        if _inside == 0:
+            _limit.restore_original_limits()
+
+
+_LIBRARIES = frozenset({"numpy", "scipy", "torch"})
+"""Python packages that bring libraries with threads."""
+
+
+@functools.cache
+def _controller(imported: frozenset[str]) -> ThreadpoolController:  # noqa: ARG001 - the cache's key
+    """Find the libraries that are loaded; this takes a millisecond."""
+    return ThreadpoolController()
