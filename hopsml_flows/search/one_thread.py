@@ -12,7 +12,7 @@ import functools
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -21,16 +21,14 @@ __all__ = ["in_one_thread"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_lock = threading.Lock()
-_inside = 0
-_limit: Any = None
+_lock = threading.RLock()
 
 
 def in_one_thread(call: Callable[P, R]) -> Callable[P, R]:
     """Let the linear algebra of NumPy, SciPy and PyTorch use one thread while a function runs.
 
-    BLAS has one number of threads per process. While calls overlap it stays one; the last to end
-    restores it.
+    BLAS has one number of threads per process, so such functions run one after another. Where
+    another thread of the process holds a limit of ``threadpoolctl`` meanwhile, that one stays.
 
     Args:
         call: The function.
@@ -46,29 +44,10 @@ def in_one_thread(call: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(call)
     def limited(*args: P.args, **kwargs: P.kwargs) -> R:
-        _enter()
-        try:
+        with _lock, _controller(_LIBRARIES.intersection(sys.modules)).limit(limits=1):
             return call(*args, **kwargs)
-        finally:
-            _leave()
 
     return limited
-
-
-def _enter() -> None:
-    global _inside, _limit
-    with _lock:
-        if _inside == 0:
-            _limit = _controller(_LIBRARIES.intersection(sys.modules)).limit(limits=1)
-        _inside += 1
-
-
-def _leave() -> None:
-    global _inside
-    with _lock:
-        _inside -= 1
-        if _inside == 0:
-            _limit.restore_original_limits()
 
 
 _LIBRARIES = frozenset({"numpy", "scipy", "torch"})

@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
-import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -33,15 +33,24 @@ print(json.dumps(proposed))
 
 
 def threads():
-    return {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"}
+    found = threadpool_info()
+    return {each["num_threads"] for each in found if "numpy.libs" in each["filepath"]}
+
+
+def set_threads(count):
+    """Set them for all: what a thread has set stays, and the next may set it, when it has ended."""
+    thread = threading.Thread(target=threadpool_limits, args=(count, "blas"))
+    thread.start()
+    thread.join()
 
 
 @pytest.fixture
 def three_threads():
-    np.zeros((2, 2)) @ np.zeros((2, 2))
-    with threadpool_limits(3, user_api="blas"):
-        assert threads() == {3}
-        yield
+    (before,) = threads()
+    set_threads(3)
+    assert threads() == {3}
+    yield
+    set_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +88,23 @@ def test_the_threads_come_back_after_an_error(three_threads):
     assert threads() == {3}
 
 
-def test_calls_that_overlap_keep_one_thread_until_the_last_has_ended(three_threads):
-    first_runs, first_may_end, found = threading.Event(), threading.Event(), []
+def test_functions_of_several_threads_have_one_each_and_give_all_back(three_threads):
+    found = []
 
     @in_one_thread
-    def first():
-        first_runs.set()
-        first_may_end.wait(30)
-
-    @in_one_thread
-    def second():
-        first_may_end.set()
-        thread.join(30)
+    def look():
+        found.append(threads())
+        time.sleep(0.001)
         found.append(threads())
 
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert first_runs.wait(30)
-    second()
-    assert not thread.is_alive()
-    assert found == [{1}]
+    def look_often():
+        for _ in range(20):
+            look()
+
+    lookers = [threading.Thread(target=look_often) for _ in range(4)]
+    for thread in lookers:
+        thread.start()
+    for thread in lookers:
+        thread.join()
+    assert found == [{1}] * 160
     assert threads() == {3}
