@@ -32,7 +32,7 @@ SEARCHES = {
     "optuna-asynchronous": "Optuna, 8 threads, SQLite",
     "optuna-median": "Optuna, 8 threads, SQLite, median rule",
 }
-SINGLE = ("latency", "flood-0", "flood-50", "replay")
+SINGLE = ("latency", "report", "flood-0", "flood-50", "replay")
 
 FLOOD_SECONDS = 20.0
 
@@ -117,6 +117,8 @@ def _own(place: Any, arguments: argparse.Namespace) -> dict[str, Any]:
             return own.search(place, kind, arguments.trials, arguments.seed)
         case "latency":
             return {"ms": own.latencies(place, 40)}
+        case "report":
+            return own.report_cost(place)
         case "flood":
             return own.Flood(int(kind), FLOOD_SECONDS).run(place)
         case "replay":
@@ -166,12 +168,16 @@ def _tables(found: Mapping[str, Any], arguments: argparse.Namespace) -> str:
         ms = sorted(single["latency"]["ms"])
         facts.append(("report to exception, median, ms", statistics.median(ms)))
         facts.append(("report to exception, 9 of 10 below, ms", ms[len(ms) * 9 // 10]))
+    if "report" in single:
+        alone = single["report"]
+        facts.append(("a report costs a trial alone, back to back, µs", alone["back_to_back_us"]))
+        facts.append(("a report costs a trial alone, after pauses, µs", alone["paused_us"]))
     if {"flood-0", "flood-50"} <= set(single):
         plain, flood = single["flood-0"], single["flood-50"]
         share = (flood["driver_s"] - plain["driver_s"]) / FLOOD_SECONDS
         facts.append(("8 trials, 50 reports/s each: driver, share of a core", share))
         facts.append(("of these reports, lost from the trials' files", float(flood["lost"])))
-        facts.append(("a report costs the function, µs", flood["us_per_report"]))
+        facts.append(("a report costs the function then, µs", flood["us_per_report"]))
     if "replay" in single:
         facts.append((f"replay of {arguments.replayed:,} trials, s", single["replay"]["seconds"]))
     if facts:

@@ -171,6 +171,32 @@ def latencies(place: Place, trials: int) -> list[float]:
     return [trial.outputs["ms"] for trial in result.trials]
 
 
+def report_cost(place: Place) -> dict[str, Any]:
+    """Microseconds that a report takes of the training function, in a trial that runs alone.
+
+    Back to back, and after pauses of 20 ms, in which other processes take the caches.
+    """
+
+    def train(x: float, reporter: Any) -> dict[str, float]:
+        import statistics
+        import time
+
+        def median(pause: float) -> float:
+            spent = []
+            for _ in range(300):
+                began = time.perf_counter()
+                reporter.broadcast(x)
+                spent.append(time.perf_counter() - began)
+                time.sleep(pause)
+            return 1e6 * statistics.median(spent)
+
+        return {"metric": x, "back_to_back": median(0), "paused": median(0.02)}
+
+    result = place.optimize(train, optimizer="random", num_trials=1, seed=1, name="report")
+    outputs = result.trials[0].outputs
+    return {"back_to_back_us": outputs["back_to_back"], "paused_us": outputs["paused"]}
+
+
 @dataclass(slots=True)
 class Flood:
     """Eight trials that report often.

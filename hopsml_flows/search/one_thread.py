@@ -44,13 +44,18 @@ def in_one_thread(call: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(call)
     def limited(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _lock, _controller(_LIBRARIES.intersection(sys.modules)).limit(limits=1):
+        with (
+            _lock,
+            _controller(frozenset(name for name in _LIBRARIES if name in sys.modules)).limit(
+                limits=1
+            ),
+        ):
             return call(*args, **kwargs)
 
     return limited
 
 
-_LIBRARIES = frozenset({"numpy", "scipy", "torch"})
+_LIBRARIES = ("numpy", "scipy", "torch")
 """Python packages that bring libraries with threads."""
 
 

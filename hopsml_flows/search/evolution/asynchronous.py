@@ -174,7 +174,7 @@ class AsynchronousEvolution(BaseSearch):
         trial = self._running.pop(proposal.id)
         if value is not None:
             member = Member(proposal.id, trial.vector, self.direction.loss(value))
-            self._breeder.evaluated.append(member)
+            self._breeder.evaluated.add(member.number, member.vector, member.loss)
             self._select(trial, member)
         if self._told % self._size == 0:
             self._breeder.learn(self._successes)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hopsml_flows.search.encoding import UnitCube, Vector
+from hopsml_flows.search.evolution.evaluations import Evaluations
 from hopsml_flows.search.evolution.strategies import Pool, Strategy, donors
 from hopsml_flows.search.evolution.success_history import Success, SuccessHistory
 from hopsml_flows.search.evolution.surrogate import Surrogate
@@ -116,7 +117,7 @@ class Breeder:
         self._rate = crossover
         self._memory = SuccessHistory(min(mutation, 1.0), crossover)
         self._model: tuple[int, Surrogate] | None = None
-        self.evaluated: list[Member] = []
+        self.evaluated = Evaluations(cube.size)
         """Every success, in the order of results."""
 
     def pool(self, population: Sequence[Member]) -> Pool:
@@ -127,7 +128,7 @@ class Breeder:
         """
         return Pool(
             np.array([member.vector for member in sorted(population, key=rank)]),
-            np.array([member.vector for member in self.evaluated]),
+            self.evaluated.vectors,
         )
 
     def offspring(
@@ -177,8 +178,7 @@ class Breeder:
         """Return points near the best evaluations; none while there is no model to choose."""
         if self._strategy is not Strategy.ADAPTIVE or len(self.evaluated) < _FEWEST_POINTS:
             return np.empty((0, self._cube.size))
-        best = sorted(self.evaluated, key=rank)[:_CENTRES]
-        centres = np.array([member.vector for member in best])
+        centres = self.evaluated.vectors[self.evaluated.best(_CENTRES)]
         return neighbours(centres, _NEIGHBOURS, self._cube.categories, rng)
 
     def believe(self, vector: Vector) -> None:
@@ -221,16 +221,19 @@ class Breeder:
         if count < _FEWEST_POINTS:
             return None
         if self._model is None or count - self._model[0] > count // 50:
-            points = self.evaluated
+            places = np.arange(count)
             if count > _MODEL_POINTS:
                 half = _MODEL_POINTS // 2
-                latest = points[-half:]
-                older = sorted(points[:-half], key=rank)
-                points = older[:half] + latest
-            vectors = np.array([member.vector for member in points])
-            losses = np.array([member.loss for member in points])
-            lengths = self._model[1].lengths if self._model else None
-            believed = np.array([trial.vector for _, trial in sorted(running.items())])
-            model = Surrogate(vectors, losses, self._cube.categories, lengths, believed)
-            self._model = count, model
+                older = self.evaluated.best(half, of=count - half)
+                places = np.concatenate([older, places[-half:]])
+            self._model = (
+                count,
+                Surrogate(
+                    self.evaluated.vectors[places],
+                    self.evaluated.losses[places],
+                    self._cube.categories,
+                    self._model[1].lengths if self._model else None,
+                    np.array([trial.vector for _, trial in sorted(running.items())]),
+                ),
+            )
         return self._model[1]

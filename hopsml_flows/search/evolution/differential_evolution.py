@@ -304,7 +304,7 @@ class DifferentialEvolution(BaseSearch):
         member = Member(number, trial.vector, self._losses[number])
         if member.loss == math.inf:
             return
-        self._breeder.evaluated.append(member)
+        self._breeder.evaluated.add(member.number, member.vector, member.loss)
         if trial.parent is None:
             self._population.append(member)
             return

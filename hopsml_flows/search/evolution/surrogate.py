@@ -41,6 +41,9 @@ _DIGITS = 9
 _SMALL = 64
 """Rows of a matrix that is inverted as a whole."""
 
+_ROOM = 64
+"""Points that are believed before the model's matrix is copied."""
+
 
 class Surrogate:
     """Gaussian process with a Matérn 5/2 kernel and a length for each parameter.
@@ -72,11 +75,11 @@ class Surrogate:
         points = self._features(vectors)
         keep = np.sort(np.argsort(losses, kind="stable")[:_FIT_POINTS])
         lowered = _lowered(losses)
-        parts = self._squares_by_axis(points[keep])
+        kernels = _Kernels(self._squares_by_axis(points[keep]))
         fits: list[tuple[float, Vector, Vector]] = []
         for strength in _STRENGTHS:
             warped, slopes = _warped(lowered, strength)
-            found, cost = _fitted(parts, warped[keep], lengths)
+            found, cost = _fitted(kernels, warped[keep], lengths)
             fits.append((round(cost - float(slopes[keep].sum()), _DIGITS), warped, found))
         # Of equals the first, which is the simplest.
         _, targets, self.lengths = min(fits, key=lambda fit: fit[0])
@@ -87,8 +90,10 @@ class Surrogate:
         self._scaled = points * self._weights()
         kernel = _matern(_squares(self._scaled, self._scaled))
         kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
-        self._whitening = _inverse(np.linalg.cholesky(kernel))
-        # Both are triangular: the part of the evaluated points is what they alone would give.
+        self._room = np.zeros((len(points) + _ROOM, len(points) + _ROOM))
+        self._whitening = self._room[: len(points), : len(points)]
+        self._whitening[:] = _inverse(np.linalg.cholesky(kernel))
+        # Triangular: the part of the evaluated points is what they alone would give.
         evaluated = self._whitening[:count, :count]
         whitened = evaluated @ targets
         self._coefficients = np.zeros(len(points))
@@ -126,11 +131,13 @@ class Surrogate:
         row = self._whitening @ _matern(_squares(scaled, self._scaled))[0]
         rest = math.sqrt(max(1.0 + _NOISE + _JITTER - float(row @ row), _NOISE))
         size = len(row)
-        whitening = np.zeros((size + 1, size + 1))
-        whitening[:size, :size] = self._whitening
-        whitening[size, :size] = -(row @ self._whitening) / rest
-        whitening[size, size] = 1 / rest
-        self._whitening = whitening
+        below = -(row @ self._whitening) / rest
+        if size == len(self._room):
+            self._room = np.zeros((size + _ROOM, size + _ROOM))
+            self._room[:size, :size] = self._whitening
+        self._whitening = self._room[: size + 1, : size + 1]
+        self._whitening[size, :size] = below
+        self._whitening[size, size] = 1 / rest
         self._scaled = np.vstack([self._scaled, scaled])
         self._coefficients = np.append(self._coefficients, 0.0)
 
@@ -178,22 +185,53 @@ class Surrogate:
         return np.hstack(columns)
 
 
-def _fitted(parts: Vector, targets: Vector, start: Vector | None) -> tuple[Vector, float]:
-    """Find lengths by coordinate search; return them and the negative logarithm of likelihood."""
-    size = len(parts)
-    centred = targets - targets.mean()
+class _Kernels:
+    """Factors of the kernel of some points by its lengths; targets of several scales share them.
 
-    def cost(lengths: Vector) -> float:
-        kernel = _matern(np.tensordot(np.exp(-2 * lengths), parts, 1))
+    Args:
+        parts: Squared distances of all pairs in each parameter, shape (d, n, n).
+    """
+
+    def __init__(self, parts: Vector) -> None:
+        self._parts = parts
+        self.size = len(parts)
+        """Number of parameters, d."""
+        self._known: dict[bytes, tuple[Vector, float] | None] = {}
+
+    def factor(self, lengths: Vector) -> tuple[Vector, float] | None:
+        """Return the Cholesky factor and the sum of its diagonal's logarithms, None if it has none.
+
+        Args:
+            lengths: Logarithms of the lengths, shape (d,).
+        """
+        key = lengths.tobytes()
+        if key not in self._known:
+            self._known[key] = self._factored(lengths)
+        return self._known[key]
+
+    def _factored(self, lengths: Vector) -> tuple[Any, float] | None:
+        kernel = _matern(np.tensordot(np.exp(-2 * lengths), self._parts, 1))
         kernel[np.diag_indices_from(kernel)] += _NOISE + _JITTER
         try:
             factor = np.linalg.cholesky(kernel)
         except np.linalg.LinAlgError:
+            return None
+        return factor, float(np.log(np.diag(factor)).sum())
+
+
+def _fitted(kernels: _Kernels, targets: Vector, start: Vector | None) -> tuple[Vector, float]:
+    """Find lengths by coordinate search; return them and the negative logarithm of likelihood."""
+    size = kernels.size
+    centred = targets - targets.mean()
+
+    def cost(lengths: Vector) -> float:
+        found = kernels.factor(lengths)
+        if found is None:
             return math.inf
+        factor, volume = found
         whitened = np.linalg.solve(factor, centred)
         misfit = math.log(float(whitened @ whitened) / len(centred) + 1e-12)
         prior = float(((lengths - math.log(_PRIOR_LENGTH)) ** 2).sum())
-        volume = float(np.log(np.diag(factor)).sum())
         return 0.5 * len(centred) * misfit + volume + 0.5 * _PRIOR_WEIGHT * prior
 
     lengths = np.full(size, math.log(_PRIOR_LENGTH)) if start is None else start
