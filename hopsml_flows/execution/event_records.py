@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+import google_crc32c
+
 from hopsml_flows.text import unicode_text
 
 __all__ = ["beginning", "record", "restart", "scalar"]
@@ -73,20 +75,5 @@ def _framed(event: Any) -> bytes:
 
 def _checksum(data: bytes) -> bytes:
     """The masked CRC-32C of TensorFlow's records."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
+    crc = google_crc32c.value(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def _table_entry(crc: int) -> int:
-    for _ in range(8):
-        crc = crc >> 1 ^ (_POLYNOMIAL if crc & 1 else 0)
-    return crc
-
-
-_POLYNOMIAL = 0x82F63B78
-"""Castagnoli's, with its bits reversed."""
-
-_TABLE = tuple(map(_table_entry, range(256)))
