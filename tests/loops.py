@@ -34,7 +34,7 @@ def finish(loop, result):
     return closed(others)
 
 
-def lose(loop, number, reason):
+def lose(loop, number, reason, *, cut_off=False):
     """Tell a loop that a worker died; the failed result, or None if the trial is tried again."""
-    first = loop.handle(TrialLost(number, reason))[0]
+    first = loop.handle(TrialLost(number, reason, cut_off=cut_off))[0]
     return first.result if isinstance(first, GiveUpTrial) else None

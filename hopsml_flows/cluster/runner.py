@@ -33,6 +33,7 @@ from hopsml_flows.cluster.futures import TrialFuture
 from hopsml_flows.cluster.losses import Losses
 from hopsml_flows.cluster.open_cluster import OpenCluster, open_cluster
 from hopsml_flows.cluster.orphans import end_orphans
+from hopsml_flows.cluster.scheduler_client import raise_if_gone
 from hopsml_flows.cluster.short_states import reports_all_states
 from hopsml_flows.cluster.state_book import FinalState, StateBook
 from hopsml_flows.cluster.worker import Call, Outcome, Share, SharedRef, flush_worker, perform
@@ -319,11 +320,15 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
 
         Returns:
             The futures in the order in which they were done; empty if none is done in time.
+
+        Raises:
+            ConnectionError: The scheduler is gone for good: nothing will be done any more.
         """
         self._takes_together = True
         try:
             taken = [self._done.get(timeout=timeout)]
         except queue.Empty:
+            raise_if_gone(self.cluster.client)
             return []
         while True:
             try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import distributed
 
-__all__ = ["SchedulerClient"]
+__all__ = ["SchedulerClient", "raise_if_gone"]
 
 _CLOSED = ("closing", "closed")
 """Dask's names for the states of a client that will not reach its scheduler again."""
@@ -20,11 +20,26 @@ _CLOSED = ("closing", "closed")
 _GONE = "the Dask scheduler is gone"
 
 
-def _telling_loss(call: Callable[..., Any]) -> Callable[..., Any]:
+def raise_if_gone(client: distributed.Client) -> None:
+    """Raise an error if a client will not reach its scheduler any more.
+
+    Dask drops what is submitted to a client that is closing, without a word.
+
+    Args:
+        client: The client.
+
+    Raises:
+        ConnectionError: It is closed, or closing.
+    """
+    if client.status in _CLOSED:
+        raise ConnectionError(_GONE)
+
+
+def _raising_if_gone(call: Callable[..., Any]) -> Callable[..., Any]:
     """Let a client's method raise ``ConnectionError`` once the client is closed."""
 
     @wraps(call)
-    def told(self: SchedulerClient, *args: Any, **kwargs: Any) -> Any:
+    def raising(self: SchedulerClient, *args: Any, **kwargs: Any) -> Any:
         try:
             return call(self, *args, **kwargs)
         except OSError:
@@ -34,7 +49,7 @@ def _telling_loss(call: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             raise ConnectionError(_GONE) from error
 
-    return told
+    return raising
 
 
 class SchedulerClient(distributed.Client):
@@ -60,14 +75,14 @@ class SchedulerClient(distributed.Client):
         super().__init__(address, set_as_default=False, **options)  # type: ignore[no-untyped-call]
 
     # Most calls come to ``sync``; these others fail before it, or do not use it.
-    sync = _telling_loss(distributed.Client.sync)
-    submit = _telling_loss(distributed.Client.submit)
-    nthreads = _telling_loss(distributed.Client.nthreads)
-    processing = _telling_loss(distributed.Client.processing)
-    get_events = _telling_loss(distributed.Client.get_events)
-    get_worker_logs = _telling_loss(distributed.Client.get_worker_logs)
-    subscribe_topic = _telling_loss(distributed.Client.subscribe_topic)
-    unsubscribe_topic = _telling_loss(distributed.Client.unsubscribe_topic)
+    sync = _raising_if_gone(distributed.Client.sync)
+    submit = _raising_if_gone(distributed.Client.submit)
+    nthreads = _raising_if_gone(distributed.Client.nthreads)
+    processing = _raising_if_gone(distributed.Client.processing)
+    get_events = _raising_if_gone(distributed.Client.get_events)
+    get_worker_logs = _raising_if_gone(distributed.Client.get_worker_logs)
+    subscribe_topic = _raising_if_gone(distributed.Client.subscribe_topic)
+    unsubscribe_topic = _raising_if_gone(distributed.Client.unsubscribe_topic)
 
     def scheduler_info(self, *args: Any, **kwargs: Any) -> Any:
         """What the scheduler knows of itself and its workers, as ``distributed.Client`` has it.
@@ -76,6 +91,6 @@ class SchedulerClient(distributed.Client):
             ConnectionError: The scheduler is gone.
         """
         found = super().scheduler_info(*args, **kwargs)
-        if not found and self.status in _CLOSED:
-            raise ConnectionError(_GONE)
+        if not found:
+            raise_if_gone(self)
         return found

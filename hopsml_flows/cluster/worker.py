@@ -75,7 +75,8 @@ class Outcome:
         reported: Whether Prefect's engine has sent the state to the server.
         started: When it began, in seconds since the epoch; 0 if that is not known.
         ended: When it ended, like ``started``.
-        cut_off: Whether it is only that the connection to the scheduler broke: no worker died.
+        cut_off: Whether the scheduler let go of the task, as it does when the connection to the
+            driver breaks; as far as the driver knows, no worker died.
     """
 
     type: str

@@ -474,12 +474,8 @@ class Driver:
 
     def _loss_event(
         self, trial: Trial, error: WorkerLostError, outcome: Outcome
-    ) -> TrialDone | TrialLost | TrialReturned | None:
-        """The end of a trial whose worker died: it may have committed a result before.
-
-        Where only the connection to the scheduler broke, no attempt is lost: the trial goes on as
-        soon as the scheduler answers, or when the experiment is resumed.
-        """
+    ) -> TrialDone | TrialLost | None:
+        """The end of a trial whose worker died: it may have committed a result before."""
         try:
             result = read_committed(self._plan.options.project, self.paths, trial)
         except Exception as unread:
@@ -490,9 +486,9 @@ class Driver:
             result = None
         if result is not None:
             return TrialDone(result)
-        if outcome.cut_off:
-            return TrialReturned(trial.number)
-        return TrialLost(trial.number, str(error), outcome.started, outcome.ended)
+        return TrialLost(
+            trial.number, str(error), outcome.started, outcome.ended, cut_off=outcome.cut_off
+        )
 
     def _unreported(self, trial: Trial, outcome: Outcome) -> TrialResult:
         """The failed result of a trial that could not report itself."""

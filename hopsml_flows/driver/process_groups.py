@@ -390,7 +390,8 @@ def _outcome(group: _Group, verdict: Verdict) -> Outcome:
         return replace(_stopped(TrialStoppedError(verdict.stopped)), started=group.began, ended=now)
     if verdict.failure is None:
         lost = WorkerLostError(verdict.lost or "")
-        return Outcome("CRASHED", "Crashed", str(lost), error=lost, started=group.began, ended=now)
+        crashed = Outcome("CRASHED", "Crashed", str(lost), error=lost, cut_off=verdict.cut_off)
+        return replace(crashed, started=group.began, ended=now)
     result = verdict.reported or TrialResult.without_report(
         trial, verdict.failure, started=group.began, ended=now
     )
@@ -411,7 +412,7 @@ def _process_end(trial: Trial, outcome: Outcome) -> ProcessEnd:
     if isinstance(error, TrialFailedError):
         return ProcessEnd(Phase.FAILED, error.result)
     if isinstance(error, WorkerLostError):
-        return ProcessEnd(Phase.DIED, reason=str(error))
+        return ProcessEnd(Phase.DIED, reason=str(error), cut_off=outcome.cut_off)
     if error is None:
         return ProcessEnd(Phase.STOPPED, reason=outcome.message or "")
     failure = Failure(type(error).__name__, str(error))

@@ -46,20 +46,14 @@ def in_one_thread(call: Callable[P, R]) -> Callable[P, R]:
     def limited(*args: P.args, **kwargs: P.kwargs) -> R:
         with (
             _lock,
-            _controller(frozenset(name for name in _LIBRARIES if name in sys.modules)).limit(
-                limits=1
-            ),
+            _controller(len(sys.modules)).limit(limits=1),
         ):
             return call(*args, **kwargs)
 
     return limited
 
 
-_LIBRARIES = ("numpy", "scipy", "torch")
-"""Python packages that bring libraries with threads."""
-
-
-@functools.cache
-def _controller(imported: frozenset[str]) -> ThreadpoolController:  # noqa: ARG001 - the cache's key
-    """Find the libraries that are loaded; this takes a millisecond."""
+@functools.lru_cache(maxsize=1)
+def _controller(modules: int) -> ThreadpoolController:  # noqa: ARG001 - the cache's key
+    """Find the libraries that are loaded, which takes a millisecond; an import may load others."""
     return ThreadpoolController()

@@ -221,7 +221,14 @@ def _imported(sampler: Any) -> Any:
             f"the optimizer {sampler!r} needs {' and '.join(missing)}, which {verb} not installed "
             f"(pip install {' '.join(install)})"
         )
+    # Now, not in the first proposal, whose linear algebra would begin with other threads.
+    for name in needed[1:]:
+        importlib.import_module(_LINEAR_ALGEBRA.get(name, name))
     return importlib.import_module("optuna")
+
+
+_LINEAR_ALGEBRA = {"scipy": "scipy.optimize"}
+"""What of a package loads its libraries, if the package alone does not."""
 
 
 def _is_searched_number(domain: Domain) -> bool:

@@ -12,7 +12,8 @@ far as a search depends on them:
 ``report``  a trial reported ``reports``, pairs of step and value; ``stop`` and ``extend`` say what
             was decided
 ``done``    a trial ended with ``state`` and ``metric``, or with ``failure``
-``lost``    a trial's worker died; ``again`` says whether the trial is tried again
+``lost``    a trial's worker died; ``again`` says whether the trial is tried again, ``cut_off`` that
+            only the connection to the worker broke
 ``stop``    the driver stopped a trial
 ``return``  storage, or the end of the driver, kept a trial from running to its end; it starts again
 ``repeat``  a trial that had ended runs again, since its files are gone; the search has its result
@@ -114,7 +115,8 @@ def _entry(event: LoopEvent, instructions: Sequence[LoopInstruction]) -> dict[st
             return {"event": "repeat", "trial": number}
         case TrialLost(number, reason):
             again = any(isinstance(said, RetryTrial) for said in instructions)
-            return {"event": "lost", "trial": number, "reason": reason, "again": again}
+            cut = {"cut_off": True} if event.cut_off else {}
+            return {"event": "lost", "trial": number, "reason": reason, "again": again, **cut}
         case TrialStopped(number, reason):
             return {"event": "stop", "trial": number, "reason": reason}
         case TrialReturned(number):
@@ -211,7 +213,8 @@ def event_of(
                 return TrialRepeated(entry["trial"])
             case "lost":
                 again = bool(entry["again"]) if as_then else None
-                return TrialLost(entry["trial"], entry["reason"], again=again)
+                cut_off = bool(entry.get("cut_off", False))
+                return TrialLost(entry["trial"], entry["reason"], again=again, cut_off=cut_off)
             case "stop":
                 return TrialStopped(entry["trial"], entry["reason"])
             case "return":

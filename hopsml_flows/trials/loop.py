@@ -6,6 +6,7 @@ feeds it events and does what it says. docs/explanation/state-machines.md draws 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from hopsml_flows.trials.early_stop.base import EarlyStop
 
 __all__ = ["Counts", "TrialLoop"]
+
+_MOST_CUTS = 10
+"""Broken connections of one trial that do not count against its retries: it may cause them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ class TrialLoop:
         self._record = record
         self._running: dict[int, Trial] = {}
         self._again: list[Trial] = []
+        self._cuts: Counter[int] = Counter()
         self._workers = 0
         self._populations: dict[int, list[dict[str, Any]]] = {}
         self._succeeded = 0
@@ -370,8 +375,11 @@ class TrialLoop:
     def _retry_or_give_up(self, lost: TrialLost) -> RetryTrial | GiveUpTrial:
         """Try a lost trial again while it has attempts left."""
         trial = self._running[lost.number]
-        tries_again = trial.attempt <= self._retries if lost.again is None else lost.again
-        if not tries_again:
+        cuts = self._cuts[trial.number]
+        is_free = lost.cut_off and cuts < _MOST_CUTS
+        tries_again = is_free or trial.attempt - cuts <= self._retries
+        self._cuts[trial.number] += is_free
+        if not (tries_again if lost.again is None else lost.again):
             return self._give_up(trial, lost, Failure(WorkerLostError.__name__, lost.reason))
         del self._running[trial.number]
         self._reports.forget(trial.number)

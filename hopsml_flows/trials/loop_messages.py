@@ -88,7 +88,7 @@ class TrialRepeated:
 
 @dataclass(frozen=True, slots=True)
 class TrialLost:
-    """A trial's worker died.
+    """A trial's worker died, or the connection to it broke.
 
     Args:
         number: The trial's number.
@@ -96,6 +96,8 @@ class TrialLost:
         started: When the attempt began, seconds since the epoch; 0 where that is not known.
         ended: When it ended.
         again: Whether the trial was tried again, where a journal says it; None if the loop decides.
+        cut_off: Whether only the connection broke. The trial is tried again, up to ten times, and
+            this does not count against its retries.
     """
 
     number: int
@@ -103,6 +105,7 @@ class TrialLost:
     started: float = 0.0
     ended: float = 0.0
     again: bool | None = None
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

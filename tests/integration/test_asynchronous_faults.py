@@ -219,7 +219,8 @@ def test_a_search_that_fails_removes_what_ended_distributed_trials_shared(option
     assert not Path(tempfile.gettempdir(), f"hopsml-group-{directory.name}-1").exists()
 
 
-def test_a_connection_that_breaks_costs_no_attempt(options, project):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_connection_that_breaks_does_not_count_against_the_retries(options, project, processes):
     """Dask's client cancels all that it waits for, and connects again."""
 
     def cut(dask_scheduler, spared):
@@ -239,10 +240,19 @@ def test_a_connection_that_breaks_costs_no_attempt(options, project):
         thread = threading.Thread(target=act)
         thread.start()
         result = experiment.optimize(
-            train, SPACE, num_trials=4, optimizer="random", seed=3, retries=0, **options
+            train,
+            SPACE,
+            num_trials=4,
+            optimizer="random",
+            seed=3,
+            retries=0,
+            processes_per_trial=processes,
+            **options,
         )
         thread.join()
     assert result.failed == ()
-    assert [trial.attempt for trial in result.trials] == [1] * 4
+    attempts = [trial.attempt for trial in result.trials]
+    assert set(attempts) == {1, 2}
     journal = Path(result.path, "journal.jsonl").read_text()
-    assert 1 <= journal.count('"event": "return"') <= 2
+    assert journal.count('"again": true, "cut_off": true') == attempts.count(2)
+    assert replay(Project(str(project)), ExperimentPaths(result.id)).mismatches == []

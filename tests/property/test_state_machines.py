@@ -46,7 +46,7 @@ from hopsml_flows.trials import (
     replay,
 )
 
-TRIAL_ENDS = ("good", "bad", "lost", "stopped", "returned")
+TRIAL_ENDS = ("good", "bad", "lost", "stopped", "cut off", "returned")
 SHAPES = [
     GroupShape(Framework.MIRRORED, 2, evaluator=True),
     GroupShape(Framework.PARAMETER_SERVER, 1, ps=1),
@@ -68,6 +68,8 @@ def result_of(trial, good):
 def end_of(trial, kind):
     if kind == "lost":
         return TrialLost(trial.number, "killed")
+    if kind == "cut off":
+        return TrialLost(trial.number, "cancelled", cut_off=True)
     if kind == "stopped":
         return TrialStopped(trial.number, "not promising")
     if kind == "returned":
@@ -83,13 +85,15 @@ def test_each_trial_ends_once_within_its_slots_and_attempts(data, count, slots, 
 
     log = []
     loop = new(record=lambda event, said: log.append((event, list(said))))
-    running, ends, submissions, returns = {}, Counter(), Counter(), Counter()
+    running, ends, submissions = {}, Counter(), Counter()
+    returns, cuts = Counter(), Counter()
     while not loop.finished:
         kinds = TRIAL_ENDS if sum(returns.values()) < 20 else TRIAL_ENDS[:4]
         if running and data.draw(st.booleans()):
             trial = running.pop(data.draw(st.sampled_from(sorted(running))))
             event = end_of(trial, data.draw(st.sampled_from(kinds)))
             returns[trial.number] += isinstance(event, TrialReturned)
+            cuts[trial.number] += isinstance(event, TrialLost) and event.cut_off
         else:
             event = SlotsFree(slots, ahead)
         for said in loop.handle(event):
@@ -103,11 +107,11 @@ def test_each_trial_ends_once_within_its_slots_and_attempts(data, count, slots, 
                     assert result.number not in running
                     ends[result.number] += 1
                 case RetryTrial(trial):
-                    assert trial.attempt <= retries + 1
+                    assert trial.attempt <= retries + 1 + min(cuts[trial.number], 10)
         assert len(running) == loop.running <= slots + ahead
         assert loop.counts.running <= slots
     assert ends == dict.fromkeys(range(1, count + 1), 1)
-    assert all(submissions[n] <= retries + 1 + returns[n] for n in submissions)
+    assert all(submissions[n] <= retries + 1 + returns[n] + min(cuts[n], 10) for n in submissions)
     assert replay(new(), [event for event, _ in log]) == [said for _, said in log]
 
 

@@ -262,6 +262,21 @@ def test_a_death_outweighs_the_exceptions_that_it_causes():
     assert verdict.failure is None
 
 
+@pytest.mark.parametrize(
+    ("worker", "cut_off"),
+    [
+        (ProcessEnd(Phase.DIED, reason="cancelled", cut_off=True), True),
+        (ProcessEnd(Phase.DIED, reason="ended by signal 9"), False),
+        (failed("UnavailableError"), True),
+    ],
+)
+def test_a_group_is_cut_off_if_none_of_its_processes_died(worker, cut_off):
+    cut = ProcessEnd(Phase.DIED, reason="cancelled", cut_off=True)
+    verdict = judge(begun(), {CHIEF: cut, WORKER: worker, EVALUATOR: cut})
+    assert verdict.lost is not None
+    assert verdict.cut_off is cut_off
+
+
 def test_the_users_exception_is_the_failure_and_names_its_process():
     verdict = judge(
         begun(),

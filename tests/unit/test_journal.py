@@ -113,10 +113,13 @@ def run_at_random(recording, seed):
             running[trial.number] = trial
         number = draw.choice(sorted(running))
         trial = running[number]
-        match draw.randrange(5):
+        match draw.randrange(6):
             case 0:
                 running.pop(number)
                 recording.handle(TrialLost(number, "SIGKILL"))
+            case 3:
+                running.pop(number)
+                recording.handle(TrialLost(number, "cancelled", cut_off=True))
             case 1:
                 running.pop(number)
                 recording.handle(TrialDone(result_of(trial, draw.random())))

@@ -79,6 +79,28 @@ def test_a_function_has_one_thread_and_the_process_gets_its_own_back(three_threa
     assert threads() == {3}
 
 
+def test_a_library_that_is_loaded_later_has_one_thread_too():
+    look = """
+import json, sys
+from threadpoolctl import threadpool_info, threadpool_limits
+from hopsml_flows.search.one_thread import in_one_thread
+import numpy
+
+@in_one_thread
+def threads():
+    return [found["num_threads"] for found in threadpool_info()]
+
+first = threads()
+import scipy.linalg
+print(json.dumps([first, threads()]))
+"""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    said = subprocess.run([sys.executable, "-c", look], env=env, check=True, capture_output=True)
+    first, then = json.loads(said.stdout)
+    assert set(first) == set(then) == {1}
+    assert len(then) > len(first)
+
+
 def test_the_threads_come_back_after_an_error(three_threads):
     def broken():
         raise ValueError("broken")

@@ -294,6 +294,21 @@ def test_without_retries_a_lost_trial_has_failed_at_once():
     assert lose(loop, 1, "killed").state is State.FAILED
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+def test_broken_connections_do_not_count_against_the_retries_but_ten_are_enough(retries):
+    loop, _ = loop_of(1, retries=retries)
+    for attempt in range(1, 11):
+        assert [trial.attempt for trial in start(loop, 1)] == [attempt]
+        assert lose(loop, 1, "cancelled", cut_off=True) is None
+    for _ in range(retries):
+        start(loop, 1)
+        assert lose(loop, 1, "killed") is None
+    start(loop, 1)
+    result = lose(loop, 1, "cancelled", cut_off=True)
+    assert (result.state, result.attempt) == (State.FAILED, 11 + retries)
+    assert loop.finished
+
+
 def test_a_search_that_ends_early_ends_the_loop():
     search = RandomSearch(SearchSpace({"x": ["a", "b"]}), samples=10, seed=0)
     loop = TrialLoop(search, direction=Direction.MAX, retries=0)

@@ -199,7 +199,8 @@ class Gang:
                 return Verdict(failure=_of(member, failure), reported=reported)
         died = {m: end for m, end in self._ends.items() if end.phase is Phase.DIED}
         if died:
-            return Verdict(lost="; ".join(f"{m}: {end.reason}" for m, end in died.items()))
+            reasons = "; ".join(f"{m}: {end.reason}" for m, end in died.items())
+            return Verdict(lost=reasons, cut_off=all(end.cut_off for end in died.values()))
         own = {m: f for m, f in failures.items() if not is_symptom(f)}
         for member, failure in own.items():
             return Verdict(failure=_of(member, failure), reported=reported)

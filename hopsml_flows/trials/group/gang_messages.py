@@ -57,11 +57,13 @@ class ProcessEnd:
         phase: FINISHED, FAILED, DIED or STOPPED.
         result: What it said itself, or None.
         reason: What others know of its end, or "".
+        cut_off: Whether it is only that the connection to its worker broke.
     """
 
     phase: Phase
     result: TrialResult | None = None
     reason: str = ""
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Verdict:
         lost: Why the group was lost; another attempt may succeed.
         stopped: Why the driver stopped the group.
         reported: The failed result that the leader itself reported, or None.
+        cut_off: Whether the group is lost because connections broke, and no process died.
     """
 
     result: TrialResult | None = None
@@ -81,6 +84,7 @@ class Verdict:
     lost: str | None = None
     stopped: str | None = None
     reported: TrialResult | None = None
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
