@@ -60,7 +60,8 @@ def _at_once(given: argparse.Namespace) -> int:
     from report import save, surroundings
 
     seeds = {budget: given.seeds or AT_ONCE_SEEDS[budget] for budget in busy.BUDGETS}
-    comparison = busy.Busy(suite.names("synthetic"), seeds, Cache(suite.CACHE / "runs"))
+    cache = Cache(suite.CACHE / "runs")
+    comparison = busy.Busy(suite.names("synthetic"), seeds, cache, given.first_seed)
     comparison.run(given.only or list(busy.LABELS), given.processes)
     about = surroundings(environment.HERE, AT_ONCE_PACKAGES)
     figures = busy.Figures.of(comparison)
@@ -94,6 +95,7 @@ def _arguments() -> argparse.Namespace:
         metavar="NAME",
         help="functions, synthetic (these without training), tables, or single ones",
     )
+    parser.add_argument("--first-seed", type=int, default=0, help="with --at-once: the first seed")
     parser.add_argument("--quick", action="store_true", help="functions, 3 seeds, no studies")
     parser.add_argument(
         "--at-once", action="store_true", help="instead: 1, 4 and 8 evaluations at once"

@@ -46,6 +46,9 @@ class Slow:
     seeds: int
 
 
+OWN_SEEDS = 10
+"""Runs of this project's own on each problem, at least: they take seconds."""
+
 SLOW = {"gp": Slow((1,), 30, 2)}
 
 _OWN_SOURCES = ("hopsml_flows/search/**/*.py", "benchmarks/optimization/asked.py")
@@ -70,11 +73,13 @@ class Busy:
         problems: Names of functions.
         seeds: Runs on each, by number of evaluations.
         cache: Where runs are kept.
+        first_seed: The first of them.
     """
 
     problems: Sequence[str]
     seeds: Mapping[int, int]
     cache: Cache
+    first_seed: int = 0
 
     def run(self, only: Sequence[str], processes: int) -> None:
         """Run what is missing.
@@ -108,6 +113,8 @@ class Busy:
         seeds = REFERENCE_SEEDS if optimizer == RANDOM else self.seeds[length]
         if optimizer in SLOW:
             seeds = SLOW[optimizer].seeds
+        if optimizer == OWN:
+            seeds = max(seeds, OWN_SEEDS)
         contender = Contender(
             LABELS[optimizer],
             at_once,
@@ -118,7 +125,8 @@ class Busy:
             options={"optimizer": optimizer, "running": running},
         )
         name = f"{optimizer}-{running}-at-once"
-        return Job(name, contender, problem, length, tuple(range(seeds)))
+        wanted = range(self.first_seed, self.first_seed + seeds)
+        return Job(name, contender, problem, length, tuple(wanted))
 
     def runs(self, optimizer: str, running: int, budget: int) -> Runs:
         """The runs that there are, cut to a number of evaluations."""
