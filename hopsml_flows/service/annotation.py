@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError, NotFoundError
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.lease import take_lease
-from hopsml_flows.storage.retries import replace_file
+from hopsml_flows.storage.retries import answer_limit, persistently, replace_file
 from hopsml_flows.text import one_line, readable
 from hopsml_flows.tracking import read_record
 
@@ -52,7 +52,8 @@ def annotate_experiment(
         must = f"must have at most {_LONGEST_NOTE:,} characters, not {len(words):,}"
         raise InvalidArgumentError("note", f"{words:.20}…", must)
     paths = ExperimentPaths(experiment_id)
-    if not project.exists(paths.record):
+    limit = answer_limit(project)
+    if not persistently(lambda: project.exists(paths.record), limit=limit):
         raise NotFoundError("ID", experiment_id, because="it has no record")
     try:
         with take_lease(project, paths, notice):
@@ -60,7 +61,8 @@ def annotate_experiment(
             if record is None:
                 raise NotFoundError("ID", experiment_id, because="it has no record")
             # The file's own content: a newer version may have written what this one does not know.
-            content = json.loads(project.read(paths.record))
+            text = persistently(lambda: project.read(paths.record), limit=limit)
+            content = json.loads(text)
             content |= {"note": words or None}
             if plain is not None:
                 content["tags"] = list(plain)

@@ -28,6 +28,7 @@ from hopsml_flows.service.web.views.learning_curves import trial_curve
 from hopsml_flows.service.web.views.trial import IMAGE_TYPES, call_text, trial_view
 from hopsml_flows.service.web.views.words import clock_time, size, took
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.text import readable
 from hopsml_flows.trials import State, Trial, TrialResult
 from hopsml_flows.trials.trial_files import committed_result, stored_params
@@ -58,7 +59,8 @@ def trial(site: Site, request: Request) -> Response:
     result = _result(site, entry, request)
     root = ExperimentPaths(entry.id).root
     directory = ExperimentPaths(entry.id).trial(result.directory)
-    files = files_below(site.project, directory, _MOST_FILES)
+    has = _has_directory(entry, result)
+    files = files_below(site.project, directory, _MOST_FILES) if has else []
     train = entry.record.train if entry.record else ""
     call = call_text(train, result.params)
     view = trial_view(result, root, files, _facts(result), call)
@@ -202,7 +204,7 @@ def _begun(site: Site, entry: ExperimentEntry, found: TrialDirectory) -> TrialRe
 
 
 def _committed(site: Site, entry: ExperimentEntry, told: TrialResult) -> TrialResult | None:
-    if told.state is State.FAILED:
+    if told.state is State.FAILED or not _has_directory(entry, told):
         return None
     path = f"{ExperimentPaths(entry.id).trial(told.directory)}/{TrialFiles.OUTPUTS}"
     asked = Trial(
@@ -241,12 +243,25 @@ def _facts(result: TrialResult) -> Sequence[tuple[str, str]]:
     return [(name, text) for name, text in facts if text]
 
 
+def _has_directory(entry: ExperimentEntry, result: TrialResult) -> bool:
+    """Whether a trial's files are known: in its own directory, or in that of its experiment.
+
+    Only a single trial has the experiment's. In older summaries trials may have names that tell no
+    directory; the files of the whole experiment are not theirs.
+    """
+    total = (entry.record.trials_total if entry.record else None) or 0
+    return bool(result.directory) or max(entry.told + entry.unread, total) <= 1
+
+
 def _logs(site: Site, entry: ExperimentEntry, result: TrialResult) -> list[str]:
-    directory = ExperimentPaths(entry.id).trial(result.directory)
+    if not _has_directory(entry, result):
+        return []
+    directory, project = ExperimentPaths(entry.id).trial(result.directory), site.project
     try:
-        return list(logs_in_order(site.project.listdir(directory)))
+        names = persistently(lambda: project.listdir(directory), limit=answer_limit(project))
     except NotADirectoryError:
         return []
+    return list(logs_in_order(names))
 
 
 def _log_end(
