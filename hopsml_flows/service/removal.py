@@ -44,7 +44,7 @@ def remove_experiment(project: Project, experiment_id: str, notice: Callable[[st
     except ExperimentRunningError as error:
         raise error.renamed("ID") from error
     except FileNotFoundError as error:
-        if project.exists(paths.root):
+        if _is_there(project, paths):
             raise
         raise NotFoundError("ID", experiment_id, because="it does not exist any more") from error
 
@@ -54,10 +54,18 @@ def _remove_directory(project: Project, paths: ExperimentPaths) -> None:
     try:
         project.remove(paths.root, recursive=True)
     except Exception as error:  # each file system has its own errors
-        if isinstance(error, FileNotFoundError) and not project.exists(paths.root):
+        if isinstance(error, FileNotFoundError) and not _is_there(project, paths):
             raise  # another one was faster
         words = one_line(project.without_secrets(str(error)))[:200]
         raise StorageUnavailableError(
             f"{project.full(paths.root)} was removed only in part "
             f"({type(error).__name__}: {words}); remove it again"
         ) from error
+
+
+def _is_there(project: Project, paths: ExperimentPaths) -> bool:
+    """Whether an experiment's directory may still be there; storage that fails does not know."""
+    try:
+        return persistently(lambda: project.exists(paths.root), limit=answer_limit(project))
+    except Exception:  # each file system has its own errors
+        return True

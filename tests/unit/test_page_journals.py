@@ -54,7 +54,7 @@ def test_a_journal_is_read_once_until_it_changes(project):
 def test_a_large_journal_that_grows_is_not_read_for_each_view(project):
     now = [0.0]
     project.during = lambda: now.__setitem__(0, now[0] + 1)
-    filler = f'{json.dumps({"event": "note", "text": "x" * (1 << 20)})}\n'
+    filler = f"{json.dumps({'event': 'note', 'text': 'x' * (1 << 20)})}\n"
     journals = Journals(project, lambda: now[0])
     values = []
     for step, time in enumerate((0, 5, 30)):
