@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from subprocess import PIPE
 
 import httpx
 import pytest
@@ -87,20 +88,23 @@ def test_the_tensorboards_of_a_deleted_experiment_end(project):
 @pytest.mark.parametrize(
     ("options", "offered"),
     [
-        ([], True),
-        (["--allow-host", "localhost"], True),
-        (["--allow-host", "pages.example"], False),
-        (["--token", "secret"], False),
-        (["--host", "0.0.0.0", "--token", "secret"], False),
+        ({}, True),
+        ({"allowed_hosts": ["localhost"]}, True),
+        ({"allowed_hosts": ["pages.example"]}, False),
+        ({"access_token": "secret"}, False),
+        ({"host": "0.0.0.0", "access_token": "secret"}, False),
     ],
     ids=["alone", "own name", "proxy", "token", "other machines"],
 )
 def test_tensorboards_are_offered_where_all_users_of_this_machine_alone_see_the_pages(
     project, options, offered
 ):
-    code = "from hopsml_flows.cli import main; main()"
-    command = [sys.executable, "-c", code, "ui", "--port", "0", "--project", project.url, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    code = (
+        "from hopsml_flows.service.web.serving import serve_pages\n"
+        "from hopsml_flows.storage import Project\n"
+        f"serve_pages(Project({project.url!r}), port=0, **{options!r})"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=PIPE, text=True) as server:
         try:
             port = re.search(r":(\d+)/", server.stdout.readline().partition(project.url)[2])[1]
             at = f"http://127.0.0.1:{port}"

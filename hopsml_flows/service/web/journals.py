@@ -1,4 +1,4 @@
-"""What pages need of experiments' journals: the reports of their trials, read once per change.
+"""What pages need of experiments' journals: what they say of trials, read once per change.
 
 A journal may have tens of megabytes, and each view of a trial or a plot needs it.
 """
@@ -29,7 +29,7 @@ _SHARE = 20
 """The time between two reads of a large journal is at least this many times that of a read."""
 
 _MOST = 8
-"""Most journals of which the reports are kept."""
+"""Most journals of which the entries are kept."""
 
 
 @dataclass(slots=True)
@@ -37,13 +37,13 @@ class _Known:
     """What is known of a journal."""
 
     version: tuple[int, float | None] | None = None
-    reports: Sequence[Mapping[str, Any]] = ()
+    entries: Sequence[Mapping[str, Any]] = ()
     due: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Journals:
-    """The reports in the journals of experiments. Its methods may be called from several threads.
+    """The journals of experiments, condensed. Its methods may be called from several threads.
 
     Args:
         project: The project.
@@ -56,8 +56,10 @@ class Journals:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
 
-    def reports(self, experiment_id: str) -> Sequence[Mapping[str, Any]]:
-        """Return an entry per trial that has reported, with its reports or an even choice of them.
+    def entries(self, experiment_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what a journal says of trials, with all reports of a trial in one entry.
+
+        Of very many reports of a trial, the entry has an even choice.
 
         Args:
             experiment_id: The whole identifier.
@@ -75,11 +77,11 @@ class Journals:
             version = (info.size, info.modified)
             if version != known.version and self._clock() >= known.due:
                 began = self._clock()
-                known.reports = self._read(path, info.size)
+                known.entries = self._read(path, info.size)
                 known.version = version
                 now = self._clock()
                 known.due = now + (_SHARE * (now - began) if info.size > _LARGE else 0.0)
-            return known.reports
+            return known.entries
 
     def _used(self, experiment_id: str) -> _Known:
         """Return what is known of a journal, which from now on was used last."""

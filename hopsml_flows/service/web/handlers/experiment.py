@@ -184,10 +184,12 @@ def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more
 
 
 def journal_entries(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str, Any]]:
-    """Return the reports in an experiment's journal; none without one that can be read.
+    """Return what an experiment's journal says of trials; nothing without one that can be read.
+
+    All reports of a trial are in one entry.
 
     Args:
         site: The site.
         entry: The experiment.
     """
-    return site.journals.reports(entry.id)
+    return site.journals.entries(entry.id)

@@ -16,6 +16,7 @@ from hopsml_flows.service.index import ExperimentEntry, ExperimentState
 from hopsml_flows.service.logs.process_names import logs_in_order, process_name
 from hopsml_flows.service.web.guard import SANDBOX
 from hopsml_flows.service.web.handlers.experiment import head, journal_entries
+from hopsml_flows.service.web.handlers.trial_directory import has_directory
 from hopsml_flows.service.web.project_files import (
     checked_path,
     file_chunks,
@@ -59,7 +60,7 @@ def trial(site: Site, request: Request) -> Response:
     result = _result(site, entry, request)
     root = ExperimentPaths(entry.id).root
     directory = ExperimentPaths(entry.id).trial(result.directory)
-    has = _has_directory(entry, result)
+    has = has_directory(entry, result)
     files = files_below(site.project, directory, _MOST_FILES) if has else []
     train = entry.record.train if entry.record else ""
     call = call_text(train, result.params)
@@ -204,7 +205,7 @@ def _begun(site: Site, entry: ExperimentEntry, found: TrialDirectory) -> TrialRe
 
 
 def _committed(site: Site, entry: ExperimentEntry, told: TrialResult) -> TrialResult | None:
-    if told.state is State.FAILED or not _has_directory(entry, told):
+    if told.state is State.FAILED or not has_directory(entry, told):
         return None
     path = f"{ExperimentPaths(entry.id).trial(told.directory)}/{TrialFiles.OUTPUTS}"
     asked = Trial(
@@ -243,18 +244,8 @@ def _facts(result: TrialResult) -> Sequence[tuple[str, str]]:
     return [(name, text) for name, text in facts if text]
 
 
-def _has_directory(entry: ExperimentEntry, result: TrialResult) -> bool:
-    """Whether a trial's files are known: in its own directory, or in that of its experiment.
-
-    Only a single trial has the experiment's. In older summaries trials may have names that tell no
-    directory; the files of the whole experiment are not theirs.
-    """
-    total = (entry.record.trials_total if entry.record else None) or 0
-    return bool(result.directory) or max(entry.told + entry.unread, total) <= 1
-
-
 def _logs(site: Site, entry: ExperimentEntry, result: TrialResult) -> list[str]:
-    if not _has_directory(entry, result):
+    if not has_directory(entry, result):
         return []
     directory, project = ExperimentPaths(entry.id).trial(result.directory), site.project
     try:

@@ -36,13 +36,21 @@ def curves_of(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
     return [_curve(number, curves[number][1]) for number in chosen], len(numbers) - len(chosen)
 
 
-def condensed(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a journal's reports with an entry per trial, of which the same curves are drawn.
+def condensed(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what a journal says of trials, with all reports of a trial in one entry.
+
+    The same curves are drawn of it. It is short where trials report often.
 
     Args:
         entries: The journal's entries.
+
+    Example:
+        >>> reports = [{"event": "report", "trial": 1, "reports": [[n, 0.5]]} for n in range(9)]
+        >>> len(condensed([*reports, {"event": "done", "trial": 1}, {"event": "ask"}]))
+        2
     """
-    return [
+    others = [each for each in entries if each.get("event") != "report" and "trial" in each]
+    reports = [
         {
             "event": "report",
             "trial": number,
@@ -52,6 +60,7 @@ def condensed(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for number, (attempt, points) in _points(entries).items()
         if points
     ]
+    return [*others, *reports]
 
 
 def _points(
