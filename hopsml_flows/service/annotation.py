@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from hopsml_flows.errors import ExperimentRunningError, InvalidArgumentError, NotFoundError
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.lease import take_lease
-from hopsml_flows.storage.retries import replace_file
+from hopsml_flows.storage.retries import answer_limit, persistently, replace_file
 from hopsml_flows.text import one_line, readable
 from hopsml_flows.tracking import read_record
 
-__all__ = ["annotate_experiment"]
+__all__ = ["annotate_experiment", "parse_tags"]
 
 _MOST_TAGS = 50
 _LONGEST_TAG = 100
@@ -52,7 +52,8 @@ def annotate_experiment(
         must = f"must have at most {_LONGEST_NOTE:,} characters, not {len(words):,}"
         raise InvalidArgumentError("note", f"{words:.20}…", must)
     paths = ExperimentPaths(experiment_id)
-    if not project.exists(paths.record):
+    limit = answer_limit(project)
+    if not persistently(lambda: project.exists(paths.record), limit=limit):
         raise NotFoundError("ID", experiment_id, because="it has no record")
     try:
         with take_lease(project, paths, notice):
@@ -60,7 +61,8 @@ def annotate_experiment(
             if record is None:
                 raise NotFoundError("ID", experiment_id, because="it has no record")
             # The file's own content: a newer version may have written what this one does not know.
-            content = json.loads(project.read(paths.record))
+            text = persistently(lambda: project.read(paths.record), limit=limit)
+            content = json.loads(text)
             content |= {"note": words or None}
             if plain is not None:
                 content["tags"] = list(plain)
@@ -69,13 +71,38 @@ def annotate_experiment(
         raise error.renamed("ID") from error
 
 
+def parse_tags(text: str, known: Iterable[str]) -> list[str]:
+    """Return the tags of a text with commas between them.
+
+    Args:
+        text: The text, as the user has changed it.
+        known: The tags that the experiment has. One with a comma in it stays whole.
+
+    Example:
+        >>> parse_tags("lr,wd, wide", ["lr,wd"])
+        ['lr,wd', 'wide']
+    """
+    return list(_whole_tags(text.split(","), set(map(one_line, known))))
+
+
+def _whole_tags(parts: list[str], known: set[str]) -> Iterator[str]:
+    most = 1 + max((tag.count(",") for tag in known), default=0)
+    begin = 0
+    while begin < len(parts):
+        end = min(begin + most, len(parts))
+        while end > begin + 1 and one_line(",".join(parts[begin:end])) not in known:
+            end -= 1
+        yield one_line(",".join(parts[begin:end]))
+        begin = end
+
+
 def _checked_tags(tags: Iterable[str]) -> list[str]:
     """Return tags as texts of one line, each once.
 
     Raises:
         InvalidArgumentError: There are too many, or one is too long.
     """
-    plain = list(filter(None, dict.fromkeys(one_line(tag).strip() for tag in tags)))
+    plain = list(filter(None, dict.fromkeys(map(one_line, tags))))
     if len(plain) > _MOST_TAGS:
         raise InvalidArgumentError("tags", len(plain), f"must be at most {_MOST_TAGS}")
     for tag in plain:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hopsml_flows.errors import NotFoundError
 from hopsml_flows.service.logs.process_names import logs_in_order, process_name, split_process
@@ -97,7 +98,8 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
     Yields:
         The trials by generation, then by number. Each generation costs one listing.
     """
-    inside = project.entries(paths.root)
+    limit = answer_limit(project)
+    inside = persistently(lambda: project.entries(paths.root), limit=limit)
     names = [entry.name.rpartition("/")[2] for entry in inside]
     if any(name == TrialFiles.HPARAMS or is_log(name) for name in names):
         yield TrialDirectory(1, "", "")
@@ -107,7 +109,8 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
     generations = {name: generation_of(name) for name in directories}
     for name, number in sorted(generations.items(), key=lambda pair: pair[1] or 0):
         if number is not None:
-            yield from _numbered(project.listdir(paths.trial(name)), f"{name}/", number)
+            listing = partial(project.listdir, paths.trial(name))
+            yield from _numbered(persistently(listing, limit=limit), f"{name}/", number)
 
 
 def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDirectory:
@@ -127,7 +130,8 @@ def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDire
     trial = _found(project, paths, text, wanted)
     if not process:
         return trial
-    names = logs_in_order(project.listdir(paths.trial(trial.directory)))
+    listing = partial(project.listdir, paths.trial(trial.directory))
+    names = logs_in_order(persistently(listing, limit=answer_limit(project)))
     processes = [process_name(name) for name in names]
     if process not in processes:
         there = _some([name for name in processes if name]) or "none"

@@ -15,7 +15,7 @@ from tests.servers import s3
 from tests.waiting import wait_until
 
 WRITER = """
-import sys, time
+import select, sys, time
 from hopsml_flows.storage import ExperimentPaths, Project, this_process
 from hopsml_flows.tracking import ExperimentRecord, RecordFile
 from hopsml_flows.tracking.summary import Summary
@@ -41,6 +41,9 @@ for number in range(1, trials + 1):
     summary.add(result, write=False)
     summary.write()
     file.write(trials_succeeded=number, metric=number / 10)
+while not select.select([sys.stdin], [], [], 0.01)[0]:  # until the test has seen enough
+    project.replace(paths.summary, project.read(paths.summary))
+    file.write()
 file.finish(State.FINISHED)
 """
 
@@ -59,25 +62,39 @@ def project(request, monkeypatch, tmp_path):
 def test_every_page_answers_while_four_experiments_write(project):
     names = [f"written-20260101-12000{n}-aaaaaa" for n in range(4)]
     browser = Browser(experiments_app(project))
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, project.url, name, "40"]) for name in names
-    ]
-    answered = 0
+    writers = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", WRITER, project.url, name, "40"], stdin=subprocess.PIPE
+        )
+        for name in names
+    }
+    waited_for = {
+        (name, page) for name in names for page in ("", "/plots.json", "/trials/3", "/trials/40")
+    }
+
+    def all_have_answered():
+        for path in ("/", "/?fold=1"):
+            assert browser.get(path).status_code == 200
+        for name, page in sorted(waited_for):
+            answer = browser.get(f"/experiments/{name}{page}")
+            assert answer.status_code in (200, 404), answer.text
+            runs = writers[name].poll() is None
+            assert runs
+            if answer.status_code == 200:
+                waited_for.discard((name, page))
+        return not waited_for
+
     try:
-        while any(writer.poll() is None for writer in writers):
-            for name in names:
-                at = f"/experiments/{name}"
-                for path in ("/", "/?fold=1", at, f"{at}/plots.json", f"{at}/trials/3"):
-                    answer = browser.get(path)
-                    missing = path not in ("/", "/?fold=1")
-                    assert answer.status_code in ((200, 404) if missing else (200,)), answer.text
-                    answered += answer.status_code == 200
+        wait_until(all_have_answered, 180, "an answer of each page while its writer wrote")
+        running = browser.get("/").text.count("state running")
+        for writer in writers.values():
+            writer.stdin.close()
+        assert [writer.wait(120) for writer in writers.values()] == [0] * 4
+        assert running == 4
     finally:
-        for writer in writers:
+        for writer in writers.values():
             writer.kill()
             writer.wait()
-    assert [writer.returncode for writer in writers] == [0] * 4
-    assert answered > 20
     for name in names:
         stored = find_stored(project, name)
         assert (stored.state, len(stored.trials)) == (ExperimentState.FINISHED, 40)
@@ -86,4 +103,4 @@ def test_every_page_answers_while_four_experiments_write(project):
         page = browser.get("/").text
         return page.count("state finished") == 4 and page.count('40<span class="dim"> / 40') == 4
 
-    wait_until(caught_up, 60, "the last look")
+    wait_until(caught_up, 120, "the last look")

@@ -297,7 +297,7 @@ def test_a_selection_is_shown_in_a_tensorboard_until_it_is_stopped(looked_at, ad
     answer = page.request.get(f"{board}/data/environment", timeout=120_000)
     assert answer.ok  # it waits until TensorBoard has started
     page.get_by_role("button", name="Stop").click()
-    page.get_by_text("None runs").wait_for()
+    page.get_by_text("No TensorBoard is running").wait_for()
     with pytest.raises(PlaywrightError, match="ECONNREFUSED"):
         page.request.get(board)
 

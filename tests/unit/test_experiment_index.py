@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from hopsml_flows import experiments
@@ -22,12 +23,15 @@ from hopsml_flows.service import (
     TrialQuery,
     parse_condition,
 )
+from hopsml_flows.service.index import scan
 from hopsml_flows.service.index.index_file import index_path
-from hopsml_flows.storage import ExperimentPaths, Project, this_process
+from hopsml_flows.storage import ExperimentPaths, Project, retries, this_process
 from hopsml_flows.trials import Failure, State
 from tests.unit.test_lease import ended_process
 from tests.written import over, result, summary_text
 
+LOST, RUNNING = ExperimentState.LOST, ExperimentState.RUNNING
+ELSEWHERE = {**this_process(), "host": "elsewhere"}
 OLD = "digits-20240101-120000-aaaaaa"
 MIDDLE = "iris-20240201-120000-bbbbbb"
 NEW = "digits-20240301-120000-cccccc"
@@ -285,6 +289,112 @@ def test_a_driver_of_another_machine_that_is_silent_for_long_is_lost(project, in
     project.replace(paths.beat(1), "{}")
     index.refresh()
     assert index.experiment(NEW).state is ExperimentState.RUNNING
+
+
+def test_a_version_changes_when_a_driver_falls_silent_and_when_it_comes_back(project, index):
+    paths = over(project, NEW, state=State.RUNNING, driver=ELSEWHERE)
+    project.replace(paths.beat(7), "{}")  # its lease was taken over six times
+    beat = project.local_root / paths.beat(7)
+    seen = []
+    for ago in (0, 3600, 3600, 0):
+        os.utime(beat, (time.time() - ago,) * 2)
+        index.refresh()
+        seen.append((index.experiment(NEW).state, index.version(NEW), index.version()))
+    states, versions, latest = zip(*seen, strict=True)
+    assert states == (RUNNING, LOST, LOST, RUNNING)
+    assert versions[0] < versions[1] == versions[2] < versions[3]
+    assert versions == latest
+
+
+def test_a_version_changes_when_a_driver_of_this_machine_ends(project, index):
+    driver = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    created = psutil.Process(driver.pid).create_time()
+    told = {**this_process(), "pid": driver.pid, "created": created}
+    over(project, NEW, state=State.RUNNING, driver=told)
+    index.refresh()
+    before = index.version(NEW)
+    assert index.experiment(NEW).state is RUNNING
+    driver.communicate()
+    index.refresh()
+    assert index.experiment(NEW).state is LOST
+    assert index.version(NEW) > before
+
+
+@pytest.mark.parametrize(
+    ("driver", "listings"), [(this_process(), [0, 0, 0]), (ELSEWHERE, [1, 0, 1])]
+)
+def test_beats_are_listed_where_this_machine_cannot_tell_and_not_at_each_look(
+    project, driver, listings
+):
+    counting = CountingProject(project.url)
+    over(counting, NEW, state=State.RUNNING, driver=driver)
+    found = []
+    with ExperimentIndex(counting) as index:
+        for thorough in (True, False, True):
+            counting.lists = 0
+            index.refresh(thorough=thorough)
+            found.append(counting.lists - 1)
+    assert found == listings
+
+
+def test_a_driver_that_comes_back_under_another_lease_is_seen_with_its_record(project, index):
+    paths = over(project, NEW, state=State.RUNNING, driver=ELSEWHERE)
+    project.replace(paths.beat(1), "{}")
+    os.utime(project.local_root / paths.beat(1), (time.time() - 3600,) * 2)
+    index.refresh()
+    assert index.experiment(NEW).state is LOST
+    over(project, NEW, state=State.RUNNING, driver=ELSEWHERE, attempt=2)
+    project.replace(paths.beat(2), "{}")
+    index.refresh(thorough=False)
+    assert index.experiment(NEW).state is RUNNING
+
+
+class Hanging(Project):
+    """A project of which one directory never answers."""
+
+    hangs = ""
+
+    def entries(self, path=""):
+        if self.hangs and path == self.hangs:
+            threading.Event().wait()
+        return super().entries(path)
+
+    def info(self, path):
+        if self.hangs and path.startswith(f"{self.hangs}/.lease"):
+            threading.Event().wait()
+        return super().info(path)
+
+
+def test_a_directory_that_does_not_answer_ends_no_look_and_changes_no_state(monkeypatch):
+    monkeypatch.setattr(retries, "ANSWER_SECONDS", 0.2)
+    project = Hanging("memory://beats-that-hang")
+    paths = over(project, NEW, state=State.RUNNING, driver=ELSEWHERE)
+    project.replace(paths.beat(1), "{}")
+    known = []
+
+    def looks():
+        with ExperimentIndex(project) as index:
+            index.refresh()
+            monkeypatch.setattr(scan, "_SILENT_SECONDS", -1)
+            index.refresh()
+            project.hangs = paths.root
+            index.refresh()
+            known.append(index.experiment(NEW).state)
+
+    thread = threading.Thread(target=looks, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert known == [LOST]
+
+
+def test_one_experiment_that_is_gone_is_removed_from_the_index(project):
+    with ExperimentIndex(project) as index:
+        paths = over(project, NEW)
+        over(project, OLD)
+        index.refresh()
+        project.remove(paths.root, recursive=True)
+        assert index.refresh(only=[NEW]).removed == (NEW,)
+        assert ids(index.experiments()) == [OLD]
 
 
 def test_the_best_of_a_name_is_of_the_newest_runs_aim(project, index):

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from pyarrow import parquet
@@ -258,6 +259,18 @@ def test_a_trial_shows_what_it_was_given_returned_and_printed(project, browser):
     ):
         assert shown in text
     assert f'<img loading="lazy" src="/experiments/{NEW}/files/' in text
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_only_a_single_trial_has_the_files_of_its_experiment(project, browser, count):
+    trials = [replace(result(n, {"x": n}, 0.5), name=f"x={n}", directory="") for n in range(count)]
+    paths = over(project, NEW, trials)
+    project.replace(f"{paths.root}/weights.bin", "1 2 3")
+    project.replace(f"{paths.root}/output.log", "epoch 1\n")
+    text = browser.get(f"/experiments/{NEW}/trials/1").text
+    assert ("weights.bin" in text, "epoch 1" in text) == (count == 1, count == 1)
+    news = browser.get(f"/experiments/{NEW}/trials/1/log?process=&from=0").json()
+    assert news["text"] == ("epoch 1\n" if count == 1 else "")
 
 
 def test_a_failed_trial_shows_why_and_where(project, browser):

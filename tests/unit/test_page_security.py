@@ -127,7 +127,7 @@ def test_a_form_of_another_origin_starts_no_tensorboard(project):
     assert browser.post("/tensorboard", form, origin="http://evil.example").status_code == 403
     assert browser.post("/tensorboard", {**form, "token": "wrong"}).status_code == 403
     assert browser.post("/tensorboard", {**form, "e": "../x"}).status_code == 303
-    assert "None runs" in browser.get("/tensorboard").text
+    assert "No TensorBoard is running" in browser.get("/tensorboard").text
 
 
 @pytest.mark.parametrize("given", ["", "wrong", "ünïcode"])

@@ -22,7 +22,7 @@ from hopsml_flows.service.index.entries import (
 )
 from hopsml_flows.service.index.index_file import IndexFile
 from hopsml_flows.service.index.queries import ExperimentQuery, TrialQuery
-from hopsml_flows.service.index.scan import Changed, Known, changed, listed
+from hopsml_flows.service.index.scan import Changed, Known, changed, listed, present
 from hopsml_flows.service.index.statements import (
     KEY,
     cell_expression,
@@ -390,10 +390,11 @@ class ExperimentIndex:
             return ask(connection)
 
     def _refresh(self, thorough: bool, only: Sequence[str] | None) -> Refreshed:
-        now_there = listed(self.project) if only is None else dict.fromkeys(only)
+        now_there = listed(self.project) if only is None else present(self.project, only)
         with self._file.reader() as connection:
             known = _known_files(connection)
-        removed = tuple(sorted(known.keys() - now_there.keys())) if only is None else ()
+        asked = known.keys() if only is None else known.keys() & set(only)
+        removed = tuple(sorted(asked - now_there.keys()))
         if removed:
             with self._file.writer() as connection:
                 _remove(connection, removed)
@@ -408,8 +409,8 @@ class ExperimentIndex:
 
 def _known_files(connection: sqlite3.Connection) -> dict[str, Known]:
     rows = connection.execute(
-        "SELECT id, record_version, summary_version, settled, modified, state, silent "
-        "FROM experiments"
+        "SELECT id, record_version, summary_version, settled, modified, state, gone, "
+        "CASE state WHEN 'RUNNING' THEN record END FROM experiments"
     )
     return {
         name: Known(
@@ -418,10 +419,16 @@ def _known_files(connection: sqlite3.Connection) -> dict[str, Known]:
             bool(settled),
             modified,
             state == State.RUNNING or record is None,
-            bool(silent),
+            bool(gone),
+            _driver(text),
         )
-        for name, record, summary, settled, modified, state, silent in rows
+        for name, record, summary, settled, modified, state, gone, text in rows
     }
+
+
+def _driver(record: str | None) -> dict[str, Any] | None:
+    """The driver that a record of the index names; None without a record, or without one in it."""
+    return None if record is None else (json.loads(record).get("driver") or None)
 
 
 def _known(connection: sqlite3.Connection, experiment_id: str) -> ExperimentEntry | None:
@@ -467,15 +474,14 @@ def _trial(entry: str, place: int) -> TrialResult:
 def _lost(connection: sqlite3.Connection, experiment_id: str | None = None) -> set[str]:
     """Running experiments whose drivers are gone: ended on this machine, or silent elsewhere."""
     rows = connection.execute(
-        "SELECT id, record, silent FROM experiments "
+        "SELECT id, record, gone FROM experiments "
         "WHERE state = 'RUNNING' AND (? IS NULL OR id = ?)",
         [experiment_id, experiment_id],
     )
-    drivers = {name: (json.loads(text).get("driver") or {}, silent) for name, text, silent in rows}
     return {
         name
-        for name, (driver, silent) in drivers.items()
-        if driver and is_gone(process_lives(driver), silent=bool(silent))
+        for name, record, gone in rows
+        if (driver := _driver(record)) and is_gone(process_lives(driver), silent=bool(gone))
     }
 
 
@@ -515,7 +521,7 @@ def _next_version(connection: sqlite3.Connection) -> int:
 
 
 def _write(connection: sqlite3.Connection, news: Changed) -> None:
-    """Write what has changed of an experiment."""
+    """Write what has changed of an experiment. Its version is raised if a page shows the change."""
     entry = news.entry
     connection.execute(
         "INSERT INTO experiments (id, settled, name, state, start) VALUES (?, 0, '', '', 0) "
@@ -523,6 +529,7 @@ def _write(connection: sqlite3.Connection, news: Changed) -> None:
         [news.id],
     )
     known = news.known
+    (gone,) = connection.execute("SELECT gone FROM experiments WHERE id = ?", [news.id]).fetchone()
     _update(
         connection,
         news.id,
@@ -530,13 +537,13 @@ def _write(connection: sqlite3.Connection, news: Changed) -> None:
         summary_version=known.summary,
         settled=known.settled,
         modified=known.modified,
-        silent=known.silent,
+        gone=known.gone,
     )
     if entry is not None:
         _write_record(connection, entry)
     if news.trials is not None:
         _write_trials(connection, news.id, news.trials)
-    if entry is not None or news.trials is not None:
+    if entry is not None or news.trials is not None or known.gone != bool(gone):
         _update(connection, news.id, version=_next_version(connection))
 
 

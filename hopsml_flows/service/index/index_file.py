@@ -25,7 +25,7 @@ from hopsml_flows.text import unicode_text
 __all__ = ["IndexFile", "index_path"]
 
 _APPLICATION = 0x686F7073  # "hops", in the file's header
-_VERSION = 2
+_VERSION = 3
 """Version of the tables; a file of another version is made again."""
 
 _BUSY_SECONDS = 10.0
@@ -41,7 +41,7 @@ CREATE TABLE experiments (
     name TEXT NOT NULL, state TEXT NOT NULL, kind TEXT, user TEXT, description TEXT, tags TEXT,
     metric REAL, direction TEXT, start REAL NOT NULL, "end" REAL, duration REAL,
     trials INTEGER, failed INTEGER, stopped INTEGER,
-    silent INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL DEFAULT 0
+    gone INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE latest (version INTEGER NOT NULL);
 CREATE INDEX by_start ON experiments (start);

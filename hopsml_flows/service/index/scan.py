@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,27 +17,27 @@ from hopsml_flows.errors import StorageUnavailableError
 from hopsml_flows.service.index.entries import (
     ExperimentEntry,
     SummaryEntries,
+    is_gone,
     read_entry,
     read_trials,
 )
-from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, FileInfo, Project
+from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, FileInfo, Project, process_lives
 from hopsml_flows.storage.content_version import DOUBT_SECONDS, Version, content_version
 from hopsml_flows.storage.parallel_requests import in_parallel
+from hopsml_flows.storage.paths import lease_number
 from hopsml_flows.storage.reading import content_of
 from hopsml_flows.storage.retries import answer_limit, persistently
+from hopsml_flows.storage.time_limit import within
 from hopsml_flows.text import one_line
 from hopsml_flows.trials import State, stamp_of
 
-__all__ = ["Changed", "Known", "changed", "is_silent", "listed"]
+__all__ = ["Changed", "Known", "changed", "is_silent", "listed", "present"]
 
 _BATCH = 64
 """Experiments that are read, and then written into the index, together."""
 
 _SILENT_SECONDS = 600.0
 """A driver beats every ten seconds; clocks of machines differ by less than the rest."""
-
-_MOST_TAKEOVERS = 4
-"""So many leases are looked for; a lease that was given back leaves none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,10 @@ class Known:
         summary: Version of the summary; None without one.
         settled: Whether all later contents are certain to have other versions.
         modified: Time of the directory, or None.
-        running: Whether the record says that the experiment runs.
-        silent: Whether its driver has given no sign of life for ten minutes.
+        running: Whether the record says that the experiment runs, or is not there yet.
+        gone: Whether the driver of a running experiment is gone: its process has ended on this
+            machine, or it has given no sign of life for ten minutes on another one.
+        driver: The driver of a running experiment, as its record describes it; None without one.
     """
 
     record: str | None
@@ -59,7 +60,8 @@ class Known:
     settled: bool
     modified: float | None
     running: bool
-    silent: bool = False
+    gone: bool = False
+    driver: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +95,57 @@ def listed(project: Project) -> dict[str, float | None]:
     except NotADirectoryError:
         return {}
     except Exception as error:  # each file system has its own errors
-        words = one_line(project.without_secrets(str(error)))[:200]
-        where = project.full(EXPERIMENTS)
-        raise StorageUnavailableError(
-            f"{where} cannot be read ({type(error).__name__}: {words})"
-        ) from error
+        raise _unavailable(project, error) from error
     return {name: entry.modified for entry in entries if (name := _experiment(entry))}
 
 
-def is_silent(project: Project, paths: ExperimentPaths) -> bool:
+def present(project: Project, names: Sequence[str]) -> dict[str, float | None]:
+    """Return those of some experiments that there are, without a listing. One request for each.
+
+    Args:
+        project: The project.
+        names: Their identifiers.
+
+    Raises:
+        StorageUnavailableError: Storage refuses it, or did not answer in time.
+    """
+
+    def is_there(name: str) -> bool:
+        root = ExperimentPaths(name).root
+        return persistently(lambda: project.exists(root), limit=answer_limit(project))
+
+    try:
+        found = in_parallel(is_there, names)
+    except Exception as error:  # each file system has its own errors
+        raise _unavailable(project, error) from error
+    return {name: None for name, there in zip(names, found, strict=True) if there}
+
+
+def is_silent(project: Project, paths: ExperimentPaths, *, before: bool = False) -> bool:
     """Whether the driver of an experiment has given no sign of life for long, by this clock.
 
-    A driver whose lease was taken over leaves a lease with the next number. One without a lease,
-    as of an older version, is never silent.
+    One listing has the beats of all its leases: a driver whose lease was taken over leaves one with
+    the next number. A driver without a lease, as of an older version, is never silent.
 
     Args:
         project: The project.
         paths: The experiment's paths.
+        before: What to return if storage does not answer.
     """
-    beats = []
-    for number in range(1, _MOST_TAKEOVERS + 1):
-        with suppress(Exception):  # each file system has its own errors; without an answer it lives
-            beats.append(project.info(paths.beat(number)).modified)
-    times = [beat for beat in beats if beat is not None]
-    return bool(times) and time.time() - max(times) > _SILENT_SECONDS
+    try:
+        inside = within(answer_limit(project), lambda: project.entries(paths.root))
+    except Exception:  # each file system has its own errors
+        return before
+    beats = [
+        entry.modified
+        for entry in inside
+        if entry.modified is not None and _is_beat(entry.name.rpartition("/")[2])
+    ]
+    return bool(beats) and time.time() - max(beats) > _SILENT_SECONDS
+
+
+def _is_beat(name: str) -> bool:
+    return lease_number(name) is not None and lease_number(name, beats=False) is None
 
 
 def changed(
@@ -133,7 +162,7 @@ def changed(
         now_there: What :func:`listed` returned.
         known: What the index knows, by identifier.
         thorough: Whether to look at experiments that are over, too, on stores whose directories
-            have no times.
+            have no times, and at the beats of drivers on other machines.
 
     Yields:
         Experiments that the index does not know as they are, the newest first, in batches.
@@ -148,13 +177,19 @@ def changed(
     due.sort(key=lambda name: stamp_of(name) or "", reverse=True)
 
     def look(name: str) -> Changed | None:
-        return _look(project, name, now_there[name], known.get(name))
+        return _look(project, name, now_there[name], known.get(name), thorough=thorough)
 
     for begin in range(0, len(due), _BATCH):
         batch = due[begin : begin + _BATCH]
         found = [look(name) for name in batch] if local else in_parallel(look, batch)
         if news := [each for each in found if each is not None]:
             yield news
+
+
+def _unavailable(project: Project, error: Exception) -> StorageUnavailableError:
+    words = one_line(project.without_secrets(str(error)))[:200]
+    where = project.full(EXPERIMENTS)
+    return StorageUnavailableError(f"{where} cannot be read ({type(error).__name__}: {words})")
 
 
 def _experiment(entry: FileInfo) -> str:
@@ -172,7 +207,7 @@ def _is_due(known: Known | None, modified: float | None, now: float, *, thorough
 
 
 def _look(
-    project: Project, name: str, modified: float | None, known: Known | None
+    project: Project, name: str, modified: float | None, known: Known | None, *, thorough: bool
 ) -> Changed | None:
     paths = ExperimentPaths(name)
     record, entry = _read(
@@ -183,8 +218,13 @@ def _look(
     )
     settled = (record is None or record.settled) and (summary is None or summary.settled)
     running = known is not None and known.running
+    driver = None if known is None else known.driver
     if isinstance(entry, ExperimentEntry):
         running = entry.record is not None and entry.record.state is State.RUNNING
+        driver = (entry.record.driver or None) if running and entry.record is not None else None
+    gone = known is not None and known.gone
+    # Silence lasts minutes, so that not each look asks for it.
+    asks = known is None or thorough or (gone and entry is not None)
     now = Known(
         None if record is None else record.text,
         None if summary is None else summary.text,
@@ -192,11 +232,35 @@ def _look(
         modified,
         # An experiment that lacks a record may just be starting.
         running or record is None,
-        running and is_silent(project, paths),
+        driver is not None and _is_gone(project, paths, driver, before=gone, asks=asks),
+        driver,
     )
     if now == known and entry is None and trials is None:
         return None
     return Changed(name, now, entry, trials)
+
+
+def _is_gone(
+    project: Project,
+    paths: ExperimentPaths,
+    driver: Mapping[str, Any],
+    *,
+    before: bool,
+    asks: bool,
+) -> bool:
+    """Whether a running experiment's driver is gone.
+
+    Args:
+        project: The project.
+        paths: The experiment's paths.
+        driver: Its driver.
+        before: What the index knows.
+        asks: Whether to ask storage for beats, if this machine cannot tell.
+    """
+    lives = process_lives(driver)
+    if lives is not None:
+        return is_gone(lives, silent=False)
+    return is_silent(project, paths, before=before) if asks else before
 
 
 def _entry(name: str) -> Callable[[bytes | None, str | None], ExperimentEntry]:

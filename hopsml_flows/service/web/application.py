@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -88,7 +89,8 @@ def experiments_app(
             protection from DNS rebinding.
         access_token: Token that each request needs; "" if none is needed.
         writable: Whether pages offer to delete and describe experiments.
-        tensorboards: Whether pages start TensorBoards, which only this machine reaches.
+        tensorboards: Whether pages start TensorBoards. All users of this machine reach them without
+            a token, and no other machine does.
     """
     index = ExperimentIndex(project)
     running = Boards(project) if tensorboards else None
@@ -98,7 +100,7 @@ def experiments_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         if running is not None:
-            running.close()
+            await run_in_threadpool(running.close)
         index.close()
 
     routes = [Route(path, partial(handler, site), methods=["GET"]) for path, handler in _PAGES]

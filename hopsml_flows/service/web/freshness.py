@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hopsml_flows.errors import StorageUnavailableError
 from hopsml_flows.service.index import ExperimentIndex
+from hopsml_flows.storage.time_limit import within
 
 __all__ = ["Freshness"]
 
@@ -21,17 +22,26 @@ _LOCAL_SECONDS = 1.0
 _REMOTE_SECONDS = 5.0
 """Shortest time between two looks at the storage."""
 
+_MOST_SECONDS = 30.0
+"""Longest time between two looks, whatever they cost."""
+
 _SHARE = 60
 """The time between two looks is at least this many times the processor time of a look."""
 
-_WAITING_SHARE = 3
-"""It is at least this many times the length of a look, most of which waits for remote storage."""
+_REMOTE_SHARE = 20
+"""It is at least this many times the length of a look at remote storage. Other threads make the
+requests, and the processor works for a part of that time."""
 
 _PATIENCE = 0.25
 """Seconds that a request waits for a look that began before it; then it shows what is known."""
 
 _THOROUGH_SECONDS = 60.0
-"""Time between two looks at experiments that are over, where that costs requests for each."""
+_MOST_THOROUGH_SECONDS = 300.0
+"""Shortest and longest time between two looks at experiments that are over, where that costs
+requests for each."""
+
+_CHANGE_SECONDS = 30.0
+"""Seconds that a request which has changed experiments waits for the look at them."""
 
 
 class Freshness:
@@ -66,15 +76,21 @@ class Freshness:
         if running is not None:
             running.wait(None if first else _PATIENCE)
 
-    def look_now(self) -> None:
-        """Look at the storage, and return when that is done: something was changed just now."""
-        with self._lock:
-            running = self._running
-        if running is not None:
-            running.wait()
-        with self._lock:
-            self._due = 0.0
-        self.look()
+    def look_at(self, experiments: Sequence[str]) -> None:
+        """Look at experiments that were changed just now, at nothing else, and wait for that.
+
+        After 30 s this returns all the same; the look goes on.
+
+        Args:
+            experiments: Their identifiers.
+        """
+        problem = self._problem_of(
+            lambda: within(_CHANGE_SECONDS, lambda: self._index.refresh(only=experiments))
+        )
+        if problem:
+            with self._lock:
+                self.problem = problem
+                self._due = self._thorough_due = 0.0
 
     def version(self, experiment_id: str = "") -> str:
         """Return a text that changes with an experiment, or with any of them.
@@ -86,28 +102,39 @@ class Freshness:
         return f"{number}-{self.problem}" if self.problem else str(number)
 
     def _refresh(self, done: threading.Event) -> None:
-        began, spent = self._clock(), time.process_time()
+        began, spent = self._clock(), time.thread_time()
         thorough = began >= self._thorough_due
-        problem = ""
+        problem = "the index could not be refreshed"
         try:
-            self._index.refresh(thorough=thorough)
-        except StorageUnavailableError as error:
-            problem = str(error)
-        except (
-            Exception
-        ) as error:  # pages say that what they show may be old, and the next look comes
-            problem = f"the index could not be refreshed ({type(error).__name__})"
-            _logger.exception("the index could not be refreshed")
+            problem = self._problem_of(lambda: self._index.refresh(thorough=thorough))
         finally:
             now = self._clock()
-            local = self._index.project.local_root is not None
+            cost = _SHARE * (time.thread_time() - spent)
+            if self._index.project.local_root is None:
+                cost = max(cost, _REMOTE_SHARE * (now - began))
             with self._lock:
+                if thorough:
+                    most = _THOROUGH_SECONDS if self._first else _MOST_THOROUGH_SECONDS
+                    self._thorough_due = now + min(max(_THOROUGH_SECONDS, cost), most)
+                self._due = now + self._pause(cost, thorough=thorough)
                 self._first = False
                 self._running = None
                 self.problem = problem
-                least = _LOCAL_SECONDS if local else _REMOTE_SECONDS
-                spent = time.process_time() - spent
-                self._due = now + max(least, _WAITING_SHARE * (now - began), _SHARE * spent)
-                if thorough:
-                    self._thorough_due = now + _THOROUGH_SECONDS
             done.set()
+
+    def _problem_of(self, refresh: Callable[[], object]) -> str:
+        """Refresh the index, and return why that failed; "" if it did not."""
+        try:
+            refresh()
+        except (StorageUnavailableError, TimeoutError) as error:
+            return str(error)
+        except Exception as error:  # pages say that what they show may be old; the next look comes
+            _logger.exception("the index could not be refreshed")
+            return f"the index could not be refreshed ({type(error).__name__})"
+        return ""
+
+    def _pause(self, cost: float, *, thorough: bool) -> float:
+        """Return the seconds until the next look; most of them are not thorough."""
+        if self._index.project.local_root is not None:  # there all looks are alike
+            return min(max(_LOCAL_SECONDS, cost), _MOST_SECONDS)
+        return _REMOTE_SECONDS if thorough else min(max(_REMOTE_SECONDS, cost), _MOST_SECONDS)

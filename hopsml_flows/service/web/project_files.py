@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 
 from hopsml_flows.storage import ExperimentPaths, FileInfo, Project
 from hopsml_flows.storage.retries import answer_limit, persistently
@@ -108,16 +109,20 @@ def files_below(project: Project, path: str, most: int) -> list[FileInfo]:
         path: The directory.
         most: Most files to return.
     """
-    found: list[FileInfo] = []
-    for info in project.walk_files(path):
-        try:
-            _check_inside(project, info.name)
-        except FileNotFoundError:
-            continue
-        found.append(info)
-        if len(found) == most:
-            break
-    return found
+
+    def found() -> list[FileInfo]:
+        inside = (info for info in project.walk_files(path) if _is_inside(project, info.name))
+        return list(islice(inside, most))
+
+    return persistently(found, limit=answer_limit(project))
+
+
+def _is_inside(project: Project, path: str) -> bool:
+    try:
+        _check_inside(project, path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _check_inside(project: Project, path: str) -> None:

@@ -36,6 +36,9 @@ def serve_pages(
 ) -> None:
     """Serve the pages of a project until Ctrl-C, and print their address.
 
+    The pages offer TensorBoards only where all users of this machine, and they alone, may read the
+    pages: a TensorBoard needs no token, and another machine cannot open a link to it.
+
     Args:
         project: The project.
         host: Address to listen on.
@@ -63,7 +66,7 @@ def serve_pages(
         hosts=hosts,
         access_token=access_token,
         writable=not read_only,
-        tensorboards=is_loopback(host),
+        tensorboards=_only_this_machine(host, allowed_hosts) and not access_token,
     )
     address = _address(host, number, access_token)
     print(f"Experiments of {project.url}: {address} (Ctrl-C ends it)", flush=True)
@@ -95,6 +98,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _only_this_machine(host: str, allowed_hosts: Sequence[str]) -> bool:
+    """Whether the server is called from this machine alone; a further name is that of a proxy."""
+    return all(map(is_loopback, (host, *allowed_hosts)))
 
 
 def own_hosts(host: str) -> set[str]:

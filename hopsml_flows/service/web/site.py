@@ -21,6 +21,7 @@ from hopsml_flows.service.index import ExperimentEntry, ExperimentIndex
 from hopsml_flows.service.parquet_file import can_write_parquet
 from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.freshness import Freshness
+from hopsml_flows.service.web.journals import Journals
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 from hopsml_flows.service.web.views.words import cell_text, clock_time, iso_time, took
 from hopsml_flows.storage import Project
@@ -50,12 +51,14 @@ class Site:
     writable: bool = True
     boards: Boards | None = None
     freshness: Freshness = field(init=False)
+    journals: Journals = field(init=False, repr=False)
     form_token: str = field(init=False, repr=False)
     version: str = field(init=False)
     templates: Environment = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.freshness = Freshness(self.index)
+        self.journals = Journals(self.project)
         self.form_token = secrets.token_urlsafe(32)
         self.version = _assets_version()
         self.templates = page_templates()

@@ -69,7 +69,10 @@ def stop_board(site: Site, request: Request, form: Parameters) -> Response:
 
 def _boards(site: Site) -> Boards:
     if site.boards is None:
-        words = "This server is for other machines, which cannot reach a TensorBoard of this one."
+        words = (
+            "This server starts no TensorBoard. Only programs of its own machine would reach one, "
+            "and all of them without a token. Use hopsml tensorboard instead."
+        )
         raise HTTPException(403, words)
     return site.boards
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hopsml_flows.errors import NotFoundError
-from hopsml_flows.service.annotation import annotate_experiment
+from hopsml_flows.service.annotation import annotate_experiment, parse_tags
 from hopsml_flows.service.index import ExperimentState
 from hopsml_flows.service.removal import remove_experiment
 from hopsml_flows.service.web.handlers.forms import checked_form
@@ -43,15 +43,13 @@ def delete(site: Site, request: Request, form: Parameters) -> Response:
             rows=[experiment_row(entry, site.now()) for entry in chosen],
             running=running,
         )
-    for entry in chosen:
-        try:
-            remove_experiment(site.project, entry.id, lambda _: None)
-        except NotFoundError:
-            continue  # another page was faster
-        except OSError as error:
-            words = f"{entry.id} cannot be deleted: {error.strerror or error}"
-            raise HTTPException(500, words) from error
-    site.freshness.look_now()
+    tried = []
+    try:
+        for entry in chosen:
+            tried.append(entry.id)
+            _delete(site, entry.id)
+    finally:
+        site.freshness.look_at(tried)
     return RedirectResponse(f"{request.scope.get('root_path', '').rstrip('/')}/", 303)
 
 
@@ -68,17 +66,29 @@ def annotate(site: Site, request: Request, form: Parameters) -> Response:
     entry = site.experiment(request)
     words = form.one("tags", longest=_LONGEST)
     before = entry.record.tags if entry.record else ()
-    # A tag may have a comma: those that were not touched stay as they are.
-    tags = None if words == ", ".join(before) else words.split(",")
+    tags = None if words == ", ".join(before) else parse_tags(words, before)
     note = form.one("note", longest=_LONGEST)
     try:
         annotate_experiment(site.project, entry.id, tags=tags, note=note, notice=lambda _: None)
     except OSError as error:
         words = f"{entry.id} cannot be changed: {error.strerror or error}"
         raise HTTPException(500, words) from error
-    site.freshness.look_now()
+    site.freshness.look_at([entry.id])
     base = request.scope.get("root_path", "").rstrip("/")
     return RedirectResponse(f"{base}/experiments/{segment(entry.id)}/about", 303)
+
+
+def _delete(site: Site, name: str) -> None:
+    """Delete an experiment, and end the TensorBoards that show it."""
+    try:
+        remove_experiment(site.project, name, lambda _: None)
+    except NotFoundError:
+        pass  # another page was faster
+    except OSError as error:
+        words = f"{name} cannot be deleted: {error.strerror or error}"
+        raise HTTPException(500, words) from error
+    if site.boards is not None:
+        site.boards.stop_showing(name)
 
 
 def _check_writable(site: Site) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
+from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQuery
 from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
-from hopsml_flows.service.web.project_files import file_info, file_part
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
 from hopsml_flows.service.web.views.experiment_list import experiment_row
@@ -21,7 +20,6 @@ from hopsml_flows.service.web.views.learning_curves import curves_of
 from hopsml_flows.service.web.views.plots import plot_columns, plot_data
 from hopsml_flows.service.web.views.trials_table import asked_trials, trials_table
 from hopsml_flows.storage import ExperimentPaths
-from hopsml_flows.trials.journal import Journal
 
 __all__ = [
     "about",
@@ -34,9 +32,6 @@ __all__ = [
     "trials_csv",
     "trials_parquet",
 ]
-
-_LARGEST_JOURNAL = 1 << 26
-"""Most bytes of a journal that curves are read from."""
 
 _MOST_OTHERS = 30
 """Most experiments that a page offers to compare with."""
@@ -189,17 +184,12 @@ def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more
 
 
 def journal_entries(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str, Any]]:
-    """Return the entries of an experiment's journal; none without one that can be read.
+    """Return what an experiment's journal says of trials; nothing without one that can be read.
+
+    All reports of a trial are in one entry.
 
     Args:
         site: The site.
         entry: The experiment.
     """
-    path = ExperimentPaths(entry.id).journal
-    try:
-        size = file_info(site.project, path).size
-        if size > _LARGEST_JOURNAL:
-            return ()
-        return Journal.read(path, file_part(site.project, path, 0, size)).entries
-    except (FileNotFoundError, DamagedFileError):
-        return ()
+    return site.journals.entries(entry.id)

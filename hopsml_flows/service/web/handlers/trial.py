@@ -16,6 +16,7 @@ from hopsml_flows.service.index import ExperimentEntry, ExperimentState
 from hopsml_flows.service.logs.process_names import logs_in_order, process_name
 from hopsml_flows.service.web.guard import SANDBOX
 from hopsml_flows.service.web.handlers.experiment import head, journal_entries
+from hopsml_flows.service.web.handlers.trial_directory import has_directory
 from hopsml_flows.service.web.project_files import (
     checked_path,
     file_chunks,
@@ -28,6 +29,7 @@ from hopsml_flows.service.web.views.learning_curves import trial_curve
 from hopsml_flows.service.web.views.trial import IMAGE_TYPES, call_text, trial_view
 from hopsml_flows.service.web.views.words import clock_time, size, took
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
+from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.text import readable
 from hopsml_flows.trials import State, Trial, TrialResult
 from hopsml_flows.trials.trial_files import committed_result, stored_params
@@ -58,7 +60,8 @@ def trial(site: Site, request: Request) -> Response:
     result = _result(site, entry, request)
     root = ExperimentPaths(entry.id).root
     directory = ExperimentPaths(entry.id).trial(result.directory)
-    files = files_below(site.project, directory, _MOST_FILES)
+    has = has_directory(entry, result)
+    files = files_below(site.project, directory, _MOST_FILES) if has else []
     train = entry.record.train if entry.record else ""
     call = call_text(train, result.params)
     view = trial_view(result, root, files, _facts(result), call)
@@ -202,7 +205,7 @@ def _begun(site: Site, entry: ExperimentEntry, found: TrialDirectory) -> TrialRe
 
 
 def _committed(site: Site, entry: ExperimentEntry, told: TrialResult) -> TrialResult | None:
-    if told.state is State.FAILED:
+    if told.state is State.FAILED or not has_directory(entry, told):
         return None
     path = f"{ExperimentPaths(entry.id).trial(told.directory)}/{TrialFiles.OUTPUTS}"
     asked = Trial(
@@ -242,11 +245,14 @@ def _facts(result: TrialResult) -> Sequence[tuple[str, str]]:
 
 
 def _logs(site: Site, entry: ExperimentEntry, result: TrialResult) -> list[str]:
-    directory = ExperimentPaths(entry.id).trial(result.directory)
+    if not has_directory(entry, result):
+        return []
+    directory, project = ExperimentPaths(entry.id).trial(result.directory), site.project
     try:
-        return list(logs_in_order(site.project.listdir(directory)))
+        names = persistently(lambda: project.listdir(directory), limit=answer_limit(project))
     except NotADirectoryError:
         return []
+    return list(logs_in_order(names))
 
 
 def _log_end(

@@ -10,7 +10,7 @@ from hopsml_flows.text import unicode_text
 from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import is_finite
 
-__all__ = ["compared_curves", "curves_of", "trial_curve"]
+__all__ = ["compared_curves", "condensed", "curves_of", "trial_curve"]
 
 _MOST_CURVES = 1000
 _MOST_POINTS = 200
@@ -29,6 +29,44 @@ def curves_of(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
         >>> curves_of([{"event": "report", "trial": 1, "attempt": 1, "reports": reports}])
         ([{'trial': 1, 'steps': [0, 1], 'values': [0.5, 0.7]}], 0)
     """
+    curves = _points(entries)
+    numbers = sorted(number for number, (_, points) in curves.items() if points)
+    every = -(-len(numbers) // _MOST_CURVES) or 1
+    chosen = numbers[::every]
+    return [_curve(number, curves[number][1]) for number in chosen], len(numbers) - len(chosen)
+
+
+def condensed(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what a journal says of trials, with all reports of a trial in one entry.
+
+    The same curves are drawn of it. It is short where trials report often.
+
+    Args:
+        entries: The journal's entries.
+
+    Example:
+        >>> reports = [{"event": "report", "trial": 1, "reports": [[n, 0.5]]} for n in range(9)]
+        >>> len(condensed([*reports, {"event": "done", "trial": 1}, {"event": "ask"}]))
+        2
+    """
+    others = [each for each in entries if each.get("event") != "report" and "trial" in each]
+    reports = [
+        {
+            "event": "report",
+            "trial": number,
+            "attempt": attempt,
+            "reports": _some(points, _MOST_POINTS - 1),
+        }
+        for number, (attempt, points) in _points(entries).items()
+        if points
+    ]
+    return [*others, *reports]
+
+
+def _points(
+    entries: Iterable[Mapping[str, Any]],
+) -> dict[int, tuple[Any, list[tuple[float, float]]]]:
+    """Return the last attempt that has reported, and its reports, of each trial."""
     curves: dict[int, tuple[Any, list[tuple[float, float]]]] = {}
     for entry in entries:
         number, reports = entry.get("trial"), entry.get("reports")
@@ -43,10 +81,7 @@ def curves_of(entries: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
             match report:
                 case [step, value] if _plain(step) and _plain(value):
                     known[1].append((step, value))
-    numbers = sorted(number for number, (_, points) in curves.items() if points)
-    every = -(-len(numbers) // _MOST_CURVES) or 1
-    chosen = numbers[::every]
-    return [_curve(number, curves[number][1]) for number in chosen], len(numbers) - len(chosen)
+    return curves
 
 
 def compared_curves(
@@ -88,11 +123,17 @@ def trial_curve(
 
 
 def _curve(number: int, points: list[tuple[float, float]]) -> dict[str, Any]:
-    every = -(-len(points) // _MOST_POINTS)
+    some = _some(points, _MOST_POINTS)
+    return {"trial": number, "steps": [s for s, _ in some], "values": [v for _, v in some]}
+
+
+def _some(points: list[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """Return an even choice of points, and the last one."""
+    every = -(-len(points) // most)
     some = points[::every]
     if some[-1] != points[-1]:
         some.append(points[-1])
-    return {"trial": number, "steps": [s for s, _ in some], "values": [v for _, v in some]}
+    return some
 
 
 def _plain(value: Any) -> bool:
