@@ -34,9 +34,9 @@ class CountingProject(Project):
         self.asked.append(("exists", path))
         return super().exists(path)
 
-    def read(self, path):
+    def read(self, path, *bounds):
         self.asked.append(("read", path))
-        return super().read(path)
+        return super().read(path, *bounds)
 
 
 @pytest.fixture
