@@ -45,9 +45,7 @@ def content_of(
                 raise DamagedFileError(
                     project.full(path), f"has {size:,} bytes, which are more than {most:,}"
                 )
-        # On this machine a part is read as fast as the whole, and a file may claim to be empty.
-        stop = most if project.local_root is not None else None
-        return persistently(lambda: project.read(path, 0, stop), limit=answer_limit(project))
+        return persistently(lambda: project.read(path), limit=answer_limit(project))
     except DamagedFileError:
         raise
     except (FileNotFoundError, NotADirectoryError):  # the latter: its directory's path is a file
