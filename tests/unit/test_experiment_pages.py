@@ -106,6 +106,19 @@ def test_runs_of_one_name_are_folded_with_the_best_of_them(project, browser):
     assert f'href="/experiments/{OLD}" title="The best of 2 runs">0.9' in answer.text
 
 
+def test_a_series_has_a_picture_of_the_best_over_time_with_words(project, browser):
+    third = "digits-20240401-120000-dddddd"
+    for name, value in ((OLD, 0.5), (NEW, 0.75), (third, 0.25)):
+        over(project, name, [result(1, {"x": 1}, value)])
+    over(project, OTHER, [result(1, {"x": 1}, 0.5)])
+    pictures = re.findall(r'<svg class="spark".*?</svg>', browser.get("/?fold=1").text)
+    assert len(pictures) == 1  # one run is no series
+    assert 'role="img" aria-label="Best so far over 3 runs: from 0.5 to 0.75"' in pictures[0]
+    assert pictures[0].count("<circle") == 3
+    assert 'points="2,20 60,20 60,2 118,2"' in pictures[0]
+    assert 'class="spark"' not in browser.get("/").text
+
+
 def test_an_experiment_shows_its_best_trial_and_the_table_in_the_order_of_the_metric(
     project, browser
 ):
