@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
@@ -25,7 +26,7 @@ __all__ = ["best"]
 
 
 def best(
-    *ids: Annotated[str, Parameter(name="ID")],
+    *ids: Annotated[str, EXPERIMENT],
     name: str | None = None,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,

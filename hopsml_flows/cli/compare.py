@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.cli.tables import Column, print_table
@@ -24,7 +25,7 @@ __all__ = ["compare"]
 
 
 def compare(
-    *things: Annotated[str, Parameter(name="ID")],
+    *things: Annotated[str, EXPERIMENT],
     every: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,

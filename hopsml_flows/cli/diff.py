@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT, OTHER_EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.service import (
@@ -24,8 +25,8 @@ __all__ = ["diff"]
 
 
 def diff(
-    one: Annotated[str, Parameter(name="ID")],
-    other: Annotated[str, Parameter(name="OTHER")],
+    one: Annotated[str, EXPERIMENT],
+    other: Annotated[str, OTHER_EXPERIMENT],
     /,
     *,
     parameters: Annotated[bool, Parameter(negative="", show_default=False)] = False,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.json_output import json_text
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError
@@ -26,7 +27,7 @@ __all__ = ["export"]
 
 
 def export(
-    *ids: Annotated[str, Parameter(name="ID")],
+    *ids: Annotated[str, EXPERIMENT],
     csv: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
     parquet: Annotated[bool, Parameter(negative="", show_default=False)] = False,

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.service import find_experiment, find_trial, trial_directories
@@ -33,7 +34,7 @@ _REDRAWN = re.compile(r"[^\n]*\r(?=[^\r\n])")
 
 
 def logs(
-    experiment: Annotated[str, Parameter(name="ID")],
+    experiment: Annotated[str, EXPERIMENT],
     trial: Annotated[str | None, Parameter(name="TRIAL")] = None,
     /,
     *,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.service import find_experiment
 from hopsml_flows.service.replay import replay as replay_journal
@@ -18,7 +19,7 @@ _MOST_SHOWN = 5
 
 
 def replay(
-    experiment: Annotated[str, Parameter(name="ID")],
+    experiment: Annotated[str, EXPERIMENT],
     /,
     *,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,

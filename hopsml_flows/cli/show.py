@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.driver.trial_table import LONGEST_VALUE, TrialTable
@@ -32,7 +33,7 @@ _SEARCH = ("optimizer", "early_stop")
 
 
 def show(
-    experiment: Annotated[str, Parameter(name="ID")],
+    experiment: Annotated[str, EXPERIMENT],
     /,
     *,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,

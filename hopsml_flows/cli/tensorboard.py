@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hopsml_flows.board import Shown, serve
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
 from hopsml_flows.service import LAST, experiments, find_experiment, trial_directories
@@ -15,7 +16,7 @@ __all__ = ["tensorboard"]
 
 
 def tensorboard(
-    *ids: Annotated[str, Parameter(name="ID")],
+    *ids: Annotated[str, EXPERIMENT],
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
     every: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
     host: str | None = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
 from hopsml_flows.cli.tables import Column, print_table
@@ -27,7 +28,7 @@ __all__ = ["print_problem", "trials"]
 
 
 def trials(
-    experiment: Annotated[str, Parameter(name="ID")],
+    experiment: Annotated[str, EXPERIMENT],
     /,
     *,
     where: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hopsml_flows.cli.project_option import open_project
+from hopsml_flows.service.web.access_token import given_token
 from hopsml_flows.service.web.serving import serve_pages
 
 __all__ = ["ui"]
@@ -18,7 +19,7 @@ def ui(
     host: str = "127.0.0.1",
     port: int | None = None,
     allow_host: Annotated[tuple[str, ...], Parameter(name="--allow-host", negative="")] = (),
-    token: str = "",
+    token_file: Annotated[str | None, Parameter(name="--token-file")] = None,
     open_browser: Annotated[
         bool, Parameter(name="--open", negative="", show_default=False)
     ] = False,
@@ -31,11 +32,13 @@ def ui(
     Args:
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
         host: Address to listen on; 0.0.0.0 for all addresses of this machine. Any other than this
-            machine's own needs a token, which is part of the printed address.
+            machine's own needs a token. HOPSML_UI_TOKEN or a file has it; otherwise a new one is
+            made. It is part of the printed address.
         port: Port to listen on; default: 8642, or a free port if that is taken.
         allow_host: A further host name that browsers call the server by, such as a proxy's.
-        token: The token to use; default: a new one where one is needed.
-        open_browser: Open the page in your browser.
+        token_file: A file with the token to use. No option takes the token itself: all users of
+            this machine would see it in the list of processes.
+        open_browser: Open the page in your browser. With a token, the browser's command has it.
         read_only: Offer nothing that changes an experiment.
     """
     serve_pages(
@@ -43,7 +46,7 @@ def ui(
         host=host,
         port=port,
         allowed_hosts=allow_host,
-        access_token=token,
+        access_token=given_token(token_file),
         open_browser=open_browser,
         read_only=read_only,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
@@ -13,13 +13,10 @@ from hopsml_flows.service.index.entries import (
     ExperimentEntry,
     ExperimentState,
     SummaryEntries,
-    read_entry,
-    read_trials,
 )
-from hopsml_flows.service.index.scan import is_silent
+from hopsml_flows.service.stored_files import stored_content, stored_entry, stored_summary
 from hopsml_flows.service.trial_rows import columns_of, trial_row
-from hopsml_flows.storage import ExperimentPaths, Project, process_lives
-from hopsml_flows.storage.reading import content_of
+from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import TrialResult, best_first
 
 if TYPE_CHECKING:
@@ -110,14 +107,16 @@ class StoredExperiment:
     @cached_property
     def program(self) -> str | None:
         """The program that ran, a script or a notebook; None if there is none."""
-        contents = (content_of(self.project, self._paths.program(suffix)) for suffix in _PROGRAMS)
+        contents = (
+            stored_content(self.project, self._paths.program(suffix)) for suffix in _PROGRAMS
+        )
         found = next((content for content in contents if content is not None), None)
         return None if found is None else found.decode(errors="backslashreplace")
 
     @cached_property
     def environment(self) -> str | None:
         """Python's version and the installed packages, as pip's requirements; None without it."""
-        content = content_of(self.project, self._paths.environment)
+        content = stored_content(self.project, self._paths.environment)
         return None if content is None else content.decode(errors="backslashreplace")
 
     def trial(self, text: int | str) -> TrialResult:
@@ -158,12 +157,11 @@ class StoredExperiment:
 
     @cached_property
     def _entry(self) -> ExperimentEntry:
-        entry = read_entry(self.id, content_of(self.project, self._paths.record))
-        return entry.marked_lost(process_lives, partial(is_silent, self.project, self._paths))
+        return stored_entry(self.project, self.id)
 
     @cached_property
     def _summary(self) -> SummaryEntries:
-        return read_trials(content_of(self.project, self._paths.summary))
+        return stored_summary(self.project, self.id)
 
     @cached_property
     def _trials(self) -> tuple[TrialResult, ...]:

@@ -45,10 +45,12 @@ class Version:
     Args:
         text: Differs between two contents, as far as the storage tells them apart.
         settled: Whether every later content is certain to have another ``text``.
+        size: Bytes of the file; None if storage does not say.
     """
 
     text: str
     settled: bool
+    size: int | None = None
 
     @property
     def key(self) -> str:
@@ -74,14 +76,15 @@ def content_version(project: Project, path: str) -> Version:
     if project.local_root is not None:
         found = (project.local_root / path).stat()
         told = [("size", found.st_size), ("mtime", found.st_mtime_ns), ("inode", found.st_ino)]
-        return Version(_digest(told), settled=True)
+        return Version(_digest(told), settled=True, size=found.st_size)
     info = file_system(project).info(project.full(path))
     told = sorted((key, value) for key, value in info.items() if key not in _OF_READING)
     settled = any(info.get(key) for key in _PRECISE)
     if not settled:
         modified = project.info(path).modified
         settled = modified is not None and time.time() - modified > DOUBT_SECONDS
-    return Version(_digest(told), settled)
+    size = info.get("size")
+    return Version(_digest(told), settled, size if isinstance(size, int) else None)
 
 
 def _digest(told: object) -> str:

@@ -1,4 +1,8 @@
-"""A project in a directory of this machine, through system calls, without fsspec."""
+"""A project in a directory of this machine, through system calls, without fsspec.
+
+What is no regular file is never opened: a pipe has no end until another process writes, and
+``/dev/zero`` has none at all.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.storage.interface import FileInfo, Progress, is_temporary, temporary_beside
 
 __all__ = ["LocalFiles", "copy_with_progress", "write_beside"]
@@ -52,7 +57,7 @@ class LocalFiles:
 
     def append(self, path: str, content: bytes) -> None:
         """Append to a file, and create it if it does not exist."""
-        with (self._root / path).open("ab") as file:
+        with _opened(self._root / path, "ab") as file:
             file.write(content)
 
     def create(self, path: str, content: bytes) -> None:
@@ -75,13 +80,14 @@ class LocalFiles:
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return a file's content, or a part of it."""
-        with (self._root / path).open("rb") as file:
+        with _opened(self._root / path, "rb") as file:
             file.seek(start)
-            return file.read(-1 if stop is None else max(0, stop - start))
+            content: bytes = file.read(-1 if stop is None else max(0, stop - start))
+        return content
 
     def open(self, path: str, mode: str) -> IO[Any]:
         """Open a file; text is UTF-8."""
-        return (self._root / path).open(mode, encoding=None if "b" in mode else "utf-8")
+        return _opened(self._root / path, mode)
 
     def info(self, path: str) -> FileInfo:
         """Describe a file or directory."""
@@ -103,7 +109,7 @@ class LocalFiles:
         return found
 
     def walk_files(self, path: str) -> Iterator[FileInfo]:
-        """Yield all files below a directory, without following links to directories."""
+        """Yield all regular files below a directory, without following links to directories."""
         top = self._root / path
         for directory, directories, names in os.walk(top):
             directories[:] = [name for name in directories if not is_temporary(name)]
@@ -111,8 +117,10 @@ class LocalFiles:
             for name in names:
                 if not is_temporary(name):
                     with suppress(FileNotFoundError):
-                        whole = os.path.normpath(f"{below}/{name}")
-                        yield _described(whole, os.stat(f"{directory}/{name}"))
+                        status = os.stat(f"{directory}/{name}")
+                        # Directories are here, too: a link to one is among the names.
+                        if _KINDS.get(stat.S_IFMT(status.st_mode)) is None:
+                            yield _described(os.path.normpath(f"{below}/{name}"), status)
 
     def remove(self, path: str, *, recursive: bool) -> None:
         """Remove a file, link or directory; without ``recursive`` the directory must be empty."""
@@ -132,7 +140,7 @@ class LocalFiles:
     def copy_file(self, source: str, target: str) -> None:
         """Copy a file."""
         with write_beside(f"{self._root}/{target}") as beside:
-            shutil.copyfile(self._root / source, beside)
+            copy_with_progress(self._root / source, Path(beside), None)
 
     def upload(self, source: Path, path: str, progress: Progress | None) -> None:
         """Copy a local file to the project, unless it is the target itself."""
@@ -178,7 +186,11 @@ def copy_with_progress(source: Path, target: Path, progress: Progress | None) ->
         source: The file.
         target: Path of the copy.
         progress: Called with the progress. If None, the kernel may copy in one go.
+
+    Raises:
+        DamagedFileError: The source is no regular file.
     """
+    _check_kind(source, os.stat(source))
     if progress is None:
         shutil.copyfile(source, target)
         return
@@ -191,6 +203,42 @@ def copy_with_progress(source: Path, target: Path, progress: Progress | None) ->
             progress(done, max(done, total))
     if not done:
         progress(0, 0)
+
+
+def _opened(path: Path, mode: str) -> IO[Any]:
+    """Open a regular file; text is UTF-8.
+
+    Raises:
+        DamagedFileError: It is a pipe, a socket or a device.
+    """
+    with suppress(FileNotFoundError):
+        _check_kind(path, os.stat(path))  # first: to open some devices has effects
+
+    def opener(name: str, flags: int) -> int:
+        # Without a wait, should it have become a pipe meanwhile; regular files ignore the flag.
+        descriptor = os.open(name, flags | os.O_NONBLOCK, 0o666)
+        try:
+            _check_kind(path, os.fstat(descriptor))
+        except DamagedFileError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    return open(path, mode, encoding=None if "b" in mode else "utf-8", opener=opener)
+
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _check_kind(path: Path, status: os.stat_result) -> None:
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+    if kind is not None:
+        raise DamagedFileError(str(path), f"is {kind}, not a regular file")
 
 
 def _described(name: str, status: os.stat_result) -> FileInfo:

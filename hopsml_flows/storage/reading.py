@@ -2,31 +2,52 @@
 
 That a file does not exist decides what happens next: a new experiment begins, or a trial runs
 again. So it is returned only if storage itself says so. A passing error is waited out; a refusal
-is raised.
+is raised. What is no regular file, or larger than any file of its kind is, is never read.
 """
 
 from __future__ import annotations
 
-from hopsml_flows.errors import StorageUnavailableError
+from hopsml_flows.errors import DamagedFileError, StorageUnavailableError
 from hopsml_flows.storage.project import Project
 from hopsml_flows.storage.retries import answer_limit, persistently
 
-__all__ = ["content_of", "names_in"]
+__all__ = ["LARGEST_RECORD", "LARGEST_SUMMARY", "content_of", "names_in"]
+
+LARGEST_RECORD = 1 << 26
+"""Most bytes of a file that says something of an experiment as a whole: record, program,
+environment."""
+
+LARGEST_SUMMARY = 1 << 30
+"""Most bytes of a file with an entry per trial: summary, journal. A million trials have room."""
 
 
-def content_of(project: Project, path: str) -> bytes | None:
+def content_of(
+    project: Project, path: str, most: int | None = None, *, size: int | None = None
+) -> bytes | None:
     """Return a file's content; None if the file does not exist.
 
     Args:
         project: The project.
         path: The file, relative to the project's root.
+        most: Most bytes that the file may have; None for any number.
+        size: Its size, if the caller knows it, which saves a request to remote storage.
 
     Raises:
+        DamagedFileError: It is no regular file, or has more bytes.
         StorageUnavailableError: Storage refuses the request, or did not answer within the patience
             of :func:`~hopsml_flows.storage.retries.persistently`.
     """
     try:
+        if most is not None:
+            if size is None:
+                size = persistently(lambda: project.info(path), limit=answer_limit(project)).size
+            if size > most:
+                raise DamagedFileError(
+                    project.full(path), f"has {size:,} bytes, which are more than {most:,}"
+                )
         return persistently(lambda: project.read(path), limit=answer_limit(project))
+    except DamagedFileError:
+        raise
     except (FileNotFoundError, NotADirectoryError):  # the latter: its directory's path is a file
         return None
     except Exception as error:  # each file system has its own errors

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.storage.reading import content_of
+from hopsml_flows.storage.reading import LARGEST_RECORD, LARGEST_SUMMARY, content_of
 from hopsml_flows.tracking.record import ExperimentRecord
 from hopsml_flows.trials import Past, past_trials
 
@@ -30,7 +30,7 @@ def read_record(project: Project, experiment_id: str) -> ExperimentRecord | None
         StorageUnavailableError: Storage refuses it, or did not answer in time.
     """
     path = ExperimentPaths(experiment_id).record
-    content = content_of(project, path)
+    content = content_of(project, path, LARGEST_RECORD)
     if content is None:
         return None
     try:
@@ -70,5 +70,5 @@ def read_summary(project: Project, experiment_id: str) -> tuple[list[Past], int]
         StorageUnavailableError: Storage refuses it, or did not answer in time.
     """
     path = ExperimentPaths(experiment_id).summary
-    content = content_of(project, path)
+    content = content_of(project, path, LARGEST_SUMMARY)
     return None if content is None else past_trials(project.full(path), content)

@@ -187,7 +187,8 @@ def test_the_list_is_filtered_sorted_and_opened(looked_at, address, screenshot):
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Metric")
     page.get_by_role("link", name="By name").click()
     page.wait_for_url("**fold=1**")
-    assert page.get_by_text("2 runs").is_visible()
+    assert page.get_by_text("2 runs", exact=True).is_visible()
+    assert page.get_by_role("img", name="Best so far over 2 runs: from").is_visible()
 
 
 def test_an_experiments_trials_are_filtered_by_typing(looked_at, address, screenshot):
@@ -380,6 +381,7 @@ def test_the_keyboard_alone_opens_a_trial(looked_at, address):
         f"/experiments/{SEARCH}/trials/1",
         f"/experiments/{FAILED}/trials/1",
         f"/compare?e={SEARCH}&e={EARLIER}",
+        f"/compare?e={SEARCH}&e={EARLIER}&e={FAILED}",
         "/experiments/none",
     ],
 )

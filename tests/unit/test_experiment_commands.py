@@ -381,6 +381,34 @@ def test_an_experiment_that_runs_is_not_removed(command, filled):
     assert f"hopsml: ID: '{SECOND}' cannot be used, because it is still running" in said
 
 
+def test_what_was_removed_and_what_was_not_is_printed_as_json(command, filled):
+    with take_lease(filled, ExperimentPaths(SECOND), pytest.fail):
+        out, said = command("rm", SECOND, FIRST, "--yes", "--json", code=2)
+    told = json.loads(out)
+    assert told["removed"] == [FIRST]
+    assert [each["id"] for each in told["kept"]] == [SECOND]
+    assert "it is still running" in told["kept"][0]["reason"]
+    assert told["kept"][0]["reason"] in said
+    assert json.loads(command("rm", IRIS, "-y", "--json")[0]) == {"removed": [IRIS], "kept": []}
+
+
+def test_if_the_answer_is_no_the_json_says_that_nothing_was_removed(filled):
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, "rm", "last", "--json", "--project", filled.url],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    os.close(ours)
+    os.close(theirs)
+    reason = "the answer to the question was no"
+    assert json.loads(done.stdout) == {"removed": [], "kept": [{"id": IRIS, "reason": reason}]}
+    assert done.returncode == 1
+
+
 def test_an_experiment_whose_driver_was_killed_is_removed(command, filled):
     paths = ExperimentPaths(SECOND)
     text = json.dumps({"token": "t", "process": ended_process(), "seconds": 10})

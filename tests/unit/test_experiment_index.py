@@ -167,6 +167,16 @@ def test_runs_of_a_name_are_folded(index):
     assert total == 2
     # The older run was better.
     assert found[0].best.id == OLD
+    assert [each.metrics for each in found] == [(0.7, 0.3), (0.2,)]
+
+
+def test_of_runs_that_are_equally_good_the_first_is_the_best(index, filled):
+    over(filled, OLD, metric=0.3)
+    index.refresh()
+    assert index.series()[0][0].best.id == OLD
+    # The filters of the list apply to the series, too.
+    (series,), _ = index.series(ExperimentQuery(text="digits", since=1709251200.0))
+    assert (series.best.id, series.metrics) == (NEW, (0.3,))
 
 
 def test_choices_are_what_there_is(index):
@@ -403,6 +413,7 @@ def test_the_best_of_a_name_is_of_the_newest_runs_aim(project, index):
     index.refresh()
     found = {series.name: series for series in index.series()[0]}
     assert (found["digits"].count, found["digits"].best.id) == (2, NEW)
+    assert found["digits"].metrics == (0.9,)
 
 
 def test_a_running_experiment_whose_driver_is_gone_is_lost(index, filled):

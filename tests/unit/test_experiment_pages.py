@@ -107,6 +107,19 @@ def test_runs_of_one_name_are_folded_with_the_best_of_them(project, browser):
     assert f'href="/experiments/{OLD}" title="The best of 2 runs">0.9' in answer.text
 
 
+def test_a_series_has_a_picture_of_the_best_over_time_with_words(project, browser):
+    third = "digits-20240401-120000-dddddd"
+    for name, value in ((OLD, 0.5), (NEW, 0.75), (third, 0.25)):
+        over(project, name, [result(1, {"x": 1}, value)])
+    over(project, OTHER, [result(1, {"x": 1}, 0.5)])
+    pictures = re.findall(r'<svg class="spark".*?</svg>', browser.get("/?fold=1").text)
+    assert len(pictures) == 1  # one run is no series
+    assert 'role="img" aria-label="Best so far over 3 runs: from 0.5 to 0.75"' in pictures[0]
+    assert pictures[0].count("<circle") == 3
+    assert 'points="2,20 60,20 60,2 118,2"' in pictures[0]
+    assert 'class="spark"' not in browser.get("/").text
+
+
 def test_an_experiment_shows_its_best_trial_and_the_table_in_the_order_of_the_metric(
     project, browser
 ):
@@ -396,6 +409,102 @@ def test_trials_and_experiments_are_compared(project, browser):
     assert 'class="winner">0.75' in answer.text
     assert '<span class="removed">-a = 1' in answer.text
     assert "There is no gone-20240101-120000-aaaaaa any more" in answer.text
+
+
+def sections(answer):
+    """The panels of a page by their titles."""
+    found = re.findall(
+        r'<section class="panel"><h2>(.*?)</h2>(.*?)</section>', answer.text, re.DOTALL
+    )
+    return {title: html.unescape(text) for title, text in found}
+
+
+def test_of_several_experiments_each_is_shown_against_the_first(project, browser):
+    third = "digits-20240401-120000-dddddd"
+    for name, program, environment in (
+        (OLD, "a = 1\n", "numpy==2.1.0\n"),
+        (NEW, "a = 2\n", "numpy==2.1.0\n"),
+        (third, "a = 1\n", "numpy==2.2.0\nnew==1\n"),
+    ):
+        paths = over(project, name, [result(1, {"x": 1}, 0.5)])
+        project.replace(paths.program(".py"), program)
+        project.replace(paths.environment, environment)
+    found = sections(browser.get(f"/compare?e={OLD}&e={NEW}&e={third}&e={NEW}:1"))
+    assert list(found)[-2:] == ["Program", "Environment"]
+    words = {
+        title: re.findall(r"<summary>(\S+) <span[^>]*>against the first: (.*?)<", found[title])
+        for title in ("Program", "Environment")
+    }
+    assert words == {
+        "Program": [(NEW, "1 added, 1 removed"), (third, "alike")],
+        "Environment": [(NEW, "alike"), (third, "2 added, 1 removed")],
+    }
+    assert '<span class="added">+a = 2' in found["Program"]
+    assert '<span class="removed">-numpy==2.1.0' in found["Environment"]
+    assert f"--- {OLD}" in found["Program"]
+    assert found["Program"].count("The two are alike.") == 1
+    assert found["Program"].count("<details open>") == 1
+
+
+def test_of_one_experiment_there_is_no_difference(project, browser):
+    over(project, NEW, [result(n, {"x": n}, 0.5) for n in (1, 2)])
+    assert "Program" not in sections(browser.get(f"/compare?e={NEW}:1&e={NEW}:2"))
+
+
+def logs(answer):
+    return re.findall(r'<pre class="code log"[^>]*>(.*?)</pre>', answer.text, re.DOTALL)
+
+
+def test_logs_of_compared_trials_are_side_by_side(project, browser):
+    for name, text in ((OLD, "<b>old</b>\n"), (NEW, "new \x1b[31m\xff\n")):
+        paths = over(project, name, [result(n, {"x": n}, n / 10) for n in (1, 2)])
+        for number in (1, 2):
+            project.make_directory(paths.trial(f"000{number}-x={number}"))
+            log = f"{number}: {text}".encode("latin-1")
+            project.replace(paths.trial(f"000{number}-x={number}", "output.log"), log)
+    # Of an experiment, the log of its best trial.
+    answer = browser.get(f"/compare?e={OLD}:1&e={NEW}&e={OTHER}")
+    assert logs(answer) == ["1: &lt;b&gt;old&lt;/b&gt;\n", "2: new \\xff\n"]
+    assert next(iter(sections(answer))) == "Logs"
+
+
+def test_a_compared_trial_without_a_log_says_so(project, browser):
+    paths = over(project, NEW, [result(n, {"x": n}, n / 10) for n in (1, 2)])
+    over(project, OTHER)  # has no trial
+    assert "Logs" not in sections(browser.get(f"/compare?e={NEW}:1&e={NEW}:2"))
+    project.make_directory(paths.trial("0001-x=1"))
+    project.replace(paths.trial("0001-x=1", "output.log"), "here\n")
+    answer = browser.get(f"/compare?e={NEW}:1&e={NEW}:2&e={OTHER}")
+    assert logs(answer) == ["here\n"]
+    assert sections(answer)["Logs"].count("No log.") == 2
+
+
+def test_of_a_long_log_and_of_many_processes_the_end_of_the_first_is_compared(project, browser):
+    paths = over(project, NEW, [result(1, {"x": 1}, 0.5)])
+    project.make_directory(paths.trial("0001-x=1"))
+    text = "".join(f"line {n}\n" for n in range(10_000))
+    project.replace(paths.trial("0001-x=1", "chief_0_output.log"), text)
+    project.replace(paths.trial("0001-x=1", "worker_0_output.log"), "not this one\n")
+    answer = browser.get(f"/compare?e={NEW}:1")
+    (shown,) = logs(answer)
+    lines = shown.splitlines()
+    assert lines[-1] == "line 9999"
+    assert text.endswith(shown)
+    assert 1000 < len(lines) < 10_000
+    assert ", chief-0" in sections(answer)["Logs"]
+    assert ", the end" in sections(answer)["Logs"]
+
+
+def test_the_log_of_a_trial_whose_directory_leads_out_is_not_read(project, browser, tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "output.log").write_text("secret words\n")
+    paths = over(project, NEW, [replace(result(1, {"x": 1}, 0.5), directory="../../../secret")])
+    over(project, OLD, [result(1, {"x": 1}, 0.5)])
+    project.make_directory(ExperimentPaths(OLD).trial("0001-x=1"))
+    link = project.local_root / ExperimentPaths(OLD).trial("0001-x=1", "output.log")
+    link.symlink_to(tmp_path / "secret" / "output.log")
+    assert "secret words" not in browser.get(f"/compare?e={NEW}:1&e={OLD}:1").text
+    assert project.exists(paths.record)
 
 
 def test_compared_trials_have_their_curves_side_by_side(project, browser):

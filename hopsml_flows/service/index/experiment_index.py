@@ -82,12 +82,14 @@ class Series:
         latest: The run that started last.
         best: The run with the best metric, of those with the aim of the latest; None if none has
             one.
+        metrics: The metrics of the runs with that aim, the oldest first.
     """
 
     name: str
     count: int
     latest: ExperimentEntry
     best: ExperimentEntry | None
+    metrics: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +204,9 @@ class ExperimentIndex:
             lost = _lost(connection)
             where, values = experiments_where(query, lost)
             order, more = order_of_experiments(query, lost)
+            # Without the records, which are long.
             folded = (
-                "SELECT *, row_number() OVER (PARTITION BY name ORDER BY start DESC, id DESC) "
+                "SELECT key, row_number() OVER (PARTITION BY name ORDER BY start DESC, id DESC) "
                 "AS place, count(*) OVER (PARTITION BY name) AS runs "
                 f"FROM experiments WHERE {where}"
             )
@@ -211,24 +214,39 @@ class ExperimentIndex:
                 f"SELECT count(DISTINCT name) FROM experiments WHERE {where}", values
             ).fetchone()
             rows = connection.execute(
-                f"SELECT {_ENTRY}, runs FROM ({folded}) WHERE place = 1 "
+                f"SELECT {_ENTRY}, runs FROM ({folded}) JOIN experiments USING (key) "
+                "WHERE place = 1 "
                 f"ORDER BY {order} LIMIT ? OFFSET ?",
                 [*values, *more, _limit(query.limit), query.offset],
             ).fetchall()
             found = []
             for *row, runs in rows:
                 latest = _entry(row, lost)
-                best = None
-                if (way := _way(latest)) is not None:
-                    best = connection.execute(
-                        f"SELECT {_ENTRY} FROM experiments WHERE {where} AND name = ? "
+                direction = _direction(latest)
+                told: list[tuple[float, str]] = []
+                if direction is not None:
+                    told = connection.execute(
+                        f"SELECT metric, id FROM experiments WHERE {where} AND name = ? "
                         "AND metric IS NOT NULL AND direction IS ? "
                         "AND json_extract(record, '$.optimization_key') IS json_extract(?, '$') "
-                        f"ORDER BY metric {way}, start LIMIT 1",
+                        "ORDER BY start, id",
                         [*values, unicode_text(latest.name), *_aim(latest)],
+                    ).fetchall()
+                best = None
+                if direction is not None and told:
+                    loss = direction.loss
+                    first = min(told, key=lambda pair: loss(pair[0]))[1]
+                    best = connection.execute(
+                        f"SELECT {_ENTRY} FROM experiments WHERE id = ?", [first]
                     ).fetchone()
                 found.append(
-                    Series(latest.name, runs, latest, None if best is None else _entry(best, lost))
+                    Series(
+                        latest.name,
+                        runs,
+                        latest,
+                        None if best is None else _entry(best, lost),
+                        tuple(metric for metric, _ in told),
+                    )
                 )
             return found, total
 
@@ -485,10 +503,10 @@ def _lost(connection: sqlite3.Connection, experiment_id: str | None = None) -> s
     }
 
 
-def _way(entry: ExperimentEntry) -> str | None:
-    """The order that puts an experiment's best metric first; None if nothing is optimized."""
-    direction = None if entry.record is None else entry.record.direction
-    return {Direction.MAX.value: "DESC", Direction.MIN.value: "ASC"}.get(direction or "")
+def _direction(entry: ExperimentEntry) -> Direction | None:
+    """Which metric of an experiment is better; None if nothing is optimized."""
+    told = None if entry.record is None else entry.record.direction
+    return Direction(told) if told in set(Direction) else None
 
 
 def _aim(entry: ExperimentEntry) -> tuple[str | None, str]:

@@ -3,7 +3,7 @@
 Several processes read and write it. A file that is damaged, of another version or of another
 project is thrown away, if no other process uses it. Where the cache cannot be used, the index lives
 in this process's memory. SQLite's write-ahead log must not be shared between machines, so the name
-of the file contains the machine's.
+of the file contains the machine's. Files that no one will use again are removed by the way.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hopsml_flows.service.index.stale_files import (
+    About,
+    lock_shared,
+    remove_files,
+    remove_stale,
+)
 from hopsml_flows.storage import Project
 from hopsml_flows.storage.cache_directory import cache_directory
 from hopsml_flows.text import unicode_text
@@ -83,12 +89,15 @@ class IndexFile:
 
     def __init__(self, project: Project) -> None:
         self._url = unicode_text(project.url)
+        self._about = About(self._url, project.local_root is not None, _VERSION)
         self._path: Path | None = None if project.in_memory else index_path(project)
         self._lock_file: int | None = None
         self._reading = threading.RLock()
         self._writing = threading.RLock()
         if not self._opened():
             self.move_to_memory()
+        elif self._path is not None:
+            remove_stale(self._path.parent, _VERSION)
 
     @property
     def in_memory(self) -> bool:
@@ -195,8 +204,7 @@ class IndexFile:
     def _lock(self, path: Path) -> None:
         """Share the lock of the file: nothing removes a file that another process uses."""
         if self._lock_file is None:
-            self._lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock_file, fcntl.LOCK_SH)
+            self._lock_file = lock_shared(path, self._about)
 
     def _unlock(self) -> None:
         if self._lock_file is not None:
@@ -209,8 +217,7 @@ class IndexFile:
             return False
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
+            remove_files(path)
             fcntl.flock(self._lock_file, fcntl.LOCK_SH)
         except OSError:
             return False

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hopsml_flows.errors import StorageUnavailableError
+from hopsml_flows.errors import DamagedFileError, StorageUnavailableError
 from hopsml_flows.service.index.entries import (
     ExperimentEntry,
     SummaryEntries,
@@ -25,7 +25,7 @@ from hopsml_flows.storage import EXPERIMENTS, ExperimentPaths, FileInfo, Project
 from hopsml_flows.storage.content_version import DOUBT_SECONDS, Version, content_version
 from hopsml_flows.storage.parallel_requests import in_parallel
 from hopsml_flows.storage.paths import lease_number
-from hopsml_flows.storage.reading import content_of
+from hopsml_flows.storage.reading import LARGEST_RECORD, LARGEST_SUMMARY, content_of
 from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.storage.time_limit import within
 from hopsml_flows.text import one_line
@@ -211,10 +211,20 @@ def _look(
 ) -> Changed | None:
     paths = ExperimentPaths(name)
     record, entry = _read(
-        project, paths.record, None if known is None else known.record, known, _entry(name)
+        project,
+        paths.record,
+        LARGEST_RECORD,
+        None if known is None else known.record,
+        known,
+        _entry(name),
     )
     summary, trials = _read(
-        project, paths.summary, None if known is None else known.summary, known, _trials
+        project,
+        paths.summary,
+        LARGEST_SUMMARY,
+        None if known is None else known.summary,
+        known,
+        _trials,
     )
     settled = (record is None or record.settled) and (summary is None or summary.settled)
     running = known is not None and known.running
@@ -277,6 +287,7 @@ def _trials(content: bytes | None, refused: str | None) -> SummaryEntries:
 def _read(
     project: Project,
     path: str,
+    most: int,
     before: str | None,
     known: Known | None,
     parse: Callable[[bytes | None, str | None], Any],
@@ -297,7 +308,9 @@ def _read(
     if known is not None and known.settled and text == before:
         return version, None
     try:
-        content = None if version is None else content_of(project, path)
+        content = None if version is None else content_of(project, path, most, size=version.size)
+    except DamagedFileError as error:
+        return version, parse(None, error.reason)
     except StorageUnavailableError as error:
         return Version("", settled=False), parse(None, _refusal(project, error))
     if version is not None and content is None:  # it was removed meanwhile

@@ -14,7 +14,15 @@ from itertools import islice
 from hopsml_flows.storage import ExperimentPaths, FileInfo, Project
 from hopsml_flows.storage.retries import answer_limit, persistently
 
-__all__ = ["CHUNK", "checked_path", "file_chunks", "file_info", "file_part", "files_below"]
+__all__ = [
+    "CHUNK",
+    "checked_path",
+    "file_chunks",
+    "file_end",
+    "file_info",
+    "file_part",
+    "files_below",
+]
 
 CHUNK = 1 << 20
 """Bytes that are read at once."""
@@ -99,6 +107,24 @@ def file_chunks(project: Project, path: str, size: int) -> Iterator[bytes]:
             return
         at += len(part)
         yield part
+
+
+def file_end(project: Project, path: str, most: int) -> tuple[bytes, int]:
+    """Return the end of a file, from the beginning of a line on, and where it begins.
+
+    Args:
+        project: The project.
+        path: The file, as :func:`checked_path` returned it.
+        most: Most bytes to return.
+
+    Raises:
+        FileNotFoundError: It is no regular file of the project.
+    """
+    length = file_info(project, path).size
+    start = max(0, length - most)
+    content = file_part(project, path, start, length)
+    cut = content.find(b"\n") + 1 if start else 0
+    return content[cut:], start + cut
 
 
 def files_below(project: Project, path: str, most: int) -> list[FileInfo]:

@@ -8,6 +8,7 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import psutil
 import uvicorn
@@ -145,5 +146,5 @@ def _listening(host: str, port: int | None) -> socket.socket:
 def _address(host: str, port: int, access_token: str) -> str:
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     netloc = f"[{shown}]" if ":" in shown else shown
-    query = f"?token={access_token}" if access_token else ""
+    query = f"?token={quote(access_token, safe='')}" if access_token else ""
     return f"http://{netloc}:{port}/{query}"

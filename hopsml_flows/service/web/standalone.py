@@ -7,20 +7,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from markupsafe import Markup
 
 from hopsml_flows.service.index import Column, ExperimentEntry
-from hopsml_flows.service.index.entries import read_entry, read_trials
-from hopsml_flows.service.index.scan import is_silent
+from hopsml_flows.service.stored_files import stored_entry, stored_summary
 from hopsml_flows.service.web.site import ASSETS, page_templates
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
 from hopsml_flows.service.web.views.experiment_list import ExperimentRow
 from hopsml_flows.service.web.views.plots import plot_data, plot_values
 from hopsml_flows.service.web.views.trials_table import TrialRow, shown_columns, trial_cells
-from hopsml_flows.storage import ExperimentPaths, Project, process_lives
-from hopsml_flows.storage.reading import content_of
+from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import TrialResult
 
 __all__ = ["standalone_page"]
@@ -40,10 +37,9 @@ def standalone_page(project: Project, experiment_id: str, now: float) -> str:
         StorageUnavailableError: Storage refuses the files, or did not answer in time.
     """
     paths = ExperimentPaths(experiment_id)
-    summary = read_trials(content_of(project, paths.summary))
-    told = read_entry(experiment_id, content_of(project, paths.record))
+    summary = stored_summary(project, experiment_id)
     entry = replace(
-        told.marked_lost(process_lives, partial(is_silent, project, paths)),
+        stored_entry(project, experiment_id),
         summary_problem=summary.problem,
         told=len(summary.trials),
         unread=summary.unread,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from hopsml_flows.service.comparison import program_difference
-from hopsml_flows.service.index import TrialQuery
+from hopsml_flows.service.index import ExperimentEntry, TrialQuery
+from hopsml_flows.service.web.handlers.compared_logs import compared_logs
 from hopsml_flows.service.web.handlers.experiment import journal_entries
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.comparison import (
     Compared,
-    DiffLine,
+    Difference,
     comparison_view,
     diff_lines,
 )
 from hopsml_flows.service.web.views.learning_curves import compared_curves
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.storage import ExperimentPaths, Project
+from hopsml_flows.storage.parallel_requests import REQUESTS, in_parallel
 
 __all__ = ["compare", "compare_curves"]
 
@@ -34,23 +38,14 @@ def compare(site: Site, request: Request) -> Response:
     """
     site.look(request)
     asked, columns, missing = _asked(site, request)
-    diffs: list[tuple[str, list[DiffLine]]] = []
-    entries = list({each.entry.id: each.entry for each in columns}.values())
-    if len(entries) == 2:
-        heads = (entries[0].id, entries[1].id)
-        programs, environments = [], []
-        for each in entries:
-            programs.append(program_text(site.project, each)[1])
-            environments.append(stored_text(site.project, ExperimentPaths(each.id).environment))
-        for title, (old, new) in (("Program", programs), ("Environment", environments)):
-            diffs.append((title, diff_lines(program_difference(heads, (old, new)))))
     return site.page(
         request,
         "compare.html",
         view=comparison_view(columns),
         missing=missing,
         left_out=len(asked) - len(asked[:_MOST]),
-        diffs=diffs,
+        diffs=_differences(site.project, columns),
+        logs=compared_logs(site.project, columns),
         curves_query=site.parameters(request).changed(),
     )
 
@@ -66,6 +61,26 @@ def compare_curves(site: Site, request: Request) -> Response:
     _, columns, _ = _asked(site, request)
     journals = {each.entry.id: journal_entries(site, each.entry) for each in columns}
     return JSONResponse(compared_curves(columns, journals))
+
+
+def _differences(project: Project, columns: Sequence[Compared]) -> list[Difference]:
+    """Return how programs and environments of experiments differ from those of the first."""
+    entries = list({each.entry.id: each.entry for each in columns}.values())
+    if len(entries) < 2:
+        return []
+
+    def texts(entry: ExperimentEntry) -> tuple[str | None, str | None]:
+        environment = stored_text(project, ExperimentPaths(entry.id).environment)
+        return program_text(project, entry)[1], environment
+
+    threads = 1 if project.local_root is not None else REQUESTS
+    first, *others = in_parallel(texts, entries, threads=threads)
+    return [
+        Difference(title, entry.id, diff_lines(program_difference((entries[0].id, entry.id), pair)))
+        for place, title in enumerate(("Program", "Environment"))
+        for entry, other in zip(entries[1:], others, strict=True)
+        for pair in ((first[place], other[place]),)
+    ]
 
 
 def _asked(site: Site, request: Request) -> tuple[list[str], list[Compared], list[str]]:

@@ -20,6 +20,7 @@ from hopsml_flows.service.web.handlers.trial_directory import has_directory
 from hopsml_flows.service.web.project_files import (
     checked_path,
     file_chunks,
+    file_end,
     file_info,
     file_part,
     files_below,
@@ -263,14 +264,9 @@ def _log_end(
         return None, 0, 0
     try:
         path = checked_path(entry.id, _below(result.directory, name))
-        length = file_info(site.project, path).size
-        start = max(0, length - _LOG_PART)
-        content = file_part(site.project, path, start, length)
+        content, start = file_end(site.project, path, _LOG_PART)
     except FileNotFoundError:
         return None, 0, 0
-    if start:
-        cut = content.find(b"\n") + 1
-        start, content = start + cut, content[cut:]
     return readable(content.decode(errors="backslashreplace")), start, start + len(content)
 
 

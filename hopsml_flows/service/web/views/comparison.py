@@ -12,7 +12,15 @@ from hopsml_flows.service.web.views.words import cell_text, long_text, took
 from hopsml_flows.text import readable
 from hopsml_flows.trials import TrialResult
 
-__all__ = ["Compared", "ComparedRow", "ComparisonView", "DiffLine", "comparison_view", "diff_lines"]
+__all__ = [
+    "Compared",
+    "ComparedRow",
+    "ComparisonView",
+    "DiffLine",
+    "Difference",
+    "comparison_view",
+    "diff_lines",
+]
 
 _MOST_LINES = 2000
 """Most lines of a difference that a page shows."""
@@ -87,6 +95,28 @@ class DiffLine:
 
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a text of an experiment differs from that of the first one.
+
+    Args:
+        title: Which text.
+        other: Identifier of the experiment.
+        lines: The lines of the difference; none if the two are alike.
+    """
+
+    title: str
+    other: str
+    lines: Sequence[DiffLine]
+
+    @property
+    def words(self) -> str:
+        """How many lines differ, in words."""
+        removed = sum(line.kind == "removed" for line in self.lines)
+        added = sum(line.kind == "added" for line in self.lines)
+        return f"{added} added, {removed} removed" if self.lines else "alike"
 
 
 def comparison_view(columns: Sequence[Compared]) -> ComparisonView:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.search import Direction
 from hopsml_flows.service.index import (
     EXPERIMENT_COLUMNS,
     LONGEST_TEXT,
@@ -20,6 +21,7 @@ from hopsml_flows.service.index import (
 )
 from hopsml_flows.service.web.views.paging import Pages, SortLink, sort_link
 from hopsml_flows.service.web.views.parameters import Parameters
+from hopsml_flows.service.web.views.sparkline import Sparkline, sparkline
 from hopsml_flows.service.web.views.words import age, clock_time, iso_time, took
 
 __all__ = ["ROWS", "ExperimentRow", "ListView", "asked_experiments", "experiment_row", "list_view"]
@@ -49,12 +51,14 @@ class ExperimentRow:
         count: Number of runs of its name, if runs are folded; otherwise 1.
         best: The best run of its name, if runs are folded; None otherwise.
         now: The present time, in seconds since 1970.
+        spark: The best so far over the runs of its name, if runs are folded; None otherwise.
     """
 
     entry: ExperimentEntry
     now: float
     count: int = 1
     best: ExperimentEntry | None = None
+    spark: Sparkline | None = None
 
     @property
     def kind(self) -> str:
@@ -258,9 +262,14 @@ def list_view(
 def _rows(found: Sequence[Any], now: float) -> Iterator[ExperimentRow]:
     for each in found:
         if isinstance(each, Series):
-            yield ExperimentRow(each.latest, now, each.count, each.best)
+            yield ExperimentRow(each.latest, now, each.count, each.best, _spark(each))
         else:
             yield ExperimentRow(each, now)
+
+
+def _spark(series: Series) -> Sparkline | None:
+    told = None if series.latest.record is None else series.latest.record.direction
+    return sparkline(series.metrics, Direction(told)) if told in set(Direction) else None
 
 
 def _headings(
