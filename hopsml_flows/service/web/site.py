@@ -22,7 +22,13 @@ from hopsml_flows.service.parquet_file import can_write_parquet
 from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.freshness import Freshness
 from hopsml_flows.service.web.views.parameters import Parameters, segment
-from hopsml_flows.service.web.views.words import cell_text, clock_time, iso_time, took
+from hopsml_flows.service.web.views.words import (
+    cell_text,
+    clock_time,
+    iso_time,
+    second_time,
+    took,
+)
 from hopsml_flows.storage import Project
 from hopsml_flows.text import readable
 
@@ -143,6 +149,7 @@ def page_templates() -> Environment:
         "cell": cell_text,
         "took": took,
         "clock": clock_time,
+        "second": second_time,
         "iso": iso_time,
         "quoted": shlex.quote,
     }
