@@ -8,6 +8,7 @@ from typing import Any
 
 from hopsml_flows.service.index import ExperimentEntry, ExperimentState
 from hopsml_flows.service.web.views.experiment_list import ExperimentRow
+from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.words import cell_text, clock_time, long_text
 from hopsml_flows.trials import TrialResult
 
@@ -54,6 +55,12 @@ class ExperimentHead:
                 f'To go on, make the same call with resume="{entry.id}".'
             )
         return found
+
+    @property
+    def left(self) -> str:
+        """What can be done with the trials that are missing or failed, in words; "" for nothing."""
+        more = going_on(self.entry, "")
+        return more.title if more else ""
 
     @property
     def errors(self) -> list[str]:
