@@ -269,6 +269,35 @@ def test_a_page_follows_what_runs(looked_at, address, project):
     page.wait_for_selector(".title .state.finished")
 
 
+def test_a_log_that_begins_after_its_page_becomes_live(looked_at, address, project):
+    page = looked_at
+    name = "late-20260112-120000-abcdef"
+    running = {
+        "state": State.RUNNING,
+        "duration": None,
+        "trials_total": 2,
+        "driver": this_process(),
+    }
+    paths = over(project, name, **running)
+    trial = f"{address}/experiments/{name}/trials/1"
+    project.make_directory(paths.trial("0001-x=1"))
+    project.replace(paths.trial("0001-x=1", ".hparams.json"), '{"x": 1}')
+    wait_until(lambda: page.request.get(trial).ok, 60, "the look at the storage")
+    page.goto(trial)
+    assert page.get_by_text("No log yet.").is_visible()
+    project.replace(paths.trial("0001-x=1", "chief_0_output.log"), "the first line\n")
+    page.locator("#log", has_text="the first line").wait_for()
+    assert not page.get_by_text("No log yet.").is_visible()
+    page.locator("#live-processes", has_text="chief-0").wait_for()
+    project.append(paths.trial("0001-x=1", "chief_0_output.log"), "the second line\n")
+    page.locator("#log", has_text="the second line").wait_for()
+    assert page.locator("#log").inner_text().split("\n")[:2] == [
+        "the first line",
+        "the second line",
+    ]
+    over(project, name)
+
+
 def test_selected_trials_are_compared(looked_at, address, screenshot):
     page = looked_at
     page.goto(f"{address}/")

@@ -136,3 +136,35 @@ def test_a_trial_that_runs_shows_the_attempt_that_runs(project, browser):
 def test_a_trial_without_a_log_has_what_its_summary_says(project, browser):
     over(project, NEW, [result(1, {"x": 1}, 0.5)])
     assert rows(browser.get(f"/experiments/{NEW}/trials/1").text) == [("1", "—", "finished")]
+
+
+def test_a_log_that_appears_after_the_page_is_followed_from_its_beginning(project, browser):
+    written = WrittenExperiment(project, 3)
+    project.make_directory(written.paths.trial("0001-x=1"))
+    project.replace(written.paths.trial("0001-x=1", ".hparams.json"), '{"x": 1}')
+    page = browser.get(f"/experiments/{ID}/trials/1").text
+    assert "No log yet." in page
+    assert 'data-process="" data-from="0" data-running="yes"' in page
+    at = f"/experiments/{ID}/trials/1/log?process=&from=0"
+    nothing = {"text": "", "next": 0, "again": False, "over": False, "process": ""}
+    assert browser.get(at).json() == nothing
+    written.log("0001-x=1", "one\n")
+    assert browser.get(at).json() == {**nothing, "text": "one\n", "next": 4}
+
+
+def test_where_no_process_is_asked_for_the_log_of_the_one_that_leads_is_followed(project, browser):
+    written = WrittenExperiment(project, 1)
+    written.log("0001", "of a worker\n", "worker_1_output.log")
+    written.log("0001", "of the chief\n", "chief_0_output.log")
+    at = f"/experiments/{ID}/trials/1/log"
+    news = browser.get(f"{at}?process=&from=0").json()
+    assert (news["process"], news["text"]) == ("chief-0", "of the chief\n")
+    news = browser.get(f"{at}?process=worker-7&from=0").json()
+    assert (news["process"], news["text"]) == ("worker-7", "")
+
+
+def test_a_trial_that_has_not_begun_is_asked_for_again(project, browser):
+    WrittenExperiment(project, 3)
+    waiting = browser.get(f"/experiments/{ID}/trials/2")
+    assert (waiting.status_code, waiting.headers["refresh"]) == (404, "3")
+    assert "refresh" not in browser.get(f"/experiments/{ID}/trials/4").headers

@@ -46,6 +46,9 @@ __all__ = ["curve", "file", "log", "trial"]
 _MOST_FILES = 200
 _LONGEST_NUMBER = 18
 
+_REFRESH = "3"
+"""Seconds after which a browser asks again for a trial that has not begun."""
+
 _SMALL = 1 << 24
 """Most bytes of a trial's JSON that are read."""
 
@@ -83,6 +86,7 @@ def trial(site: Site, request: Request) -> Response:
         view=view,
         processes=[process_name(each) for each in logs],
         process=process_name(name) if name else "",
+        asked=chosen,
         log=shown.text,
         log_begin=shown.begin,
         log_end=shown.end,
@@ -122,25 +126,29 @@ def log(site: Site, request: Request) -> Response:
     result = _result(site, entry, request)
     logs = log_names(site, entry, result)
     chosen = request.query_params.get("process", "")
-    name = next((each for each in logs if process_name(each) == chosen), "")
+    # The trial's own log, or that of the process which leads, where the page names none.
+    default = logs[0] if logs and not chosen else ""
+    name = next((each for each in logs if process_name(each) == chosen), default)
+    process = process_name(name) if name else chosen
     start = site.parameters(request).number("from", 0, most=1 << 60)
     over = result.state is not State.RUNNING
+    nothing = {"text": "", "next": start, "again": False, "over": over, "process": process}
     try:
         path = checked_path(entry.id, below(result.directory, name))
         length = file_info(site.project, path).size
         if length < start:  # it was replaced by a shorter one
-            return JSONResponse({"text": "", "next": 0, "again": True, "over": over})
+            return JSONResponse({**nothing, "next": 0, "again": True})
         stop = min(length, start + LOG_PART)
         content = file_part(site.project, path, start, stop)
     except FileNotFoundError:
-        return JSONResponse({"text": "", "next": start, "again": False, "over": over})
+        return JSONResponse(nothing)
     if stop < length or not over:  # whole lines, so that no character is cut in two
         content = content[: content.rfind(b"\n") + 1] or (content if stop < length else b"")
     return JSONResponse(
         {
+            **nothing,
             "text": log_text(content),
             "next": start + len(content),
-            "again": False,
             "over": over and stop >= length,
         }
     )
@@ -194,8 +202,16 @@ def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult
     try:
         found = find_trial(site.project, paths, str(number))
     except NotFoundError:
-        raise HTTPException(404, f"There is no trial {number} of {entry.id} yet.") from None
+        again = {"Refresh": _REFRESH} if _may_begin(entry, number) else None
+        words = f"There is no trial {number} of {entry.id} yet."
+        raise HTTPException(404, words, again) from None
     return _begun(site, entry, found)
+
+
+def _may_begin(entry: ExperimentEntry, number: int) -> bool:
+    """Whether a running experiment can still reach a trial."""
+    total = entry.record.trials_total if entry.record else None
+    return entry.state is ExperimentState.RUNNING and (total is None or 0 < number <= total)
 
 
 def _begun(site: Site, entry: ExperimentEntry, found: TrialDirectory) -> TrialResult:
