@@ -85,6 +85,10 @@ def test_a_run_has_its_attempts_its_traceback_and_a_call_that_goes_on(options, t
     assert "KeyError: 'rate'" in traceback
     assert traceback.endswith("\nValueError: x is 3")
 
+    (record,) = records_of(Project(project)).values()
+    assert record["flow_run_page"].endswith(f"/runs/flow-run/{record['flow_run_id']}")
+    assert f'href="{record["flow_run_page"]}"' in browser.get(at).text
+
     broken.unlink()
     call = block(browser.get(f"{at}/about").text, 'id="go-on"')
     exec(call, {"train": train})
@@ -109,5 +113,6 @@ def test_the_call_of_each_verb_runs_failed_trials_again(run_script, tmp_path):
     body = "\n".join(calls).replace("\n", "\n    ")
     run_script(f"if __name__ == '__main__':\n    {body}\n", timeout=400)
     for record in records_of(project).values():
+        assert record["flow_run_page"] is None  # its embedded server is gone
         assert (record["state"], record["attempt"]) == ("FINISHED", 2)
         assert (record["trials_failed"], record["trials_succeeded"]) == (0, record["trials_total"])

@@ -349,6 +349,23 @@ def test_details_have_the_record_the_space_and_commands(project, browser):
     assert f"hopsml logs {NEW} --project {project.url}" in answer.text
 
 
+def test_an_experiment_links_to_its_flow_run_where_the_record_has_the_page(project, browser):
+    page = "http://prefect.example:4200/runs/flow-run/abc-def"
+    over(project, NEW, flow_run_id="abc-def", flow_run_page=page)
+    link = f'<a class="button quiet" href="{page}" rel="noreferrer noopener">Prefect flow run</a>'
+    assert link in browser.get(f"/experiments/{NEW}").text
+    assert f'href="{page}"' in browser.get(f"/experiments/{NEW}/about").text
+
+
+@pytest.mark.parametrize("page", [None, "javascript:alert(1)", "//elsewhere"])
+def test_without_a_page_the_flow_runs_identifier_can_be_copied(project, browser, page):
+    over(project, NEW, flow_run_id="abc-def", flow_run_page=page)
+    assert "Prefect flow run" not in browser.get(f"/experiments/{NEW}").text
+    about = browser.get(f"/experiments/{NEW}/about").text
+    assert 'data-copy="abc-def"' in about
+    assert page is None or page not in about
+
+
 def test_the_program_and_the_environment_are_shown(project, browser):
     paths = over(project, NEW)
     project.replace(paths.program(".py"), "def f(x):\n    return x < 1\n")

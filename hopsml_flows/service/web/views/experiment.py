@@ -12,7 +12,7 @@ from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.words import cell_text, clock_time, long_text
 from hopsml_flows.trials import TrialResult
 
-__all__ = ["ExperimentHead", "described", "details", "space_rows"]
+__all__ = ["ExperimentHead", "described", "details", "space_rows", "web_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class ExperimentHead:
         return [text for text in (record.error, record.notice) if text] if record else []
 
     @property
+    def flow_run_page(self) -> str:
+        """The page of its flow run on the Prefect server, or ""."""
+        return web_address(self.entry.record.flow_run_page) if self.entry.record else ""
+
+    @property
     def note(self) -> str:
         """The user's note."""
         return (self.entry.record.note or "") if self.entry.record else ""
@@ -107,7 +112,7 @@ def details(entry: ExperimentEntry, directory: str) -> Iterator[tuple[str, str]]
         "Started": clock_time(entry.started),
         "Ended": clock_time(entry.ended) if entry.ended else "",
         "Attempt": record.attempt if record.attempt != 1 else None,
-        "Prefect flow run": record.flow_run_id,
+        "Prefect flow run": web_address(record.flow_run_page) or record.flow_run_id,
         "TensorBoard": record.tensorboard,
         "Host": record.driver.get("host"),
         "Model": record.model,
@@ -115,6 +120,19 @@ def details(entry: ExperimentEntry, directory: str) -> Iterator[tuple[str, str]]
     for name, value in facts.items():
         if value is not None and value != "":
             yield name, long_text(value)
+
+
+def web_address(text: str | None) -> str:
+    """Return the address of a page in a record; "" where it is none that a link may have.
+
+    Args:
+        text: What the record has.
+
+    Example:
+        >>> web_address("http://prefect:4200/runs"), web_address("javascript:alert(1)")
+        ('http://prefect:4200/runs', '')
+    """
+    return text if text and text.startswith(("http://", "https://")) else ""
 
 
 def described(value: Any) -> str:
