@@ -68,6 +68,7 @@ def searched(count, seed):
         begin = ends[lane]
         ends[lane] = begin + chance.uniform(5, 40)
         times = {"started": begin, "ended": ends[lane] - 0.5, "generation": (number - 1) // 15}
+        times["worker"] = f"tcp://10.0.0.{lane + 1}:40001"
         trial = result(number, params, metric, **times)
         trial = replace(trial, directory=f"{generation_name(trial.generation)}/{trial.name}")
         if chance.random() < 0.06:
@@ -228,6 +229,60 @@ def test_plots_are_drawn_and_a_range_opens_in_the_table(looked_at, address, scre
     plot.get_by_role("button", name="Show in the table").click()
     page.wait_for_url("**where=**")
     assert 0 < page.locator("tbody tr").count() < 50
+
+
+def test_a_chosen_range_outlives_the_refresh_of_a_running_experiment(looked_at, address, project):
+    page = looked_at
+    name = "grows-20260113-120000-abcdef"
+    trials = list(searched(60, 5))
+
+    def grown(count):
+        some = [trial for trial in trials[:count] if trial.state is State.FINISHED]
+        over(project, name, some, state=State.RUNNING, duration=None, trials_total=90,
+             driver=this_process(), search_space=SPACE)  # fmt: skip
+        return len(some)
+
+    drawn = grown(30)
+    at = f"{address}/experiments/{name}/plots"
+    wait_until(lambda: page.request.get(at).ok, 60, "the look at the storage")
+    page.goto(at)
+    page.wait_for_selector(f"#plots[data-drawn='{drawn}']")
+    plot = page.locator(".plot", has=page.get_by_text("Parallel coordinates"))
+    plot.scroll_into_view_if_needed()
+    page.get_by_label("Horizontal").select_option(label="layers")
+    box = plot.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 200, steps=4)
+    # What comes while the range is chosen waits until it is.
+    told = grown(40)
+    asked = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('plots.json'))"
+    wait_until(lambda: page.evaluate(f"{asked}.length") > 1, 60, "the refresh")
+    assert page.locator("#plots").get_attribute("data-drawn") == str(drawn)
+    page.mouse.up()
+    page.wait_for_selector(f"#plots[data-drawn='{told}']")
+    words = plot.locator("p").inner_text()
+    assert re.search(rf"\d+ of {told} trials lie in", words), words
+    told = grown(60)
+    page.wait_for_selector(f"#plots[data-drawn='{told}']")
+    words = plot.locator("p").inner_text()
+    assert re.search(rf"\d+ of {told} trials lie in", words), words
+    assert page.get_by_label("Horizontal").evaluate("f => f.selectedOptions[0].text") == "layers"
+    plot.get_by_role("button", name="Clear ranges").click()
+    assert "Drag along an axis" in plot.locator("p").inner_text()
+    over(project, name, trials[:3])
+
+
+def test_the_timeline_has_a_band_for_each_worker(looked_at, address):
+    page = looked_at
+    page.goto(f"{address}/experiments/{SEARCH}/plots")
+    page.wait_for_selector("#plots[data-drawn='90']")
+    plot = page.locator(".plot", has=page.get_by_text("Timeline of workers"))
+    assert re.match(r"4 workers, busy for \d+% of", plot.locator("p").inner_text())
+    plot.scroll_into_view_if_needed()
+    box = plot.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 152, box["y"] + 16)
+    assert "tcp://10.0.0.1:40001" in page.locator(".tip").inner_text()
 
 
 def test_a_trial_shows_its_image_and_html_is_only_a_download(

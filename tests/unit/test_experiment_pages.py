@@ -325,6 +325,16 @@ def test_plots_get_columns_of_strict_json(project, browser):
     assert browser.get(f"/experiments/{NEW}/plots").status_code == 200
 
 
+def test_plots_have_the_worker_of_each_trial_where_the_summary_has_it(project, browser):
+    workers = ["tcp://10.0.0.7:1", "", "tcp://10.0.0.8:1", "tcp://10.0.0.7:1"]
+    over(project, NEW, [result(n, {"x": n}, 0.5, worker=w) for n, w in enumerate(workers, 1)])
+    data = browser.get(f"/experiments/{NEW}/plots.json").json()
+    assert data["workers"] == ["tcp://10.0.0.7:1", "tcp://10.0.0.8:1"]
+    assert data["worker"] == [0, None, 1, 0]
+    page = browser.get(f"/experiments/{NEW}?where=worker ~ 10.0.0.7&sort=number")
+    assert names(page) == [f"{NEW}:1", f"{NEW}:4"]
+
+
 def test_learning_curves_come_from_the_journal(project, browser):
     paths = over(project, NEW, [result(1, {"x": 1}, 0.5)])
     lines = [

@@ -25,7 +25,7 @@ from hopsml_flows.text import unicode_text
 __all__ = ["IndexFile", "index_path"]
 
 _APPLICATION = 0x686F7073  # "hops", in the file's header
-_VERSION = 2
+_VERSION = 3
 """Version of the tables; a file of another version is made again."""
 
 _BUSY_SECONDS = 10.0
@@ -50,7 +50,7 @@ CREATE TABLE trials (
     experiment INTEGER NOT NULL, place INTEGER NOT NULL,
     number INTEGER NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, metric REAL,
     started REAL, ended REAL, seconds REAL, generation INTEGER, budget REAL, attempt INTEGER,
-    error TEXT, cells TEXT NOT NULL,
+    error TEXT, worker TEXT, cells TEXT NOT NULL,
     PRIMARY KEY (experiment, place)
 ) WITHOUT ROWID;
 CREATE TABLE entries (
