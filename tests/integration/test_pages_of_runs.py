@@ -100,7 +100,7 @@ def test_a_run_has_its_attempts_its_traceback_and_a_call_that_goes_on(options, t
 def test_the_call_of_each_verb_runs_failed_trials_again(run_script, tmp_path):
     (tmp_path / "net.py").write_text(NET)
     (tmp_path / "broken").touch()
-    run_script(FIRST, timeout=400)
+    run_script(FIRST, timeout=900)
     project = Project(tmp_path / "project")
     browser = Browser(experiments_app(project))
     calls = [
@@ -111,7 +111,7 @@ def test_the_call_of_each_verb_runs_failed_trials_again(run_script, tmp_path):
 
     (tmp_path / "broken").unlink()
     body = "\n".join(calls).replace("\n", "\n    ")
-    run_script(f"if __name__ == '__main__':\n    {body}\n", timeout=400)
+    run_script(f"if __name__ == '__main__':\n    {body}\n", timeout=900)
     for record in records_of(project).values():
         assert record["flow_run_page"] is None  # its embedded server is gone
         assert (record["state"], record["attempt"]) == ("FINISHED", 2)

@@ -35,6 +35,20 @@ SPACE = {
 }
 
 
+FAILED_LOG = """\
+2026-01-11T12:00:01.000Z worker tcp://10.0.0.1:40001 on gpu1: 8 CPU cores, 31.2 GiB of memory
+2026-01-11T12:00:02.000Z epoch 1
+2026-01-11T12:00:03.000Z its process was ended by signal 9 (SIGKILL): memory ran out
+2026-01-11T12:00:04.000Z attempt 2: the worker of the attempt before was lost
+2026-01-11T12:00:04.000Z worker tcp://10.0.0.2:40001 on gpu2: 8 CPU cores, 31.2 GiB of memory
+2026-01-11T12:00:07.000Z epoch 1
+2026-01-11T12:00:09.000Z Traceback (most recent call last):
+2026-01-11T12:00:09.000Z   File "digits.py", line 42, in train
+2026-01-11T12:00:09.000Z     checkpoint.save(model)
+2026-01-11T12:00:09.000Z OSError: [Errno 28] no space left on device
+"""
+
+
 def png(width=120, height=80):
     """A picture of waves."""
 
@@ -125,7 +139,12 @@ def project(tmp_path_factory):
     written_search(project, EARLIER, 30, 1, tags=("baseline",))
     failure = Failure("OSError", "no space left on device")
     failed = [result(1, {"x": 1}, state=State.FAILED, failure=failure)]
-    over(project, FAILED, failed, state=State.FAILED, user="grace", error="all trials failed")
+    paths = over(
+        project, FAILED, failed, state=State.FAILED, user="grace", error="all trials failed",
+        search_space={"x": [1]}, flow_run_page="http://prefect.example:4200/runs/flow-run/abc",
+    )  # fmt: skip
+    project.make_directory(paths.trial("0001-x=1"))
+    project.replace(paths.trial("0001-x=1", "output.log"), FAILED_LOG)
     return project
 
 
@@ -229,6 +248,20 @@ def test_plots_are_drawn_and_a_range_opens_in_the_table(looked_at, address, scre
     plot.get_by_role("button", name="Show in the table").click()
     page.wait_for_url("**where=**")
     assert 0 < page.locator("tbody tr").count() < 50
+
+
+def test_a_failed_trial_shows_its_attempts_and_its_traceback(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/experiments/{FAILED}/trials/1")
+    assert page.locator("#attempts tbody tr").count() == 2
+    lines = page.locator("#traceback pre").inner_text().splitlines()
+    assert (lines[0][:9], lines[-1]) == ("Traceback", "OSError: [Errno 28] no space left on device")
+    screenshot("experiments-failed-trial", full_page=True)
+    page.goto(f"{address}/experiments/{FAILED}")
+    page.get_by_role("link", name="Run failed trials again").click()
+    page.wait_for_url("**/about#go-on")
+    assert "experiment.grid_search(" in page.locator("#go-on pre").inner_text()
+    screenshot("experiments-go-on", full_page=True)
 
 
 def test_a_chosen_range_outlives_the_refresh_of_a_running_experiment(looked_at, address, project):
@@ -462,6 +495,7 @@ def test_the_keyboard_alone_opens_a_trial(looked_at, address):
         f"/experiments/{SEARCH}/program",
         f"/experiments/{SEARCH}/about",
         f"/experiments/{SEARCH}/trials/1",
+        f"/experiments/{FAILED}/about",
         f"/experiments/{FAILED}/trials/1",
         f"/compare?e={SEARCH}&e={EARLIER}",
         "/experiments/none",

@@ -133,6 +133,12 @@ def test_a_trial_that_runs_shows_the_attempt_that_runs(project, browser):
     assert second[2] == "it runs"
 
 
+def test_an_attempt_does_not_end_before_it_began(project, browser):
+    failed_twice(project)  # by its summary it ended in 1970
+    text = browser.get(f"/experiments/{NEW}/trials/1").text
+    assert "<td>4 s</td><td>failed with ValueError</td>" in text
+
+
 def test_a_trial_without_a_log_has_what_its_summary_says(project, browser):
     over(project, NEW, [result(1, {"x": 1}, 0.5)])
     assert rows(browser.get(f"/experiments/{NEW}/trials/1").text) == [("1", "—", "finished")]

@@ -70,12 +70,12 @@ def shown_attempts(
     last = logged[-1] if logged else None
     if not logged and not result.worker and not result.started:
         return []
-    # A trial that failed because its worker died has in its result the times that Prefect knows.
     runs = result.state is State.RUNNING
     started, ended = result.started, result.ended
     if last is not None:
         started = last.started or started
-        ended = 0.0 if runs else ended or last.ended
+        # The times of a trial whose worker died are those that Prefect knows.
+        ended = 0.0 if runs else ended if ended >= started else last.ended
     shown.append(
         ShownAttempt(
             len(logged) or result.attempt,
