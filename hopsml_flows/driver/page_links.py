@@ -8,11 +8,12 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
 
 from hopsml_flows.plan.plan import Plan
+from hopsml_flows.redaction import has_secret
 from hopsml_flows.server.embedded import embedded_idle_seconds, embedded_url
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.trials import PageLink
 
-__all__ = ["page_links"]
+__all__ = ["lasting_flow_run_page", "page_links"]
 
 
 def page_links(plan: Plan, paths: ExperimentPaths, tensorboard: str | None) -> list[PageLink]:
@@ -33,6 +34,16 @@ def page_links(plan: Plan, paths: ExperimentPaths, tensorboard: str | None) -> l
     if directory := _directory_page(plan.options.project.full(paths.root)):
         links.append(PageLink("Project directory", directory))
     return links
+
+
+def lasting_flow_run_page() -> str | None:
+    """Return the page of the current flow run, for the record.
+
+    There is none outside of a flow run, nor on an embedded server, whose address is gone with it. A
+    URL that may have a secret is not kept.
+    """
+    page = _flow_run_page() if embedded_url() is None else None
+    return None if page is None or has_secret(page) else page
 
 
 def _flow_run_page() -> str | None:

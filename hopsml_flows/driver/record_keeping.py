@@ -6,6 +6,7 @@ import logging
 
 from prefect.context import FlowRunContext
 
+from hopsml_flows.driver.page_links import lasting_flow_run_page
 from hopsml_flows.driver.upkeep import Upkeep
 from hopsml_flows.errors import InvalidProjectError, StorageUnavailableError
 from hopsml_flows.plan.plan import Plan
@@ -156,6 +157,7 @@ def record_file(
             model=earlier.model if earlier else None,
             trials_total=plan.trials,
             flow_run_id=str(flow_run.id) if flow_run else None,
+            flow_run_page=lasting_flow_run_page(),
             attempt=earlier.attempt + 1 if earlier else 1,
             # Its identifier ends with digits made of the first run's.
             origin=earlier.origin if earlier else origin,

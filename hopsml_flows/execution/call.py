@@ -52,6 +52,7 @@ from hopsml_flows.trials import (
     TrialResult,
     checked_outputs,
 )
+from hopsml_flows.trials.logged_attempts import retry_line
 
 __all__ = ["IN_DRIVER", "Files", "Place", "evaluate"]
 
@@ -157,8 +158,7 @@ def evaluate(
     started = time.time()
     log = OutputLog(staging.log, sink)
     if trial.attempt > 1:
-        lost = f"attempt {trial.attempt}: the worker of the attempt before was lost"
-        log.note(lost, level=logging.WARNING)
+        log.note(retry_line(trial.attempt), level=logging.WARNING)
     log.note(banner(place.worker, alone=place.is_own, memory_limit=place.memory_limit))
     again = trial.may_have_begun or job.resumed
     scalars = Scalars(staging.path / scalars_file(started if again else None))

@@ -56,6 +56,7 @@ class ExperimentRecord:
         program: Path of the versioned program, relative to the project, or None.
         environment: Path of the versioned environment, or None.
         flow_run_id: The Prefect flow run, or None.
+        flow_run_page: URL of its page, if the Prefect server is one that lasts; otherwise None.
         attempt: Which attempt at the experiment this is, from 1; each time that it is resumed is
             another one.
         origin: Identifier that stays the same when Prefect retries the flow run, or None.
@@ -96,6 +97,7 @@ class ExperimentRecord:
     program: str | None = None
     environment: str | None = None
     flow_run_id: str | None = None
+    flow_run_page: str | None = None
     attempt: int = 1
     origin: str | None = None
     tensorboard: str | None = None
@@ -143,7 +145,8 @@ _OBJECTS = ("search_space", "options", "driver")
 _TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
 _MAYBE_TEXTS = (
     *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
-    *("environment", "flow_run_id", "origin", "tensorboard", "model", "error", "notice", "note"),
+    *("environment", "flow_run_id", "flow_run_page", "origin", "tensorboard", "model", "error"),
+    *("notice", "note"),
 )
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_TEXTS, str, "a text"),

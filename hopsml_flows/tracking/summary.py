@@ -86,12 +86,13 @@ def combination(result: TrialResult) -> dict[str, Any]:
     }
     if not result.directory:  # the experiment's own; others are named after their trials
         entry["directory"] = ""
-    if result.generation is not None:
-        entry["generation"] = result.generation
-    if result.budget is not None:
-        entry["budget"] = result.budget
-    if result.continues is not None:
-        entry["continues"] = result.continues
+    optional = {
+        "worker": result.worker or None,
+        "generation": result.generation,
+        "budget": result.budget,
+        "continues": result.continues,
+    }
+    entry |= {name: value for name, value in optional.items() if value is not None}
     if result.promotions:
         entry["why_promoted"] = [promoted.as_json() for promoted in result.promotions]
     if result.why_stopped is not None:

@@ -62,6 +62,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         attempt=_whole(entry, "attempt") or 1,
         started=_number(entry, "started") or 0.0,
         ended=_number(entry, "ended") or 0.0,
+        worker=_text(entry, "worker"),
         failure=Failure(kind, message, place=str(entry.get("error_place", ""))) if error else None,
         generation=generation,
         warnings=_texts(entry["warnings"]) if "warnings" in entry else (),
@@ -96,6 +97,11 @@ def _promotions(value: Any) -> tuple[Promoted, ...]:
 
 def _directory(name: str, generation: int | None) -> str:
     return name if generation is None else f"{generation_name(generation)}/{name}"
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _texts(value: Any) -> tuple[str, ...]:

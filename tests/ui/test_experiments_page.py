@@ -35,6 +35,20 @@ SPACE = {
 }
 
 
+FAILED_LOG = """\
+2026-01-11T12:00:01.000Z worker tcp://10.0.0.1:40001 on gpu1: 8 CPU cores, 31.2 GiB of memory
+2026-01-11T12:00:02.000Z epoch 1
+2026-01-11T12:00:03.000Z its process was ended by signal 9 (SIGKILL): memory ran out
+2026-01-11T12:00:04.000Z attempt 2: the worker of the attempt before was lost
+2026-01-11T12:00:04.000Z worker tcp://10.0.0.2:40001 on gpu2: 8 CPU cores, 31.2 GiB of memory
+2026-01-11T12:00:07.000Z epoch 1
+2026-01-11T12:00:09.000Z Traceback (most recent call last):
+2026-01-11T12:00:09.000Z   File "digits.py", line 42, in train
+2026-01-11T12:00:09.000Z     checkpoint.save(model)
+2026-01-11T12:00:09.000Z OSError: [Errno 28] no space left on device
+"""
+
+
 def png(width=120, height=80):
     """A picture of waves."""
 
@@ -68,6 +82,7 @@ def searched(count, seed):
         begin = ends[lane]
         ends[lane] = begin + chance.uniform(5, 40)
         times = {"started": begin, "ended": ends[lane] - 0.5, "generation": (number - 1) // 15}
+        times["worker"] = f"tcp://10.0.0.{lane + 1}:40001"
         trial = result(number, params, metric, **times)
         trial = replace(trial, directory=f"{generation_name(trial.generation)}/{trial.name}")
         if chance.random() < 0.06:
@@ -124,7 +139,12 @@ def project(tmp_path_factory):
     written_search(project, EARLIER, 30, 1, tags=("baseline",))
     failure = Failure("OSError", "no space left on device")
     failed = [result(1, {"x": 1}, state=State.FAILED, failure=failure)]
-    over(project, FAILED, failed, state=State.FAILED, user="grace", error="all trials failed")
+    paths = over(
+        project, FAILED, failed, state=State.FAILED, user="grace", error="all trials failed",
+        search_space={"x": [1]}, flow_run_page="http://prefect.example:4200/runs/flow-run/abc",
+    )  # fmt: skip
+    project.make_directory(paths.trial("0001-x=1"))
+    project.replace(paths.trial("0001-x=1", "output.log"), FAILED_LOG)
     return project
 
 
@@ -231,6 +251,74 @@ def test_plots_are_drawn_and_a_range_opens_in_the_table(looked_at, address, scre
     assert 0 < page.locator("tbody tr").count() < 50
 
 
+def test_a_failed_trial_shows_its_attempts_and_its_traceback(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/experiments/{FAILED}/trials/1")
+    assert page.locator("#attempts tbody tr").count() == 2
+    lines = page.locator("#traceback pre").inner_text().splitlines()
+    assert (lines[0][:9], lines[-1]) == ("Traceback", "OSError: [Errno 28] no space left on device")
+    screenshot("experiments-failed-trial", full_page=True)
+    page.goto(f"{address}/experiments/{FAILED}")
+    page.get_by_role("link", name="Run failed trials again").click()
+    page.wait_for_url("**/about#go-on")
+    assert "experiment.grid_search(" in page.locator("#go-on pre").inner_text()
+    screenshot("experiments-go-on", full_page=True)
+
+
+def test_a_chosen_range_outlives_the_refresh_of_a_running_experiment(looked_at, address, project):
+    page = looked_at
+    name = "grows-20260113-120000-abcdef"
+    trials = list(searched(60, 5))
+
+    def grown(count):
+        some = [trial for trial in trials[:count] if trial.state is State.FINISHED]
+        over(project, name, some, state=State.RUNNING, duration=None, trials_total=90,
+             driver=this_process(), search_space=SPACE)  # fmt: skip
+        return len(some)
+
+    drawn = grown(30)
+    at = f"{address}/experiments/{name}/plots"
+    wait_until(lambda: page.request.get(at).ok, 60, "the look at the storage")
+    page.goto(at)
+    page.wait_for_selector(f"#plots[data-drawn='{drawn}']")
+    plot = page.locator(".plot", has=page.get_by_text("Parallel coordinates"))
+    plot.scroll_into_view_if_needed()
+    page.get_by_label("Horizontal").select_option(label="layers")
+    box = plot.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 200, steps=4)
+    # What comes while the range is chosen waits until it is.
+    told = grown(40)
+    asked = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('plots.json'))"
+    wait_until(lambda: page.evaluate(f"{asked}.length") > 1, 60, "the refresh")
+    assert page.locator("#plots").get_attribute("data-drawn") == str(drawn)
+    page.mouse.up()
+    page.wait_for_selector(f"#plots[data-drawn='{told}']")
+    words = plot.locator("p").inner_text()
+    assert re.search(rf"\d+ of {told} trials lie in", words), words
+    told = grown(60)
+    page.wait_for_selector(f"#plots[data-drawn='{told}']")
+    words = plot.locator("p").inner_text()
+    assert re.search(rf"\d+ of {told} trials lie in", words), words
+    assert page.get_by_label("Horizontal").evaluate("f => f.selectedOptions[0].text") == "layers"
+    plot.get_by_role("button", name="Clear ranges").click()
+    assert "Drag along an axis" in plot.locator("p").inner_text()
+    over(project, name, trials[:3])
+
+
+def test_the_timeline_has_a_band_for_each_worker(looked_at, address):
+    page = looked_at
+    page.goto(f"{address}/experiments/{SEARCH}/plots")
+    page.wait_for_selector("#plots[data-drawn='90']")
+    plot = page.locator(".plot", has=page.get_by_text("Timeline of workers"))
+    assert re.match(r"4 workers, busy for \d+% of", plot.locator("p").inner_text())
+    plot.scroll_into_view_if_needed()
+    box = plot.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 152, box["y"] + 16)
+    assert "tcp://10.0.0.1:40001" in page.locator(".tip").inner_text()
+
+
 def test_a_trial_shows_its_image_and_html_is_only_a_download(
     looked_at, address, project, screenshot
 ):
@@ -268,6 +356,35 @@ def test_a_page_follows_what_runs(looked_at, address, project):
     page.wait_for_selector("tbody tr")
     written.write(state=State.FINISHED, end="2026-01-11T12:00:30.000+00:00", duration=30.0)
     page.wait_for_selector(".title .state.finished")
+
+
+def test_a_log_that_begins_after_its_page_becomes_live(looked_at, address, project):
+    page = looked_at
+    name = "late-20260112-120000-abcdef"
+    running = {
+        "state": State.RUNNING,
+        "duration": None,
+        "trials_total": 2,
+        "driver": this_process(),
+    }
+    paths = over(project, name, **running)
+    trial = f"{address}/experiments/{name}/trials/1"
+    project.make_directory(paths.trial("0001-x=1"))
+    project.replace(paths.trial("0001-x=1", ".hparams.json"), '{"x": 1}')
+    wait_until(lambda: page.request.get(trial).ok, 60, "the look at the storage")
+    page.goto(trial)
+    assert page.get_by_text("No log yet.").is_visible()
+    project.replace(paths.trial("0001-x=1", "chief_0_output.log"), "the first line\n")
+    page.locator("#log", has_text="the first line").wait_for()
+    assert not page.get_by_text("No log yet.").is_visible()
+    page.locator("#live-processes", has_text="chief-0").wait_for()
+    project.append(paths.trial("0001-x=1", "chief_0_output.log"), "the second line\n")
+    page.locator("#log", has_text="the second line").wait_for()
+    assert page.locator("#log").inner_text().split("\n")[:2] == [
+        "the first line",
+        "the second line",
+    ]
+    over(project, name)
 
 
 def test_selected_trials_are_compared(looked_at, address, screenshot):
@@ -379,6 +496,7 @@ def test_the_keyboard_alone_opens_a_trial(looked_at, address):
         f"/experiments/{SEARCH}/program",
         f"/experiments/{SEARCH}/about",
         f"/experiments/{SEARCH}/trials/1",
+        f"/experiments/{FAILED}/about",
         f"/experiments/{FAILED}/trials/1",
         f"/compare?e={SEARCH}&e={EARLIER}",
         f"/compare?e={SEARCH}&e={EARLIER}&e={FAILED}",

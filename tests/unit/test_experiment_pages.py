@@ -303,7 +303,8 @@ def test_a_trial_that_runs_has_a_page_and_its_log_is_followed(project, browser):
     at = int(re.search(r'data-from="(\d+)"', page.text)[1])
     written.log("0001-x=1", "two\nhalf a li")
     news = browser.get(f"/experiments/{ID}/trials/1/log?process=&from={at}").json()
-    assert news == {"text": "two\n", "next": at + 4, "again": False, "over": False}
+    begun = {"again": False, "over": False, "process": ""}
+    assert news == {"text": "two\n", "next": at + 4, **begun}
     written.log("0001-x=1", "ne\n")
     news = browser.get(f"/experiments/{ID}/trials/1/log?process=&from={news['next']}").json()
     assert news["text"] == "half a line\n"
@@ -350,6 +351,16 @@ def test_plots_get_columns_of_strict_json(project, browser):
     assert browser.get(f"/experiments/{NEW}/plots").status_code == 200
 
 
+def test_plots_have_the_worker_of_each_trial_where_the_summary_has_it(project, browser):
+    workers = ["tcp://10.0.0.7:1", "", "tcp://10.0.0.8:1", "tcp://10.0.0.7:1"]
+    over(project, NEW, [result(n, {"x": n}, 0.5, worker=w) for n, w in enumerate(workers, 1)])
+    data = browser.get(f"/experiments/{NEW}/plots.json").json()
+    assert data["workers"] == ["tcp://10.0.0.7:1", "tcp://10.0.0.8:1"]
+    assert data["worker"] == [0, None, 1, 0]
+    page = browser.get(f"/experiments/{NEW}?where=worker ~ 10.0.0.7&sort=number")
+    assert names(page) == [f"{NEW}:1", f"{NEW}:4"]
+
+
 def test_learning_curves_come_from_the_journal(project, browser):
     paths = over(project, NEW, [result(1, {"x": 1}, 0.5)])
     lines = [
@@ -372,6 +383,23 @@ def test_details_have_the_record_the_space_and_commands(project, browser):
     for text in ("maximize accuracy", "17", "abc-def", "low 0.1, high 1, log true", "module:f"):
         assert text in answer.text
     assert f"hopsml logs {NEW} --project {project.url}" in answer.text
+
+
+def test_an_experiment_links_to_its_flow_run_where_the_record_has_the_page(project, browser):
+    page = "http://prefect.example:4200/runs/flow-run/abc-def"
+    over(project, NEW, flow_run_id="abc-def", flow_run_page=page)
+    link = f'<a class="button quiet" href="{page}" rel="noreferrer noopener">Prefect flow run</a>'
+    assert link in browser.get(f"/experiments/{NEW}").text
+    assert f'href="{page}"' in browser.get(f"/experiments/{NEW}/about").text
+
+
+@pytest.mark.parametrize("page", [None, "javascript:alert(1)", "//elsewhere"])
+def test_without_a_page_the_flow_runs_identifier_can_be_copied(project, browser, page):
+    over(project, NEW, flow_run_id="abc-def", flow_run_page=page)
+    assert "Prefect flow run" not in browser.get(f"/experiments/{NEW}").text
+    about = browser.get(f"/experiments/{NEW}/about").text
+    assert 'data-copy="abc-def"' in about
+    assert page is None or page not in about
 
 
 def test_the_program_and_the_environment_are_shown(project, browser):

@@ -9,6 +9,7 @@ import socket
 from hopsml_flows.execution.devices import nvml
 from hopsml_flows.execution.devices.gpus import VARIABLE, visible_devices
 from hopsml_flows.execution.devices.host import cores, total_memory
+from hopsml_flows.trials.logged_attempts import begin_line
 
 __all__ = ["banner"]
 
@@ -29,7 +30,7 @@ def banner(worker: str, *, alone: bool, memory_limit: int | None) -> str:
 @functools.lru_cache(maxsize=8)
 def _text(worker: str, alone: bool, memory_limit: int | None, setting: str | None) -> str:
     gpus = [nvml.read(device) for device in visible_devices(setting)]
-    where = f"worker {worker} on {socket.gethostname()}" if worker else f"on {socket.gethostname()}"
+    where = begin_line(worker, socket.gethostname())
     what = [_count_text(cores(), "CPU core"), f"{_gib(total_memory())} of memory"]
     if memory_limit is not None:
         what.append(f"at most {_gib(memory_limit)} of it for this worker")

@@ -607,7 +607,7 @@ def _write_trials(connection: sqlite3.Connection, name: str, trials: SummaryEntr
         ((key, place, entry) for place, _, entry, _ in trials.trials),
     )
     connection.executemany(
-        f"INSERT INTO trials VALUES ({', '.join('?' * 14)})",
+        f"INSERT INTO trials VALUES ({', '.join('?' * 15)})",
         (
             (
                 key,
@@ -623,6 +623,7 @@ def _write_trials(connection: sqlite3.Connection, name: str, trials: SummaryEntr
                 result.budget,
                 result.attempt,
                 unicode_text(str(result.failure)) if result.failure else None,
+                unicode_text(result.worker) if result.worker else None,
                 cells,
             )
             for place, result, _, cells in trials.trials

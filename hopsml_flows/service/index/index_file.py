@@ -56,7 +56,7 @@ CREATE TABLE trials (
     experiment INTEGER NOT NULL, place INTEGER NOT NULL,
     number INTEGER NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, metric REAL,
     started REAL, ended REAL, seconds REAL, generation INTEGER, budget REAL, attempt INTEGER,
-    error TEXT, cells TEXT NOT NULL,
+    error TEXT, worker TEXT, cells TEXT NOT NULL,
     PRIMARY KEY (experiment, place)
 ) WITHOUT ROWID;
 CREATE TABLE entries (

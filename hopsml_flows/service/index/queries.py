@@ -33,7 +33,7 @@ EXPERIMENT_COLUMNS = (
 
 TRIAL_COLUMNS = (
     *("number", "name", "state", "metric", "seconds", "started", "ended", "generation", "budget"),
-    *("attempt", "error"),
+    *("attempt", "error", "worker"),
 )
 """What trials can be sorted and filtered by, beside their hyperparameters and outputs."""
 

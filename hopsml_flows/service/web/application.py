@@ -135,7 +135,9 @@ def _unavailable(site: Site, request: Request, error: Exception) -> Response:
 def _http_error(site: Site, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = "There is no such page." if error.detail == "Not Found" else str(error.detail)
-    return _problem(site, request, error.status_code, words)
+    answer = _problem(site, request, error.status_code, words)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _problem(site: Site, request: Request, status: int, words: str) -> Response:

@@ -23,7 +23,13 @@ from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.freshness import Freshness
 from hopsml_flows.service.web.journals import Journals
 from hopsml_flows.service.web.views.parameters import Parameters, segment
-from hopsml_flows.service.web.views.words import cell_text, clock_time, iso_time, took
+from hopsml_flows.service.web.views.words import (
+    cell_text,
+    clock_time,
+    iso_time,
+    second_time,
+    took,
+)
 from hopsml_flows.storage import Project
 from hopsml_flows.text import readable
 
@@ -146,6 +152,7 @@ def page_templates() -> Environment:
         "cell": cell_text,
         "took": took,
         "clock": clock_time,
+        "second": second_time,
         "iso": iso_time,
         "quoted": shlex.quote,
     }

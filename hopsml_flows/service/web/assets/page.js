@@ -155,23 +155,32 @@ async function live() {
 }
 if (body.dataset.live) setTimeout(live, QUICK);
 
-// The log of a trial, followed while it runs.
+// The log of a trial, followed while it runs; it may begin later than the page.
 const log = document.getElementById("log");
 if (log) {
   log.scrollTop = log.scrollHeight;
-  let from = Number(log.dataset.from);
+  const missing = document.getElementById("log-missing");
+  let from = Number(log.dataset.from), process = log.dataset.process;
   const follow = async () => {
     let over = false;
     if (!document.hidden && document.getElementById("follow").checked) {
       try {
-        const answer = await fetch(`${log.dataset.log}&from=${from}`);
+        const answer = await fetch(`${log.dataset.log}?${new URLSearchParams({ process, from })}`);
         const news = await answer.json();
         if (news.again) log.textContent = "";
         const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+        const begins = Boolean(news.text) && log.hidden;
+        if (begins) { // now it is known whose log it is
+          process = news.process;
+          missing.hidden = true;
+          log.hidden = false;
+        }
         if (news.text) log.append(news.text);
         from = news.next;
         over = news.over;
         if (news.text && atEnd) log.scrollTop = log.scrollHeight;
+        if (begins) await refreshPage();
+        if (over && missing) missing.textContent = "No log.";
       } catch { /* the page's status says that the server does not answer */ }
     }
     if (!over) setTimeout(follow, 1000);

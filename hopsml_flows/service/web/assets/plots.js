@@ -142,8 +142,14 @@ class Plot {
   select(label, names, chosen, change) {
     const field = document.createElement("select");
     field.setAttribute("aria-label", label);
+    const kept = names.indexOf(choices.get(label));
+    if (kept >= 0 && kept !== chosen) { chosen = kept; change(kept); }
     names.forEach((name, place) => field.append(new Option(name, String(place), false, place === chosen)));
-    field.addEventListener("change", () => { change(Number(field.value)); this.redraw(); });
+    field.addEventListener("change", () => {
+      choices.set(label, names[Number(field.value)]);
+      change(Number(field.value));
+      this.redraw();
+    });
     this.tools.append(field);
     return field;
   }
@@ -240,11 +246,18 @@ const dotSize = (count) => (count > 20000 ? 1.6 : count > 4000 ? 2.4 : count > 6
 // ------------------------------------------------------------------------------------- the data
 
 let data = null;
+// What a reader has chosen outlives the plots, which are made again while an experiment runs.
+const choices = new Map(); // label of a choice to the chosen name
+const ranges = new Map(); // name of an axis to its lowest and highest value; null for the axis's end
+let held = false; // whether a range is being chosen now
+let waiting = null; // data that came meanwhile
 let goodness = () => 0.5;
 
 function trialText(place) {
   const lines = [`trial ${data.number[place]}, ${data.state[place].toLowerCase()}`];
   if (isNumber(data.metric[place])) lines.push(`${data.key} ${numberText(data.metric[place])}`);
+  const worker = data.worker ? data.worker[place] : null;
+  if (isNumber(worker)) lines.push(`on ${short(data.workers[worker], 40)}`);
   for (const each of data.params.slice(0, 12)) {
     const value = each.values[place];
     if (value !== null) lines.push(`${short(each.name, 30)} ${short(numberText(value), 40)}`);
@@ -307,6 +320,10 @@ function parallel() {
   const plot = new Plot("Parallel coordinates", { full: true, height: 340 });
   const scales = all.map((each) => makeScale(each.values, { log: each.log, trim: each === metric }));
   const brushes = new Map();
+  all.forEach((each, k) => {
+    const found = ranges.has(each.name) && sharesOf(scales[k], ranges.get(each.name));
+    if (found) brushes.set(k, found);
+  });
   const reset = document.createElement("button"), table = document.createElement("button");
   reset.textContent = "Clear ranges";
   table.textContent = "Show in the table";
@@ -397,6 +414,7 @@ function parallel() {
     const k = all.findIndex((_, each) => Math.abs(axisAt(each) - x) < 18);
     if (k < 0) return;
     dragged = [k, share];
+    held = true;
     brushes.delete(k);
     plot.canvas.setPointerCapture(event.pointerId);
   });
@@ -407,15 +425,19 @@ function parallel() {
     brushes.set(dragged[0], [Math.min(dragged[1], share), Math.max(dragged[1], share)]);
     if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; plot.redraw(); }); }
   });
-  plot.canvas.addEventListener("pointerup", (event) => {
+  const drop = () => {
     if (!dragged) return;
-    const [low, high] = brushes.get(dragged[0]) || [0, 0];
-    if (high - low < 0.01) brushes.delete(dragged[0]);
+    const k = dragged[0], [low, high] = brushes.get(k) || [0, 0];
+    if (high - low < 0.01) brushes.delete(k);
+    const kept = brushes.has(k) && rangeOf(scales[k], brushes.get(k));
+    if (kept) ranges.set(all[k].name, kept); else ranges.delete(all[k].name);
     dragged = null;
-    plot.canvas.releasePointerCapture(event.pointerId);
-    plot.redraw();
-  });
-  reset.addEventListener("click", () => { brushes.clear(); plot.redraw(); });
+    held = false;
+    if (waiting) take(waiting); else plot.redraw();
+  };
+  plot.canvas.addEventListener("pointerup", drop);
+  plot.canvas.addEventListener("pointercancel", drop);
+  reset.addEventListener("click", () => { brushes.clear(); ranges.clear(); plot.redraw(); });
   table.addEventListener("click", () => {
     const parts = [];
     for (const [k, [low, high]] of brushes) {
@@ -430,6 +452,20 @@ function parallel() {
     }
     location.href = `${host.dataset.trials.replace(/\/trials\/$/, "")}?${new URLSearchParams({ where: parts.join(" and ") })}`;
   });
+}
+
+// A range in the values of an axis, whose places change as trials come; an open end stays open.
+function rangeOf(scale, [low, high]) {
+  if (scale.back) return [low < 0.002 ? null : scale.back(low), high > 0.998 ? null : scale.back(high)];
+  const names = scale.names.filter((name) => { const at = scale.at(name); return at >= low && at <= high; });
+  return names.length ? [names[0], names[names.length - 1]] : null;
+}
+
+function sharesOf(scale, [low, high]) {
+  const half = scale.names ? 0.5 / scale.names.length : 0;
+  const from = low === null ? 0 : scale.at(low), to = high === null ? 1 : scale.at(high);
+  if (from === null || to === null) return null;
+  return [clamp(from - half, 0, 1), clamp(to + half, 0, 1)];
 }
 
 // -------------------------------------------------------------------- parameter against metric
@@ -666,23 +702,49 @@ function timeline() {
   const rows = data.number.map((_, place) => place).filter((place) => isNumber(data.started[place]) && isNumber(data.ended[place]) && data.ended[place] > data.started[place]);
   if (rows.length < 2) return;
   rows.sort((a, b) => data.started[a] - data.started[b]);
-  const lanes = [], lane = new Map();
+  const workers = data.workers || [], workerOf = (row) => (data.worker ? data.worker[row] : null) ?? -1;
+  const lanes = [], lane = new Map(); // a lane has its worker, and when it begins and ends
   let busy = 0, end = -Infinity;
   const begin = data.started[rows[0]];
   for (const row of rows) {
-    // The lane that has been free for the shortest time: gaps stay visible.
-    let best = -1;
-    lanes.forEach((free, k) => { if (free <= data.started[row] + 1e-6 && (best < 0 || free > lanes[best])) best = k; });
-    if (best < 0) best = lanes.push(0) - 1;
-    lanes[best] = data.ended[row];
+    // The worker's own lane; a worker of several threads has several. Where workers are not known:
+    // the lane that has been free for the shortest time, so that gaps stay visible.
+    const worker = workerOf(row);
+    let best = null;
+    for (const each of lanes) {
+      const fits = each.worker === worker && each.to <= data.started[row] + 1e-6;
+      if (fits && (!best || each.to > best.to)) best = each;
+    }
+    if (!best) lanes.push(best = { worker, from: data.started[row], to: 0 });
+    best.to = data.ended[row];
     lane.set(row, best);
     busy += data.ended[row] - data.started[row];
     end = Math.max(end, data.ended[row]);
   }
+  const known = lanes.some((each) => each.worker >= 0);
+  // Lanes of a worker lie together, in the order in which workers began; those without one come last.
+  const first = new Map();
+  for (const each of lanes) if (!first.has(each.worker)) first.set(each.worker, each.worker < 0 ? Infinity : each.from);
+  lanes.sort((a, b) => first.get(a.worker) - first.get(b.worker) || a.worker - b.worker || a.from - b.from);
+  lanes.forEach((each, k) => { each.place = k; });
   const shown = Math.min(lanes.length, 64), step = clamp(Math.floor(420 / shown), 5, 26);
-  const plot = new Plot("Timeline", { full: true, height: 46 + shown * step });
+  const title = known ? "Timeline of workers" : "Timeline";
+  const plot = new Plot(title, { full: true, height: 46 + shown * step });
   plot.draw = (pen, width) => {
-    const left = 12, space = width - 24, span = end - begin || 1;
+    const left = known && step >= 12 ? Math.min(150, width * 0.3) : 12, space = width - left - 12, span = end - begin || 1;
+    const across = (time) => left + (space * (time - begin)) / span;
+    if (known) {
+      pen.textBaseline = "middle";
+      pen.textAlign = "right";
+      lanes.slice(0, shown).forEach((each, k) => {
+        pen.fillStyle = css("--grey-soft"); // where no bar covers it, the worker was idle
+        pen.fillRect(across(each.from), 6 + k * step, across(each.to) - across(each.from), step - 2);
+        if (left < 20 || (k && lanes[k - 1].worker === each.worker)) return;
+        pen.fillStyle = css("--dim");
+        const name = each.worker < 0 ? "not known" : workers[each.worker].replace(/^\w+:\/\//, "");
+        pen.fillText(short(name, Math.floor(left / 6.5)), left - 8, 5 + (k + 0.5) * step);
+      });
+    }
     pen.textBaseline = "top";
     const [unit, name] = timeUnit(span);
     for (const tick of makeScale([0, span / unit]).ticks(8)) {
@@ -695,17 +757,21 @@ function timeline() {
     }
     const colours = { FINISHED: css("--bar-done"), STOPPED: css("--bar-stopped"), FAILED: css("--bar-failed") };
     for (const row of rows) {
-      if (lane.get(row) >= shown) continue;
-      const x = left + (space * (data.started[row] - begin)) / span, y = 6 + lane.get(row) * step;
-      const w = Math.max(0.8, (space * (data.ended[row] - data.started[row])) / span);
+      const { place } = lane.get(row);
+      if (place >= shown) continue;
+      const x = across(data.started[row]), y = 6 + place * step;
+      const w = Math.max(0.8, across(data.ended[row]) - x);
       pen.fillStyle = colours[data.state[row]] || css("--dim");
       pen.globalAlpha = 0.85;
       pen.fillRect(x, y, Math.max(0.6, w - 1), step - 2);
       plot.points.push([x + w / 2, y + step / 2, row, w / 2, step / 2]);
     }
     pen.globalAlpha = 1;
-    const share = Math.round((100 * busy) / ((end - begin) * lanes.length));
-    plot.note.textContent = `At most ${lanes.length} trials ran at the same time; their places were busy for ${share}% of ${secondsText(end - begin)}.`;
+    const share = Math.round((100 * busy) / ((end - begin) * lanes.length)), whole = secondsText(end - begin);
+    const count = new Set(lanes.map((each) => each.worker).filter((worker) => worker >= 0)).size;
+    plot.note.textContent = known
+      ? `${count} ${count === 1 ? "worker" : "workers"}, busy for ${share}% of ${whole}. Where a band has no bar, its worker was idle.`
+      : `At most ${lanes.length} trials ran at the same time; their places were busy for ${share}% of ${whole}.`;
   };
   plot.nearest = (event) => {
     const box = plot.canvas.getBoundingClientRect();
@@ -749,10 +815,23 @@ function build() {
   redrawAll();
 }
 
+// Makes the plots of new data. The reader's place on the page stays.
+function take(news) {
+  const focused = host.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  const top = scrollY;
+  data = news;
+  waiting = null;
+  build();
+  host.dataset.drawn = String((data.number || data.curves).length);
+  scrollTo({ top, behavior: "instant" });
+  if (focused) [...host.querySelectorAll("[aria-label]")].find((each) => each.getAttribute("aria-label") === focused)?.focus();
+}
+
 function redrawAll() { for (const plot of plots) plot.redraw(); }
 
 async function load() {
   const inside = document.getElementById("plots-data"); // of a page without a server
+  let news = null;
   try {
     if (inside && !data) {
       data = JSON.parse(inside.textContent);
@@ -761,13 +840,12 @@ async function load() {
     }
     const answer = await fetch(host.dataset.plots);
     if (!answer.ok) throw new Error(`${answer.status}`);
-    data = await answer.json();
+    news = await answer.json();
   } catch (error) {
     if (!data) host.textContent = `The trials cannot be read (${error.message}).`;
     return;
   }
-  build();
-  host.dataset.drawn = String((data.number || data.curves).length);
+  if (held) waiting = news; else take(news);
 }
 
 let resized = 0;

@@ -18,6 +18,7 @@ from hopsml_flows.service.web.views.experiment import ExperimentHead, details, s
 from hopsml_flows.service.web.views.experiment_list import experiment_row
 from hopsml_flows.service.web.views.learning_curves import curves_of
 from hopsml_flows.service.web.views.plots import plot_columns, plot_data
+from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.trials_table import asked_trials, trials_table
 from hopsml_flows.storage import ExperimentPaths
 
@@ -142,8 +143,15 @@ def about(site: Site, request: Request) -> Response:
     """
     entry = site.experiment(request)
     directory = site.project.full(ExperimentPaths(entry.id).root)
-    facts = list(details(entry, directory))
-    return _page(site, request, entry, "about", facts=facts, space=space_rows(entry))
+    return _page(
+        site,
+        request,
+        entry,
+        "about",
+        facts=list(details(entry, directory)),
+        space=space_rows(entry),
+        more=going_on(entry, site.project.url),
+    )
 
 
 def program(site: Site, request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -13,35 +14,41 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from hopsml_flows.errors import DamagedFileError, NotFoundError
 from hopsml_flows.service.experiment_finder import TrialDirectory, find_trial
 from hopsml_flows.service.index import ExperimentEntry, ExperimentState
-from hopsml_flows.service.logs.process_names import logs_in_order, process_name
+from hopsml_flows.service.logs.process_names import process_name
 from hopsml_flows.service.web.guard import SANDBOX
 from hopsml_flows.service.web.handlers.experiment import head, journal_entries
 from hopsml_flows.service.web.handlers.trial_directory import has_directory
+from hopsml_flows.service.web.handlers.trial_log import (
+    LOG_PART,
+    attempts_logged,
+    below,
+    log_end,
+    log_names,
+    log_text,
+)
 from hopsml_flows.service.web.project_files import (
     checked_path,
     file_chunks,
-    file_end,
     file_info,
     file_part,
     files_below,
 )
 from hopsml_flows.service.web.site import Site
+from hopsml_flows.service.web.views.attempts import losses_told, shown_attempts
 from hopsml_flows.service.web.views.learning_curves import trial_curve
 from hopsml_flows.service.web.views.trial import IMAGE_TYPES, call_text, trial_view
 from hopsml_flows.service.web.views.words import clock_time, size, took
 from hopsml_flows.storage import ExperimentPaths, TrialFiles
-from hopsml_flows.storage.retries import answer_limit, persistently
-from hopsml_flows.text import readable
 from hopsml_flows.trials import State, Trial, TrialResult
 from hopsml_flows.trials.trial_files import committed_result, stored_params
 
 __all__ = ["curve", "file", "log", "trial"]
 
 _MOST_FILES = 200
-_LOG_PART = 1 << 18
-"""Most bytes of a log that one answer has."""
-
 _LONGEST_NUMBER = 18
+
+_REFRESH = "3"
+"""Seconds after which a browser asks again for a trial that has not begun."""
 
 _SMALL = 1 << 24
 """Most bytes of a trial's JSON that are read."""
@@ -66,10 +73,12 @@ def trial(site: Site, request: Request) -> Response:
     train = entry.record.train if entry.record else ""
     call = call_text(train, result.params)
     view = trial_view(result, root, files, _facts(result), call)
-    logs = _logs(site, entry, result)
+    logs = log_names(site, entry, result)
     chosen = request.query_params.get("process", "")
     name = next((each for each in logs if process_name(each) == chosen), logs[0] if logs else "")
-    text, begin, end = _log_end(site, entry, result, name)
+    shown = log_end(site, entry, result, name)
+    attempts, traceback = attempts_logged(site, entry, result, logs)
+    losses = losses_told(journal_entries(site, entry), result.number) if len(attempts) > 1 else ()
     return site.page(
         request,
         "trial.html",
@@ -79,9 +88,12 @@ def trial(site: Site, request: Request) -> Response:
         view=view,
         processes=[process_name(each) for each in logs],
         process=process_name(name) if name else "",
-        log=text,
-        log_begin=begin,
-        log_end=end,
+        asked=chosen,
+        log=shown.text,
+        log_begin=shown.begin,
+        log_end=shown.end,
+        attempts=shown_attempts(result, attempts, losses),
+        traceback=traceback,
         running=result.state is State.RUNNING,
     )
 
@@ -114,27 +126,31 @@ def log(site: Site, request: Request) -> Response:
     """
     entry = site.experiment(request)
     result = _result(site, entry, request)
-    logs = _logs(site, entry, result)
+    logs = log_names(site, entry, result)
     chosen = request.query_params.get("process", "")
-    name = next((each for each in logs if process_name(each) == chosen), "")
+    # The trial's own log, or that of the process which leads, where the page names none.
+    default = logs[0] if logs and not chosen else ""
+    name = next((each for each in logs if process_name(each) == chosen), default)
+    process = process_name(name) if name else chosen
     start = site.parameters(request).number("from", 0, most=1 << 60)
     over = result.state is not State.RUNNING
+    nothing = {"text": "", "next": start, "again": False, "over": over, "process": process}
     try:
-        path = checked_path(entry.id, _below(result.directory, name))
+        path = checked_path(entry.id, below(result.directory, name))
         length = file_info(site.project, path).size
         if length < start:  # it was replaced by a shorter one
-            return JSONResponse({"text": "", "next": 0, "again": True, "over": over})
-        stop = min(length, start + _LOG_PART)
+            return JSONResponse({**nothing, "next": 0, "again": True})
+        stop = min(length, start + LOG_PART)
         content = file_part(site.project, path, start, stop)
     except FileNotFoundError:
-        return JSONResponse({"text": "", "next": start, "again": False, "over": over})
+        return JSONResponse(nothing)
     if stop < length or not over:  # whole lines, so that no character is cut in two
         content = content[: content.rfind(b"\n") + 1] or (content if stop < length else b"")
     return JSONResponse(
         {
-            "text": readable(content.decode(errors="backslashreplace")),
+            **nothing,
+            "text": log_text(content),
             "next": start + len(content),
-            "again": False,
             "over": over and stop >= length,
         }
     )
@@ -177,18 +193,32 @@ def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult
     number = int(text)
     told = site.index.trial(entry.id, number)
     if told is not None:
-        return _committed(site, entry, told) or told
+        committed = _committed(site, entry, told)
+        # What only the driver knows is in the summary alone.
+        return (
+            told
+            if committed is None
+            else replace(committed, promotions=told.promotions, continues=told.continues)
+        )
     paths = ExperimentPaths(entry.id)
     try:
         found = find_trial(site.project, paths, str(number))
     except NotFoundError:
-        raise HTTPException(404, f"There is no trial {number} of {entry.id} yet.") from None
+        again = {"Refresh": _REFRESH} if _may_begin(entry, number) else None
+        words = f"There is no trial {number} of {entry.id} yet."
+        raise HTTPException(404, words, again) from None
     return _begun(site, entry, found)
+
+
+def _may_begin(entry: ExperimentEntry, number: int) -> bool:
+    """Whether a running experiment can still reach a trial."""
+    total = entry.record.trials_total if entry.record else None
+    return entry.state is ExperimentState.RUNNING and (total is None or 0 < number <= total)
 
 
 def _begun(site: Site, entry: ExperimentEntry, found: TrialDirectory) -> TrialResult:
     """Return a trial that the summary does not know: it runs, or its driver is gone."""
-    path = checked_path(entry.id, _below(found.directory, TrialFiles.HPARAMS))
+    path = checked_path(entry.id, below(found.directory, TrialFiles.HPARAMS))
     try:
         params = stored_params(path, file_part(site.project, path, 0, _SMALL))
     except (FileNotFoundError, DamagedFileError):
@@ -243,32 +273,3 @@ def _facts(result: TrialResult) -> Sequence[tuple[str, str]]:
             used = "" if gpu.utilization is None else f", {gpu.utilization.mean:.0f}% busy"
             facts.append(("GPU", f"{gpu.name or gpu.uuid}{used}"))
     return [(name, text) for name, text in facts if text]
-
-
-def _logs(site: Site, entry: ExperimentEntry, result: TrialResult) -> list[str]:
-    if not has_directory(entry, result):
-        return []
-    directory, project = ExperimentPaths(entry.id).trial(result.directory), site.project
-    try:
-        names = persistently(lambda: project.listdir(directory), limit=answer_limit(project))
-    except NotADirectoryError:
-        return []
-    return list(logs_in_order(names))
-
-
-def _log_end(
-    site: Site, entry: ExperimentEntry, result: TrialResult, name: str
-) -> tuple[str | None, int, int]:
-    """Return the end of a log, and the positions where it begins and ends."""
-    if not name:
-        return None, 0, 0
-    try:
-        path = checked_path(entry.id, _below(result.directory, name))
-        content, start = file_end(site.project, path, _LOG_PART)
-    except FileNotFoundError:
-        return None, 0, 0
-    return readable(content.decode(errors="backslashreplace")), start, start + len(content)
-
-
-def _below(directory: str, name: str) -> str:
-    return f"{directory}/{name}" if directory else name

@@ -8,10 +8,11 @@ from typing import Any
 
 from hopsml_flows.service.index import ExperimentEntry, ExperimentState
 from hopsml_flows.service.web.views.experiment_list import ExperimentRow
+from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.words import cell_text, clock_time, long_text
 from hopsml_flows.trials import TrialResult
 
-__all__ = ["ExperimentHead", "described", "details", "space_rows"]
+__all__ = ["ExperimentHead", "described", "details", "space_rows", "web_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,21 @@ class ExperimentHead:
         return found
 
     @property
+    def left(self) -> str:
+        """What can be done with the trials that are missing or failed, in words; "" for nothing."""
+        more = going_on(self.entry, "")
+        return more.title if more else ""
+
+    @property
     def errors(self) -> list[str]:
         """Why it failed, or ended before its budget was spent."""
         record = self.entry.record
         return [text for text in (record.error, record.notice) if text] if record else []
+
+    @property
+    def flow_run_page(self) -> str:
+        """The page of its flow run on the Prefect server, or ""."""
+        return web_address(self.entry.record.flow_run_page) if self.entry.record else ""
 
     @property
     def note(self) -> str:
@@ -100,7 +112,7 @@ def details(entry: ExperimentEntry, directory: str) -> Iterator[tuple[str, str]]
         "Started": clock_time(entry.started),
         "Ended": clock_time(entry.ended) if entry.ended else "",
         "Attempt": record.attempt if record.attempt != 1 else None,
-        "Prefect flow run": record.flow_run_id,
+        "Prefect flow run": web_address(record.flow_run_page) or record.flow_run_id,
         "TensorBoard": record.tensorboard,
         "Host": record.driver.get("host"),
         "Model": record.model,
@@ -108,6 +120,19 @@ def details(entry: ExperimentEntry, directory: str) -> Iterator[tuple[str, str]]
     for name, value in facts.items():
         if value is not None and value != "":
             yield name, long_text(value)
+
+
+def web_address(text: str | None) -> str:
+    """Return the address of a page in a record; "" where it is none that a link may have.
+
+    Args:
+        text: What the record has.
+
+    Example:
+        >>> web_address("http://prefect:4200/runs"), web_address("javascript:alert(1)")
+        ('http://prefect:4200/runs', '')
+    """
+    return text if text and text.startswith(("http://", "https://")) else ""
 
 
 def described(value: Any) -> str:

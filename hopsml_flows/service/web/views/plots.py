@@ -20,6 +20,7 @@ _MOST = 40
 """Most hyperparameters that plots offer."""
 
 _OUTPUTS = 12
+_WORKER = "worker"
 _PLAIN = ("number", "state", "metric", "generation", "started", "ended")
 
 
@@ -30,7 +31,7 @@ def plot_columns(entry: ExperimentEntry) -> list[str]:
         entry: The experiment.
     """
     params, outputs = _offered(entry)
-    return [*_PLAIN, *(column.path for column in (*params, *outputs))]
+    return [*_PLAIN, _WORKER, *(column.path for column in (*params, *outputs))]
 
 
 def plot_data(entry: ExperimentEntry, values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def plot_data(entry: ExperimentEntry, values: Mapping[str, Sequence[Any]]) -> di
         "direction": direction if direction in ("MAX", "MIN") else None,
         "key": unicode_text(key),
         **{name: _plain(values[name]) for name in _PLAIN},
+        **_workers(values[_WORKER]),
         "params": [_column(entry, column, values[column.path]) for column in params],
         "outputs": [_column(entry, column, values[column.path]) for column in outputs],
     }
@@ -68,9 +70,20 @@ def plot_values(entry: ExperimentEntry, trials: Sequence[TrialResult]) -> dict[s
         "generation": [trial.generation for trial in trials],
         "started": [trial.started or None for trial in trials],
         "ended": [trial.ended or None for trial in trials],
+        _WORKER: [trial.worker or None for trial in trials],
         **{c.path: [_plotted(trial.params.get(c.name)) for trial in trials] for c in params},
         **{c.path: [_plotted(trial.outputs.get(c.name)) for trial in trials] for c in outputs},
     }
+
+
+def _workers(values: Sequence[Any]) -> dict[str, Any]:
+    """The names of workers, and the place of each trial's among them."""
+    places: dict[str, int] = {}
+    for name in values:
+        if name:
+            places.setdefault(name, len(places))
+    names = [unicode_text(name) for name in places]
+    return {"workers": names, "worker": [places.get(name) for name in values]}
 
 
 def _plotted(value: Any) -> Any:

@@ -13,7 +13,15 @@ from hopsml_flows.storage import FileInfo
 from hopsml_flows.trials import TrialResult
 from hopsml_flows.trials.outputs import LOG
 
-__all__ = ["IMAGE_TYPES", "ShownFile", "ShownValue", "TrialView", "call_text", "trial_view"]
+__all__ = [
+    "IMAGE_TYPES",
+    "ShownFile",
+    "ShownValue",
+    "TrialView",
+    "call_text",
+    "function_lines",
+    "trial_view",
+]
 
 IMAGE_TYPES = {
     ".png": "image/png",
@@ -145,17 +153,24 @@ def call_text(train: str, params: Mapping[str, Any]) -> str:
         <BLANKLINE>
         experiment.launch(train, {"lr": [0.1]})
     """
-    module, _, name = train.partition(":")
-    lines = ["from hopsml_flows import experiment"]
-    if _IMPORTABLE.fullmatch(train) and module != "__main__":
-        lines.append(f"from {module} import {name}")
-    else:
-        name = "train"
-        lines.append("# train is the experiment's training function")
+    lines, name = function_lines(train)
     pairs = ", ".join(f"{_text(key)}: [{value!r}]" for key, value in params.items())
     arguments = f"{name}, {{{pairs}}}" if pairs else name
     lines += ["", f"experiment.launch({arguments})"]
     return "\n".join(lines)
+
+
+def function_lines(train: str) -> tuple[list[str], str]:
+    """Return the first lines of a program that trains, and what it calls the training function.
+
+    Args:
+        train: Import string of the training function.
+    """
+    module, _, name = train.partition(":")
+    lines = ["from hopsml_flows import experiment"]
+    if _IMPORTABLE.fullmatch(train) and module != "__main__":
+        return [*lines, f"from {module} import {name}"], name
+    return [*lines, "# train is the experiment's training function"], "train"
 
 
 def _text(value: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from hopsml_flows.text import number_text, readable, unicode_text
 from hopsml_flows.values.plain import is_finite
 
-__all__ = ["age", "cell_text", "clock_time", "iso_time", "long_text", "size", "took"]
+__all__ = ["age", "cell_text", "clock_time", "iso_time", "long_text", "second_time", "size", "took"]
 
 _DASH = "—"
 _LONGEST_CELL = 80
@@ -65,12 +65,16 @@ def clock_time(seconds: float | None) -> str:
     Args:
         seconds: Seconds since 1970, or None.
     """
-    moment = _moment(seconds)
-    if moment is None:
-        return _DASH
-    with suppress(OverflowError, ValueError, OSError):  # a time zone may lead out of all years
-        moment = moment.astimezone()
-    return moment.strftime("%Y-%m-%d %H:%M")
+    return _local_text(seconds, "%Y-%m-%d %H:%M")
+
+
+def second_time(seconds: float | None) -> str:
+    """Return a time of this machine's zone, to the second; a dash if there is none.
+
+    Args:
+        seconds: Seconds since 1970, or None.
+    """
+    return _local_text(seconds, "%Y-%m-%d %H:%M:%S")
 
 
 def iso_time(seconds: float | None) -> str:
@@ -149,6 +153,15 @@ def _integer_text(value: int) -> str:
         return str(value)
     except ValueError:  # Python refuses to write more than some thousands of digits
         return f"an integer of {value.bit_length()} bits"
+
+
+def _local_text(seconds: float | None, form: str) -> str:
+    moment = _moment(seconds)
+    if moment is None:
+        return _DASH
+    with suppress(OverflowError, ValueError, OSError):  # a time zone may lead out of all years
+        moment = moment.astimezone()
+    return moment.strftime(form)
 
 
 def _moment(seconds: float | None) -> datetime | None:
