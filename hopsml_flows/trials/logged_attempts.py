@@ -75,7 +75,7 @@ class LoggedAttempt:
             kind: Name of the exception's class.
         """
         lines = _LINE.findall(self.text)
-        ends = re.compile(rf"^[\s|+]*(?:[\w.<>]+\.)?{re.escape(kind)}(?::|$)", re.MULTILINE)
+        ends = re.compile(rf"^[ |+]*(?:[\w.<>]+\.)?{re.escape(kind)}(?::|$)", re.MULTILINE)
         stop = len(lines)
         while stop:
             # All lines of a traceback have one stamp.
@@ -146,7 +146,7 @@ def logged_attempts(log: str) -> list[LoggedAttempt]:
 def _with_causes(text: str, begins: list[int]) -> str:
     """The text from the traceback on that led to the last one."""
     begin = begins.pop()
-    while text[:begin].endswith(_LINKS):
+    while text.endswith(_LINKS, 0, begin):
         begin = begins.pop() if begins else 0
     return text[begin:]
 

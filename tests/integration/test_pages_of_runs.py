@@ -5,41 +5,16 @@ from __future__ import annotations
 import html
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.service.web import experiments_app
 from hopsml_flows.storage import Project
 from tests.pages import Browser
-
-NET = """
-from pathlib import Path
-
-def train(x):
-    if x > 2 and Path("broken").exists():
-        raise ValueError(f"x is {x}")
-    return {"loss": x}
-"""
-FIRST = """
-from hopsml_flows import experiment
-from net import train
-
-if __name__ == "__main__":
-    more = {"progress": False, "seed": 3, "name": "run", "project": "project"}
-    aim = {"optimization_key": "loss", "direction": "MIN"}
-    experiment.launch(train, {"x": [1, 4]}, **more)
-    experiment.grid_search(train, {"x": [1, 2, 3]}, **aim, **more)
-    experiment.random_search(train, {"x": [1.0, 4.0]}, samples=6, **aim, **more)
-    experiment.differential_evolution(
-        train, {"x": [1.0, 4.0]}, generations=1, population=4, **aim, **more
-    )
-    try:
-        experiment.optimize(train, {"x": [3, 9]}, num_trials=4, optimizer="random", **aim, **more)
-    except Exception as error:
-        print(type(error).__name__)
-"""
 
 
 def block(text, opening):
@@ -90,29 +65,56 @@ def test_a_run_has_its_attempts_its_traceback_and_a_call_that_goes_on(options, t
     assert f'href="{record["flow_run_page"]}"' in browser.get(at).text
 
     broken.unlink()
-    call = block(browser.get(f"{at}/about").text, 'id="go-on"')
-    exec(call, {"train": train})
+    go_on(block(browser.get(f"{at}/about").text, 'id="go-on"'), train, options)
     (record,) = records_of(Project(project)).values()
     assert (record["attempt"], record["trials_succeeded"], record["trials_failed"]) == (2, 3, 0)
 
 
-@pytest.mark.slow
-def test_the_call_of_each_verb_runs_failed_trials_again(run_script, tmp_path):
-    (tmp_path / "net.py").write_text(NET)
-    (tmp_path / "broken").touch()
-    run_script(FIRST, timeout=900)
-    project = Project(tmp_path / "project")
-    browser = Browser(experiments_app(project))
-    calls = [
-        block(browser.get(f"/experiments/{name}/about").text, 'id="go-on"')
-        for name in records_of(project)
-    ]
-    assert len(calls) == 5
+def searches():
+    """Name of each verb to a call of it, with trials that fail as long as they are to."""
+    aim = {"optimization_key": "loss", "direction": "MIN", "seed": 3}
+    space = {"x": [1.0, 4.0]}
+    return {
+        "launch": lambda f, **more: experiment.launch(f, {"x": [1, 4]}, **more),
+        "grid_search": lambda f, **more: experiment.grid_search(f, {"x": [1, 4]}, **aim, **more),
+        "random_search": lambda f, **more: experiment.random_search(
+            f, space, samples=6, **aim, **more
+        ),
+        "differential_evolution": lambda f, **more: experiment.differential_evolution(
+            f, space, generations=1, population=4, **aim, **more
+        ),
+        "optimize": lambda f, **more: experiment.optimize(
+            f, {"x": [3, 9]}, num_trials=4, optimizer="random", **aim, **more
+        ),
+    }
 
-    (tmp_path / "broken").unlink()
-    body = "\n".join(calls).replace("\n", "\n    ")
-    run_script(f"if __name__ == '__main__':\n    {body}\n", timeout=900)
-    for record in records_of(project).values():
-        assert record["flow_run_page"] is None  # its embedded server is gone
-        assert (record["state"], record["attempt"]) == ("FINISHED", 2)
-        assert (record["trials_failed"], record["trials_succeeded"]) == (0, record["trials_total"])
+
+@pytest.mark.parametrize("verb", searches())
+def test_the_call_of_each_verb_runs_failed_trials_again(options, tmp_path, project, verb):
+    broken = tmp_path / "broken"
+    broken.touch()
+
+    def train(x):
+        if x > 2 and broken.exists():
+            raise ValueError(f"x is {x}")
+        return {"loss": x}
+
+    with suppress(ExperimentFailedError):  # all trials of the asynchronous search fail
+        searches()[verb](train, **options)
+    ((name, record),) = records_of(Project(project)).items()
+    assert record["trials_failed"] > 0
+    browser = Browser(experiments_app(Project(project)))
+
+    broken.unlink()
+    go_on(block(browser.get(f"/experiments/{name}/about").text, 'id="go-on"'), train, options)
+    (record,) = records_of(Project(project)).values()
+    assert (record["function"], record["state"], record["attempt"]) == (verb, "FINISHED", 2)
+    assert (record["trials_failed"], record["trials_succeeded"]) == (0, record["trials_total"])
+
+
+def go_on(call, train, options):
+    """Make the call that a page shows, on the cluster that it says to pass."""
+    cluster = options["cluster"]
+    assert f"# It ran on the cluster {cluster!r}: pass cluster= as before." in call.splitlines()
+    more = f"    cluster={cluster!r},\n    progress=False,\n    resume="
+    exec(call.replace("    resume=", more), {"train": train})

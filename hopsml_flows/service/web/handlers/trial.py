@@ -45,6 +45,7 @@ from hopsml_flows.trials.trial_files import committed_result, stored_params
 __all__ = ["curve", "file", "log", "trial"]
 
 _MOST_FILES = 200
+_MOST_ATTEMPTS = 100
 _LONGEST_NUMBER = 18
 
 _REFRESH = "3"
@@ -92,7 +93,7 @@ def trial(site: Site, request: Request) -> Response:
         log=shown.text,
         log_begin=shown.begin,
         log_end=shown.end,
-        attempts=shown_attempts(result, attempts, losses),
+        attempts=shown_attempts(result, attempts, losses)[-_MOST_ATTEMPTS:],
         traceback=traceback,
         running=result.state is State.RUNNING,
     )
