@@ -29,7 +29,7 @@ NOT_ALWAYS = {"environment.txt", "events.out.tfevents.1.hopsml"}
 """Left out of the archive, or written only by a trial that takes half a second."""
 
 RECORD = "experiment.json"
-SINCE = {"attempt", "note", "trials_stopped"}
+SINCE = {"attempt", "flow_run_page", "note", "trials_stopped"}
 """Keys that records have got since then."""
 
 
