@@ -24,6 +24,7 @@ SOURCES = {
     "scale": "scale.py",
     "start": "start.py",
     "optimizers": "optimizers.py",
+    "asynchrony": "asynchrony.py",
     "optimizers_at_once": "optimizers.py",
     "isolation": "isolation.py",
     "distributed_training": "distributed_training.py",
@@ -186,6 +187,7 @@ def claims() -> Iterator[Claim]:
         yield Claim("a proposal, ms", name, own, other, "optimizers")
 
     yield from at_once()
+    yield from asynchrony()
 
     seconds = found("distributed_training")["seconds"]
     by_hand = statistics.median(seconds["by hand"])
@@ -221,6 +223,50 @@ def at_once() -> Iterator[Claim]:
                 yield Claim(what, name, own, other, "optimizers_at_once")
 
 
+def searches() -> dict[str, dict[str, float]]:
+    """Medians of the asynchronous searches, by contender."""
+    return {
+        name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        for name, runs in found("asynchrony")["searches"].items()
+    }
+
+
+def asynchrony() -> Iterator[Claim]:
+    """Asynchronous searches beside waves and peers."""
+    taken = searches()
+    for own, peer, name in (
+        ("own-asynchronous", "own-waves", "waves of 8"),
+        ("own-asynchronous", "ray-asynchronous", "Ray Tune, reuse_actors"),
+        ("own-asynchronous", "optuna-asynchronous", "Optuna, 8 threads, SQLite"),
+    ):
+        what = "100 sleeping trials, 8 at once, s"
+        yield Claim(what, name, taken[own]["wall_s"], taken[peer]["wall_s"], "asynchrony")
+    for peer, name in (("ray-median", "Ray Tune"), ("optuna-median", "Optuna, 8 threads, SQLite")):
+        own, other = taken["own-median"]["wall_s"], taken[peer]["wall_s"]
+        yield Claim("the same with a median rule, s", name, own, other, "asynchrony")
+
+
+def asynchrony_targets() -> Iterator[Target]:
+    """What asynchronous search has to reach; what is to be large is given as its rest."""
+    taken, single = searches(), found("asynchrony")["single"]
+    waves, whole, median = (taken[f"own-{kind}"] for kind in ("waves", "asynchronous", "median"))
+    source = "asynchrony"
+    yield Target("idle share of workers, asynchronous", 0.06, 1 - whole["utilisation"], source)
+    ratio = median["wall_s"] / waves["wall_s"]
+    yield Target("asynchronous with the median rule ÷ waves, wall time", 0.45, ratio, source)
+    ms = statistics.median(single["latency"]["ms"])
+    yield Target("report to exception in the function, ms", 300, ms, source)
+    plain, flood = single["flood-0"], single["flood-50"]
+    share = (flood["driver_s"] - plain["driver_s"]) / single["flood_seconds"]
+    yield Target("driver with 400 reports per second, share of a core", 0.3, share, source)
+    yield Target("of these reports, lost", 0, flood["lost"], source)
+    alone = single["report"]
+    yield Target("a report costs a trial alone, µs", 50, alone["back_to_back_us"], source)
+    what = "a report costs one of 8 trials on 2 cores that report 50 times per second, µs"
+    yield Target(what, 50, flood["us_per_report"], source)
+    yield Target("`hopsml replay` of 1,000 trials, s", 5, single["replay"]["seconds"], source)
+
+
 def targets() -> Iterator[Target]:
     """What the project has set itself."""
     trial = found("overhead")["medians"]
@@ -237,6 +283,7 @@ def targets() -> Iterator[Target]:
     yield Target(what, 1.1, most["last_to_first"], "scale")
     for target in found("optimizers")["targets"]:
         yield Target(target["text"], target["most"], target["value"], "optimizers")
+    yield from asynchrony_targets()
     for target in found("optimizers_at_once")["targets"]:
         yield Target(target["text"], target["most"], target["value"], "optimizers_at_once")
 
