@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hopsml_flows.storage.reading import LARGEST_SUMMARY, content_of
+from hopsml_flows.storage.reading import LARGEST_JOURNAL, content_of
 from hopsml_flows.tracking.journal_file import JournalFile
 from hopsml_flows.trials.journal import Journal, restored
 from hopsml_flows.trials.journal_lines import header_line, line_of, run_line
@@ -28,7 +28,7 @@ def read_journal(project: Project, paths: ExperimentPaths) -> Journal | None:
         DamagedFileError: It is no journal.
         StorageUnavailableError: It cannot be read, though it may exist.
     """
-    content = content_of(project, paths.journal, LARGEST_SUMMARY)
+    content = content_of(project, paths.journal, LARGEST_JOURNAL)
     return None if content is None else Journal.read(project.full(paths.journal), content)
 
 

@@ -24,7 +24,7 @@ from hopsml_flows.maggy.early_stop_adapter import AdaptedEarlyStop
 from hopsml_flows.maggy.searchspace import Searchspace
 from hopsml_flows.search import Direction, Optimizer, SearchSpace
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.storage.reading import LARGEST_SUMMARY, content_of
+from hopsml_flows.storage.reading import LARGEST_JOURNAL, content_of
 from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.trials import EarlyStop, TrialLoop
 from hopsml_flows.trials.early_stop.registry import early_stop_rule
@@ -68,7 +68,7 @@ def replay(project: Project, paths: ExperimentPaths) -> Replay:
         UnsupportedOperationError: The optimizer or the rule cannot be made again: it was given as
             an object, or is not in a module.
     """
-    content = content_of(project, paths.journal, LARGEST_SUMMARY)
+    content = content_of(project, paths.journal, LARGEST_JOURNAL)
     if content is None:
         raise NotFoundError(
             "ID", paths.id, because="it has no journal: it was no asynchronous search"

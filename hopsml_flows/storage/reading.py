@@ -11,14 +11,17 @@ from hopsml_flows.errors import DamagedFileError, StorageUnavailableError
 from hopsml_flows.storage.project import Project
 from hopsml_flows.storage.retries import answer_limit, persistently
 
-__all__ = ["LARGEST_RECORD", "LARGEST_SUMMARY", "content_of", "names_in"]
+__all__ = ["LARGEST_JOURNAL", "LARGEST_RECORD", "LARGEST_SUMMARY", "content_of", "names_in"]
 
 LARGEST_RECORD = 1 << 26
 """Most bytes of a file that says something of an experiment as a whole: record, program,
 environment."""
 
 LARGEST_SUMMARY = 1 << 30
-"""Most bytes of a file with an entry per trial: summary, journal. A million trials have room."""
+"""Most bytes of a file with an entry per trial, the summary. A million trials have room."""
+
+LARGEST_JOURNAL = 1 << 34
+"""Most bytes of a journal, which has a line for every few reports."""
 
 
 def content_of(

@@ -496,6 +496,28 @@ def test_logs_of_compared_trials_are_side_by_side(project, browser):
     assert next(iter(sections(answer))) == "Logs"
 
 
+def test_a_log_that_cannot_be_read_leaves_the_rest_of_the_comparison(project, browser, monkeypatch):
+    for name in (OLD, NEW):
+        paths = over(project, name, [result(1, {"x": 1}, 0.5)])
+        project.make_directory(paths.trial("0001-x=1"))
+        project.replace(paths.trial("0001-x=1", "output.log"), f"of {name}\n")
+    read = Project.read
+
+    def refuse(self, path, *bounds):
+        if OLD in path and path.endswith("output.log"):
+            raise PermissionError(13, "Permission denied")
+        return read(self, path, *bounds)
+
+    monkeypatch.setattr(Project, "read", refuse)
+    answer = browser.get(f"/compare?e={OLD}:1&e={NEW}:1")
+    assert answer.status_code == 200
+    assert "This log cannot be read: PermissionError" in answer.text
+    assert f"of {NEW}" in answer.text
+    refused = browser.get(f"/experiments/{OLD}/trials/1")
+    assert refused.status_code == 503
+    assert "may not read a file of the project" in refused.text
+
+
 def test_a_compared_trial_without_a_log_says_so(project, browser):
     paths = over(project, NEW, [result(n, {"x": n}, n / 10) for n in (1, 2)])
     over(project, OTHER)  # has no trial

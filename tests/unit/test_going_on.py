@@ -71,6 +71,16 @@ def test_failed_trials_can_run_again(project, browser):
     assert f"{NEW}/about#go-on" in browser.get(f"/experiments/{NEW}").text
 
 
+@pytest.mark.parametrize(
+    ("options", "is_said"),
+    [({"isolation": "process"}, True), ({"isolation": "worker"}, False), ({"retries": 3}, True)],
+)
+def test_the_call_has_the_options_that_are_not_the_usual_ones(project, browser, options, is_said):
+    over(project, NEW, [GOOD, BAD], search_space={"x": [1, 2]}, options=options)
+    ((name, value),) = options.items()
+    assert (f"    {name}={value!r},\n" in said(browser)[2]) is is_said
+
+
 @pytest.mark.parametrize("state", [State.KILLED, State.FAILED])
 def test_an_experiment_that_was_interrupted_can_go_on(project, browser, state):
     over(project, NEW, [GOOD], state=state, trials_total=8)

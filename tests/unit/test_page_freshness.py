@@ -191,7 +191,7 @@ def test_a_look_that_hangs_does_not_hold_a_change_back(project, index, monkeypat
     freshness.look()
     index.gate.clear()
     freshness.look_at([OLD])
-    assert "did not answer" in freshness.problem
+    assert "not shown yet" in freshness.problem
     index.gate.set()
     freshness.look()
     assert eventually(lambda: freshness.problem, lambda problem: not problem) == ""

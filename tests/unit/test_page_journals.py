@@ -44,10 +44,10 @@ def test_a_journal_is_read_once_until_it_changes(project):
     write(project, IDS[0], [report(1, [0, 0.5]), report(2, [0, 0.25])])
     journals = Journals(project)
     for _ in range(3):
-        assert [entry["trial"] for entry in journals.entries(IDS[0])] == [1, 2]
+        assert [entry["trial"] for entry in journals.entries(IDS[0], grows=True)] == [1, 2]
     assert project.reads == 1
     write(project, IDS[0], [report(1, [0, 0.5]), report(2, [0, 0.25]), report(2, [1, 0.75])])
-    assert curves_of(journals.entries(IDS[0]))[0][1]["values"] == [0.25, 0.75]
+    assert curves_of(journals.entries(IDS[0], grows=True))[0][1]["values"] == [0.25, 0.75]
     assert project.reads == 2
 
 
@@ -60,22 +60,31 @@ def test_a_large_journal_that_grows_is_not_read_for_each_view(project):
     for step, time in enumerate((0, 5, 30)):
         now[0] = time
         write(project, IDS[0], [report(1, *([n, n / 2] for n in range(step + 1)))], filler)
-        values.append(curves_of(journals.entries(IDS[0]))[0][0]["values"])
+        values.append(curves_of(journals.entries(IDS[0], grows=True))[0][0]["values"])
     assert values == [[0.0], [0.0], [0.0, 0.5, 1.0]]
+
+
+def test_a_large_journal_of_an_experiment_that_is_over_is_read_to_its_end(project):
+    filler = f"{json.dumps({'event': 'note', 'text': 'x' * (1 << 20)})}\n"
+    journals = Journals(project, lambda: 0.0)
+    write(project, IDS[0], [report(1, [0, 0.0])], filler)
+    assert curves_of(journals.entries(IDS[0], grows=True))[0][0]["values"] == [0.0]
+    write(project, IDS[0], [report(1, [0, 0.0], [1, 0.5])], filler)
+    assert curves_of(journals.entries(IDS[0], grows=False))[0][0]["values"] == [0.0, 0.5]
 
 
 def test_reports_of_few_journals_are_kept_those_that_were_used_last(project):
     for name in IDS:
         write(project, name, [report(1, [0, 0.5])])
     journals = Journals(project)
-    journals.entries(IDS[0])
+    journals.entries(IDS[0], grows=True)
     for name in IDS[1:]:
-        journals.entries(name)
-        journals.entries(IDS[0])
+        journals.entries(name, grows=True)
+        journals.entries(IDS[0], grows=True)
     assert project.reads == len(IDS)
-    journals.entries(IDS[-1])
+    journals.entries(IDS[-1], grows=True)
     assert project.reads == len(IDS)
-    journals.entries(IDS[1])
+    journals.entries(IDS[1], grows=True)
     assert project.reads == len(IDS) + 1
 
 
@@ -85,7 +94,7 @@ def test_without_a_journal_there_are_no_reports(project, content):
     project.make_directory(paths.root)
     if content is not None:
         project.replace(paths.journal, content)
-    assert list(Journals(project).entries(IDS[0])) == []
+    assert list(Journals(project).entries(IDS[0], grows=True)) == []
 
 
 def test_condensed_reports_give_the_curves_of_the_journal():

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from hopsml_flows.service import ExperimentIndex
-from hopsml_flows.service.index.index_file import index_path
+from hopsml_flows.service.index.index_file import _VERSION, index_path
 from hopsml_flows.service.index.stale_files import remove_stale
 from hopsml_flows.storage import Project
 from tests.written import over, result
@@ -53,7 +53,7 @@ def left(cache):
     return {path.name for path in cache.iterdir()} - {"swept"}
 
 
-def swept(cache, version=2):
+def swept(cache, version=_VERSION):
     (cache / "swept").unlink(missing_ok=True)
     return remove_stale(cache, version)
 
@@ -108,11 +108,11 @@ def test_the_index_of_another_version_is_removed_after_a_week(
     tmp_path, cache, days, is_removed, has_note
 ):
     path = used(made(tmp_path))
-    version = 2
+    version = _VERSION
     if has_note:
-        version = 3  # of the package that looks
+        version += 1  # of the package that looks
     else:
-        of_version(path, 1)
+        of_version(path, _VERSION - 1)
         path.with_name(f"{path.name}.lock").write_bytes(b"")
     age(path, days)
     assert swept(cache, version) == ([path] if is_removed else [])
@@ -120,7 +120,7 @@ def test_the_index_of_another_version_is_removed_after_a_week(
 
 def test_an_index_without_a_note_of_this_version_stays(tmp_path, cache):
     path = used(made(tmp_path))
-    of_version(path, 2)
+    of_version(path, _VERSION)
     path.with_name(f"{path.name}.lock").write_bytes(b"")
     age(path, 30)
     assert swept(cache) == []
@@ -205,12 +205,13 @@ def test_a_use_keeps_an_index(tmp_path, cache):
 _SWEEPER = """
 import sys, time
 from pathlib import Path
+from hopsml_flows.service.index.index_file import _VERSION
 from hopsml_flows.service.index.stale_files import remove_stale
 until = time.monotonic() + float(sys.argv[2])
 while time.monotonic() < until:
     Path(sys.argv[1], "swept").unlink(missing_ok=True)
     # Everything is stale for this one, whatever its use.
-    remove_stale(Path(sys.argv[1]), 2, now=time.time() + 1e9)
+    remove_stale(Path(sys.argv[1]), _VERSION, now=time.time() + 1e9)
 """
 
 

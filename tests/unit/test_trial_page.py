@@ -8,6 +8,7 @@ import re
 import pytest
 
 from hopsml_flows.service.web import experiments_app
+from hopsml_flows.service.web.handlers import trial_log
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import Failure, State
 from hopsml_flows.trials.journal_lines import header_line, text_of
@@ -71,6 +72,18 @@ def test_each_attempt_has_its_worker_and_how_it_ended(project, browser):
         ("1", "tcp://10.0.0.7:4001 on gpu7", "its worker was lost"),
         ("2", "tcp://10.0.0.8:4001 on gpu8", "failed with ValueError"),
     ]
+
+
+def test_attempts_are_read_from_the_log_once_until_it_changes(project, browser, monkeypatch):
+    paths = failed_twice(project)
+    found = []
+    monkeypatch.setattr(trial_log, "logged_attempts", lambda text: found.append(text) or [])
+    for _ in range(3):
+        browser.get(f"/experiments/{NEW}/trials/1")
+    assert len(found) == 1
+    project.append(paths.trial("0001-x=1", "output.log"), "2026-01-11T12:00:30.000Z more\n")
+    browser.get(f"/experiments/{NEW}/trials/1")
+    assert len(found) == 2
 
 
 def test_a_journal_says_why_an_attempt_was_lost(project, browser):

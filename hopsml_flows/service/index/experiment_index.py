@@ -161,10 +161,10 @@ class ExperimentIndex:
                 # The file is damaged, locked, or the disk is full: the directories have it all.
                 self._file.discard()
             try:
-                return self._refresh(True, only)
+                return self._refresh(True, None)
             except sqlite3.Error:
                 self._file.move_to_memory()
-                return self._refresh(True, only)
+                return self._refresh(True, None)
 
     def experiments(self, query: ExperimentQuery | None = None) -> ExperimentPage:
         """Return the experiments that match a query.
@@ -446,7 +446,12 @@ def _known_files(connection: sqlite3.Connection) -> dict[str, Known]:
 
 def _driver(record: str | None) -> dict[str, Any] | None:
     """The driver that a record of the index names; None without a record, or without one in it."""
-    return None if record is None else (json.loads(record).get("driver") or None)
+    if record is None:
+        return None
+    try:
+        return json.loads(record).get("driver") or None
+    except (ValueError, AttributeError) as error:
+        raise sqlite3.DatabaseError("the index has a record that no version has written") from error
 
 
 def _known(connection: sqlite3.Connection, experiment_id: str) -> ExperimentEntry | None:

@@ -129,6 +129,8 @@ def _refused(site: Site, request: Request, error: Exception) -> Response:
 
 def _unavailable(site: Site, request: Request, error: Exception) -> Response:
     words = f"Storage did not answer ({type(error).__name__}). Try again in a while."
+    if isinstance(error, PermissionError):
+        words = "This server may not read a file of the project, or a directory on the way to it."
     return _problem(site, request, 503, words)
 
 

@@ -84,13 +84,18 @@ class Freshness:
         Args:
             experiments: Their identifiers.
         """
-        problem = self._problem_of(
-            lambda: within(_CHANGE_SECONDS, lambda: self._index.refresh(only=experiments))
-        )
-        if problem:
-            with self._lock:
-                self.problem = problem
-                self._due = self._thorough_due = 0.0
+        try:
+            problem = within(
+                _CHANGE_SECONDS,
+                lambda: self._problem_of(lambda: self._index.refresh(only=experiments)),
+            )
+        except TimeoutError:  # storage hangs, or another long look is under way
+            problem = f"a change is not shown yet: a look takes more than {_CHANGE_SECONDS:g} s"
+        if not problem:
+            return
+        with self._lock:
+            self.problem = problem
+            self._due = self._thorough_due = 0.0
 
     def version(self, experiment_id: str = "") -> str:
         """Return a text that changes with an experiment, or with any of them.

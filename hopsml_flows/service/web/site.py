@@ -22,6 +22,7 @@ from hopsml_flows.service.parquet_file import can_write_parquet
 from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.freshness import Freshness
 from hopsml_flows.service.web.journals import Journals
+from hopsml_flows.service.web.kept import Kept
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 from hopsml_flows.service.web.views.words import (
     cell_text,
@@ -32,6 +33,7 @@ from hopsml_flows.service.web.views.words import (
 )
 from hopsml_flows.storage import Project
 from hopsml_flows.text import readable
+from hopsml_flows.trials.logged_attempts import LoggedAttempt
 
 __all__ = ["ASSETS", "Site", "page_templates"]
 
@@ -39,6 +41,10 @@ _PACKAGE = "hopsml_flows.service.web"
 
 ASSETS = resources.files(_PACKAGE) / "assets"
 """Style sheets and scripts."""
+
+
+_MOST_LOGS = 32
+"""Most logs of which the attempts are kept; each may have megabytes."""
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Site:
     boards: Boards | None = None
     freshness: Freshness = field(init=False)
     journals: Journals = field(init=False, repr=False)
+    attempts: Kept[list[LoggedAttempt]] = field(init=False, repr=False)
     form_token: str = field(init=False, repr=False)
     version: str = field(init=False)
     templates: Environment = field(init=False, repr=False)
@@ -65,6 +72,7 @@ class Site:
     def __post_init__(self) -> None:
         self.freshness = Freshness(self.index)
         self.journals = Journals(self.project)
+        self.attempts = Kept(_MOST_LOGS)
         self.form_token = secrets.token_urlsafe(32)
         self.version = _assets_version()
         self.templates = page_templates()

@@ -704,6 +704,7 @@ function timeline() {
   rows.sort((a, b) => data.started[a] - data.started[b]);
   const workers = data.workers || [], workerOf = (row) => (data.worker ? data.worker[row] : null) ?? -1;
   const lanes = [], lane = new Map(); // a lane has its worker, and when it begins and ends
+  const own = new Map(); // the lanes of each worker
   let busy = 0, end = -Infinity;
   const begin = data.started[rows[0]];
   for (const row of rows) {
@@ -711,11 +712,15 @@ function timeline() {
     // the lane that has been free for the shortest time, so that gaps stay visible.
     const worker = workerOf(row);
     let best = null;
-    for (const each of lanes) {
-      const fits = each.worker === worker && each.to <= data.started[row] + 1e-6;
-      if (fits && (!best || each.to > best.to)) best = each;
+    if (!own.has(worker)) own.set(worker, []);
+    for (const each of own.get(worker)) {
+      if (each.to <= data.started[row] + 1e-6 && (!best || each.to > best.to)) best = each;
     }
-    if (!best) lanes.push(best = { worker, from: data.started[row], to: 0 });
+    if (!best) {
+      best = { worker, from: data.started[row], to: 0 };
+      lanes.push(best);
+      own.get(worker).push(best);
+    }
     best.to = data.ended[row];
     lane.set(row, best);
     busy += data.ended[row] - data.started[row];

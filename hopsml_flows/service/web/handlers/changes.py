@@ -72,23 +72,26 @@ def annotate(site: Site, request: Request, form: Parameters) -> Response:
         annotate_experiment(site.project, entry.id, tags=tags, note=note, notice=lambda _: None)
     except OSError as error:
         words = f"{entry.id} cannot be changed: {error.strerror or error}"
-        raise HTTPException(500, words) from error
+        raise HTTPException(500, site.project.without_secrets(words)) from error
     site.freshness.look_at([entry.id])
     base = request.scope.get("root_path", "").rstrip("/")
     return RedirectResponse(f"{base}/experiments/{segment(entry.id)}/about", 303)
 
 
 def _delete(site: Site, name: str) -> None:
-    """Delete an experiment, and end the TensorBoards that show it."""
+    """Delete an experiment, and end the TensorBoards that show it.
+
+    They end first: on NFS, files that are open cannot go.
+    """
+    if site.boards is not None:
+        site.boards.stop_showing(name)
     try:
         remove_experiment(site.project, name, lambda _: None)
     except NotFoundError:
         pass  # another page was faster
     except OSError as error:
         words = f"{name} cannot be deleted: {error.strerror or error}"
-        raise HTTPException(500, words) from error
-    if site.boards is not None:
-        site.boards.stop_showing(name)
+        raise HTTPException(500, site.project.without_secrets(words)) from error
 
 
 def _check_writable(site: Site) -> None:

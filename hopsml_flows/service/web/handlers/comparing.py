@@ -45,7 +45,7 @@ def compare(site: Site, request: Request) -> Response:
         missing=missing,
         left_out=len(asked) - len(asked[:_MOST]),
         diffs=_differences(site.project, columns),
-        logs=compared_logs(site.project, columns),
+        logs=compared_logs(site, columns),
         curves_query=site.parameters(request).changed(),
     )
 

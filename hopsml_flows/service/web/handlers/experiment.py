@@ -9,7 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQuery
+from hopsml_flows.service.index import (
+    ExperimentEntry,
+    ExperimentQuery,
+    ExperimentState,
+    TrialQuery,
+)
 from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
@@ -200,4 +205,4 @@ def journal_entries(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str,
         site: The site.
         entry: The experiment.
     """
-    return site.journals.entries(entry.id)
+    return site.journals.entries(entry.id, grows=entry.state is ExperimentState.RUNNING)

@@ -11,9 +11,10 @@ from hopsml_flows.service.web.handlers.trial_directory import has_directory
 from hopsml_flows.service.web.project_files import checked_path, file_end, file_info, file_part
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.storage.parallel_requests import REQUESTS, in_parallel
 from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.text import readable
-from hopsml_flows.trials import TrialResult
+from hopsml_flows.trials import State, TrialResult
 from hopsml_flows.trials.logged_attempts import LoggedAttempt, logged_attempts
 
 __all__ = ["LOG_PART", "LogEnd", "attempts_logged", "below", "log_end", "log_names", "log_text"]
@@ -61,7 +62,9 @@ def log_names(site: Site, entry: ExperimentEntry, result: TrialResult) -> list[s
     return list(logs_in_order(names))
 
 
-def log_end(site: Site, entry: ExperimentEntry, result: TrialResult, name: str) -> LogEnd:
+def log_end(
+    site: Site, entry: ExperimentEntry, result: TrialResult, name: str, most: int = LOG_PART
+) -> LogEnd:
     """Return the end of a log, from the beginning of a line on.
 
     Args:
@@ -69,12 +72,13 @@ def log_end(site: Site, entry: ExperimentEntry, result: TrialResult, name: str) 
         entry: The trial's experiment.
         result: The trial.
         name: The log; "" for none.
+        most: Most bytes of it.
     """
     if not name:
         return LogEnd()
     try:
         path = checked_path(entry.id, below(result.directory, name))
-        content, start = file_end(site.project, path, LOG_PART)
+        content, start = file_end(site.project, path, most)
     except FileNotFoundError:
         return LogEnd()
     return LogEnd(log_text(content), start, start + len(content))
@@ -91,15 +95,12 @@ def attempts_logged(
         result: The trial.
         names: Its logs.
     """
-    attempts: list[LoggedAttempt] = []
-    traceback, kind = "", result.failure.kind if result.failure else ""
-    for name in names[: _MOST_LOGS if kind else 1]:
-        found = logged_attempts(_whole_text(site, entry, result, name))
-        if name == names[0]:
-            attempts = found
-        if kind and found and (traceback := found[-1].traceback(kind)):
-            break
-    return attempts, traceback
+    kind = result.failure.kind if result.failure else ""
+    read = names[: _MOST_LOGS if kind else 1]
+    threads = 1 if site.project.local_root is not None else REQUESTS
+    found = in_parallel(lambda name: _attempts(site, entry, result, name), read, threads=threads)
+    told = (attempts[-1].traceback(kind) for attempts in found if kind and attempts)
+    return (found[0] if found else []), next(filter(None, told), "")
 
 
 def log_text(content: bytes) -> str:
@@ -121,15 +122,26 @@ def below(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
 
 
-def _whole_text(site: Site, entry: ExperimentEntry, result: TrialResult, name: str) -> str:
-    """A log without carriage returns and the like; of a very long one the beginning and the end."""
+def _attempts(
+    site: Site, entry: ExperimentEntry, result: TrialResult, name: str
+) -> list[LoggedAttempt]:
     try:
         path = checked_path(entry.id, below(result.directory, name))
-        length = file_info(site.project, path).size
-        if length <= _WHOLE:
-            return log_text(file_part(site.project, path, 0, length))
-        first = file_part(site.project, path, 0, LOG_PART)
-        last = file_part(site.project, path, length - _WHOLE + LOG_PART, length)
+        info = file_info(site.project, path)
+        return site.attempts.get(
+            path,
+            (info.size, info.modified),
+            lambda: logged_attempts(_whole_text(site, path, info.size)),
+            may_be_old=result.state is State.RUNNING,
+        )
     except FileNotFoundError:
-        return ""
+        return []
+
+
+def _whole_text(site: Site, path: str, length: int) -> str:
+    """A log without carriage returns and the like; of a very long one the beginning and the end."""
+    if length <= _WHOLE:
+        return log_text(file_part(site.project, path, 0, length))
+    first = file_part(site.project, path, 0, LOG_PART)
+    last = file_part(site.project, path, length - _WHOLE + LOG_PART, length)
     return log_text(first[: first.rfind(b"\n") + 1] + last[last.find(b"\n") + 1 :])

@@ -20,9 +20,10 @@ _EVOLUTION = (
     *("tol", "patience", "max_failed_generations"),
 )
 _SEARCH = ("optimizer", "early_stop", "num_trials", "max_seconds", "initial")
+_OF_ALL = ("retries", "isolation", "trial_timeout", "local_logdir", "keep_files")
 _OTHERWISE: Mapping[str, Any] = {
-    "retries": 1, "trial_timeout": None, "local_logdir": False, "keep_files": [],
-    "initial": [], "max_seconds": None, "num_trials": None, "patience": None,
+    "retries": 1, "isolation": "worker", "trial_timeout": None, "local_logdir": False,
+    "keep_files": [], "initial": [], "max_seconds": None, "num_trials": None, "patience": None,
 }  # fmt: skip
 """What a call means that lacks the argument."""
 
@@ -66,8 +67,8 @@ def going_on(entry: ExperimentEntry, project: str) -> GoingOn | None:
         return None
     argument = f'resume="{entry.id}"'
     if interrupted:
-        of = "" if total is None else f" of {total}"
-        words = f"It ended after {done}{of} trials. This runs those that are missing"
+        ended = plural(done, "trial") if total is None else f"{done} of {plural(total, 'trial')}"
+        words = f"It ended after {ended}. This runs those that are missing"
         words += f", and {plural(failed, 'failed trial')} again." if again else "."
         title = "Go on"
     else:
@@ -114,8 +115,7 @@ def _arguments(record: ExperimentRecord) -> list[tuple[str, Any]] | None:
             own = [("", space or None), *_settings(options, _SEARCH)]
         case _:
             return None
-    more = _settings(options, ("retries", "trial_timeout", "local_logdir", "keep_files"))
-    return [*own, *aim, *more]
+    return [*own, *aim, *_settings(options, _OF_ALL)]
 
 
 def _settings(options: Mapping[str, Any], names: tuple[str, ...]) -> list[tuple[str, Any]]:
