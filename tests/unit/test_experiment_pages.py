@@ -310,6 +310,21 @@ def test_a_trial_that_runs_has_a_page_and_its_log_is_followed(project, browser):
     assert news["text"] == "half a line\n"
 
 
+def test_a_log_that_is_followed_needs_no_listing_of_its_experiment(project, browser, monkeypatch):
+    running = WrittenExperiment(project, 3)
+    running.log("0001-x=1", "one\n")
+    browser.get(f"/experiments/{ID}/trials/1/log?from=0")
+    listed = []
+    listdir = Project.listdir
+    monkeypatch.setattr(
+        Project, "listdir", lambda self, path: listed.append(path) or listdir(self, path)
+    )
+    for position in (0, 4):
+        browser.get(f"/experiments/{ID}/trials/1/log?from={position}")
+    assert ExperimentPaths(ID).root not in listed
+    assert listed
+
+
 def test_a_log_that_was_cut_is_read_from_its_beginning(project, browser):
     written = WrittenExperiment(project, 2)
     written.log("0001-x=1", "one\n")

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from hopsml_flows.service.experiment_finder import TrialDirectory
 from hopsml_flows.service.index import ExperimentEntry, ExperimentIndex
 from hopsml_flows.service.parquet_file import can_write_parquet
 from hopsml_flows.service.web.boards import Boards
@@ -47,6 +48,10 @@ _MOST_LOGS = 32
 """Most logs of which the attempts are kept; each may have megabytes."""
 
 
+_MOST_BEGUN = 1000
+"""Most trials that run of which the directories are kept."""
+
+
 @dataclass
 class Site:
     """The pages of a project.
@@ -65,6 +70,7 @@ class Site:
     freshness: Freshness = field(init=False)
     journals: Journals = field(init=False, repr=False)
     attempts: Kept[list[LoggedAttempt]] = field(init=False, repr=False)
+    begun: Kept[TrialDirectory] = field(init=False, repr=False)
     form_token: str = field(init=False, repr=False)
     version: str = field(init=False)
     templates: Environment = field(init=False, repr=False)
@@ -73,6 +79,7 @@ class Site:
         self.freshness = Freshness(self.index)
         self.journals = Journals(self.project)
         self.attempts = Kept(_MOST_LOGS)
+        self.begun = Kept(_MOST_BEGUN)
         self.form_token = secrets.token_urlsafe(32)
         self.version = _assets_version()
         self.templates = page_templates()

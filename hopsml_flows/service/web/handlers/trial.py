@@ -203,7 +203,10 @@ def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult
         )
     paths = ExperimentPaths(entry.id)
     try:
-        found = find_trial(site.project, paths, str(number))
+        # Its directory stays: a page that follows its log asks for it every second.
+        found = site.begun.get(
+            (entry.id, number), entry.id, lambda: find_trial(site.project, paths, str(number))
+        )
     except NotFoundError:
         again = {"Refresh": _REFRESH} if _may_begin(entry, number) else None
         words = f"There is no trial {number} of {entry.id} yet."
