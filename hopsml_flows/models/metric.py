@@ -94,6 +94,7 @@ def best_record(
     best: ModelRecord | None = None
     for record in sorted(records, key=lambda record: record.version):
         value = record.metrics.get(metric)
-        if value is not None and better(value, than=best and best.metrics[metric]):
+        than = None if best is None else best.metrics[metric]
+        if value is not None and better(value, than):
             best = record
     return best

@@ -61,18 +61,20 @@ def test_names_that_every_storage_accepts_are_names(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "a/b", "..", ".hidden", "a\nb", "50%", "a#b", "a?b", "a ", "\udce9", "x" * 201]
-    + [None, 1.5, True, b"digits"],
+    [
+        *("", " ", "a/b", "..", ".hidden", "a\nb", "50%", "a#b", "a?b", "a ", "\udce9", "x" * 201),
+        *(None, 1.5, True, b"digits"),
+    ],
 )
 def test_other_names_are_refused_by_the_argument_s_name(name):
-    with pytest.raises(InvalidArgumentError, match="^model_name: must be a text"):
+    with pytest.raises(InvalidArgumentError, match=r"^model_name: must be a text"):
         model_name("model_name", name)
 
 
 @pytest.mark.parametrize("version", [0, -1, 1.0, "1", True, None, 10**18])
 def test_a_version_is_an_integer_from_one(version):
     assert version_number("model_version", np.int32(3)) == 3
-    with pytest.raises(InvalidArgumentError, match="^model_version: must be an integer"):
+    with pytest.raises(InvalidArgumentError, match=r"^model_version: must be an integer"):
         version_number("model_version", version)
 
 
@@ -120,7 +122,7 @@ def test_keys_of_a_newer_version_are_left_out():
     ],
 )
 def test_what_is_no_record_is_a_damaged_file(text):
-    with pytest.raises(DamagedFileError, match="^Models/digits/2"):
+    with pytest.raises(DamagedFileError, match=r"^Models/digits/2"):
         ModelRecord.from_json("Models/digits/2/.model.json", text)
 
 
@@ -135,7 +137,7 @@ def test_metrics_become_numbers_of_python_s_own():
 
 @pytest.mark.parametrize("metrics", [{"a": "0.5"}, {"a": None}, {"a": True}, {1: 1}, [1], 0.5])
 def test_metrics_that_are_no_numbers_are_refused(metrics):
-    with pytest.raises(InvalidArgumentError, match="^metrics"):
+    with pytest.raises(InvalidArgumentError, match=r"^metrics"):
         checked_metrics(metrics)
 
 
@@ -191,5 +193,5 @@ def test_a_signature_is_taken_from_an_example():
     assert input_signature([np.zeros((3, 4), "int8")]) == [{"shape": [None, 4], "dtype": "int8"}]
     frame = pd.DataFrame({"a": [1], "b": [0.5]})
     assert input_signature(frame) == {"columns": {"a": "int64", "b": "float64"}}
-    with pytest.raises(InvalidArgumentError, match="^input_signature"):
+    with pytest.raises(InvalidArgumentError, match=r"^input_signature"):
         input_signature(object())
