@@ -93,7 +93,8 @@ def test_a_version_is_replaced_only_if_that_is_asked_for(project, saved):
     with pytest.raises(ModelExistsError, match="overwrite=True"):
         export(project, saved, version=3)
     replaced = export(project, saved / "model.pb", version=3, overwrite=True)
-    assert project.listdir("Models/digits/3") == [".model.json", "model.pb"]
+    left = [file.name for file in project.walk_files("Models/digits/3")]
+    assert sorted(left) == ["Models/digits/3/.model.json", "Models/digits/3/model.pb"]
     assert find_version(project, "digits", 3) == replaced
     assert export(project, saved).version == 4
 
@@ -103,7 +104,7 @@ def test_an_export_that_fails_leaves_nothing(project, saved, tmp_path):
     (saved / "variables" / "index").unlink()
     with pytest.raises(FileNotFoundError):
         export_version(project, "digits", files, Details())
-    assert project.listdir("Models/digits") == []
+    assert list(project.walk_files("Models")) == []
 
 
 def test_a_version_whose_export_was_killed_is_none(project, saved):
