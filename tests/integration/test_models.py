@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 PROCESSES = 8
 
-STORAGES = ["local", "s3", "hopsfs", pytest.param("webhdfs", marks=pytest.mark.slow)]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("s3", "hopsfs", "webhdfs")]
 
 EXPORTER = """
 import sys
@@ -69,7 +69,7 @@ def started(directory, code, *arguments):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("storage", ["local", *SLOW])
 def test_processes_that_export_one_model_at_once_get_a_version_each(storage, url_of, tmp_path):
     url = url_of(storage)
     processes = [
@@ -99,7 +99,7 @@ def test_processes_that_export_one_model_at_once_get_a_version_each(storage, url
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("storage", ["local", "s3", "hopsfs", SLOW[-1]])
 def test_an_export_that_is_killed_leaves_no_version(storage, url_of, tmp_path):
     url = url_of(storage)
     process = started(tmp_path / "killed", KILLED, url)
