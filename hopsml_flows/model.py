@@ -96,6 +96,7 @@ def export(
             another argument is wrong.
         ModelExistsError: The version exists, and ``overwrite`` is false; or it is being written.
         FileNotFoundError: ``model_path`` does not exist, or is a directory without files.
+        NoSpaceError: The storage has not enough room.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.
     """
     name = _name("model_name", model_name)
@@ -195,6 +196,7 @@ def download_model(
         ModelNotFound: There is no such version.
         ModelExistsError: The directory has other content, and ``overwrite`` is false.
         DamagedFileError: A file is missing on storage, or is not what was exported.
+        NoSpaceError: The disk has not enough room; nothing was copied.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.
     """
     found = get_model(name, version, project_name)

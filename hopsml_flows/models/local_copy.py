@@ -8,7 +8,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from hopsml_flows.errors import DamagedFileError, ModelExistsError
+from hopsml_flows.errors import DamagedFileError, ModelExistsError, NoSpaceError
+from hopsml_flows.execution.files.sizes import size_text
 from hopsml_flows.models.model_files import digest_of
 from hopsml_flows.models.record import ModelFile, ModelRecord
 from hopsml_flows.models.repository import find_version
@@ -39,6 +40,7 @@ def fetch_version(
     Raises:
         ModelExistsError: The directory has other content, and ``overwrite`` is false.
         DamagedFileError: A file is missing on storage, or is not what was exported.
+        NoSpaceError: The disk has not enough room; nothing was copied.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.
     """
     if target.exists():
@@ -48,6 +50,7 @@ def fetch_version(
             because = "it exists, and is not this version (overwrite=True replaces it)"
             raise ModelExistsError("local_path", str(target), because=because)
     target.parent.mkdir(parents=True, exist_ok=True)
+    _check_room(record, target.parent)
     with tempfile.TemporaryDirectory(prefix=".hopsml-model-", dir=target.parent) as directory:
         new, old = Path(directory, "new"), Path(directory, "old")
         _fetch(project, record, new)
@@ -88,6 +91,13 @@ def _copy(project: Project, record: ModelRecord, new: Path, file: ModelFile) -> 
             f"{file.size:,} bytes with {file.sha256}"
         )
         raise DamagedFileError(project.full(path), reason)
+
+
+def _check_room(record: ModelRecord, directory: Path) -> None:
+    free = shutil.disk_usage(directory).free
+    if record.size > free:
+        needed = f"{size_text(record.size)} to copy, and only {size_text(free)} free"
+        raise NoSpaceError(f"{needed} in {directory}")
 
 
 def _is_copy(target: Path, record: ModelRecord) -> bool:

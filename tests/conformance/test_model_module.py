@@ -144,12 +144,15 @@ def test_the_record_says_what_the_export_was_told(project):
     assert told["files"][0]["size"] == 6
 
 
-def test_a_model_that_has_no_room_is_not_begun(project, monkeypatch):
-    # The only thing that is not real: that the disk has 3 bytes left.
-    monkeypatch.setattr(Project, "free_bytes", lambda self: 3)
+def test_a_model_that_has_no_room_is_neither_exported_nor_copied(project, full_disk):
+    Path("large").write_bytes(bytes(6 << 20))
     with pytest.raises(NoSpaceError):
-        model.export("iris.pkl", "iris")
-    assert project.listdir() == []
+        model.export("large", "large", project=str(full_disk.root / "demo"))
+    assert not (full_disk.root / "demo").exists()
+    model.export("large", "large")
+    with pytest.raises(NoSpaceError, match=r"6\.3 MB to copy"):
+        model.download_model("large", local_path=full_disk.root / "copy")
+    assert not (full_disk.root / "copy").exists()
 
 
 def test_two_views_of_one_version_are_equal(project):

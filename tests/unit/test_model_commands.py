@@ -20,6 +20,8 @@ from hopsml_flows.models.exporter import Details, export_version
 from hopsml_flows.models.model_files import local_files
 from hopsml_flows.storage import ModelPaths, Project, this_process
 
+FIRST = "net-20240101-120000-aaaaaa"
+SECOND = "net-20240301-120000-bbbbbb"
 CODE = "from hopsml_flows.cli import main; main()"
 
 
@@ -28,17 +30,13 @@ def filled(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
     project = Project(tmp_path / "demo")
-    for name, lr in (("program-1", 1), ("program-2", 2)):
+    for name, lr in ((FIRST, 1), (SECOND, 2)):
         project.make_directory(f"Experiments/{name}")
         project.replace(f"Experiments/{name}/program.py", f"lr = {lr}\nprint(lr)\n")
     Path("weights").write_text("0.5")
-    for number, loss in ((1, 0.5), (2, 0.25)):
-        origin = Origin(
-            f"program-{number}",
-            number,
-            params={"lr": number},
-            program=f"Experiments/program-{number}/program.py",
-        )
+    for number, loss, experiment in ((1, 0.5, FIRST), (2, 0.25, SECOND)):
+        program = f"Experiments/{experiment}/program.py"
+        origin = Origin(experiment, number, params={"lr": number}, program=program)
         details = Details(metrics={"loss": loss}, description=f"try {number}", origin=origin)
         export_version(project, "digits", local_files(Path("weights")), details)
     export_version(project, "iris", local_files(Path("weights")), Details({"loss": math.nan}))
@@ -73,6 +71,16 @@ def test_versions_are_listed_with_the_newest_of_each_model_first(command):
     assert "iris" not in command("list", "digits")[0]
 
 
+def test_the_models_of_one_experiment_are_listed(command, filled):
+    out, _ = command("list", "--experiment", "net@-2")
+    assert [line.split()[0] for line in out.splitlines()[1:2]] == ["digits/1"]
+    assert "digits/2" not in out
+    assert "iris" not in out
+    _, said = command("list", "iris", "-e", FIRST)
+    assert said == f"hopsml: {FIRST} has no models\n"
+    assert "got 'nothing'" in command("list", "-e", "nothing", code=2)[1]
+
+
 def test_the_list_as_json_is_strict(command):
     records = json.loads(command("list", "--json")[0], parse_constant=pytest.fail)
     assert [(r["name"], r["version"]) for r in records] == [
@@ -96,7 +104,7 @@ def test_a_version_is_shown_with_its_origin_and_its_files(command, filled):
     lines = out.splitlines()
     assert lines[0] == "digits/1: files, 1 file, 3 bytes"
     assert "metric      loss 0.5" in lines
-    assert "experiment  program-1, trial 1" in lines
+    assert f"experiment  {FIRST}, trial 1" in lines
     assert "parameters  lr=1" in lines
     assert f"directory   {filled.url}/Models/digits/1" in lines
     assert lines[-1].endswith("  weights")

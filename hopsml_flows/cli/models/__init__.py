@@ -27,6 +27,7 @@ For example:
 ```
 hopsml models list
 hopsml models list digits --json
+hopsml models list --experiment last
 ```
 """
 _SHOW = """Print what is known of a version of a model: metrics, files, experiment.

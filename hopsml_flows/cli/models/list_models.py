@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.experiment_names import experiment_names
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.models.versions import NAME, named
 from hopsml_flows.cli.project_option import open_project
@@ -15,15 +16,19 @@ from hopsml_flows.errors import ModelNotFound
 from hopsml_flows.execution.files.sizes import size_text
 from hopsml_flows.models import ModelRecord, model_name
 from hopsml_flows.models.repository import model_names, versions_of
+from hopsml_flows.service import find_experiment
 from hopsml_flows.text import number_text, one_line, readable
 
 __all__ = ["list_models"]
+
+_OF_EXPERIMENT = Parameter(name=["--experiment", "-e"], completer=experiment_names)
 
 
 def list_models(
     name: Annotated[str, NAME] = "",
     /,
     *,
+    experiment: Annotated[str | None, _OF_EXPERIMENT] = None,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     project: Annotated[str | None, Parameter(name=["--project", "-p"])] = None,
 ) -> None:
@@ -31,15 +36,18 @@ def list_models(
 
     Args:
         name: The model; default: all models.
+        experiment: Only those that trials of this experiment trained: its identifier, the
+            beginning of it, "last", or "NAME@-1".
         json: Print JSON.
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
     """
     place = open_project(project)
     names = [model_name("NAME", name)] if name else model_names(place)
+    of = None if experiment is None else find_experiment(place, experiment).id
     records: list[ModelRecord] = []
     for each in names:
         found = versions_of(place, each)
-        records += reversed(found.records)
+        records += (r for r in reversed(found.records) if of in (None, r.origin.experiment))
         for problem in found.damaged:
             print(readable(f"hopsml: {problem}"), file=sys.stderr)
         if name and not found.records and not found.damaged:
@@ -49,7 +57,8 @@ def list_models(
     elif records:
         print_table(_columns(records))
     else:
-        print("hopsml: the project has no models", file=sys.stderr)
+        whose = "the project" if of is None else of
+        print(f"hopsml: {whose} has no models", file=sys.stderr)
 
 
 def _columns(records: list[ModelRecord]) -> list[Column]:
