@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hopsml_flows.tracking import environment_text, find_program
+from hopsml_flows.tracking.versions.environment import environment_text
+from hopsml_flows.tracking.versions.program import find_program
 
 
 def test_the_environment_is_a_requirements_file_with_this_python():
@@ -33,10 +34,10 @@ def program_found_in(tmp_path, *arguments, **environment):
 
 ASK = (
     "import json, sys, pathlib\n"
-    "from hopsml_flows.tracking import find_program\n"
+    "from hopsml_flows.tracking.versions.program import find_program\n"
     "train = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else None\n"
     "found = find_program(train)\n"
-    "print(json.dumps(found and [found[0].decode(), found[1]]))\n"
+    "print(json.dumps(found and [found.content.decode(), found.suffix]))\n"
 )
 
 
@@ -68,5 +69,7 @@ def test_what_only_looks_like_a_notebook_is_passed_over(tmp_path, content):
 
 def test_under_a_console_command_it_is_the_training_functions_file(tmp_path):
     # pytest itself is one
-    assert find_program(Path(__file__)) == (Path(__file__).read_bytes(), ".py")
+    found = find_program(Path(__file__))
+    assert (found.content, found.suffix) == (Path(__file__).read_bytes(), ".py")
+    assert not found.is_script
     assert find_program(None) is None
