@@ -128,7 +128,7 @@ def _shown(told: str, *, is_cut: bool) -> tuple[str, tuple[str, ...]]:
         names = _HEADER.findall(section.partition("\n")[0].removeprefix("diff --git "))
         secret = [name for name in names if is_secret_file(name)]
         if secret:
-            left_out.append(secret[-1].removeprefix("b/"))
+            left_out.append(re.sub("^[ab]/", "", secret[-1]))
         else:
             kept.append(without_secrets(section))
     return "".join(kept), tuple(left_out)
