@@ -34,6 +34,7 @@ class VersionKeeping:
         self._paths = paths
         self._train_file = train_file
         self._record: RecordFile | None = None
+        self._captured = threading.Event()
         self._may_write = threading.Event()
         self._is_dropped = False
         self._kept: Captured | None = None
@@ -90,6 +91,7 @@ class VersionKeeping:
 
     def _keep(self) -> None:
         kept = capture(self._paths, self._train_file)
+        self._captured.set()
         self._may_write.wait()
         if self._is_dropped:  # the experiment did not come to its first record
             return
