@@ -158,6 +158,7 @@ def record_file(
             search_space=json_value("search_space", plan.space),
             options={
                 "seed": options.seed,
+                "seed_trials": options.seed_trials,
                 "retries": options.retries,
                 "trial_timeout": options.trial_timeout,
                 "local_logdir": options.local_logdir,
