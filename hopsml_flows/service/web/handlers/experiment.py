@@ -13,6 +13,7 @@ from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQu
 from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
+from hopsml_flows.service.web.views.versions import kept_files, version_facts
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
 from hopsml_flows.service.web.views.experiment_list import experiment_row
@@ -176,6 +177,8 @@ def program(site: Site, request: Request) -> Response:
         program_name=name,
         program=text,
         environment=environment,
+        versions=version_facts(entry.record.versions if entry.record else {}),
+        kept=kept_files(entry.record.versions if entry.record else {}),
         others=list(found)[:_MOST_OTHERS],
     )
 
