@@ -174,7 +174,7 @@ _making = threading.Lock()
 def _environment() -> _Environment:
     """The environment's descriptions; made again if a package was installed or removed."""
     with _making:
-        key = tuple((path, _changed(path)) for path in sys.path)
+        key = tuple((path, _metadata_in(path)) for path in sys.path)
         if key not in _known:
             packages, machine = installed_packages(), this_machine()
             made = _Environment(
@@ -188,7 +188,9 @@ def _environment() -> _Environment:
         return _known[key]
 
 
-def _changed(path: str) -> int | None:
+def _metadata_in(path: str) -> tuple[str, ...]:
+    """Names of the packages, with their versions, that are installed in a directory."""
     with contextlib.suppress(OSError):
-        return os.stat(path or os.curdir).st_mtime_ns
-    return None
+        names = os.listdir(path or os.curdir)
+        return tuple(sorted(name for name in names if name.endswith((".dist-info", ".egg-info"))))
+    return ()

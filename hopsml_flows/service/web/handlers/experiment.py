@@ -13,7 +13,6 @@ from hopsml_flows.service.index import ExperimentEntry, ExperimentQuery, TrialQu
 from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
-from hopsml_flows.service.web.views.versions import kept_files, version_facts
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
 from hopsml_flows.service.web.views.experiment_list import experiment_row
@@ -21,6 +20,7 @@ from hopsml_flows.service.web.views.learning_curves import curves_of
 from hopsml_flows.service.web.views.plots import plot_columns, plot_data
 from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.trials_table import asked_trials, trials_table
+from hopsml_flows.service.web.views.versions import kept_files, version_facts
 from hopsml_flows.storage import ExperimentPaths
 
 __all__ = [
