@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -59,6 +60,18 @@ def programs_of_pages() -> Path:
         _installed(venv, lock)
         _stamp(venv, lock)
     return venv / "bin"
+
+
+def versions_of_pages(names: Sequence[str]) -> dict[str, str]:
+    """Versions of packages in the environment of ``programs_of_pages``.
+
+    Args:
+        names: The packages.
+    """
+    code = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
+    command = (programs_of_pages() / "python", "-c", code, *names)
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(zip(names, answer.split(), strict=True))
 
 
 def _is_current(venv: Path, lock: Path) -> bool:

@@ -57,10 +57,16 @@ def write_optuna(programs: Path, database: Path, experiments: Experiments) -> No
             )
             _insert(
                 connection,
-                "trials"
-                " (trial_id, number, study_id, state, datetime_start, datetime_complete)",
+                "trials (trial_id, number, study_id, state, datetime_start, datetime_complete)",
                 (
-                    (key, each.number - 1, study, "COMPLETE", _time(each.started), _time(each.ended))
+                    (
+                        key,
+                        each.number - 1,
+                        study,
+                        "COMPLETE",
+                        _time(each.started),
+                        _time(each.ended),
+                    )
                     for key, each in results.items()
                 ),
             )
@@ -81,10 +87,7 @@ def write_optuna(programs: Path, database: Path, experiments: Experiments) -> No
             _insert(
                 connection,
                 "trial_user_attributes (trial_id, key, value_json)",
-                (
-                    (key, "loss", json.dumps(each.outputs["loss"]))
-                    for key, each in results.items()
-                ),
+                ((key, "loss", json.dumps(each.outputs["loss"])) for key, each in results.items()),
             )
 
 
@@ -213,9 +216,7 @@ def _stamp(seconds: float | None) -> int:
     return int((seconds or 0) * 1000)
 
 
-def _run(
-    program: Path, *arguments: str, environment: Mapping[str, str] | None = None
-) -> None:
+def _run(program: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
     subprocess.run(
         [program, *arguments],
         check=True,
