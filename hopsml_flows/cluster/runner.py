@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -493,7 +493,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         cut_off: bool = False,
     ) -> None:
         if future.claim_end():
-            self._end(future, replace(_crashed(Death(message, began)), cut_off=cut_off))
+            self._end(future, _crashed(Death(message, began), cut_off=cut_off))
 
     def _end(self, future: TrialFuture[Any], outcome: Outcome) -> None:
         """End a task run with an outcome that no worker reported."""
@@ -654,7 +654,7 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         )
 
 
-def _crashed(death: Death) -> Outcome:
+def _crashed(death: Death, *, cut_off: bool = False) -> Outcome:
     """The outcome of a task run whose worker died."""
     return Outcome(
         "CRASHED",
@@ -664,6 +664,7 @@ def _crashed(death: Death) -> Outcome:
         reported=False,
         started=death.began,
         ended=time.time() if death.began else 0.0,
+        cut_off=cut_off,
     )
 
 

@@ -390,8 +390,15 @@ def _outcome(group: _Group, verdict: Verdict) -> Outcome:
         return replace(_stopped(TrialStoppedError(verdict.stopped)), started=group.began, ended=now)
     if verdict.failure is None:
         lost = WorkerLostError(verdict.lost or "")
-        crashed = Outcome("CRASHED", "Crashed", str(lost), error=lost, cut_off=verdict.cut_off)
-        return replace(crashed, started=group.began, ended=now)
+        return Outcome(
+            "CRASHED",
+            "Crashed",
+            str(lost),
+            error=lost,
+            started=group.began,
+            ended=now,
+            cut_off=verdict.cut_off,
+        )
     result = verdict.reported or TrialResult.without_report(
         trial, verdict.failure, started=group.began, ended=now
     )
