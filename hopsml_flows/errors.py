@@ -15,6 +15,8 @@ from the built-in error that a caller may want to catch::
     │   ├── InvalidProjectError                      project URL malformed or not writable
     │   ├── InvalidClusterError                      unknown or unreachable cluster
     │   ├── NotFoundError (LookupError)              a name matches none, or several
+    │   │   └── ModelNotFound                            no such model, or version, or metric
+    │   ├── ModelExistsError (FileExistsError)       the version of a model, or its copy, is there
     │   ├── InvalidReportError                       a training function reported no valid metric
     │   └── ExperimentRunningError                   another driver runs the experiment to resume
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
@@ -74,6 +76,8 @@ __all__ = [
     "InvalidReportError",
     "InvalidSpaceError",
     "MissingPackageError",
+    "ModelExistsError",
+    "ModelNotFound",
     "NoSpaceError",
     "NotFoundError",
     "NotInTrialError",
@@ -216,6 +220,14 @@ class InvalidClusterError(InvalidArgumentError):
 
 class NotFoundError(InvalidArgumentError, LookupError):
     """A name matches no experiment or trial, or more than one."""
+
+
+class ModelNotFound(NotFoundError):  # noqa: N818 - HopsML's name
+    """The project has no such model, no such version of it, or none with the metric."""
+
+
+class ModelExistsError(InvalidArgumentError, FileExistsError):
+    """The version of a model is there already, or is being written; or its local copy is there."""
 
 
 class InvalidReportError(InvalidArgumentError):

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
-from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.hdfs.lookup import info_of
-from hopsml_flows.hdfs.places import AnyPath, Place, current_project, place_of
-from hopsml_flows.storage import model_version as version_directory
-from hopsml_flows.storage.retries import persistently
+from hopsml_flows import model
+from hopsml_flows.hdfs.places import AnyPath
+from hopsml_flows.models import version_number
 from hopsml_flows.unavailable import unavailable
-from hopsml_flows.values.arguments import whole_number
 
 __all__ = ["export"]
 
@@ -22,68 +15,33 @@ def export(
 ) -> str:
     """Copy a model to ``Models/<name>/<version>/`` of the project.
 
+    This is :func:`hopsml_flows.model.export` with HopsML's older arguments.
+
     Args:
         model_path: A file, or a directory whose content is the model. The path is looked up on
             this machine first, then in the project.
         model_name: The model's name, without slashes.
         model_version: The model's version, from 1.
-        overwrite: Replace existing files of the version; its other files stay.
+        overwrite: Replace the version if it exists.
 
     Returns:
         The full path of the version's directory.
 
     Raises:
         FileNotFoundError: ``model_path`` does not exist, or is a directory without files.
-        FileExistsError: The version exists, and ``overwrite`` is false.
+        ModelExistsError: The version exists, and ``overwrite`` is false.
 
     Example:
         >>> from pathlib import Path
         >>> from hopsml_flows import serving
         >>> _ = Path("model.txt").write_text("weights")
         >>> path = serving.export("model.txt", "digits", overwrite=True)
+        Exported model digits as version 1
         >>> path.endswith("/Models/digits/1")
         True
     """
-    version = whole_number("model_version", model_version, least=1)
-    if not isinstance(model_name, str) or not model_name.strip(". ") or "/" in model_name:
-        raise InvalidArgumentError("model_name", model_name, "must be a name without slashes")
-    project = current_project()
-    target = Place(project, version_directory(model_name, version))
-    local = Path(os.fsdecode(model_path))
-    source = None if local.exists() else place_of(model_path, argument="model_path")
-    if source is not None and info_of(source) is None:
-        raise FileNotFoundError(f"model_path: there is no {local.absolute()}, and no {source.full}")
-    if not overwrite and persistently(lambda: project.listdir(target.path)):
-        raise FileExistsError(f"{target.full} exists; overwrite=True replaces its files")
-    if source is None:
-        _bring(local, target)
-    else:
-        _copy(source, target)
-    return target.full
-
-
-def _bring(local: Path, target: Place) -> None:
-    files = [local]
-    if local.is_dir():
-        files = sorted(file for file in local.rglob("*") if file.is_file())
-        if not files:
-            raise FileNotFoundError(f"model_path: {local.absolute()} has no files")
-    top = local if local.is_dir() else local.parent
-    for file in files:
-        place = target.below(file.relative_to(top).as_posix())
-        persistently(lambda file=file, place=place: place.project.upload(file, place.path))  # type: ignore[misc]
-
-
-def _copy(source: Place, target: Place) -> None:
-    info = source.project.info(source.path)
-    files = list(source.project.walk_files(source.path)) if info.is_directory else [info]
-    top = source.path if info.is_directory else source.parent
-    with tempfile.TemporaryDirectory(prefix="hopsml-model-") as directory:
-        passing = Path(directory) / "file"
-        for file in files:
-            source.project.download(file.name, passing)
-            place = target.below(file.name[len(top) :].lstrip("/"))
-            place.project.upload(passing, place.path)
+    version = version_number("model_version", model_version)
+    return model.export(model_path, model_name, version, overwrite)
 
 
 _SERVES = (

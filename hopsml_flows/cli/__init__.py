@@ -1,7 +1,7 @@
 """The command ``hopsml``: shows and compares experiments on storage, and prepares a Prefect server.
 
 Each subcommand is a module of this package, imported when it is called. None but ``rm`` changes
-an experiment, and none needs the flow that runs it.
+an experiment, and none needs the flow that runs it. Those of ``models`` are in a package.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import suppress
 from cyclopts import App
 
 from hopsml_flows import __version__
+from hopsml_flows.cli.models import models_app
 from hopsml_flows.errors import HopsmlError
 
 __all__ = ["app", "main"]
@@ -180,6 +181,7 @@ app.command("hopsml_flows.cli.best:best", help=_BEST)
 app.command("hopsml_flows.cli.export:export", help=_EXPORT)
 app.command("hopsml_flows.cli.diff:diff", help=_DIFF)
 app.command("hopsml_flows.cli.rm:rm", help=_RM)
+app.command(models_app)
 app.register_install_completion_command(
     help="Install completion for your shell: bash, zsh or fish. New shells complete the command."
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hopsml_flows.driver.driver import Driver
+from hopsml_flows.models.result_export import TrialExporter
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentFiles
 from hopsml_flows.tracking import ExperimentRecord
@@ -29,6 +30,7 @@ def experiment_result(
         pictures: File name to PNG.
         links: Pages about it.
     """
+    exporter = TrialExporter(plan.options.project, driver.paths.id, plan.optimization_key)
     return plan.result_type(
         id=driver.paths.id,
         function=plan.verb,
@@ -42,4 +44,5 @@ def experiment_result(
         optimization_key=plan.optimization_key,
         links=tuple(link for link in links if link.lasts),
         picture=pictures.get(ExperimentFiles.PARALLEL_PICTURE),
+        exporter=exporter,
     )

@@ -16,12 +16,15 @@ __all__ = [
     "ExperimentFiles",
     "ExperimentPaths",
     "GroupFiles",
+    "ModelFiles",
+    "ModelPaths",
     "TrialFiles",
     "is_log",
     "is_of_experiment",
     "is_own_file",
     "lease_number",
     "model_version",
+    "model_versions",
     "process_log",
     "process_of_log",
     "scalars_file",
@@ -63,6 +66,15 @@ def training_dataset(project: str, name: str, version: int) -> str:
     return f"{training_datasets(project)}/{name}_{version}"
 
 
+def model_versions(name: str) -> str:
+    """Return the directory with all versions of a model.
+
+    Args:
+        name: The model's name.
+    """
+    return f"{MODELS}/{name}"
+
+
 def model_version(name: str, version: int) -> str:
     """Return the directory of one version of a model.
 
@@ -74,7 +86,7 @@ def model_version(name: str, version: int) -> str:
         >>> model_version("digits", 2)
         'Models/digits/2'
     """
-    return f"{MODELS}/{name}/{version}"
+    return f"{model_versions(name)}/{version}"
 
 
 class TrialFiles:
@@ -117,6 +129,13 @@ class ExperimentFiles:
     POPULATION_PICTURE = "experiment-population.png"
     PARALLEL_PICTURE = "experiment-parallel.png"
     CURVES_PICTURE = "experiment-curves.png"
+
+
+class ModelFiles:
+    """Names of the project's own files in the directory of a model's version."""
+
+    RECORD = ".model.json"  # written last: a version that has it is whole
+    CLAIM = ".export.json"  # exists while the version is written
 
 
 def _names(files: type) -> frozenset[str]:
@@ -301,3 +320,43 @@ class ExperimentPaths:
             file: Name of the file; "" for the directory.
         """
         return "/".join(part for part in (self.root, directory, file) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPaths:
+    """Paths of one version of a model, relative to the project's root.
+
+    Args:
+        name: The model's name.
+        version: From 1.
+
+    Example:
+        >>> ModelPaths("digits", 2).record
+        'Models/digits/2/.model.json'
+    """
+
+    name: str
+    version: int
+
+    @property
+    def root(self) -> str:
+        """The version's directory."""
+        return model_version(self.name, self.version)
+
+    @property
+    def record(self) -> str:
+        """The version's record."""
+        return f"{self.root}/{ModelFiles.RECORD}"
+
+    @property
+    def claim(self) -> str:
+        """The file that names the process which writes the version."""
+        return f"{self.root}/{ModelFiles.CLAIM}"
+
+    def file(self, name: str) -> str:
+        """Return a file of the model.
+
+        Args:
+            name: Relative to the version's directory.
+        """
+        return f"{self.root}/{name}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from hopsml_flows.errors import InvalidArgumentError, UnsupportedOperationError
 from hopsml_flows.search import Direction
 from hopsml_flows.text import unicode_text
 from hopsml_flows.trials.model import State, TrialResult
@@ -39,6 +40,7 @@ class ExperimentResult:
         optimization_key: The metric's key, or None where none was named.
         links: Pages about it that a browser can open, now that it has ended.
         picture: A picture of the search as PNG, or None.
+        exporter: Exports a trial's model, for :meth:`export_model`; or None.
     """
 
     id: str
@@ -53,6 +55,7 @@ class ExperimentResult:
     optimization_key: str | None = None
     links: tuple[PageLink, ...] = field(default=(), compare=False)
     picture: bytes | None = field(default=None, compare=False)
+    exporter: Callable[..., str] | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return result_text(self)
@@ -86,6 +89,71 @@ class ExperimentResult:
     def failed(self) -> tuple[TrialResult, ...]:
         """The trials that failed."""
         return tuple(result for result in self.trials if not result.succeeded)
+
+    def export_model(
+        self,
+        name: str,
+        version: int | None = None,
+        overwrite: bool = False,
+        metrics: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        *,
+        file: str | None = None,
+        trial: int | None = None,
+        input_signature: Any = None,
+    ) -> str:
+        """Export the model that the best trial saved, to ``Models/<name>/<version>/``.
+
+        The model is what the trial returned as "model", "saved_model", "model_path" or
+        "model_dir"; or the only directory, or file with the suffix of a model, that it returned
+        or left in its directory.
+
+        Args:
+            name: The model's name.
+            version: The version, from 1; None for the one after the newest.
+            overwrite: Replace the version if it exists.
+            metrics: Metric's name to number; None for the numbers among the trial's outputs.
+            description: What you want to say about it.
+            file: Which output, or which path below the trial's directory, is the model.
+            trial: Number of another trial.
+            input_signature: What the model takes: an example of the input, or JSON values.
+
+        Returns:
+            The full path of the version's directory.
+
+        Raises:
+            InvalidArgumentError: No trial succeeded, or there is no such trial; or it is not
+                certain which of its files is the model.
+            ModelExistsError: The version exists, and ``overwrite`` is false.
+            StorageUnavailableError: Storage refuses a file, or did not answer in time.
+        """
+        if self.exporter is None:
+            raise UnsupportedOperationError("this result does not know its project's storage")
+        return self.exporter(
+            self._trial_to_export(trial),
+            name,
+            file=file,
+            version=version,
+            overwrite=overwrite,
+            metrics=metrics,
+            description=description,
+            input_signature=input_signature,
+        )
+
+    def _trial_to_export(self, number: int | None) -> TrialResult:
+        done = [result for result in self.trials if result.succeeded]
+        if number is not None:
+            found = next((result for result in done if result.number == number), None)
+            if found is None:
+                must = "must be the number of a trial that succeeded"
+                raise InvalidArgumentError("trial", number, must)
+            return found
+        if self.best is not None:
+            return self.best
+        if len(done) == 1:
+            return done[0]
+        must = "must be the number of a trial that succeeded: there is no best one"
+        raise InvalidArgumentError("trial", number, must)
 
     def to_pandas(self) -> pd.DataFrame:
         """The trials as a table: number, parameters, outputs, metric, state, seconds, error.

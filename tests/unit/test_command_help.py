@@ -14,8 +14,8 @@ from hopsml_flows.cli import app, main
 from tests.written import over, result
 
 COMMANDS = (
-    *("best", "compare", "diff", "export", "list", "logs", "replay", "rm", "setup-prefect"),
-    *("show", "tensorboard", "trials", "ui"),
+    *("best", "compare", "diff", "export", "list", "logs", "models", "replay", "rm"),
+    *("setup-prefect", "show", "tensorboard", "trials", "ui"),
 )
 
 

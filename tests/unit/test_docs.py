@@ -128,16 +128,21 @@ def test_commands_that_pages_name_exist(program):
     assert seen > 3
 
 
-def check_subcommand(place, words):
+def check_subcommand(place, words, group=app):
     """A subcommand exists, and has the options that it is given."""
-    if words[0].isupper():  # as in `hopsml COMMAND --help`
+    if not words or words[0].isupper():  # as in `hopsml COMMAND --help`
         return
     if words[0].startswith("-"):
         assert words[0] in ("--help", "--version", "--install-completion"), (place, words)
         return
-    assert words[0] in set(app), (place, words)
+    assert words[0] in set(group), (place, words)
+    if group[words[0]].default_command is None:  # it has subcommands of its own
+        check_subcommand(place, words[1:], group[words[0]])
+        return
     options = {
-        name for argument in app[words[0]].assemble_argument_collection() for name in argument.names
+        name
+        for argument in group[words[0]].assemble_argument_collection()
+        for name in argument.names
     } | {"--help"}
     for word in words[1:]:
         if word.startswith("-"):

@@ -1,0 +1,156 @@
+"""Writes a version of a model: its files first, its record last.
+
+Readers take a directory for a version only if it has a record. So an export that is interrupted
+anywhere leaves no version.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from hopsml_flows.errors import ModelExistsError
+from hopsml_flows.models.model_files import LocalFile
+from hopsml_flows.models.record import LIBRARY_OF_FILES, ModelRecord, Origin
+from hopsml_flows.models.storage_calls import stored
+from hopsml_flows.models.version_claim import Claim, claim_next, claim_version
+from hopsml_flows.storage import Project
+from hopsml_flows.storage.parallel_requests import in_parallel
+
+__all__ = ["Details", "export_version"]
+
+_PARALLEL = 4
+"""Files that are copied at the same time: most are small, and wait for answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the caller knows of a model beside its files.
+
+    Args:
+        metrics: As of :class:`~hopsml_flows.models.ModelRecord`; so are the others.
+        description: The user's words, or None.
+        input_signature: What the model takes, or None.
+        library: The library that saved it.
+        library_version: The library's version, or None.
+        origin: The experiment that it comes from.
+    """
+
+    metrics: dict[str, int | float] = field(default_factory=dict)
+    description: str | None = None
+    input_signature: Any = None
+    library: str = LIBRARY_OF_FILES
+    library_version: str | None = None
+    origin: Origin = field(default_factory=Origin)
+
+
+def export_version(
+    project: Project,
+    name: str,
+    files: Sequence[LocalFile],
+    details: Details,
+    *,
+    version: int | None = None,
+    overwrite: bool = False,
+) -> ModelRecord:
+    """Write a version of a model.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        files: Its local files; at least one.
+        details: What else the record says.
+        version: The version; None for the one after the newest.
+        overwrite: Replace the version if it exists. Until the new one is whole, there is none.
+
+    Returns:
+        The version's record.
+
+    Raises:
+        ModelExistsError: The version exists, and ``overwrite`` is false; or it is being written.
+        OSError: A local file cannot be read, or changes meanwhile.
+        StorageUnavailableError: Storage refuses a file, or did not answer in time.
+    """
+    described = in_parallel(LocalFile.describe, files, threads=_PARALLEL)
+    if version is None:
+        claim = claim_next(project, name)
+    else:
+        claim = claim_version(project, name, version, overwrite=overwrite)
+    try:
+        if overwrite and version is not None:
+            _clear(claim)
+        in_parallel(partial(_upload, claim), list(files), threads=_PARALLEL)
+        for file, (_, stamp) in zip(files, described, strict=True):
+            if file.stamp() != stamp:
+                raise OSError(f"model_path: {file.path} was changed while it was exported")
+        record = ModelRecord(
+            name=name,
+            version=claim.paths.version,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            files=tuple(told for told, _ in described),
+            metrics=details.metrics,
+            description=details.description,
+            input_signature=details.input_signature,
+            library=details.library,
+            library_version=details.library_version,
+            project=project.name,
+            user=_user(),
+            origin=details.origin,
+        )
+        _commit(claim, record)
+    except BaseException:
+        _undo(claim)
+        raise
+    return replace(record, files=tuple(sorted(record.files, key=lambda file: file.name)))
+
+
+def _upload(claim: Claim, file: LocalFile) -> None:
+    project, path = claim.project, claim.paths.file(file.name)
+    size = file.path.stat().st_size
+    stored(project, path, lambda: project.upload(file.path, path), size=size)
+
+
+def _clear(claim: Claim) -> None:
+    """Remove what an earlier export wrote, the record first."""
+    project, paths = claim.project, claim.paths
+    with suppress(FileNotFoundError):
+        stored(project, paths.record, partial(project.remove, paths.record))
+    for entry in stored(project, paths.root, partial(project.entries, paths.root)):
+        if entry.name != paths.claim:
+            remove = partial(project.remove, entry.name, recursive=entry.is_directory)
+            with suppress(FileNotFoundError):
+                stored(project, entry.name, remove)
+
+
+def _commit(claim: Claim, record: ModelRecord) -> None:
+    """Write the record, and give the claim back."""
+    project, paths = claim.project, claim.paths
+    if not claim.is_ours:
+        because = "another process removed it while it was written"
+        raise ModelExistsError("model_version", record.version, because=because)
+    text = record.to_json()
+    stored(project, paths.record, partial(project.replace, paths.record, text), size=len(text))
+    with suppress(Exception):  # a claim that stays does no harm to a version with a record
+        claim.give_back()
+
+
+def _undo(claim: Claim) -> None:
+    """Remove what was written, if storage lets us; without a record it is no version anyway."""
+    project, paths = claim.project, claim.paths
+    with suppress(Exception):
+        if claim.is_ours:
+            with suppress(FileNotFoundError):
+                project.remove(paths.record)  # the answer to its request may have been lost
+            project.remove(paths.root, recursive=True)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return "unknown"

@@ -1,0 +1,194 @@
+"""Reads and removes what exports have written below a project's ``Models``."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from hopsml_flows.errors import (
+    DamagedFileError,
+    InvalidArgumentError,
+    ModelNotFound,
+    StorageUnavailableError,
+)
+from hopsml_flows.models.metric import Metric, best_record
+from hopsml_flows.models.names import is_model_name
+from hopsml_flows.models.record import ModelRecord
+from hopsml_flows.models.storage_calls import stored
+from hopsml_flows.models.version_claim import is_being_written, version_numbers
+from hopsml_flows.storage import MODELS, ModelPaths, Project, model_versions
+from hopsml_flows.storage.parallel_requests import in_parallel
+from hopsml_flows.storage.reading import LARGEST_RECORD, content_of, names_in
+
+__all__ = [
+    "Versions",
+    "best_version",
+    "find_version",
+    "model_names",
+    "read_record",
+    "remove_version",
+    "versions_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions of a model.
+
+    Args:
+        records: Their records, by version.
+        damaged: Why others' records cannot be read.
+    """
+
+    records: tuple[ModelRecord, ...]
+    damaged: tuple[DamagedFileError, ...] = ()
+
+
+def model_names(project: Project) -> list[str]:
+    """Return the sorted names of a project's models, also of those that have no version yet.
+
+    Args:
+        project: The project.
+
+    Raises:
+        StorageUnavailableError: Storage refuses the listing, or did not answer in time.
+    """
+    with suppress(NotADirectoryError):
+        return [name for name in names_in(project, MODELS) if is_model_name(name)]
+    return []
+
+
+def read_record(project: Project, name: str, version: int) -> ModelRecord | None:
+    """Return the record of a version; None if it has none, and so is not whole.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        version: The version.
+
+    Raises:
+        DamagedFileError: The record cannot be understood.
+        StorageUnavailableError: Storage refuses it, or did not answer in time.
+    """
+    paths = ModelPaths(name, version)
+    content = content_of(project, paths.record, LARGEST_RECORD)
+    if content is None:
+        return None
+    record = ModelRecord.from_json(project.full(paths.record), content)
+    return replace(record, name=name, version=version)  # a directory may have been renamed
+
+
+def versions_of(project: Project, name: str) -> Versions:
+    """Return the versions of a model; none if there is no such model.
+
+    Args:
+        project: The project.
+        name: The model's name.
+
+    Raises:
+        StorageUnavailableError: Storage refuses a record, or did not answer in time.
+    """
+
+    def read(version: int) -> ModelRecord | DamagedFileError | None:
+        try:
+            return read_record(project, name, version)
+        except DamagedFileError as error:
+            return error
+
+    found = in_parallel(read, version_numbers(project, name))
+    return Versions(
+        tuple(each for each in found if isinstance(each, ModelRecord)),
+        tuple(each for each in found if isinstance(each, DamagedFileError)),
+    )
+
+
+def find_version(project: Project, name: str, version: int | None = None) -> ModelRecord:
+    """Return the record of a version.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        version: The version; None for the newest.
+
+    Raises:
+        ModelNotFound: There is no such version.
+        DamagedFileError: Its record cannot be understood.
+        StorageUnavailableError: Storage refuses the record, or did not answer in time.
+    """
+    if version is not None:
+        record = read_record(project, name, version)
+        if record is not None:
+            return record
+        raise ModelNotFound("version", version, because=_missing(project, name))
+    for number in reversed(version_numbers(project, name)):
+        record = read_record(project, name, number)
+        if record is not None:
+            return record
+    raise ModelNotFound("name", name, because=_missing(project, name))
+
+
+def best_version(project: Project, name: str, metric: str, direction: Metric) -> ModelRecord:
+    """Return the record of the version whose metric is the best.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        metric: The metric's name.
+        direction: Whether the largest or the smallest value is the best.
+
+    Raises:
+        ModelNotFound: There is no such model, or no version has a finite number for the metric.
+        StorageUnavailableError: Storage refuses a record, or did not answer in time.
+    """
+    records = versions_of(project, name).records
+    if not records:
+        raise ModelNotFound("name", name, because=_missing(project, name))
+    best = best_record(records, metric, direction)
+    if best is not None:
+        return best
+    known = sorted({metric for record in records for metric in record.metrics})
+    told = f"they have {', '.join(known)}" if known else "they have no metrics"
+    raise ModelNotFound("metric", metric, because=f"no version of {name} has such a number: {told}")
+
+
+def remove_version(project: Project, name: str, version: int) -> None:
+    """Remove a version with all its files, or what an interrupted export has left of it.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        version: The version.
+
+    Raises:
+        ModelNotFound: There is nothing of it.
+        InvalidArgumentError: A process of this machine is writing it.
+        StorageUnavailableError: Storage removed a part of it at most; it can be removed again.
+    """
+    paths = ModelPaths(name, version)
+    if not stored(project, paths.root, lambda: project.exists(paths.root)):
+        raise ModelNotFound("version", version, because=_missing(project, name))
+    writer = is_being_written(project, paths)
+    if writer is not None:
+        raise InvalidArgumentError("version", version, because=f"it is being written by {writer}")
+    with suppress(FileNotFoundError):  # the record first: then it is no version any more
+        stored(project, paths.record, partial(project.remove, paths.record))
+    try:
+        project.remove(paths.root, recursive=True)
+    except FileNotFoundError:  # another one was faster
+        pass
+    except Exception as error:  # each file system has its own errors
+        raise StorageUnavailableError(
+            f"{project.full(paths.root)} was removed only in part "
+            f"({type(error).__name__}: {project.without_secrets(str(error))}); remove it again"
+        ) from None
+    with suppress(Exception):  # it has other versions, or the storage has no directories
+        project.remove(model_versions(name))
+
+
+def _missing(project: Project, name: str) -> str:
+    """Return why a version is not there: the end of a sentence."""
+    there = [str(record.version) for record in versions_of(project, name).records]
+    if not there:
+        return f"{project.full(model_versions(name))} has no version of a model"
+    return f"{project.full(model_versions(name))} has only {', '.join(there)}"

@@ -1,0 +1,251 @@
+"""Versions of models on every storage: written whole, read back, verified, removed."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from hopsml_flows.errors import (
+    DamagedFileError,
+    HopsmlWarning,
+    InvalidArgumentError,
+    ModelExistsError,
+    ModelNotFound,
+)
+from hopsml_flows.models import Metric
+from hopsml_flows.models.exporter import Details, export_version
+from hopsml_flows.models.local_copy import fetch_version
+from hopsml_flows.models.model_files import local_files
+from hopsml_flows.models.repository import (
+    best_version,
+    find_version,
+    model_names,
+    read_record,
+    remove_version,
+    versions_of,
+)
+from hopsml_flows.storage import ModelPaths, Project, this_process
+
+from .test_projects import STORAGES
+
+
+@pytest.fixture(params=STORAGES)
+def project(request):
+    return STORAGES[request.param](request)
+
+
+@pytest.fixture
+def local(tmp_path):
+    """A project that costs no server."""
+    return Project(tmp_path / "root")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A directory such as TensorFlow saves."""
+    (tmp_path / "saved" / "variables").mkdir(parents=True)
+    (tmp_path / "saved" / "model.pb").write_bytes(b"graph")
+    (tmp_path / "saved" / "variables" / "index").write_bytes(b"weights" * 1000)
+    (tmp_path / "saved" / "empty").touch()
+    return tmp_path / "saved"
+
+
+def export(project, saved, name="digits", **more):
+    details = Details(metrics=more.pop("metrics", {}))
+    return export_version(project, name, local_files(saved), details, **more)
+
+
+def content(directory):
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_version_is_written_found_copied_and_removed(project, saved, tmp_path):
+    first = export(project, saved, metrics={"loss": 0.5})
+    second = export(project, saved / "model.pb", metrics={"loss": 0.25})
+    assert (first.version, second.version) == (1, 2)
+    assert find_version(project, "digits", 1) == first
+    assert find_version(project, "digits") == second
+    assert best_version(project, "digits", "loss", Metric.MAX) == first
+    assert [file.name for file in first.files] == ["empty", "model.pb", "variables/index"]
+    assert project.read(ModelPaths("digits", 1).file("variables/index")) == b"weights" * 1000
+    # What is left of the export: no claim, no temporary file.
+    assert project.listdir("Models/digits/2") == [".model.json", "model.pb"]
+
+    fetch_version(project, first, tmp_path / "copy")
+    assert content(tmp_path / "copy") == content(saved)
+
+    remove_version(project, "digits", 1)
+    assert versions_of(project, "digits").records == (second,)
+    remove_version(project, "digits", 2)
+    assert versions_of(project, "digits").records == ()
+    with pytest.raises(ModelNotFound, match="has no version of a model"):
+        find_version(project, "digits")
+
+
+def test_a_version_is_replaced_only_if_that_is_asked_for(project, saved):
+    export(project, saved, version=3)
+    with pytest.raises(ModelExistsError, match="overwrite=True"):
+        export(project, saved, version=3)
+    replaced = export(project, saved / "model.pb", version=3, overwrite=True)
+    left = [file.name for file in project.walk_files("Models/digits/3")]
+    assert sorted(left) == ["Models/digits/3/.model.json", "Models/digits/3/model.pb"]
+    assert find_version(project, "digits", 3) == replaced
+    assert export(project, saved).version == 4
+
+
+def test_an_export_that_fails_leaves_nothing(project, saved, tmp_path):
+    files = local_files(saved)
+    (saved / "variables" / "index").unlink()
+    with pytest.raises(FileNotFoundError):
+        export_version(project, "digits", files, Details())
+    assert list(project.walk_files("Models")) == []
+
+
+def test_a_version_whose_export_was_killed_is_none(project, saved):
+    """What a killed process leaves: its claim, and some of its files."""
+    paths = ModelPaths("digits", 1)
+    dead = {**this_process(), "created": 1.0}
+    project.make_directory(paths.root)
+    project.create(paths.claim, json.dumps({"token": "t", "process": dead}))
+    project.upload(saved / "model.pb", paths.file("model.pb"))
+
+    assert read_record(project, "digits", 1) is None
+    assert versions_of(project, "digits").records == ()
+    with pytest.raises(ModelNotFound):
+        find_version(project, "digits")
+    assert export(project, saved).version == 2
+    with pytest.raises(ModelExistsError, match="`hopsml models rm digits/1` removes"):
+        export(project, saved, version=1)
+    remove_version(project, "digits", 1)
+    assert export(project, saved, version=1).version == 1
+
+
+def test_a_file_that_was_changed_on_storage_is_not_copied(project, saved, tmp_path):
+    record = export(project, saved)
+    project.replace(ModelPaths("digits", 1).file("model.pb"), b"gRaph")
+    with pytest.raises(DamagedFileError, match=r"model\.pb is not what was exported"):
+        fetch_version(project, record, tmp_path / "copy")
+    project.remove(ModelPaths("digits", 1).file("model.pb"))
+    with pytest.raises(DamagedFileError, match=r"model\.pb is missing"):
+        fetch_version(project, record, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_threads_that_export_at_once_get_a_version_each(project, saved):
+    versions = []
+    threads = [
+        threading.Thread(target=lambda: versions.append(export(project, saved).version))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(versions)) == 4
+    assert sorted(versions) == [record.version for record in versions_of(project, "digits").records]
+
+
+# The rest does not depend on the storage.
+
+
+def test_a_version_that_is_being_written_is_neither_replaced_nor_removed(local, saved):
+    paths = ModelPaths("digits", 1)
+    local.make_directory(paths.root)
+    local.create(paths.claim, json.dumps({"token": "t", "process": this_process()}))
+    for overwrite in (False, True):
+        with pytest.raises(ModelExistsError, match="being written by process"):
+            export(local, saved, version=1, overwrite=overwrite)
+    with pytest.raises(InvalidArgumentError, match="being written by process"):
+        remove_version(local, "digits", 1)
+
+
+def test_a_model_without_versions_is_none_any_more(local, saved):
+    export(local, saved)
+    export(local, saved, name="iris")
+    assert model_names(local) == ["digits", "iris"]
+    remove_version(local, "digits", 1)
+    assert model_names(local) == ["iris"]
+
+
+def test_a_directory_of_models_that_was_made_by_hand_keeps_its_number(local, saved):
+    local.make_directory("Models/digits/7")
+    local.replace("Models/digits/7/model.pb", b"by hand")
+    local.make_directory("Models/digits/new")
+    local.replace("Models/README.md", b"words")
+    assert export(local, saved).version == 8
+    with pytest.raises(ModelExistsError, match="exists"):
+        export(local, saved, version=7)
+    assert local.read("Models/digits/7/model.pb") == b"by hand"
+    assert [record.version for record in versions_of(local, "digits").records] == [8]
+    assert versions_of(local, "README.md").records == ()
+
+
+def test_a_damaged_record_does_not_hide_the_others(local, saved):
+    export(local, saved, metrics={"loss": 1})
+    export(local, saved, metrics={"loss": 2})
+    local.replace(ModelPaths("digits", 1).record, b"{")
+    found = versions_of(local, "digits")
+    assert [record.version for record in found.records] == [2]
+    assert "digits/1" in str(found.damaged[0])
+    assert best_version(local, "digits", "loss", Metric.MIN).version == 2
+    with pytest.raises(DamagedFileError):
+        find_version(local, "digits", 1)
+
+
+def test_what_is_missing_is_told(local, saved):
+    export(local, saved, metrics={"loss": 1})
+    with pytest.raises(ModelNotFound, match="has only 1"):
+        find_version(local, "digits", 2)
+    with pytest.raises(ModelNotFound, match="they have loss"):
+        best_version(local, "digits", "accuracy", Metric.MAX)
+    with pytest.raises(ModelNotFound, match="has no version"):
+        remove_version(local, "other", 1)
+
+
+def test_an_earlier_copy_is_kept_and_another_directory_is_not_replaced(local, saved, tmp_path):
+    record = export(local, saved)
+    copy = tmp_path / "deep" / "copy"
+    fetch_version(local, record, copy)
+    before = (copy / "model.pb").stat().st_ino
+    fetch_version(local, record, copy)
+    assert (copy / "model.pb").stat().st_ino == before
+    (copy / "notes.txt").write_text("mine")
+    with pytest.raises(ModelExistsError, match="overwrite=True"):
+        fetch_version(local, record, copy)
+    assert (copy / "notes.txt").exists()
+    fetch_version(local, record, copy, overwrite=True)
+    assert content(copy) == content(saved)
+
+
+def test_links_are_followed_and_what_is_no_file_is_told(local, saved, tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"far")
+    (saved / "link").symlink_to(tmp_path / "elsewhere")
+    (saved / "broken").symlink_to(tmp_path / "nothing")
+    (saved / "circle").symlink_to(saved)
+    (saved / "50%#?").write_bytes(b"odd")
+    with pytest.warns(HopsmlWarning, match="broken .*circle"):
+        record = export(local, saved)
+    assert local.read("Models/digits/1/link") == b"far"
+    assert {"link", "50___"} <= {file.name for file in record.files}
+
+
+def test_a_record_of_another_version_is_not_exported(local, saved, tmp_path):
+    export(local, saved)
+    again = export_version(
+        local, "copied", local_files(tmp_path / "root/Models/digits/1"), Details()
+    )
+    assert [file.name for file in again.files] == ["empty", "model.pb", "variables/index"]
+
+
+def test_there_is_nothing_to_export_of_an_empty_directory(tmp_path):
+    with pytest.raises(FileNotFoundError, match="has no files"):
+        local_files(tmp_path)
+    with pytest.raises(FileNotFoundError, match="model_path"):
+        local_files(tmp_path / "nothing")
