@@ -25,6 +25,7 @@ from hopsml_flows.driver.search_journal import SearchJournal
 from hopsml_flows.driver.single_processes import SingleRuns
 from hopsml_flows.driver.trial_runs import Submission, TrialRuns
 from hopsml_flows.driver.upkeep import Upkeep
+from hopsml_flows.driver.version_keeping import VersionKeeping
 from hopsml_flows.errors import (
     DamagedFileError,
     HopsmlError,
@@ -96,6 +97,7 @@ class Driver:
         announcer: Tells Prefect the results.
         lease: The lease by which this driver owns the experiment.
         journal: The journal of its asynchronous search that earlier runs left, or None.
+        versions: Keeps its program and its environment, or None.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Driver:
         announcer: Announcer,
         lease: Lease,
         journal: Journal | None = None,
+        versions: VersionKeeping | None = None,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -139,7 +142,7 @@ class Driver:
         self._held: list[tuple[Trial, TrialResult | None]] = []
         summary = Summary(plan.options.project, paths)
         kept = self._journal.file if self._journal is not None else None
-        self.upkeep = Upkeep(paths.id, summary, lease, progress.note, kept)
+        self.upkeep = Upkeep(paths.id, summary, lease, progress.note, kept, versions)
         self._unfinished = list(earlier.unfinished)
         self.damaged = list(earlier.damaged)
         self._texts = text_parameters(plan.hyperparameters)
@@ -245,6 +248,7 @@ class Driver:
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
             seed=self._plan.options.seed,
+            seeds_libraries=self._plan.options.seed_trials,
             files=self._plan.options.keep_files,
             isolation=self._plan.isolation,
             reports=new_topic(self.paths.id) if self._plan.is_asynchronous else None,

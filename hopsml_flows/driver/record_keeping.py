@@ -8,6 +8,7 @@ from prefect.context import FlowRunContext
 
 from hopsml_flows.driver.page_links import lasting_flow_run_page
 from hopsml_flows.driver.upkeep import Upkeep
+from hopsml_flows.driver.version_keeping import VersionKeeping
 from hopsml_flows.errors import InvalidProjectError, StorageUnavailableError
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.redaction import redacted
@@ -16,9 +17,7 @@ from hopsml_flows.storage.retries import replace_file
 from hopsml_flows.tracking import (
     ExperimentRecord,
     RecordFile,
-    environment_text,
     experiment_events,
-    find_program,
 )
 from hopsml_flows.trials import DEFAULT_KEY, State, TrialLoop
 from hopsml_flows.values.plain import json_value
@@ -36,15 +35,22 @@ class Ending:
         paths: The experiment's paths.
         loop: Knows how far the experiment is.
         upkeep: Knows whether this driver may write.
+        versions: Keeps program and environment, which the record names.
     """
 
     def __init__(
-        self, record: RecordFile, paths: ExperimentPaths, loop: TrialLoop, upkeep: Upkeep
+        self,
+        record: RecordFile,
+        paths: ExperimentPaths,
+        loop: TrialLoop,
+        upkeep: Upkeep,
+        versions: VersionKeeping,
     ) -> None:
         self._record = record
         self._paths = paths
         self._loop = loop
         self._upkeep = upkeep
+        self._versions = versions
         self._tried = self._written = False
 
     def __enter__(self) -> Ending:
@@ -68,6 +74,7 @@ class Ending:
         # A second try, or one after a long wait, is to be short.
         given_up = isinstance(error, (InvalidProjectError, StorageUnavailableError))
         patience = 0 if given_up or self._tried else None
+        self._versions.settle(_seconds_left(error, patience))
         self._tried = True
         self._end(error)
         if error is None:
@@ -107,6 +114,13 @@ class Ending:
         )
 
 
+def _seconds_left(error: BaseException | None, patience: float | None) -> float:
+    """How long the end waits for program and environment that are still being written."""
+    if patience is not None:
+        return 0.0
+    return 10.0 if error is None or isinstance(error, Exception) else 2.0
+
+
 def record_file(
     plan: Plan,
     paths: ExperimentPaths,
@@ -144,6 +158,7 @@ def record_file(
             search_space=json_value("search_space", plan.space),
             options={
                 "seed": options.seed,
+                "seed_trials": options.seed_trials,
                 "retries": options.retries,
                 "trial_timeout": options.trial_timeout,
                 "local_logdir": options.local_logdir,
@@ -170,13 +185,16 @@ def record_file(
     )
 
 
-def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
-    """Write the record, then the files that are versioned with it.
+def write_start(
+    plan: Plan, paths: ExperimentPaths, record: RecordFile, versions: VersionKeeping
+) -> None:
+    """Write the record and what describes the search space; let program and environment follow.
 
     Args:
         plan: The experiment.
         paths: Its paths; its directory exists.
         record: Its record.
+        versions: Keeps program and environment.
 
     Raises:
         InvalidProjectError: The project does not take them.
@@ -184,23 +202,16 @@ def write_start(plan: Plan, paths: ExperimentPaths, record: RecordFile) -> None:
     project = plan.options.project
     try:
         record.write()
-        texts: dict[str, bytes | str] = {paths.environment: environment_text()}
-        program = find_program(plan.train.source_file)
-        if program is not None:
-            content, suffix = program
-            texts[paths.program(suffix)] = content
-            record.write(program=paths.program(suffix))
+        versions.write_into(record)
         if plan.own_directory:
-            texts[paths.events] = experiment_events(
+            events = experiment_events(
                 plan.hyperparameters,
                 plan.optimization_key or DEFAULT_KEY,
                 plan.direction,
                 budgets=plan.has_budgets,
                 stops=plan.may_stop,
             )
-        for path, text in texts.items():
-            replace_file(project, path, text)
-        record.write(environment=paths.environment)
+            replace_file(project, paths.events, events)
     except Exception as error:
         if not is_of_storage(error):
             raise

@@ -24,6 +24,7 @@ from hopsml_flows.driver.picture_files import draw_pictures
 from hopsml_flows.driver.record_keeping import Ending, record_file, unwritable, write_start
 from hopsml_flows.driver.report import FinalState, failure_text, final_state, print_report
 from hopsml_flows.driver.search_journal import read_journal
+from hopsml_flows.driver.version_keeping import VersionKeeping
 from hopsml_flows.errors import ExperimentFailedError
 from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
 from hopsml_flows.plan.earlier_record import earlier_record
@@ -72,6 +73,7 @@ def run(
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
     paths = ExperimentPaths(attempt.experiment(plan))
+    versions = VersionKeeping(plan.options.project, paths, plan.train.source_file)
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     # A line that is redrawn would cover what a debugger shows.
     live = plan.options.cluster.kind != DEBUG
@@ -81,6 +83,7 @@ def run(
     if plan.points is not None and (shortage := plan.points.shortage):
         progress.note(shortage)
     with ExitStack() as stack:
+        stack.enter_context(versions)
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
         earlier, left = _read_earlier(plan, paths, progress.note)
@@ -95,14 +98,14 @@ def run(
             tensorboard=shown.url,
             run_name=run_name(paths.id, record.record.attempt),
         )
-        driver = Driver(plan, paths, progress, left, announcer, lease, journal)
+        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)
         # Around the first write of the record too: a run may be stopped at any time.
-        with Ending(record, paths, driver.loop, driver.upkeep) as ending:
+        with Ending(record, paths, driver.loop, driver.upkeep, versions) as ending:
             experiment_begins(paths.id)
-            write_start(plan, paths, record)
+            write_start(plan, paths, record, versions)
             if dead is not None and dead != record.record.flow_run_id:
                 declare_crashed(dead, f"flow run {record.record.flow_run_id}")
             driver.forget_damaged()

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
+from hopsml_flows.driver.version_keeping import VersionKeeping
 from hopsml_flows.errors import ExperimentInterruptedError
 from hopsml_flows.redaction import redacted
 from hopsml_flows.storage import is_of_storage
@@ -37,6 +38,7 @@ class Upkeep:
         lease: The lease by which this driver may write.
         note: Tells the user of an outage.
         journal: The journal of its search, or None.
+        versions: Keeps its program and its environment, or None.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Upkeep:
         lease: Lease,
         note: Callable[[str], None],
         journal: JournalFile | None = None,
+        versions: VersionKeeping | None = None,
     ) -> None:
         self._id = experiment_id
         self._summary = summary
         self._lease = lease
         self._note = note
         self._journal = journal
+        self._versions = versions
         self._outage = Outage(patience.PATIENCE_SECONDS)
         self._looked = time.monotonic()
         self._kept: dict[str, None] = {}
@@ -201,12 +205,15 @@ class Upkeep:
 
     @property
     def _is_due(self) -> bool:
-        return self._summary.is_due or (self._journal is not None and self._journal.is_due)
+        others = (self._journal, self._versions)
+        return self._summary.is_due or any(each is not None and each.is_due for each in others)
 
     def _write_due(self) -> None:
         """Write what is due; the driver does not wait for a long journal."""
         if self._journal is not None and self._journal.is_due:
             self._journal.write_behind()
+        if self._versions is not None and self._versions.is_due:
+            self._versions.record()
         if self._summary.is_due:
             self._summary.write(patience=0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.payload import live_in_this_process, unpacked
 from hopsml_flows.execution.report_link import ReportLink
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.trials import ISOLATIONS
+from hopsml_flows.trials import ISOLATIONS, trial_seed
 
 __all__ = ["Closable", "Job"]
 
@@ -49,6 +48,7 @@ class Job:
         sync_interval: Seconds between two uploads of a running trial's files to the project.
         texts: Hyperparameters whose values TensorBoard shows as text.
         seed: The experiment's seed, or None where nothing is random.
+        seeds_libraries: Whether random numbers of a trial begin with the trial's seed.
         files: Which files of a trial are kept, and how many.
         isolation: Where a trial of one process runs: "worker", "process", or "driver".
         reports: Topic under which the driver is told what trials report, or None.
@@ -73,6 +73,7 @@ class Job:
         "resumed",
         "scratch",
         "seed",
+        "seeds_libraries",
         "sync_interval",
         "texts",
         "trial_timeout",
@@ -94,6 +95,7 @@ class Job:
         sync_interval: float = SYNC_SECONDS,
         texts: frozenset[str] = frozenset(),
         seed: int | None = None,
+        seeds_libraries: bool = True,
         files: FileRules = FileRules(),  # noqa: B008 - it is frozen
         isolation: str = ISOLATIONS[0],
         reports: str | None = None,
@@ -116,6 +118,7 @@ class Job:
         self.sync_interval = sync_interval
         self.texts = texts
         self.seed = seed
+        self.seeds_libraries = seeds_libraries
         self.files = files
         self.isolation = isolation
         self.reports = reports
@@ -179,9 +182,7 @@ class Job:
         Returns:
             An integer of 32 bits.
         """
-        root = self.experiment_id if self.seed is None else self.seed
-        digest = hashlib.sha256(f"{root}/{number}".encode()).digest()
-        return int.from_bytes(digest[:4], "big")
+        return trial_seed(self.experiment_id if self.seed is None else self.seed, number)
 
     @property
     def paths(self) -> ExperimentPaths:

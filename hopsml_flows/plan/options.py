@@ -181,6 +181,15 @@ class CommonOptions(TypedDict, total=False):
             "search; without one, a seed is drawn.",
         ),
     ]
+    seed_trials: Annotated[
+        bool,
+        Option(
+            True,
+            _flag,
+            "Random numbers of Python, NumPy, TensorFlow, PyTorch and Keras begin in each trial "
+            "with a seed of its own. ``HOPSML_SEED`` has it in any case.",
+        ),
+    ]
     retries: Annotated[
         CountParameter,
         Option(
@@ -368,6 +377,7 @@ class Options:
         project: The experiment's project.
         cluster: The cluster that it runs on.
         seed: Seed of the search, or None if nothing is drawn.
+        seed_trials: Whether random numbers of a trial begin with a seed of its own.
         retries: How often a trial whose worker died is tried again.
         trial_timeout: Seconds after which a trial is stopped, or None.
         tags: Tags of the flow run and the record.
@@ -392,6 +402,7 @@ class Options:
     project: Project
     cluster: ClusterConfig
     seed: int | None
+    seed_trials: bool
     retries: int
     trial_timeout: float | None
     tags: tuple[str, ...]

@@ -30,6 +30,8 @@ __all__ = [
 _MISSING = object()
 _PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(\S+)")
 _PYTHON = re.compile(r"# Python (\S+)")
+_GPU = re.compile(r"# GPU (\d+ .+)")
+_DRIVER = re.compile(r"# driver (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def settings(record: ExperimentRecord) -> dict[str, Any]:
 
 
 def environment_facts(text: str | None) -> dict[str, str]:
-    r"""Return the packages of an environment, and Python itself, with their versions.
+    r"""Return the packages of an environment, Python and a GPU's driver, with their versions.
 
     Args:
         text: Content of ``environment.txt``, or None.
@@ -172,10 +174,14 @@ def environment_facts(text: str | None) -> dict[str, str]:
         >>> environment_facts("# Python 3.12.1 (cpython)\nnumpy==2.1.0\n")
         {'Python': '3.12.1', 'numpy': '2.1.0'}
     """
-    facts = {}
+    facts: dict[str, str] = {}
     for line in (text or "").splitlines():
         if python := _PYTHON.match(line):
             facts["Python"] = python[1]
+        elif gpu := _GPU.match(line):  # a line for each kind
+            facts["GPU"] = ", ".join(filter(None, (facts.get("GPU"), gpu[1])))
+        elif driver := _DRIVER.match(line):
+            facts["GPU driver"] = driver[1]
         elif package := _PACKAGE.fullmatch(line.strip()):
             facts[package[1].lower()] = package[2]
     return facts

@@ -120,8 +120,12 @@ class ExperimentFiles:
     SUMMARY = ".summary.json"
     JOURNAL = "journal.jsonl"  # of an asynchronous search: what happened, in order
     ENVIRONMENT = "environment.txt"
+    LOCK = "pylock.toml"  # the same packages, as PEP 751 has them
+    CONDA = "environment.yml"  # as in HopsML, of a conda environment
     PROGRAM = "program.py"
     NOTEBOOK = "program.ipynb"
+    MODULES = "program.zip"  # the user's modules that the program imports
+    DIFFERENCE = "program.diff"  # from the commit that git has checked out
     TENSORBOARD = "TensorBoard.task0"  # as in HopsML: exists while a TensorBoard runs
     LEASE = ".lease"  # followed by a number; exists while a driver runs
     # Long names: many training functions write a progress.png of their own.
@@ -259,6 +263,26 @@ class ExperimentPaths:
     def environment(self) -> str:
         """The list of Python's version and the installed packages."""
         return f"{self.root}/{ExperimentFiles.ENVIRONMENT}"
+
+    @property
+    def lock(self) -> str:
+        """The installed packages as a lock file."""
+        return f"{self.root}/{ExperimentFiles.LOCK}"
+
+    @property
+    def conda(self) -> str:
+        """The description of a conda environment."""
+        return f"{self.root}/{ExperimentFiles.CONDA}"
+
+    @property
+    def modules(self) -> str:
+        """The user's modules that the program imports."""
+        return f"{self.root}/{ExperimentFiles.MODULES}"
+
+    @property
+    def difference(self) -> str:
+        """How the program's repository differed from its commit."""
+        return f"{self.root}/{ExperimentFiles.DIFFERENCE}"
 
     @property
     def events(self) -> str:

@@ -3,7 +3,6 @@
 ``tracking.prefect`` needs Prefect, ``tracking.pictures`` draws. Import these by name.
 """
 
-from hopsml_flows.tracking.environment import environment_text, find_program
 from hopsml_flows.tracking.hparams import (
     end_events,
     experiment_events,
@@ -28,9 +27,7 @@ __all__ = [
     "Sessions",
     "Summary",
     "end_events",
-    "environment_text",
     "experiment_events",
-    "find_program",
     "intact_record",
     "open_progress",
     "read_record",

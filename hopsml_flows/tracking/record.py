@@ -55,6 +55,8 @@ class ExperimentRecord:
         trials_stopped: Number of those among the succeeded that were ended early.
         program: Path of the versioned program, relative to the project, or None.
         environment: Path of the versioned environment, or None.
+        versions: What else is kept of program and environment: ``python``, ``platform``, ``gpus``,
+            ``git``, ``modules``, ``lock``, …; empty in records of before.
         flow_run_id: The Prefect flow run, or None.
         flow_run_page: URL of its page, if the Prefect server is one that lasts; otherwise None.
         attempt: Which attempt at the experiment this is, from 1; each time that it is resumed is
@@ -96,6 +98,7 @@ class ExperimentRecord:
     trials_stopped: int = 0
     program: str | None = None
     environment: str | None = None
+    versions: dict[str, Any] = field(default_factory=dict)
     flow_run_id: str | None = None
     flow_run_page: str | None = None
     attempt: int = 1
@@ -141,7 +144,7 @@ class ExperimentRecord:
         return record
 
 
-_OBJECTS = ("search_space", "options", "driver")
+_OBJECTS = ("search_space", "options", "versions", "driver")
 _TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
 _MAYBE_TEXTS = (
     *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
@@ -188,8 +191,12 @@ class RecordFile:
 
     def write(self, **changes: Any) -> None:
         """Change fields and replace the file."""
-        self.record = replace(self.record, **changes)
+        self.change(**changes)
         self.save()
+
+    def change(self, **changes: Any) -> None:
+        """Change fields without replacing the file."""
+        self.record = replace(self.record, **changes)
 
     def save(self, *, patience: float | None = None) -> None:
         """Replace the file.

@@ -91,6 +91,7 @@ def combination(result: TrialResult) -> dict[str, Any]:
         "generation": result.generation,
         "budget": result.budget,
         "continues": result.continues,
+        "seed": result.seed,
     }
     entry |= {name: value for name, value in optional.items() if value is not None}
     if result.promotions:

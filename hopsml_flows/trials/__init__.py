@@ -78,6 +78,7 @@ from hopsml_flows.trials.rate import Rate
 from hopsml_flows.trials.reports import Report, Reports, as_number
 from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
 from hopsml_flows.trials.result_views import PageLink, links_html
+from hopsml_flows.trials.seeds import trial_seed
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
 from hopsml_flows.trials.summary_entries import told_result
 from hopsml_flows.trials.tables import best_first, shown_trials
@@ -194,6 +195,7 @@ __all__ = [
     "stored_params",
     "told_result",
     "trial_name",
+    "trial_seed",
     "trials_ahead",
     "variables",
 ]

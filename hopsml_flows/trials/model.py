@@ -151,6 +151,7 @@ class TrialResult:
         why_stopped: Why it was ended early, or None.
         promotions: Why it got its budgets, in order; none of a trial with its first budget.
         continues: Number of the trial that it goes on from, or None.
+        seed: The trial's seed, as ``HOPSML_SEED`` had it; None if the trial could not tell.
     """
 
     number: int
@@ -173,6 +174,7 @@ class TrialResult:
     why_stopped: Why | None = None
     promotions: tuple[Promoted, ...] = ()
     continues: int | None = None
+    seed: int | None = None
 
     @classmethod
     def without_report(

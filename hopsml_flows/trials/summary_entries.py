@@ -70,6 +70,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         why_stopped=_read(Why.from_json, entry["why_stopped"]) if "why_stopped" in entry else None,
         promotions=_promotions(entry["why_promoted"]) if "why_promoted" in entry else (),
         continues=_whole(entry, "continues"),
+        seed=_whole(entry, "seed"),
     )
 
 

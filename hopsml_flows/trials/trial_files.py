@@ -55,6 +55,7 @@ def commit_text(result: TrialResult, *, files: Sequence[Mapping[str, Any]], **mo
         "files": list(files),
         **({"state": result.state.value} if result.state is not State.FINISHED else {}),
         **({"why_stopped": result.why_stopped.as_json()} if result.why_stopped else {}),
+        **({"seed": result.seed} if result.seed is not None else {}),
         **({"budget": result.budget} if result.budget is not None else {}),
         **({_NOT_FINITE: paths} if paths else {}),
         **more,
@@ -101,6 +102,7 @@ def committed_result(
         warnings=_texts(commit.get("warnings")),
         budget=commit.get("budget") if is_number(commit.get("budget")) else None,
         why_stopped=_why(commit.get("why_stopped")),
+        seed=commit.get("seed") if is_whole(commit.get("seed")) else None,
     )
 
 

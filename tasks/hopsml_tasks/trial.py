@@ -23,8 +23,9 @@ from hopsml_flows.execution import (
 )
 from hopsml_flows.execution.credentials import kept_through, receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
-from hopsml_flows.execution.process.clean_state import put_back, seed_random
+from hopsml_flows.execution.process.clean_state import put_back
 from hopsml_flows.execution.process.messages import Listener
+from hopsml_flows.execution.process.trial_seeds import seeded
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_lines, task_run_sender
@@ -64,8 +65,12 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
         if done is not None:
             return done
     if job.isolation == IN_DRIVER:
-        with kept_through(), put_back(of_driver=True):
-            seed_random(job.trial_seed(order.trial.number))
+        seed = job.trial_seed(order.trial.number)
+        with (
+            kept_through(),
+            put_back(of_driver=True),
+            seeded(seed, libraries=job.seeds_libraries),
+        ):
             return ended_with(
                 _here(job, order, Place(worker="driver", in_driver=True, reporting=job.hear))
             )

@@ -209,10 +209,10 @@ def test_the_run_of_a_killed_driver_is_shown_as_crashed_when_its_experiment_goes
 def test_a_run_that_is_stopped_while_it_begins_has_a_killed_record(
     options, experiments, monkeypatch
 ):
-    def stopped():
+    def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(record_keeping, "environment_text", stopped)
+    monkeypatch.setattr(record_keeping, "experiment_events", stopped)
     with pytest.raises(KeyboardInterrupt):
         experiment.grid_search(product, {"x": [1]}, **options)
     (record,) = experiments().values()

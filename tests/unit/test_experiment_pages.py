@@ -426,6 +426,45 @@ def test_the_program_and_the_environment_are_shown(project, browser):
     assert "numpy==2.1.0" in answer.text
 
 
+def test_versions_are_shown_and_their_files_can_be_downloaded(project, browser):
+    paths = over(project, NEW)
+    record = json.loads(project.read(paths.record))
+    versions = {
+        "python": "3.12.1",
+        "gpus": ["NVIDIA <Test>"],
+        "git": {
+            "commit": "c0ffee",
+            "dirty": True,
+            "difference": "../../elsewhere",
+            "left_out": [".env"],
+        },
+        "modules": {"file": paths.modules},
+        "lock": paths.lock,
+    }
+    project.replace(paths.record, json.dumps({**record, "versions": versions}))
+    for path, content in ((paths.modules, "z"), (paths.lock, "l"), (paths.difference, "d")):
+        project.replace(path, content)
+    answer = browser.get(f"/experiments/{NEW}/program")
+    assert "c0ffee, with changes" in answer.text
+    assert "NVIDIA &lt;Test&gt;" in answer.text
+    assert ".env" in answer.text
+    assert "elsewhere" not in answer.text
+    named = re.findall(r'href="([^"]*/files/[^"]*)"', answer.text)
+    assert [browser.get(address).text for address in named] == ["z", "d", "l"]
+
+
+@pytest.mark.parametrize(
+    "versions", [{"git": 3, "gpus": "x", "lock": []}, {"modules": {"file": 1}}]
+)
+def test_wrong_versions_are_passed_over(project, browser, versions):
+    paths = over(project, NEW)
+    record = json.loads(project.read(paths.record))
+    project.replace(paths.record, json.dumps({**record, "versions": versions}))
+    answer = browser.get(f"/experiments/{NEW}/program")
+    assert answer.status_code == 200
+    assert 'id="versions"' not in answer.text
+
+
 def test_of_a_notebook_the_code_is_shown(project, browser):
     paths = over(project, NEW, program=f"Experiments/{NEW}/program.ipynb")
     cells = [

@@ -7,7 +7,6 @@ import locale
 import logging
 import logging.config
 import os
-import random
 import resource
 import signal
 import socket
@@ -18,7 +17,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from hopsml_flows.execution.process.clean_state import SEED_VARIABLE, put_back, seed_random
+from hopsml_flows.execution.process.clean_state import put_back
 
 HANDLED = []
 
@@ -133,20 +132,3 @@ def test_what_cannot_be_put_back_is_said():
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120
     )
     assert json.loads(done.stdout) == ["a lowered limit of resources cannot be raised"], done.stderr
-
-
-def test_a_seed_begins_the_random_numbers_of_python_and_numpy():
-    state, numpy_state = random.getstate(), np.random.get_state()
-    try:
-        with put_back():
-            seed_random(7)
-            first = random.random(), np.random.random()
-            assert os.environ[SEED_VARIABLE] == "7"
-            seed_random(7)
-            assert (random.random(), np.random.random()) == first
-            seed_random(8)
-            assert random.random() != first[0]
-        assert SEED_VARIABLE not in os.environ
-    finally:
-        random.setstate(state)
-        np.random.set_state(numpy_state)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Device", "Gpu", "device_of", "devices", "read"]
+__all__ = ["Device", "Gpu", "device_of", "devices", "driver_version", "read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,12 @@ def read(device: Device) -> Gpu:
         memory_used=int(memory.used) if memory else None,
         utilization=float(rates.gpu) if rates else None,
     )
+
+
+def driver_version() -> str | None:
+    """Version of NVIDIA's driver; None if there is no GPU, or NVML does not say."""
+    found = _session.ask("nvmlSystemGetDriverVersion")
+    return str(found) if found else None
 
 
 class _Session:

@@ -28,6 +28,7 @@ from hopsml_flows.execution.group.member_files import (
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
+from hopsml_flows.execution.process.trial_seeds import seeded
 from hopsml_flows.execution.trial_run import EventMakers, run_trial
 from hopsml_flows.trials import Trial, TrialResult
 
@@ -73,7 +74,9 @@ class MemberWork:
         """
         os.environ.update(order)
         apply_received()  # the driver may have renewed credentials since the group was formed
-        return Done(self._result(tell))
+        seed = self.job.trial_seed(self.trial.number)  # the same in all members
+        with seeded(seed, libraries=self.job.seeds_libraries):
+            return Done(self._result(tell))
 
     def _result(self, tell: Tell) -> TrialResult:
         job, trial, process = self.job, self.trial, self.process

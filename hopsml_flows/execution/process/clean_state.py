@@ -1,9 +1,9 @@
 """A clean state for each trial of a process that runs several, one after the other.
 
 Such a process keeps the modules that its trials import. After each trial it puts back what the
-training function changed besides: environment, search path, logging, signal handlers and more. Each
-trial has its own seed for random numbers. State in modules, in C libraries and on GPUs is not put
-back; for that, each trial can have a fresh process (``isolation="process"``).
+training function changed besides: environment, search path, logging, signal handlers and more.
+State in modules, in C libraries and on GPUs is not put back; for that, each trial can have a fresh
+process (``isolation="process"``).
 """
 
 from __future__ import annotations
@@ -19,15 +19,11 @@ import signal
 import socket
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-__all__ = ["SEED_VARIABLE", "put_back", "seed_random", "short_of_descriptors"]
-
-SEED_VARIABLE = "HOPSML_SEED"
-"""Environment variable with the trial's seed, a number of 32 bits."""
+__all__ = ["put_back", "short_of_descriptors"]
 
 _Undo = Callable[[], object]
 
@@ -255,32 +251,6 @@ _REMEMBERED: tuple[Callable[[], _Undo], ...] = (
 
 _OF_DRIVER = (*(one for one in _REMEMBERED if one not in (_tracing, _faults)), _random)
 """Leaves tracing and ``faulthandler`` alone: the program or its debugger has set them."""
-
-
-def seed_random(seed: int) -> None:
-    """Seed the random numbers of Python, and of NumPy, TensorFlow and PyTorch if they are loaded.
-
-    A library that the training function imports later seeds itself, as it does without a trial.
-
-    Args:
-        seed: A number of 32 bits; also set as ``HOPSML_SEED``.
-    """
-    os.environ[SEED_VARIABLE] = str(seed)
-    random.seed(seed)
-    for module, path in _SEEDS:
-        loaded: Any = sys.modules.get(module)
-        with suppress(Exception):  # half loaded, or another library with that name
-            for name in path.split("."):
-                loaded = getattr(loaded, name)
-            with warnings.catch_warnings(action="ignore"):
-                loaded(seed)
-
-
-_SEEDS = (
-    ("numpy", "random.seed"),
-    ("tensorflow", "random.set_seed"),
-    ("torch", "manual_seed"),
-)
 
 
 def short_of_descriptors() -> str:

@@ -15,8 +15,9 @@ from hopsml_flows.execution.credentials import Lent
 from hopsml_flows.execution.files.staging import Staging
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
-from hopsml_flows.execution.process.clean_state import put_back, seed_random, short_of_descriptors
+from hopsml_flows.execution.process.clean_state import put_back, short_of_descriptors
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
+from hopsml_flows.execution.process.trial_seeds import seeded
 from hopsml_flows.execution.trial_run import EventMakers, run_trial
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult
@@ -94,8 +95,11 @@ class TrialWork:
         )
         result: TrialResult | None = None
         try:
-            with put_back() as left, order.around or nullcontext():
-                seed_random(job.trial_seed(trial.number))
+            with (
+                put_back() as left,
+                order.around or nullcontext(),
+                seeded(job.trial_seed(trial.number), libraries=job.seeds_libraries),
+            ):
                 staging = Staging(
                     job.project,
                     job.paths,

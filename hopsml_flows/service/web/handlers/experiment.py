@@ -25,6 +25,7 @@ from hopsml_flows.service.web.views.learning_curves import curves_of
 from hopsml_flows.service.web.views.plots import plot_columns, plot_data
 from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.trials_table import asked_trials, trials_table
+from hopsml_flows.service.web.views.versions import kept_files, version_facts
 from hopsml_flows.storage import ExperimentPaths
 
 __all__ = [
@@ -181,6 +182,8 @@ def program(site: Site, request: Request) -> Response:
         program_name=name,
         program=text,
         environment=environment,
+        versions=version_facts(entry.record.versions if entry.record else {}),
+        kept=kept_files(entry.record.versions if entry.record else {}),
         others=list(found)[:_MOST_OTHERS],
     )
 

@@ -263,6 +263,7 @@ def _facts(result: TrialResult) -> Sequence[tuple[str, str]]:
         ("Duration", took(result.duration) if result.ended else ""),
         ("Attempt", str(result.attempt) if result.attempt > 1 else ""),
         ("Generation", "" if result.generation is None else str(result.generation)),
+        ("Seed", "" if result.seed is None else str(result.seed)),
         ("Budget", "" if result.budget is None else f"{result.budget:g}"),
         ("Continues trial", "" if result.continues is None else str(result.continues)),
         ("Worker", result.worker),
