@@ -83,8 +83,8 @@ def redacted_url(url: str) -> str:
         url: The URL, well-formed or not.
 
     Example:
-        >>> redacted_url("https://host/path?token=secret")
-        'https://host/path?token=***'
+        >>> redacted_url("https://host/path?token=secret"), redacted_url("https://token@host/path")
+        ('https://host/path?token=***', 'https://***@host/path')
     """
     return _struck(url, in_text=False)
 

@@ -24,16 +24,6 @@ OTHER = "faces-20240201-120000-cccccc"
 BAD = result(3, {"x": 9}, state=State.FAILED, failure=Failure("ValueError", "no", place="a.py:7"))
 
 
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path / "project")
-
-
-@pytest.fixture
-def browser(project):
-    return Browser(experiments_app(project))
-
-
 def names(answer):
     """Identifiers of a list's rows, in order."""
     return re.findall(r'name="e" value="([^"]+)"', answer.text)
