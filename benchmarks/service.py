@@ -1,7 +1,8 @@
 """How fast the pages of many experiments are, from local disk and from HDFS.
 
 ``.venv/bin/python benchmarks/service.py`` writes a project, serves it by ``hopsml ui``, and asks
-for its pages; Chromium draws its plots. README.md says what is measured.
+for its pages; Chromium draws its plots. Other pages get the same experiments and are asked for the
+same. README.md says what is measured.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import report
-from environment import RESULTS, ROOT
+from environment import RESULTS, ROOT, programs_of_pages, versions_of_pages
 
 sys.path.insert(0, str(ROOT))
 
+from pages import beside, peers
 from pages.asked import milliseconds, own_server
 from pages.written import write_experiment, write_project
 
@@ -46,21 +48,48 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=MANY, help="trials of the largest experiment")
     parser.add_argument("--repeats", type=int, default=60, help="requests of each page")
     parser.add_argument("--no-hdfs", action="store_true", help="only the local disk")
+    parser.add_argument(
+        "--pages",
+        nargs="*",
+        default=["project", "optuna-dashboard", "mlflow", "tensorboard"],
+        help="pages to compare side by side; none for no comparison",
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=int,
+        default=[SOME, 10_000, MANY],
+        help="trials of the experiments by which pages are compared",
+    )
+    parser.add_argument(
+        "--limit", type=float, default=300, help="seconds after which a compared page is given up"
+    )
+    parser.add_argument(
+        "--only-pages", action="store_true", help="the comparison alone; writes no results"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="hopsml-service-") as directory:
         scratch = Path(directory)
         around = report.surroundings(scratch, PACKAGES)
+        if given.only_pages:
+            print(_pages_table(_side_by_side(scratch, given), given))
+            return 0
         with _projects(scratch, hdfs=not given.no_hdfs) as projects:
             for place, project in projects.items():
                 print(place, file=sys.stderr, flush=True)
                 os.environ["HOPSML_CACHE"] = str(scratch / f"cache-{place}")
                 found[place] = _measured(project, given, is_local=place == "local")
         found["assets_kb"] = _assets_bytes() / 1000
+        if given.pages:
+            found["pages"] = _side_by_side(scratch, given)
+            around["versions"] |= versions_of_pages(peers.PACKAGES)
     text = f"# The Experiments service\n\n{report.surroundings_text(around)}\n"
     text += f"{given.experiments:,} experiments of {given.trials} trials, one of {SOME:,}, one of "
     text += f"{given.many:,}. README.md says what is measured.\n\n{_tables(found)}"
+    if given.pages:
+        text += f"\n## Side by side\n\n{_pages_table(found['pages'], given)}"
     report.save(given.results, "service", text, {"surroundings": around, **found})
     print(text)
     return 0
@@ -142,6 +171,54 @@ def _in_a_browser(server: Any, at_many: str) -> dict[str, float]:
         idle = (server.processor_seconds - before) / _IDLE_SECONDS
         browser.close()
     return {"plots_s": sorted(drawn)[len(drawn) // 2], "idle_share": idle}
+
+
+def _side_by_side(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """What each compared page needs for its list, and for experiments of each size."""
+    programs = programs_of_pages()
+    project = Project(scratch / "compared")
+    os.environ["HOPSML_CACHE"] = str(scratch / "cache-compared")
+    write_project(project, given.experiments, given.trials)
+    large = dict(enumerate(given.sizes, given.experiments))
+    for number, trials in large.items():
+        write_experiment(project, number, trials)
+    experiments = {**dict.fromkeys(range(given.experiments), given.trials), **large}
+    limits = beside.Limits(given.limit, given.repeats)
+    found = {}
+    for name, page in peers.pages(project.url, programs, scratch, large).items():
+        if name in given.pages:
+            page.fill(experiments)
+            found[name] = {"name": page.name, **beside.measured(page, large, limits)}
+    return found
+
+
+def _pages_table(found: dict[str, Any], given: argparse.Namespace) -> str:
+    """Answers of each page; a dash is what a page does not have, or did not manage in time."""
+    keys = ("first_s", "median", "95th", "read_kb", "table_s", "plots_s")
+    columns = ["page", "trials", "first, s", "median, ms", "95th, ms", "kB", "table, s", "plots, s"]
+    rows = []
+    for page in found.values():
+        for entry in page["experiments"]:
+            if entry["first_s"] is None:
+                gave_up = [f"> {given.limit:g}", *["-"] * (len(keys) - 1)]
+                rows.append([page["name"], f"{entry['trials']:,}", *gave_up])
+                continue
+            cells = [
+                f"> {given.limit:g}" if entry.get(key, 0.0) is None else entry.get(key)
+                for key in keys
+            ]
+            rows.append([page["name"], f"{entry['trials']:,}", *map(_cell, cells)])
+    listed = [
+        [page["name"], *(report.number(page["list"][key]) for key in keys[1:4])]
+        for page in found.values()
+        if page["list"] is not None
+    ]
+    of_lists = report.table(["list of experiments", *columns[3:6]], listed)
+    return f"{of_lists}\n{report.table(columns, rows)}"
+
+
+def _cell(value: float | str | None) -> str:
+    return value if isinstance(value, str) else report.number(value)
 
 
 def _assets_bytes() -> int:
