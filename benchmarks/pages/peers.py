@@ -24,6 +24,8 @@ PACKAGES = ("optuna-dashboard", "optuna", "mlflow", "tensorboard")
 _MLFLOW = "/ajax-api/2.0/mlflow"
 _MLFLOW_RUNS = 100
 """Runs that MLflow's page asks for at once."""
+_MLFLOW_BARS = 20
+"""Bars of MLflow's charts: of two outputs, for the ten runs that it selects by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,12 @@ class Shown:
     Args:
         path: Path of the page.
         selector: What is there once it can be seen.
+        least: How many of it there are then.
     """
 
     path: str
     selector: str
+    least: int = 1
 
 
 class Page(Protocol):
@@ -72,7 +76,7 @@ class Page(Protocol):
     def is_whole(self, answer: httpx.Response, trials: int) -> bool:
         """Return whether an answer has what there is to have of so many trials."""
 
-    def shown(self, number: int) -> Mapping[str, Shown]:
+    def shown(self, number: int, trials: int) -> Mapping[str, Shown]:
         """Return what is awaited in a browser: ``table``, ``plots``, or both."""
 
 
@@ -102,7 +106,7 @@ class _Own:
     def fill(self, experiments: Mapping[int, int]) -> None:
         """The project is there already."""
 
-    def command(self, number: int, port: int) -> list[str]:
+    def command(self, number: int, port: int) -> list[str]:  # noqa: ARG002 - others need it
         code = "from hopsml_flows.cli import main; main()"
         served = ["ui", "--port", str(port), "--project", self._project]
         return [sys.executable, "-c", code, *served]
@@ -114,12 +118,12 @@ class _Own:
         return Asked(f"/experiments/{identifier(number)}")
 
     def is_whole(self, answer: httpx.Response, trials: int) -> bool:
-        return f"{trials:,}" in answer.text or str(trials) in answer.text
+        return f" of {trials} trials" in answer.text
 
-    def shown(self, number: int) -> Mapping[str, Shown]:
+    def shown(self, number: int, trials: int) -> Mapping[str, Shown]:
         at = self.asked(number).path
-        drawn = Shown(f"{at}/plots", "#plots[data-drawn]")
-        return {"table": Shown(at, "tbody tr"), "plots": drawn}
+        drawn = Shown(f"{at}/plots", f"#plots[data-drawn='{trials}'] canvas:visible")
+        return {"table": Shown(at, "table.trials-table tbody tr:visible"), "plots": drawn}
 
 
 class _InOneStore:
@@ -145,7 +149,7 @@ class _OptunaDashboard(_InOneStore):
         self._number_keys(experiments)
         write_optuna(self._programs, self._database, experiments)
 
-    def command(self, number: int, port: int) -> list[str]:
+    def command(self, number: int, port: int) -> list[str]:  # noqa: ARG002 - others need it
         program = str(self._programs / "optuna-dashboard")
         return [program, self._url, "--host", "127.0.0.1", "--port", str(port)]
 
@@ -158,9 +162,10 @@ class _OptunaDashboard(_InOneStore):
     def is_whole(self, answer: httpx.Response, trials: int) -> bool:
         return len(answer.json()["trials"]) == trials
 
-    def shown(self, number: int) -> Mapping[str, Shown]:
+    def shown(self, number: int, trials: int) -> Mapping[str, Shown]:
         page = f"/dashboard/studies/{self._keys[number]}"
-        return {"plots": Shown(page, ".js-plotly-plot .plot .trace")}
+        listed = Shown(f"{page}/trials", '.MuiListItemText-primary:visible:text-is("Trial 0")')
+        return {"table": listed, "plots": Shown(page, "#plot-history .point", trials)}
 
 
 class _Mlflow(_InOneStore):
@@ -170,7 +175,7 @@ class _Mlflow(_InOneStore):
         self._number_keys(experiments)
         write_mlflow(self._programs, self._database, experiments)
 
-    def command(self, number: int, port: int) -> list[str]:
+    def command(self, number: int, port: int) -> list[str]:  # noqa: ARG002 - others need it
         served = ["--backend-store-uri", self._url, "--workers", "1"]
         at = ["--host", "127.0.0.1", "--port", str(port)]
         return [str(self._programs / "mlflow"), "server", *served, *at]
@@ -195,9 +200,12 @@ class _Mlflow(_InOneStore):
         has_all = len(runs[0]["data"]["params"]) == len(SPACE)
         return has_all and len(runs) == min(trials, _MLFLOW_RUNS)
 
-    def shown(self, number: int) -> Mapping[str, Shown]:
+    def shown(self, number: int, trials: int) -> Mapping[str, Shown]:  # noqa: ARG002 - in others
         page = f"/experiments/{self._keys[number]}/runs"
-        return {"table": Shown(f"/#{page}", f'a[href*="{page}/"]')}
+        bars = Shown(
+            f"/#{page}?compareRunsMode=CHART", ".js-plotly-plot .bars .point", _MLFLOW_BARS
+        )
+        return {"table": Shown(f"/#{page}", f'.ag-row a[href*="{page}/"]:visible'), "plots": bars}
 
 
 class _TensorBoard:
@@ -208,7 +216,7 @@ class _TensorBoard:
         self._directory = directory
         self._large = large
 
-    def fill(self, experiments: Mapping[int, int]) -> None:
+    def fill(self, experiments: Mapping[int, int]) -> None:  # noqa: ARG002 - others need it
         for number, trials in self._large.items():
             write_event_files(self._directory / identifier(number), number, trials)
 
@@ -220,7 +228,7 @@ class _TensorBoard:
     def listed(self) -> Asked | None:
         return None
 
-    def asked(self, number: int) -> Asked:
+    def asked(self, number: int) -> Asked:  # noqa: ARG002 - others need it
         columns: list[dict[str, Any]] = [{"hparam": name} for name in sorted(SPACE)]
         columns.append({"metric": {"tag": "outputs/accuracy", "group": ""}})
         states = ("UNKNOWN", "SUCCESS", "FAILURE", "RUNNING")
@@ -236,5 +244,5 @@ class _TensorBoard:
     def is_whole(self, answer: httpx.Response, trials: int) -> bool:
         return answer.json()["totalSize"] == trials
 
-    def shown(self, number: int) -> Mapping[str, Shown]:
-        return {"table": Shown("/#hparams", 'vaadin-grid-cell-content:has-text("adam")')}
+    def shown(self, number: int, trials: int) -> Mapping[str, Shown]:  # noqa: ARG002 - in others
+        return {"table": Shown("/#hparams", 'vaadin-grid-cell-content:visible:text-is("adam")')}

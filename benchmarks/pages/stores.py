@@ -205,7 +205,7 @@ def _optuna_value(name: str, value: Any) -> float:
 
 def _insert(connection: sqlite3.Connection, into: str, rows: Iterable[tuple[Any, ...]]) -> None:
     places = ", ".join("?" for _ in into.split(","))
-    connection.executemany(f"INSERT INTO {into} VALUES ({places})", rows)  # noqa: S608
+    connection.executemany(f"INSERT INTO {into} VALUES ({places})", rows)
 
 
 def _time(seconds: float | None) -> str:

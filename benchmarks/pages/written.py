@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -30,16 +31,27 @@ def identifier(number: int) -> str:
     return f"search-{number % 40}-{stamp}-{number:06x}"
 
 
-def write_project(project: Project, experiments: int, trials: int) -> None:
-    """Write experiments with so many trials each.
+def write_project(
+    project: Project, experiments: int, trials: int, seconds: float = math.inf
+) -> int:
+    """Write experiments with so many trials each; returns how many were begun in time.
 
     Args:
         project: The project.
         experiments: Number of experiments.
         trials: Trials of each.
+        seconds: When to begin no more of them.
     """
+    ends = time.perf_counter() + seconds
+
+    def write(number: int) -> bool:
+        if time.perf_counter() > ends:
+            return False
+        write_experiment(project, number, trials)
+        return True
+
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: write_experiment(project, n, trials), range(experiments)))
+        return sum(pool.map(write, range(experiments)))
 
 
 def write_experiment(project: Project, number: int, trials: int) -> str:
