@@ -40,6 +40,7 @@ PACKAGES = ("hopsml-flows", "starlette", "jinja2", "uvicorn", "playwright")
 MANY = 50_000
 SOME = 1_000
 _IDLE_SECONDS = 60.0
+_KINDS = ("median", "95th", "processor")
 
 
 def main() -> int:
@@ -171,7 +172,7 @@ def _measured(project: Project, given: argparse.Namespace, *, is_local: bool) ->
         f"{given.many:,} trials: data of plots": f"{at_many}/plots.json",
     }
     with own_server(project.url, {}) as server:
-        figures["pages_ms"] = milliseconds(server.url, paths, given.repeats)
+        figures["pages_ms"] = milliseconds(server, paths, given.repeats)
         if is_local:
             figures |= _in_a_browser(server, at_many)
     if is_local:
@@ -274,8 +275,8 @@ def _tables(found: dict[str, Any]) -> str:
     rows = []
     for name in found["local"]["pages_ms"]:
         cells = [found[place]["pages_ms"][name] for place in places]
-        rows.append([name, *(report.number(c[k]) for c in cells for k in ("median", "95th"))])
-    columns = ["ms at the server", *(f"{p}, {k}" for p in places for k in ("median", "95th"))]
+        rows.append([name, *(report.number(c[k]) for c in cells for k in _KINDS)])
+    columns = ["ms at the server", *(f"{p}, {k}" for p in places for k in _KINDS)]
     text = report.table(columns, rows)
     facts = [
         (f"{what}, {place}", found[place][key])

@@ -245,4 +245,4 @@ class _TensorBoard:
         return answer.json()["totalSize"] == trials
 
     def shown(self, number: int, trials: int) -> Mapping[str, Shown]:  # noqa: ARG002 - in others
-        return {"table": Shown("/#hparams", 'vaadin-grid-cell-content:visible:text-is("adam")')}
+        return {"table": Shown("/#hparams", 'vaadin-grid-cell-content:visible:has-text("adam")')}
