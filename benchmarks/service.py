@@ -39,6 +39,7 @@ PACKAGES = ("hopsml-flows", "starlette", "jinja2", "uvicorn", "playwright")
 
 MANY = 50_000
 SOME = 1_000
+PAGES = ("project", "optuna-dashboard", "tensorboard", "mlflow")
 _IDLE_SECONDS = 60.0
 _KINDS = ("median", "95th", "processor")
 
@@ -59,7 +60,8 @@ def main() -> int:
     parser.add_argument(
         "--pages",
         nargs="*",
-        default=["project", "optuna-dashboard", "mlflow", "tensorboard"],
+        choices=PAGES,
+        default=PAGES,
         help="pages to compare side by side; none for no comparison",
     )
     parser.add_argument(
@@ -111,14 +113,16 @@ def _save_own(given: argparse.Namespace, around: dict[str, Any], found: dict[str
 
 def _measure_side_by_side(scratch: Path, given: argparse.Namespace) -> None:
     around = report.surroundings(scratch, PACKAGES) | {"load": _load()}
-    found = _side_by_side(scratch, given)
     around["versions"] |= versions_of_pages(peers.PACKAGES)
-    around["load_after"] = _load()
-    text = f"# Pages side by side\n\n{_where(around)}\n"
-    text += f"{given.experiments:,} experiments of {given.trials} trials, and those of the table. "
-    text += f"README.md says what is measured.\n\n{_pages_table(found, given.limit)}"
-    facts = {"surroundings": around, "limit_s": given.limit, "pages": found}
-    report.save(given.results, "service_pages", text, facts)
+    text = ""
+    for found in _side_by_side(scratch, given):  # after each page, for later ones may fail
+        around["load_after"] = _load()
+        text = f"# Pages side by side\n\n{_where(around)}\n"
+        text += f"{given.experiments:,} experiments of {given.trials} trials, and those of the "
+        text += "table. README.md says what is measured.\n\n"
+        text += _pages_table(found, given.limit)
+        facts = {"surroundings": around, "limit_s": given.limit, "pages": found}
+        report.save(given.results, "service_pages", text, facts)
     print(text, flush=True)
 
 
@@ -213,8 +217,8 @@ def _in_a_browser(server: Any, at_many: str) -> dict[str, float]:
     return {"plots_s": sorted(drawn)[len(drawn) // 2], "idle_share": idle}
 
 
-def _side_by_side(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """What each compared page needs for its list, and for experiments of each size."""
+def _side_by_side(scratch: Path, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What each page needs for its list, and for each large experiment; each time one more page."""
     programs = programs_of_pages()
     project = Project(scratch / "compared")
     os.environ["HOPSML_CACHE"] = str(scratch / "cache-compared")
@@ -225,11 +229,12 @@ def _side_by_side(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     experiments = {**dict.fromkeys(range(given.experiments), given.trials), **large}
     limits = beside.Limits(given.limit, given.repeats, given.openings)
     found = {}
-    for name, page in peers.pages(project.url, programs, scratch, large).items():
-        if name in given.pages:
-            page.fill(experiments)
-            found[name] = {"name": page.name, **beside.measured(page, large, limits)}
-    return found
+    known = peers.pages(project.url, programs, scratch, large)
+    for name in given.pages:
+        page = known[name]
+        page.fill(experiments)
+        found[name] = {"name": page.name, **beside.measured(page, large, limits)}
+        yield found
 
 
 def _pages_table(found: dict[str, Any], limit: float) -> str:
