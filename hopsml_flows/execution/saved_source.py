@@ -6,8 +6,8 @@ experiment does nothing; what fails after it, since the result is missing, is le
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import hashlib
 import importlib.util
@@ -79,13 +79,13 @@ def _commented(lines: Sequence[str]) -> str:
 
 
 def own_names(source: str | bytes) -> set[str]:
-    """Return the names that a source defines or assigns at its top level; none if it is no Python.
+    r"""Return the names that a source defines at its top level; none if it is no Python.
 
     Args:
         source: The source.
 
     Example:
-        >>> sorted(own_names("import os\\ndef f(): pass\\ng = f\\nclass C: pass"))
+        >>> sorted(own_names("import os\ndef f(): pass\ng = f\nclass C: pass"))
         ['C', 'f', 'g']
     """
     try:
@@ -151,7 +151,8 @@ class _Statement:
     def code(self, path: Path) -> CodeType:
         """Compile it."""
         module = ast.Module([self.node], [])
-        return compile(module, str(path), "exec", flags=self.flags, dont_inherit=True)
+        code: CodeType = compile(module, str(path), "exec", flags=self.flags, dont_inherit=True)
+        return code
 
 
 def _statements(tree: ast.Module, source: bytes, *, is_notebook: bool) -> Iterator[_Statement]:
@@ -169,16 +170,14 @@ def _statements(tree: ast.Module, source: bytes, *, is_notebook: bool) -> Iterat
         yield _Statement(node, cell, flags)
 
 
-def _execute(
-    text: str, module: ModuleType, statements: Iterable[_Statement], path: Path
-) -> None:
+def _execute(text: str, module: ModuleType, statements: Iterable[_Statement], path: Path) -> None:
     started = False
     failed: int | None = None
     for statement in statements:
         if failed is not None and statement.cell == failed:
             continue
         try:
-            exec(statement.code(path), vars(module))  # noqa: S102 - the user's own program
+            exec(statement.code(path), vars(module))
         except (Exception, SystemExit) as error:
             if starts_experiment(error):
                 started = True
