@@ -1,7 +1,8 @@
 """The command ``hopsml``: shows and compares experiments on storage, and prepares a Prefect server.
 
 Each subcommand is a module of this package, imported when it is called. None but ``rm`` changes
-an experiment, and none but ``rerun`` needs the flow that runs it. Those of ``models`` are in a package.
+an experiment, and none but ``rerun`` needs the flow that runs it. Those of ``models`` are in a
+package.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Loads a saved program for its training function, up to where it starts an experiment.
 
 Many programs start their experiment at the top level, and a notebook's cells do. Importing such a
-program would start it again. So its statements are executed one by one. One that starts an
-experiment does nothing; what fails after it, since the result is missing, is left out.
+program would start it again. So its statements are executed one by one, until one starts an
+experiment and the function is there. In a notebook, that is one of the cell executed last: the
+experiment was started by it. A statement that starts another experiment does nothing; what fails
+after it, since the result is missing, is left out.
 """
 
 from __future__ import annotations
@@ -127,7 +129,8 @@ def load_source(text: str, path: Path, *, is_notebook: bool = False) -> ModuleTy
     sys.modules[name] = module
     try:
         with loading_for(text):
-            _execute(text, module, _statements(tree, source, is_notebook=is_notebook), path)
+            statements = [*_statements(tree, source, is_notebook=is_notebook)]
+            _execute(text, module, statements, path)
     except BaseException:
         del sys.modules[name]
         raise
@@ -170,7 +173,9 @@ def _statements(tree: ast.Module, source: bytes, *, is_notebook: bool) -> Iterat
         yield _Statement(node, cell, flags)
 
 
-def _execute(text: str, module: ModuleType, statements: Iterable[_Statement], path: Path) -> None:
+def _execute(text: str, module: ModuleType, statements: Sequence[_Statement], path: Path) -> None:
+    function = text.rpartition(":")[2].partition(".")[0]
+    last = statements[-1].cell if statements else None
     started = False
     failed: int | None = None
     for statement in statements:
@@ -180,6 +185,8 @@ def _execute(text: str, module: ModuleType, statements: Iterable[_Statement], pa
             exec(statement.code(path), vars(module))
         except (Exception, SystemExit) as error:
             if starts_experiment(error):
+                if statement.cell == last and hasattr(module, function):
+                    return
                 started = True
             elif statement.cell is not None:
                 failed = statement.cell
