@@ -18,6 +18,7 @@ from typing import Any
 from hopsml_flows.errors import ExperimentFailedError, HopsmlError
 from hopsml_flows.redaction import redacted
 from hopsml_flows.rerun.request import Request
+from hopsml_flows.rerun.saved_environment import OWN
 from hopsml_flows.rerun.unpacked_program import look_first_in, saved_function, unpack
 from hopsml_flows.service.comparison import ComparisonRow, compared, environment_facts
 from hopsml_flows.text import fitting, plural, say
@@ -94,6 +95,8 @@ def environment_difference(request: Request) -> tuple[ComparisonRow, ...]:
         return ()
     now = environment_text(machine=this_machine().lines)
     facts = [environment_facts(text) for text in (request.environment, now)]
+    # In an environment that was built for it, this package is not installed: it is lent.
+    facts[1][OWN] = sys.modules["hopsml_flows"].__version__
     return compared([request.experiment, "now"], facts).differences
 
 

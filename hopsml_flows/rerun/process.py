@@ -19,6 +19,8 @@ __all__ = ["run_request"]
 _OWN = (Path(__file__).parents[1], Path(str(hopsml_tasks.__file__)).parent)
 """Packages that the process needs in this version, whatever its environment has."""
 
+_STANDARD_ERROR = 2
+
 
 def run_request(request: Request, python: str | None, *, quiet: bool) -> Answer:
     """Run what is asked for, in a fresh process.
@@ -44,7 +46,7 @@ def run_request(request: Request, python: str | None, *, quiet: bool) -> Answer:
         with subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
-            stdout=sys.stderr.fileno() if quiet else None,
+            stdout=_STANDARD_ERROR if quiet else None,
             env=environment,
         ) as process:
             try:

@@ -89,6 +89,7 @@ def read_request(
     arguments = {
         **{name: record.options[name] for name in _OPTIONS if record.options.get(name) is not None},
         **_isolation(record),
+        **_kept_files(record),
         **options,
         "trials": [_described(record, each) for each in trials],
         "experiment": earlier.id,
@@ -157,6 +158,11 @@ def _described(record: ExperimentRecord, trial: TrialResult) -> dict[str, Any]:
 def _isolation(record: ExperimentRecord) -> dict[str, str]:
     isolation = record.options.get("isolation")
     return {"isolation": isolation} if isolation in ISOLATIONS else {}
+
+
+def _kept_files(record: ExperimentRecord) -> dict[str, list[str]]:
+    patterns = record.options.get("keep_files")
+    return {"keep_files": patterns} if isinstance(patterns, list) and patterns else {}
 
 
 def _group(earlier: StoredExperiment, record: ExperimentRecord) -> dict[str, Any] | None:

@@ -22,9 +22,9 @@ from hopsml_flows.storage import ExperimentFiles
 from hopsml_flows.storage.cache_directory import cache_directory
 from hopsml_flows.text import plural, say
 
-__all__ = ["Requirements", "build_environment", "requirements_of"]
+__all__ = ["OWN", "Requirements", "build_environment", "requirements_of"]
 
-_OWN = "hopsml-flows"
+OWN = "hopsml-flows"
 """This package: the process runs it as it is now."""
 
 _DONE = ".hopsml-environment"
@@ -75,7 +75,7 @@ def requirements_of(environment: str | None, lock: bytes | None) -> Requirements
     lines = []
     for name, version in sorted(facts.items()):
         key = re.sub(r"[-_.]+", "-", name).lower()
-        if name not in _NO_PACKAGES and key != _OWN:
+        if name not in _NO_PACKAGES and key != OWN:
             lines.append(origins.get(key, f"{key}=={version}"))
     return Requirements(facts["Python"], tuple(lines))
 
