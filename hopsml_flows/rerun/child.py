@@ -23,7 +23,7 @@ from hopsml_flows.rerun.unpacked_program import look_first_in, saved_function, u
 from hopsml_flows.service.comparison import ComparisonRow, compared, environment_facts
 from hopsml_flows.text import fitting, plural, say
 
-__all__ = ["ANSWER", "PROGRAM", "REQUEST", "Answer", "main"]
+__all__ = ["ANSWER", "PROGRAM", "REQUEST", "Answer", "environment_difference", "main"]
 
 REQUEST = "request"
 ANSWER = "answer"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hopsml_flows.cluster import ClusterConfig
 
-__all__ = ["Rerun", "rerun"]
+__all__ = ["Rerun", "repeat", "rerun"]
 
 
 @dataclass(frozen=True)
