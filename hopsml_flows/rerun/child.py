@@ -96,7 +96,8 @@ def environment_difference(request: Request) -> tuple[ComparisonRow, ...]:
     now = environment_text(machine=this_machine().lines)
     facts = [environment_facts(text) for text in (request.environment, now)]
     # In an environment that was built for it, this package is not installed: it is lent.
-    facts[1][OWN] = sys.modules["hopsml_flows"].__version__
+    if OWN in facts[0]:
+        facts[1][OWN] = sys.modules["hopsml_flows"].__version__
     return compared([request.experiment, "now"], facts).differences
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import hopsml_tasks
-from hopsml_flows.errors import HopsmlError
+from hopsml_flows.errors import HopsmlError, SavedEnvironmentError
 from hopsml_flows.rerun.child import ANSWER, REQUEST, Answer
 from hopsml_flows.rerun.request import Request
 
@@ -56,9 +56,11 @@ def run_request(request: Request, python: str | None, *, quiet: bool) -> Answer:
                 raise
         answer = directory / ANSWER
         if not answer.is_file():
-            raise HopsmlError(
-                f"the process that ran {request.experiment} again ended with code "
-                f"{process.returncode}, and said nothing"
+            kind = HopsmlError if python is None else SavedEnvironmentError
+            where = "" if python is None else " in the saved environment"
+            raise kind(
+                f"the process that ran {request.experiment} again{where} ended with code "
+                f"{process.returncode}; what it has printed says why"
             )
         came: Answer = pickle.loads(answer.read_bytes())
     if came.error is not None:
