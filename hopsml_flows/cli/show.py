@@ -87,6 +87,9 @@ def _facts(
     for name in _SEARCH:
         if isinstance(described := record.options.get(name), dict):
             yield f"{name:10} {_described(described)}"
+    if isinstance(earlier := record.rerun_of.get("experiment"), str):
+        number = record.rerun_of.get("trial")
+        yield f"repeats    {one_line(earlier)}{'' if number is None else f', trial {number}'}"
     yield f"trials     {_counts(record, results)}"
     if best is not None and best.metric is not None:
         key = one_line(record.optimization_key or "metric")

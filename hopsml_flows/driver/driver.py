@@ -248,6 +248,7 @@ class Driver:
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
             seed=self._plan.options.seed,
+            trial_seeds=self._plan.repeats.seeds if self._plan.repeats else {},
             seeds_libraries=self._plan.options.seed_trials,
             files=self._plan.options.keep_files,
             isolation=self._plan.isolation,

@@ -178,6 +178,7 @@ def record_file(
             origin=earlier.origin if earlier else origin,
             tensorboard=tensorboard,
             note=earlier.note if earlier else None,
+            rerun_of=plan.repeats.as_json() if plan.repeats else {},
             tags=options.tags or (earlier.tags if earlier else ()),
             driver={**this_process(), "leased": True},
         ),

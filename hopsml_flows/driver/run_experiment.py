@@ -73,7 +73,12 @@ def run(
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
     paths = ExperimentPaths(attempt.experiment(plan))
-    versions = VersionKeeping(plan.options.project, paths, plan.train.source_file)
+    versions = VersionKeeping(
+        plan.options.project,
+        paths,
+        plan.train.source_file,
+        repeats=ExperimentPaths(plan.repeats.experiment) if plan.repeats else None,
+    )
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     # A line that is redrawn would cover what a debugger shows.
     live = plan.options.cluster.kind != DEBUG

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
 from hopsml_flows.execution.fault_place import definition_place
@@ -48,6 +49,7 @@ class Job:
         sync_interval: Seconds between two uploads of a running trial's files to the project.
         texts: Hyperparameters whose values TensorBoard shows as text.
         seed: The experiment's seed, or None where nothing is random.
+        trial_seeds: Seeds of trials that are repeated, by number.
         seeds_libraries: Whether random numbers of a trial begin with the trial's seed.
         files: Which files of a trial are kept, and how many.
         isolation: Where a trial of one process runs: "worker", "process", or "driver".
@@ -76,6 +78,7 @@ class Job:
         "seeds_libraries",
         "sync_interval",
         "texts",
+        "trial_seeds",
         "trial_timeout",
     )
 
@@ -95,6 +98,7 @@ class Job:
         sync_interval: float = SYNC_SECONDS,
         texts: frozenset[str] = frozenset(),
         seed: int | None = None,
+        trial_seeds: Mapping[int, int] = MappingProxyType({}),
         seeds_libraries: bool = True,
         files: FileRules = FileRules(),  # noqa: B008 - it is frozen
         isolation: str = ISOLATIONS[0],
@@ -118,6 +122,7 @@ class Job:
         self.sync_interval = sync_interval
         self.texts = texts
         self.seed = seed
+        self.trial_seeds = dict(trial_seeds)
         self.seeds_libraries = seeds_libraries
         self.files = files
         self.isolation = isolation
@@ -182,6 +187,8 @@ class Job:
         Returns:
             An integer of 32 bits.
         """
+        if number in self.trial_seeds:
+            return self.trial_seeds[number]
         return trial_seed(self.experiment_id if self.seed is None else self.seed, number)
 
     @property

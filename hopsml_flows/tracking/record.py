@@ -68,6 +68,8 @@ class ExperimentRecord:
         error: Why it failed, or None.
         notice: Why a finished experiment ended before its budget was spent, or None.
         note: What the user wrote about it later, or None.
+        rerun_of: What it repeats: ``experiment``, the identifier, and ``trial``, the number or null
+            for all; empty if it repeats none.
         driver: The driver's process, as ``storage.this_process`` describes it, with ``leased`` if
             a lease says whether it runs.
         schema: Version of this layout.
@@ -109,6 +111,7 @@ class ExperimentRecord:
     error: str | None = None
     notice: str | None = None
     note: str | None = None
+    rerun_of: dict[str, Any] = field(default_factory=dict)
     driver: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -144,7 +147,7 @@ class ExperimentRecord:
         return record
 
 
-_OBJECTS = ("search_space", "options", "versions", "driver")
+_OBJECTS = ("search_space", "options", "versions", "rerun_of", "driver")
 _TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
 _MAYBE_TEXTS = (
     *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
