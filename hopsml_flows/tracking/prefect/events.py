@@ -17,6 +17,7 @@ from hopsml_flows.tracking.prefect.markdown import as_text
 if TYPE_CHECKING:
     from hopsml_flows.tracking.record import ExperimentRecord
     from hopsml_flows.trials import TrialResult
+    from hopsml_flows.trials.confirmation import Confirmation, Promotion
 
 __all__ = ["EventSender", "best_payload", "end_payload", "trial_payload"]
 
@@ -51,6 +52,17 @@ class EventSender:
         """Send that a trial is better than all before it. The first metric counts as better."""
         payload = best_payload(record, self._directory, result, before)
         self._send("hopsml.best.improved", record, payload, result)
+
+    def send_confirmed(self, record: ExperimentRecord, confirmation: Confirmation) -> None:
+        """Send that the winner was evaluated again on fresh seeds."""
+        payload = {**_experiment(record, self._directory), "confirmation": confirmation.as_json()}
+        self._send("hopsml.search.confirmed", record, payload)
+
+    def send_promotion(self, record: ExperimentRecord, promotion: Promotion) -> None:
+        """Send that the winner became a version of a model, or was refused."""
+        event = "hopsml.model.promoted" if promotion.promoted else "hopsml.model.refused"
+        payload = {**_experiment(record, self._directory), "promotion": promotion.as_json()}
+        self._send(event, record, payload)
 
     def send_ended(self, record: ExperimentRecord, best: TrialResult | None) -> None:
         """Send that the experiment is over: finished, failed or killed."""
