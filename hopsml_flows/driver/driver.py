@@ -346,14 +346,8 @@ class Driver:
         """Do what the trial loop says."""
         for instruction in instructions:
             match instruction:
-                case SubmitTrial(proposed):
-                    owner, trial = None, proposed
-                    if self._loop is not self.loop:
-                        trial = self.confirming.dressed(proposed)
-                    if trial.generation is not None:
-                        population = self.loop.population(trial.generation)
-                        owner = generations.owner(trial.generation, population)
-                    self._trials[runs.submit(trial, owner).task_run_id] = trial
+                case SubmitTrial(trial):
+                    self._start(trial, runs, generations)
                 case StopTrial(trial, why):
                     runs.instruct(Instruction(trial.number, trial.attempt, stop=why))
                 case ExtendTrial(trial):
@@ -371,6 +365,16 @@ class Driver:
                     generations.close(over)
                 case RetryTrial(trial):  # its files stay for the next attempt
                     self._announcer.add_retry(trial)
+
+    def _start(self, trial: Trial, runs: TrialRuns, generations: GenerationRuns) -> None:
+        """Submit a trial, for the flow run that it belongs to."""
+        owner = None
+        if self._loop is not self.loop:
+            trial = self.confirming.dressed(trial)
+        if trial.generation is not None:
+            population = self.loop.population(trial.generation)
+            owner = generations.owner(trial.generation, population)
+        self._trials[runs.submit(trial, owner).task_run_id] = trial
 
     def _earlier_result(self, trial: Trial) -> TrialResult | None:
         """A trial's result in the resumed run, with the search's own values, or None."""

@@ -57,7 +57,9 @@ def promote(
     decision = Decision(False, refusal) if refusal is not None else decide(confirmation, champion)
     try:
         if decision.promotes:
-            own = [r for r in versions_of(project, name).records if is_of(r, paths.id, winner.params)]
+            own = [
+                r for r in versions_of(project, name).records if is_of(r, paths.id, winner.params)
+            ]
             if own:  # the driver died between the export and its record
                 earlier = {"version": own[-1].version, "trial": own[-1].origin.trial}
                 return Promotion(name, True, decision.why, **earlier, **told)
@@ -80,9 +82,7 @@ def promote(
     except (HopsmlError, OSError) as error:  # the experiment's result counts for more
         why = f"the model repository could not be used ({redacted(one_line(str(error)))})"
         return Promotion(name, False, why, **told)
-    return Promotion(
-        name, True, decision.why, version=record.version, trial=trial.number, **told
-    )
+    return Promotion(name, True, decision.why, version=record.version, trial=trial.number, **told)
 
 
 def _with_model(

@@ -106,9 +106,7 @@ def run(
             tensorboard=shown.url,
             run_name=run_name(paths.id, record.record.attempt),
         )
-        driver = Driver(
-            plan, paths, progress, left, announcer, lease, journal, versions, confirmed
-        )
+        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions, confirmed)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)

@@ -123,10 +123,9 @@ class TrialExporter:
         )
         path = self._path(trial, file)
         with copied_from_project(self.project, path) as files:
-            record = export_version(
+            return export_version(
                 self.project, wanted, files, details, version=number, overwrite=overwrite
             )
-        return record
 
     def has_model(self, trial: TrialResult) -> bool:
         """Whether it is certain which of a trial's files is its model.

@@ -60,9 +60,7 @@ def find_champion(
         raise _refused(name, f"the hyperparameters of {where} are not known")
     given = ("budget",) if plan.has_budgets else ()
     try:
-        check_names(
-            plan.train.callable, list(best.origin.params), argument=_ARGUMENT, given=given
-        )
+        check_names(plan.train.callable, list(best.origin.params), argument=_ARGUMENT, given=given)
     except SignatureMismatchError as error:
         raise _refused(
             name, f"the hyperparameters of {where} do not fit the training function ({error})"
@@ -70,9 +68,7 @@ def find_champion(
     return Champion(name, best.version, dict(best.origin.params), best.origin.experiment)
 
 
-def is_of(
-    record: ModelRecord, experiment_id: str | None, params: Mapping[str, Any] | None
-) -> bool:
+def is_of(record: ModelRecord, experiment_id: str | None, params: Mapping[str, Any] | None) -> bool:
     """Whether a version comes from an experiment, and has these hyperparameters.
 
     Args:

@@ -142,9 +142,7 @@ def _read_all(
     """Read directories of trials, each with its generation."""
     read = partial(_read_trial, project, paths, needs_metric)
     with ThreadPoolExecutor(_READERS) as readers:
-        found = [
-            left for left in readers.map(read, directories, generations) if left is not None
-        ]
+        found = [left for left in readers.map(read, directories, generations) if left is not None]
     # If a trial has two directories, the one with its result counts.
     found.sort(key=lambda left: (left.result is not None, left.directory))
     results = {left.number: left.result for left in found if left.result is not None}

@@ -22,7 +22,7 @@ from hopsml_flows.values.plain import image_key, is_jsonable
 if TYPE_CHECKING:
     from hopsml_flows.search import Decision, Direction, Evaluation
 
-__all__ = ["Contest", "MOST_SEEDS", "Repetitions", "defaults_of", "fresh_seeds"]
+__all__ = ["MOST_SEEDS", "Contest", "Repetitions", "defaults_of", "fresh_seeds"]
 
 MOST_SEEDS = 100
 """Most seeds of a confirmation."""
@@ -224,8 +224,7 @@ class Contest:
         numbers = tuple(each.trial.number for each in own)
         results = [self._results.get(number) for number in numbers]
         metrics = tuple(
-            result.metric if result is not None and result.succeeded else None
-            for result in results
+            result.metric if result is not None and result.succeeded else None for result in results
         )
         there = [metric for metric in metrics if metric is not None]
         return Judged(contestant, metrics, numbers, estimate(there))
