@@ -61,8 +61,8 @@ def promote(
                 r for r in versions_of(project, name).records if is_of(r, paths.id, winner.params)
             ]
             if own:  # the driver died between the export and its record
-                earlier = {"version": own[-1].version, "trial": own[-1].origin.trial}
-                return Promotion(name, True, decision.why, **earlier, **told)
+                told |= {"version": own[-1].version, "trial": own[-1].origin.trial}
+                return Promotion(name, True, decision.why, **told)
             now = find_champion(plan, paths.id, winner.params)
             if now != champion:
                 there = "no version" if now is None else f"version {now.version}"

@@ -15,7 +15,7 @@ from hopsml_flows.trials import DEFAULT_KEY
 from hopsml_flows.trials.confirmation import Champion
 from hopsml_flows.values.plain import image_key
 
-__all__ = ["find_champion"]
+__all__ = ["find_champion", "is_of"]
 
 _ARGUMENT = "only_if_better"
 

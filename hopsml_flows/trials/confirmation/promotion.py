@@ -11,7 +11,15 @@ from hopsml_flows.trials.confirmation.confirmation import Confirmation
 from hopsml_flows.values.arguments import is_number, is_whole
 from hopsml_flows.values.plain import image_key, is_finite
 
-__all__ = ["PROBABILITY", "Champion", "Decision", "Promotion", "decide"]
+__all__ = [
+    "PROBABILITY",
+    "Champion",
+    "Decision",
+    "Promotion",
+    "decide",
+    "has_params",
+    "probability_text",
+]
 
 PROBABILITY = 0.95
 """A winner is promoted if it is better than the champion with this probability at least."""
