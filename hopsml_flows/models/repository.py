@@ -174,7 +174,12 @@ def keep_confirmed(
     if record is None:
         return
     path = ModelPaths(name, version).record
-    text = replace(record, confirmed={**record.confirmed, **confirmed}).to_json()
+    now = dict(record.confirmed)
+    for metric, told in confirmed.items():
+        before = now.get(metric, {})
+        found = told.get("optimistic")  # known to the search that found the version, and no other
+        now[metric] = {**told, "optimistic": before.get("optimistic") if found is None else found}
+    text = replace(record, confirmed=now).to_json()
     stored(project, path, partial(project.replace, path, text), size=len(text))
 
 

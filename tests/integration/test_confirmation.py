@@ -11,7 +11,8 @@ import pytest
 
 from hopsml_flows import experiment, model
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.trials import Direction, State, trial_seed
+from hopsml_flows.search import Direction
+from hopsml_flows.trials import State, trial_seed
 from tests.servers.prefect import task_runs
 
 LUCK = 100.0
@@ -191,10 +192,8 @@ def test_a_run_that_dies_halfway_through_confirming_repeats_nothing(
     assert first.returncode == -signal.SIGKILL, first.stdout + first.stderr
     ((name, before),) = experiments().items()
     assert before["confirmation"] is None
-    results = {
-        path: path.read_bytes()
-        for path in Path(project, "Experiments", name).rglob(".outputs.json")
-    }
+    outputs = Path(project, "Experiments", name).rglob(".outputs.json")
+    results = {path: path.read_bytes() for path in outputs}
     assert sum(path.parent.parent.name == "confirmation" for path in results) >= 2
 
     assert f"MEAN {run(name).stdout.partition('MEAN ')[2]}" != "MEAN "
