@@ -125,7 +125,7 @@ def test_lagom_confirms(options):
         direction="max", name="confirmed",
     )  # fmt: skip
     result = experiment.lagom(noisy, config, confirm=2, **options)
-    assert result.experiment.confirmation.probability > 0.9
+    assert result.confirmation.probability > 0.9
 
 
 def test_a_failure_on_a_fresh_seed_is_told_and_no_failure_of_the_search(options):
