@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hopsml_flows.driver.promotion import promote
+from hopsml_flows.storage import ModelPaths
 from hopsml_flows.trials.confirmation import Confirmation, Promotion
 
 if TYPE_CHECKING:
@@ -62,4 +63,11 @@ class Conclusion:
             confirming.refusal,
         )
         self._record.change(promotion=self.promotion.as_json())
-        self.announcer.promote(self.promotion)
+        self.announcer.promote(self.promotion, self._place_of(self.promotion))
+
+    def _place_of(self, promotion: Promotion) -> str | None:
+        """The directory of the version that the winner became, or None."""
+        if promotion.version is None:
+            return None
+        paths = ModelPaths(promotion.model, promotion.version)
+        return self._plan.options.project.full(paths.root)

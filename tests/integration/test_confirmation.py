@@ -12,6 +12,7 @@ import pytest
 from hopsml_flows import experiment, model
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Direction
+from hopsml_flows.text import number_text
 from hopsml_flows.trials import State, trial_seed
 from tests.servers.prefect import task_runs
 
@@ -47,7 +48,8 @@ def confirming(result):
 def test_a_confirmed_winner_has_a_mean_on_fresh_seeds_beside_its_metric(
     options, experiments, capsys
 ):
-    result = experiment.grid_search(noisy, {"x": [1, 2, 3]}, seed=5, confirm=3, **options)
+    printing = {**options, "progress": True}
+    result = experiment.grid_search(noisy, {"x": [1, 2, 3]}, seed=5, confirm=3, **printing)
     found = result.confirmation
     assert found.optimistic == result.best.metric
     assert len(set(found.metrics)) == 3
@@ -69,7 +71,10 @@ def test_a_confirmed_winner_has_a_mean_on_fresh_seeds_beside_its_metric(
     assert record["confirmation"]["winner"]["mean"] == found.mean
     assert record["metric"] == found.optimistic
     assert (record["promotion"], record["trials_total"], record["state"]) == (None, 3, "FINISHED")
-    assert f"CONFIRMED metric {found.mean:.4g}"[:20] in capsys.readouterr().out
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "CONFIRMED" in line]
+    assert line.startswith(f"CONFIRMED metric {number_text(found.mean)} (95 % interval ")
+    said = f"on 3 fresh seeds; the search found {number_text(found.optimistic)}"
+    assert said in line
 
 
 def test_a_search_by_itself_confirms_nothing(options, experiments):

@@ -218,12 +218,8 @@ def test_a_summary_that_was_cut_short_shows_what_it_has(command, filled):
 def test_show_says_what_came_of_the_winner_on_fresh_seeds(command, filled):
     told = {"confirmation": CONFIRMATION, "promotion": PROMOTION}
     over(filled, SECOND, [result(1, {"lr": 0.1}, 0.98)], **told)
-    found = [line for line in command("show", SECOND)[0].splitlines() if "fresh seeds" in line]
-    assert found == [
-        "confirmed  accuracy 0.625 (95 % interval 0.25 to 1) on 2 fresh seeds; "
-        "the search found 0.98"
-    ]
     out = command("show", SECOND)[0]
+    assert "confirmed  accuracy 0.625 (95 % interval 0.25 to 1) on 2 fresh seeds; the search" in out
     assert "champion   version 4, accuracy 0.5 (95 % interval 0.5 to 0.5): the winner is" in out
     assert "refused    digits-net stays as it is: the winner was refused, it may be" in out
 

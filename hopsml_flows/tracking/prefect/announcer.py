@@ -152,13 +152,14 @@ class Announcer:
         self._events.send_confirmed(self._record.record, confirmation)
         self._story.confirm(confirmation)
 
-    def promote(self, promotion: Promotion) -> None:
+    def promote(self, promotion: Promotion, place: str | None) -> None:
         """Tell whether the winner became a version of a model.
 
         Args:
             promotion: The promotion.
+            place: The version's directory, as a path or a URL without a password; None without.
         """
-        self._events.send_promotion(self._record.record, promotion)
+        self._events.send_promotion(self._record.record, promotion, place)
         self._story.promote(promotion)
 
     def finish(self) -> None:
