@@ -14,7 +14,7 @@ from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.payload import live_in_this_process, unpacked
 from hopsml_flows.execution.report_link import ReportLink
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.trials import ISOLATIONS, trial_seed
+from hopsml_flows.trials import ISOLATIONS, Trial, trial_seed
 
 __all__ = ["Closable", "Job"]
 
@@ -178,18 +178,20 @@ class Job:
         self._own_process = True
         live_in_this_process(self._packed, home)
 
-    def trial_seed(self, number: int) -> int:
+    def trial_seed(self, trial: Trial) -> int:
         """The seed of a trial: the same in all its attempts, different in other trials.
 
         Args:
-            number: The trial's number.
+            trial: The trial; one that has a seed of its own has that.
 
         Returns:
             An integer of 32 bits.
         """
-        if number in self.trial_seeds:
-            return self.trial_seeds[number]
-        return trial_seed(self.experiment_id if self.seed is None else self.seed, number)
+        if trial.seed is not None:
+            return trial.seed
+        if trial.number in self.trial_seeds:
+            return self.trial_seeds[trial.number]
+        return trial_seed(self.experiment_id if self.seed is None else self.seed, trial.number)
 
     @property
     def paths(self) -> ExperimentPaths:

@@ -65,6 +65,10 @@ class ExperimentRecord:
         tensorboard: URL of its TensorBoard while it runs; None without one, and after the end.
         tags: The user's tags.
         model: Linked model, or None.
+        confirmation: What came of evaluating the winner again on fresh seeds, as
+            :meth:`~hopsml_flows.trials.confirmation.Confirmation.as_json` has it, or None.
+        promotion: Whether the winner became a version of a model, as
+            :meth:`~hopsml_flows.trials.confirmation.Promotion.as_json` has it, or None.
         error: Why it failed, or None.
         notice: Why a finished experiment ended before its budget was spent, or None.
         note: What the user wrote about it later, or None.
@@ -108,6 +112,8 @@ class ExperimentRecord:
     tensorboard: str | None = None
     tags: tuple[str, ...] = ()
     model: str | None = None
+    confirmation: dict[str, Any] | None = None
+    promotion: dict[str, Any] | None = None
     error: str | None = None
     notice: str | None = None
     note: str | None = None
@@ -158,6 +164,7 @@ _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_TEXTS, str, "a text"),
     (_MAYBE_TEXTS, str | None, "a text"),
     (_OBJECTS, dict, "an object"),
+    (("confirmation", "promotion"), dict | None, "an object"),
     (("duration", "metric"), float | int | None, "a number"),
     (("trials_total",), int | None, "a number"),
     (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hopsml_flows.service.index import ExperimentEntry, ExperimentState
+from hopsml_flows.service.web.views.confirmation import ConfirmationPanel, confirmation_panel
 from hopsml_flows.service.web.views.experiment_list import ExperimentRow
 from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.words import cell_text, clock_time, long_text
@@ -64,6 +65,11 @@ class ExperimentHead:
                 f'To go on, make the same call with resume="{entry.id}".'
             )
         return found
+
+    @property
+    def confirmation(self) -> ConfirmationPanel | None:
+        """What came of evaluating its winner again; None if nothing was."""
+        return confirmation_panel(self.entry)
 
     @property
     def left(self) -> str:
