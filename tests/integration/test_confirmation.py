@@ -211,30 +211,30 @@ def test_a_run_that_dies_halfway_through_confirming_repeats_nothing(
     assert len(diary) - evaluations <= 2
 
 
-def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, experiments):
+def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, experiments, tmp_path):
     def night(bounds, seed, samples):
         return experiment.random_search(
             lucky, bounds, samples=samples, seed=seed, name="nightly", warm_start="last",
             confirm=3, only_if_better="nightly-net", **options,
         )  # fmt: skip
 
-    honest = next(s for s in range(1000) if not any(is_lucky(s, n) for n in range(1, 7)))
+    honest = next(s for s in range(1000) if not any(is_lucky(s, n) for n in range(1, 9)))
     first = night({"x": [1, 20]}, honest, 3)
     assert (first.promotion.promoted, first.promotion.version) == (True, 1)
     assert first.promotion.why == "the model has no version yet"
-    record = model.get_model("nightly-net", project_name=options["project"])
+    record = model.get_model("nightly-net", project_name=options["project"]).record
     assert record.confirmed["metric"]["mean"] == first.confirmation.mean
     assert record.confirmed["metric"]["optimistic"] == first.best.metric
-    copy = model.download_model("nightly-net", 1, options["project"])
+    copy = model.download_model("nightly-net", 1, options["project"], local_path=tmp_path / "copy")
     (weights,) = Path(copy).rglob("net.pt")
     assert json.loads(weights.read_text()) == first.best.params
 
     # Trial 2 is the second best one of the night before; now it is lucky.
     unlucky = next(
         s for s in range(100_000)
-        if [is_lucky(s, n) for n in range(1, 5)] == [False, True, False, False]
+        if [n for n in range(1, 9) if is_lucky(s, n)] == [2]
     )  # fmt: skip
-    second = night({"x": [1, 20]}, unlucky, 4)
+    second = night({"x": [1, 20]}, unlucky, 8)
     assert second.best.number == 2
     assert second.best.metric >= LUCK
     assert second.best.params["x"] < first.best.params["x"]
@@ -245,11 +245,11 @@ def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, exp
     assert "only with probability 0" in promotion.why
     assert experiments()[second.id]["promotion"]["promoted"] is False
 
-    third = night({"x": [21, 40]}, honest, 4)
+    third = night({"x": [1, 60]}, honest, 8)
     assert (third.promotion.promoted, third.promotion.version) == (True, 2)
     assert third.promotion.champion == 1
     best = model.get_best_model("nightly-net", "metric", model.Metric.MAX, options["project"])
-    assert (best.version, best.origin.params) == (2, third.best.params)
+    assert (best.version, best.record.origin.params) == (2, third.best.params)
 
 
 def test_a_run_resumed_after_its_promotion_promotes_nothing_more(options):
