@@ -14,7 +14,8 @@ from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Direction
 from hopsml_flows.text import number_text
 from hopsml_flows.trials import State, trial_seed
-from tests.servers.prefect import task_runs
+from tests.servers.prefect import Client, task_runs
+from tests.waiting import eventually
 
 LUCK = 100.0
 
@@ -260,6 +261,30 @@ def test_a_run_resumed_after_its_promotion_promotes_nothing_more(options):
     assert again.promotion == first.promotion
     assert again.confirmation == first.confirmation
     assert model.get_model("net", project_name=options["project"]).version == 1
+
+
+def test_a_promotion_and_its_asset_are_events_on_the_server(options, prefect_server):
+    result = experiment.grid_search(
+        lucky, {"x": [1, 2]}, only_if_better="net", confirm=2, name="told", **options
+    )
+    asset = f"file://{options['project']}/Models/net/1"
+
+    def events(resource):
+        body = {"filter": {"resource": {"id": [resource]}, "order": "ASC"}, "limit": 50}
+        return {event["event"]: event for event in client.found("events", body)["events"]}
+
+    with Client(prefect_server) as client:
+        told = eventually(
+            lambda: events(f"hopsml.experiment.{result.id}"),
+            lambda found: {"hopsml.search.confirmed", "hopsml.model.promoted"} <= set(found),
+        )
+        made = eventually(lambda: events(asset), bool)
+    confirmation = told["hopsml.search.confirmed"]["payload"]["confirmation"]
+    assert confirmation["winner"]["mean"] == result.confirmation.mean
+    assert told["hopsml.model.promoted"]["payload"]["promotion"]["version"] == 1
+    (event,) = made.values()
+    assert event["event"] == "prefect.asset.materialization.succeeded"
+    assert event["payload"]["promotion"]["model"] == "net"
 
 
 def test_a_winner_that_saves_no_model_is_not_promoted(options):
