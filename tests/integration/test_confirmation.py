@@ -291,7 +291,8 @@ def test_a_winner_that_saves_no_model_is_not_promoted(options):
     result = experiment.grid_search(noisy, {"x": [1, 2]}, only_if_better="none", **options)
     assert len(result.confirmation.seeds) == 5
     assert not result.promotion.promoted
-    assert result.promotion.why == "it is not certain which of its files is the model"
+    why = "it returned no path of a model, and not one of its files is certain to be one"
+    assert result.promotion.why == why
 
 
 def test_a_champion_that_does_not_fit_is_an_error_before_anything_starts(
