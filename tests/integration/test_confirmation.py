@@ -216,7 +216,7 @@ def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, exp
     def night(bounds, seed, samples):
         return experiment.random_search(
             lucky, bounds, samples=samples, seed=seed, name="nightly", warm_start="last",
-            confirm=3, only_if_better="nightly-net", **options,
+            confirm=5, only_if_better="nightly-net", **options,
         )  # fmt: skip
 
     honest = next(s for s in range(1000) if not any(is_lucky(s, n) for n in range(1, 9)))

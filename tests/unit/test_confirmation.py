@@ -92,6 +92,25 @@ def test_differences_without_spread_leave_no_doubt(ours, others, probability):
     assert compare(ours, others, Direction.MAX).probability == probability
 
 
+@pytest.mark.parametrize(
+    ("ours", "others", "direction", "probability"),
+    [
+        ([0.9, 0.8, 0.9], [0.8, 0.7, 0.8], Direction.MAX, 0.875),  # ten examples, one more is right
+        ([0.9, 0.8, 0.9], [0.8, 0.7, 0.8], Direction.MIN, 0.125),
+        ([5, 4, 5, 3, 5], [4, 3, 4, 2, 4], Direction.MAX, 1 - 2**-5),
+        ([0.9, 0.8, None, 0.7], [0.8, 0.7, 0.7, None], Direction.MAX, 0.75),
+        ([0.9, 0.8], [0.9, 0.8], Direction.MAX, 0.5),
+        # Accuracies as floats of 32 bits: their differences are equal but for the last digits.
+        ([0.9300000071525574, 0.949999988079071], [0.9200000166893005, 0.9399999976158142],
+         Direction.MAX, 0.75),
+    ],
+)  # fmt: skip
+def test_equal_differences_of_a_function_that_draws_are_no_certainty(
+    ours, others, direction, probability
+):
+    assert compare(ours, others, direction).probability == probability
+
+
 def test_one_number_has_no_interval_and_large_ones_do_not_overflow():
     assert estimate([]) is estimate([0.5]) is None
     found = estimate([1e308, 1e308, 1.2e308])
@@ -222,6 +241,12 @@ def test_a_winner_that_may_be_lucky_is_refused():
     found = decided([0.9, 0.82, 0.84], [0.8, 0.83, 0.84])
     assert not found.promotes
     assert found.why == "it is better than version 4 only with probability 0.75; 0.95 is needed"
+
+
+def test_as_many_right_answers_more_on_each_of_three_seeds_may_be_luck():
+    found = decided([0.9, 0.8, 0.9], [0.8, 0.7, 0.8])
+    assert not found.promotes
+    assert found.why == "it is better than version 4 only with probability 0.87; 0.95 is needed"
 
 
 def test_the_first_version_needs_to_beat_none():
