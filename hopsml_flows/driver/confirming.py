@@ -94,7 +94,7 @@ class Confirming:
         seed = self._plan.options.seed
         self._contest = Contest(
             contestants,
-            fresh_seeds(self._paths.id if seed is None else seed, count),
+            fresh_seeds(self._paths.id, seed, count),
             earlier=self._earlier.results,
             began=self._earlier.params,
             order=argument_order(self._plan.train.callable),

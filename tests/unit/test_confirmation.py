@@ -119,11 +119,19 @@ def test_one_number_has_no_interval_and_large_ones_do_not_overflow():
     assert estimate([0.1, 0.1, 0.1]).low == estimate([0.1, 0.1, 0.1]).mean == 0.1
 
 
-def test_no_trial_of_the_search_has_a_fresh_seed():
-    fresh = fresh_seeds("digits-1", MOST_SEEDS)
+@pytest.mark.parametrize("seed", [None, 7])
+def test_no_trial_of_the_search_has_a_fresh_seed(seed):
+    fresh = fresh_seeds("digits-1", seed, MOST_SEEDS)
     assert len(set(fresh)) == MOST_SEEDS
-    assert not set(fresh) & {trial_seed("digits-1", number) for number in range(1, 20_001)}
-    assert fresh_seeds("digits-1", 5) == fresh[:5] != fresh_seeds("digits-2", 5)
+    root = "digits-1" if seed is None else seed
+    assert not set(fresh) & {trial_seed(root, number) for number in range(1, 20_001)}
+    assert fresh_seeds("digits-1", seed, 5) == fresh[:5]
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_a_search_that_runs_each_night_with_one_seed_has_other_fresh_seeds_each_night(seed):
+    nights = [fresh_seeds(f"nightly-2026010{day}-020000-abcdef", seed, 5) for day in range(1, 10)]
+    assert len({each for night in nights for each in night}) == 5 * 9
 
 
 WINNER = Contestant(Role.WINNER, {"x": 3})
