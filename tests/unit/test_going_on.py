@@ -66,8 +66,12 @@ def test_failed_trials_can_run_again(project, browser):
 
 @pytest.mark.parametrize(
     ("options", "is_said"),
-    [({"isolation": "process"}, True), ({"isolation": "worker"}, False), ({"retries": 3}, True)],
-)
+    [
+        ({"isolation": "process"}, True), ({"isolation": "worker"}, False), ({"retries": 3}, True),
+        ({"confirm": 5}, True), ({"only_if_better": "net"}, True),
+        ({"seed_trials": False}, True), ({"seed_trials": True}, False),
+    ],
+)  # fmt: skip
 def test_the_call_has_the_options_that_are_not_the_usual_ones(project, browser, options, is_said):
     over(project, NEW, [GOOD, BAD], search_space={"x": [1, 2]}, options=options)
     ((name, value),) = options.items()

@@ -20,10 +20,14 @@ _EVOLUTION = (
     *("tol", "patience", "max_failed_generations"),
 )
 _SEARCH = ("optimizer", "early_stop", "num_trials", "max_seconds", "initial")
-_OF_ALL = ("retries", "isolation", "trial_timeout", "local_logdir", "keep_files")
+_OF_ALL = (
+    *("retries", "isolation", "trial_timeout", "local_logdir", "keep_files", "seed_trials"),
+    *("confirm", "only_if_better"),
+)
 _OTHERWISE: Mapping[str, Any] = {
     "retries": 1, "isolation": "worker", "trial_timeout": None, "local_logdir": False,
     "keep_files": [], "initial": [], "max_seconds": None, "num_trials": None, "patience": None,
+    "seed_trials": True, "confirm": None, "only_if_better": None,
 }  # fmt: skip
 """What a call means that lacks the argument."""
 
