@@ -9,7 +9,7 @@ import pytest
 
 from hopsml_flows.storage import Project, this_process
 from hopsml_flows.trials import Failure, State
-from tests.written import ID, WrittenExperiment, over, result
+from tests.written import CONFIRMATION, ID, WrittenExperiment, over, result
 
 NEW = "digits-20240301-120000-bbbbbb"
 GOOD = result(1, {"x": 1}, 0.5)
@@ -92,6 +92,41 @@ def test_an_experiment_whose_driver_is_gone_can_go_on_with_its_failed_trials(pro
     title, words, _ = said(browser)
     assert title == "Go on"
     assert words.endswith("This runs those that are missing, and 1 failed trial again.")
+
+
+CONFIRMS = {"state": State.KILLED, "options": {"confirm": 3}}
+
+
+def test_a_search_that_was_killed_while_it_confirmed_its_winner_can_go_on(project, browser):
+    over(project, NEW, [GOOD], search_space={"x": [1]}, **CONFIRMS)
+    title, words, call = said(browser)
+    assert title == "Go on"
+    assert words == ("It ended before its winner was confirmed. This runs the missing evaluations.")
+    assert "    confirm=3,\n" in call
+
+
+def test_a_search_that_was_killed_before_it_confirmed_says_that_it_will(project, browser):
+    over(project, NEW, [GOOD, BAD], **{**CONFIRMS, "trials_total": 8})
+    assert said(browser)[1] == (
+        "It ended after 2 of 8 trials. This runs those that are missing, and 1 failed trial again. "
+        "Then it confirms the winner."
+    )
+
+
+@pytest.mark.parametrize(
+    ("trials", "changes", "title"),
+    [
+        ([GOOD], {"confirmation": CONFIRMATION}, None),
+        ([GOOD], {"state": State.FINISHED}, None),
+        ([BAD], {"state": State.FAILED}, "Run failed trials again"),  # there is no winner
+    ],
+)
+def test_only_a_winner_that_was_not_confirmed_is_left_to_confirm(
+    project, browser, trials, changes, title
+):
+    over(project, NEW, trials, **{**CONFIRMS, **changes})
+    found = said(browser)
+    assert (None if found is None else found[0]) == title
 
 
 @pytest.mark.parametrize(("trials", "offered"), [([GOOD, BAD], False), ([BAD], True)])
