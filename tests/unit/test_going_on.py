@@ -101,7 +101,7 @@ def test_a_search_that_was_killed_while_it_confirmed_its_winner_can_go_on(projec
     over(project, NEW, [GOOD], search_space={"x": [1]}, **CONFIRMS)
     title, words, call = said(browser)
     assert title == "Go on"
-    assert words == ("It ended before its winner was confirmed. This runs the missing evaluations.")
+    assert words == "It ended before its winner was confirmed. This runs the missing evaluations."
     assert "    confirm=3,\n" in call
 
 
