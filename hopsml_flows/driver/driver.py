@@ -49,6 +49,7 @@ from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentPaths, TrialFiles, is_of_storage
 from hopsml_flows.storage.lease import Lease
 from hopsml_flows.storage.retries import answer_limit, persistently
+from hopsml_flows.text import one_line
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import (
@@ -138,6 +139,7 @@ class Driver:
             record=self._recorder(),
         )
         self._loop = self.loop  # the search's; of the trials that confirm its winner, another
+        self._told: set[str] = set()  # why such trials failed
         again = confirmed or Earlier({}, {})
         self.confirming = Confirming(plan, paths, again)
         self.results: list[TrialResult] = []
@@ -284,12 +286,16 @@ class Driver:
         self.upkeep.look()
         self.progress.begin(self.loop.counts)
         self._run_loop(runs, generations)
+        self.begin_confirming()
+        self._run_loop(runs, generations)
+        self.progress.update(self.loop.counts, self.loop.best, force=True)
+
+    def begin_confirming(self) -> None:
+        """Go on with the trials that confirm the winner, if any are left: the search has ended."""
         self.confirming.begin(self.loop.best)
         if self.confirming.missing:
             self.progress.note(self.confirming.intention)
             self._loop = self.confirming.loop(record=recorder("confirmation"))
-            self._run_loop(runs, generations)
-        self.progress.update(self.loop.counts, self.loop.best, force=True)
 
     def _run_loop(self, runs: TrialRuns, generations: GenerationRuns) -> None:
         """Submit trials and take in what becomes of them, until none is left."""
@@ -398,10 +404,19 @@ class Driver:
         """Record a result and announce it."""
         if self._loop is not self.loop:
             self.confirming.add(result)
+            self._announcer.add_confirming(result)
+            self._note_failure(result)
             return
         self.results.append(result)
         self.upkeep.add(result)
         self._announcer.add(self.loop.counts, self.loop.best, result)
+
+    def _note_failure(self, result: TrialResult) -> None:
+        """Say why a trial failed that confirms the winner: each cause once."""
+        cause = str(result.failure or "no metric")
+        if not result.succeeded and cause not in self._told:
+            self._told.add(cause)
+            self.progress.note(f"Trial {result.number} failed: {one_line(cause)}")
 
     def _hold(self, trial: Trial, result: TrialResult | None) -> bool:
         """Hold a trial back from the trial loop if storage takes nothing now.

@@ -264,7 +264,9 @@ def test_the_first_version_needs_to_beat_none():
 
 def test_a_winner_that_fails_on_a_seed_is_refused():
     found = decided([0.9, None, 0.94], [0.1, 0.1, 0.1])
-    assert (found.promotes, found.why) == (False, "1 of its 3 evaluations on fresh seeds failed")
+    assert (found.promotes, found.why) == (
+        False, "1 of its 3 evaluations on fresh seeds failed, the first in trial 1000002",
+    )  # fmt: skip
 
 
 def test_a_champion_that_fails_cannot_be_beaten():

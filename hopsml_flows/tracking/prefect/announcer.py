@@ -127,6 +127,15 @@ class Announcer:
             self._story.improve(result)
         self._story.explain(result)
 
+    def add_confirming(self, result: TrialResult) -> None:
+        """Tell why a trial failed that confirms the winner; nothing of one that succeeded.
+
+        Args:
+            result: Its result.
+        """
+        if not result.succeeded:
+            self._story.fail(result)
+
     def add_retry(self, trial: Trial) -> None:
         """Tell that a trial runs again.
 

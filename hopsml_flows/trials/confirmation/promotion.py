@@ -128,7 +128,9 @@ def decide(confirmation: Confirmation, champion: Champion | None) -> Decision:
     winner = confirmation.winner
     if winner.failed:
         all_of = plural(len(winner.metrics), "evaluation")
-        return Decision(False, f"{winner.failed} of its {all_of} on fresh seeds failed")
+        number = winner.trials[winner.metrics.index(None)]
+        failed = f"{winner.failed} of its {all_of} on fresh seeds failed"
+        return Decision(False, f"{failed}, the first in trial {number}")
     if champion is None:
         return Decision(True, "the model has no version yet")
     name = f"version {champion.version}"
