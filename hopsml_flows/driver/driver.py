@@ -56,6 +56,7 @@ from hopsml_flows.trials import (
     DEFAULT_KEY,
     BudgetSpent,
     CloseGeneration,
+    Counts,
     ExtendTrial,
     Failure,
     GiveUpTrial,
@@ -156,6 +157,11 @@ class Driver:
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
         self._announcer = announcer
+
+    @property
+    def counts(self) -> Counts:
+        """How far the search is. Trials that confirm its winner count only as running."""
+        return replace(self.loop.counts, running=self._loop.counts.running)
 
     def needs_workers(self) -> bool:
         """Whether trials are left to run: of the search, or such that confirm its winner."""
@@ -288,13 +294,14 @@ class Driver:
         self._run_loop(runs, generations)
         self.begin_confirming()
         self._run_loop(runs, generations)
-        self.progress.update(self.loop.counts, self.loop.best, force=True)
+        self.progress.update(self.counts, self.loop.best, force=True)
 
     def begin_confirming(self) -> None:
         """Go on with the trials that confirm the winner, if any are left: the search has ended."""
         self.confirming.begin(self.loop.best)
         if self.confirming.missing:
             self.progress.note(self.confirming.intention)
+            self._announcer.begin_confirming(self.confirming.intention)
             self._loop = self.confirming.loop(record=recorder("confirmation"))
 
     def _run_loop(self, runs: TrialRuns, generations: GenerationRuns) -> None:
@@ -317,8 +324,8 @@ class Driver:
                 event = self._event(submission, runs)
                 if event is not None:
                     self._tell(event, runs, generations)
-            self.progress.update(self.loop.counts, self.loop.best)
-            self._announcer.update(self.loop.counts, self.loop.best)
+            self.progress.update(self.counts, self.loop.best)
+            self._announcer.update(self.counts, self.loop.best)
 
     def _is_spent(self, seconds: float) -> bool:
         """Whether the time is over in which trials are proposed, for the first time."""

@@ -37,10 +37,13 @@ class Heard:
     """Stands for what tells Prefect of results."""
 
     def __init__(self):
-        self.failed = []
+        self.begun, self.failed = [], []
 
     def add_earlier(self, counts, best, result):
         assert result.succeeded
+
+    def begin_confirming(self, intention):
+        self.begun.append(intention)
 
     def add_confirming(self, result):
         if not result.succeeded:
@@ -93,6 +96,17 @@ def confirming(made):
     assert made.needs_workers()
     made.begin_confirming()
     return submitted(made._loop.handle(SlotsFree(100)))
+
+
+def test_trials_that_confirm_a_winner_are_told_and_count_as_running(driver):
+    made = driver()
+    assert made.counts.running == 0
+    assert len(confirming(made)) == 4
+    counts = made.counts
+    assert (counts.total, counts.done, counts.running) == (2, 2, 4)
+    (said,) = made._announcer.begun
+    assert said == "Confirming trial 2 (metric 2) on 2 fresh seeds: 4 trials"
+    assert made.progress.lines == [said]
 
 
 def test_why_an_evaluation_failed_is_said_once_for_each_cause(driver):

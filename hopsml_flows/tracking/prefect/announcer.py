@@ -127,6 +127,14 @@ class Announcer:
             self._story.improve(result)
         self._story.explain(result)
 
+    def begin_confirming(self, intention: str) -> None:
+        """Tell that the search has ended, and trials that confirm its winner begin.
+
+        Args:
+            intention: Which ones, in words.
+        """
+        self._story.begin_confirming(intention)
+
     def add_confirming(self, result: TrialResult) -> None:
         """Tell why a trial failed that confirms the winner; nothing of one that succeeded.
 

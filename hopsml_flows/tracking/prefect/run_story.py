@@ -144,6 +144,14 @@ class RunStory:
         parts.append(f"{over.failed} of {plural(len(over.results), 'trial')} failed")
         self._tell(f"Generation {over.number}: {', '.join(parts)}")
 
+    def begin_confirming(self, intention: str) -> None:
+        """Tell which trials evaluate the winner again.
+
+        Args:
+            intention: Which ones, in words.
+        """
+        self._tell(as_text(intention, _LONGEST))
+
     def confirm(self, confirmation: Confirmation) -> None:
         """Tell what came of evaluating the winner again.
 
