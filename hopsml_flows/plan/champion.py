@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError, SignatureMismatchError
-from hopsml_flows.execution import check_names
+from hopsml_flows.execution import BUDGET, check_names
 from hopsml_flows.models import Metric, ModelRecord, best_record
 from hopsml_flows.models.repository import versions_of
 from hopsml_flows.plan.plan import Plan
+from hopsml_flows.search.registry import gives_budgets
 from hopsml_flows.tracking import intact_record
 from hopsml_flows.trials import DEFAULT_KEY
 from hopsml_flows.trials.confirmation import Champion
@@ -58,7 +59,7 @@ def find_champion(
         raise _refused(name, f"{where} was made with direction {direction}")
     if best.origin.experiment is None or not best.origin.params:
         raise _refused(name, f"the hyperparameters of {where} are not known")
-    given = ("budget",) if plan.has_budgets else ()
+    given = (BUDGET,) if plan.is_asynchronous and gives_budgets(plan.search()) else ()
     try:
         check_names(plan.train.callable, list(best.origin.params), argument=_ARGUMENT, given=given)
     except SignatureMismatchError as error:

@@ -1,0 +1,66 @@
+"""Which version of a model the winner of a search has to beat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hopsml_flows import experiment
+from hopsml_flows.models import ModelRecord, Origin
+from hopsml_flows.models.exporter import Details, export_version
+from hopsml_flows.models.model_files import local_files
+from hopsml_flows.plan.champion import find_champion
+from hopsml_flows.search import BaseSearch
+
+NIGHT = "nightly-20260101-020000-abcdef"
+OTHER = "nightly-20260102-020000-abcdef"
+
+
+def train(x=1):
+    return x
+
+
+class Own(BaseSearch):
+    """A search of the user's, which may give budgets, and says nowhere which."""
+
+    def __init__(self, space, *, num_trials=None):
+        super().__init__()
+
+    total = 4
+
+    def _propose(self, number):
+        return {"x": number / 10}
+
+
+@pytest.fixture
+def exported(project, tmp_path):
+    """Exports a version of the model "net", as a trial of an experiment."""
+    Path(tmp_path, "weights").write_text("weights")
+
+    def export(params, metric, *, of=OTHER, confirmed=None) -> ModelRecord:
+        details = Details(
+            {"metric": metric}, origin=Origin(of, 1, f"Experiments/{of}/0001", params),
+            confirmed={} if confirmed is None else {"metric": confirmed},
+        )  # fmt: skip
+        return export_version(project, "net", local_files(tmp_path / "weights"), details)
+
+    return export
+
+
+def grid(project, values=(1, 2), function=train):
+    return experiment.grid_search.plan(
+        function, {"x": list(values)}, project=project.url, only_if_better="net"
+    )
+
+
+def test_a_function_that_an_optimizer_of_the_users_gives_budgets_fits(project, exported):
+    def with_budget(x, budget):
+        return x * budget
+
+    exported({"x": 0.5}, 0.5)
+    plan = experiment.optimize.plan(
+        with_budget, {"x": [0.0, 1.0]}, num_trials=2, optimizer=Own,
+        project=project.url, only_if_better="net",
+    )  # fmt: skip
+    assert find_champion(plan).params == {"x": 0.5}
