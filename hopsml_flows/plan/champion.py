@@ -10,13 +10,15 @@ from hopsml_flows.execution import BUDGET, check_names
 from hopsml_flows.models import Metric, ModelRecord, best_record
 from hopsml_flows.models.repository import versions_of
 from hopsml_flows.plan.plan import Plan
+from hopsml_flows.search import Float
 from hopsml_flows.search.registry import gives_budgets
 from hopsml_flows.tracking import intact_record
 from hopsml_flows.trials import DEFAULT_KEY
 from hopsml_flows.trials.confirmation import Champion
+from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import image_key
 
-__all__ = ["find_champion", "is_of"]
+__all__ = ["find_champion", "is_of", "with_own_values"]
 
 _ARGUMENT = "only_if_better"
 
@@ -66,7 +68,32 @@ def find_champion(
         raise _refused(
             name, f"the hyperparameters of {where} do not fit the training function ({error})"
         ) from None
-    return Champion(name, best.version, dict(best.origin.params), best.origin.experiment)
+    params = with_own_values(plan, best.origin.params)
+    return Champion(name, best.version, params, best.origin.experiment)
+
+
+def with_own_values(plan: Plan, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyperparameters that were read from JSON, with the search space's own values.
+
+    A version's record holds the images of values: of a tuple, a list. The training function gets
+    what the trials of the search get.
+
+    Args:
+        plan: The plan; values that its search space does not have stay as they are.
+        params: The hyperparameters.
+    """
+    return {name: _own_value(plan, name, value) for name, value in params.items()}
+
+
+def _own_value(plan: Plan, name: str, value: Any) -> Any:
+    domain = plan.domains.get(name)
+    if isinstance(domain, Float) and is_number(value):
+        return float(value)
+    # A grid has no domain of a hyperparameter with one value.
+    values = plan.space.get(name) if domain is None else getattr(domain, "choices", ())
+    key = image_key(value)
+    own = values if isinstance(values, (list, tuple)) else ()
+    return next((each for each in own if image_key(each) == key), value)
 
 
 def is_of(record: ModelRecord, experiment_id: str | None, params: Mapping[str, Any] | None) -> bool:

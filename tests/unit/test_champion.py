@@ -64,3 +64,23 @@ def test_a_function_that_an_optimizer_of_the_users_gives_budgets_fits(project, e
         project=project.url, only_if_better="net",
     )  # fmt: skip
     assert find_champion(plan).params == {"x": 0.5}
+
+
+@pytest.mark.parametrize("values", [[(64, 32), (8, 8)], [(64, 32)]], ids=["several", "one"])
+def test_a_champion_has_the_values_of_the_search_not_those_of_its_record(project, exported, values):
+    exported({"x": (64, 32)}, 0.5)
+    assert find_champion(grid(project, values)).params == {"x": (64, 32)}
+
+
+def test_a_champion_outside_of_the_search_space_has_the_values_of_its_record(project, exported):
+    exported({"x": [1, 2]}, 0.5)
+    assert find_champion(grid(project, [(64, 32), (8, 8)])).params == {"x": [1, 2]}
+
+
+@pytest.mark.parametrize(("domain", "kind"), [([0.0, 9.0], float), ([0, 9], int)])
+def test_a_champions_number_has_the_type_of_its_domain(project, exported, domain, kind):
+    exported({"x": 5}, 0.5)
+    plan = experiment.random_search.plan(
+        train, {"x": domain}, project=project.url, only_if_better="net"
+    )
+    assert type(find_champion(plan).params["x"]) is kind
