@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hopsml_flows.errors import HopsmlError
-from hopsml_flows.models.repository import keep_confirmed, versions_of
+from hopsml_flows.models.repository import keep_confirmed
 from hopsml_flows.models.result_export import TrialExporter
-from hopsml_flows.plan.champion import find_champion, is_of
+from hopsml_flows.plan.champion import find_champion, own_version
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.redaction import redacted
 from hopsml_flows.storage import ExperimentPaths
@@ -57,11 +57,9 @@ def promote(
     decision = Decision(False, refusal) if refusal is not None else decide(confirmation, champion)
     try:
         if decision.promotes:
-            own = [
-                r for r in versions_of(project, name).records if is_of(r, paths.id, winner.params)
-            ]
-            if own:  # the driver died between the export and its record
-                told |= {"version": own[-1].version, "trial": own[-1].origin.trial}
+            own = own_version(plan, paths.id, winner.params)
+            if own is not None:  # the driver died between the export and its record
+                told |= {"version": own.version, "trial": own.origin.trial}
                 return Promotion(name, True, decision.why, **told)
             now = find_champion(plan, paths.id, winner.params)
             if now != champion:

@@ -18,7 +18,7 @@ from hopsml_flows.trials.confirmation import Champion
 from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import image_key
 
-__all__ = ["find_champion", "is_of", "with_own_values"]
+__all__ = ["find_champion", "own_version", "with_own_values"]
 
 _ARGUMENT = "only_if_better"
 
@@ -30,9 +30,10 @@ def find_champion(
 
     Args:
         plan: The plan; one that names no model has no champion.
-        experiment_id: The experiment, if it has begun.
-        winner: The hyperparameters of its winner. A version of this experiment with them is what
-            became of the winner before a resumption, and not its champion.
+        experiment_id: The experiment, if it has begun. Versions that its training function has
+            exported by itself are no champions of it.
+        winner: The hyperparameters of its winner. The version that the winner became before a
+            resumption is no champion of it either.
 
     Raises:
         InvalidArgumentError: The versions have another metric or another direction; or the
@@ -42,11 +43,11 @@ def find_champion(
     name = plan.options.only_if_better
     if name is None or plan.direction is None:
         return None
-    key = plan.optimization_key or DEFAULT_KEY
+    key = _key(plan)
     records = [
         record
         for record in versions_of(plan.options.project, name).records
-        if not is_of(record, experiment_id, winner)
+        if _competes(record, key, experiment_id, winner)
     ]
     if not records:
         return None
@@ -96,17 +97,52 @@ def _own_value(plan: Plan, name: str, value: Any) -> Any:
     return next((each for each in own if image_key(each) == key), value)
 
 
-def is_of(record: ModelRecord, experiment_id: str | None, params: Mapping[str, Any] | None) -> bool:
-    """Whether a version comes from an experiment, and has these hyperparameters.
+def own_version(plan: Plan, experiment_id: str, winner: Mapping[str, Any]) -> ModelRecord | None:
+    """Return the version that the winner of an experiment became; None if it became none.
 
     Args:
-        record: The version.
-        experiment_id: The experiment, or None.
-        params: The hyperparameters, or None.
+        plan: The plan; it names a model.
+        experiment_id: The experiment.
+        winner: The winner's hyperparameters.
+
+    Raises:
+        StorageUnavailableError: Storage refuses a record, or did not answer in time.
     """
-    if experiment_id is None or params is None or record.origin.experiment != experiment_id:
+    name = plan.options.only_if_better
+    assert name is not None
+    own = [
+        record
+        for record in versions_of(plan.options.project, name).records
+        if _became(record, _key(plan), experiment_id, winner)
+    ]
+    return own[-1] if own else None
+
+
+def _key(plan: Plan) -> str:
+    return plan.optimization_key or DEFAULT_KEY
+
+
+def _competes(
+    record: ModelRecord, key: str, experiment_id: str | None, winner: Mapping[str, Any] | None
+) -> bool:
+    """Whether the winner of an experiment has to beat a version."""
+    if experiment_id is None or record.origin.experiment != experiment_id:
+        return True
+    if key not in record.confirmed:  # its training function exports by itself
         return False
-    return image_key(record.origin.params) == image_key(dict(params))
+    return winner is None or not _became(record, key, experiment_id, winner)
+
+
+def _became(record: ModelRecord, key: str, experiment_id: str, winner: Mapping[str, Any]) -> bool:
+    """Whether a version was promoted as the winner of an experiment.
+
+    What a training function exports by itself has no optimistic metric, which only a search knows.
+    """
+    if record.origin.experiment != experiment_id:
+        return False
+    if record.confirmed.get(key, {}).get("optimistic") is None:
+        return False
+    return image_key(record.origin.params) == image_key(dict(winner))
 
 
 def _direction(plan: Plan, record: ModelRecord, key: str) -> str | None:

@@ -10,7 +10,8 @@ from hopsml_flows import experiment
 from hopsml_flows.models import ModelRecord, Origin
 from hopsml_flows.models.exporter import Details, export_version
 from hopsml_flows.models.model_files import local_files
-from hopsml_flows.plan.champion import find_champion
+from hopsml_flows.models.repository import keep_confirmed
+from hopsml_flows.plan.champion import find_champion, own_version
 from hopsml_flows.search import BaseSearch
 
 NIGHT = "nightly-20260101-020000-abcdef"
@@ -84,3 +85,35 @@ def test_a_champions_number_has_the_type_of_its_domain(project, exported, domain
         train, {"x": domain}, project=project.url, only_if_better="net"
     )
     assert type(find_champion(plan).params["x"]) is kind
+
+
+def test_what_a_training_function_exported_by_itself_is_no_champion_of_its_own_search(
+    project, exported
+):
+    plan = grid(project)
+    exported({"x": 1}, 0.5)
+    exported({"x": 2}, 0.9, of=NIGHT)
+    exported({"x": 1}, 0.8, of=NIGHT)
+    assert find_champion(plan, NIGHT, {"x": 2}).version == 1
+    assert find_champion(plan, OTHER, {"x": 2}).version == 2
+    assert own_version(plan, NIGHT, {"x": 2}) is None
+
+
+def test_the_version_that_the_winner_became_is_found_and_no_champion(project, exported):
+    plan = grid(project)
+    exported({"x": 2}, 0.9, of=NIGHT)
+    exported({"x": 2}, 0.9, of=NIGHT, confirmed={"mean": 0.8, "optimistic": 0.9})
+    assert own_version(plan, NIGHT, {"x": 2}).version == 2
+    assert find_champion(plan, NIGHT, {"x": 2}) is None
+    # Another winner, after a resumption, has to beat it.
+    assert own_version(plan, NIGHT, {"x": 3}) is None
+    assert find_champion(plan, NIGHT, {"x": 3}).version == 2
+
+
+def test_a_later_night_that_evaluates_a_version_again_leaves_it_what_its_winner_became(
+    project, exported
+):
+    exported({"x": 2}, 0.9, of=NIGHT, confirmed={"mean": 0.8, "optimistic": 0.9})
+    later = {"mean": 0.7, "optimistic": None, "experiment": OTHER}
+    keep_confirmed(project, "net", 1, {"metric": later})
+    assert own_version(grid(project), NIGHT, {"x": 2}).version == 1
