@@ -7,6 +7,7 @@ from typing import Any
 from hopsml_flows.errors import HopsmlError
 from hopsml_flows.models.repository import keep_confirmed
 from hopsml_flows.models.result_export import TrialExporter
+from hopsml_flows.models.version_claim import other_writer
 from hopsml_flows.plan.champion import find_champion, own_version
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.redaction import redacted
@@ -21,9 +22,16 @@ from hopsml_flows.trials.confirmation import (
     Judged,
     Promotion,
     decide,
+    has_params,
 )
 
 __all__ = ["promote"]
+
+_NO_MODEL = "it returned no path of a model, and not one of its files is certain to be one"
+
+
+class _OvertakenError(HopsmlError):
+    """The winner was compared with a version that may not be the best one any more."""
 
 
 def promote(
@@ -55,32 +63,65 @@ def promote(
         "corrected": confirmation.mean,
     }
     decision = Decision(False, refusal) if refusal is not None else decide(confirmation, champion)
-    try:
-        if decision.promotes:
-            own = own_version(plan, paths.id, winner.params)
-            if own is not None:  # the driver died between the export and its record
-                told |= {"version": own.version, "trial": own.origin.trial}
-                return Promotion(name, True, decision.why, **told)
-            now = find_champion(plan, paths.id, winner.params)
-            if now != champion:
-                there = "no version" if now is None else f"version {now.version}"
-                decision = Decision(False, f"meanwhile {there} is the model's best one")
+
+    def keep() -> None:
+        """Write into the champion's record what its evaluations say."""
         if champion is not None and confirmation.champion is not None:
             entry = _confirmed(confirmation, confirmation.champion, paths.id, None)
             keep_confirmed(project, name, champion.version, entry)
-        if not decision.promotes:
-            return Promotion(name, False, decision.why, **told)
+
+    def check(version: int) -> None:
+        """Raise an error if the winner has not been compared with the best version."""
+        overtaken = _overtaken(plan, paths, winner, champion, version)
+        keep()  # afterwards: it may change which version is the best
+        if overtaken is not None:
+            raise _OvertakenError(overtaken)
+
+    try:
+        own = own_version(plan, paths.id, winner.params) if decision.promotes else None
+        if own is not None:  # the driver died between the export and its record
+            told |= {"version": own.version, "trial": own.origin.trial}
+            return Promotion(name, True, decision.why, **told)
         exporter = TrialExporter(project, paths.id, plan.optimization_key)
-        trial = _with_model(exporter, winner, confirmation)
+        trial = _with_model(exporter, winner, confirmation) if decision.promotes else None
         if trial is None:
-            why = "it returned no path of a model, and not one of its files is certain to be one"
+            keep()
+            why = decision.why if not decision.promotes else _NO_MODEL
             return Promotion(name, False, why, **told)
         entry = _confirmed(confirmation, confirmation.winner, paths.id, confirmation.optimistic)
-        record = exporter.export(trial, name, confirmed=entry)
+        record = exporter.export(trial, name, confirmed=entry, check=check)
+    except _OvertakenError as error:
+        return Promotion(name, False, str(error), **told)
     except (HopsmlError, OSError) as error:  # the experiment's result counts for more
         why = f"the model repository could not be used ({redacted(one_line(str(error)))})"
         return Promotion(name, False, why, **told)
     return Promotion(name, True, decision.why, version=record.version, trial=trial.number, **told)
+
+
+def _overtaken(
+    plan: Plan,
+    paths: ExperimentPaths,
+    winner: TrialResult,
+    champion: Champion | None,
+    version: int,
+) -> str | None:
+    """Why the champion may not be the best version any more, or None.
+
+    This process has claimed a version. So each search that promotes at the same time finds that
+    claim, or its own version is found here.
+    """
+    assert plan.options.only_if_better is not None
+    # Claims first: a version that was written meanwhile has its record before its claim is gone.
+    other = other_writer(plan.options.project, plan.options.only_if_better, version)
+    if other is not None:
+        number, who = other
+        return f"meanwhile version {number} is being written by {who}"
+    now = find_champion(plan, paths.id, winner.params)
+    if now is None:
+        return None if champion is None else "meanwhile no version is the model's best one"
+    if champion is None or now.version != champion.version or not has_params(now, champion.params):
+        return f"meanwhile version {now.version} is the model's best one"
+    return None
 
 
 def _with_model(

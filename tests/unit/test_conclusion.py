@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
+
 import pytest
 
 from hopsml_flows import experiment
+from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.execution import Earlier
-from hopsml_flows.storage import ExperimentPaths
+from hopsml_flows.models import Origin
+from hopsml_flows.models.exporter import Details, export_version
+from hopsml_flows.models.model_files import local_files
+from hopsml_flows.models.repository import versions_of
+from hopsml_flows.models.version_claim import claim_next, other_writer
+from hopsml_flows.storage import ExperimentPaths, ModelPaths, this_process
 from hopsml_flows.tracking import Progress
+from hopsml_flows.tracking.record_reader import read_record
 from hopsml_flows.trials import Failure, SlotsFree, State, TrialDone, TrialResult
 from tests.loops import submitted
 
@@ -17,6 +29,11 @@ PATHS = ExperimentPaths("nightly-20260101-020000-abcdef")
 
 def train(x=1):
     return x
+
+
+def certain(x, place):
+    """A metric with a little noise: a larger x is better beyond doubt."""
+    return x + place / 100 * x
 
 
 class Notes(Progress):
@@ -37,10 +54,16 @@ class Heard:
     """Stands for what tells Prefect of results."""
 
     def __init__(self):
-        self.begun, self.failed = [], []
+        self.begun, self.failed, self.confirmed, self.promoted = [], [], [], []
 
     def add_earlier(self, counts, best, result):
         assert result.succeeded
+
+    def confirm(self, confirmation):
+        self.confirmed.append(confirmation)
+
+    def promote(self, promotion, place):
+        self.promoted.append((promotion, place))
 
     def begin_confirming(self, intention):
         self.begun.append(intention)
@@ -50,11 +73,11 @@ class Heard:
             self.failed.append(result.number)
 
 
-def result_of(trial, metric=None, failure=None):
+def result_of(trial, metric=None, failure=None, outputs=None):
     state = State.FINISHED if failure is None else State.FAILED
     return TrialResult(
-        trial.number, trial.name, trial.params, state,
-        metric=metric, failure=failure, directory=trial.directory, seed=trial.seed,
+        trial.number, trial.name, trial.params, state, metric=metric, outputs=outputs or {},
+        failure=failure, directory=trial.directory, seed=trial.seed,
     )  # fmt: skip
 
 
@@ -121,3 +144,144 @@ def test_why_an_evaluation_failed_is_said_once_for_each_cause(driver):
         f"Trial {rest[0].number} failed: MemoryError: out of memory",
     ]
     assert made._announcer.failed == [first.number, second.number, rest[0].number]
+
+
+class Night:
+    """An experiment whose search has ended, and that a driver concludes, as often as it is told.
+
+    Its files and its record are in the project; results of trials that confirm are kept here.
+    """
+
+    def __init__(self, project, name=PATHS.id):
+        self.project, self.paths = project, ExperimentPaths(name)
+        self.left = Earlier({}, {}, directories={})
+        self.ran = []
+        project.make_directory(self.paths.root)
+
+    def conclude(self, plan, metric=certain, before=lambda: None):
+        """Confirm and conclude; returns what was told to Prefect.
+
+        Args:
+            plan: The search.
+            metric: The metric of an evaluation, of its x and the place of its seed.
+            before: Called when all is evaluated, and nothing is concluded.
+        """
+        heard = Heard()
+        made = Driver(plan, self.paths, Notes(), searched(plan), heard, None, confirmed=self.left)
+        made.replay()
+        self.ran = []
+        if made.needs_workers():
+            made.begin_confirming()
+            self.ran = submitted(made._loop.handle(SlotsFree(100)))
+        for trial in map(made.confirming.dressed, self.ran):
+            model = self.paths.trial(trial.directory, "net.pt")
+            self.project.make_directory(self.paths.trial(trial.directory))
+            self.project.replace(model, f"weights of {trial.number}")
+            value = metric(trial.params["x"], trial.number % 100)
+            done = result_of(trial, value, outputs={"model": model})
+            made._obey(made._loop.handle(TrialDone(done)), None, None)
+            self.left.params[trial.number] = trial.params
+            self.left.results[trial.number] = done
+            self.left.directories[trial.number] = trial.directory
+        before()
+        file = record_file(plan, self.paths, read_record(self.project, self.paths.id))
+        Conclusion(plan, made, file, heard).draw()
+        file.finish(State.FINISHED)
+        return heard
+
+    @property
+    def promotion(self):
+        return read_record(self.project, self.paths.id).promotion
+
+
+def promoting(project, grid=(1, 2), **options):
+    return plan_of(project, grid, only_if_better="net", **options)
+
+
+def versions(project):
+    return [record.version for record in versions_of(project, "net").records]
+
+
+SECOND = "nightly-20260102-020000-abcdef"
+
+
+@pytest.fixture
+def export(project, tmp_path):
+    """Exports a version of the model that no search has evaluated; the version's number."""
+    (tmp_path / "weights").write_text("weights")
+
+    def make(metric, x, **more):
+        details = Details({"metric": metric}, origin=Origin("by-hand", 1, params={"x": x}))
+        files = local_files(tmp_path / "weights")
+        return export_version(project, "net", files, details, **more).version
+
+    return make
+
+
+def test_a_better_winner_becomes_the_next_version(project):
+    first, second = Night(project), Night(project, SECOND)
+    ((told, place),) = first.conclude(promoting(project)).promoted
+    assert (told.promoted, told.version, told.champion, told.trial) == (True, 1, None, 1000001)
+    assert place == project.full("Models/net/1")
+    ((told, _),) = second.conclude(promoting(project, (1, 4))).promoted
+    assert (told.promoted, told.version, told.champion) == (True, 2, 1)
+    assert second.promotion["version"] == 2
+    assert project.read("Models/net/2/net.pt") == b"weights of 1000001"
+
+
+def test_a_version_that_comes_while_the_winner_is_evaluated_is_not_overlooked(project, export):
+    night = Night(project)
+    ((told, _),) = night.conclude(promoting(project), before=lambda: export(9.0, 9)).promoted
+    assert (told.promoted, told.why) == (False, "meanwhile version 1 is the model's best one")
+    assert versions(project) == [1]
+    assert project.listdir("Models/net") == ["1"]  # what was claimed is given back
+
+
+def test_two_searches_that_promote_at_the_same_time_are_not_both_promoted(project, export):
+    night = Night(project)
+    seen = []
+
+    def promote_meanwhile(version):
+        """Conclude another search after this export has claimed its version, before it is there."""
+        ((told, _),) = night.conclude(promoting(project)).promoted
+        seen.append(told)
+
+    assert export(9.0, 9, check=promote_meanwhile) == 1
+    (told,) = seen
+    assert not told.promoted
+    assert told.why.startswith("meanwhile version 1 is being written by process ")
+    assert versions(project) == [1]
+
+
+def test_of_two_exports_that_have_claimed_their_versions_each_finds_the_other(project):
+    first, second = claim_next(project, "net"), claim_next(project, "net")
+    assert other_writer(project, "net", first.paths.version)[0] == second.paths.version == 2
+    assert other_writer(project, "net", second.paths.version)[0] == first.paths.version == 1
+    second.give_back()
+    assert other_writer(project, "net", first.paths.version) is None
+
+
+def test_what_the_champions_evaluations_say_does_not_make_another_one_the_best(project, export):
+    export(5.0, 1)  # it was lucky: its metric on fresh seeds is about 1
+    export(2.5, 2)
+    ((told, _),) = Night(project).conclude(promoting(project, (1, 4))).promoted
+    assert (told.promoted, told.version, told.champion) == (True, 3, 1)
+
+
+def test_an_export_that_was_killed_on_this_machine_refuses_none(project):
+    project.make_directory("Models/net/1")
+    gone = {**this_process(), "pid": 2**22 + 1}
+    project.replace(ModelPaths("net", 1).claim, json.dumps({"token": "a", "process": gone}))
+    ((told, _),) = Night(project).conclude(promoting(project)).promoted
+    assert (told.promoted, told.version) == (True, 2)
+
+
+@pytest.mark.parametrize(("minutes", "promoted"), [(1, False), (90, True)])
+def test_an_export_on_another_machine_counts_for_an_hour(project, tmp_path, minutes, promoted):
+    project.make_directory("Models/net/1")
+    elsewhere = {**this_process(), "host": "elsewhere"}
+    project.replace(ModelPaths("net", 1).claim, json.dumps({"token": "a", "process": elsewhere}))
+    began = time.time() - 60 * minutes
+    os.utime(tmp_path / "project" / ModelPaths("net", 1).claim, (began, began))
+    ((told, _),) = Night(project).conclude(promoting(project)).promoted
+    assert told.promoted is promoted

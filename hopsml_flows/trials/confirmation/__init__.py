@@ -26,6 +26,7 @@ from hopsml_flows.trials.confirmation.promotion import (
     Decision,
     Promotion,
     decide,
+    has_params,
 )
 from hopsml_flows.trials.confirmation.statistics import (
     LEVEL,
@@ -59,5 +60,6 @@ __all__ = [
     "defaults_of",
     "estimate",
     "fresh_seeds",
+    "has_params",
     "promotion_text",
 ]
