@@ -51,7 +51,12 @@ class Conclusion:
         if self._plan.options.only_if_better is None:
             return
         earlier = Promotion.from_json(before.promotion) if is_known else None
-        if earlier is not None and earlier.model == self._plan.options.only_if_better:
+        # A refusal is decided again: storage may have been away for a moment.
+        if (
+            earlier is not None
+            and earlier.promoted
+            and earlier.model == self._plan.options.only_if_better
+        ):
             self.promotion = earlier  # nothing has been evaluated since
             return
         self.promotion = promote(
@@ -63,7 +68,8 @@ class Conclusion:
             confirming.refusal,
         )
         self._record.change(promotion=self.promotion.as_json())
-        self.announcer.promote(self.promotion, self._place_of(self.promotion))
+        if self.promotion != earlier:
+            self.announcer.promote(self.promotion, self._place_of(self.promotion))
 
     def _place_of(self, promotion: Promotion) -> str | None:
         """The directory of the version that the winner became, or None."""

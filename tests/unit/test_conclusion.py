@@ -285,3 +285,26 @@ def test_an_export_on_another_machine_counts_for_an_hour(project, tmp_path, minu
     os.utime(tmp_path / "project" / ModelPaths("net", 1).claim, (began, began))
     ((told, _),) = Night(project).conclude(promoting(project)).promoted
     assert told.promoted is promoted
+
+
+def test_a_winner_that_storage_kept_from_being_promoted_is_promoted_when_resumed(project):
+    night = Night(project)
+    project.replace("Models", "in the way")
+    ((told, _),) = night.conclude(promoting(project)).promoted
+    assert not told.promoted
+    assert told.why.startswith("the model repository could not be used (")
+    assert not night.promotion["promoted"]
+    project.remove("Models")
+    ((told, _),) = night.conclude(promoting(project)).promoted
+    assert (told.promoted, told.version) == (True, 1)
+    assert night.promotion["promoted"]
+    assert night.ran == []  # no trial runs for it
+
+
+def test_a_refusal_that_stays_is_told_once(project, export):
+    export(9.0, 9)
+    night = Night(project)
+    ((told, _),) = night.conclude(promoting(project)).promoted
+    assert not told.promoted
+    assert night.conclude(promoting(project)).promoted == []
+    assert night.promotion == told.as_json()
