@@ -50,16 +50,7 @@ class Conclusion:
             self.announcer.confirm(confirmation)
         if self._plan.options.only_if_better is None:
             return
-        earlier = Promotion.from_json(before.promotion) if is_known else None
-        # A refusal is decided again: storage may have been away for a moment.
-        if (
-            earlier is not None
-            and earlier.promoted
-            and earlier.model == self._plan.options.only_if_better
-        ):
-            self.promotion = earlier  # nothing has been evaluated since
-            return
-        self.promotion = promote(
+        self.promotion = confirming.promotion or promote(
             self._plan,
             self._driver.paths,
             winner,
@@ -67,8 +58,9 @@ class Conclusion:
             confirming.champion,
             confirming.refusal,
         )
-        self._record.change(promotion=self.promotion.as_json())
-        if self.promotion != earlier:
+        told_now = self.promotion.as_json()
+        self._record.change(promotion=told_now)
+        if told_now != before.promotion:
             self.announcer.promote(self.promotion, self._place_of(self.promotion))
 
     def _place_of(self, promotion: Promotion) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.cluster.worker import Outcome
-from hopsml_flows.driver.confirming import Confirming
+from hopsml_flows.driver.confirming import Confirmed, Confirming
 from hopsml_flows.driver.debug_runs import DebugRunner, DebugRuns
 from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.machine_log import recorder
@@ -101,7 +101,7 @@ class Driver:
         lease: The lease by which this driver owns the experiment.
         journal: The journal of its asynchronous search that earlier runs left, or None.
         versions: Keeps its program and its environment, or None.
-        confirmed: What the trials of the resumed run left that confirm its winner.
+        confirmed: What the resumed run left of the confirmation of its winner.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Driver:
         lease: Lease,
         journal: Journal | None = None,
         versions: VersionKeeping | None = None,
-        confirmed: Earlier | None = None,
+        confirmed: Confirmed | None = None,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -141,7 +141,7 @@ class Driver:
         )
         self._loop = self.loop  # the search's; of the trials that confirm its winner, another
         self._told: set[str] = set()  # why such trials failed
-        again = confirmed or Earlier({}, {})
+        again = confirmed or Confirmed()
         self.confirming = Confirming(plan, paths, again)
         self.results: list[TrialResult] = []
         self._earlier = dict(earlier.results)
@@ -152,8 +152,8 @@ class Driver:
         summary = Summary(plan.options.project, paths)
         kept = self._journal.file if self._journal is not None else None
         self.upkeep = Upkeep(paths.id, summary, lease, progress.note, kept, versions)
-        self._unfinished = [*earlier.unfinished, *again.unfinished]
-        self.damaged = [*earlier.damaged, *again.damaged]
+        self._unfinished = [*earlier.unfinished, *again.trials.unfinished]
+        self.damaged = [*earlier.damaged, *again.trials.damaged]
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
         self._announcer = announcer

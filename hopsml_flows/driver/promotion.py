@@ -78,10 +78,10 @@ def promote(
             raise _OvertakenError(overtaken)
 
     try:
-        own = own_version(plan, paths.id, winner.params) if decision.promotes else None
+        own = own_version(plan, paths.id, winner.params)
         if own is not None:  # the driver died between the export and its record
             told |= {"version": own.version, "trial": own.origin.trial}
-            return Promotion(name, True, decision.why, **told)
+            return Promotion(name, True, _why_promoted(decision, told), **told)
         exporter = TrialExporter(project, paths.id, plan.optimization_key)
         trial = _with_model(exporter, winner, confirmation) if decision.promotes else None
         if trial is None:
@@ -96,6 +96,14 @@ def promote(
         why = f"the model repository could not be used ({redacted(one_line(str(error)))})"
         return Promotion(name, False, why, **told)
     return Promotion(name, True, decision.why, version=record.version, trial=trial.number, **told)
+
+
+def _why_promoted(decision: Decision, told: dict[str, Any]) -> str:
+    """Why a winner was promoted that is a version already; a later champion is left out."""
+    if decision.promotes:
+        return decision.why
+    told |= {"champion": None, "probability": None}
+    return "it was promoted before its experiment was resumed"
 
 
 def _overtaken(

@@ -13,6 +13,7 @@ from hopsml_flows.cluster.early_cluster import EarlyCluster
 from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.driver.conclusion import Conclusion
+from hopsml_flows.driver.confirming import Confirmed
 from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.experiment_cluster import experiment_cluster
@@ -111,7 +112,8 @@ def run(
             tensorboard=shown.url,
             run_name=run_name(paths.id, record.record.attempt),
         )
-        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions, confirmed)
+        again = Confirmed.of(confirmed, earlier)
+        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions, again)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)

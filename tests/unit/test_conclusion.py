@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
 from hopsml_flows import experiment
 from hopsml_flows.driver.conclusion import Conclusion
+from hopsml_flows.driver.confirming import Confirmed
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.execution import Earlier
@@ -167,7 +169,8 @@ class Night:
             before: Called when all is evaluated, and nothing is concluded.
         """
         heard = Heard()
-        made = Driver(plan, self.paths, Notes(), searched(plan), heard, None, confirmed=self.left)
+        again = Confirmed.of(self.left, read_record(self.project, self.paths.id))
+        made = Driver(plan, self.paths, Notes(), searched(plan), heard, None, confirmed=again)
         made.replay()
         self.ran = []
         if made.needs_workers():
@@ -202,6 +205,7 @@ def versions(project):
     return [record.version for record in versions_of(project, "net").records]
 
 
+ZEROTH = "nightly-20251231-020000-abcdef"
 SECOND = "nightly-20260102-020000-abcdef"
 
 
@@ -308,3 +312,50 @@ def test_a_refusal_that_stays_is_told_once(project, export):
     assert not told.promoted
     assert night.conclude(promoting(project)).promoted == []
     assert night.promotion == told.as_json()
+
+
+def test_a_promoted_winner_stays_promoted_when_a_later_night_was_promoted_too(project):
+    zeroth, first, second = (Night(project, name) for name in (ZEROTH, PATHS.id, SECOND))
+    zeroth.conclude(promoting(project, (1, 2)))
+    ((told, _),) = first.conclude(promoting(project, (1, 4))).promoted
+    assert (told.version, told.champion) == (2, 1)
+    before = read_record(project, PATHS.id)
+    ((later, _),) = second.conclude(promoting(project, (1, 9))).promoted
+    assert (later.version, later.champion) == (3, 2)
+    heard = first.conclude(promoting(project, (1, 4)))
+    assert first.ran == []  # the later version is not evaluated for it
+    assert (heard.promoted, heard.confirmed) == ([], [])
+    after = read_record(project, PATHS.id)
+    assert (after.promotion, after.confirmation) == (before.promotion, before.confirmation)
+
+
+def test_more_seeds_for_a_promoted_winner_meet_the_champion_that_it_has_beaten(project):
+    first, second = Night(project), Night(project, SECOND)
+    first.conclude(promoting(project))
+    second.conclude(promoting(project, (1, 4)))
+    second.conclude(promoting(project, (1, 4), confirm=3))
+    assert sorted(trial.number for trial in second.ran) == [1000003, 1000103, 1000203]
+    assert second.promotion["version"] == 2
+    found = read_record(project, SECOND).confirmation
+    assert (found["champion"]["version"], found["champion"]["pairs"]) == (1, 3)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_driver_that_died_after_the_export_has_promoted_its_winner(project, later):
+    night = Night(project)
+    night.conclude(promoting(project))
+    record = read_record(project, PATHS.id)
+    lost = replace(record, confirmation=None, promotion=None)
+    project.replace(night.paths.record, lost.to_json())
+    if later:
+        Night(project, SECOND).conclude(promoting(project, (1, 4)))
+    ((told, _),) = night.conclude(promoting(project)).promoted
+    assert (told.promoted, told.version, told.champion) == (True, 1, None)
+    assert versions(project) == ([1, 2] if later else [1])
+
+
+def test_another_winner_after_a_resumption_has_to_beat_the_one_that_was_promoted(project):
+    night = Night(project)
+    night.conclude(promoting(project, (1, 2)))
+    ((told, _),) = night.conclude(promoting(project, (1, 2, 4))).promoted
+    assert (told.promoted, told.version, told.champion) == (True, 2, 1)
