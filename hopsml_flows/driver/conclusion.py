@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hopsml_flows.plan.plan import Plan
     from hopsml_flows.tracking import RecordFile
     from hopsml_flows.tracking.prefect.announcer import Announcer
+    from hopsml_flows.trials import TrialResult
 
 __all__ = ["Conclusion"]
 
@@ -41,6 +42,7 @@ class Conclusion:
         """Draw it, when no trial is left to run, and change the record, which is not written."""
         confirming, winner = self._driver.confirming, self._driver.loop.best
         self.confirmation = confirmation = confirming.confirmation()
+        self._forget_another(winner)
         if confirmation is None or winner is None:
             return
         before, told = self._record.record, confirmation.as_json()
@@ -62,6 +64,12 @@ class Conclusion:
         self._record.change(promotion=told_now)
         if told_now != before.promotion:
             self.announcer.promote(self.promotion, self._place_of(self.promotion))
+
+    def _forget_another(self, winner: TrialResult | None) -> None:
+        """Forget what earlier runs found out about a trial that is not the winner any more."""
+        told = self._record.record.confirmation
+        if told is not None and (winner is None or told.get("trial") != winner.number):
+            self._record.change(confirmation=None, promotion=None)
 
     def _place_of(self, promotion: Promotion) -> str | None:
         """The directory of the version that the winner became, or None."""

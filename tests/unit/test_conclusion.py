@@ -359,3 +359,22 @@ def test_another_winner_after_a_resumption_has_to_beat_the_one_that_was_promoted
     night.conclude(promoting(project, (1, 2)))
     ((told, _),) = night.conclude(promoting(project, (1, 2, 4))).promoted
     assert (told.promoted, told.version, told.champion) == (True, 2, 1)
+
+
+def test_what_was_found_out_about_another_winner_is_forgotten(project):
+    night = Night(project)
+    night.conclude(promoting(project, (1, 2)))
+    night.conclude(plan_of(project, (1, 2), confirm=None))
+    record = read_record(project, PATHS.id)
+    assert (record.confirmation["trial"], record.promotion["version"]) == (2, 1)
+    night.conclude(plan_of(project, (1, 2, 4), confirm=None))
+    record = read_record(project, PATHS.id)
+    assert (record.confirmation, record.promotion) == (None, None)
+
+
+def test_another_winner_that_is_only_confirmed_has_not_the_promotion_of_the_one_before(project):
+    night = Night(project)
+    night.conclude(promoting(project, (1, 2)))
+    night.conclude(plan_of(project, (1, 2, 4)))
+    record = read_record(project, PATHS.id)
+    assert (record.confirmation["trial"], record.promotion) == (3, None)
