@@ -89,6 +89,11 @@ class Confirming:
         return self._contest is not None
 
     @property
+    def was_interrupted(self) -> bool:
+        """Whether an earlier run has begun to confirm a winner, and was killed meanwhile."""
+        return bool(self._earlier.trials.params) and self._earlier.confirmation is None
+
+    @property
     def missing(self) -> list[Trial]:
         """The trials that have no result yet; none before :meth:`begin`."""
         return [] if self._contest is None else self._contest.missing

@@ -196,7 +196,7 @@ class Driver:
                 self._add_earlier(told)
             ended = {result.directory for result in self.results}
             self._unfinished = [place for place in self._unfinished if place not in ended]
-            self.loop.reopen()
+            self._reopen()
             for number in self.loop.gone:
                 self.loop.handle(TrialRepeated(number))
             for trial in self.loop.trials:
@@ -218,6 +218,13 @@ class Driver:
                 else:
                     self.loop.handle(TrialReplayed(result))
                     self._add_earlier(result)
+
+    def _reopen(self) -> None:
+        """Let a search propose trials again; one whose winner was being confirmed is over."""
+        is_over = self.loop.is_closed and self.confirming.was_interrupted
+        self.loop.reopen()
+        if is_over:
+            self.loop.handle(BudgetSpent())  # the journal has it again: in it, each run begins open
 
     def _add_earlier(self, result: TrialResult) -> None:
         self.results.append(result)

@@ -14,6 +14,7 @@ from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.confirming import Confirmed
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.record_keeping import record_file
+from hopsml_flows.driver.search_journal import read_journal
 from hopsml_flows.execution import Earlier
 from hopsml_flows.models import Origin
 from hopsml_flows.models.exporter import Details, export_version
@@ -23,8 +24,10 @@ from hopsml_flows.models.version_claim import claim_next, other_writer
 from hopsml_flows.storage import ExperimentPaths, ModelPaths, this_process
 from hopsml_flows.tracking import Progress
 from hopsml_flows.tracking.record_reader import read_record
-from hopsml_flows.trials import Failure, SlotsFree, State, TrialDone, TrialResult
+from hopsml_flows.trials import BudgetSpent, Failure, SlotsFree, State, TrialDone, TrialResult
+from hopsml_flows.trials.confirmation import Confirmation
 from tests.loops import submitted
+from tests.written import CONFIRMATION
 
 PATHS = ExperimentPaths("nightly-20260101-020000-abcdef")
 
@@ -66,6 +69,9 @@ class Heard:
 
     def promote(self, promotion, place):
         self.promoted.append((promotion, place))
+
+    def follow(self, curves):
+        assert list(curves) == []
 
     def begin_confirming(self, intention):
         self.begun.append(intention)
@@ -378,3 +384,44 @@ def test_another_winner_that_is_only_confirmed_has_not_the_promotion_of_the_one_
     night.conclude(plan_of(project, (1, 2, 4)))
     record = read_record(project, PATHS.id)
     assert (record.confirmation["trial"], record.promotion) == (3, None)
+
+
+def run_until_its_time_is_over(plan, project):
+    """Run an asynchronous search of two trials; what it left."""
+    made = Driver(plan, PATHS, Notes(), Earlier({}, {}), Heard(), None)
+    made.replay()
+    results = {}
+    for trial in submitted(made.loop.handle(SlotsFree(2))):
+        results[trial.number] = result_of(trial, trial.params["x"])
+        made.loop.handle(TrialDone(results[trial.number]))
+    made.loop.handle(BudgetSpent())
+    made._journal.file.write(patience=0)
+    params = {number: result.params for number, result in results.items()}
+    directories = {number: result.directory for number, result in results.items()}
+    return Earlier(params, results, directories=directories)
+
+
+@pytest.mark.parametrize(
+    ("began", "told", "goes_on"),
+    [(False, None, True), (True, None, False), (True, CONFIRMATION, True)],
+    ids=["killed while it searched", "killed while it confirmed", "came to its end"],
+)
+def test_a_search_whose_time_was_over_goes_on_unless_it_was_killed_while_it_confirmed(
+    project, began, told, goes_on
+):
+    project.make_directory(PATHS.root)
+    plan = experiment.optimize.plan(
+        train, {"x": [0.0, 1.0]}, max_seconds=60, optimizer="random", seed=7, confirm=2,
+        project=project.url,
+    )  # fmt: skip
+    left = run_until_its_time_is_over(plan, project)
+    trials = Earlier({1000001: {"x": 0.5}} if began else {}, {})
+    for _ in range(2):  # it may be killed again
+        made = Driver(
+            plan, PATHS, Notes(), left, Heard(), None, read_journal(project, PATHS),
+            confirmed=Confirmed(trials, Confirmation.from_json(told)),
+        )  # fmt: skip
+        made.replay()
+        made._journal.file.write(patience=0)
+        assert made.loop.counts.succeeded == 2
+        assert made.loop.finished is not goes_on
