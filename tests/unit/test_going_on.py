@@ -7,7 +7,9 @@ import re
 
 import pytest
 
-from hopsml_flows.storage import Project, this_process
+from hopsml_flows import experiment
+from hopsml_flows.driver.record_keeping import record_file
+from hopsml_flows.storage import ExperimentPaths, Project, this_process
 from hopsml_flows.trials import Failure, State
 from tests.written import CONFIRMATION, ID, WrittenExperiment, over, result
 
@@ -76,6 +78,20 @@ def test_the_call_has_the_options_that_are_not_the_usual_ones(project, browser, 
     over(project, NEW, [GOOD, BAD], search_space={"x": [1, 2]}, options=options)
     ((name, value),) = options.items()
     assert (f"    {name}={value!r},\n" in said(browser)[2]) is is_said
+
+
+def test_the_call_has_each_option_that_the_record_of_a_search_keeps(project, browser):
+    unusual = {
+        "seed_trials": False, "retries": 3, "trial_timeout": 9.0, "local_logdir": True,
+        "keep_files": ["*.pt"], "isolation": "process", "confirm": 3, "only_if_better": "net",
+    }  # fmt: skip
+    plan = experiment.grid_search.plan(lambda x: x, {"x": [1]}, project=project.url, **unusual)
+    kept = record_file(plan, ExperimentPaths(NEW)).record.options
+    over(project, NEW, [GOOD, BAD], search_space={"x": [1, 2]}, options=kept)
+    call = said(browser)[2]
+    by_itself = {"seed", "cluster"}  # resuming takes the seed from the record
+    assert [name for name in kept if f"    {name}=" not in call and name not in by_itself] == []
+    assert set(unusual) <= set(kept)
 
 
 @pytest.mark.parametrize("state", [State.KILLED, State.FAILED])
