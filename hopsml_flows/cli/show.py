@@ -111,7 +111,7 @@ def _facts(
             yield f"{word:10} {told}"
     promotion = Promotion.from_json(record.promotion)
     if promotion is not None:
-        yield f"{'promoted' if promotion.promoted else 'refused':10} {promotion_text(promotion)}"
+        yield f"{promotion.word:10} {promotion_text(promotion)}"
     for word, said in (("error", record.error), ("notice", record.notice)):
         if said:
             yield f"{word:10} {one_line(said)}"

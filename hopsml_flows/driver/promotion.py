@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from hopsml_flows.errors import HopsmlError
+from hopsml_flows.errors import (
+    ExperimentInterruptedError,
+    ExperimentTakenOverError,
+    HopsmlError,
+)
 from hopsml_flows.models.repository import keep_confirmed, versions_of
 from hopsml_flows.models.result_export import TrialExporter
 from hopsml_flows.plan.champion import find_champion, is_of
@@ -15,6 +21,7 @@ from hopsml_flows.text import one_line
 from hopsml_flows.trials import TrialResult
 from hopsml_flows.trials.confirmation import (
     LEVEL,
+    Approval,
     Champion,
     Confirmation,
     Decision,
@@ -33,6 +40,7 @@ def promote(
     confirmation: Confirmation,
     champion: Champion | None,
     refusal: str | None = None,
+    ask: Callable[[Promotion], Approval] | None = None,
 ) -> Promotion:
     """Decide about the winner, and export its model if it is promoted.
 
@@ -43,6 +51,11 @@ def promote(
         confirmation: What came of evaluating it and the champion.
         champion: The best version of the model; None if there is none.
         refusal: Why it is not known which one that is, or None.
+        ask: Asks a person about a winner that the rule promotes; None to ask none.
+
+    Raises:
+        ExperimentInterruptedError: A person was to be asked, and storage took no record of it.
+        ExperimentTakenOverError: Another driver has taken the experiment over meanwhile.
     """
     name = plan.options.only_if_better
     assert name is not None
@@ -63,10 +76,7 @@ def promote(
             if own:  # the driver died between the export and its record
                 told |= {"version": own[-1].version, "trial": own[-1].origin.trial}
                 return Promotion(name, True, decision.why, **told)
-            now = find_champion(plan, paths.id, winner.params)
-            if now != champion:
-                there = "no version" if now is None else f"version {now.version}"
-                decision = Decision(False, f"meanwhile {there} is the model's best one")
+            decision = _still(decision, plan, paths, winner, champion)
         if champion is not None and confirmation.champion is not None:
             entry = _confirmed(confirmation, confirmation.champion, paths.id, None)
             keep_confirmed(project, name, champion.version, entry)
@@ -77,12 +87,52 @@ def promote(
         if trial is None:
             why = "it returned no path of a model, and not one of its files is certain to be one"
             return Promotion(name, False, why, **told)
+        if ask is not None:
+            proposed = Promotion(name, False, decision.why, unanswered=True, **told)
+            refused, told["asked"] = _asked(plan, paths, winner, proposed, ask)
+            if refused is not None:
+                return refused
         entry = _confirmed(confirmation, confirmation.winner, paths.id, confirmation.optimistic)
         record = exporter.export(trial, name, confirmed=entry)
+    except (ExperimentInterruptedError, ExperimentTakenOverError):  # of the question to a person
+        raise
     except (HopsmlError, OSError) as error:  # the experiment's result counts for more
         why = f"the model repository could not be used ({redacted(one_line(str(error)))})"
         return Promotion(name, False, why, **told)
     return Promotion(name, True, decision.why, version=record.version, trial=trial.number, **told)
+
+
+def _asked(
+    plan: Plan,
+    paths: ExperimentPaths,
+    winner: TrialResult,
+    proposed: Promotion,
+    ask: Callable[[Promotion], Approval],
+) -> tuple[Promotion | None, str]:
+    """Ask a person; return the refusal that follows from it, or None, and what they said."""
+    # Not the champion: what was kept of its evaluations may have cost it its place.
+    best = find_champion(plan, paths.id, winner.params)
+    answer = ask(proposed)
+    told = answer.of(proposed)
+    if not answer.approved:
+        return told, answer.said
+    still = _still(Decision(True, proposed.why), plan, paths, winner, best)  # it may be days later
+    return (None if still.promotes else replace(told, why=still.why)), answer.said
+
+
+def _still(
+    decision: Decision,
+    plan: Plan,
+    paths: ExperimentPaths,
+    winner: TrialResult,
+    best: Champion | None,
+) -> Decision:
+    """The decision; a refusal if another version than this one has become the best one."""
+    now = find_champion(plan, paths.id, winner.params)
+    if now == best:
+        return decision
+    there = "no version" if now is None else f"version {now.version}"
+    return Decision(False, f"meanwhile {there} is the model's best one")
 
 
 def _with_model(

@@ -179,7 +179,7 @@ class TrialResult:
     promotions: tuple[Promoted, ...] = ()
     continues: int | None = None
     seed: int | None = None
-    lineage: Lineage = Lineage()
+    lineage: Lineage = field(default_factory=Lineage)
 
     @classmethod
     def without_report(
