@@ -104,7 +104,8 @@ class _Question:
         self._state: State[Any] = Paused(
             timeout_seconds=round(seconds) + _MARGIN_SECONDS, pause_key=f"approval-{uuid4().hex}"
         )
-        self._keys = keyset_from_paused_state(self._state)
+        keys = keyset_from_paused_state(self._state)
+        self._keys: dict[str, str] = {str(name): key for name, key in keys.items()}
         self._state.state_details.run_input_keyset = self._keys
 
     def ask(self, client: SyncPrefectClient, description: str) -> str | None:

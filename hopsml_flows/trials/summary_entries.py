@@ -72,7 +72,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         promotions=_promotions(entry["why_promoted"]) if "why_promoted" in entry else (),
         continues=_whole(entry, "continues"),
         seed=_whole(entry, "seed"),
-        **({"lineage": Lineage.from_json(entry["lineage"])} if "lineage" in entry else {}),
+        lineage=Lineage.from_json(entry.get("lineage")),
     )
 
 
