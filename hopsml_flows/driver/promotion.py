@@ -10,6 +10,7 @@ from hopsml_flows.errors import (
     ExperimentInterruptedError,
     ExperimentTakenOverError,
     HopsmlError,
+    InvalidArgumentError,
 )
 from hopsml_flows.models.repository import keep_confirmed, versions_of
 from hopsml_flows.models.result_export import TrialExporter
@@ -128,7 +129,12 @@ def _still(
     best: Champion | None,
 ) -> Decision:
     """The decision; a refusal if another version than this one has become the best one."""
-    now = find_champion(plan, paths.id, winner.params)
+    try:
+        now = find_champion(plan, paths.id, winner.params)
+    except InvalidArgumentError as error:
+        return Decision(
+            False, f"meanwhile another version is the best one ({redacted(str(error))})"
+        )
     if now == best:
         return decision
     there = "no version" if now is None else f"version {now.version}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -279,7 +280,7 @@ def test_a_driver_that_dies_while_it_waits_leaves_the_question_to_the_one_that_r
         return subprocess.Popen(
             [sys.executable, "script.py"],
             cwd=tmp_path,
-            env={**psutil.Process().environ(), **environment},
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

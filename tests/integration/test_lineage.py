@@ -111,7 +111,11 @@ def test_what_the_driver_reads_is_of_no_trial(options, data, monkeypatch):
     monkeypatch.setenv("HOPSML_PROJECT", options["project"])
     data(options["project"])
     hdfs.load("Resources/notes.txt")
-    result = experiment.launch(lambda: 1, **options)
+
+    def train():
+        return 1
+
+    result = experiment.launch(train, **options)
     assert not result.trials[0].lineage
 
 
