@@ -25,6 +25,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Paused, Running
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.prefect_internals.deployment_slots import give_up_slot
 from hopsml_flows.redaction import redacted
 from hopsml_flows.server.embedded import embedded_url
 from hopsml_flows.text import one_line
@@ -110,6 +111,9 @@ class _Question:
 
     def ask(self, client: SyncPrefectClient, description: str) -> str | None:
         """Pause the run; return why that was not possible, or None."""
+        running = client.read_flow_run(self._run).state
+        if running is not None:
+            give_up_slot(running.state_details.deployment_concurrency_lease_id)
         # First the form: whoever sees the paused run can answer.
         for key, value in (("schema", FORM), ("description", description)):
             client.create_flow_run_input(self._run, self._keys[key], json.dumps(value))
