@@ -70,7 +70,7 @@ def test_an_approved_winner_is_exported_with_what_was_said(plan, project, confir
     assert (promotion.promoted, promotion.version, promotion.trial) == (True, 1, 1000001)
     assert promotion.asked == "a person approved it"
     assert not promotion.unanswered
-    assert versions(project) == ["Models/net/1"]
+    assert versions(project) == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_a_version_of_meanwhile_refuses_what_a_person_approved(
     assert not promotion.promoted
     assert promotion.why.startswith("meanwhile another version is the best one (only_if_better: ")
     assert promotion.asked == "a person approved it"
-    assert versions(project) == ["Models/net/1"]
+    assert versions(project) == ["1"]
 
 
 def test_what_ends_the_question_ends_the_experiment(plan, confirmation):
     """It is no trouble of the model repository, which a result would survive."""
-    asked = Asked(ExperimentTakenOverError("another driver has it"))
+    asked = Asked(ExperimentTakenOverError(PATHS.id, "another driver"))
     with pytest.raises(ExperimentTakenOverError):
         promote(plan, PATHS, FOUND, confirmation, None, None, asked)
