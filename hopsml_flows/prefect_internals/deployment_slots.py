@@ -6,11 +6,14 @@ lease of the slot, is refused within minutes, and then ends the run in the middl
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from threading import Event
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.concurrency import _leases
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 __all__ = ["give_up_slot"]
 
@@ -35,14 +38,22 @@ def give_up_slot(lease_id: UUID | None) -> None:
 def _install() -> None:
     """Make the engine's threads, which look these functions up, spare what was given up."""
     renew = _leases._renew_concurrency_lease_with_retries  # noqa: SLF001
-    fail: Callable[..., None] = _leases._handle_lease_renewal_failure  # noqa: SLF001
+    fail = _leases._handle_lease_renewal_failure  # noqa: SLF001
 
-    def renew_unless_given_up(client: Any, lease_id: UUID, *args: Any) -> bool:
-        return lease_id not in _given_up and renew(client, lease_id, *args)
+    def renew_unless_given_up(
+        client: SyncPrefectClient, lease_id: UUID, lease_duration: float, stop_event: Event
+    ) -> bool:
+        return lease_id not in _given_up and renew(client, lease_id, lease_duration, stop_event)
 
-    def fail_unless_given_up(exc: BaseException, lease_id: UUID, *args: Any) -> None:
+    def fail_unless_given_up(
+        exc: BaseException,
+        lease_id: UUID,
+        raise_on_lease_renewal_failure: bool,
+        suppress_warnings: bool,
+        cancel_scope: Any,
+    ) -> None:
         if lease_id not in _given_up:  # else a renewal was on its way when the run was paused
-            fail(exc, lease_id, *args)
+            fail(exc, lease_id, raise_on_lease_renewal_failure, suppress_warnings, cancel_scope)
 
     fail_unless_given_up.spares = True  # type: ignore[attr-defined]
     _leases._renew_concurrency_lease_with_retries = renew_unless_given_up  # noqa: SLF001
