@@ -230,7 +230,7 @@ def test_show_tells_of_one_trial_what_it_was_made_of_and_what_it_made(command, f
     paths = over(filled, SECOND, [made, result(2, {"lr": 0.2}, 0.5)])
     lines = command("show", SECOND, "1")[0].splitlines()
     assert lines == [
-        f"{SECOND}, trial 1: FINISHED, 0:00:09",
+        f"{SECOND}, trial 1: FINISHED, 0:00:10",
         "metric     0.98",
         "parameters lr=0.1",
         "outputs    accuracy=0.98",
@@ -266,7 +266,8 @@ def test_show_tells_of_a_trial_that_confirms(command, filled):
 def test_show_tells_of_no_trial_that_there_is_not(command):
     for number in ("9", "1000009"):
         said = command("show", SECOND, number, code=2)[1]
-        assert said.startswith(f"hopsml: TRIAL: {number!r}")
+        assert said.startswith("hopsml: TRIAL: ")
+        assert repr(number) in said
 
 
 def test_show_prints_what_a_summary_has_that_was_cut_short(command, filled):
