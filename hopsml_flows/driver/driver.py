@@ -416,6 +416,7 @@ class Driver:
 
     def _keep(self, result: TrialResult) -> None:
         """Record a result and announce it."""
+        self._announcer.add_exports(result)
         if self._loop is not self.loop:
             self.confirming.add(result)
             self._announcer.add_confirming(result)

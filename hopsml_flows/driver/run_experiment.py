@@ -134,6 +134,7 @@ def run(
                 _run_trials(plan, driver, function, ending, conclusion, early, number)
             else:
                 driver.upkeep.finish_files()
+            if not ending.is_written:  # no worker is held while a person is asked
                 conclusion.draw()
                 ending.write(None)
         pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())])
@@ -269,6 +270,8 @@ def _run_trials(
         try:
             with cluster.telling_its_end() if cluster else nullcontext():
                 driver.run(function, cluster, runner, generations, scratch)
+                if conclusion.asks:
+                    return
                 conclusion.draw()
         except BaseException as error:
             ending.write(error)

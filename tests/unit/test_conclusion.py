@@ -67,7 +67,10 @@ class Heard:
     def confirm(self, confirmation):
         self.confirmed.append(confirmation)
 
-    def promote(self, promotion, place):
+    def add_exports(self, result):
+        assert not result.lineage.exports
+
+    def promote(self, promotion, place, trial):
         self.promoted.append((promotion, place))
 
     def follow(self, curves):

@@ -84,6 +84,7 @@ def test_the_call_has_each_option_that_the_record_of_a_search_keeps(project, bro
     unusual = {
         "seed_trials": False, "retries": 3, "trial_timeout": 9.0, "local_logdir": True,
         "keep_files": ["*.pt"], "isolation": "process", "confirm": 3, "only_if_better": "net",
+        "approve": True,
     }  # fmt: skip
     plan = experiment.grid_search.plan(lambda x: x, {"x": [1]}, project=project.url, **unusual)
     kept = record_file(plan, ExperimentPaths(NEW)).record.options

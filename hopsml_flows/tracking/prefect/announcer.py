@@ -169,14 +169,34 @@ class Announcer:
         self._events.send_confirmed(self._record.record, confirmation)
         self._story.confirm(confirmation)
 
-    def promote(self, promotion: Promotion, place: str | None) -> None:
+    def add_exports(self, result: TrialResult) -> None:
+        """Tell which versions of models a trial exported.
+
+        Args:
+            result: Its result.
+        """
+        self._events.send_exports(self._record.record, result)
+
+    def propose(self, promotion: Promotion) -> None:
+        """Tell that a person is asked whether the winner becomes a version of a model.
+
+        Args:
+            promotion: What is proposed.
+        """
+        self._events.send_proposed(self._record.record, promotion)
+        self._story.propose(promotion)
+
+    def promote(
+        self, promotion: Promotion, place: str | None, trial: TrialResult | None = None
+    ) -> None:
         """Tell whether the winner became a version of a model.
 
         Args:
             promotion: The promotion.
             place: The version's directory, as a path or a URL without a password; None without.
+            trial: The trial whose model it is, if it is known.
         """
-        self._events.send_promotion(self._record.record, promotion, place)
+        self._events.send_promotion(self._record.record, promotion, place, trial)
         self._story.promote(promotion)
 
     def finish(self) -> None:

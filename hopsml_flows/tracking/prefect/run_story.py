@@ -161,6 +161,14 @@ class RunStory:
         for word, said in confirmation_facts(confirmation):
             self._tell(as_text(f"{word.capitalize()}: {said}", _LONGEST))
 
+    def propose(self, promotion: Promotion) -> None:
+        """Tell that a person is asked whether the winner becomes a version of a model.
+
+        Args:
+            promotion: What is proposed.
+        """
+        self._tell(as_text(f"Waiting for approval: {promotion_text(promotion)}", _LONGEST))
+
     def promote(self, promotion: Promotion) -> None:
         """Tell whether the winner became a version of a model.
 

@@ -22,12 +22,12 @@ _EVOLUTION = (
 _SEARCH = ("optimizer", "early_stop", "num_trials", "max_seconds", "initial")
 _OF_ALL = (
     *("retries", "isolation", "trial_timeout", "local_logdir", "keep_files", "seed_trials"),
-    *("confirm", "only_if_better"),
+    *("confirm", "only_if_better", "approve"),
 )
 _OTHERWISE: Mapping[str, Any] = {
     "retries": 1, "isolation": "worker", "trial_timeout": None, "local_logdir": False,
     "keep_files": [], "initial": [], "max_seconds": None, "num_trials": None, "patience": None,
-    "seed_trials": True, "confirm": None, "only_if_better": None,
+    "seed_trials": True, "confirm": None, "only_if_better": None, "approve": False,
 }  # fmt: skip
 """What a call means that lacks the argument."""
 
