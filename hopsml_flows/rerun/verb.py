@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.execution import check_not_loading
 from hopsml_flows.rerun.metrics import RepeatedMetric, repeated_metrics
 from hopsml_flows.rerun.process import run_request
 from hopsml_flows.rerun.request import read_request
@@ -120,6 +121,7 @@ def rerun(
         MissingPackageError: ``environment`` is true, and uv is not installed.
         SavedEnvironmentError: The saved environment cannot be built.
     """
+    check_not_loading()  # else a program that calls this is loaded, and run again, without end
     earlier = find_stored(_opened(project), experiment)
     options = {"cluster": cluster, "progress": progress, "tensorboard": tensorboard}
     return repeat(earlier, trial, options, environment=environment)

@@ -95,6 +95,21 @@ def test_a_script_of_several_experiments_is_loaded_up_to_the_function(directory)
     assert found("train.py:training", StoredProgram(source.encode()), directory).callable(1) == 3
 
 
+def test_a_script_that_runs_another_experiment_again_is_loaded_up_to_there(
+    directory, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    kept(tmp_path, [result(1, {"x": 1}, 0.5)])
+    again = "again = experiment.rerun('last', project='project')\nprint(again.metrics)\n"
+    for source in (
+        STARTS.replace("outcome =", f"{again}OFFSET = 9\noutcome ="),
+        STARTS.replace("def training", f"{again}\ndef training"),
+    ):
+        function = found("train.py:training", StoredProgram(source.encode()), directory)
+        assert function.callable(1) == 3
+    assert len(list((tmp_path / "project/Experiments").iterdir())) == 1
+
+
 def test_a_script_finds_the_modules_that_were_kept_with_it(directory):
     script = (
         "import kept_helper\ntraining = lambda x: x\ndef train(x):\n return kept_helper.add(x)\n"
