@@ -79,7 +79,7 @@ def export(
             state), TensorFlow or scikit-learn, which its library saves.
         model_name: The model's name.
         model_version: The version, from 1; None for the one after the newest.
-        overwrite: Replace the version if it exists.
+        overwrite: Replace the version if it exists. ``model_path`` must lie elsewhere.
         metrics: Metric's name to number.
         description: What you want to say about it.
         synchronous: For HopsML's programs; the model is always there when this returns.

@@ -12,14 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from hopsml_flows.errors import ModelExistsError
+from hopsml_flows.errors import InvalidArgumentError, ModelExistsError
 from hopsml_flows.models.model_files import LocalFile
 from hopsml_flows.models.record import LIBRARY_OF_FILES, ModelRecord, Origin
 from hopsml_flows.models.storage_calls import stored
 from hopsml_flows.models.version_claim import Claim, claim_next, claim_version
-from hopsml_flows.storage import Project
+from hopsml_flows.storage import ModelPaths, Project
 from hopsml_flows.storage.parallel_requests import in_parallel
 
 __all__ = ["Details", "export_version"]
@@ -75,9 +76,12 @@ def export_version(
 
     Raises:
         ModelExistsError: The version exists, and ``overwrite`` is false; or it is being written.
+        InvalidArgumentError: A file lies in the directory that ``overwrite`` would empty.
         OSError: A local file cannot be read, or changes meanwhile.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.
     """
+    if overwrite and version is not None:
+        _check_outside(project, ModelPaths(name, version), files)
     described = in_parallel(LocalFile.describe, files, threads=_PARALLEL)
     if version is None:
         claim = claim_next(project, name)
@@ -110,6 +114,20 @@ def export_version(
         _undo(claim)
         raise
     return replace(record, files=tuple(sorted(record.files, key=lambda file: file.name)))
+
+
+def _check_outside(project: Project, paths: ModelPaths, files: Sequence[LocalFile]) -> None:
+    """Refuse files that :func:`_clear` would remove before they are copied."""
+    if project.local_root is None:
+        return
+    root = Path(project.local_root, paths.root)
+    for file in files:
+        # The path itself, or what a link on the way to it leads to.
+        if file.path.absolute().is_relative_to(root.absolute()) or (
+            file.path.resolve().is_relative_to(root.resolve())
+        ):
+            because = f"overwrite=True would remove it first: it lies in {root}"
+            raise InvalidArgumentError("model_path", str(file.path), because=because)
 
 
 def _upload(claim: Claim, file: LocalFile) -> None:

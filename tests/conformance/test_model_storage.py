@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from hopsml_flows import model
 from hopsml_flows.errors import (
     DamagedFileError,
     HopsmlWarning,
@@ -97,6 +98,29 @@ def test_a_version_is_replaced_only_if_that_is_asked_for(project, saved):
     assert sorted(left) == ["Models/digits/3/.model.json", "Models/digits/3/model.pb"]
     assert find_version(project, "digits", 3) == replaced
     assert export(project, saved).version == 4
+
+
+@pytest.mark.parametrize("way", ["itself", "a file of it", "a link to it", "a link in it"])
+def test_a_version_is_not_replaced_by_its_own_files(local, saved, tmp_path, way):
+    export(local, saved, version=1)
+    own = tmp_path / "root/Models/digits/1"
+    (own / "inner").symlink_to(saved)
+    (tmp_path / "link").symlink_to(own)
+    path = {
+        "itself": own,
+        "a file of it": own / "model.pb",
+        "a link to it": tmp_path / "link",
+        "a link in it": own / "inner",
+    }[way]
+    with pytest.raises(InvalidArgumentError, match=r"model_path: .* overwrite=True would remove"):
+        export(local, path, version=1, overwrite=True)
+    with pytest.raises(InvalidArgumentError, match="overwrite=True would remove"):
+        model.export(path, "digits", 1, overwrite=True, project=local)
+    (own / "inner").unlink()
+    assert content(own).keys() == {".model.json", "empty", "model.pb", "variables/index"}
+    assert find_version(local, "digits", 1).version == 1
+    # Another version may be made of it.
+    assert export(local, own, version=2, overwrite=True).version == 2
 
 
 def test_an_export_that_fails_leaves_nothing(project, saved, tmp_path):
