@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -246,6 +247,72 @@ def test_an_earlier_copy_is_kept_and_another_directory_is_not_replaced(local, sa
     assert (copy / "notes.txt").exists()
     fetch_version(local, record, copy, overwrite=True)
     assert content(copy) == content(saved)
+
+
+def test_no_directory_is_replaced_that_holds_more_than_a_model(local, saved, tmp_path, monkeypatch):
+    record = export(local, saved)
+    for name in ("work/inner", "home/me"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "notes.txt").write_text("mine")
+    monkeypatch.chdir(tmp_path / "work/inner")
+    monkeypatch.setenv("HOME", str(tmp_path / "home/me"))
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    (tmp_path / "root/Experiments").mkdir()
+    before = content(tmp_path)
+    for name, told in (
+        ("work/inner", "holds the working directory"),
+        ("work", "holds the working directory"),
+        ("link", "holds the working directory"),
+        ("home/me", "holds the home directory"),
+        ("home", "holds the home directory"),
+        ("root", "holds the project"),
+        ("root/Experiments", "holds the project's experiments"),
+        ("root/Models/digits", "is of the project's models"),
+        ("root/Models/digits/1", "is of the project's models"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=f"local_path: .* {told}"):
+            fetch_version(local, record, tmp_path / name, overwrite=True)
+    assert content(tmp_path) == before
+    # What is in such a directory may be replaced.
+    (tmp_path / "work/inner/model").mkdir()
+    fetch_version(local, record, tmp_path / "work/inner/model", overwrite=True)
+    assert content(tmp_path / "work/inner/model") == content(saved)
+
+
+class Accompanied(Project):
+    """A project during whose downloads something else happens."""
+
+    def download(self, *arguments, **more):
+        super().download(*arguments, **more)
+        self.meanwhile()
+
+
+def test_a_directory_that_appears_during_the_copying_is_not_replaced(saved, tmp_path):
+    project = Accompanied(tmp_path / "root")
+    record = export(project, saved)
+    copy = tmp_path / "copy"
+
+    def appear():
+        copy.mkdir(exist_ok=True)
+        (copy / "notes.txt").write_text("mine")
+
+    project.meanwhile = appear
+    with pytest.raises(ModelExistsError, match="overwrite=True"):
+        fetch_version(project, record, copy)
+    assert content(copy) == {"notes.txt": b"mine"}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_directory_that_cannot_be_replaced_after_all_is_put_back(local, saved, tmp_path):
+    record = export(local, saved)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "notes.txt").write_text("mine")
+    nothing = replace(record, files=())  # so there is nothing that could take its place
+    with pytest.raises(FileNotFoundError):
+        fetch_version(local, nothing, copy, overwrite=True)
+    assert content(copy) == {"notes.txt": b"mine"}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_links_are_followed_and_what_is_no_file_is_told(local, saved, tmp_path):
