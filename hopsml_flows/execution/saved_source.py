@@ -13,6 +13,7 @@ import __future__
 import ast
 import hashlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ from hopsml_flows.execution.function import LOADED_PREFIX, loading_for, starts_e
 __all__ = ["cells_source", "load_source", "own_names"]
 
 _CELL = "# In [{}]"
-_MAGIC = ("%", "!", "?")
+_MAGIC = re.compile(r"[%!?]|(\w+\s*=\s*)?[%\w.*\[\]-]+\?{1,2}\s*$")
+"""The beginning of a line that only IPython understands, or all of it: ``name?`` shows help."""
+
 _TIMING = ("%%time", "%%timeit", "%%capture", "%%prun")
 """Magics of a cell whose other lines are Python."""
 
@@ -62,18 +65,41 @@ def _python(cell: str) -> str:
         if not lines[0].startswith(_TIMING):
             return _commented(lines)
         lines[0] = f"# {lines[0]}"
-    lines = [_without_magic(line) for line in lines]
+    for _ in range(len(lines) + 1):
+        wrong = _wrong_line("\n".join(lines))
+        if wrong is None:
+            return "\n".join(lines)
+        # What Python understands stays: "%" begins a line of a sum as well, and of a text.
+        if not _leave_out(lines, wrong):
+            break
+    return _commented(cell.splitlines())
+
+
+def _wrong_line(source: str) -> int | None:
+    """The line at which Python stops to understand a source, from 0; None if it understands it."""
     try:
-        ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError):
-        return _commented(cell.splitlines())
-    return "\n".join(lines)
+        ast.parse(source)
+    except SyntaxError as error:
+        return (error.lineno or 0) - 1
+    except (ValueError, RecursionError):
+        return -1
+    return None
 
 
-def _without_magic(line: str) -> str:
+def _leave_out(lines: list[str], place: int) -> bool:
+    """Make a line with a magic a comment, and those that continue it; False if it has none."""
+    if not 0 <= place < len(lines):
+        return False
+    line = lines[place]
     bare = line.lstrip()
-    is_magic = bare.startswith(_MAGIC) or (bare.endswith("?") and not bare.startswith("#"))
-    return f"{line[: len(line) - len(bare)]}pass  # {bare}" if is_magic else line
+    if not _MAGIC.match(bare):
+        return False
+    lines[place] = f"{line[: len(line) - len(bare)]}pass  # {bare}"
+    while line.endswith("\\") and place + 1 < len(lines):
+        place += 1
+        line = lines[place]
+        lines[place] = f"# {line}"
+    return True
 
 
 def _commented(lines: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import math
@@ -23,6 +24,7 @@ from hopsml_flows.errors import (
 )
 from hopsml_flows.execution import Job
 from hopsml_flows.execution.function import LOADED_PREFIX
+from hopsml_flows.execution.saved_source import cells_source
 from hopsml_flows.flows.rerun import rerun
 from hopsml_flows.rerun.metrics import RepeatedMetric, repeated_metrics
 from hopsml_flows.rerun.request import read_request
@@ -149,6 +151,35 @@ def test_a_notebook_is_made_of_its_executed_cells_in_their_order(directory):
     ]
     program = StoredProgram(notebook_program(None, cells), ".ipynb")
     assert found("__main__:f", program, directory).callable(1) == 12
+
+
+VALID = '''\
+rate = 0.1  # too high?
+words = """
+%matplotlib inline
+!ls
+what?
+"""
+rest = (57
+    % 10)
+'''
+
+
+@pytest.mark.parametrize(
+    "magic", ["", "%load_ext tensorboard\n", "!pip install \\\n   a\n", "f?\n"]
+)
+def test_lines_that_are_python_stay_whatever_they_look_like(directory, magic):
+    cells = ["def f(x):\n    return rate, words, rest", f"{VALID}{magic}scale = 2"]
+    program = StoredProgram(notebook_program(None, cells), ".ipynb")
+    function = found("__main__:f", program, directory).callable
+    assert function(1) == (0.1, "\n%matplotlib inline\n!ls\nwhat?\n", 7)
+    assert function.__globals__["scale"] == 2
+
+
+def test_magics_are_left_out_wherever_they_stand():
+    cell = "for x in y:\n    !ls {x}\n    z = x?\n    %time x\nif 1:\n    ?x\ndone = 1"
+    left = "for x in y:\n    pass\n    pass\n    pass\nif 1:\n    pass\ndone = 1"
+    assert ast.dump(ast.parse(cells_source([cell]))) == ast.dump(ast.parse(left))
 
 
 def test_a_notebook_that_does_not_say_what_was_executed_gives_its_cells(directory):
