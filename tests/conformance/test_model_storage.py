@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from dataclasses import replace
 
@@ -28,7 +29,8 @@ from hopsml_flows.models.repository import (
     remove_version,
     versions_of,
 )
-from hopsml_flows.storage import ModelPaths, Project, this_process
+from hopsml_flows.storage import ModelFiles, ModelPaths, Project, this_process
+from tests.waiting import wait_until
 
 from .test_projects import STORAGES
 
@@ -130,6 +132,43 @@ def test_an_export_that_fails_leaves_nothing(project, saved, tmp_path):
     with pytest.raises(FileNotFoundError):
         export_version(project, "digits", files, Details())
     assert list(project.walk_files("Models")) == []
+
+
+class Interrupting(Project):
+    """A project whose first upload is interrupted by Ctrl-C, and ends when it may."""
+
+    def upload(self, *arguments, **more):
+        with self.lock:
+            is_first = not self.begun
+            self.begun.append(arguments)
+        if is_first:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        self.go_on.wait(60)
+        super().upload(*arguments, **more)
+        self.ended.append(arguments)
+
+
+def test_an_interrupted_export_stops_and_its_number_stays_taken(saved, tmp_path):
+    for number in range(20):
+        (saved / f"{number}").write_bytes(b"weights")
+    project = Interrupting(tmp_path / "root")
+    project.lock, project.go_on = threading.Lock(), threading.Event()
+    project.begun, project.ended = [], []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export(project, saved)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert project.listdir("Models/digits/1") == [ModelFiles.CLAIM]
+    # What had begun may end at any time, and is no part of the next version.
+    project.go_on.set()
+    wait_until(lambda: len(project.ended) == len(project.begun), 60, "the uploads")
+    assert len(project.begun) <= 4
+    assert read_record(project, "digits", 1) is None
+    again = export(Project(tmp_path / "root"), saved / "model.pb")
+    assert again.version == 2
+    assert project.listdir("Models/digits/2") == [".model.json", "model.pb"]
 
 
 def test_a_version_whose_export_was_killed_is_none(project, saved):
