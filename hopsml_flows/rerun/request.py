@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
+from hopsml_flows.rerun.recorded_trials import RecordedTrial, doubts_about, recorded_trials
 from hopsml_flows.service.experiment_finder import find_trial
 from hopsml_flows.service.stored_experiment import StoredExperiment
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
@@ -42,6 +43,8 @@ class Request:
         environment: The list of its packages, or None.
         arguments: Arguments of the flow, but for the training function.
         numbers: Numbers of the trials in the earlier experiment, in the order of the new one.
+        recorded: The results of these trials in the earlier experiment, of those that have one.
+        notes: By number in the earlier experiment, in what the hyperparameters may differ.
         import_path: Where modules are looked for that the program does not keep.
     """
 
@@ -52,6 +55,8 @@ class Request:
     environment: str | None
     arguments: Mapping[str, Any]
     numbers: tuple[int, ...]
+    recorded: tuple[TrialResult, ...] = ()
+    notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     import_path: tuple[str, ...] = field(default=())
 
 
@@ -85,7 +90,8 @@ def read_request(
     program = read_program(project, paths, record.versions, record.program)
     if program.content is None and program.modules is None:
         raise _unusable(earlier, "it keeps no program")
-    trials = _all(earlier) if trial is None else [_one(earlier, paths, trial)]
+    found = _all(earlier) if trial is None else [_one(earlier, paths, trial)]
+    trials = [each.result for each in found]
     arguments = {
         **{name: record.options[name] for name in _OPTIONS if record.options.get(name) is not None},
         **_isolation(record),
@@ -108,6 +114,8 @@ def read_request(
         environment=earlier.environment,
         arguments=arguments,
         numbers=tuple(each.number for each in trials),
+        recorded=tuple(each.result for each in found if each.has_result),
+        notes={each.result.number: each.notes for each in found if each.notes},
     )
 
 
@@ -115,30 +123,33 @@ def _unusable(earlier: StoredExperiment, because: str) -> InvalidArgumentError:
     return InvalidArgumentError("experiment", earlier.id, because=because)
 
 
-def _all(earlier: StoredExperiment) -> Sequence[TrialResult]:
+def _all(earlier: StoredExperiment) -> Sequence[RecordedTrial]:
     """The trials that have a result to compare with."""
-    found = [each for each in earlier.trials if each.succeeded]
+    found = [each for each in recorded_trials(earlier) if each.result.succeeded]
     if not found:
         raise _unusable(earlier, "no trial of it has a result; name a trial to run it again")
     return found
 
 
-def _one(earlier: StoredExperiment, paths: ExperimentPaths, text: int | str) -> TrialResult:
+def _one(earlier: StoredExperiment, paths: ExperimentPaths, text: int | str) -> RecordedTrial:
     """A trial that the user named, with or without a result.
 
     Raises:
         NotFoundError: There is none, or it never got parameters.
     """
     try:
-        return earlier.trial(text)
+        number = earlier.trial(text).number
     except NotFoundError:
         begun = find_trial(earlier.project, paths, str(text))
+    else:
+        return next(each for each in recorded_trials(earlier) if each.result.number == number)
     file = f"{paths.trial(begun.directory)}/{TrialFiles.HPARAMS}"
     content = content_of(earlier.project, file, LARGEST_RECORD)
     if content is None:
         raise NotFoundError("trial", text, because=f"trial {begun.number} never got parameters")
     params = stored_params(earlier.project.full(file), content)
-    return TrialResult(begun.number, begun.name, params, State.FAILED, directory=begun.directory)
+    cut_off = TrialResult(begun.number, begun.name, params, State.FAILED, directory=begun.directory)
+    return RecordedTrial(cut_off, has_result=False, notes=(*doubts_about(params),))
 
 
 def _described(record: ExperimentRecord, trial: TrialResult) -> dict[str, Any]:

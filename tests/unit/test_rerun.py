@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 import io
 import json
 import math
@@ -260,6 +261,32 @@ def test_trials_are_run_again_with_their_parameters_and_seeds(tmp_path):
     assert one.arguments["trial"] == 2
 
 
+class Optimizer(str, enum.Enum):  # noqa: UP042 - as scripts have it
+    ADAM = "adam"
+
+
+def test_trials_get_the_numbers_that_json_lacks_and_a_note_tells_of_lost_types(tmp_path):
+    params = {"limit": math.inf, "layers": (64, 32), "by": Optimizer.ADAM, "word": "NaN", "n": 1}
+    outputs = {"loss": math.inf, "accuracy": 0.5}
+    trials = [result(1, params, 0.5, outputs=outputs), result(2, {"limit": -math.inf}, 0.5)]
+    request = read_request(kept(tmp_path, trials), None, {})
+    one, two = request.arguments["trials"]
+    assert one["params"] == {
+        "limit": math.inf, "layers": [64, 32], "by": "adam", "word": "NaN", "n": 1,
+    }  # fmt: skip
+    assert two["params"] == {"limit": -math.inf}
+    assert request.notes == {
+        1: (
+            "layers (tuple) is given as JSON has it",
+            "by (Optimizer) is given as JSON has it",
+            "word has text that may have been a number",
+        )
+    }
+    assert [each.outputs for each in request.recorded] == [outputs, {"accuracy": 0.5}]
+    told = repeated_metrics("m", request.recorded, request.recorded, request.numbers, request.notes)
+    assert [each.note.partition(";")[0] for each in told] == [request.notes[1][0], ""]
+
+
 def test_a_trial_that_was_cut_off_has_the_parameters_that_it_began_with(tmp_path):
     earlier = kept(tmp_path, [result(1, {"x": 1}, 0.5)])
     paths = ExperimentPaths(ID)
@@ -270,6 +297,7 @@ def test_a_trial_that_was_cut_off_has_the_parameters_that_it_began_with(tmp_path
             earlier.project.replace(paths.trial(name, ".hparams.json"), params)
     [again] = read_request(earlier, 2, {}).arguments["trials"]
     assert again == {"number": 2, "params": {"x": 2}, "seed": trial_seed(ID, 2), "budget": None}
+    assert read_request(earlier, 2, {}).recorded == ()
     with pytest.raises(NotFoundError, match="never got parameters"):
         read_request(earlier, 3, {})
     with pytest.raises(NotFoundError):
