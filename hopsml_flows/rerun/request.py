@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hopsml_flows.errors import InvalidArgumentError, NotFoundError
+from hopsml_flows.errors import DamagedFileError, InvalidArgumentError, NotFoundError
 from hopsml_flows.rerun.recorded_trials import RecordedTrial, doubts_about, recorded_trials
 from hopsml_flows.service.experiment_finder import find_trial
 from hopsml_flows.service.stored_experiment import StoredExperiment
@@ -14,8 +14,9 @@ from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.storage.reading import LARGEST_RECORD, content_of
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.tracking.versions.stored_program import StoredProgram, read_program
-from hopsml_flows.trials import ISOLATIONS, Framework, State, TrialResult, trial_seed
-from hopsml_flows.trials.trial_files import stored_params
+from hopsml_flows.trials import ISOLATIONS, Framework, State, Trial, TrialResult, trial_seed
+from hopsml_flows.trials.confirmation import confirms
+from hopsml_flows.trials.trial_files import committed_result, stored_params
 
 __all__ = ["Request", "read_request"]
 
@@ -71,7 +72,7 @@ def read_request(
         options: Options of the new experiment, such as its cluster.
 
     Raises:
-        NotFoundError: There is no such trial.
+        NotFoundError: There is no such trial, or its parameters or its seed are not known.
         InvalidArgumentError: The experiment has no record or no program, the function has no name
             in it, or no trial has parameters.
         DamagedFileError: A file of the experiment cannot be understood.
@@ -135,21 +136,50 @@ def _one(earlier: StoredExperiment, paths: ExperimentPaths, text: int | str) -> 
     """A trial that the user named, with or without a result.
 
     Raises:
-        NotFoundError: There is none, or it never got parameters.
+        NotFoundError: There is none, it never got parameters, or its seed is not known.
     """
     try:
         number = earlier.trial(text).number
     except NotFoundError:
-        begun = find_trial(earlier.project, paths, str(text))
-    else:
-        return next(each for each in recorded_trials(earlier) if each.result.number == number)
-    file = f"{paths.trial(begun.directory)}/{TrialFiles.HPARAMS}"
-    content = content_of(earlier.project, file, LARGEST_RECORD)
+        return _of_its_files(earlier, paths, text)
+    return next(each for each in recorded_trials(earlier) if each.result.number == number)
+
+
+def _of_its_files(
+    earlier: StoredExperiment, paths: ExperimentPaths, text: int | str
+) -> RecordedTrial:
+    """A trial that no summary tells of: it was cut off, or confirms the winner.
+
+    Raises:
+        NotFoundError: There is none, it never got parameters, or its seed is not known.
+    """
+    project, begun = earlier.project, find_trial(earlier.project, paths, str(text))
+    hparams, outputs = (
+        paths.trial(begun.directory, name) for name in (TrialFiles.HPARAMS, TrialFiles.OUTPUTS)
+    )
+    content = content_of(project, hparams, LARGEST_RECORD)
     if content is None:
         raise NotFoundError("trial", text, because=f"trial {begun.number} never got parameters")
-    params = stored_params(earlier.project.full(file), content)
-    cut_off = TrialResult(begun.number, begun.name, params, State.FAILED, directory=begun.directory)
-    return RecordedTrial(cut_off, has_result=False, notes=(*doubts_about(params),))
+    params = stored_params(project.full(hparams), content)
+    notes = (*doubts_about(params),)
+    trial = Trial(begun.number, begun.name, params, directory=begun.directory)
+    committed = content_of(project, outputs, LARGEST_RECORD)
+    result = None
+    if committed is not None:
+        try:
+            result = committed_result(project.full(outputs), committed, trial)
+        except DamagedFileError:
+            if confirms(begun.number):
+                raise
+    if confirms(begun.number) and (result is None or result.seed is None):
+        because = (
+            f"trial {begun.number} evaluates a configuration on a fresh seed, and has no result"
+        )
+        raise NotFoundError("trial", text, because=f"{because} that tells which")
+    if result is None:
+        cut_off = TrialResult(trial.number, trial.name, params, State.FAILED)
+        return RecordedTrial(cut_off, has_result=False, notes=notes)
+    return RecordedTrial(result, notes=notes)
 
 
 def _described(record: ExperimentRecord, trial: TrialResult) -> dict[str, Any]:

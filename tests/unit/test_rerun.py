@@ -40,7 +40,7 @@ from hopsml_flows.service import find_stored
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking.versions.notebook import notebook_program
 from hopsml_flows.tracking.versions.stored_program import StoredProgram
-from hopsml_flows.trials import Failure, State, TrialResult, trial_seed
+from hopsml_flows.trials import Failure, State, TrialResult, commit_text, trial_seed
 from tests.written import ID, over, result
 
 STARTS = """
@@ -302,6 +302,49 @@ def test_a_trial_that_was_cut_off_has_the_parameters_that_it_began_with(tmp_path
         read_request(earlier, 3, {})
     with pytest.raises(NotFoundError):
         read_request(earlier, 4, {})
+
+
+def begun(earlier, directory, outputs=None):
+    """Files of a trial that no summary tells of."""
+    paths = ExperimentPaths(ID)
+    earlier.project.make_directory(paths.trial(directory))
+    earlier.project.replace(paths.trial(directory, ".hparams.json"), '{"x": 1}')
+    earlier.project.replace(paths.trial(directory, "output.log"), "")
+    if outputs is not None:
+        earlier.project.replace(paths.trial(directory, ".outputs.json"), outputs)
+
+
+def test_a_trial_that_confirms_a_winner_has_its_fresh_seed(tmp_path):
+    earlier = kept(tmp_path, [result(1, {"x": 1}, 0.5)], options={"seed": 7})
+    done = result(1000001, {"x": 1}, 0.25, seed=4321, budget=9)
+    begun(earlier, f"confirmation/{done.name}", commit_text(done, files=[]))
+    for text in (1000001, "1000001", done.name):
+        request = read_request(earlier, text, {})
+        assert request.arguments["trials"] == [
+            {"number": 1000001, "params": {"x": 1}, "seed": 4321, "budget": 9}
+        ]
+        [recorded] = request.recorded
+        assert (recorded.number, recorded.metric) == (1000001, 0.25)
+    begun(earlier, "confirmation/1000002-x=1")
+    without_seed = result(1000003, {"x": 1}, 0.25)
+    begun(earlier, f"confirmation/{without_seed.name}", commit_text(without_seed, files=[]))
+    for number in (1000002, 1000003):
+        with pytest.raises(NotFoundError, match="fresh seed, and has no result that tells which"):
+            read_request(earlier, number, {})
+    begun(earlier, "confirmation/1000004-x=1", "{}")
+    with pytest.raises(DamagedFileError):
+        read_request(earlier, 1000004, {})
+
+
+def test_a_trial_that_ended_after_the_last_summary_is_compared(tmp_path):
+    earlier = kept(tmp_path, [result(1, {"x": 1}, 0.5)])
+    done = result(2, {"x": 1}, 0.75, seed=5)
+    begun(earlier, done.name, commit_text(done, files=[]))
+    request = read_request(earlier, 2, {})
+    assert request.arguments["trials"][0]["seed"] == 5
+    assert [each.metric for each in request.recorded] == [0.75]
+    begun(earlier, "0003-x=1", "{}")  # damaged: it has no result
+    assert read_request(earlier, 3, {}).recorded == ()
 
 
 @pytest.mark.parametrize(
