@@ -532,6 +532,20 @@ def test_the_plan_has_the_trials_with_their_budgets_and_seeds(tmp_path):
     assert one.experiment_type == "EXPERIMENT"
 
 
+def test_the_flow_run_of_many_trials_keeps_their_numbers_alone(tmp_path):
+    trials = [
+        {"number": n, "params": {"x": "a long text " * 10}, "seed": n, "budget": None}
+        for n in range(1, 10_001)
+    ]
+    given = {"train": train, "trials": trials, "experiment": ID, "project": tmp_path / "project"}
+    plan = rerun.plan(**given)
+    stored = json.loads(json.dumps(plan.parameters(given), allow_nan=False))
+    assert stored["trials"] == list(range(1, 10_001))
+    assert len(json.dumps(trials)) > 524_288 > len(json.dumps(stored))  # Prefect's limit
+    with pytest.raises(InvalidArgumentError, match=f"`hopsml rerun {ID}` reads the trials"):
+        rerun.plan(**stored)
+
+
 def test_parameters_that_the_function_does_not_take_are_refused_before_anything_starts(tmp_path):
     with pytest.raises(SignatureMismatchError):
         planned((1, {"x": 1, "z": 2}, 7, None), project=tmp_path / "project")
