@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hopsml_flows.cluster import ClusterConfig
+from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError, NotFoundError
 from hopsml_flows.rerun.recorded_trials import RecordedTrial, doubts_about, recorded_trials
 from hopsml_flows.service.experiment_finder import find_trial
@@ -30,6 +32,9 @@ _FRAMEWORKS = {
 
 _OPTIONS = ("seed", "seed_trials", "retries", "trial_timeout", "processes_per_trial")
 """Options of the record that are given again."""
+
+_NOT_IN_DRIVER = ("trial_timeout", "isolation")
+"""Those that trials in the driver's own process cannot have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def read_request(
     Raises:
         NotFoundError: There is no such trial, or its parameters or its seed are not known.
         InvalidArgumentError: The experiment has no record or no program, the function has no name
-            in it, or no trial has parameters.
+            in it, no trial has parameters, or the cluster is none.
         DamagedFileError: A file of the experiment cannot be understood.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.
     """
@@ -94,8 +99,7 @@ def read_request(
     found = _all(earlier) if trial is None else [_one(earlier, paths, trial)]
     trials = [each.result for each in found]
     arguments = {
-        **{name: record.options[name] for name in _OPTIONS if record.options.get(name) is not None},
-        **_isolation(record),
+        **_options(record, in_driver=_is_debug(options.get("cluster"))),
         **_kept_files(record),
         **options,
         "trials": [_described(record, each) for each in trials],
@@ -196,9 +200,18 @@ def _described(record: ExperimentRecord, trial: TrialResult) -> dict[str, Any]:
     }
 
 
-def _isolation(record: ExperimentRecord) -> dict[str, str]:
-    isolation = record.options.get("isolation")
-    return {"isolation": isolation} if isolation in ISOLATIONS else {}
+def _options(record: ExperimentRecord, *, in_driver: bool) -> dict[str, Any]:
+    """The options of the earlier experiment that the new one has, too."""
+    told = {name: record.options[name] for name in _OPTIONS if name in record.options}
+    if record.options.get("isolation") in ISOLATIONS:
+        told["isolation"] = record.options["isolation"]
+    left_out = _NOT_IN_DRIVER if in_driver else ()
+    return {n: value for n, value in told.items() if value is not None and n not in left_out}
+
+
+def _is_debug(cluster: Any) -> bool:
+    """Whether trials run in the driver's own process."""
+    return cluster is not None and ClusterConfig.parse(cluster).kind == DEBUG
 
 
 def _kept_files(record: ExperimentRecord) -> dict[str, list[str]]:

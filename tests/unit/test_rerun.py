@@ -363,6 +363,19 @@ def test_what_cannot_be_repeated_is_refused(tmp_path, changes, told):
         read_request(earlier, None, {})
 
 
+@pytest.mark.parametrize("cluster", ["debug", {"kind": "debug"}, "debug.yaml"])
+def test_a_debugger_s_rerun_leaves_out_what_only_a_process_can_have(tmp_path, monkeypatch, cluster):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "debug.yaml").write_text("kind: debug\n")
+    options = {"isolation": "process", "trial_timeout": 60.0, "retries": 2}
+    earlier = kept(tmp_path, [result(1, {"x": 1}, 0.5)], options=options)
+    assert options.items() <= read_request(earlier, None, {"cluster": "local"}).arguments.items()
+    arguments = dict(read_request(earlier, None, {"cluster": cluster}).arguments)
+    assert "isolation" not in arguments
+    plan = rerun.plan(train, **arguments)  # refuses what it cannot have
+    assert (plan.options.retries, plan.options.trial_timeout) == (2, None)
+
+
 def test_a_distributed_training_keeps_its_processes(tmp_path):
     options = {"num_workers": 3, "num_ps": 1, "evaluator": True}
     earlier = kept(tmp_path, [result(1, {}, 0.5)], function="parameter_server", options=options)
