@@ -5,6 +5,9 @@ program would start it again. So its statements are executed one by one, until o
 experiment and the function is there. In a notebook, that is one of the cell executed last: the
 experiment was started by it. A statement that starts another experiment does nothing; what fails
 after it, since the result is missing, is left out.
+
+What is under ``if __name__ == "__main__":`` was executed, too, in the script that was started. Its
+statements are executed as if they stood at the top level.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from types import CodeType, ModuleType
 
 from hopsml_flows.errors import FunctionNotFoundError
 from hopsml_flows.execution.function import LOADED_PREFIX, loading_for, starts_experiment
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["cells_source", "load_source", "own_names"]
 
@@ -129,7 +133,9 @@ def own_names(source: str | bytes) -> set[str]:
     return found
 
 
-def load_source(text: str, path: Path, *, is_notebook: bool = False) -> ModuleType:
+def load_source(
+    text: str, path: Path, *, is_notebook: bool = False, is_main: bool = False
+) -> ModuleType:
     """Return a module made of a saved program's file.
 
     Args:
@@ -137,6 +143,7 @@ def load_source(text: str, path: Path, *, is_notebook: bool = False) -> ModuleTy
         path: The file.
         is_notebook: Whether it was made by :func:`cells_source`: a cell that fails ends, as it did
             in the notebook, and the next one begins.
+        is_main: Whether it was the program that was started.
 
     Raises:
         FunctionNotFoundError: It is no Python, or raised something before it started an experiment.
@@ -155,7 +162,8 @@ def load_source(text: str, path: Path, *, is_notebook: bool = False) -> ModuleTy
     sys.modules[name] = module
     try:
         with loading_for(text):
-            statements = [*_statements(tree, source, is_notebook=is_notebook)]
+            found = _statements(tree, source, is_notebook=is_notebook, is_main=is_main)
+            statements = [*found]
             _execute(text, module, statements, path)
     except BaseException:
         del sys.modules[name]
@@ -171,11 +179,13 @@ class _Statement:
         node: The statement.
         cell: Number of the cell that it is in; None in a script.
         flags: What the source's imports from ``__future__`` switch on.
+        is_guarded: Whether it is under ``if __name__ == "__main__":``.
     """
 
     node: ast.stmt
     cell: int | None
     flags: int
+    is_guarded: bool
 
     def code(self, path: Path) -> CodeType:
         """Compile it."""
@@ -184,19 +194,35 @@ class _Statement:
         return code
 
 
-def _statements(tree: ast.Module, source: bytes, *, is_notebook: bool) -> Iterator[_Statement]:
+def _statements(
+    tree: ast.Module, source: bytes, *, is_notebook: bool, is_main: bool
+) -> Iterator[_Statement]:
     starts = [
         number
         for number, line in enumerate(source.decode(errors="replace").splitlines(), start=1)
         if line.startswith(_CELL.partition("{")[0])
     ]
     flags = 0
-    for node in tree.body:
+    for node, is_guarded in _executed(tree.body, is_main=is_main):
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             for alias in node.names:
                 flags |= getattr(__future__, alias.name).compiler_flag
         cell = sum(start <= node.lineno for start in starts) if is_notebook else None
-        yield _Statement(node, cell, flags)
+        yield _Statement(node, cell, flags, is_guarded)
+
+
+def _executed(body: Sequence[ast.stmt], *, is_main: bool) -> Iterator[tuple[ast.stmt, bool]]:
+    """Yield statements, those of a guard one by one, and whether they are under a guard."""
+    for node in body:
+        if is_main and isinstance(node, ast.If) and _is_guard(node.test):
+            yield from ((inner, True) for inner, _ in _executed(node.body, is_main=True))
+        else:
+            yield node, False
+
+
+def _is_guard(test: ast.expr) -> bool:
+    """Whether a condition is ``__name__ == "__main__"``, either way round."""
+    return ast.unparse(test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _execute(text: str, module: ModuleType, statements: Sequence[_Statement], path: Path) -> None:
@@ -216,6 +242,13 @@ def _execute(text: str, module: ModuleType, statements: Sequence[_Statement], pa
                 started = True
             elif statement.cell is not None:
                 failed = statement.cell
+            elif statement.is_guarded and not started and hasattr(module, function):
+                # Such as a script whose arguments are missing now.
+                warn(
+                    f"the saved program {path.name!r} raised {type(error).__name__}: {error} under "
+                    'if __name__ == "__main__": what it defines there is missing'
+                )
+                return
             elif not started:
                 problem = f"running its saved program raised {type(error).__name__}: {error}"
                 raise FunctionNotFoundError("train", text, because=problem) from error

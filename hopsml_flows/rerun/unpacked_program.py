@@ -82,7 +82,7 @@ def _main_module(train: str, place: str, program: StoredProgram, directory: Path
     if place == _MAIN and program.suffix == ".ipynb" and program.content is not None:
         path = directory / "notebook.py"
         path.write_text(cells_source(executed_cells(program.content)), encoding="utf-8")
-        return load_source(train, path, is_notebook=True)
+        return load_source(train, path, is_notebook=True, is_main=True)
     kept = None if place == _MAIN else _kept_file(place, program, directory)
     if kept is None and program.suffix == ".py" and program.content is not None:
         kept = directory / (ExperimentFiles.PROGRAM if place == _MAIN else Path(place).name)
@@ -91,7 +91,16 @@ def _main_module(train: str, place: str, program: StoredProgram, directory: Path
         raise FunctionNotFoundError(
             "train", train, because=f"the saved program has no file {Path(place).name!r}"
         )
-    return load_source(train, kept)
+    return load_source(train, kept, is_main=_is_main(place, kept, program, directory))
+
+
+def _is_main(place: str, kept: Path, program: StoredProgram, directory: Path) -> bool:
+    """Whether the file of the function is the script that was started."""
+    if place == _MAIN:
+        return True
+    if program.script is not None:
+        return kept == directory / program.script
+    return program.main is not None and program.main == kept.name
 
 
 def _kept_file(place: str, program: StoredProgram, directory: Path) -> Path | None:

@@ -17,6 +17,7 @@ from hopsml_flows.cli.rerun import rerun as command
 from hopsml_flows.errors import (
     DamagedFileError,
     FunctionNotFoundError,
+    HopsmlWarning,
     InvalidArgumentError,
     MissingPackageError,
     NotFoundError,
@@ -111,6 +112,62 @@ def test_a_script_that_runs_another_experiment_again_is_loaded_up_to_there(
         function = found("train.py:training", StoredProgram(source.encode()), directory)
         assert function.callable(1) == 3
     assert len(list((tmp_path / "project/Experiments").iterdir())) == 1
+
+
+GUARDED = """
+import sys
+from hopsml_flows import experiment
+
+def training(x):
+    return x + OFFSET + more
+
+if __name__ == "__main__":
+    OFFSET = 2
+    if "__main__" == __name__:
+        more = 10
+    else:
+        more = 20
+    def main():
+        global more
+        more = 30
+        experiment.launch(training)
+        more = 40
+    main()
+    OFFSET = 3
+else:
+    OFFSET = more = 0
+"""
+
+
+@pytest.mark.parametrize("with_modules", [False, True])
+def test_the_script_that_was_started_is_executed_as_main_up_to_its_experiment(
+    directory, with_modules
+):
+    facts = {"script": "train.py"}
+    modules = None
+    if with_modules:
+        modules = archive(**{"work/train.py": GUARDED, "work/other.py": ""})
+        facts["modules"] = {"script": "work/train.py"}
+    program = StoredProgram(GUARDED.encode(), modules=modules, facts=facts)
+    assert found("/home/ada/work/train.py:training", program, directory).callable(1) == 33
+
+
+@pytest.mark.parametrize("facts", [{}, {"script": "run.py"}])
+def test_a_file_that_was_imported_is_not_executed_as_main(directory, facts):
+    program = StoredProgram(GUARDED.encode(), facts=facts)
+    assert found("train.py:training", program, directory).callable(1) == 1
+
+
+def test_a_script_that_fails_as_main_still_has_its_function(directory):
+    source = GUARDED.replace("    more = 10", "    more = 10\n        sys.exit('no data')")
+    program = StoredProgram(source.encode(), facts={"script": "train.py"})
+    with pytest.warns(HopsmlWarning, match="SystemExit: no data under if __name__"):
+        function = found("train.py:training", program, directory)
+    assert function.callable(1) == 13
+    early = source.replace("def training", "def later")
+    program = StoredProgram(early.encode(), facts={"script": "train.py"})
+    with pytest.raises(FunctionNotFoundError, match="SystemExit: no data"):
+        found("train.py:training", program, directory)
 
 
 def test_a_script_finds_the_modules_that_were_kept_with_it(directory):
