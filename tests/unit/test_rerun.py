@@ -8,6 +8,8 @@ import io
 import json
 import math
 import os
+import pickle
+import subprocess
 import sys
 import zipfile
 
@@ -636,6 +638,21 @@ def test_a_job_gives_repeated_trials_the_seeds_that_they_had(tmp_path):
     )
     seeds = [job.trial_seed(Trial(number, f"000{number}", {})) for number in (1, 2)]
     assert seeds == [30, trial_seed(7, 2)]
+
+
+def test_a_request_is_gone_when_its_program_begins(tmp_path):
+    look = f"import os\nraise RuntimeError(str(os.listdir({str(tmp_path / 'run')!r})))"
+    request = read_request(kept(tmp_path, [result(1, {"x": 1}, 0.5)], program=look), 1, {})
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/request").write_bytes(pickle.dumps(request))
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "hopsml_flows.rerun.child", str(tmp_path / "run")],
+        stdin=subprocess.PIPE, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:  # fmt: skip
+        assert process.wait(120) == 1
+    answer = pickle.loads((tmp_path / "run/answer").read_bytes())
+    assert "RuntimeError: ['program']" in str(answer.error)
 
 
 @pytest.mark.parametrize("tolerance", [-0.5, math.nan, math.inf])
