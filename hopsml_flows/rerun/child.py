@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hopsml_flows.errors import ExperimentFailedError, HopsmlError
+from hopsml_flows.execution.payload import sent_along
 from hopsml_flows.redaction import redacted
 from hopsml_flows.rerun.request import Request
 from hopsml_flows.rerun.saved_environment import OWN
@@ -76,8 +77,9 @@ def main(directory: Path) -> int:
         unpack(request.program, program)
         look_first_in(program, (str(Path.cwd()), *request.import_path))
         sys.argv = [str(program / (request.program.script or "program.py"))]
-        function = saved_function(request.train, request.program, program)
-        answer = replace(answer, id=_run(function, request))
+        with sent_along(program):
+            function = saved_function(request.train, request.program, program)
+            answer = replace(answer, id=_run(function, request))
     except HopsmlError as error:
         answer = replace(answer, error=error)
     (directory / ANSWER).write_bytes(_pickled(answer))
