@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -24,6 +25,12 @@ __all__ = ["executed_cells", "look_first_in", "saved_function", "unpack"]
 
 _LARGEST = 1 << 26
 """Most bytes of the modules; the archive has at most 8 MiB of them."""
+
+_DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError),
+    *(NotImplementedError, RuntimeError),  # another compression; a password
+)
+"""What reading an archive raises that is damaged, or was made otherwise."""
 
 _MAIN = "__main__"
 
@@ -53,7 +60,7 @@ def unpack(program: StoredProgram, directory: Path) -> None:
                 target = directory / entry.filename
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(archive.read(entry))
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError, RuntimeError) as error:
+    except _DAMAGES as error:
         problem = f"cannot be unpacked ({type(error).__name__}: {error})"
         raise DamagedFileError(ExperimentFiles.MODULES, problem) from error
 

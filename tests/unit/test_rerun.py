@@ -268,6 +268,22 @@ def test_a_program_without_the_function_is_refused(directory, train, content, to
         found(train, StoredProgram(content.encode()), directory)
 
 
+def damaged():
+    """An archive whose compressed bytes are none."""
+    stream, name = io.BytesIO(), "kept.py"
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, "x = 1\n" * 1000)
+    content = bytearray(stream.getvalue())
+    begin = content.index(name.encode()) + len(name)
+    content[begin : begin + 8] = b"\xff" * 8
+    return bytes(content)
+
+
+def test_an_archive_whose_content_is_damaged_is_told(directory):
+    with pytest.raises(DamagedFileError, match=r"program\.zip cannot be unpacked \(error: "):
+        unpack(StoredProgram(None, modules=damaged()), directory)
+
+
 @pytest.mark.parametrize(
     "modules", [b"no archive", archive(**{"../outside.py": "x"}), archive(**{"/outside.py": "x"})]
 )
