@@ -55,8 +55,8 @@ def modules_below(directory: Path) -> dict[str, SourceModule]:
         if not parts or not all(part.isidentifier() for part in parts):
             continue
         try:
-            with tokenize.open(path) as file:
-                source = file.read()
+            with tokenize.open(path) as stream:
+                source = stream.read()
         except (OSError, SyntaxError, UnicodeDecodeError):  # no Python, which nothing imports
             continue
         is_package = inner.name == "__init__"
