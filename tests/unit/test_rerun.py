@@ -101,18 +101,24 @@ def test_a_script_of_several_experiments_is_loaded_up_to_the_function(directory)
     assert found("train.py:training", StoredProgram(source.encode()), directory).callable(1) == 3
 
 
+AGAIN = "again = experiment.rerun('last', project='project')\nprint(again.metrics)\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        STARTS.replace("outcome =", f"{AGAIN}OFFSET = 9\noutcome ="),
+        STARTS.replace("def training", f"{AGAIN}\ndef training"),
+    ],
+    ids=["after the function", "before it"],
+)
 def test_a_script_that_runs_another_experiment_again_is_loaded_up_to_there(
-    directory, tmp_path, monkeypatch
+    directory, tmp_path, monkeypatch, source
 ):
     monkeypatch.chdir(tmp_path)
     kept(tmp_path, [result(1, {"x": 1}, 0.5)])
-    again = "again = experiment.rerun('last', project='project')\nprint(again.metrics)\n"
-    for source in (
-        STARTS.replace("outcome =", f"{again}OFFSET = 9\noutcome ="),
-        STARTS.replace("def training", f"{again}\ndef training"),
-    ):
-        function = found("train.py:training", StoredProgram(source.encode()), directory)
-        assert function.callable(1) == 3
+    function = found("train.py:training", StoredProgram(source.encode()), directory)
+    assert function.callable(1) == 3
     assert len(list((tmp_path / "project/Experiments").iterdir())) == 1
 
 
@@ -166,6 +172,10 @@ def test_a_script_that_fails_as_main_still_has_its_function(directory):
     with pytest.warns(HopsmlWarning, match="SystemExit: no data under if __name__"):
         function = found("train.py:training", program, directory)
     assert function.callable(1) == 13
+
+
+def test_a_script_that_fails_as_main_before_it_has_its_function_is_refused(directory):
+    source = GUARDED.replace("    more = 10", "    more = 10\n        sys.exit('no data')")
     early = source.replace("def training", "def later")
     program = StoredProgram(early.encode(), facts={"script": "train.py"})
     with pytest.raises(FunctionNotFoundError, match="SystemExit: no data"):
