@@ -1,0 +1,1 @@
+"""Ablation studies: what each part contributes, and how sure that is."""
