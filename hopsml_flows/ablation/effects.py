@@ -16,7 +16,17 @@ from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Direction
 from hopsml_flows.values.arguments import number_inside
 
-__all__ = ["Effect", "differences", "effects", "pooled_deviation", "with_costs"]
+__all__ = [
+    "Effect",
+    "Metrics",
+    "checked_base",
+    "differences",
+    "effects",
+    "finite_metrics",
+    "paired",
+    "pooled_deviation",
+    "with_costs",
+]
 
 _ROUNDING = 8 * sys.float_info.epsilon
 
@@ -88,15 +98,67 @@ def effects(
     """
     optimized = Direction.parse(direction)
     alpha = number_inside("alpha", alpha, "between 0 and 1", lambda value: 0 < value < 1)
-    if base not in metrics_by_arm:
-        raise InvalidArgumentError("base", base, f"must be one of {sorted(metrics_by_arm)}")
-    known = {arm: _finite(metrics) for arm, metrics in metrics_by_arm.items()}
+    known = finite_metrics(metrics_by_arm)
+    checked_base(known, base)
     found = [
         _effect(arm, known[base], metrics, optimized, alpha)
         for arm, metrics in known.items()
         if arm != base
     ]
     return _sorted(_corrected(found))
+
+
+def finite_metrics(metrics_by_arm: Mapping[str, Metrics]) -> dict[str, dict[int, float]]:
+    """Return the metrics that are numbers; a metric that is not finite is that of a failed trial.
+
+    Args:
+        metrics_by_arm: Arm to repeat to metric.
+
+    Example:
+        >>> finite_metrics({"base": {0: 1, 1: float("nan")}})
+        {'base': {0: 1.0}}
+    """
+    return {
+        arm: {repeat: float(value) for repeat, value in metrics.items() if math.isfinite(value)}
+        for arm, metrics in metrics_by_arm.items()
+    }
+
+
+def checked_base(metrics_by_arm: Mapping[str, Metrics], base: str) -> None:
+    """Raise an error if there are no metrics of the base.
+
+    Args:
+        metrics_by_arm: Arm to repeat to metric.
+        base: The arm that leaves nothing out.
+
+    Raises:
+        InvalidArgumentError: There is no such arm.
+    """
+    if base not in metrics_by_arm:
+        raise InvalidArgumentError("base", base, f"must be one of {sorted(metrics_by_arm)}")
+
+
+def paired(base: Metrics, arm: Metrics, direction: Direction, alpha: float = 0.05) -> Estimate:
+    """Return how much worse an arm is than the base, and how sure that is.
+
+    Args:
+        base: The base's metrics, finite.
+        arm: The arm's metrics, finite.
+        direction: What is better.
+        alpha: What the interval leaves out.
+
+    Example:
+        >>> paired({0: 5.0, 1: 6.0, 2: 7.0}, {0: 4.0, 1: 4.0, 2: 4.0}, Direction.MAX).mean
+        2.0
+    """
+    pairs = differences(base, arm, direction)
+    levels = [abs(of[repeat]) for of in (base, arm) for repeat in pairs]
+    return estimate(
+        list(pairs.values()),
+        alpha=alpha,
+        rounding=_ROUNDING * max(levels, default=0.0),
+        exact=all(len({of[repeat] for repeat in pairs}) == 1 for of in (base, arm)),
+    )
 
 
 def differences(base: Metrics, arm: Metrics, direction: Direction) -> dict[int, float]:
@@ -168,24 +230,12 @@ def with_costs(
     )
 
 
-def _finite(metrics: Metrics) -> dict[int, float]:
-    return {repeat: float(value) for repeat, value in metrics.items() if math.isfinite(value)}
-
-
 def _effect(
     arm: str, base: Metrics, metrics: Metrics, direction: Direction, alpha: float
 ) -> Effect:
-    pairs = differences(base, metrics, direction)
-    levels = [abs(of[repeat]) for of in (base, metrics) for repeat in pairs]
-    alike = all(len({of[repeat] for repeat in pairs}) == 1 for of in (base, metrics))
-    judged = estimate(
-        [pairs[repeat] for repeat in sorted(pairs)],
-        alpha=alpha,
-        rounding=_ROUNDING * max(levels, default=0.0),
-        exact=alike,
-    )
-    unpaired = tuple(sorted({*base, *metrics} - set(pairs)))
-    return Effect(arm=arm, unpaired=unpaired, **asdict(judged))
+    there = set(differences(base, metrics, direction))
+    unpaired = tuple(sorted({*base, *metrics} - there))
+    return Effect(arm=arm, unpaired=unpaired, **asdict(paired(base, metrics, direction, alpha)))
 
 
 def _corrected(found: list[Effect]) -> list[Effect]:
