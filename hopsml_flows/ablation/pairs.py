@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -134,5 +135,6 @@ def _interaction(
     ]
     largest = max((abs(metrics[repeat]) for metrics in four for repeat in shared), default=0.0)
     alike = all(len({metrics[repeat] for repeat in shared}) == 1 for metrics in four)
+    beyond = [value for value in beyond if math.isfinite(value)]
     judged = estimate(beyond, alpha=alpha, rounding=_ROUNDING * largest, exact=alike)
     return Interaction(arm=arm, parts=parts, **asdict(judged))

@@ -43,7 +43,7 @@ from hopsml_flows.values.arguments import number_inside, whole_number
 __all__ = ["Decisions", "SequentialRule"]
 
 _FIRST_TEST = 3
-"""Repeats before the first test: with two, only differences hundreds of deviations wide are seen."""
+"""Repeats before the first test: with two, an effect must be hundreds of deviations wide."""
 
 _EXPONENT = 2.0
 
