@@ -1,1 +1,23 @@
 """Ablation studies: what each part contributes, and how sure that is."""
+
+from hopsml_flows.ablation.around import Around, SetBack, around_winner
+from hopsml_flows.ablation.effects import Effect, effects, with_costs
+from hopsml_flows.ablation.pairs import Interaction, interactions
+from hopsml_flows.ablation.sequential import Decisions, SequentialRule
+from hopsml_flows.ablation.verdicts import Judged, Verdict, judge
+
+__all__ = [
+    "Around",
+    "Decisions",
+    "Effect",
+    "Interaction",
+    "Judged",
+    "SequentialRule",
+    "SetBack",
+    "Verdict",
+    "around_winner",
+    "effects",
+    "interactions",
+    "judge",
+    "with_costs",
+]

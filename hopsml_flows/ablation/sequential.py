@@ -163,7 +163,7 @@ class SequentialRule:
         return self._spent(look) - before
 
     def _spent(self, look: int) -> float:
-        return self.alpha * (look / self.most) ** _EXPONENT
+        return self.alpha * math.pow(look / self.most, _EXPONENT)
 
     def _look(
         self,
