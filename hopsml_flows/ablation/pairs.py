@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, replace
 
 from hopsml_flows.ablation.effects import Metrics, checked_base, finite_metrics
 from hopsml_flows.ablation.paired import Estimate, estimate, holm
+from hopsml_flows.ablation.verdicts import short_number
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Direction
-from hopsml_flows.text import number_text, plural
+from hopsml_flows.text import plural
 from hopsml_flows.values.arguments import number_inside
 
 __all__ = ["Interaction", "interactions"]
@@ -56,7 +57,7 @@ class Interaction(Estimate):
             return f"unknown {at}: a test needs two"
         if self.p_holm > alpha or not self.mean:
             return f"no more and no less than the sum of both, within noise {at}"
-        size = number_text(abs(self.mean))
+        size = short_number(abs(self.mean))
         if self.mean > 0:
             return f"costs {size} more than both one by one {at}: each can stand in for the other"
         return f"costs {size} less than both one by one {at}: each needs the other"
@@ -96,7 +97,7 @@ def interactions(
         ...     accuracy, {"a, b": ("a", "b")}, base="base", direction="max"
         ... )
         >>> print(round(pair.mean, 3), pair.words())
-        0.197 costs 0.196667 more than both one by one at 3 repeats: each can stand in for the other
+        0.197 costs 0.197 more than both one by one at 3 repeats: each can stand in for the other
     """
     optimized = Direction.parse(direction)
     alpha = number_inside("alpha", alpha, "between 0 and 1", lambda value: 0 < value < 1)

@@ -9,9 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hopsml_flows.ablation.verdicts import Judged, Verdict
+from hopsml_flows.ablation.verdicts import Judged, Verdict, short_number
 
-__all__ = ["MOST_ROWS", "EffectsPlot", "PlotRow", "effects_plot", "short_number"]
+__all__ = ["MOST_ROWS", "EffectsPlot", "PlotRow", "effects_plot"]
 
 MOST_ROWS = 40
 """Most arms in a picture: those with the largest effects in either direction."""
@@ -109,20 +109,6 @@ def effects_plot(judged: Sequence[Judged]) -> EffectsPlot:
     )
     ticks = tuple((place(value), short_number(value)) for value in _ticks(start, end))
     return EffectsPlot(rows, place(0.0), ticks, len(judged) - len(shown))
-
-
-def short_number(value: float) -> str:
-    """Return a number with three significant digits; zero has no sign.
-
-    Args:
-        value: The number.
-
-    Example:
-        >>> short_number(-0.012345), short_number(-0.0)
-        ('-0.0123', '0')
-    """
-    text = f"{value:.3g}"
-    return "0" if text == "-0" else text
 
 
 def _span(one: Judged) -> tuple[float, float, float]:

@@ -13,8 +13,8 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from hopsml_flows.ablation.pairs import Interaction
-from hopsml_flows.ablation.plot import EffectsPlot, PlotRow, effects_plot, short_number
-from hopsml_flows.ablation.verdicts import Judged, Verdict
+from hopsml_flows.ablation.plot import EffectsPlot, PlotRow, effects_plot
+from hopsml_flows.ablation.verdicts import Judged, Verdict, short_number
 from hopsml_flows.search import Direction
 from hopsml_flows.text import one_line, shortened, unicode_text
 
@@ -64,7 +64,7 @@ def effects_table(judged: Sequence[Judged], *, width: int = 80, alpha: float = 0
         age        4.33    2.9 to 5.77     0.012        3  matters
         name          0  -2.48 to 2.48         1        3  within noise
         <BLANKLINE>
-        age: matters at 3 repeats: without it the metric is 4.33333 worse
+        age: matters at 3 repeats: without it the metric is 4.33 worse
         name: within noise at 3 repeats; it makes no difference at all
     """
     percent = f"{100 * (1 - alpha):.4g}%"

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from hopsml_flows.ablation.effects import Effect
 from hopsml_flows.ablation.student import repeats_needed
-from hopsml_flows.text import number_text, plural
+from hopsml_flows.text import plural
 
-__all__ = ["Judged", "Verdict", "judge", "needed_repeats"]
+__all__ = ["Judged", "Verdict", "judge", "needed_repeats", "short_number"]
 
 _MOST = 1_000
 """Most repeats that a sentence names; more are not worth counting."""
@@ -85,7 +85,7 @@ def judge(
         verdict = Verdict.NOISE if not seen else Verdict.MATTERS if mean > 0 else Verdict.HARMFUL
     at = f"at {plural(effect.repeats, 'repeat')}"
     if verdict is not Verdict.NOISE:
-        size = number_text(abs(mean))
+        size = short_number(abs(mean))
         words = f"without it the metric is {size} {'worse' if mean > 0 else 'better'}"
         return Judged(effect, verdict, f"{verdict.value} {at}: {words}")
     if not mean:
@@ -126,6 +126,20 @@ def needed_repeats(
     level = alpha / max(1, effect.compared)
     found = repeats_needed(effect.mean / spread, level, _POWER, _MOST)
     return None if found is None else max(found, least)
+
+
+def short_number(value: float) -> str:
+    """Return a number with three significant digits; zero has no sign.
+
+    Args:
+        value: The number.
+
+    Example:
+        >>> short_number(-0.012345), short_number(-0.0)
+        ('-0.0123', '0')
+    """
+    text = f"{value:.3g}"
+    return "0" if text == "-0" else text
 
 
 def _why_unknown(effect: Effect) -> str:
