@@ -33,6 +33,9 @@ _NARROW = 10
 _ROOMY = 16
 """Columns that the names of arms keep, before what arms cost is shown as well."""
 
+_NEEDLESS = ("repeats", "p (Holm)")
+"""Columns that a narrow table lacks: the words below it have the repeats and what p says."""
+
 _SMALL_P = 0.001
 
 _WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BELOW = 640, 190, 120, 24, 8, 26
@@ -51,7 +54,7 @@ def effects_table(judged: Sequence[Judged], *, width: int = 80, alpha: float = 0
 
     Args:
         judged: The effects with their verdicts, in the order of the rows.
-        width: Columns that there are; a table needs about 60.
+        width: Columns that there are; a table needs about 55.
         alpha: What the intervals leave out.
 
     Example:
@@ -83,12 +86,20 @@ def effects_table(judged: Sequence[Judged], *, width: int = 80, alpha: float = 0
     for cost in costs:
         if any(cost[1]) and width - _needed([*columns, cost]) >= min(_ROOMY, _widest(names)):
             columns.insert(len(columns) - 1, cost)
+    left_out = []
+    for head in _NEEDLESS:
+        if width - _needed(columns) < min(_NARROW, _widest(names)):
+            columns = [column for column in columns if column[0] != head]
+            left_out.append(head)
     lines = _lines("without", names, columns, width)
     for one in judged:
         lines += textwrap.wrap(
             f"{_name(one.effect.arm)}: {one.words}", width, subsequent_indent="  "
         )
-    return "\n".join([*lines[: len(judged) + 1], "", *lines[len(judged) + 1 :]])
+    table, words = lines[: len(judged) + 1], lines[len(judged) + 1 :]
+    if left_out:
+        table.append(f"No room for: {', '.join(left_out)}")
+    return "\n".join([*table, "", *words])
 
 
 def interactions_table(
