@@ -6,6 +6,7 @@ Everything here turns effects into text; what writes files or prints is elsewher
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -93,9 +94,7 @@ def effects_table(judged: Sequence[Judged], *, width: int = 80, alpha: float = 0
             left_out.append(head)
     lines = _lines("without", names, columns, width)
     for one in judged:
-        lines += textwrap.wrap(
-            f"{_name(one.effect.arm)}: {one.words}", width, subsequent_indent="  "
-        )
+        lines += _wrapped(f"{_name(one.effect.arm)}: {one.words}", width)
     table, words = lines[: len(judged) + 1], lines[len(judged) + 1 :]
     if left_out:
         table.append(f"No room for: {', '.join(left_out)}")
@@ -122,8 +121,7 @@ def interactions_table(
     ]
     lines = [*_lines("without both", names, columns, width), ""]
     for name, pair in zip(names, found, strict=True):
-        words = f"{name}: {pair.words(alpha)}"
-        lines += textwrap.wrap(words, width, subsequent_indent="  ")
+        lines += _wrapped(f"{name}: {pair.words(alpha)}", width)
     return "\n".join(lines)
 
 
@@ -302,15 +300,20 @@ def _escaped(text: str) -> str:
 def _figures(found: Any) -> dict[str, Any]:
     return {
         "repeats": found.repeats,
-        "mean": found.mean,
-        "deviation": found.deviation,
-        "low": found.low,
-        "high": found.high,
+        "mean": _json_number(found.mean),
+        "deviation": _json_number(found.deviation),
+        "low": _json_number(found.low),
+        "high": _json_number(found.high),
         "p": found.p,
         "p_holm": found.p_holm,
         "p_sign_flip": found.p_sign_flip,
         "compared": found.compared,
     }
+
+
+def _json_number(value: float | None) -> float | None:
+    """A number that strict JSON has; sums of the largest floats are none."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _number(value: float | None) -> str:
@@ -372,6 +375,12 @@ def _lines(
             parts.append(text.rjust(needed) if right else text.ljust(needed))
         lines.append(_GAP.join(parts).rstrip())
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of a text; letters that take two columns make all of them shorter."""
+    room = max(_NARROW, width - (cell_len(text) - len(text)))
+    return textwrap.wrap(text, room, subsequent_indent="  ")
 
 
 def _cut(text: str, width: int) -> str:

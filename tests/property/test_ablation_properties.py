@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import math
 import random
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hopsml_flows.ablation import (
@@ -21,6 +23,7 @@ from hopsml_flows.ablation import (
 from hopsml_flows.ablation.paired import estimate, holm, sign_flip
 from hopsml_flows.ablation.report import effects_html, effects_json, effects_table
 from hopsml_flows.ablation.student import p_value, power, quantile
+from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import SearchSpace
 from hopsml_flows.values.plain import image_key
 
@@ -90,21 +93,17 @@ def test_whatever_the_metrics_figures_are_finite_or_missing_and_can_be_written(m
     judged = [judge(effect) for effect in found]
     effects_table(judged, width=80)
     ET.fromstring(f"<div>{effects_html(judged)}</div>")
-    if all(math.isfinite(e.low) and math.isfinite(e.high) for e in found if e.low is not None):
-        json.dumps(effects_json(judged, base="base", direction=direction), allow_nan=False)
+    json.dumps(effects_json(judged, base="base", direction=direction), allow_nan=False)
 
 
 @given(probabilities)
 def test_holms_correction_raises_every_p_and_keeps_their_order(ps):
     corrected = holm(ps)
-    assert all(p <= q <= min(1.0, len(ps) * p) or q == p == 0 for p, q in zip(ps, corrected))
-    for (p, q), (other, r) in zip(
-        sorted(zip(ps, corrected, strict=True)),
-        sorted(zip(ps, corrected, strict=True))[1:],
-        strict=False,
-    ):
-        assert p <= other
-        assert q <= r
+    both = sorted(zip(ps, corrected, strict=True))
+    assert all(p <= q <= 1 for p, q in both)
+    assert all(q <= other for (_, q), (_, other) in itertools.pairwise(both))
+    if both:
+        assert both[0][1] == min(1.0, len(both) * both[0][0])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0, 1))
@@ -194,18 +193,12 @@ def test_arms_around_a_winner_change_one_value_each_within_the_space(described, 
         return 0.0
 
     space = SearchSpace(described)
-    seed = data.draw(st.integers(0, 1000))
-    import numpy as np
-
-    winner = space.sample(np.random.default_rng(seed))
+    winner = space.sample(np.random.default_rng(data.draw(st.integers(0, 1000))))
     record = {"id": "x", "train": "m:train", "search_space": described}
-    if all(domain.cardinality == 1 for domain in space.values()):
-        return
     try:
         found = around_winner(record, winner, inspect.signature(train), function="m:train")
-    except ValueError as error:
-        assert "the only value that it can have" in str(error)
-        return
+    except InvalidArgumentError:
+        assume(False)  # none has another value, which has tests of its own
     for arm in found.arms:
         params = found.params(arm)
         changed = [n for n in space if image_key(params[n]) != image_key(winner[n])]

@@ -56,5 +56,5 @@ def test_only_repeats_with_all_four_count():
 
 
 def test_an_unknown_arm_is_an_error():
-    with pytest.raises(InvalidArgumentError, match="pairs: must be one of .*; got 'c'"):
+    with pytest.raises(InvalidArgumentError, match=r"pairs: must be one of .*; got 'c'"):
         found([1.0], pairs={"a+b": ("a", "c")})
