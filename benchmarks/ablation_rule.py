@@ -4,7 +4,7 @@ Simulated studies of two components with an effect, two noise features and a use
 five fixed repeats, and with more seeds for undecided arms only. Prints the table of
 docs/explanation/ablation.md, and how often an effect is found where there is none.
 
-    python benchmarks/ablation_rule.py [studies]
+    python benchmarks/ablation_rule.py [studies [most repeats of the sequential studies]]
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hopsml_flows.ablation import Decisions, SequentialRule, Verdict, effects
 
 TRUE, NOISE = ("true 1", "true 2"), ("noise 1", "noise 2", "useless")
 SIZES = (2, 3, 4, 5, 6, 7, 10, 20)
-MOST = 5
+FIXED = 5
 
 
 def fixed(source, size):
     """Return whether the verdicts of five fixed repeats are right."""
     metrics = {arm: {} for arm in ("base", *TRUE, *NOISE)}
-    for repeat in range(MOST):
+    for repeat in range(FIXED):
         train(source, metrics, metrics, repeat, size)
     judged = effects(metrics, base="base", direction="max")
     found = {effect.arm: effect.mean > 0 for effect in judged if effect.p_holm <= 0.05}
@@ -51,7 +51,7 @@ def train(source, metrics, arms, repeat, size, deviations=None):
         metrics[arm][repeat] = seed - effect + source.gauss(0, deviation)
 
 
-def main(studies):
+def main(studies, most):
     """Print the table, and the rates of false findings."""
     arms = (*TRUE, *NOISE)
     right = {arm: Verdict.MATTERS if arm in TRUE else Verdict.NOISE for arm in arms}
@@ -59,19 +59,23 @@ def main(studies):
         source = random.Random(5)
         with_five = sum(fixed(source, size) for _ in range(studies)) / studies
         source = random.Random(5)
-        runs = [sequential(source, arms, size, SequentialRule()) for _ in range(studies)]
+        runs = [sequential(source, arms, size, SequentialRule(most=most)) for _ in range(studies)]
         share = sum(dict(verdicts) == right for verdicts, _ in runs) / studies
         trainings = sum(count for _, count in runs) / studies
-        whole = MOST * (1 + len(arms))
+        whole = FIXED * (1 + len(arms))
         print(
             f"| {size} | {with_five:.1%} | {share:.1%} | {trainings:.1f} "
             f"| {trainings / whole:.0%} |".replace("%", " %")
         )
     none = ("a", "b", "c", "d", "e")
     for told, rule, deviations in (
-        ("nothing has an effect", SequentialRule(), None),
-        ("no arm is given up", SequentialRule(futility=0), None),
-        ("one arm five times as noisy, none given up", SequentialRule(futility=0), {"e": 5}),
+        ("nothing has an effect", SequentialRule(most=most), None),
+        ("no arm is given up", SequentialRule(most=most, futility=0), None),
+        (
+            "one arm five times as noisy, none given up",
+            SequentialRule(most=most, futility=0),
+            {"e": 5},
+        ),
     ):
         source = random.Random(5)
         runs = [sequential(source, none, 0, rule, deviations) for _ in range(studies)]
@@ -80,4 +84,5 @@ def main(studies):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    given = [int(text) for text in sys.argv[1:]]
+    main(*given, *(1000, FIXED)[len(given) :])
