@@ -3,7 +3,7 @@
 from hopsml_flows.ablation.around import Around, SetBack, around_winner
 from hopsml_flows.ablation.effects import Effect, effects, with_costs
 from hopsml_flows.ablation.pairs import Interaction, interactions
-from hopsml_flows.ablation.sequential import Decisions, SequentialRule
+from hopsml_flows.ablation.sequential import Decisions, SequentialRule, judge_all
 from hopsml_flows.ablation.verdicts import Judged, Verdict, judge
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "effects",
     "interactions",
     "judge",
+    "judge_all",
     "with_costs",
 ]

@@ -8,18 +8,22 @@ from __future__ import annotations
 import html
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from hopsml_flows.ablation.effects import Effect
 from hopsml_flows.ablation.pairs import Interaction
 from hopsml_flows.ablation.plot import EffectsPlot, PlotRow, effects_plot
 from hopsml_flows.ablation.verdicts import Judged, Verdict, short_number
 from hopsml_flows.search import Direction
 from hopsml_flows.text import one_line, shortened, unicode_text
+from hopsml_flows.values.arguments import is_number
+from hopsml_flows.values.plain import is_finite
 
 __all__ = [
+    "effects_from_json",
     "effects_html",
     "effects_json",
     "effects_svg",
@@ -38,6 +42,12 @@ _NEEDLESS = ("repeats", "p (Holm)")
 """Columns that a narrow table lacks: the words below it have the repeats and what p says."""
 
 _SMALL_P = 0.001
+
+_FLOATS = (
+    *("mean", "deviation", "low", "high", "p", "p_sign_flip", "p_holm", "p_sign_flip_holm"),
+    "seconds",
+)
+_COUNTS = ("parameters",)
 
 _WIDTH, _LEFT, _RIGHT, _ROW, _TOP, _BELOW = 640, 190, 120, 24, 8, 26
 _NAME = 26
@@ -175,6 +185,27 @@ def effects_json(
     }
 
 
+def effects_from_json(content: Any) -> list[Judged]:
+    """Return the effects that :func:`effects_json` has written, in their order.
+
+    Args:
+        content: What was read. Entries that another version has added are passed over.
+
+    Raises:
+        ValueError: It is not such a content.
+
+    Example:
+        >>> effects_from_json({"effects": [
+        ...     {"arm": "a", "repeats": 0, "verdict": "unknown", "words": "unknown"}
+        ... ]})[0].verdict.value
+        'unknown'
+    """
+    try:
+        return [_judged(entry) for entry in content["effects"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"these are no effects ({type(error).__name__}: {error})") from error
+
+
 def effects_svg(judged: Sequence[Judged], *, metric: str = "metric") -> str:
     """Return the picture of effects and intervals as SVG, on a light or a dark page.
 
@@ -309,6 +340,27 @@ def _figures(found: Any) -> dict[str, Any]:
         "p_sign_flip": found.p_sign_flip,
         "compared": found.compared,
     }
+
+
+def _judged(entry: Mapping[str, Any]) -> Judged:
+    for name in ("arm", "words"):
+        if not isinstance(entry[name], str):
+            raise TypeError(f"{name} is no text")
+    figures = {name: entry.get(name) for name in (*_FLOATS, *_COUNTS)}
+    for name, value in figures.items():
+        if value is not None and not (is_number(value) and is_finite(value)):
+            raise TypeError(f"{name} is no number")
+    effect = Effect(
+        arm=entry["arm"],
+        repeats=int(entry["repeats"]),
+        compared=int(entry.get("compared") or 0),
+        unpaired=tuple(map(int, entry.get("unpaired") or ())),
+        **figures,
+    )
+    needed = entry.get("repeats_needed")
+    return Judged(
+        effect, Verdict(entry["verdict"]), entry["words"], None if needed is None else int(needed)
+    )
 
 
 def _json_number(value: float | None) -> float | None:

@@ -22,11 +22,12 @@ tell it. Giving up finds nothing, so it can only lower the probability of a fals
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
 from hopsml_flows.ablation.effects import (
+    Effect,
     checked_base,
     differences,
     finite_metrics,
@@ -35,12 +36,12 @@ from hopsml_flows.ablation.effects import (
 )
 from hopsml_flows.ablation.paired import Estimate
 from hopsml_flows.ablation.student import quantile
-from hopsml_flows.ablation.verdicts import Verdict
+from hopsml_flows.ablation.verdicts import Judged, Verdict, judge
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Direction
 from hopsml_flows.values.arguments import number_inside, whole_number
 
-__all__ = ["Decisions", "SequentialRule"]
+__all__ = ["Decisions", "SequentialRule", "judge_all"]
 
 _FIRST_TEST = 3
 """Repeats before the first test: with two, an effect must be hundreds of deviations wide."""
@@ -214,3 +215,34 @@ class SequentialRule:
         unsure = math.sqrt(1 / judged.repeats - 1 / self.most)
         short = (needed - abs(judged.mean) / deviation) / unsure
         return NormalDist().cdf(-short) < self.futility
+
+
+def judge_all(
+    found: Iterable[Effect], decisions: Decisions | None = None, *, alpha: float = 0.05
+) -> tuple[Judged, ...]:
+    """Return effects with their verdicts, in the same order.
+
+    Args:
+        found: The effects.
+        decisions: What a sequential study has decided; an arm that is still undecided, because the
+            study ended early, is within noise. None for a fixed number of repeats.
+        alpha: How often the study may find any effect where there is none.
+
+    Example:
+        >>> unsure = Effect(
+        ...     arm="a", repeats=2, mean=1.0, deviation=1.0, p=0.4, p_holm=0.4, compared=1
+        ... )
+        >>> judge_all([unsure], Decisions(2, undecided=("a",)))[0].words
+        'within noise at 2 repeats; 10 would be needed to see an effect of this size'
+    """
+    if decisions is None:
+        return tuple(judge(effect, alpha=alpha) for effect in found)
+    return tuple(
+        judge(
+            effect,
+            alpha=alpha,
+            decided=decisions.verdicts.get(effect.arm, Verdict.NOISE),
+            deviation=decisions.deviation,
+        )
+        for effect in found
+    )

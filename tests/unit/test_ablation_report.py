@@ -4,11 +4,13 @@ import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+import pytest
 from rich.cells import cell_len
 
 from hopsml_flows.ablation import Effect, effects, interactions, judge, with_costs
 from hopsml_flows.ablation.plot import MOST_ROWS, effects_plot
 from hopsml_flows.ablation.report import (
+    effects_from_json,
     effects_html,
     effects_json,
     effects_svg,
@@ -82,6 +84,31 @@ def test_everything_is_strict_json():
     assert first["low"] < first["mean"] < first["high"]
     assert read["effects"][1]["repeats_needed"] > 5
     assert read["interactions"][0]["parts"] == ["age <b>", "列の名前"]
+
+
+def test_effects_are_read_back_from_their_file():
+    found = judged(parameters={"age <b>": 7}, seconds={"gone": 1.5})
+    text = json.dumps(effects_json(found, base="base", direction="max"))
+    assert effects_from_json(json.loads(text)) == found
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        {},
+        {"effects": None},
+        {"effects": [None]},
+        {"effects": [{"arm": "a"}]},
+        {"effects": [{"arm": 1, "words": "", "repeats": 1, "verdict": "matters"}]},
+        {"effects": [{"arm": "a", "words": "", "repeats": 1, "verdict": "new"}]},
+        {"effects": [{"arm": "a", "words": "", "repeats": 1, "verdict": "matters", "p": "x"}]},
+    ],
+)
+def test_another_content_is_an_error(content):
+    with pytest.raises(ValueError, match=r"these are no effects|is not a valid Verdict"):
+        effects_from_json(content)
 
 
 def test_the_picture_is_xml_with_a_row_per_arm_that_has_figures():

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from hopsml_flows.ablation import Decisions, SequentialRule, Verdict
+from hopsml_flows.ablation import Decisions, SequentialRule, Verdict, effects, judge_all
 from hopsml_flows.errors import InvalidArgumentError
 
 TRUTH = {
@@ -17,17 +17,17 @@ TRUTH = {
 }
 
 
-def study(source, rule, effects, *, direction="max"):
+def study(source, rule, sizes, *, direction="max"):
     """Run a study in which each metric has a seed's share and a deviation of 1."""
     sign = -1 if direction == "max" else 1
-    metrics = {"base": {}, **{arm: {} for arm in effects}}
-    decisions = Decisions(0, {}, tuple(effects))
+    metrics = {"base": {}, **{arm: {} for arm in sizes}}
+    decisions = Decisions(0, {}, tuple(sizes))
     repeats = trainings = 0
     while not decisions.is_complete:
         seed = source.gauss(0, 3)
         for arm in ("base", *decisions.undecided):
             metrics[arm][repeats] = (
-                seed + sign * effects.get(arm, 0.0) + source.gauss(0, math.sqrt(0.5))
+                seed + sign * sizes.get(arm, 0.0) + source.gauss(0, math.sqrt(0.5))
             )
             trainings += 1
         repeats += 1
@@ -79,6 +79,17 @@ def test_a_resumed_study_decides_as_the_first_did():
         repeats = len(metrics["base"])
         again = rule.decide(metrics, base="base", direction="max", repeats=repeats)
         assert again == decisions
+
+
+def test_the_decisions_are_the_verdicts_of_the_effects():
+    decisions, _, metrics = study(random.Random(4), SequentialRule(), sized(20.0))
+    found = effects(metrics, base="base", direction="max")
+    judged = {one.effect.arm: one for one in judge_all(found, decisions)}
+    assert {arm: one.verdict for arm, one in judged.items()} == TRUTH
+    assert judged["noise 1"].words.startswith("within noise at 2 repeats; ")
+    undecided = judge_all(found, Decisions(3, {}, tuple(TRUTH), decisions.deviation))
+    assert {one.verdict for one in undecided} == {Verdict.NOISE}
+    assert judge_all(found)[0].verdict is Verdict.MATTERS
 
 
 def test_before_the_least_repeats_every_arm_is_undecided():
