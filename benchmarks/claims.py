@@ -29,6 +29,8 @@ SOURCES = {
     "isolation": "isolation.py",
     "distributed_training": "distributed_training.py",
     "storage": "storage.py",
+    "service": "service.py",
+    "service_pages": "service.py",
 }
 """Names of the results, and the program that makes each."""
 
@@ -43,6 +45,7 @@ class Claim:
         own: This project's figure.
         other: The other one's.
         source: Name of the results.
+        gave_up: Whether the other one was given up, after what then is its figure.
     """
 
     what: str
@@ -50,12 +53,14 @@ class Claim:
     own: float
     other: float
     source: str
+    gave_up: bool = False
 
     @property
     def row(self) -> str:
         """Its line of the table."""
-        cells = (self.what, figure(self.own), self.peer, figure(self.other))
-        ratio = f"{figure(self.own / self.other)}"
+        more, less = ("> ", "< ") if self.gave_up else ("", "")
+        cells = (self.what, figure(self.own), self.peer, f"{more}{figure(self.other)}")
+        ratio = f"{less}{figure(self.own / self.other)}"
         return f"| {' | '.join(cells)} | {ratio} | {link(self.source)} |"
 
 
@@ -188,6 +193,7 @@ def claims() -> Iterator[Claim]:
 
     yield from at_once()
     yield from asynchrony()
+    yield from side_by_side()
 
     seconds = found("distributed_training")["seconds"]
     by_hand = statistics.median(seconds["by hand"])
@@ -267,6 +273,64 @@ def asynchrony_targets() -> Iterator[Target]:
     yield Target("`hopsml replay` of 1,000 trials, s", 5, single["replay"]["seconds"], source)
 
 
+def side_by_side() -> Iterator[Claim]:
+    """The project's pages beside others, with the same trials."""
+    results = found("service_pages")
+    pages, limit = results["pages"], results["limit_s"]
+    own = {entry["trials"]: entry for entry in pages["project"]["experiments"]}
+    for key, page in pages.items():
+        if key == "project":
+            continue
+        if page["list"] is not None:
+            what = "answer with a page of the list of experiments, ms"
+            mine = pages["project"]["list"]["median"]
+            yield Claim(what, page["name"], mine, page["list"]["median"], "service_pages")
+        for entry in page["experiments"]:
+            for column, what, unit in (
+                ("first_s", "start of the server until an answer has {} trials, s", 1),
+                ("median", "answer with a page of {} trials, ms", 1000),
+                ("table_s", "{} trials in Chromium until a table is seen, s", 1),
+                ("plots_s", "{} trials in Chromium until plots are drawn, s", 1),
+            ):
+                mine = own[entry["trials"]][column]
+                if column not in entry or mine is None:
+                    continue
+                gave_up = entry[column] is None
+                yield Claim(
+                    what.format(f"{entry['trials']:,}"),
+                    page["name"],
+                    mine,
+                    limit * unit if gave_up else entry[column],
+                    "service_pages",
+                    gave_up,
+                )
+
+
+def service_targets() -> Iterator[Target]:
+    """What the Experiments service has to reach."""
+    results = found("service")
+    source = "service"
+    for place in ("local", "HDFS"):
+        if place not in results:
+            continue
+        of_place = results[place]
+        for name, took in of_place["pages_ms"].items():
+            most = 50 if name.startswith("list") else 150 if name.startswith("1,000") else 200
+            if "data of plots" not in name:
+                yield Target(f"{name}, {place}, 95th percentile, ms", most, took["95th"], source)
+        most = 5 if place == "local" else 60
+        yield Target(f"cold index, {place}, s", most, of_place["cold_s"], source)
+        what = f"refresh of the index without news, {place}, s"
+        yield Target(what, 0.5, of_place["refresh_s"], source)
+    local = results["local"]
+    yield Target("plots of 50,000 trials in Chromium, s", 1, local["plots_s"], source)
+    what = "a page that is left open, share of a core of the server"
+    yield Target(what, 0.01, local["idle_share"], source)
+    yield Target("all assets, compressed, kB", 200, results["assets_kb"], source)
+    exported = local["html_mb_per_1000_trials"]
+    yield Target("`export --html`, MB per 1,000 trials", 1, exported, source)
+
+
 def targets() -> Iterator[Target]:
     """What the project has set itself."""
     trial = found("overhead")["medians"]
@@ -286,6 +350,7 @@ def targets() -> Iterator[Target]:
     yield from asynchrony_targets()
     for target in found("optimizers_at_once")["targets"]:
         yield Target(target["text"], target["most"], target["value"], "optimizers_at_once")
+    yield from service_targets()
 
 
 def text() -> str:

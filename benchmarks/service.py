@@ -1,28 +1,31 @@
 """How fast the pages of many experiments are, from local disk and from HDFS.
 
 ``.venv/bin/python benchmarks/service.py`` writes a project, serves it by ``hopsml ui``, and asks
-for its pages; Chromium draws its plots. README.md says what is measured.
+for its pages; Chromium draws its plots. Other pages get the same experiments and are asked for the
+same. README.md says what is measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import math
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import report
-from environment import RESULTS, ROOT
+from environment import RESULTS, ROOT, programs_of_pages, versions_of_pages
 
 sys.path.insert(0, str(ROOT))
 
+from pages import beside, peers
 from pages.asked import milliseconds, own_server
 from pages.written import write_experiment, write_project
 
@@ -36,7 +39,9 @@ PACKAGES = ("hopsml-flows", "starlette", "jinja2", "uvicorn", "playwright")
 
 MANY = 50_000
 SOME = 1_000
+PAGES = ("project", "optuna-dashboard", "tensorboard", "mlflow")
 _IDLE_SECONDS = 60.0
+_KINDS = ("median", "95th", "processor")
 
 
 def main() -> int:
@@ -46,24 +51,90 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=MANY, help="trials of the largest experiment")
     parser.add_argument("--repeats", type=int, default=60, help="requests of each page")
     parser.add_argument("--no-hdfs", action="store_true", help="only the local disk")
+    parser.add_argument(
+        "--hdfs-seconds",
+        type=float,
+        default=480,
+        help="when to begin no more experiments on HDFS; the results say how many there are",
+    )
+    parser.add_argument(
+        "--pages",
+        nargs="*",
+        choices=PAGES,
+        default=PAGES,
+        help="pages to compare side by side; none for no comparison",
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=int,
+        default=[100, SOME, 10_000],
+        help="trials of the experiments by which pages are compared",
+    )
+    parser.add_argument(
+        "--limit", type=float, default=60, help="seconds after which a compared page is given up"
+    )
+    parser.add_argument(
+        "--openings", type=int, default=3, help="how often a browser opens a compared page"
+    )
+    parser.add_argument("--only-pages", action="store_true", help="the comparison alone")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
-    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="hopsml-service-") as directory:
         scratch = Path(directory)
-        around = report.surroundings(scratch, PACKAGES)
-        with _projects(scratch, hdfs=not given.no_hdfs) as projects:
-            for place, project in projects.items():
-                print(place, file=sys.stderr, flush=True)
-                os.environ["HOPSML_CACHE"] = str(scratch / f"cache-{place}")
-                found[place] = _measured(project, given, is_local=place == "local")
-        found["assets_kb"] = _assets_bytes() / 1000
-    text = f"# The Experiments service\n\n{report.surroundings_text(around)}\n"
-    text += f"{given.experiments:,} experiments of {given.trials} trials, one of {SOME:,}, one of "
-    text += f"{given.many:,}. README.md says what is measured.\n\n{_tables(found)}"
-    report.save(given.results, "service", text, {"surroundings": around, **found})
-    print(text)
+        if not given.only_pages:
+            _measure_own(scratch, given)
+        if given.pages:
+            _measure_side_by_side(scratch, given)
     return 0
+
+
+def _measure_own(scratch: Path, given: argparse.Namespace) -> None:
+    around = report.surroundings(scratch, PACKAGES) | {"load": _load()}
+    found: dict[str, Any] = {"assets_kb": _assets_bytes() / 1000}
+    with _projects(scratch, hdfs=not given.no_hdfs) as projects:
+        for place, project in projects.items():
+            print(place, file=sys.stderr, flush=True)
+            os.environ["HOPSML_CACHE"] = str(scratch / f"cache-{place}")
+            found[place] = _measured(project, given, is_local=place == "local")
+            _save_own(given, around | {"load_after": _load()}, found)
+
+
+def _save_own(given: argparse.Namespace, around: dict[str, Any], found: dict[str, Any]) -> None:
+    """After each place, for what comes later may fail."""
+    text = f"# The Experiments service\n\n{_where(around)}\n"
+    for place in _places(found):
+        text += f"{place}: {found[place]['experiments']:,} experiments of {given.trials} trials. "
+    text += f"Besides one of {SOME:,} and one of {given.many:,} in each place. "
+    text += f"README.md says what is measured.\n\n{_tables(found)}"
+    report.save(given.results, "service", text, {"surroundings": around, **found})
+    print(text, flush=True)
+
+
+def _measure_side_by_side(scratch: Path, given: argparse.Namespace) -> None:
+    around = report.surroundings(scratch, PACKAGES) | {"load": _load()}
+    around["versions"] |= versions_of_pages(peers.PACKAGES)
+    text = ""
+    for found in _side_by_side(scratch, given):  # after each page, for later ones may fail
+        around["load_after"] = _load()
+        text = f"# Pages side by side\n\n{_where(around)}\n"
+        text += f"{given.experiments:,} experiments of {given.trials} trials, and those of the "
+        text += "table. README.md says what is measured.\n\n"
+        text += _pages_table(found, given.limit)
+        facts = {"surroundings": around, "limit_s": given.limit, "pages": found}
+        report.save(given.results, "service_pages", text, facts)
+    print(text, flush=True)
+
+
+def _where(around: Mapping[str, Any]) -> str:
+    load, after = around["load"], around["load_after"]
+    busy = f"Other work's load before it began: {load:.1f}; with its own, at its end: {after:.1f}."
+    return f"{report.surroundings_text(around)}{busy}\n"
+
+
+def _load() -> float:
+    """Processes that ran or waited for a core, on average over five minutes."""
+    return os.getloadavg()[1]
 
 
 @contextmanager
@@ -82,8 +153,9 @@ def _projects(scratch: Path, *, hdfs: bool) -> Iterator[dict[str, Project]]:
 
 
 def _measured(project: Project, given: argparse.Namespace, *, is_local: bool) -> dict[str, Any]:
-    write_project(project, given.experiments, given.trials)
-    figures: dict[str, Any] = {"cold_s": _seconds_of_refresh(project)}
+    seconds = math.inf if is_local else given.hdfs_seconds
+    written = write_project(project, given.experiments, given.trials, seconds)
+    figures: dict[str, Any] = {"experiments": written, "cold_s": _seconds_of_refresh(project)}
     figures["refresh_s"] = _seconds_of_refresh(project)
     some = write_experiment(project, given.experiments, SOME)
     many = write_experiment(project, given.experiments + 1, given.many)
@@ -97,13 +169,14 @@ def _measured(project: Project, given: argparse.Namespace, *, is_local: bool) ->
         f"{SOME:,} trials: data of plots": f"{at}/plots.json",
         f"{given.many:,} trials: page": at_many,
         f"{given.many:,} trials: sorted": f"{at_many}?sort=params.dropout",
+        f"{given.many:,} trials: filtered": f"{at_many}?where=layers>3 and dropout<0.3",
         f"{given.many:,} trials: filtered and sorted": (
             f"{at_many}?where=layers>3 and dropout<0.3&sort=outputs.loss"
         ),
         f"{given.many:,} trials: data of plots": f"{at_many}/plots.json",
     }
     with own_server(project.url, {}) as server:
-        figures["pages_ms"] = milliseconds(server.url, paths, given.repeats)
+        figures["pages_ms"] = milliseconds(server, paths, given.repeats)
         if is_local:
             figures |= _in_a_browser(server, at_many)
     if is_local:
@@ -144,19 +217,71 @@ def _in_a_browser(server: Any, at_many: str) -> dict[str, float]:
     return {"plots_s": sorted(drawn)[len(drawn) // 2], "idle_share": idle}
 
 
+def _side_by_side(scratch: Path, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What each page needs for its list, and for each large experiment; each time one more page."""
+    programs = programs_of_pages()
+    project = Project(scratch / "compared")
+    os.environ["HOPSML_CACHE"] = str(scratch / "cache-compared")
+    write_project(project, given.experiments, given.trials)
+    large = dict(enumerate(given.sizes, given.experiments))
+    for number, trials in large.items():
+        write_experiment(project, number, trials)
+    experiments = {**dict.fromkeys(range(given.experiments), given.trials), **large}
+    limits = beside.Limits(given.limit, given.repeats, given.openings)
+    found = {}
+    known = peers.pages(project.url, programs, scratch, large)
+    for name in given.pages:
+        page = known[name]
+        page.fill(experiments)
+        found[name] = {"name": page.name, **beside.measured(page, large, limits)}
+        yield found
+
+
+def _pages_table(found: dict[str, Any], limit: float) -> str:
+    """Answers of each page; a dash is what a page does not have, or did not manage in time."""
+    keys = ("first_s", "median", "95th", "read_kb", "table_s", "plots_s")
+    columns = ["page", "trials", "first, s", "median, ms", "95th, ms", "kB", "table, s", "plots, s"]
+    rows = []
+    for page in found.values():
+        for entry in page["experiments"]:
+            if entry["first_s"] is None:
+                gave_up = [f"> {limit:g}", *["-"] * (len(keys) - 1)]
+                rows.append([page["name"], f"{entry['trials']:,}", *gave_up])
+                continue
+            cells = [
+                f"> {limit:g}" if entry.get(key, 0.0) is None else entry.get(key) for key in keys
+            ]
+            rows.append([page["name"], f"{entry['trials']:,}", *map(_cell, cells)])
+    listed = [
+        [page["name"], *(report.number(page["list"][key]) for key in keys[1:4])]
+        for page in found.values()
+        if page["list"] is not None
+    ]
+    of_lists = report.table(["list of experiments", *columns[3:6]], listed)
+    return f"{of_lists}\n{report.table(columns, rows)}"
+
+
+def _cell(value: float | str | None) -> str:
+    return value if isinstance(value, str) else report.number(value)
+
+
 def _assets_bytes() -> int:
     """All assets, each compressed."""
     files = (resources.files("hopsml_flows.service.web") / "assets").iterdir()
     return sum(len(gzip.compress(each.read_bytes())) for each in files if each.is_file())
 
 
+def _places(found: Mapping[str, Any]) -> list[str]:
+    return [place for place in ("local", "HDFS") if place in found]
+
+
 def _tables(found: dict[str, Any]) -> str:
-    places = [place for place in ("local", "HDFS") if place in found]
+    places = _places(found)
     rows = []
     for name in found["local"]["pages_ms"]:
         cells = [found[place]["pages_ms"][name] for place in places]
-        rows.append([name, *(report.number(c[k]) for c in cells for k in ("median", "95th"))])
-    columns = ["ms at the server", *(f"{p}, {k}" for p in places for k in ("median", "95th"))]
+        rows.append([name, *(report.number(c[k]) for c in cells for k in _KINDS)])
+    columns = ["ms at the server", *(f"{p}, {k}" for p in places for k in _KINDS)]
     text = report.table(columns, rows)
     facts = [
         (f"{what}, {place}", found[place][key])

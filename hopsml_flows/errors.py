@@ -40,6 +40,7 @@ from the built-in error that a caller may want to catch::
     ├── ExperimentFailedError (RuntimeError)     all trials failed; carries the experiment's result
     ├── NotInTrialError (RuntimeError)           a helper for trials was called outside of a trial
     ├── CredentialsError (PermissionError)       AWS gives no temporary credentials
+    ├── SavedEnvironmentError (RuntimeError)     a saved environment cannot be built again
     ├── PrefectServerError (RuntimeError)        a Prefect server cannot start or be used
     └── TensorBoardError (RuntimeError)          a TensorBoard in the foreground cannot run
 
@@ -84,6 +85,7 @@ __all__ = [
     "NotServingError",
     "PrefectServerError",
     "ResourceUnavailableError",
+    "SavedEnvironmentError",
     "SignatureMismatchError",
     "StorageUnavailableError",
     "StuckSearchError",
@@ -409,6 +411,10 @@ class NotInTrialError(HopsmlError, RuntimeError):
 
 class CredentialsError(HopsmlError, PermissionError):
     """AWS gave no temporary credentials: no credentials to ask with, a refusal, or no answer."""
+
+
+class SavedEnvironmentError(HopsmlError, RuntimeError):
+    """The environment that an experiment keeps cannot be built: Python or a package is missing."""
 
 
 class PrefectServerError(HopsmlError, RuntimeError):

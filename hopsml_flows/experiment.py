@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hopsml_flows.flows.parameter_server import parameter_server
     from hopsml_flows.flows.random_search import random_search
     from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
+    from hopsml_flows.rerun.verb import Rerun, rerun
     from hopsml_flows.search import Direction
     from hopsml_flows.server.project_block import HopsFSProject
     from hopsml_flows.trials import ExperimentResult, RunResult, SearchResult
@@ -36,6 +37,7 @@ __all__ = [
     "LagomListResult",
     "LagomResult",
     "LagomTrainingResult",
+    "Rerun",
     "RunResult",
     "SearchResult",
     "collective_all_reduce",
@@ -49,6 +51,7 @@ __all__ = [
     "optimize",
     "parameter_server",
     "random_search",
+    "rerun",
 ]
 
 _HOMES = {
@@ -70,6 +73,7 @@ _HOMES = {
     "evolutionary_search": "flows.former_calls",
     "ClusterConfig": "cluster",
     "Direction": "search",
+    **dict.fromkeys(("Rerun", "rerun"), "rerun.verb"),
     "HopsFSProject": "server.project_block",
     **dict.fromkeys(("ExperimentResult", "RunResult", "SearchResult"), "trials"),
     **dict.fromkeys(

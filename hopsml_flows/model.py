@@ -136,6 +136,8 @@ def get_best_model(
 
     Returns:
         The version; of equal ones, the earliest. A metric that is not finite is never the best.
+        Where evaluations on fresh seeds have corrected a version's metric
+        (``record.confirmed``), the corrected one counts.
 
     Raises:
         ModelNotFound: There is no such model, or no version has the metric.

@@ -23,6 +23,8 @@ _USERINFO = re.compile(
     r"(?:s3a?:/*|(?!s3a?:)[A-Za-z][A-Za-z0-9+.-]*:/+(?![^/@:?#]*:\d{1,5}(?:[/?#]|$)))[^/@:?#]*(:.*@)",
     re.DOTALL,
 )
+# Of http, as git and package indexes use it, a name alone may be a token.
+_LONE_NAME = re.compile(r"(https?:/+)[^/@:?#\s]+@", re.IGNORECASE)
 _WITHOUT_SCHEME = re.compile(r"/*[^/@:?#]*(:.*@)", re.DOTALL)
 # The last two are URLs without their slashes, or without their scheme.
 _URL = re.compile(rf"{_SCHEME}\S*|\bs3a?:\S*@\S*|(?<![\w:/])//[^/\s:@]*:[^\s@]*@\S*")
@@ -81,8 +83,8 @@ def redacted_url(url: str) -> str:
         url: The URL, well-formed or not.
 
     Example:
-        >>> redacted_url("https://host/path?token=secret")
-        'https://host/path?token=***'
+        >>> redacted_url("https://host/path?token=secret"), redacted_url("https://token@host/path")
+        ('https://host/path?token=***', 'https://***@host/path')
     """
     return _struck(url, in_text=False)
 
@@ -136,6 +138,7 @@ def _struck(url: str, *, in_text: bool) -> str:
         in_text: Whether it is a part of a text. Then signs at its end may belong to the text, and
             only the parameters with secret names are struck out.
     """
+    url = _LONE_NAME.sub(rf"\1{STRUCK}@", url)
     has_scheme = re.match(_SCHEME, url) is not None
     # "s3:KEY:SECRET@bucket" lacks its slashes.
     found = _USERINFO.search(url) or (None if has_scheme else _WITHOUT_SCHEME.match(url))

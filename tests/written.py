@@ -13,6 +13,25 @@ from hopsml_flows.trials import State, TrialResult, name_of, stamp_of, trial_nam
 
 ID = "digits-20240301-120000-aaaaaa"
 
+CONFIRMATION = {
+    "metric": "accuracy", "direction": "MAX", "seeds": [11, 12], "trial": 1, "optimistic": 0.98,
+    "winner": {
+        "parameters": {"x": "<b>"}, "metrics": [0.5, 0.75], "trials": [1000001, 1000002],
+        "mean": 0.625, "interval": [0.25, 1.0],
+    },
+    "defaults": {
+        "parameters": {"x": 1}, "metrics": [0.25, None], "trials": [1000101, 1000102],
+        "mean": None, "interval": None, "probability": None,
+    },
+    "without_defaults": None,
+    "champion": {
+        "parameters": {"x": 2}, "metrics": [0.5, 0.5], "trials": [1000201, 1000202], "version": 4,
+        "mean": 0.5, "interval": [0.5, 0.5], "probability": 0.81, "difference": 0.125,
+        "difference_interval": [-1.0, 1.25], "pairs": 2,
+    },
+}  # fmt: skip
+PROMOTION = {"model": "digits-net", "promoted": False, "why": "it may be <i>luck</i>"}
+
 
 class WrittenExperiment:
     """An experiment's directory, written as its driver and its workers would."""

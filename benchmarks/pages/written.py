@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -13,10 +14,10 @@ from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.tracking.summary import combination
 from hopsml_flows.trials import State, TrialResult, trial_name
 
-__all__ = ["identifier", "write_experiment", "write_project"]
+__all__ = ["BEGIN", "SPACE", "identifier", "results_of", "write_experiment", "write_project"]
 
-_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-_SPACE = {
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+SPACE = {
     "learning_rate": {"kind": "float", "low": 1e-5, "high": 0.1, "log": True},
     "dropout": {"kind": "float", "low": 0.1, "high": 0.6},
     "layers": {"kind": "int", "low": 1, "high": 6},
@@ -26,20 +27,31 @@ _SPACE = {
 
 def identifier(number: int) -> str:
     """The identifier of an experiment of the project."""
-    stamp = (_BEGIN + timedelta(minutes=number)).strftime("%Y%m%d-%H%M%S")
+    stamp = (BEGIN + timedelta(minutes=number)).strftime("%Y%m%d-%H%M%S")
     return f"search-{number % 40}-{stamp}-{number:06x}"
 
 
-def write_project(project: Project, experiments: int, trials: int) -> None:
-    """Write experiments with so many trials each.
+def write_project(
+    project: Project, experiments: int, trials: int, seconds: float = math.inf
+) -> int:
+    """Write experiments with so many trials each; returns how many were begun in time.
 
     Args:
         project: The project.
         experiments: Number of experiments.
         trials: Trials of each.
+        seconds: When to begin no more of them.
     """
+    ends = time.perf_counter() + seconds
+
+    def write(number: int) -> bool:
+        if time.perf_counter() > ends:
+            return False
+        write_experiment(project, number, trials)
+        return True
+
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: write_experiment(project, n, trials), range(experiments)))
+        return sum(pool.map(write, range(experiments)))
 
 
 def write_experiment(project: Project, number: int, trials: int) -> str:
@@ -52,9 +64,9 @@ def write_experiment(project: Project, number: int, trials: int) -> str:
     """
     name = identifier(number)
     paths = ExperimentPaths(name)
-    results = [_result(number, each) for each in range(1, trials + 1)]
+    results = results_of(number, trials)
     best = max(results, key=lambda result: result.metric or 0.0)
-    start = _BEGIN + timedelta(minutes=number)
+    start = BEGIN + timedelta(minutes=number)
     record = ExperimentRecord(
         id=name,
         name=f"search-{number % 40}",
@@ -65,7 +77,7 @@ def write_experiment(project: Project, number: int, trials: int) -> str:
         state=State.FINISHED,
         direction="MAX",
         optimization_key="accuracy",
-        search_space=_SPACE,
+        search_space=SPACE,
         options={"seed": number, "samples": trials},
         user=("ada", "grace", "alan")[number % 3],
         start=start.isoformat(timespec="milliseconds"),
@@ -84,6 +96,16 @@ def write_experiment(project: Project, number: int, trials: int) -> str:
     return name
 
 
+def results_of(number: int, trials: int) -> list[TrialResult]:
+    """What the trials of an experiment found; each time the same.
+
+    Args:
+        number: The experiment's number.
+        trials: Its trials.
+    """
+    return [_result(number, each) for each in range(1, trials + 1)]
+
+
 def _result(experiment: int, number: int) -> TrialResult:
     chance = random.Random(f"{experiment} {number}")
     params = {
@@ -94,7 +116,7 @@ def _result(experiment: int, number: int) -> TrialResult:
     }
     metric = 0.97 - 0.04 * (math.log10(params["learning_rate"]) + 3) ** 2 + chance.gauss(0, 0.01)
     name = trial_name(number, params)
-    began = _BEGIN.timestamp() + number
+    began = BEGIN.timestamp() + number
     outputs = {"accuracy": metric, "loss": 1 - metric}
     return TrialResult(
         number, name, params, State.FINISHED, metric, outputs, name, 1, began, began + 10

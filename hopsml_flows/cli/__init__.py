@@ -1,7 +1,8 @@
 """The command ``hopsml``: shows and compares experiments on storage, and prepares a Prefect server.
 
 Each subcommand is a module of this package, imported when it is called. None but ``rm`` changes
-an experiment, and none needs the flow that runs it. Those of ``models`` are in a package.
+an experiment, and none but ``rerun`` needs the flow that runs it. Those of ``models`` are in a
+package.
 """
 
 from __future__ import annotations
@@ -162,6 +163,20 @@ hopsml diff digits@-2 digits@-1
 hopsml diff digits-2026 last --environment   # only the packages
 ```
 """
+_RERUN = """Run trials of an experiment again, from what its directory keeps, and compare metrics.
+
+The saved program runs with the parameters and the seed of each trial, as a new experiment. Before
+that, the command says how the environment differs from the saved one. It ends with code 0 whether
+or not metrics differ, unless --check is given.
+
+For example:
+
+```
+hopsml rerun last                            # all trials that have a result
+hopsml rerun digits-2026 3 --check 0.01      # trial 3; code 1 if its metric differs by more
+hopsml rerun digits@-1 3 --environment       # in the saved environment, which uv builds
+```
+"""
 
 app = App(
     name="hopsml",
@@ -180,6 +195,7 @@ app.command("hopsml_flows.cli.compare:compare", help=_COMPARE)
 app.command("hopsml_flows.cli.best:best", help=_BEST)
 app.command("hopsml_flows.cli.export:export", help=_EXPORT)
 app.command("hopsml_flows.cli.diff:diff", help=_DIFF)
+app.command("hopsml_flows.cli.rerun:rerun", help=_RERUN)
 app.command("hopsml_flows.cli.rm:rm", help=_RM)
 app.command(models_app)
 app.register_install_completion_command(

@@ -23,6 +23,12 @@ from hopsml_flows.text import fitting, number_text, one_line, plural, readable, 
 from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.tracking.progress_line import clock
 from hopsml_flows.trials import TrialResult, best_first
+from hopsml_flows.trials.confirmation import (
+    Confirmation,
+    Promotion,
+    confirmation_facts,
+    promotion_text,
+)
 from hopsml_flows.trials.reasons import reasons
 from hopsml_flows.trials.saved_time import SavedTime
 from hopsml_flows.values.plain import IS_OBJECT
@@ -87,6 +93,9 @@ def _facts(
     for name in _SEARCH:
         if isinstance(described := record.options.get(name), dict):
             yield f"{name:10} {_described(described)}"
+    if isinstance(earlier := record.rerun_of.get("experiment"), str):
+        number = record.rerun_of.get("trial")
+        yield f"repeats    {one_line(earlier)}{'' if number is None else f', trial {number}'}"
     yield f"trials     {_counts(record, results)}"
     if best is not None and best.metric is not None:
         key = one_line(record.optimization_key or "metric")
@@ -96,6 +105,13 @@ def _facts(
         )
         with_what = f": {pairs}" if pairs else ""
         yield f"best       {key} {number_text(best.metric)} in trial {best.number}{with_what}"
+    confirmation = Confirmation.from_json(record.confirmation)
+    if confirmation is not None:
+        for word, told in confirmation_facts(confirmation):
+            yield f"{word:10} {told}"
+    promotion = Promotion.from_json(record.promotion)
+    if promotion is not None:
+        yield f"{'promoted' if promotion.promoted else 'refused':10} {promotion_text(promotion)}"
     for word, said in (("error", record.error), ("notice", record.notice)):
         if said:
             yield f"{word:10} {one_line(said)}"

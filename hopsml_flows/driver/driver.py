@@ -15,6 +15,7 @@ from typing import Any
 from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.cluster.worker import Outcome
+from hopsml_flows.driver.confirming import Confirming
 from hopsml_flows.driver.debug_runs import DebugRunner, DebugRuns
 from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.machine_log import recorder
@@ -98,6 +99,7 @@ class Driver:
         lease: The lease by which this driver owns the experiment.
         journal: The journal of its asynchronous search that earlier runs left, or None.
         versions: Keeps its program and its environment, or None.
+        confirmed: What the trials of the resumed run left that confirm its winner.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Driver:
         lease: Lease,
         journal: Journal | None = None,
         versions: VersionKeeping | None = None,
+        confirmed: Earlier | None = None,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -134,6 +137,9 @@ class Driver:
             rule=plan.rule(),
             record=self._recorder(),
         )
+        self._loop = self.loop  # the search's; of the trials that confirm its winner, another
+        again = confirmed or Earlier({}, {})
+        self.confirming = Confirming(plan, paths, again)
         self.results: list[TrialResult] = []
         self._earlier = dict(earlier.results)
         self._resumed = plan.options.resume is not None
@@ -143,11 +149,18 @@ class Driver:
         summary = Summary(plan.options.project, paths)
         kept = self._journal.file if self._journal is not None else None
         self.upkeep = Upkeep(paths.id, summary, lease, progress.note, kept, versions)
-        self._unfinished = list(earlier.unfinished)
-        self.damaged = list(earlier.damaged)
+        self._unfinished = [*earlier.unfinished, *again.unfinished]
+        self.damaged = [*earlier.damaged, *again.damaged]
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
         self._announcer = announcer
+
+    def needs_workers(self) -> bool:
+        """Whether trials are left to run: of the search, or such that confirm its winner."""
+        if not self.loop.finished:
+            return True
+        self.confirming.begin(self.loop.best)
+        return bool(self.confirming.missing)
 
     def forget_sessions(self) -> None:
         """Delete the end events of trials that will run again, before TensorBoard starts."""
@@ -248,6 +261,7 @@ class Driver:
             sync_interval=self._plan.options.sync_interval,
             texts=self._texts,
             seed=self._plan.options.seed,
+            trial_seeds=self._plan.repeats.seeds if self._plan.repeats else {},
             seeds_libraries=self._plan.options.seed_trials,
             files=self._plan.options.keep_files,
             isolation=self._plan.isolation,
@@ -266,11 +280,21 @@ class Driver:
         self.upkeep.finish_files()
 
     def _run_all(self, runs: TrialRuns, generations: GenerationRuns) -> None:
-        """Submit trials and take in what becomes of them, until none is left."""
-        began = time.monotonic()
+        """Run the search, then the trials that confirm its winner."""
         self.upkeep.look()
         self.progress.begin(self.loop.counts)
-        while not self.loop.finished:
+        self._run_loop(runs, generations)
+        self.confirming.begin(self.loop.best)
+        if self.confirming.missing:
+            self.progress.note(self.confirming.intention)
+            self._loop = self.confirming.loop(record=recorder("confirmation"))
+            self._run_loop(runs, generations)
+        self.progress.update(self.loop.counts, self.loop.best, force=True)
+
+    def _run_loop(self, runs: TrialRuns, generations: GenerationRuns) -> None:
+        """Submit trials and take in what becomes of them, until none is left."""
+        began = time.monotonic()
+        while not self._loop.finished:
             if not self.upkeep.is_paused:
                 for settled in self._settle_held():
                     self._tell(settled, runs, generations)
@@ -289,12 +313,13 @@ class Driver:
                     self._tell(event, runs, generations)
             self.progress.update(self.loop.counts, self.loop.best)
             self._announcer.update(self.loop.counts, self.loop.best)
-        self.progress.update(self.loop.counts, self.loop.best, force=True)
 
     def _is_spent(self, seconds: float) -> bool:
         """Whether the time is over in which trials are proposed, for the first time."""
         limit = self._plan.max_seconds
-        return limit is not None and seconds > limit and not self.loop.is_closed
+        if limit is None or self._loop is not self.loop:
+            return False
+        return seconds > limit and not self.loop.is_closed
 
     def end_sessions(self) -> None:
         """Let TensorBoard show no trial as running. No trial may run now."""
@@ -311,7 +336,7 @@ class Driver:
 
     def _tell(self, event: LoopEvent, runs: TrialRuns, generations: GenerationRuns) -> None:
         """Tell the trial loop an event and do what it says."""
-        self._obey(self.loop.handle(event), runs, generations)
+        self._obey(self._loop.handle(event), runs, generations)
 
     def _obey(
         self,
@@ -323,11 +348,7 @@ class Driver:
         for instruction in instructions:
             match instruction:
                 case SubmitTrial(trial):
-                    owner = None
-                    if trial.generation is not None:
-                        population = self.loop.population(trial.generation)
-                        owner = generations.owner(trial.generation, population)
-                    self._trials[runs.submit(trial, owner).task_run_id] = trial
+                    self._start(trial, runs, generations)
                 case StopTrial(trial, why):
                     runs.instruct(Instruction(trial.number, trial.attempt, stop=why))
                 case ExtendTrial(trial):
@@ -345,6 +366,16 @@ class Driver:
                     generations.close(over)
                 case RetryTrial(trial):  # its files stay for the next attempt
                     self._announcer.add_retry(trial)
+
+    def _start(self, trial: Trial, runs: TrialRuns, generations: GenerationRuns) -> None:
+        """Submit a trial, for the flow run that it belongs to."""
+        owner = None
+        if self._loop is not self.loop:
+            trial = self.confirming.dressed(trial)
+        if trial.generation is not None:
+            population = self.loop.population(trial.generation)
+            owner = generations.owner(trial.generation, population)
+        self._trials[runs.submit(trial, owner).task_run_id] = trial
 
     def _earlier_result(self, trial: Trial) -> TrialResult | None:
         """A trial's result in the resumed run, with the search's own values, or None."""
@@ -365,6 +396,9 @@ class Driver:
 
     def _keep(self, result: TrialResult) -> None:
         """Record a result and announce it."""
+        if self._loop is not self.loop:
+            self.confirming.add(result)
+            return
         self.results.append(result)
         self.upkeep.add(result)
         self._announcer.add(self.loop.counts, self.loop.best, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.models.result_export import TrialExporter
 from hopsml_flows.plan.plan import Plan
@@ -20,6 +21,7 @@ def experiment_result(
     record: ExperimentRecord,
     pictures: Mapping[str, bytes],
     links: Iterable[PageLink],
+    conclusion: Conclusion,
 ) -> ExperimentResult:
     """Return the result of an experiment that has ended.
 
@@ -29,6 +31,7 @@ def experiment_result(
         record: Its record, with the end.
         pictures: File name to PNG.
         links: Pages about it.
+        conclusion: What follows from it.
     """
     exporter = TrialExporter(plan.options.project, driver.paths.id, plan.optimization_key)
     return plan.result_type(
@@ -44,5 +47,7 @@ def experiment_result(
         optimization_key=plan.optimization_key,
         links=tuple(link for link in links if link.lasts),
         picture=pictures.get(ExperimentFiles.PARALLEL_PICTURE),
+        confirmation=conclusion.confirmation,
+        promotion=conclusion.promotion,
         exporter=exporter,
     )

@@ -164,12 +164,20 @@ def record_file(
                 "local_logdir": options.local_logdir,
                 "keep_files": list(options.keep_files.keep),
                 "isolation": plan.isolation,
+                **({} if options.confirm is None else {"confirm": options.confirm}),
+                **(
+                    {}
+                    if options.only_if_better is None
+                    else {"only_if_better": options.only_if_better}
+                ),
                 "cluster": options.cluster.address or options.cluster.kind,
                 **plan.settings,
                 **(plan.group.shape.counts if plan.group else {}),
             },
             start=earlier.start if earlier else "",
             model=earlier.model if earlier else None,
+            confirmation=earlier.confirmation if earlier else None,
+            promotion=earlier.promotion if earlier else None,
             trials_total=plan.trials,
             flow_run_id=str(flow_run.id) if flow_run else None,
             flow_run_page=lasting_flow_run_page(),
@@ -178,6 +186,7 @@ def record_file(
             origin=earlier.origin if earlier else origin,
             tensorboard=tensorboard,
             note=earlier.note if earlier else None,
+            rerun_of=plan.repeats.as_json() if plan.repeats else {},
             tags=options.tags or (earlier.tags if earlier else ()),
             driver={**this_process(), "leased": True},
         ),

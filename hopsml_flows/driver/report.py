@@ -27,6 +27,7 @@ from hopsml_flows.tracking.prefect.markdown import as_text
 from hopsml_flows.tracking.prefect.outcome import outcome_text
 from hopsml_flows.tracking.progress_line import clock
 from hopsml_flows.trials import ExperimentResult, Generation, State, TrialResult
+from hopsml_flows.trials.confirmation import confirmation_facts, promotion_text
 from hopsml_flows.trials.reasons import reasons
 from hopsml_flows.trials.saved_time import SavedTime
 
@@ -67,6 +68,10 @@ def final_state(plan: Plan, result: ExperimentResult, notice: str | None) -> Fin
     )
     if notice is not None:
         message += f". Ended before its budget was spent: {as_text(notice, _LONGEST)}"
+    if result.confirmation is not None and result.confirmation.mean is not None:
+        message += f". Confirmed: {number_text(result.confirmation.mean)} on fresh seeds"
+    if result.promotion is not None:
+        message += f". {as_text(promotion_text(result.promotion), _LONGEST)}"
     mostly = 2 * failed > len(result.trials)
     return FinalState("Mostly failed" if mostly else "Completed", message)
 
@@ -115,6 +120,12 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
             f"{best} with {_pairs(result.best.params)}",
             f"WORST {plan.optimization_key} {number_text(worst)}, AVERAGE {number_text(average)}",
         ]
+    if result.confirmation is not None:
+        found = confirmation_facts(result.confirmation)
+        lines += [f"{word.upper():9} {said}" for word, said in found]
+    if result.promotion is not None:
+        word = "PROMOTED" if result.promotion.promoted else "REFUSED"
+        lines.append(f"{word:9} {promotion_text(result.promotion)}")
     return lines
 
 

@@ -12,6 +12,7 @@ from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.cluster.early_cluster import EarlyCluster
 from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
+from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.experiment_cluster import experiment_cluster
@@ -26,7 +27,14 @@ from hopsml_flows.driver.report import FinalState, failure_text, final_state, pr
 from hopsml_flows.driver.search_journal import read_journal
 from hopsml_flows.driver.version_keeping import VersionKeeping
 from hopsml_flows.errors import ExperimentFailedError
-from hopsml_flows.execution import Damage, Earlier, earlier_trials, packed, take_kept
+from hopsml_flows.execution import (
+    Damage,
+    Earlier,
+    earlier_confirmations,
+    earlier_trials,
+    packed,
+    take_kept,
+)
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.resume import check_budget
@@ -73,7 +81,12 @@ def run(
     for notice in plan.notices:
         get_run_logger().info("Experiment %s %s", plan.options.name, notice)
     paths = ExperimentPaths(attempt.experiment(plan))
-    versions = VersionKeeping(plan.options.project, paths, plan.train.source_file)
+    versions = VersionKeeping(
+        plan.options.project,
+        paths,
+        plan.train.source_file,
+        repeats=ExperimentPaths(plan.repeats.experiment) if plan.repeats else None,
+    )
     function = packed(plan.train.callable, by_value=plan.options.cluster.elsewhere)
     # A line that is redrawn would cover what a debugger shows.
     live = plan.options.cluster.kind != DEBUG
@@ -86,7 +99,7 @@ def run(
         stack.enter_context(versions)
         # Held from before the first read of the experiment until after the last write.
         lease = stack.enter_context(_take_lease(plan, paths, progress.note))
-        earlier, left = _read_earlier(plan, paths, progress.note)
+        earlier, left, confirmed = _read_earlier(plan, paths, progress.note)
         journal = _earlier_journal(plan, paths, left)
         dead = earlier.flow_run_id if earlier and _left_its_run(earlier) else None
         shown = stack.enter_context(ShownExperiment(plan, paths))
@@ -98,7 +111,7 @@ def run(
             tensorboard=shown.url,
             run_name=run_name(paths.id, record.record.attempt),
         )
-        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions)
+        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions, confirmed)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)
@@ -113,16 +126,18 @@ def run(
             shown.start(progress)  # it keeps the first status that it reads of a trial
             links = page_links(plan, paths, shown.url)
             progress.show_links(links)
-            if driver.loop.finished:
-                driver.upkeep.finish_files()
-                ending.write(None)
-            else:
+            conclusion = Conclusion(plan, driver, record, announcer)
+            if driver.needs_workers():
                 number = record.record.attempt
-                _run_trials(plan, driver, function, ending, announcer, early, number)
+                _run_trials(plan, driver, function, ending, conclusion, early, number)
+            else:
+                driver.upkeep.finish_files()
+                conclusion.draw()
+                ending.write(None)
         pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())])
         announcer.show(pictures)
     failure = driver.loop.failure
-    result = experiment_result(plan, driver, record.record, pictures, links)
+    result = experiment_result(plan, driver, record.record, pictures, links, conclusion)
     if (cause := driver.loop.notice) is not None:
         said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)
@@ -171,10 +186,10 @@ def _take_lease(plan: Plan, paths: ExperimentPaths, note: Callable[[str], None])
 
 def _read_earlier(
     plan: Plan, paths: ExperimentPaths, note: Callable[[str], None]
-) -> tuple[ExperimentRecord | None, Earlier]:
+) -> tuple[ExperimentRecord | None, Earlier, Earlier]:
     """Bring trials that this machine keeps; read what earlier runs of the experiment left."""
     if plan.options.resume is None:
-        return None, Earlier({}, {})
+        return None, Earlier({}, {}), Earlier({}, {})
     project = plan.options.project
     try:
         taken = take_kept(project, paths)
@@ -185,7 +200,11 @@ def _read_earlier(
     if taken:
         note(f"{len(taken)} trials were kept on this machine, and are in the project now")
     earlier = earlier_record(project, paths.id)
-    return earlier, earlier_trials(project, paths, needs_metric=plan.needs_metric)
+    left = earlier_trials(project, paths, needs_metric=plan.needs_metric)
+    confirmed = Earlier({}, {})
+    if plan.options.confirm is not None:
+        confirmed = earlier_confirmations(project, paths, needs_metric=plan.needs_metric)
+    return earlier, left, confirmed
 
 
 def _earlier_journal(plan: Plan, paths: ExperimentPaths, left: Earlier) -> Journal | None:
@@ -207,7 +226,7 @@ def _run_trials(
     driver: Driver,
     function: bytes,
     ending: Ending,
-    announcer: Announcer,
+    conclusion: Conclusion,
     early: EarlyCluster[OpenCluster] | None,
     attempt: int,
 ) -> None:
@@ -248,9 +267,10 @@ def _run_trials(
         try:
             with cluster.telling_its_end() if cluster else nullcontext():
                 driver.run(function, cluster, runner, generations, scratch)
+                conclusion.draw()
         except BaseException as error:
             ending.write(error)
             driver.upkeep.last_words()
             raise
         ending.write(None)
-        announcer.finish()
+        conclusion.announcer.finish()

@@ -9,8 +9,9 @@ from pathlib import Path
 from hopsml_flows.redaction import redacted
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.retries import replace_file
-from hopsml_flows.tracking import RecordFile
+from hopsml_flows.tracking import RecordFile, intact_record
 from hopsml_flows.tracking.versions.captured import Captured, capture
+from hopsml_flows.tracking.versions.stored_program import StoredProgram, read_program
 
 __all__ = ["VersionKeeping"]
 
@@ -27,12 +28,22 @@ class VersionKeeping:
         project: The experiment's project.
         paths: Its paths.
         train_file: The training function's file, or None.
+        repeats: The experiment that is repeated: its program is kept again, with the environment
+            of now. None if none is.
     """
 
-    def __init__(self, project: Project, paths: ExperimentPaths, train_file: Path | None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        paths: ExperimentPaths,
+        train_file: Path | None,
+        *,
+        repeats: ExperimentPaths | None = None,
+    ) -> None:
         self._project = project
         self._paths = paths
         self._train_file = train_file
+        self._repeats = repeats
         self._record: RecordFile | None = None
         self._captured = threading.Event()
         self._may_write = threading.Event()
@@ -90,7 +101,7 @@ class VersionKeeping:
             )
 
     def _keep(self) -> None:
-        kept = capture(self._paths, self._train_file)
+        kept = capture(self._paths, self._train_file, self._read_repeated)
         self._captured.set()
         self._may_write.wait()
         if self._is_dropped:  # the experiment did not come to its first record
@@ -105,3 +116,10 @@ class VersionKeeping:
             )
             return
         self._kept = kept
+
+    def _read_repeated(self) -> StoredProgram | None:
+        if self._repeats is None:
+            return None
+        record = intact_record(self._project, self._repeats.id)
+        versions, program = (record.versions, record.program) if record else ({}, None)
+        return read_program(self._project, self._repeats, versions, program)

@@ -3,7 +3,13 @@
 from hopsml_flows.execution.call import IN_DRIVER, Place, evaluate
 from hopsml_flows.execution.context import TrialContext, current_trial, running_trial
 from hopsml_flows.execution.devices import visible_gpus
-from hopsml_flows.execution.files.commits import Damage, Earlier, earlier_trials, read_committed
+from hopsml_flows.execution.files.commits import (
+    Damage,
+    Earlier,
+    earlier_confirmations,
+    earlier_trials,
+    read_committed,
+)
 from hopsml_flows.execution.files.keep_rules import FileRules
 from hopsml_flows.execution.files.kept_files import take_kept
 from hopsml_flows.execution.files.staging import Staging
@@ -45,6 +51,7 @@ __all__ = [
     "check_names",
     "check_not_loading",
     "current_trial",
+    "earlier_confirmations",
     "earlier_trials",
     "evaluate",
     "imported",

@@ -29,14 +29,22 @@ from hopsml_flows.text import unicode_text
 from hopsml_flows.trials import UNNAMED
 
 __all__ = [
+    "LOADED_PREFIX",
     "TrainingFunction",
     "check_not_loading",
     "import_string",
     "imported",
     "is_loaded_from_file",
+    "loading_for",
+    "starts_experiment",
 ]
 
 _FORM = "must be 'package.module:name' or 'path/file.py:name'"
+
+_STARTS_NOTHING = (
+    "must be in a file that starts nothing when it is imported: put what starts an "
+    'experiment there under `if __name__ == "__main__":`'
+)
 
 
 class TrainingFunction(str):
@@ -68,6 +76,18 @@ class TrainingFunction(str):
             function = _function_of(train)
             text = import_string(function)
         self = super().__new__(cls, unicode_text(text))  # its path may not be valid UTF-8
+        self.callable = function
+        return self
+
+    @classmethod
+    def named(cls, text: str, function: Callable[..., Any]) -> TrainingFunction:
+        """Return a function under an import string by which it need not be found any more.
+
+        Args:
+            text: The import string.
+            function: The function.
+        """
+        self = super().__new__(cls, unicode_text(text))
         self.callable = function
         return self
 
@@ -107,17 +127,22 @@ def check_not_loading() -> None:
         FunctionNotFoundError: A module is being loaded.
     """
     if text := _loading.get():
-        raise FunctionNotFoundError(
-            "train",
-            text,
-            "must be in a file that starts nothing when it is imported: put what starts an "
-            'experiment there under `if __name__ == "__main__":`',
-        )
+        raise FunctionNotFoundError("train", text, _STARTS_NOTHING)
 
 
-_LOADED_PREFIX = "hopsml_loaded_"
+def starts_experiment(error: BaseException) -> bool:
+    """Whether an error says that a module which is being loaded starts an experiment.
 
-_LOADED = (_LOADED_PREFIX, "__prefect_loader_")
+    Args:
+        error: What its loading raised.
+    """
+    return isinstance(error, FunctionNotFoundError) and error.must == _STARTS_NOTHING
+
+
+LOADED_PREFIX = "hopsml_loaded_"
+"""Prefix of the names of modules that are loaded from a file here."""
+
+_LOADED = (LOADED_PREFIX, "__prefect_loader_")
 """Prefixes of the names of modules loaded from a file, here or by Prefect for a deployment's flow.
 Other processes cannot import these by name."""
 
@@ -135,7 +160,12 @@ _loading: ContextVar[str | None] = ContextVar("hopsml_loading", default=None)
 
 
 @contextmanager
-def _loading_for(text: str) -> Iterator[None]:
+def loading_for(text: str) -> Iterator[None]:
+    """Refuse to start experiments within: a module is being loaded.
+
+    Args:
+        text: The import string of the function that it is loaded for.
+    """
     token = _loading.set(text)
     try:
         yield
@@ -172,7 +202,7 @@ def imported(argument: str, text: str) -> Any:
             argument, text, _FORM + ", and name a function at the top level of its module"
         )
     try:
-        with _loading_for(text):
+        with loading_for(text):
             is_file = place.endswith(".py")
             module = _load_file(text, place) if is_file else _import_module(text, place)
     except FunctionNotFoundError as error:
@@ -243,7 +273,7 @@ def _load_file(text: str, place: str) -> ModuleType:
             "train", text, because=f"there is no file {place!r} in {os.getcwd()!r}"
         )
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    name = f"{_LOADED_PREFIX}{path.stem}_{digest}"
+    name = f"{LOADED_PREFIX}{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise FunctionNotFoundError("train", text, because=f"{place!r} is no Python file")

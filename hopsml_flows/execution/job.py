@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
 from hopsml_flows.execution.fault_place import definition_place
@@ -13,7 +14,7 @@ from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.payload import live_in_this_process, unpacked
 from hopsml_flows.execution.report_link import ReportLink
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.trials import ISOLATIONS, trial_seed
+from hopsml_flows.trials import ISOLATIONS, Trial, trial_seed
 
 __all__ = ["Closable", "Job"]
 
@@ -48,6 +49,7 @@ class Job:
         sync_interval: Seconds between two uploads of a running trial's files to the project.
         texts: Hyperparameters whose values TensorBoard shows as text.
         seed: The experiment's seed, or None where nothing is random.
+        trial_seeds: Seeds of trials that are repeated, by number.
         seeds_libraries: Whether random numbers of a trial begin with the trial's seed.
         files: Which files of a trial are kept, and how many.
         isolation: Where a trial of one process runs: "worker", "process", or "driver".
@@ -76,6 +78,7 @@ class Job:
         "seeds_libraries",
         "sync_interval",
         "texts",
+        "trial_seeds",
         "trial_timeout",
     )
 
@@ -95,6 +98,7 @@ class Job:
         sync_interval: float = SYNC_SECONDS,
         texts: frozenset[str] = frozenset(),
         seed: int | None = None,
+        trial_seeds: Mapping[int, int] = MappingProxyType({}),
         seeds_libraries: bool = True,
         files: FileRules = FileRules(),  # noqa: B008 - it is frozen
         isolation: str = ISOLATIONS[0],
@@ -118,6 +122,7 @@ class Job:
         self.sync_interval = sync_interval
         self.texts = texts
         self.seed = seed
+        self.trial_seeds = dict(trial_seeds)
         self.seeds_libraries = seeds_libraries
         self.files = files
         self.isolation = isolation
@@ -173,16 +178,20 @@ class Job:
         self._own_process = True
         live_in_this_process(self._packed, home)
 
-    def trial_seed(self, number: int) -> int:
+    def trial_seed(self, trial: Trial) -> int:
         """The seed of a trial: the same in all its attempts, different in other trials.
 
         Args:
-            number: The trial's number.
+            trial: The trial; one that has a seed of its own has that.
 
         Returns:
             An integer of 32 bits.
         """
-        return trial_seed(self.experiment_id if self.seed is None else self.seed, number)
+        if trial.seed is not None:
+            return trial.seed
+        if trial.number in self.trial_seeds:
+            return self.trial_seeds[trial.number]
+        return trial_seed(self.experiment_id if self.seed is None else self.seed, trial.number)
 
     @property
     def paths(self) -> ExperimentPaths:

@@ -39,6 +39,7 @@ class Details:
         library: The library that saved it.
         library_version: The library's version, or None.
         origin: The experiment that it comes from.
+        confirmed: What evaluations on fresh seeds say of it.
     """
 
     metrics: dict[str, int | float] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Details:
     library: str = LIBRARY_OF_FILES
     library_version: str | None = None
     origin: Origin = field(default_factory=Origin)
+    confirmed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def export_version(
@@ -101,6 +103,7 @@ def export_version(
             project=project.name,
             user=_user(),
             origin=details.origin,
+            confirmed=details.confirmed,
         )
         _commit(claim, record)
     except BaseException:

@@ -82,6 +82,9 @@ def best_record(
 ) -> ModelRecord | None:
     """Return the version whose metric is the best; of equal ones, the earliest.
 
+    A corrected metric, from evaluations on fresh seeds, counts in place of the one that a search
+    found.
+
     Args:
         records: Versions of a model.
         metric: The metric's name.
@@ -93,8 +96,8 @@ def best_record(
     better = Direction(direction.value).better
     best: ModelRecord | None = None
     for record in sorted(records, key=lambda record: record.version):
-        value = record.metrics.get(metric)
-        than = None if best is None else best.metrics[metric]
+        value = record.value(metric)
+        than = None if best is None else best.value(metric)
         if value is not None and better(value, than):
             best = record
     return best

@@ -77,6 +77,9 @@ class ModelRecord:
         project: Name of the project that it was exported in.
         user: Login name of the user who exported it.
         origin: The experiment that it comes from.
+        confirmed: By metric, what evaluations on fresh seeds say of it: ``direction``, ``mean``
+            (the corrected metric), ``interval``, ``metrics``, ``optimistic`` (what the search
+            found), ``experiment`` (which evaluated it); empty where none did.
         schema: Version of this layout.
 
     Example:
@@ -97,7 +100,18 @@ class ModelRecord:
     project: str = ""
     user: str = ""
     origin: Origin = field(default_factory=Origin)
+    confirmed: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    def value(self, metric: str) -> int | float | None:
+        """Return a metric: the corrected one where there is one, or None.
+
+        Args:
+            metric: The metric's name.
+        """
+        corrected = self.confirmed.get(metric)
+        found: int | float | None = (corrected or {}).get("mean", self.metrics.get(metric))
+        return found
 
     @property
     def size(self) -> int:
@@ -189,5 +203,12 @@ def _check(record: ModelRecord) -> None:
         raise ValueError("version or schema is no number")
     if not isinstance(record.metrics, dict) or not all(map(is_number, record.metrics.values())):
         raise ValueError("metrics are no object of numbers")
+    if not isinstance(record.confirmed, dict) or not all(map(_is_told, record.confirmed.values())):
+        raise ValueError("confirmed is no object of evaluations")
     if not (origin.trial is None or is_whole(origin.trial)) or not isinstance(origin.params, dict):
         raise ValueError("the origin's trial is none")
+
+
+def _is_told(confirmed: object) -> bool:
+    """Whether this says what evaluations on fresh seeds say."""
+    return isinstance(confirmed, dict) and is_number(confirmed.get("mean"))

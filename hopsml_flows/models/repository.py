@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from hopsml_flows.errors import (
     DamagedFileError,
@@ -25,6 +27,7 @@ __all__ = [
     "Versions",
     "best_version",
     "find_version",
+    "keep_confirmed",
     "model_names",
     "read_record",
     "remove_version",
@@ -150,6 +153,34 @@ def best_version(project: Project, name: str, metric: str, direction: Metric) ->
     known = sorted({metric for record in records for metric in record.metrics})
     told = f"they have {', '.join(known)}" if known else "they have no metrics"
     raise ModelNotFound("metric", metric, because=f"no version of {name} has such a number: {told}")
+
+
+def keep_confirmed(
+    project: Project, name: str, version: int, confirmed: Mapping[str, dict[str, Any]]
+) -> None:
+    """Write into a version's record what evaluations on fresh seeds say of it.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        version: The version; where it has been removed, nothing is written.
+        confirmed: By metric, what they say.
+
+    Raises:
+        DamagedFileError: The record cannot be understood.
+        StorageUnavailableError: Storage refuses it, or did not answer in time.
+    """
+    record = read_record(project, name, version)
+    if record is None:
+        return
+    path = ModelPaths(name, version).record
+    now = dict(record.confirmed)
+    for metric, told in confirmed.items():
+        before = now.get(metric, {})
+        found = told.get("optimistic")  # known to the search that found the version, and no other
+        now[metric] = {**told, "optimistic": before.get("optimistic") if found is None else found}
+    text = replace(record, confirmed=now).to_json()
+    stored(project, path, partial(project.replace, path, text), size=len(text))
 
 
 def remove_version(project: Project, name: str, version: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from hopsml_flows.models.input_signature import input_signature as described_sig
 from hopsml_flows.models.metric import checked_metrics
 from hopsml_flows.models.names import model_name, version_number
 from hopsml_flows.models.origins import origin_of
+from hopsml_flows.models.record import ModelRecord
 from hopsml_flows.models.saved_output import chosen_output, named_file, only_model
 from hopsml_flows.models.sources import copied_from_project
 from hopsml_flows.models.storage_calls import stored
@@ -71,6 +73,45 @@ class TrialExporter:
         Returns:
             The full path of the version's directory.
         """
+        record = self.export(
+            trial,
+            name,
+            file=file,
+            version=version,
+            overwrite=overwrite,
+            metrics=metrics,
+            description=description,
+            input_signature=input_signature,
+        )
+        say(f"Exported model {record.name} as version {record.version}: {self._path(trial, file)}")
+        return self.project.full(ModelPaths(record.name, record.version).root)
+
+    def export(
+        self,
+        trial: TrialResult,
+        name: Any,
+        *,
+        file: Any = None,
+        version: Any = None,
+        overwrite: bool = False,
+        metrics: Any = None,
+        description: str | None = None,
+        input_signature: Any = None,
+        confirmed: Mapping[str, dict[str, Any]] | None = None,
+    ) -> ModelRecord:
+        """Export a trial's model, and return its record.
+
+        Args:
+            trial: The trial.
+            name: As of a call, and so are the others.
+            file: Which file or directory it is.
+            version: The version, or None.
+            overwrite: Replace the version if it exists.
+            metrics: Metric's name to number.
+            description: The user's words, or None.
+            input_signature: What the model takes, or None.
+            confirmed: What evaluations on fresh seeds say of the trial's hyperparameters.
+        """
         wanted = model_name("name", name)
         number = None if version is None else version_number("version", version)
         details = Details(
@@ -78,14 +119,23 @@ class TrialExporter:
             description=description,
             input_signature=described_signature(input_signature),
             origin=origin_of(self.project, self.experiment_id, trial),
+            confirmed=dict(confirmed or {}),
         )
         path = self._path(trial, file)
         with copied_from_project(self.project, path) as files:
-            record = export_version(
+            return export_version(
                 self.project, wanted, files, details, version=number, overwrite=overwrite
             )
-        say(f"Exported model {wanted} as version {record.version}: {path}")
-        return self.project.full(ModelPaths(wanted, record.version).root)
+
+    def has_model(self, trial: TrialResult) -> bool:
+        """Whether it is certain which of a trial's files is its model.
+
+        Args:
+            trial: The trial.
+        """
+        directory = ExperimentPaths(self.experiment_id).trial(trial.directory)
+        found = chosen_output(trial.outputs, directory) or self._only_model(directory)
+        return found is not None
 
     def _path(self, trial: TrialResult, file: Any) -> str:
         directory = ExperimentPaths(self.experiment_id).trial(trial.directory)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hopsml_flows.cluster.open_cluster import check_reachable, count_workers
 from hopsml_flows.errors import InvalidProjectError
+from hopsml_flows.plan.champion import find_champion
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.plan.resume import check_is_over, continue_experiment
@@ -27,8 +28,8 @@ def prepare(plan: Plan) -> Plan:
     Raises:
         InvalidProjectError: The project cannot be written, or workers cannot see it.
         InvalidClusterError: The cluster cannot be reached.
-        InvalidArgumentError: The experiment that ``resume`` or ``warm_start`` names does not exist
-            or does not match.
+        InvalidArgumentError: The experiment that ``resume`` or ``warm_start`` names, or the best
+            version of the model that ``only_if_better`` names, does not exist or does not match.
     """
     project = plan.options.project
     if project.in_memory and plan.options.cluster.kind != "address":
@@ -42,6 +43,7 @@ def prepare(plan: Plan) -> Plan:
         record = earlier_record(project, plan.options.resume)
         ready = continue_experiment(plan, record)
         check_is_over(project, record)
+    find_champion(ready)
     check_reachable(plan.options.cluster, project)
     group = plan.group
     if group is not None and group.fills_cluster:

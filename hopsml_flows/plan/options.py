@@ -21,6 +21,7 @@ from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.cluster.short_states import reports_all_states
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import SYNC_SECONDS, FileRules, TrainingFunction
+from hopsml_flows.models import model_name
 from hopsml_flows.plan.group_options import (
     GroupOptions,
     checked_count,
@@ -30,6 +31,7 @@ from hopsml_flows.plan.group_options import (
 )
 from hopsml_flows.plan.run_form import (
     ClusterParameter,
+    ConfirmParameter,
     CountParameter,
     IsolationParameter,
     KeepFilesParameter,
@@ -39,6 +41,7 @@ from hopsml_flows.plan.run_form import (
 )
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS
+from hopsml_flows.trials.confirmation import MOST_SEEDS
 from hopsml_flows.values.arguments import seconds, whole_number
 
 __all__ = [
@@ -108,6 +111,14 @@ def _count(argument: str, value: Any) -> int:
 
 def _count_or_none(argument: str, value: Any) -> int | None:
     return None if value is None else _count(argument, value)
+
+
+def _confirm(argument: str, value: Any) -> int | None:
+    return None if value is None else whole_number(argument, value, least=2, most=MOST_SEEDS)
+
+
+def _model_or_none(argument: str, value: Any) -> str | None:
+    return None if value is None else model_name(argument, value)
 
 
 def _seconds_or_none(argument: str, value: Any) -> float | None:
@@ -278,6 +289,27 @@ class SearchOptions(TrialOptions, total=False):
             before="keep_files",
         ),
     ]
+    confirm: Annotated[
+        ConfirmParameter | None,
+        Option(
+            None,
+            _confirm,
+            "Evaluate the winner and the function's defaults again, each on so many fresh seeds, "
+            "and keep the corrected metric beside the one that the search found. None for no "
+            "confirmation, or for 5 seeds with ``only_if_better``.",
+            before="progress",
+        ),
+    ]
+    only_if_better: Annotated[
+        str | None,
+        Option(
+            None,
+            _model_or_none,
+            "Name of a model. Export the winner's model as its next version, if the winner is "
+            "better than the model's best version on the same fresh seeds.",
+            before="progress",
+        ),
+    ]
 
 
 class WarmOptions(SearchOptions, total=False):
@@ -344,6 +376,10 @@ def declared(options: Any) -> dict[str, tuple[Any, Option]]:
     return {name: found[name] for name in order}
 
 
+CONFIRMED_SEEDS = 5
+"""Fresh seeds on which a winner meets the champion if the caller does not say how many."""
+
+
 def _check_debug(options: Options) -> None:
     """Refuse what a trial in the driver's own thread cannot have.
 
@@ -388,6 +424,8 @@ class Options:
         keep_files: Which files of a trial are kept, and how many.
         isolation: What a trial runs in, one of :data:`ISOLATIONS`.
         processes_per_trial: Processes of a trial of a search.
+        confirm: Fresh seeds on which the winner is evaluated again, or None.
+        only_if_better: The model that the winner becomes a version of if it is better, or None.
         warm_start: "last", an experiment's identifier, or None.
         wait_for_workers: Seconds to wait for the workers of a distributed training, or None.
         environment: Environment variables of the processes of a distributed training.
@@ -413,6 +451,8 @@ class Options:
     keep_files: FileRules
     isolation: str = ISOLATIONS[0]
     processes_per_trial: int = 1
+    confirm: int | None = None
+    only_if_better: str | None = None
     warm_start: str | None = None
     wait_for_workers: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -457,6 +497,8 @@ class Options:
             judged[argument] = option.judge(argument, given.get(argument, option.default))
         options = cls(**judged)
         _check_debug(options)
+        if options.only_if_better is not None and options.confirm is None:
+            options = replace(options, confirm=CONFIRMED_SEEDS)
         drawn = options.seed is None
         return replace(
             options,

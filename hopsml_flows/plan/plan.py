@@ -21,7 +21,7 @@ from hopsml_flows.search import Direction, Domain, Optimizer
 from hopsml_flows.trials import EarlyStop, ExperimentResult
 from hopsml_flows.values.plain import WRITABLE, is_writable
 
-__all__ = ["Plan", "WarmStart", "checked_key"]
+__all__ = ["Plan", "Repeats", "WarmStart", "checked_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,25 @@ class WarmStart:
     ) -> WarmStart | None:
         """Return the request of a call; None if its source is None."""
         return None if source is None else cls(source, most, tuple(taken))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What an experiment repeats.
+
+    Args:
+        experiment: Identifier of the earlier experiment.
+        trial: Number of the one trial of it that is repeated; None for all.
+        seeds: Seeds of the trials, by their number in the new experiment.
+    """
+
+    experiment: str
+    trial: int | None = None
+    seeds: Mapping[int, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is repeated, for the record."""
+        return {"experiment": self.experiment, "trial": self.trial}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,7 @@ class Plan:
         notices: Lines for the flow run's log when it begins.
         attempt: Which attempt at the experiment it is, as far as is known before it begins.
         result_type: The class that the verb returns; it says how a result unpacks.
+        repeats: The experiment that it repeats, or None.
     """
 
     verb: str
@@ -97,6 +117,7 @@ class Plan:
     notices: tuple[str, ...] = ()
     attempt: int = 1
     result_type: type[ExperimentResult] = ExperimentResult
+    repeats: Repeats | None = None
 
     @property
     def optimized(self) -> Direction:

@@ -39,12 +39,14 @@ from hopsml_flows.search.evolution.strategies import FEWEST
 from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import ISOLATIONS, EarlyStop
+from hopsml_flows.trials.confirmation import MOST_SEEDS
 from hopsml_flows.trials.early_stop.registry import rule_settings
 from hopsml_flows.values.plain import IS_OBJECT, json_value, typed_key
 
 __all__ = [
     "BoundsParameter",
     "ClusterParameter",
+    "ConfirmParameter",
     "CountParameter",
     "DirectionParameter",
     "EarlyStopParameter",
@@ -361,6 +363,11 @@ CountParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0}
 
 PositiveParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1})]
 """A whole number from 1."""
+
+ConfirmParameter = Annotated[
+    int, WithJsonSchema({"type": "integer", "minimum": 2, "maximum": MOST_SEEDS})
+]
+"""Number of fresh seeds; one shows no spread."""
 
 PopulationParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": FEWEST})]
 """Number of configurations in a generation."""

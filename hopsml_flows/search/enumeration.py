@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hopsml_flows.errors import InvalidSpaceError
@@ -20,6 +21,7 @@ class ListSearch(BaseSearch):
     Args:
         configurations: Hyperparameter dicts.
         direction: Which way is better.
+        budgets: The budget of each; None if there are none.
 
     Example:
         >>> [proposal.id for proposal in ListSearch([{"x": 1}, {"x": 4}]).ask()]
@@ -31,9 +33,11 @@ class ListSearch(BaseSearch):
         configurations: Sequence[Mapping[str, Any]],
         *,
         direction: Direction | str = Direction.MAX,
+        budgets: Sequence[float | None] | None = None,
     ) -> None:
         super().__init__(direction=direction)
         self._configurations = [dict(configuration) for configuration in configurations]
+        self._budgets = budgets
 
     @property
     def total(self) -> int:
@@ -45,6 +49,11 @@ class ListSearch(BaseSearch):
 
     def _propose(self, number: int) -> dict[str, Any]:
         return dict(self._configurations[number - 1])
+
+    def _described(self, proposal: Proposal) -> Proposal:
+        if self._budgets is None:
+            return proposal
+        return replace(proposal, budget=self._budgets[proposal.id - 1])
 
 
 class GridSearch(BaseSearch):

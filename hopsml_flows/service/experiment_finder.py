@@ -18,7 +18,14 @@ from hopsml_flows.storage.retries import answer_limit, persistently
 from hopsml_flows.text import plural
 from hopsml_flows.tracking import intact_record
 from hopsml_flows.tracking.listing import experiments
-from hopsml_flows.trials import generation_of, name_of, number_of, slug, stamp_of
+from hopsml_flows.trials import (
+    CONFIRMATION,
+    generation_of,
+    name_of,
+    number_of,
+    slug,
+    stamp_of,
+)
 
 __all__ = [
     "LAST",
@@ -96,7 +103,8 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
         paths: The experiment's paths.
 
     Yields:
-        The trials by generation, then by number. Each generation costs one listing.
+        The trials by generation, then by number; last those that confirm the winner. Each
+        generation costs one listing.
     """
     limit = answer_limit(project)
     inside = persistently(lambda: project.entries(paths.root), limit=limit)
@@ -111,6 +119,9 @@ def trial_directories(project: Project, paths: ExperimentPaths) -> Iterator[Tria
         if number is not None:
             listing = partial(project.listdir, paths.trial(name))
             yield from _numbered(persistently(listing, limit=limit), f"{name}/", number)
+    if CONFIRMATION in directories:
+        listing = partial(project.listdir, paths.trial(CONFIRMATION))
+        yield from _numbered(persistently(listing, limit=limit), f"{CONFIRMATION}/", None)
 
 
 def find_trial(project: Project, paths: ExperimentPaths, text: str) -> TrialDirectory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,7 @@ def content_version(project: Project, path: str) -> Version:
         FileNotFoundError: The file does not exist.
     """
     if project.local_root is not None:
-        found = (project.local_root / path).stat()
+        found = os.stat(f"{project.local_root}/{path}")  # thousands at a time: no path objects
         told = [("size", found.st_size), ("mtime", found.st_mtime_ns), ("inode", found.st_ino)]
         return Version(_digest(told), settled=True, size=found.st_size)
     info = file_system(project).info(project.full(path))

@@ -45,6 +45,9 @@ _LOOKS = 8
 _RELEASE_SECONDS = 5.0
 """Seconds that the driver waits at most for storage to remove its lease."""
 
+_MOST_BYTES = 1 << 16
+"""Bytes of a lease or a beat that are read; both have some hundred."""
+
 _logger = logging.getLogger(__name__)
 
 _held: set[str] = set()
@@ -145,10 +148,10 @@ class Lease:
     def _taker(self) -> str | None:
         """Describe the driver that has the experiment now; None while this driver has it."""
         with suppress(FileNotFoundError):
-            text = self._project.read(self._paths.lease(self._number + 1))
+            text = self._project.read(self._paths.lease(self._number + 1), 0, _MOST_BYTES)
             return _named(Holder.from_json(text, seconds=self._holder.seconds))
         try:
-            text = self._project.read(self._paths.lease(self._number))
+            text = self._project.read(self._paths.lease(self._number), 0, _MOST_BYTES)
         except FileNotFoundError:
             return "a driver that is over, or its lease file was removed"
         if text != self._holder.to_json().encode():
@@ -235,7 +238,7 @@ def _take_number(
         if persistently(partial(_latest, project, paths)) == (number, mine.to_json().encode()):
             break
         with suppress(FileNotFoundError):
-            if project.read(paths.lease(number)) == mine.to_json().encode():
+            if project.read(paths.lease(number), 0, _MOST_BYTES) == mine.to_json().encode():
                 project.remove(paths.lease(number))
     for name in persistently(lambda: project.listdir(paths.root)):
         other = lease_number(name)
@@ -253,7 +256,7 @@ def _latest(project: Project, paths: ExperimentPaths) -> tuple[int, bytes | None
         if not number:
             return 0, None
         with suppress(FileNotFoundError):  # its holder gave it back meanwhile
-            return number, project.read(paths.lease(number))
+            return number, project.read(paths.lease(number), 0, _MOST_BYTES)
 
 
 def _check_dead(
@@ -300,7 +303,7 @@ def _lives(holder: Holder) -> bool | None:
 
 def _beat_of(project: Project, paths: ExperimentPaths, number: int) -> bytes | None:
     with suppress(FileNotFoundError):
-        return project.read(paths.beat(number))
+        return project.read(paths.beat(number), 0, _MOST_BYTES)
     return None
 
 

@@ -65,9 +65,15 @@ class ExperimentRecord:
         tensorboard: URL of its TensorBoard while it runs; None without one, and after the end.
         tags: The user's tags.
         model: Linked model, or None.
+        confirmation: What came of evaluating the winner again on fresh seeds, as
+            :meth:`~hopsml_flows.trials.confirmation.Confirmation.as_json` has it, or None.
+        promotion: Whether the winner became a version of a model, as
+            :meth:`~hopsml_flows.trials.confirmation.Promotion.as_json` has it, or None.
         error: Why it failed, or None.
         notice: Why a finished experiment ended before its budget was spent, or None.
         note: What the user wrote about it later, or None.
+        rerun_of: What it repeats: ``experiment``, the identifier, and ``trial``, the number or null
+            for all; empty if it repeats none.
         driver: The driver's process, as ``storage.this_process`` describes it, with ``leased`` if
             a lease says whether it runs.
         schema: Version of this layout.
@@ -106,9 +112,12 @@ class ExperimentRecord:
     tensorboard: str | None = None
     tags: tuple[str, ...] = ()
     model: str | None = None
+    confirmation: dict[str, Any] | None = None
+    promotion: dict[str, Any] | None = None
     error: str | None = None
     notice: str | None = None
     note: str | None = None
+    rerun_of: dict[str, Any] = field(default_factory=dict)
     driver: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -144,7 +153,7 @@ class ExperimentRecord:
         return record
 
 
-_OBJECTS = ("search_space", "options", "versions", "driver")
+_OBJECTS = ("search_space", "options", "versions", "rerun_of", "driver")
 _TEXTS = ("id", "name", "project", "function", "experiment_type", "train", "user", "start")
 _MAYBE_TEXTS = (
     *("description", "direction", "optimization_key", "end", "best_trial", "best_dir", "program"),
@@ -155,6 +164,7 @@ _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
     (_TEXTS, str, "a text"),
     (_MAYBE_TEXTS, str | None, "a text"),
     (_OBJECTS, dict, "an object"),
+    (("confirmation", "promotion"), dict | None, "an object"),
     (("duration", "metric"), float | int | None, "a number"),
     (("trials_total",), int | None, "a number"),
     (

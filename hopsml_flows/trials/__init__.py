@@ -60,6 +60,7 @@ from hopsml_flows.trials.loop_messages import (
 )
 from hopsml_flows.trials.model import ISOLATIONS, Failure, Promoted, State, Trial, TrialResult
 from hopsml_flows.trials.naming import (
+    CONFIRMATION,
     UNNAMED,
     experiment_id,
     generation_name,
@@ -91,6 +92,7 @@ from hopsml_flows.trials.trial_files import (
 from hopsml_flows.trials.usage import DeviceUsage, GpuUsage, MeanPeak
 
 __all__ = [
+    "CONFIRMATION",
     "DEFAULT_KEY",
     "ISOLATIONS",
     "LOG",

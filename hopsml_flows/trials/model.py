@@ -75,6 +75,7 @@ class Trial:
         continues: Directory, like ``directory``, of the trial whose checkpoint it may go on from;
             None if it begins afresh.
         promotions: Why it got its budgets, in order; none of a trial with its first budget.
+        seed: A seed of its own; None for the one that belongs to its number.
     """
 
     number: int
@@ -87,6 +88,7 @@ class Trial:
     budget: float | None = None
     continues: str | None = None
     promotions: tuple[Promoted, ...] = ()
+    seed: int | None = None
 
     @property
     def may_have_begun(self) -> bool:

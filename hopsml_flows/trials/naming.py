@@ -13,6 +13,7 @@ from typing import Any
 from hopsml_flows.values.plain import is_jsonable, json_value
 
 __all__ = [
+    "CONFIRMATION",
     "UNNAMED",
     "experiment_id",
     "generation_name",
@@ -27,6 +28,9 @@ __all__ = [
 
 UNNAMED = "experiment"
 """Name of an experiment that has none, and whose training function has none."""
+
+CONFIRMATION = "confirmation"
+"""Directory with the trials that confirm the winner of a search."""
 
 MAX_LENGTH = 100
 """Longest name of a trial's directory, in characters."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hopsml_flows.search.decisions import Why
+    from hopsml_flows.trials.confirmation import Confirmation, Promotion
 
 __all__ = ["ExperimentResult", "RunResult", "SearchResult"]
 
@@ -40,6 +41,8 @@ class ExperimentResult:
         optimization_key: The metric's key, or None where none was named.
         links: Pages about it that a browser can open, now that it has ended.
         picture: A picture of the search as PNG, or None.
+        confirmation: What came of evaluating the winner again on fresh seeds, or None.
+        promotion: Whether the winner became a version of a model, and why; or None.
         exporter: Exports a trial's model, for :meth:`export_model`; or None.
     """
 
@@ -55,6 +58,8 @@ class ExperimentResult:
     optimization_key: str | None = None
     links: tuple[PageLink, ...] = field(default=(), compare=False)
     picture: bytes | None = field(default=None, compare=False)
+    confirmation: Confirmation | None = None
+    promotion: Promotion | None = None
     exporter: Callable[..., str] | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:

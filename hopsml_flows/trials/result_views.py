@@ -13,6 +13,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hopsml_flows.text import number_text, one_line, plural, value_text
+from hopsml_flows.trials.confirmation.words import confirmation_facts, promotion_text
 from hopsml_flows.trials.outputs import DEFAULT_KEY, LOG
 from hopsml_flows.trials.tables import MOST_ROWS, best_first
 
@@ -64,6 +65,8 @@ def result_text(result: ExperimentResult) -> str:
         facts.append(f"{len(result.failed)} failed")
     if stopped := _stopped(result):
         facts.append(stopped)
+    if result.confirmation is not None and result.confirmation.mean is not None:
+        facts.append(f"confirmed {number_text(result.confirmation.mean)}")
     said = f"{type(result).__name__} {result.id}: {', '.join(facts)}"
     return f"<{said}\n {one_line(result.path)}>"
 
@@ -110,6 +113,11 @@ def _facts(result: ExperimentResult) -> str:
             facts.append(("parameters", _pairs(best.params)))
         if outputs := _other_outputs(best, _metric_name(result)):
             facts.append(("outputs", _pairs(outputs)))
+    if result.confirmation is not None:
+        found = confirmation_facts(result.confirmation)
+        facts += [(word, _text(said)) for word, said in found]
+    if result.promotion is not None:
+        facts.append(("promotion", _text(promotion_text(result.promotion))))
     facts.append(("directory", f"<code>{_text(result.best_dir or result.path)}</code>"))
     rows = (
         f'<tr><th style="{_LEFT}">{_text(name)}</th><td style="{_LEFT}">{value}</td></tr>'

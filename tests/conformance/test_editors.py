@@ -58,6 +58,7 @@ def lines_of(pattern, text):
     return {int(line): said for line, said in re.findall(pattern, text, re.MULTILINE)}
 
 
+@pytest.mark.timeout(900)
 def test_mypy_knows_the_results_and_rejects_unknown_arguments(program):
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", program.name],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from tests.waiting import wait_until
 
 SOURCE = Path(__file__).parents[2] / "deployments"
 
-EVERY_FEW_SECONDS = {"interval": 5, "slug": "seconds"}
+EVERY_FEW_SECONDS = {"interval": 20, "slug": "seconds"}
+
+NAMES = {"nightly", "weekly", "on-demand", "from-source", "plain"}
 
 
 @pytest.fixture
@@ -60,11 +61,29 @@ def schedule(copy):
 def api(prefect_services):
     """A client of the server's API; the deployments that a test made are gone afterwards."""
     with Client(prefect_services.api_url) as client:
+        remove_deployments(client)  # of a test that was cut off
         yield client
-        names = {"nightly", "weekly", "on-demand", "from-source", "plain"}
-        for deployment in client.post("/deployments/filter", json={}).json():
-            if deployment["name"] in names:
-                client.delete(f"/deployments/{deployment['id']}").raise_for_status()
+        remove_deployments(client)
+
+
+def remove_deployments(api):
+    """Remove those of these tests, and the runs that their schedules started or will start."""
+    made = [d["id"] for d in api.found("deployments", {}) if d["name"] in NAMES]
+    for deployment in made:
+        api.post(f"/deployments/{deployment}/pause_deployment").raise_for_status()
+        live = {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}
+        chosen = {"deployment_id": {"any_": [deployment]}, "state": live}
+        for run in api.found("flow_runs", {"flow_runs": chosen}):
+            cancel(api, run)
+        api.delete(f"/deployments/{deployment}").raise_for_status()
+
+
+def cancel(api, run):
+    """Call a run off; one that waits ends at once."""
+    to = "CANCELLING" if run["state_type"] == "RUNNING" else "CANCELLED"
+    state = {"state": {"type": to}, "force": True}
+    answer = api.post(f"/flow_runs/{run['id']}/set_state", json=state)
+    assert answer.is_success or answer.status_code == 404  # removed with the schedule
 
 
 def first_scheduled_run(api, server, deployment):
@@ -86,9 +105,7 @@ def first_scheduled_run(api, server, deployment):
     wait_until(there, 120, "a scheduled run")
     api.post(f"/deployments/{deployment}/pause_deployment").raise_for_status()
     for run in waiting:
-        state = {"state": {"type": "CANCELLED"}, "force": True}
-        answer = api.post(f"/flow_runs/{run['id']}/set_state", json=state)
-        assert answer.is_success or answer.status_code == 404  # removed with the schedule
+        cancel(api, run)
     (run,) = begun
     assert run["auto_scheduled"]
     return wait_for_state(server, run["id"], "COMPLETED", "FAILED", "CRASHED", seconds=240)
@@ -100,19 +117,17 @@ def records(directory):
     return [json.loads((entry / "experiment.json").read_text()) for entry in found]
 
 
+@pytest.mark.timeout(900)
 def test_a_worker_runs_what_prefect_deploy_has_scheduled(
     prefect_services, process_worker, api, copy, schedule
 ):
     schedule("nightly", generations=1, population=4)
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=copy,
-        env=prefect_services.environment(PREFECT_API_URL=prefect_services.api_url),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    deploying = prefect_services.run(command, copy / "deploy.log")
+    try:
+        assert deploying.wait(400) == 0, deploying.log.read_text()
+    finally:
+        deploying.stop()
     deployment = api.get("/deployments/name/differential-evolution/nightly").json()
     assert deployment["entrypoint"] == "hopsml_flows.experiment.differential_evolution"
     assert deployment["global_concurrency_limit"]["limit"] == 1
@@ -152,6 +167,7 @@ def test_a_worker_runs_what_prefect_deploy_has_scheduled(
     )
 
 
+@pytest.mark.timeout(900)
 def test_a_process_serves_the_same_deployments(prefect_services, api, copy, schedule):
     schedule("weekly", description="in a test")
     serving = prefect_services.run([sys.executable, "serve.py"], copy / "serve.log")

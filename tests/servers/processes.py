@@ -92,6 +92,13 @@ class Process:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def wait(self, seconds: float) -> int:
+        """Its exit code, once it has ended by itself; an error shows what it wrote until then."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"{error}; it wrote:\n{self.log.read_text()}") from None
+
     def stop(self, *, kill: bool = False) -> None:
         """End it; by force if asked to, or if it takes longer than 10 s."""
         if self.running:

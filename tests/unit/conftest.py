@@ -21,3 +21,12 @@ def project(tmp_path):
 @pytest.fixture
 def memory_project():
     return Project(f"memory://{uuid4().hex}/project")
+
+
+@pytest.fixture
+def browser(project):
+    """Asks the Experiments service of the project, without a network."""
+    from hopsml_flows.service.web import experiments_app
+    from tests.pages import Browser
+
+    return Browser(experiments_app(project))

@@ -328,6 +328,27 @@ def test_a_wrong_option_is_refused_by_name_and_value(verb, option, value):
     assert caught.value.value == value
 
 
+@pytest.mark.parametrize("verb", [grid, random, evolution])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("confirm", 0), ("confirm", 1), ("confirm", 101), ("confirm", "5"), ("confirm", True),
+        ("confirm", 2.5), ("only_if_better", ""), ("only_if_better", "a/b"),
+        ("only_if_better", True),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_of_a_search_is_refused_by_name_and_value(verb, option, value):
+    with pytest.raises(InvalidArgumentError, match=rf"^{option}: ") as caught:
+        verb(**{option: value})
+    assert caught.value.value == value
+
+
+@pytest.mark.parametrize("option", ["confirm", "only_if_better"])
+def test_what_is_no_search_has_no_winner_to_confirm(option):
+    with pytest.raises(TypeError, match=option):
+        launch(**{option: 5})
+
+
 @pytest.mark.parametrize("key", ["", None, 5])
 def test_a_wrong_optimization_key(key):
     for verb in (grid, random, evolution):

@@ -17,7 +17,7 @@ from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.storage.lease import take_lease
 from hopsml_flows.trials import Failure, State
 from tests.unit.test_lease import ended_process
-from tests.written import over, result
+from tests.written import CONFIRMATION, PROMOTION, over, result
 
 FIRST = "digits-20240101-120000-aaaaaa"
 SECOND = "digits-20240301-120000-bbbbbb"
@@ -213,6 +213,15 @@ def test_a_summary_that_was_cut_short_shows_what_it_has(command, filled):
         f"hopsml: summary of {SECOND}: is cut short",
         f"hopsml: summary of {SECOND}: 1 entry cannot be read",
     ]
+
+
+def test_show_says_what_came_of_the_winner_on_fresh_seeds(command, filled):
+    told = {"confirmation": CONFIRMATION, "promotion": PROMOTION}
+    over(filled, SECOND, [result(1, {"lr": 0.1}, 0.98)], **told)
+    out = command("show", SECOND)[0]
+    assert "confirmed  accuracy 0.625 (95 % interval 0.25 to 1) on 2 fresh seeds; the search" in out
+    assert "champion   version 4, accuracy 0.5 (95 % interval 0.5 to 0.5): the winner is" in out
+    assert "refused    digits-net stays as it is: the winner was refused, it may be" in out
 
 
 def test_show_prints_what_a_summary_has_that_was_cut_short(command, filled):

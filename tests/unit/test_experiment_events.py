@@ -11,6 +11,7 @@ from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.tracking.prefect import events
 from hopsml_flows.tracking.prefect.events import EventSender
 from hopsml_flows.trials import Failure, State, TrialResult
+from hopsml_flows.trials.confirmation import Promotion
 
 RECORD = ExperimentRecord(
     id="digits-20260101-000000-abcdef",
@@ -132,3 +133,33 @@ def test_what_cannot_be_sent_does_no_harm(monkeypatch, sender):
     monkeypatch.setattr(events, "emit_event", refuses)
     sender.send_trial_failed(RECORD, BAD)
     sender.send_ended(RECORD, None)
+
+
+PROMOTION = Promotion("net", True, "it is better", 5, 4, 0.99, 0.9, 0.8, 1000001)
+
+
+def test_a_promotion_and_the_asset_that_it_made(sent, sender):
+    sender.send_promotion(RECORD, PROMOTION, "s3://bucket/p/Models/net/5")
+    told, made = sent
+    assert told["event"] == "hopsml.model.promoted"
+    assert told["payload"]["promotion"]["version"] == 5
+    assert told["payload"]["experiment"] == RECORD.id
+    assert made["event"] == "prefect.asset.materialization.succeeded"
+    assert made["resource"]["prefect.resource.id"] == "s3://bucket/p/Models/net/5"
+    assert made["resource"]["prefect.resource.name"] == "net/5"
+    assert made["related"] == [
+        {
+            "prefect.resource.id": f"hopsml.experiment.{RECORD.id}",
+            "prefect.resource.role": "experiment",
+        }
+    ]
+
+
+def test_a_place_that_no_asset_may_have_is_told_without_one(sent, sender):
+    sender.send_promotion(RECORD, PROMOTION, "/two words/Models/net/5")
+    assert [event["event"] for event in sent] == ["hopsml.model.promoted"]
+
+
+def test_a_refusal_makes_no_asset(sent, sender):
+    sender.send_promotion(RECORD, replace(PROMOTION, promoted=False, version=None), None)
+    assert [event["event"] for event in sent] == ["hopsml.model.refused"]

@@ -244,6 +244,29 @@ def test_trials_are_filtered_by_values_of_any_kind(index, filled, condition, fou
     assert page.total == len(found)
 
 
+@pytest.mark.parametrize(
+    ("limit", "offset", "found"), [(2, 0, [5, 4]), (2, 2, [3]), (2, 4, []), (0, 0, [])]
+)
+def test_each_page_of_a_filter_tells_how_many_match(index, filled, limit, offset, found):
+    over(filled, NEW, [result(n, {"x": n}, n / 10) for n in (1, 2, 3, 4, 5)])
+    index.refresh()
+    query = TrialQuery(conditions=[parse_condition("x>2")], limit=limit, offset=offset)
+    page = index.trials(NEW, query)
+    assert ([trial.number for trial in page.trials], page.total) == (found, 3)
+
+
+def test_a_filter_looks_through_the_trials_once(index, filled):
+    over(filled, NEW, [result(n, {"x": n}, n / 10) for n in (1, 2, 3, 4, 5)])
+    index.refresh()
+    asked = []
+    with index._file.reader() as connection:
+        connection.set_trace_callback(asked.append)
+    index.trials(NEW, TrialQuery(conditions=[parse_condition("x>2")], limit=2))
+    with index._file.reader() as connection:
+        connection.set_trace_callback(None)
+    assert sum("FROM trials" in statement for statement in asked) == 1
+
+
 def test_numbers_are_sorted_before_texts_and_what_is_missing_comes_last(index, filled):
     over(filled, NEW, [result(n, ODD.get(n, {}), 0.5) for n in (1, 2, 3, 6)])
     index.refresh()

@@ -16,22 +16,20 @@ from hopsml_flows.trials import Failure, State
 from hopsml_flows.trials.journal_lines import header_line, text_of
 from hopsml_flows.trials.trial_files import commit_text
 from tests.pages import Browser
-from tests.written import ID, WrittenExperiment, over, result, summary_text
+from tests.written import (
+    CONFIRMATION,
+    ID,
+    PROMOTION,
+    WrittenExperiment,
+    over,
+    result,
+    summary_text,
+)
 
 OLD = "digits-20240101-120000-aaaaaa"
 NEW = "digits-20240301-120000-bbbbbb"
 OTHER = "faces-20240201-120000-cccccc"
 BAD = result(3, {"x": 9}, state=State.FAILED, failure=Failure("ValueError", "no", place="a.py:7"))
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path / "project")
-
-
-@pytest.fixture
-def browser(project):
-    return Browser(experiments_app(project))
 
 
 def names(answer):
@@ -389,6 +387,34 @@ def test_learning_curves_come_from_the_journal(project, browser):
     assert data["curves"] == [{"trial": 1, "steps": [0, 1], "values": [0.2, 0.5]}]
     project.replace(paths.journal, "no journal")
     assert browser.get(f"/experiments/{NEW}/plots.json").json()["curves"] == []
+
+
+def test_an_experiment_shows_what_fresh_seeds_say_of_its_winner(project, browser):
+    told = {"confirmation": CONFIRMATION, "promotion": PROMOTION}
+    over(project, NEW, [result(1, {"x": 1}, 0.98)], **told)
+    over(project, OLD, [result(1, {"x": 1}, 0.98)])
+    text = html.unescape(browser.get(f"/experiments/{NEW}").text)
+    assert 'Confirmed accuracy</dt><dd class="big">0.625</dd>' in text
+    rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td>", text)
+    assert rows == [
+        ("Winner", "0.625", "0.25 to 1", ""),
+        ("Defaults", "not known, 1 of 2 failed", "", "not known"),
+        ("Champion, version 4", "0.5", "0.5 to 0.5", "0.81"),
+    ]
+    assert "1000001 to 1000002" in text
+    assert "Not promoted: digits-net stays as it is: the winner was refused, it may be" in text
+    raw = browser.get(f"/experiments/{NEW}").text
+    assert "<i>luck" not in raw
+    assert "x=<b><b>" not in raw
+    assert "Confirmation" not in browser.get(f"/experiments/{OLD}").text
+
+
+@pytest.mark.parametrize("said", [{}, {**CONFIRMATION, "seeds": 5}, {"winner": [1]}], ids=repr)
+def test_what_is_no_confirmation_in_a_record_is_not_shown(project, browser, said):
+    over(project, NEW, [result(1, {"x": 1}, 0.98)], confirmation=said, promotion=said)
+    answer = browser.get(f"/experiments/{NEW}")
+    assert answer.status_code == 200
+    assert "Confirmation" not in answer.text
 
 
 def test_details_have_the_record_the_space_and_commands(project, browser):

@@ -7,10 +7,8 @@ import re
 
 import pytest
 
-from hopsml_flows.service.web import experiments_app
 from hopsml_flows.storage import Project, this_process
 from hopsml_flows.trials import Failure, State
-from tests.pages import Browser
 from tests.written import ID, WrittenExperiment, over, result
 
 NEW = "digits-20240301-120000-bbbbbb"
@@ -21,11 +19,6 @@ BAD = result(2, {"x": 2}, state=State.FAILED, failure=Failure("ValueError", "no"
 @pytest.fixture
 def project(tmp_path):
     return Project(tmp_path / "pro'ject")
-
-
-@pytest.fixture
-def browser(project):
-    return Browser(experiments_app(project))
 
 
 def said(browser, name=NEW):

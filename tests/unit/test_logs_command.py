@@ -44,6 +44,13 @@ def test_a_trials_log_is_printed_as_it_is(command):
     assert command(ID, "2") == ("one 2\nünd 2\n", "")
 
 
+def test_a_trial_that_confirms_the_winner_has_a_log_like_any_other(ran, command):
+    ran.log("confirmation/1000001-x=2", "once more\n")
+    assert command(ID, "1000001") == ("once more\n", "")
+    assert command(ID)[0].splitlines()[-1] == "1000001 | once more"
+    assert "1000001-x=2" in command(ID, "1000002", code=2)[1]
+
+
 def test_logs_of_all_trials_are_printed_with_their_numbers(command):
     out, said = command("last")
     assert out == "0001 | one 1\n0001 | two 1\n0002 | one 2\n0002 | ünd 2\n"

@@ -18,6 +18,7 @@ from hopsml_flows.cli import app, main
 from hopsml_flows.models import Origin
 from hopsml_flows.models.exporter import Details, export_version
 from hopsml_flows.models.model_files import local_files
+from hopsml_flows.models.repository import keep_confirmed
 from hopsml_flows.storage import ModelPaths, Project, this_process
 
 FIRST = "net-20240101-120000-aaaaaa"
@@ -110,6 +111,13 @@ def test_a_version_is_shown_with_its_origin_and_its_files(command, filled):
     assert lines[-1].endswith("  weights")
     told = json.loads(command("show", "digits", "--json")[0])
     assert (told["version"], told["path"]) == (2, f"{filled.url}/Models/digits/2")
+
+
+def test_what_fresh_seeds_say_of_a_version_is_shown(command, filled):
+    keep_confirmed(filled, "digits", 1, {"loss": {"mean": 0.75, "optimistic": 0.5}})
+    lines = command("show", "digits/1")[0].splitlines()
+    assert "corrected   loss 0.75 on fresh seeds; the search found 0.5" in lines
+    assert "metric      loss 0.5" in lines
 
 
 def test_a_version_is_copied_once(command, filled):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,8 @@ from hopsml_flows.models import (
     version_number,
 )
 from hopsml_flows.models.input_signature import input_signature
+from hopsml_flows.models.repository import keep_confirmed, read_record
+from hopsml_flows.storage import ModelPaths, Project
 
 FILE = ModelFile("variables/index", 3, "a" * 64)
 RECORD = ModelRecord(
@@ -146,6 +149,31 @@ def test_the_best_version_is_the_largest_or_the_smallest():
     assert best_record(records, "loss", Metric.MIN).version == 3
     assert best_record(records, "loss", Metric.MAX).version == 1
     assert best_record(records, "accuracy", Metric.MAX) is None
+
+
+def test_a_corrected_metric_counts_in_place_of_the_lucky_one():
+    lucky, honest = of(1, accuracy=0.99), of(2, accuracy=0.9)
+    assert best_record([lucky, honest], "accuracy", Metric.MAX) == lucky
+    corrected = replace(lucky, confirmed={"accuracy": {"mean": 0.8}})
+    assert best_record([corrected, honest], "accuracy", Metric.MAX) == honest
+    assert best_record([corrected, honest], "accuracy", Metric.MIN) == corrected
+    other = replace(lucky, confirmed={"loss": {"mean": 0.8}})
+    assert best_record([other, honest], "accuracy", Metric.MAX) == other
+
+
+def test_what_fresh_seeds_say_keeps_what_the_search_found(tmp_path):
+    project = Project(tmp_path)
+    record = replace(
+        of(1, accuracy=0.99), confirmed={"accuracy": {"mean": 0.8, "optimistic": 0.99}}
+    )
+    project.make_directory(ModelPaths("digits", 1).root)
+    project.replace(ModelPaths("digits", 1).record, record.to_json())
+    keep_confirmed(project, "digits", 1, {"accuracy": {"mean": 0.7, "optimistic": None}})
+    found = read_record(project, "digits", 1)
+    assert found.confirmed == {"accuracy": {"mean": 0.7, "optimistic": 0.99}}
+    assert replace(found, confirmed=record.confirmed) == record
+    keep_confirmed(project, "digits", 2, {"accuracy": {"mean": 0.7}})
+    assert read_record(project, "digits", 2) is None
 
 
 def test_all_negative_metrics_have_a_best_one():

@@ -67,6 +67,24 @@ def test_looks_at_the_storage_have_an_interval(index):
     assert index.looks == 2
 
 
+def test_looks_take_less_than_a_hundredth_of_a_core(index):
+    def work():
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            pass
+
+    index.during = work
+    now = [0.0]
+    freshness = Freshness(index, lambda: now[0])
+    freshness.look()
+    now[0] = 4.9
+    freshness.look()
+    assert index.looks == 1
+    now[0] = 31.0
+    freshness.look()
+    assert index.looks == 2
+
+
 def test_a_version_changes_with_the_experiment_and_not_with_another(project, index):
     now = [0.0]
     freshness = Freshness(index, lambda: now[0])

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from hopsml_flows.service.web import experiments_app
 from hopsml_flows.service.web.guard import has_right_origin, host_name
 from hopsml_flows.service.web.serving import is_loopback, own_hosts
-from hopsml_flows.storage import Project, this_process
+from hopsml_flows.storage import this_process
 from hopsml_flows.trials import Failure, State
 from tests.pages import Browser
 from tests.written import over, result
@@ -18,16 +18,6 @@ from tests.written import over, result
 NEW = "digits-20240301-120000-bbbbbb"
 OLD = "digits-20240101-120000-aaaaaa"
 HTML = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path / "project")
-
-
-@pytest.fixture
-def browser(project):
-    return Browser(experiments_app(project))
 
 
 def token(browser):

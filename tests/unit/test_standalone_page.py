@@ -11,7 +11,7 @@ from hopsml_flows.cli import main
 from hopsml_flows.service.web.standalone import standalone_page
 from hopsml_flows.storage import Project
 from hopsml_flows.trials import Failure, State
-from tests.written import over, result
+from tests.written import CONFIRMATION, PROMOTION, over, result
 
 NEW = "digits-20240301-120000-bbbbbb"
 OLD = "digits-20240101-120000-aaaaaa"
@@ -34,6 +34,15 @@ def test_the_page_has_the_trials_and_the_data_of_plots(project):
     assert [column["values"] for column in data["params"]] == [[1, 2], ["a", None]]
     for shown in ("ValueError: no", "the one", "maximize accuracy"):
         assert shown in text
+
+
+def test_the_page_has_what_fresh_seeds_say_of_the_winner(project):
+    told = {"confirmation": CONFIRMATION, "promotion": {**PROMOTION, "why": "it is <i>luck</i>"}}
+    over(project, NEW, [result(1, {"x": 1}, 0.98)], **told)
+    text = standalone_page(project, NEW, 0.0)
+    for shown in ("Confirmed accuracy", "0.625", "Champion, version 4", "Not promoted: digits-net"):
+        assert shown in text
+    assert "<i>luck" not in text
 
 
 def test_the_page_needs_nothing_else_and_runs_only_its_own_scripts(project):

@@ -5,14 +5,9 @@ from __future__ import annotations
 import html
 import re
 
-import pytest
-
-from hopsml_flows.service.web import experiments_app
 from hopsml_flows.service.web.handlers import trial_log
-from hopsml_flows.storage import Project
 from hopsml_flows.trials import Failure, State
 from hopsml_flows.trials.journal_lines import header_line, text_of
-from tests.pages import Browser
 from tests.written import ID, WrittenExperiment, over, result
 
 NEW = "digits-20240301-120000-bbbbbb"
@@ -24,16 +19,6 @@ Traceback (most recent call last):
     raise ValueError("no & never")
 ValueError: no & never
 """
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path / "project")
-
-
-@pytest.fixture
-def browser(project):
-    return Browser(experiments_app(project))
 
 
 def stamp(second):

@@ -15,6 +15,7 @@ from hopsml_flows.execution.files.sizes import files_text, size_text
 from hopsml_flows.models import ModelRecord
 from hopsml_flows.storage import ModelPaths
 from hopsml_flows.text import number_text, one_line, readable, say, value_text
+from hopsml_flows.values.arguments import is_number
 
 __all__ = ["show_model"]
 
@@ -54,6 +55,10 @@ def _facts(record: ModelRecord) -> Iterator[str]:
         yield f"description {one_line(record.description)}"
     for name, value in record.metrics.items():
         yield f"metric      {one_line(name)} {number_text(value)}"
+    for name, told in record.confirmed.items():
+        found = told.get("optimistic")
+        search = "" if not is_number(found) else f"; the search found {number_text(found)}"
+        yield f"corrected   {one_line(name)} {number_text(told['mean'])} on fresh seeds{search}"
     yield f"created     {record.created} by {record.user}"
     origin = record.origin
     if origin.experiment:

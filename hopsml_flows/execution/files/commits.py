@@ -13,6 +13,7 @@ from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.storage.reading import content_of, names_in
 from hopsml_flows.trials import (
+    CONFIRMATION,
     Trial,
     TrialResult,
     committed_result,
@@ -21,7 +22,7 @@ from hopsml_flows.trials import (
     stored_params,
 )
 
-__all__ = ["Damage", "Earlier", "earlier_trials", "read_committed"]
+__all__ = ["Damage", "Earlier", "earlier_confirmations", "earlier_trials", "read_committed"]
 
 _READERS = 16
 """Files read in parallel; a remote store takes tens of milliseconds for each."""
@@ -108,10 +109,40 @@ def earlier_trials(
     Raises:
         StorageUnavailableError: A file cannot be read, though it may exist.
     """
+    return _read_all(project, paths, needs_metric, *_list_directories(project, paths))
+
+
+def earlier_confirmations(
+    project: Project, paths: ExperimentPaths, *, needs_metric: bool = False
+) -> Earlier:
+    """Read what the trials left that confirm the winner of an experiment.
+
+    Args:
+        project: The experiment's project.
+        paths: The experiment's paths.
+        needs_metric: As of :func:`earlier_trials`.
+
+    Raises:
+        StorageUnavailableError: A file cannot be read, though it may exist.
+    """
+    directories: list[str] = []
+    with suppress(NotADirectoryError):  # one of the user's files
+        names = names_in(project, paths.trial(CONFIRMATION))
+        directories = [f"{CONFIRMATION}/{name}" for name in names]
+    return _read_all(project, paths, needs_metric, directories, [None] * len(directories))
+
+
+def _read_all(
+    project: Project,
+    paths: ExperimentPaths,
+    needs_metric: bool,
+    directories: list[str],
+    generations: list[int | None],
+) -> Earlier:
+    """Read directories of trials, each with its generation."""
     read = partial(_read_trial, project, paths, needs_metric)
     with ThreadPoolExecutor(_READERS) as readers:
-        places = _list_directories(project, paths)
-        found = [left for left in readers.map(read, *places) if left is not None]
+        found = [left for left in readers.map(read, directories, generations) if left is not None]
     # If a trial has two directories, the one with its result counts.
     found.sort(key=lambda left: (left.result is not None, left.directory))
     results = {left.number: left.result for left in found if left.result is not None}

@@ -321,17 +321,22 @@ class ExperimentIndex:
                 return TrialPage((), 0)
             where, values = trials_where(entry, query)
             order, more = trials_order(entry, query)
-            total = entry.told
-            if query.conditions or query.text:
-                (total,) = connection.execute(
-                    f"SELECT count(*) FROM trials WHERE {where}", values
-                ).fetchone()
+            is_filtered = bool(query.conditions or query.text)
+            # All matches are counted by the way: to look for them twice would take twice as long.
+            count = "count(*) OVER ()" if is_filtered else "0"
             # The order is found in short rows; what a page shows is read afterwards.
-            places = connection.execute(
-                f"SELECT place FROM trials WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
+            found = connection.execute(
+                f"SELECT place, {count} FROM trials WHERE {where} ORDER BY {order} "
+                "LIMIT ? OFFSET ?",
                 [*values, *more, _limit(query.limit), query.offset],
             ).fetchall()
-            rows = _entries_of(connection, entry.id, [place for (place,) in places])
+            total = entry.told
+            if is_filtered and found:
+                total = found[0][1]
+            elif is_filtered:  # nothing matches, or the page is beyond the last one
+                counting = f"SELECT count(*) FROM trials WHERE {where}"
+                (total,) = connection.execute(counting, values).fetchone()
+            rows = _entries_of(connection, entry.id, [place for place, _ in found])
             return TrialPage(tuple(_trial(*row) for row in rows), total)
 
         return self._asked(ask)

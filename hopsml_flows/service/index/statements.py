@@ -171,8 +171,9 @@ def _condition(entry: ExperimentEntry, condition: Condition) -> Clause:
         return f"{expression} {'IS' if operator == '=' else 'IS NOT'} ?", [*values, value]
     # SQLite orders texts after all numbers; a comparison with a number means numbers.
     kinds = "('text')" if isinstance(value, str) else "('integer', 'real')"
-    part = f"(typeof({expression}) IN {kinds} AND {expression} {operator} ?)"
-    return part, [*values, *values, value]
+    # The comparison comes first: few values are left of which the kind is asked.
+    part = f"({expression} {operator} ? AND typeof({expression}) IN {kinds})"
+    return part, [*values, value, *values]
 
 
 def _contains(expression: str) -> str:

@@ -33,6 +33,7 @@ from hopsml_flows.service.web.handlers.experiment import (
     trials_parquet,
 )
 from hopsml_flows.service.web.handlers.listing import listing, live
+from hopsml_flows.service.web.handlers.models import model, model_file, models
 from hopsml_flows.service.web.handlers.trial import curve, file, log, trial
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.storage import LOOPBACK_HOSTS, Project
@@ -61,6 +62,9 @@ _PAGES: Sequence[tuple[str, Handler]] = (
     (_TRIAL, trial),
     (f"{_TRIAL}/log", log),
     (f"{_TRIAL}/curve.json", curve),
+    ("/models", models),
+    ("/models/{name}/{version}", model),
+    ("/models/{name}/{version}/files/{file:path}", model_file),
     ("/assets/{name}", asset),
 )
 _FORMS: Sequence[tuple[str, Any]] = (

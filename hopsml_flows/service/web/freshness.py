@@ -25,8 +25,9 @@ _REMOTE_SECONDS = 5.0
 _MOST_SECONDS = 30.0
 """Longest time between two looks, whatever they cost."""
 
-_SHARE = 60
-"""The time between two looks is at least this many times the processor time of a look."""
+_SHARE = 120
+"""The time between two looks is at least this many times the processor time of a look: a page that
+is left open costs less than a hundredth of a core."""
 
 _REMOTE_SHARE = 20
 """It is at least this many times the length of a look at remote storage. Other threads make the

@@ -22,6 +22,7 @@ __all__ = [
     "file_info",
     "file_part",
     "files_below",
+    "is_inside",
 ]
 
 CHUNK = 1 << 20
@@ -137,13 +138,19 @@ def files_below(project: Project, path: str, most: int) -> list[FileInfo]:
     """
 
     def found() -> list[FileInfo]:
-        inside = (info for info in project.walk_files(path) if _is_inside(project, info.name))
+        inside = (info for info in project.walk_files(path) if is_inside(project, info.name))
         return list(islice(inside, most))
 
     return persistently(found, limit=answer_limit(project))
 
 
-def _is_inside(project: Project, path: str) -> bool:
+def is_inside(project: Project, path: str) -> bool:
+    """Whether a path leads to a file of the project: on local disks, not by a link that leads out.
+
+    Args:
+        project: The project.
+        path: The path. On other storage it may also lead to nothing.
+    """
     try:
         _check_inside(project, path)
     except FileNotFoundError:

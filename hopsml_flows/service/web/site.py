@@ -24,6 +24,7 @@ from hopsml_flows.service.web.boards import Boards
 from hopsml_flows.service.web.freshness import Freshness
 from hopsml_flows.service.web.journals import Journals
 from hopsml_flows.service.web.kept import Kept
+from hopsml_flows.service.web.models_seen import ModelsSeen
 from hopsml_flows.service.web.views.parameters import Parameters, segment
 from hopsml_flows.service.web.views.words import (
     cell_text,
@@ -69,6 +70,7 @@ class Site:
     boards: Boards | None = None
     freshness: Freshness = field(init=False)
     journals: Journals = field(init=False, repr=False)
+    models: ModelsSeen = field(init=False, repr=False)
     attempts: Kept[list[LoggedAttempt]] = field(init=False, repr=False)
     begun: Kept[TrialDirectory] = field(init=False, repr=False)
     form_token: str = field(init=False, repr=False)
@@ -78,6 +80,7 @@ class Site:
     def __post_init__(self) -> None:
         self.freshness = Freshness(self.index)
         self.journals = Journals(self.project)
+        self.models = ModelsSeen(self.project)
         self.attempts = Kept(_MOST_LOGS)
         self.begun = Kept(_MOST_BEGUN)
         self.form_token = secrets.token_urlsafe(32)

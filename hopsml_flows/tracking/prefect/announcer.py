@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import RecordFile
     from hopsml_flows.trials import Counts, Generation, Trial, TrialResult
+    from hopsml_flows.trials.confirmation import Confirmation, Promotion
     from hopsml_flows.trials.learning_curves import LearningCurves
 
 __all__ = ["Announcer"]
@@ -141,6 +142,25 @@ class Announcer:
             over: The generation.
         """
         self._story.close_generation(over)
+
+    def confirm(self, confirmation: Confirmation) -> None:
+        """Tell what came of evaluating the winner again.
+
+        Args:
+            confirmation: The confirmation.
+        """
+        self._events.send_confirmed(self._record.record, confirmation)
+        self._story.confirm(confirmation)
+
+    def promote(self, promotion: Promotion, place: str | None) -> None:
+        """Tell whether the winner became a version of a model.
+
+        Args:
+            promotion: The promotion.
+            place: The version's directory, as a path or a URL without a password; None without.
+        """
+        self._events.send_promotion(self._record.record, promotion, place)
+        self._story.promote(promotion)
 
     def finish(self) -> None:
         """Send the last state while the driver closes runner and cluster: the record is final."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from prefect.assets import Asset
 from prefect.events import emit_event
 
 from hopsml_flows.text import readable
@@ -17,8 +18,9 @@ from hopsml_flows.tracking.prefect.markdown import as_text
 if TYPE_CHECKING:
     from hopsml_flows.tracking.record import ExperimentRecord
     from hopsml_flows.trials import TrialResult
+    from hopsml_flows.trials.confirmation import Confirmation, Promotion
 
-__all__ = ["EventSender", "best_payload", "end_payload", "trial_payload"]
+__all__ = ["EventSender", "asset_key", "best_payload", "end_payload", "trial_payload"]
 
 _MESSAGE = 2000
 _VALUE = 500
@@ -52,6 +54,32 @@ class EventSender:
         payload = best_payload(record, self._directory, result, before)
         self._send("hopsml.best.improved", record, payload, result)
 
+    def send_confirmed(self, record: ExperimentRecord, confirmation: Confirmation) -> None:
+        """Send that the winner was evaluated again on fresh seeds."""
+        payload = {**_experiment(record, self._directory), "confirmation": confirmation.as_json()}
+        self._send("hopsml.search.confirmed", record, payload)
+
+    def send_promotion(
+        self, record: ExperimentRecord, promotion: Promotion, place: str | None
+    ) -> None:
+        """Send that the winner became a version of a model, or was refused.
+
+        A version is a Prefect asset, too: what it was made of are its events' related resources.
+        """
+        event = "hopsml.model.promoted" if promotion.promoted else "hopsml.model.refused"
+        payload = {**_experiment(record, self._directory), "promotion": promotion.as_json()}
+        self._send(event, record, payload)
+        key = None if place is None else asset_key(place)
+        if key is not None:
+            resource = {
+                "prefect.resource.id": key,
+                "prefect.resource.name": as_text(f"{promotion.model}/{promotion.version}"),
+            }
+            related = [
+                {"prefect.resource.id": _id_of(record), "prefect.resource.role": "experiment"}
+            ]
+            self._emit("prefect.asset.materialization.succeeded", resource, related, payload)
+
     def send_ended(self, record: ExperimentRecord, best: TrialResult | None) -> None:
         """Send that the experiment is over: finished, failed or killed."""
         payload = end_payload(record, self._directory, best, self._tensorboard)
@@ -64,21 +92,47 @@ class EventSender:
         payload: dict[str, Any],
         trial: TrialResult | None = None,
     ) -> None:
-        related = [] if trial is None else [_resource_of(record, trial)]
+        resource = {
+            "prefect.resource.id": _id_of(record),
+            "prefect.resource.name": as_text(record.name),
+            "hopsml.experiment.function": record.function,
+        }
+        self._emit(event, resource, [] if trial is None else [_resource_of(record, trial)], payload)
+
+    def _emit(
+        self,
+        event: str,
+        resource: dict[str, str],
+        related: list[dict[str, str]],
+        payload: dict[str, Any],
+    ) -> None:
         try:
             # Prefect adds the flow run, its flow, its deployment and its tags.
-            emit_event(
-                event=event,
-                resource={
-                    "prefect.resource.id": f"hopsml.experiment.{record.id}",
-                    "prefect.resource.name": as_text(record.name),
-                    "hopsml.experiment.function": record.function,
-                },
-                related=related,
-                payload=payload,
-            )
+            emit_event(event=event, resource=resource, related=related, payload=payload)
         except Exception as error:  # too large for the server, or an error of a library
-            _logger.debug("event %s of %s not sent: %s", event, record.id, error)
+            _logger.debug("event %s of %s not sent: %s", event, resource, error)
+
+
+def asset_key(place: str) -> str | None:
+    """Return the key of a Prefect asset: a URI; None if a character of it may be in none.
+
+    Args:
+        place: A local path, or a URL without a password.
+
+    Example:
+        >>> asset_key("/demo/Models/digits/1"), asset_key("s3://bucket/Models/digits/1")
+        ('file:///demo/Models/digits/1', 's3://bucket/Models/digits/1')
+        >>> asset_key("/demo/Models/two words/1") is None
+        True
+    """
+    try:
+        return Asset(key=place if "://" in place else f"file://{place}").key
+    except ValueError:
+        return None
+
+
+def _id_of(record: ExperimentRecord) -> str:
+    return f"hopsml.experiment.{record.id}"
 
 
 def end_payload(

@@ -18,11 +18,13 @@ from hopsml_flows.text import number_text, plural
 from hopsml_flows.tracking.prefect.markdown import as_text
 from hopsml_flows.tracking.prefect.outcome import best_text, outcome_text, pairs_text
 from hopsml_flows.trials import DEFAULT_KEY, Rate, State
+from hopsml_flows.trials.confirmation import confirmation_facts, promotion_text
 from hopsml_flows.trials.reasons import reasons
 
 if TYPE_CHECKING:
     from hopsml_flows.tracking.record import ExperimentRecord
     from hopsml_flows.trials import Generation, Trial, TrialResult
+    from hopsml_flows.trials.confirmation import Confirmation, Promotion
 
 __all__ = ["RunStory", "domain_text"]
 
@@ -141,6 +143,24 @@ class RunStory:
             parts.append(f"mean {number_text(over.average)}")
         parts.append(f"{over.failed} of {plural(len(over.results), 'trial')} failed")
         self._tell(f"Generation {over.number}: {', '.join(parts)}")
+
+    def confirm(self, confirmation: Confirmation) -> None:
+        """Tell what came of evaluating the winner again.
+
+        Args:
+            confirmation: The confirmation.
+        """
+        for word, said in confirmation_facts(confirmation):
+            self._tell(as_text(f"{word.capitalize()}: {said}", _LONGEST))
+
+    def promote(self, promotion: Promotion) -> None:
+        """Tell whether the winner became a version of a model.
+
+        Args:
+            promotion: The promotion.
+        """
+        word = "Promoted" if promotion.promoted else "Not promoted"
+        self._tell(as_text(f"{word}: {promotion_text(promotion)}", _LONGEST))
 
     def end(self, record: ExperimentRecord, best: TrialResult | None) -> None:
         """Tell how the experiment ended.

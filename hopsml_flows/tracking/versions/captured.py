@@ -27,6 +27,7 @@ from hopsml_flows.tracking.versions.local_modules import Modules, local_modules
 from hopsml_flows.tracking.versions.lock_file import lock_text
 from hopsml_flows.tracking.versions.machine import Machine, this_machine
 from hopsml_flows.tracking.versions.program import Program, find_program
+from hopsml_flows.tracking.versions.stored_program import StoredProgram
 
 __all__ = ["Captured", "capture"]
 
@@ -50,12 +51,18 @@ class Captured:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def capture(paths: ExperimentPaths, train_file: Path | None) -> Captured:
+def capture(
+    paths: ExperimentPaths,
+    train_file: Path | None,
+    read_repeated: Callable[[], StoredProgram | None] = lambda: None,
+) -> Captured:
     """Capture the program and the environment of this process.
 
     Args:
         paths: The experiment's paths.
         train_file: The training function's file, or None.
+        read_repeated: Reads the program of the experiment that is repeated, which is kept instead
+            of this process's; returns None if none is repeated.
     """
     made = Captured()
     made.facts |= {
@@ -72,16 +79,27 @@ def capture(paths: ExperimentPaths, train_file: Path | None) -> Captured:
             missing[part] = redacted(f"{type(error).__name__}: {error}")
             _logger.debug("%s of %s is not kept", part, paths.id, exc_info=True)
 
-    # The program first: its files may be edited at any time from now on.
-    program: list[Program] = []
-    attempt("program", lambda: _take_program(made, paths, train_file, program))
-    found = program[0] if program else None
-    attempt("modules", lambda: _take_modules(made, paths, found, train_file))
-    attempt("git", lambda: _take_git(made, paths, found, train_file))
+    repeated: list[StoredProgram | None] = []
+    attempt("program", lambda: repeated.append(read_repeated()))
+    if repeated == [None]:
+        # The program first: its files may be edited at any time from now on.
+        program: list[Program] = []
+        attempt("program", lambda: _take_program(made, paths, train_file, program))
+        found = program[0] if program else None
+        attempt("modules", lambda: _take_modules(made, paths, found, train_file))
+        attempt("git", lambda: _take_git(made, paths, found, train_file))
+    elif repeated and repeated[0] is not None:
+        _take_stored(made, paths, repeated[0])
     attempt("environment", lambda: _take_environment(made, paths))
     if missing:
         made.facts["missing"] = missing
     return made
+
+
+def _take_stored(made: Captured, paths: ExperimentPaths, stored: StoredProgram) -> None:
+    made.files |= stored.files(paths)
+    made.program = None if stored.content is None else paths.program(stored.suffix)
+    made.facts |= stored.facts_of(paths)
 
 
 def _take_program(

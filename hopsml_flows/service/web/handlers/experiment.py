@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -19,7 +20,13 @@ from hopsml_flows.service.parquet_file import parquet_bytes
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.site import Site
-from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
+from hopsml_flows.service.web.views.experiment import (
+    ExperimentHead,
+    Repeated,
+    details,
+    repeated_of,
+    space_rows,
+)
 from hopsml_flows.service.web.views.experiment_list import experiment_row
 from hopsml_flows.service.web.views.learning_curves import curves_of
 from hopsml_flows.service.web.views.plots import plot_columns, plot_data
@@ -35,6 +42,7 @@ __all__ = [
     "plots",
     "plots_data",
     "program",
+    "repeated",
     "trials",
     "trials_csv",
     "trials_parquet",
@@ -195,8 +203,23 @@ def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more
         head=head(site, entry),
         entry=entry,
         tab=tab,
+        models=site.models.look(whole=False).of(entry.id),
+        repeats=repeated(site, entry),
         **more,
     )
+
+
+def repeated(site: Site, entry: ExperimentEntry) -> Repeated | None:
+    """Return the experiment that another one repeats; None if it repeats none.
+
+    Args:
+        site: The site.
+        entry: The other one.
+    """
+    told = repeated_of(entry)
+    if told is None:
+        return None
+    return replace(told, is_there=site.index.experiment(told.experiment) is not None)
 
 
 def journal_entries(site: Site, entry: ExperimentEntry) -> Sequence[Mapping[str, Any]]:

@@ -86,6 +86,8 @@ def trial(site: Site, request: Request) -> Response:
         head=head(site, entry),
         entry=entry,
         tab="trials",
+        models=site.models.look(whole=False).of(entry.id, result.number),
+        repeats=None,
         view=view,
         processes=[process_name(each) for each in logs],
         process=process_name(name) if name else "",

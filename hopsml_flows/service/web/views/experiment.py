@@ -7,12 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from hopsml_flows.service.index import ExperimentEntry, ExperimentState
+from hopsml_flows.service.web.views.confirmation import ConfirmationPanel, confirmation_panel
 from hopsml_flows.service.web.views.experiment_list import ExperimentRow
 from hopsml_flows.service.web.views.resuming import going_on
 from hopsml_flows.service.web.views.words import cell_text, clock_time, long_text
 from hopsml_flows.trials import TrialResult
+from hopsml_flows.values.arguments import is_whole
 
-__all__ = ["ExperimentHead", "described", "details", "space_rows", "web_address"]
+__all__ = [
+    "ExperimentHead",
+    "Repeated",
+    "described",
+    "details",
+    "repeated_of",
+    "space_rows",
+    "web_address",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,11 @@ class ExperimentHead:
         return found
 
     @property
+    def confirmation(self) -> ConfirmationPanel | None:
+        """What came of evaluating its winner again; None if nothing was."""
+        return confirmation_panel(self.entry)
+
+    @property
     def left(self) -> str:
         """What can be done with the trials that are missing or failed, in words; "" for nothing."""
         more = going_on(self.entry, "")
@@ -82,6 +97,34 @@ class ExperimentHead:
     def tags(self) -> Sequence[str]:
         """The user's tags."""
         return self.entry.record.tags if self.entry.record else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What an experiment repeats.
+
+    Args:
+        experiment: The earlier experiment's identifier.
+        trial: The number of the only trial that is repeated, or None.
+        is_there: Whether the earlier experiment is there.
+    """
+
+    experiment: str
+    trial: int | None = None
+    is_there: bool = False
+
+
+def repeated_of(entry: ExperimentEntry) -> Repeated | None:
+    """Return what a record says that an experiment repeats; None if it repeats none.
+
+    Args:
+        entry: The experiment. Its record is a file's content: anything may be wrong in it.
+    """
+    told = {} if entry.record is None else entry.record.rerun_of
+    experiment, trial = told.get("experiment"), told.get("trial")
+    if not isinstance(experiment, str) or not experiment:
+        return None
+    return Repeated(experiment, trial if is_whole(trial) and trial > 0 else None)
 
 
 def details(entry: ExperimentEntry, directory: str) -> Iterator[tuple[str, str]]:
