@@ -215,7 +215,8 @@ def evaluate(
         warnings=tuple(warnings),
         budget=link.budget,
         why_stopped=None if came.failure else link.why_stopped,
-        seed=job.trial_seed(trial.number),
+        seed=job.trial_seed(trial),
+        repeat=trial.repeat,
     )
 
 

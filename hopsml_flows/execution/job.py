@@ -13,7 +13,7 @@ from hopsml_flows.execution.files.sync import SYNC_SECONDS
 from hopsml_flows.execution.payload import live_in_this_process, unpacked
 from hopsml_flows.execution.report_link import ReportLink
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.trials import ISOLATIONS, trial_seed
+from hopsml_flows.trials import ISOLATIONS, Trial, trial_seed
 
 __all__ = ["Closable", "Job"]
 
@@ -173,15 +173,16 @@ class Job:
         self._own_process = True
         live_in_this_process(self._packed, home)
 
-    def trial_seed(self, number: int) -> int:
-        """The seed of a trial: the same in all its attempts, different in other trials.
+    def trial_seed(self, trial: Trial) -> int:
+        """The seed of a trial: the same in all its attempts, and in trials of the same repeat.
 
         Args:
-            number: The trial's number.
+            trial: The trial.
 
         Returns:
             An integer of 32 bits.
         """
+        number = trial.number if trial.repeat is None else trial.repeat
         return trial_seed(self.experiment_id if self.seed is None else self.seed, number)
 
     @property

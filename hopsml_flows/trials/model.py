@@ -75,6 +75,8 @@ class Trial:
         continues: Directory, like ``directory``, of the trial whose checkpoint it may go on from;
             None if it begins afresh.
         promotions: Why it got its budgets, in order; none of a trial with its first budget.
+        repeat: Which repeat of its hyperparameters it is, from 1; trials of one repeat have the
+            same seed. None if it has a seed of its own.
     """
 
     number: int
@@ -87,6 +89,7 @@ class Trial:
     budget: float | None = None
     continues: str | None = None
     promotions: tuple[Promoted, ...] = ()
+    repeat: int | None = None
 
     @property
     def may_have_begun(self) -> bool:
@@ -152,6 +155,7 @@ class TrialResult:
         promotions: Why it got its budgets, in order; none of a trial with its first budget.
         continues: Number of the trial that it goes on from, or None.
         seed: The trial's seed, as ``HOPSML_SEED`` had it; None if the trial could not tell.
+        repeat: Which repeat of its hyperparameters it is, from 1; None if it is no repeat.
     """
 
     number: int
@@ -175,6 +179,7 @@ class TrialResult:
     promotions: tuple[Promoted, ...] = ()
     continues: int | None = None
     seed: int | None = None
+    repeat: int | None = None
 
     @classmethod
     def without_report(
@@ -200,6 +205,7 @@ class TrialResult:
             failure=failure,
             generation=trial.generation,
             budget=trial.budget,
+            repeat=trial.repeat,
         )
 
     @property

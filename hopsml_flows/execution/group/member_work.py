@@ -74,7 +74,7 @@ class MemberWork:
         """
         os.environ.update(order)
         apply_received()  # the driver may have renewed credentials since the group was formed
-        seed = self.job.trial_seed(self.trial.number)  # the same in all members
+        seed = self.job.trial_seed(self.trial)  # the same in all members
         with seeded(seed, libraries=self.job.seeds_libraries):
             return Done(self._result(tell))
 

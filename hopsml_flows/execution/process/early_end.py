@@ -52,7 +52,8 @@ def end_early(job: Job, trial: Trial, unheeded: Unheeded, began: float) -> Trial
         step=step,
         budget=trial.budget,
         why_stopped=unheeded.why,
-        seed=job.trial_seed(trial.number),
+        seed=job.trial_seed(trial),
+        repeat=trial.repeat,
     )
     target = job.paths.trial(trial.directory, TrialFiles.OUTPUTS)
     content = commit_text(result, files=())

@@ -98,7 +98,7 @@ class TrialWork:
             with (
                 put_back() as left,
                 order.around or nullcontext(),
-                seeded(job.trial_seed(trial.number), libraries=job.seeds_libraries),
+                seeded(job.trial_seed(trial), libraries=job.seeds_libraries),
             ):
                 staging = Staging(
                     job.project,
