@@ -91,7 +91,7 @@ class Component:
             return False
         if Kind.CUSTOM in (self.kind, other.kind):  # it stands in place of the whole model
             return True
-        return self._covers(other) or other._covers(self)  # noqa: SLF001 - of the same class
+        return self._covers(other) or other._covers(self)
 
     def _covers(self, other: Component) -> bool:
         """Whether it has one of the other's names."""

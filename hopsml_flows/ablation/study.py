@@ -7,6 +7,7 @@ needs the model or the data is checked before the experiment starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,8 @@ class StudyParts:
         dataset_name: Name of the training dataset, or None.
         dataset_version: Its version, or None.
         label_name: Name of the label, or None.
+        given: What Maggy's configuration has as ``model`` and ``dataset``; None if the study is not
+            run by Maggy's verb.
     """
 
     components: tuple[Component, ...]
@@ -42,6 +45,7 @@ class StudyParts:
     dataset_name: str | None = None
     dataset_version: int | None = None
     label_name: str | None = None
+    given: Mapping[str, Any] | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -99,6 +103,7 @@ class AblationStudy:
         self.model = Model()
         self._dataset: Any = None
         self._is_made = False
+        self._given: Mapping[str, Any] | None = None
         self._feature_names = _names_or_none(feature_names)
         if dataset_generator:  # Maggy's default is False
             self.set_dataset_generator(dataset_generator)
@@ -149,6 +154,17 @@ class AblationStudy:
         """What is left out, in the order of the trials."""
         return (*self.features, *self.model)
 
+    def configured(self, given: Mapping[str, Any]) -> AblationStudy:
+        """Return the study of a call of Maggy's verb.
+
+        Args:
+            given: What its configuration has as ``model`` and ``dataset``.
+        """
+        study = copy(self)
+        known = {name: value for name, value in given.items() if value is not None}
+        study._given = known  # noqa: SLF001 - of the same class
+        return study
+
     def parts(self) -> StudyParts:
         """Return what the study has now.
 
@@ -166,7 +182,7 @@ class AblationStudy:
                 )
         return StudyParts(
             components=self.components,
-            base_model=self.model.base_model_generator,
+            base_model=self.model.base_model_generator or (self._given or {}).get("model"),
             custom_models=dict(self.model.custom_models),
             dataset=self._dataset,
             dataset_is_made=self._is_made,
@@ -174,6 +190,7 @@ class AblationStudy:
             dataset_name=self.training_dataset_name,
             dataset_version=self.training_dataset_version,
             label_name=self.label_name,
+            given=self._given,
         )
 
     def __repr__(self) -> str:

@@ -73,6 +73,8 @@ class Plan:
         notices: Lines for the flow run's log when it begins.
         attempt: Which attempt at the experiment it is, as far as is known before it begins.
         result_type: The class that the verb returns; it says how a result unpacks.
+        look: Checks what only the user's code can tell, such as names of a model's layers; None if
+            there is nothing to check.
     """
 
     verb: str
@@ -97,6 +99,7 @@ class Plan:
     notices: tuple[str, ...] = ()
     attempt: int = 1
     result_type: type[ExperimentResult] = ExperimentResult
+    look: Callable[[], None] | None = None
 
     @property
     def optimized(self) -> Direction:

@@ -65,7 +65,7 @@ def trial(job: Job, name: str, packed: bytes) -> Any:  # noqa: ARG001 - the run'
         if done is not None:
             return done
     if job.isolation == IN_DRIVER:
-        seed = job.trial_seed(order.trial.number)
+        seed = job.trial_seed(order.trial)
         with (
             kept_through(),
             put_back(of_driver=True),
