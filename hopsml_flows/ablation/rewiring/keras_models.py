@@ -186,6 +186,8 @@ def _adapter(library: ModuleType, name: str, value: Any, output: Any) -> Any:
         return layers.Dense(given[-1], use_bias=False, name=name)
     if None in given[1:] or None in taken[1:]:
         raise AblationError(f"no adapter is known from shape {taken} to {given}: a length is open")
+    if library.__name__ == "tf_keras":
+        return _legacy_adapter(library, given[1:], name)
     size = math.prod(given[1:])
     return library.Sequential(
         [
@@ -196,6 +198,29 @@ def _adapter(library: ModuleType, name: str, value: Any, output: Any) -> Any:
         ],
         name=name,
     )
+
+
+def _legacy_adapter(library: ModuleType, shape: tuple[int, ...], name: str) -> Any:
+    """As :func:`_adapter`. A model within a cloned model would shift tf-keras' count of calls."""
+
+    class Adapter(library.layers.Layer):  # type: ignore[misc,name-defined]
+        def __init__(self, shape: tuple[int, ...], **settings: Any) -> None:
+            super().__init__(**settings)
+            self.shape = tuple(shape)
+
+        def build(self, taken: Any) -> None:
+            size = (math.prod(taken[1:]), math.prod(self.shape))
+            self.kernel = self.add_weight(name="kernel", shape=size)
+            super().build(taken)
+
+        def call(self, inputs: Any) -> Any:
+            flat = library.backend.batch_flatten(library.backend.cast_to_floatx(inputs))
+            return library.backend.reshape(flat @ self.kernel, (-1, *self.shape))
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "shape": self.shape}
+
+    return Adapter(shape, name=name)
 
 
 def _does_not_fit(model: Any, names: Collection[str], why: str) -> AblationError:
