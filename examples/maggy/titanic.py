@@ -6,13 +6,12 @@ It leaves out three features, four layers, two groups of layers, and tries a cus
 import numpy as np
 import pandas as pd
 
-# from maggy import experiment
-# from maggy.ablation import AblationStudy
 from hopsml_flows import experiment
 from hopsml_flows.ablation import AblationStudy
 
 
-def passengers(num_epochs, batch_size):
+def passengers():
+    """Make a table of passengers, in place of the feature store's."""
     rng = np.random.default_rng(7)
     table = pd.DataFrame(
         {
@@ -27,6 +26,7 @@ def passengers(num_epochs, batch_size):
 
 
 def base_model_generator():
+    """Make the model of which layers are left out."""
     import keras
 
     layers = keras.layers
@@ -43,6 +43,7 @@ def base_model_generator():
 
 
 def one_layer():
+    """Make the custom model."""
     import keras
 
     return keras.Sequential([keras.layers.Dense(1, activation="sigmoid", name="only")])
@@ -64,6 +65,7 @@ study.model.add_custom_model_generator(one_layer, "one layer")
 
 
 def train(dataset_function, model_function, reporter):
+    """Train the model of a trial with its dataset."""
     table = dataset_function(2, 32)
     label = table.pop("survived")
     model = model_function()

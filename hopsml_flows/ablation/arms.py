@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from hopsml_flows.ablation.components import FEATURE, LAYER, NOTHING, Component, label_of
+from hopsml_flows.ablation.components import FEATURE, LAYER, NOTHING, Component, label_of, together
 from hopsml_flows.errors import InvalidArgumentError
 
 __all__ = ["Arm", "arms_of"]
@@ -44,10 +44,11 @@ class Arm:
     @property
     def params(self) -> dict[str, Any]:
         """Its hyperparameters, as ``.hparams.json`` has them."""
-        return {
-            FEATURE: _value([one for one in self.components if one.is_feature]),
-            LAYER: _value(self.of_model),
-        }
+        params: dict[str, Any] = {FEATURE: NOTHING, LAYER: NOTHING}
+        for one in self.components:
+            place = FEATURE if one.is_feature else LAYER
+            params = together(params, {FEATURE: NOTHING, LAYER: NOTHING, place: one.value})
+        return params
 
     @property
     def label(self) -> str:
@@ -84,9 +85,3 @@ def arms_of(components: Sequence[Component], *, interactions: int = 1) -> tuple[
                 "study", arm.label, because="two of its components, or pairs, have this name"
             )
     return tuple(arms)
-
-
-def _value(components: Sequence[Component]) -> str | list[str]:
-    if len(components) == 1:
-        return components[0].value
-    return " + ".join(one.text for one in components) or NOTHING

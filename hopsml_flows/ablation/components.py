@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["BASE", "FEATURE", "LAYER", "NOTHING", "Component", "Kind", "label_of"]
+__all__ = ["BASE", "FEATURE", "LAYER", "NOTHING", "Component", "Kind", "label_of", "together"]
 
 FEATURE = "ablated_feature"
 """Hyperparameter that names the feature that a trial leaves out, as in Maggy."""
@@ -75,12 +75,6 @@ class Component:
                 return f"{_MODULE}{self.names[0]} to {self.names[1]}"
         return self.names[0]
 
-    @property
-    def text(self) -> str:
-        """The same as one text, for pairs."""
-        value = self.value
-        return value if isinstance(value, str) else f"[{', '.join(value)}]"
-
     def overlaps(self, other: Component) -> bool:
         """Whether leaving out both is the same as leaving out one, as far as names tell.
 
@@ -99,6 +93,21 @@ class Component:
             prefix = self.names[0].lower()
             return any(name.lower().startswith(prefix) for name in other.names)
         return not set(self.names).isdisjoint(other.names)
+
+
+def together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters of an arm that leaves out what two others do.
+
+    Args:
+        one: The hyperparameters of an arm.
+        other: Those of another one.
+
+    Example:
+        >>> age = {"ablated_feature": "age", "ablated_layer": "None"}
+        >>> together(age, {"ablated_feature": "fare", "ablated_layer": ["two", "four"]})
+        {'ablated_feature': 'age + fare', 'ablated_layer': ['two', 'four']}
+    """
+    return {name: _both(one[name], other[name]) for name in (FEATURE, LAYER)}
 
 
 def label_of(params: Mapping[str, Any]) -> str:
@@ -125,3 +134,10 @@ def label_of(params: Mapping[str, Any]) -> str:
         is_named = layer.startswith((_PREFIXED, _CUSTOM, _MODULE))
         parts.append(f"{layer[0].lower()}{layer[1:]}" if is_named else f"layer {layer}")
     return " + ".join(parts) or BASE
+
+
+def _both(one: Any, other: Any) -> Any:
+    if NOTHING in (one, other):
+        return other if one == NOTHING else one
+    texts = [value if isinstance(value, str) else f"[{', '.join(value)}]" for value in (one, other)]
+    return " + ".join(texts)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hopsml_flows import AblationStudy
-from hopsml_flows.ablation.arms import arms_of
+from hopsml_flows.ablation.arms import Arm, arms_of
 from hopsml_flows.ablation.components import BASE, label_of
+from hopsml_flows.ablation.result import pairs_among
 from hopsml_flows.ablation.search import ArmsSearch
 from hopsml_flows.ablation.structure import Structure, chain
 from hopsml_flows.errors import AblationError, InvalidArgumentError, InvalidFunctionError
+from hopsml_flows.trials import State, TrialResult
 
 
 def titanic():
@@ -83,6 +85,16 @@ def test_pairs_leave_out_two_parts_that_share_nothing():
     of_prefix = [label for label in labels if "my_dense_two + Layers prefixed" in label]
     of_custom = [label for label in labels if "my_dense_two + Custom" in label]
     assert within == of_prefix == of_custom == []
+
+
+def test_a_result_knows_which_arms_are_pairs_of_which():
+    arms = arms_of(titanic().components, interactions=2)
+    trials = [TrialResult(n, "", arm.params, State.FINISHED) for n, arm in enumerate(arms, 1)]
+    assert pairs_among(trials) == {
+        arm.label: tuple(Arm((one,)).label for one in arm.components)
+        for arm in arms
+        if len(arm.components) == 2
+    }
 
 
 def test_every_repeat_trains_all_arms_in_order_and_has_its_number():
