@@ -93,6 +93,8 @@ class Plan:
         attempt: Which attempt at the experiment it is, as far as is known before it begins.
         result_type: The class that the verb returns; it says how a result unpacks.
         repeats: The experiment that it repeats, or None.
+        look: Checks what only the user's code can tell, such as names of a model's layers; None if
+            there is nothing to check.
     """
 
     verb: str
@@ -118,6 +120,7 @@ class Plan:
     attempt: int = 1
     result_type: type[ExperimentResult] = ExperimentResult
     repeats: Repeats | None = None
+    look: Callable[[], None] | None = None
 
     @property
     def optimized(self) -> Direction:

@@ -92,6 +92,7 @@ def combination(result: TrialResult) -> dict[str, Any]:
         "budget": result.budget,
         "continues": result.continues,
         "seed": result.seed,
+        "repeat": result.repeat,
     }
     entry |= {name: value for name, value in optional.items() if value is not None}
     if result.promotions:

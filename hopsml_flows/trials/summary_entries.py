@@ -71,6 +71,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         promotions=_promotions(entry["why_promoted"]) if "why_promoted" in entry else (),
         continues=_whole(entry, "continues"),
         seed=_whole(entry, "seed"),
+        repeat=_whole(entry, "repeat"),
     )
 
 

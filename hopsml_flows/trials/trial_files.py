@@ -56,6 +56,7 @@ def commit_text(result: TrialResult, *, files: Sequence[Mapping[str, Any]], **mo
         **({"state": result.state.value} if result.state is not State.FINISHED else {}),
         **({"why_stopped": result.why_stopped.as_json()} if result.why_stopped else {}),
         **({"seed": result.seed} if result.seed is not None else {}),
+        **({"repeat": result.repeat} if result.repeat is not None else {}),
         **({"budget": result.budget} if result.budget is not None else {}),
         **({_NOT_FINITE: paths} if paths else {}),
         **more,
@@ -103,6 +104,7 @@ def committed_result(
         budget=commit.get("budget") if is_number(commit.get("budget")) else None,
         why_stopped=_why(commit.get("why_stopped")),
         seed=commit.get("seed") if is_whole(commit.get("seed")) else None,
+        repeat=commit.get("repeat") if is_whole(commit.get("repeat")) else None,
     )
 
 

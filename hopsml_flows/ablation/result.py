@@ -1,0 +1,85 @@
+"""What an ablation study returns, besides what every experiment does: its trials by arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from hopsml_flows.ablation.components import BASE, label_of, together
+from hopsml_flows.trials import SearchResult, TrialResult
+
+__all__ = ["AblationResult", "ByArm", "metrics_by_arm", "pairs_among"]
+
+
+def metrics_by_arm(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
+    """Return the metrics of trials: label of the arm to number of the repeat to metric.
+
+    Args:
+        trials: The trials. Those without a metric are left out; their arms are there.
+
+    Example:
+        >>> from hopsml_flows.trials import State
+        >>> params = {"ablated_feature": "age", "ablated_layer": "None"}
+        >>> metrics_by_arm([TrialResult(2, "", params, State.FINISHED, 0.5, repeat=1)])
+        {'feature age': {1: 0.5}}
+    """
+    found: dict[str, dict[int, float]] = {}
+    for trial in sorted(trials, key=lambda one: one.number):
+        metrics = found.setdefault(label_of(trial.params), {})
+        if trial.metric is not None:
+            metrics[trial.repeat or 1] = trial.metric
+    return found
+
+
+def pairs_among(trials: Sequence[TrialResult]) -> dict[str, tuple[str, str]]:
+    """Return which arms leave two components out, and the arms that leave out one of them each.
+
+    Args:
+        trials: The trials of a study.
+
+    Example:
+        >>> from hopsml_flows.trials import State
+        >>> arms = ["None", "age", "fare", "age + fare"]
+        >>> params = [{"ablated_feature": arm, "ablated_layer": "None"} for arm in arms]
+        >>> pairs_among([TrialResult(n, "", one, State.FINISHED) for n, one in enumerate(params)])
+        {'feature age + fare': ('feature age', 'feature fare')}
+    """
+    params = {label_of(trial.params): trial.params for trial in trials}
+    found: dict[str, tuple[str, str]] = {}
+    for one, other in combinations([label for label in params if label != BASE], 2):
+        label = label_of(together(params[one], params[other]))
+        if label in params and label not in (one, other):
+            found[label] = (one, other)
+    return found
+
+
+class ByArm:
+    """The trials of an ablation study by arm; results of its verbs have this."""
+
+    base = BASE
+    """Label of the arm that leaves nothing out."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def trials(self) -> tuple[TrialResult, ...]:
+            """The trials, in order."""
+
+    @property
+    def metrics_by_arm(self) -> dict[str, dict[int, float]]:
+        """Label of each arm, the base first, to number of the repeat to metric."""
+        return metrics_by_arm(self.trials)
+
+    @property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """Label of each arm that leaves two components out, to those that leave out one each."""
+        return pairs_among(self.trials)
+
+
+class AblationResult(ByArm, SearchResult):
+    """The result of an ablation study: ``best_dir, best_params, best_outputs``.
+
+    Besides the attributes of :class:`~hopsml_flows.experiment.ExperimentResult` it has
+    ``metrics_by_arm`` and ``pairs``.
+    """

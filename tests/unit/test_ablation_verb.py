@@ -1,0 +1,198 @@
+"""What ``ablation`` and ``lagom`` plan for a study, and their errors before anything starts."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from hopsml_flows import AblationStudy, experiment
+from hopsml_flows.ablation.result import AblationResult
+from hopsml_flows.config import AblationConfig
+from hopsml_flows.errors import (
+    FunctionNotFoundError,
+    InvalidArgumentError,
+    SignatureMismatchError,
+)
+from hopsml_flows.execution import Job, packed
+from hopsml_flows.experiment import LagomAblationResult
+from hopsml_flows.flows.lagom import verb_of
+from hopsml_flows.maggy.calls import described
+from hopsml_flows.plan.run_form import deployed, stored
+from hopsml_flows.search import Direction
+from hopsml_flows.storage import Project
+from hopsml_flows.trials import State, TrialLoop, TrialResult, trial_seed
+from hopsml_flows.trials.loop_messages import SlotsFree
+
+TABLE = {"age": [22.0, 38.0], "fare": [7.25, 71.28], "survived": [0, 1]}
+
+
+def train(dataset_function, model_function):
+    return len(dataset_function()) + model_function()
+
+
+def of_data(dataset_function):
+    return float(len(dataset_function()))
+
+
+def study(*, model=True):
+    made = AblationStudy(label_name="survived")
+    made.set_dataset(TABLE)
+    made.features.include("age", "fare")
+    if model:
+        made.model.set_base_model_generator(lambda: 0.5)
+        made.model.add_custom_model_generator(lambda: 0.75, "larger")
+    return made
+
+
+OF_MODULE = study(model=False)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_plan_has_every_arm_five_times():
+    plan = experiment.ablation.plan(train, study())
+    assert (plan.verb, plan.trials, plan.direction) == ("ablation", 20, "MAX")
+    assert plan.result_type is AblationResult
+    assert plan.settings == {"repeats": 5, "interactions": 1, "adapt": False}
+    assert plan.space == {
+        "ablated_feature": ["None", "age", "fare"],
+        "ablated_layer": ["None", "Custom model: larger"],
+    }
+    assert plan.train.name == "train"
+    assert plan.train.endswith("test_ablation_verb:train")
+
+
+def test_pairs_are_arms_of_their_own():
+    plan = experiment.ablation.plan(of_data, study(model=False), repeats=2, interactions=2)
+    asked = [proposal.params["ablated_feature"] for proposal in plan.search().ask()]
+    assert asked == ["None", "age", "fare", "age + fare"] * 2
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ((train,), {"experiment_type": "ablation", "ablation_study": study(), "ablator": "loco"}),
+        ((train, AblationConfig(study())), {}),
+    ],
+    ids=["by name", "configuration"],
+)
+def test_lagom_trains_each_arm_once_as_maggy_does(args):
+    flow, arguments = verb_of(described(*args))
+    plan = flow.plan(**arguments)
+    assert (plan.verb, plan.experiment_type, plan.trials) == ("lagom", "MAGGY", 4)
+    assert plan.result_type is LagomAblationResult
+
+
+def test_lagom_takes_the_options_of_the_plain_verb():
+    given = {"ablation_study": study(), "experiment_type": "ablation", "repeats": 3}
+    flow, arguments = verb_of(described((train,), given, options=["repeats"]))
+    assert flow.plan(**arguments).trials == 12
+
+
+def test_a_configuration_may_have_the_base_model():
+    config = AblationConfig(study(model=False), model=lambda: 0.25)
+    flow, arguments = verb_of(described((train, config), {}))
+    function = flow.plan(**arguments).train.callable
+    assert function(ablated_feature="age", ablated_layer="None") == 2.25
+
+
+def test_trials_of_a_repeat_have_the_same_seed_in_all_arms():
+    plan = experiment.ablation.plan(of_data, study(model=False), repeats=2, seed=7)
+    loop = TrialLoop(plan.search(), direction=plan.direction, retries=0)
+    trials = [one.trial for one in loop.handle(SlotsFree(slots=6, ahead=0))]
+    job = Job(
+        function=packed(plan.train.callable, by_value=False),
+        project=Project("."),
+        experiment_id="study",
+        optimization_key="metric",
+        needs_metric=True,
+        local_logdir=False,
+        directory="",
+        seed=7,
+    )
+    assert [trial.repeat for trial in trials] == [1, 1, 1, 2, 2, 2]
+    assert [job.trial_seed(trial) for trial in trials] == [trial_seed(7, 1)] * 3 + [
+        trial_seed(7, 2)
+    ] * 3
+
+
+def test_the_result_has_metrics_by_arm_and_repeat():
+    def trial(number, feature, repeat, metric):
+        params = {"ablated_feature": feature, "ablated_layer": "None"}
+        state = State.FAILED if metric is None else State.FINISHED
+        return TrialResult(number, f"{number:04d}", params, state, metric, repeat=repeat)
+
+    trials = (
+        trial(1, "None", 1, 0.5), trial(2, "age", 1, 0.25), trial(3, "fare", 1, None),
+        trial(4, "None", 2, 0.75), trial(5, "age", 2, 0.5), trial(6, "fare", 2, None),
+    )  # fmt: skip
+    for kind in (AblationResult, LagomAblationResult):
+        result = kind("a", "ablation", "/a", State.FINISHED, Direction.MAX, trials[3], trials, 1.0)
+        expected = {"base": {1: 0.5, 2: 0.75}, "feature age": {1: 0.25, 2: 0.5}, "feature fare": {}}
+        assert result.metrics_by_arm == expected
+        assert next(iter(result.metrics_by_arm)) == result.base
+    best_dir, _, _ = AblationResult(
+        "a", "ablation", "/a", State.FINISHED, Direction.MAX, trials[3], trials, 1.0
+    )
+    assert best_dir == "/a"
+    assert pickle.loads(pickle.dumps(trials[4])) == trials[4]
+
+
+def test_a_deployment_gets_a_study_by_its_name():
+    name = f"{__name__}:OF_MODULE"
+    assert experiment.ablation.plan(of_data, name, repeats=1).trials == 3
+    assert stored({"study": name}) == deployed({"study": name}) == {"study": name}
+    assert stored({"study": OF_MODULE}) == {"study": "AblationStudy(2 features)"}
+    with pytest.raises(InvalidArgumentError, match="must be an import string"):
+        deployed({"study": OF_MODULE})
+
+
+def with_unknown_feature():
+    made = study(model=False)
+    made.features.include("fair")
+    return made
+
+
+def without_dataset():
+    made = AblationStudy()
+    made.features.include("age")
+    return made
+
+
+def without_model():
+    made = AblationStudy()
+    made.model.layers.include("two")
+    return made
+
+
+def with_wrong_generator():
+    made = without_model()
+    made.model.set_base_model_generator(lambda units: units)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("args", "given", "kind", "said"),
+    [
+        ((train, study()), {"repeats": 0}, InvalidArgumentError, "^repeats: "),
+        ((train, study()), {"interactions": 3}, InvalidArgumentError, "interactions: must be 1 or"),
+        ((train, study()), {"adapt": 1}, InvalidArgumentError, "adapt: must be True or False"),
+        ((train, None), {}, InvalidArgumentError, "study: must be an AblationStudy"),
+        ((train, "nothing:here"), {}, FunctionNotFoundError, "study: "),
+        ((train, AblationStudy()), {}, InvalidArgumentError, "it leaves nothing out"),
+        ((of_data, with_unknown_feature()), {}, InvalidArgumentError, "did you mean fare"),
+        ((of_data, without_dataset()), {}, InvalidArgumentError, "no dataset to leave features"),
+        ((train, study(model=False)), {}, InvalidArgumentError, "it has no base model"),
+        ((train, without_model()), {}, InvalidArgumentError, "it has no base model"),
+        ((of_data, study()), {}, SignatureMismatchError, "must have model_function"),
+        ((train, with_wrong_generator()), {}, SignatureMismatchError, "base_model_generator: "),
+        ((of_data, study(model=False)), {"seed": -1}, InvalidArgumentError, "^seed: "),
+    ],
+)
+def test_a_wrong_call_is_an_error_before_anything_starts(args, given, kind, said):
+    with pytest.raises(kind, match=said):
+        experiment.ablation(*args, **given)
