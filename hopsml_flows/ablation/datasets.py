@@ -15,7 +15,7 @@ from hopsml_flows.ablation.generators import ABLATED, called, takes
 from hopsml_flows.ablation.study import StudyParts
 from hopsml_flows.errors import AblationError
 
-__all__ = ["GIVEN", "DatasetFunction", "feature_names", "nearest", "without_features"]
+__all__ = ["GIVEN", "DatasetFunction", "feature_names", "nearest", "told", "without_features"]
 
 GIVEN = (
     "num_epochs",

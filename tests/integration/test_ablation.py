@@ -38,6 +38,7 @@ def options(prefect_server, project):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # each of its processes imports TensorFlow
 def test_the_titanic_program_has_eleven_trials_which_lack_what_their_files_say(
     prefect_server, tmp_path
 ):
