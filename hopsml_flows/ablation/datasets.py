@@ -185,11 +185,15 @@ class _Taking:
     Args:
         features: The features.
         names: Names of the columns of arrays, or None.
+        rows: Whether an array of one dimension is a row rather than a column.
     """
 
-    def __init__(self, features: Sequence[str], names: Sequence[str] | None) -> None:
+    def __init__(
+        self, features: Sequence[str], names: Sequence[str] | None, *, rows: bool = False
+    ) -> None:
         self._features = frozenset(features)
         self._names = tuple(names or ())
+        self._least = 1 if rows else 2
         self.found: set[str] = set()
         self.seen: list[str] = []
 
@@ -250,6 +254,12 @@ class _Taking:
     def _of_sequence(self, data: Any) -> Any:
         if not any(_has_parts(one) for one in data):
             return data  # plain values, such as a column of numbers
+        alike = [one.shape[0] for one in data if self._has_columns(one)]
+        if len(alike) > len(set(alike)):
+            raise AblationError(
+                f"two arrays beside each other have {len(self._names)} columns, as many as "
+                "feature_names, and one of them may be the label: return a dict or a DataFrame"
+            )
         left = [self.out_of(one) for one in data]
         return tuple(left) if isinstance(data, tuple) else left
 
@@ -269,19 +279,25 @@ class _Taking:
     def _has_columns(self, data: Any) -> bool:
         """Whether it is an array with one column per name."""
         shape: Any = getattr(data, "shape", ())
-        return bool(self._names) and len(shape) > 1 and shape[-1] == len(self._names)
+        return bool(self._names) and len(shape) >= self._least and shape[-1] == len(self._names)
 
     def _of_tf_data(self, dataset: Any) -> Any:
         spec = dataset.element_spec
-        before = set(self.found)
-        self.out_of(_Specs.of(spec))
-        if self.found == before:
-            return dataset
         features, names = tuple(self._features), self._names
+        # Elements are batches, or else single rows.
+        look, rows = _Taking(features, names), False
+        look.out_of(_Specs.of(spec))
+        if not look.seen:
+            look, rows = _Taking(features, names, rows=True), True
+            look.out_of(_Specs.of(spec))
+        self.seen += look.seen
+        self.found |= look.found
+        if not look.found:
+            return dataset
         is_tuple = isinstance(spec, tuple)
 
         def left(*parts: Any) -> Any:
-            return _Taking(features, names).out_of(parts if is_tuple else parts[0])
+            return _Taking(features, names, rows=rows).out_of(parts if is_tuple else parts[0])
 
         tensorflow = sys.modules["tensorflow"]
         return dataset.map(tensorflow.autograph.experimental.do_not_convert(left))

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,13 @@ def inspect_study(parts: StudyParts, *, elsewhere: bool) -> None:
             generator fails.
     """
     look = _Look(
-        parts,
+        # What the look does not need may be large.
+        replace(
+            parts,
+            custom_models={},
+            dataset=parts.dataset if parts.dataset_is_made else None,
+            given=None,
+        ),
         looks_at_model=parts.base_model is not None and any(map(_is_of_base, parts.components)),
         looks_at_data=parts.dataset is not None and parts.dataset_is_made and bool(parts.features),
     )
@@ -114,8 +120,13 @@ def check_parts(parts: StudyParts) -> None:
     Raises:
         InvalidArgumentError: A feature is unknown.
     """
-    if parts.features and parts.dataset is not None and not parts.dataset_is_made:
-        check_features(feature_names(parts.dataset, parts.feature_names), parts, told=False)
+    if not parts.features or parts.dataset is None or parts.dataset_is_made:
+        return
+    try:
+        known = feature_names(parts.dataset, parts.feature_names)
+    except AblationError as error:
+        raise InvalidArgumentError("study", "its dataset", because=str(error)) from None
+    check_features(known, parts, told=False)
 
 
 def check_features(known: list[str], parts: StudyParts, *, told: bool) -> None:
@@ -174,7 +185,7 @@ def main(directory: str) -> None:
     except InvalidArgumentError as error:
         answer = (error.with_traceback(None), False)
     except AblationError as error:
-        answer = (InvalidArgumentError("study", "its base model", because=str(error)), False)
+        answer = (InvalidArgumentError("study", "its model or data", because=str(error)), False)
     (Path(directory) / _ANSWER).write_bytes(pickle.dumps(answer))
     os._exit(0)  # libraries may have threads that never end
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from hopsml_flows.ablation.components import BASE
 from hopsml_flows.ablation.effects import Effect
+from hopsml_flows.ablation.findings import Findings
 from hopsml_flows.ablation.pairs import Interaction
 from hopsml_flows.ablation.plot import EffectsPlot, PlotRow, effects_plot
 from hopsml_flows.ablation.verdicts import Judged, Verdict, short_number
@@ -28,6 +30,8 @@ __all__ = [
     "effects_json",
     "effects_svg",
     "effects_table",
+    "findings_json",
+    "findings_table",
     "interactions_table",
 ]
 
@@ -133,6 +137,35 @@ def interactions_table(
     for name, pair in zip(names, found, strict=True):
         lines += _wrapped(f"{name}: {pair.words(alpha)}", width)
     return "\n".join(lines)
+
+
+def findings_table(found: Findings, *, width: int = 80) -> str:
+    """Return all that a study found, as tables and in words.
+
+    Args:
+        found: What it found.
+        width: Columns that there are.
+    """
+    tables = [effects_table(found.effects, width=width, alpha=found.alpha)]
+    if found.interactions:
+        tables.append(interactions_table(found.interactions, width=width, alpha=found.alpha))
+    return "\n\n".join(tables)
+
+
+def findings_json(found: Findings) -> dict[str, Any]:
+    """Return all that a study found as strict JSON, as its directory has it.
+
+    Args:
+        found: What it found.
+    """
+    return effects_json(
+        found.effects,
+        found.interactions,
+        base=BASE,
+        direction=found.direction.value,
+        alpha=found.alpha,
+        metric=found.metric,
+    )
 
 
 def effects_json(

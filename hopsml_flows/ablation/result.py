@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.ablation.components import BASE, label_of, together
-from hopsml_flows.trials import SearchResult, TrialResult
+from hopsml_flows.ablation.findings import Design, Findings, findings
+from hopsml_flows.ablation.pairs import Interaction
+from hopsml_flows.ablation.verdicts import Judged
+from hopsml_flows.search import Direction
+from hopsml_flows.trials import DEFAULT_KEY, SearchResult, TrialResult
 
 __all__ = ["AblationResult", "ByArm", "metrics_by_arm", "pairs_among"]
 
@@ -66,20 +70,53 @@ class ByArm:
         def trials(self) -> tuple[TrialResult, ...]:
             """The trials, in order."""
 
+        @property
+        def direction(self) -> Direction | None:
+            """Which way is better."""
+
+        @property
+        def optimization_key(self) -> str | None:
+            """The metric's key."""
+
+        findings: Any
+
     @property
     def metrics_by_arm(self) -> dict[str, dict[int, float]]:
         """Label of each arm, the base first, to number of the repeat to metric."""
-        return metrics_by_arm(self.trials)
+        return {arm: dict(metrics) for arm, metrics in self._found.metrics_by_arm.items()}
 
     @property
     def pairs(self) -> dict[str, tuple[str, str]]:
         """Label of each arm that leaves two components out, to those that leave out one each."""
-        return pairs_among(self.trials)
+        return dict(self._found.pairs)
+
+    @property
+    def effects(self) -> tuple[Judged, ...]:
+        """The effect of each component with its verdict, the largest effect first."""
+        return self._found.effects
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """What pairs cost beyond the sum of both, the strongest first."""
+        return self._found.interactions
+
+    @property
+    def _found(self) -> Findings:
+        if isinstance(self.findings, Findings):
+            return self.findings
+        arms: dict[str, Mapping[str, Any]] = {BASE: {}}
+        arms |= {label_of(trial.params): trial.params for trial in self.trials}
+        return findings(
+            Design(arms, pairs_among(self.trials)),
+            self.trials,
+            direction=self.direction or Direction.MAX,
+            metric=self.optimization_key or DEFAULT_KEY,
+        )
 
 
 class AblationResult(ByArm, SearchResult):
     """The result of an ablation study: ``best_dir, best_params, best_outputs``.
 
     Besides the attributes of :class:`~hopsml_flows.experiment.ExperimentResult` it has
-    ``metrics_by_arm`` and ``pairs``.
+    ``effects``, ``interactions``, ``metrics_by_arm`` and ``pairs``.
     """

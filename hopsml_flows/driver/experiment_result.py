@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from hopsml_flows.ablation.findings import Findings
 from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.models.result_export import TrialExporter
@@ -22,6 +23,7 @@ def experiment_result(
     pictures: Mapping[str, bytes],
     links: Iterable[PageLink],
     conclusion: Conclusion,
+    findings: Findings | None = None,
 ) -> ExperimentResult:
     """Return the result of an experiment that has ended.
 
@@ -32,6 +34,7 @@ def experiment_result(
         pictures: File name to PNG.
         links: Pages about it.
         conclusion: What follows from it.
+        findings: What its trials mean together, of an ablation study.
     """
     exporter = TrialExporter(plan.options.project, driver.paths.id, plan.optimization_key)
     return plan.result_type(
@@ -50,4 +53,5 @@ def experiment_result(
         confirmation=conclusion.confirmation,
         promotion=conclusion.promotion,
         exporter=exporter,
+        findings=findings,
     )

@@ -25,6 +25,7 @@ from hopsml_flows.cluster.config_fields import declared_fields
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.execution.function import import_string
+from hopsml_flows.plan.winner import identifier_of
 from hopsml_flows.redaction import has_secret
 from hopsml_flows.search import (
     Categorical,
@@ -39,12 +40,13 @@ from hopsml_flows.search.entries import TYPES
 from hopsml_flows.search.evolution.strategies import FEWEST
 from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import ISOLATIONS, EarlyStop
+from hopsml_flows.trials import ISOLATIONS, EarlyStop, ExperimentResult
 from hopsml_flows.trials.confirmation import MOST_SEEDS
 from hopsml_flows.trials.early_stop.registry import rule_settings
 from hopsml_flows.values.plain import IS_OBJECT, json_value, typed_key
 
 __all__ = [
+    "AroundParameter",
     "BoundsParameter",
     "ClusterParameter",
     "ConfirmParameter",
@@ -150,6 +152,10 @@ def _study(_: str, value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+def _around(_: str, value: Any) -> str:
+    return identifier_of(value)
+
+
 def _project(name: str, value: str | PathLike[str] | Project) -> str:
     if isinstance(value, Project):
         return value.url
@@ -205,6 +211,7 @@ _STORED: dict[str, Callable[[str, Any], Any]] = {
     "cluster": _cluster,
     "project": _project,
     "study": _study,
+    "around": _around,
     "optimizer": _named_kind,
     "early_stop": _named_kind,
 }
@@ -286,6 +293,11 @@ StudyParameter = Annotated[
     AblationStudy | str | None, WithJsonSchema({"type": "string", "minLength": 1})
 ]
 """An ablation study; an import string in forms and deployments."""
+
+AroundParameter = Annotated[
+    ExperimentResult | str | None, WithJsonSchema({"type": "string", "minLength": 1})
+]
+"""A search whose winner a study is about; its identifier in forms and deployments."""
 
 _BOUNDS = WithJsonSchema(
     {

@@ -114,6 +114,18 @@ def test_what_has_no_such_feature_or_no_names_is_an_error():
         without_fare((ARRAY[:, :2], LABEL), names=NAMES)
 
 
+def test_a_label_with_as_many_columns_is_not_taken_for_features():
+    with pytest.raises(AblationError, match="one of them may be the label"):
+        without_fare((ARRAY, np.eye(3)[:2]), names=NAMES)
+    study = AblationStudy(feature_names=NAMES)
+    study.set_dataset((ARRAY, np.eye(3)[:2]))
+    study.features.include("age")
+    with pytest.raises(InvalidArgumentError, match="'its dataset' cannot be used, because two arr"):
+        check_parts(study.parts())
+    left, label = without_fare((TABLE[NAMES], np.eye(3)[:2]))
+    assert (left.shape, label.shape) == ((2, 2), (2, 3))
+
+
 def test_without_features_to_leave_out_the_dataset_is_the_same_object():
     assert without_features(TABLE, []) is TABLE
 

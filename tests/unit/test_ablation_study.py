@@ -7,6 +7,7 @@ import pytest
 from hopsml_flows import AblationStudy
 from hopsml_flows.ablation.arms import Arm, arms_of
 from hopsml_flows.ablation.components import BASE, label_of
+from hopsml_flows.ablation.findings import Design
 from hopsml_flows.ablation.result import pairs_among
 from hopsml_flows.ablation.search import ArmsSearch
 from hopsml_flows.ablation.structure import Structure, chain
@@ -99,7 +100,7 @@ def test_a_result_knows_which_arms_are_pairs_of_which():
 
 def test_every_repeat_trains_all_arms_in_order_and_has_its_number():
     arms = arms_of(titanic().components)
-    asked = ArmsSearch(arms, repeats=3).ask()
+    asked = ArmsSearch(Design.of_arms(arms), repeats=3).ask()
     assert [proposal.params for proposal in asked] == TITANIC * 3
     assert [proposal.repeat for proposal in asked] == [1] * 11 + [2] * 11 + [3] * 11
 

@@ -57,7 +57,7 @@ def test_the_plan_has_every_arm_five_times():
     plan = experiment.ablation.plan(train, study())
     assert (plan.verb, plan.trials, plan.direction) == ("ablation", 20, "MAX")
     assert plan.result_type is AblationResult
-    assert plan.settings == {"repeats": 5, "interactions": 1, "adapt": False}
+    assert plan.settings == {"repeats": 5, "interactions": 1, "adapt": False, "sequential": False}
     assert plan.space == {
         "ablated_feature": ["None", "age", "fare"],
         "ablated_layer": ["None", "Custom model: larger"],
