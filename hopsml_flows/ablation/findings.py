@@ -208,9 +208,10 @@ def findings(
     Example:
         >>> from hopsml_flows.trials import State
         >>> design = Design({"base": {"x": 1}, "x=0": {"x": 0}}, {})
+        >>> metrics = [0.91, 0.52, 0.93, 0.55, 0.92, 0.53]
         >>> trials = [
-        ...     TrialResult(n, "", {"x": n % 2}, State.FINISHED, n % 2 + n**2 / 999, repeat=-(-n // 2))
-        ...     for n in range(1, 11)
+        ...     TrialResult(n, "", {"x": n % 2}, State.FINISHED, metric, repeat=(n + 1) // 2)
+        ...     for n, metric in enumerate(metrics, 1)
         ... ]
         >>> findings(design, trials, direction=Direction.MAX).words
         'x=0 matters'
