@@ -113,8 +113,8 @@ def test_more_seeds_go_to_undecided_arms_and_a_resumed_study_gives_the_same(opti
     assert [j.words for j in again.effects] == [j.words for j in result.effects]
     assert Path(again.path, "experiment-effects.json").exists()
 
+    fixed = {**arguments, "sequential": False}
     with pytest.raises(InvalidArgumentError, match="its sequential is True, not False"):
-        fixed = {**arguments, "sequential": False}
         experiment.ablation(of_synthetic, synthetic_study(), resume=result.id, **fixed)
 
 
