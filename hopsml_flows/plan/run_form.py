@@ -40,7 +40,7 @@ from hopsml_flows.search.entries import TYPES
 from hopsml_flows.search.evolution.strategies import FEWEST
 from hopsml_flows.search.space import Spanning
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import ISOLATIONS, EarlyStop, ExperimentResult
+from hopsml_flows.trials import ISOLATIONS, EarlyStop
 from hopsml_flows.trials.confirmation import MOST_SEEDS
 from hopsml_flows.trials.early_stop.registry import rule_settings
 from hopsml_flows.values.plain import IS_OBJECT, json_value, typed_key
@@ -294,10 +294,9 @@ StudyParameter = Annotated[
 ]
 """An ablation study; an import string in forms and deployments."""
 
-AroundParameter = Annotated[
-    ExperimentResult | str | None, WithJsonSchema({"type": "string", "minLength": 1})
-]
-"""A search whose winner a study is about; its identifier in forms and deployments."""
+# A result holds functions, of which a form can be made of no type: hence Any.
+AroundParameter = Annotated[Any, WithJsonSchema({"type": "string", "minLength": 1})]
+"""A search whose winner a study is about, or its identifier, as in forms and deployments."""
 
 _BOUNDS = WithJsonSchema(
     {
