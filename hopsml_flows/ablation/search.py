@@ -60,7 +60,7 @@ class SequentialSearch(BaseSearch):
         >>> while not search.finished:
         ...     for proposal in search.ask():
         ...         trained.append((proposal.repeat, proposal.params["x"]))
-        ...         metric = min(1, proposal.params["x"]) + proposal.repeat / 100
+        ...         metric = min(1, proposal.params["x"]) * (1 + proposal.repeat / 100)
         ...         search.tell(proposal.id, metric)
         >>> trained
         [(1, 1), (1, 0), (1, 2), (2, 1), (2, 0), (2, 2), (3, 1), (3, 0)]
