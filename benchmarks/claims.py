@@ -292,7 +292,7 @@ def side_by_side() -> Iterator[Claim]:
                 ("table_s", "{} trials in Chromium until a table is seen, s", 1),
                 ("plots_s", "{} trials in Chromium until plots are drawn, s", 1),
             ):
-                mine = own[entry["trials"]][column]
+                mine = own[entry["trials"]].get(column)
                 if column not in entry or mine is None:
                     continue
                 gave_up = entry[column] is None

@@ -23,6 +23,7 @@ from tests.servers.processes import free_ports
 __all__ = ["Limits", "measured"]
 
 _PAUSE_SECONDS = 0.2
+_CLIENT = httpx.Client()  # one for all: to make one takes longer than many an answer
 _VIEWPORT: Any = {"width": 1500, "height": 1000}
 
 
@@ -131,7 +132,7 @@ def _again(url: str, asked: Asked, limits: Limits) -> dict[str, float | None]:
 
 def _answer(url: str, asked: Asked, seconds: float) -> httpx.Response:
     method = "GET" if asked.body is None else "POST"
-    return httpx.request(method, f"{url}{asked.path}", json=asked.body, timeout=seconds)
+    return _CLIENT.request(method, f"{url}{asked.path}", json=asked.body, timeout=seconds)
 
 
 def _in_a_browser(url: str, shown: Shown, limits: Limits) -> float | None:

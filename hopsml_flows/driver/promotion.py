@@ -75,7 +75,7 @@ def promote(
         exporter = TrialExporter(project, paths.id, plan.optimization_key)
         trial = _with_model(exporter, winner, confirmation)
         if trial is None:
-            why = "it is not certain which of its files is the model"
+            why = "it returned no path of a model, and not one of its files is certain to be one"
             return Promotion(name, False, why, **told)
         entry = _confirmed(confirmation, confirmation.winner, paths.id, confirmation.optimistic)
         record = exporter.export(trial, name, confirmed=entry)

@@ -58,7 +58,10 @@ def main(directory: Path) -> int:
     Returns:
         The exit status.
     """
-    threading.Thread(target=_end_with_caller, daemon=True).start()
+    caller = os.dup(0)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)  # no training function waits for input that never comes
+    threading.Thread(target=_end_with_caller, args=(caller,), daemon=True).start()
     request: Request = pickle.loads((directory / REQUEST).read_bytes())
     answer = Answer()
     try:
@@ -136,8 +139,8 @@ def _pickled(answer: Answer) -> bytes:
         return pickle.dumps(replace(answer, error=told))
 
 
-def _end_with_caller() -> None:
-    while os.read(0, 1024):
+def _end_with_caller(caller: int) -> None:
+    while os.read(caller, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -14,7 +14,8 @@ from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Direction
 from hopsml_flows.text import number_text
 from hopsml_flows.trials import State, trial_seed
-from tests.servers.prefect import task_runs
+from tests.servers.prefect import Client, task_runs
+from tests.waiting import eventually
 
 LUCK = 100.0
 
@@ -211,30 +212,30 @@ def test_a_run_that_dies_halfway_through_confirming_repeats_nothing(
     assert len(diary) - evaluations <= 2
 
 
-def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, experiments):
+def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, experiments, tmp_path):
     def night(bounds, seed, samples):
         return experiment.random_search(
             lucky, bounds, samples=samples, seed=seed, name="nightly", warm_start="last",
             confirm=3, only_if_better="nightly-net", **options,
         )  # fmt: skip
 
-    honest = next(s for s in range(1000) if not any(is_lucky(s, n) for n in range(1, 7)))
+    honest = next(s for s in range(1000) if not any(is_lucky(s, n) for n in range(1, 9)))
     first = night({"x": [1, 20]}, honest, 3)
     assert (first.promotion.promoted, first.promotion.version) == (True, 1)
     assert first.promotion.why == "the model has no version yet"
-    record = model.get_model("nightly-net", project_name=options["project"])
+    record = model.get_model("nightly-net", project_name=options["project"]).record
     assert record.confirmed["metric"]["mean"] == first.confirmation.mean
     assert record.confirmed["metric"]["optimistic"] == first.best.metric
-    copy = model.download_model("nightly-net", 1, options["project"])
+    copy = model.download_model("nightly-net", 1, options["project"], local_path=tmp_path / "copy")
     (weights,) = Path(copy).rglob("net.pt")
     assert json.loads(weights.read_text()) == first.best.params
 
     # Trial 2 is the second best one of the night before; now it is lucky.
     unlucky = next(
         s for s in range(100_000)
-        if [is_lucky(s, n) for n in range(1, 5)] == [False, True, False, False]
+        if [n for n in range(1, 9) if is_lucky(s, n)] == [2]
     )  # fmt: skip
-    second = night({"x": [1, 20]}, unlucky, 4)
+    second = night({"x": [1, 20]}, unlucky, 8)
     assert second.best.number == 2
     assert second.best.metric >= LUCK
     assert second.best.params["x"] < first.best.params["x"]
@@ -245,11 +246,11 @@ def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, exp
     assert "only with probability 0" in promotion.why
     assert experiments()[second.id]["promotion"]["promoted"] is False
 
-    third = night({"x": [21, 40]}, honest, 4)
+    third = night({"x": [1, 60]}, honest, 8)
     assert (third.promotion.promoted, third.promotion.version) == (True, 2)
     assert third.promotion.champion == 1
     best = model.get_best_model("nightly-net", "metric", model.Metric.MAX, options["project"])
-    assert (best.version, best.origin.params) == (2, third.best.params)
+    assert (best.version, best.record.origin.params) == (2, third.best.params)
 
 
 def test_a_run_resumed_after_its_promotion_promotes_nothing_more(options):
@@ -262,11 +263,36 @@ def test_a_run_resumed_after_its_promotion_promotes_nothing_more(options):
     assert model.get_model("net", project_name=options["project"]).version == 1
 
 
+def test_a_promotion_and_its_asset_are_events_on_the_server(options, prefect_server):
+    result = experiment.grid_search(
+        lucky, {"x": [1, 2]}, only_if_better="net", confirm=2, name="told", **options
+    )
+    asset = f"file://{options['project']}/Models/net/1"
+
+    def events(resource):
+        body = {"filter": {"resource": {"id": [resource]}, "order": "ASC"}, "limit": 50}
+        return {event["event"]: event for event in client.found("events", body)["events"]}
+
+    with Client(prefect_server) as client:
+        told = eventually(
+            lambda: events(f"hopsml.experiment.{result.id}"),
+            lambda found: {"hopsml.search.confirmed", "hopsml.model.promoted"} <= set(found),
+        )
+        made = eventually(lambda: events(asset), bool)
+    confirmation = told["hopsml.search.confirmed"]["payload"]["confirmation"]
+    assert confirmation["winner"]["mean"] == result.confirmation.mean
+    assert told["hopsml.model.promoted"]["payload"]["promotion"]["version"] == 1
+    (event,) = made.values()
+    assert event["event"] == "prefect.asset.materialization.succeeded"
+    assert event["payload"]["promotion"]["model"] == "net"
+
+
 def test_a_winner_that_saves_no_model_is_not_promoted(options):
     result = experiment.grid_search(noisy, {"x": [1, 2]}, only_if_better="none", **options)
     assert len(result.confirmation.seeds) == 5
     assert not result.promotion.promoted
-    assert result.promotion.why == "it is not certain which of its files is the model"
+    why = "it returned no path of a model, and not one of its files is certain to be one"
+    assert result.promotion.why == why
 
 
 def test_a_champion_that_does_not_fit_is_an_error_before_anything_starts(

@@ -15,16 +15,6 @@ EVIL = "<script>alert(1)</script>"
 WEIGHTS = b"weights of the model"
 
 
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path / "project")
-
-
-@pytest.fixture
-def browser(project):
-    return Browser(experiments_app(project))
-
-
 def write(project, name, version, *, files=None, origin=None, **changes):
     """A version as an export leaves it."""
     paths = ModelPaths(name, version)
@@ -121,6 +111,27 @@ def test_a_version_has_metrics_parameters_files_and_its_program(project, browser
     for text in ("two layers", "<dt>accuracy</dt><dd>0.75</dd>", "shape", "24 B in 2 files"):
         assert text in answer.text
     assert "hopsml models download digits/2" in answer.text
+
+
+def test_a_promoted_version_says_what_fresh_seeds_say_and_links_no_page_that_is_not_there(
+    project, browser
+):
+    over(project, ID, [result(2, {"x": 2}, 0.75)])
+    write(
+        project,
+        "digits",
+        1,
+        metrics={"accuracy": 0.7},
+        origin=of_trial(1_000_001),
+        confirmed={"accuracy": {"mean": 0.5, "metrics": [0.4, 0.6], "optimistic": 0.75}},
+    )
+    answer = browser.get("/models/digits/1")
+    confirmed = (
+        "<dt>accuracy, confirmed</dt><dd>0.5, the mean on 2 fresh seeds; the search found 0.75"
+    )
+    assert confirmed in answer.text
+    assert "trial 1000001, which confirmed the winner" in answer.text
+    assert not any("/trials/" in href for href in hrefs(answer))
 
 
 def test_files_are_downloaded_and_never_shown(project, browser):

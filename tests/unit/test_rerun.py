@@ -11,6 +11,7 @@ import zipfile
 
 import pytest
 
+from hopsml_flows.cli.rerun import rerun as command
 from hopsml_flows.errors import (
     DamagedFileError,
     FunctionNotFoundError,
@@ -18,8 +19,11 @@ from hopsml_flows.errors import (
     MissingPackageError,
     NotFoundError,
     SavedEnvironmentError,
+    SignatureMismatchError,
 )
+from hopsml_flows.execution import Job
 from hopsml_flows.execution.function import LOADED_PREFIX
+from hopsml_flows.flows.rerun import rerun
 from hopsml_flows.rerun.metrics import RepeatedMetric, repeated_metrics
 from hopsml_flows.rerun.request import read_request
 from hopsml_flows.rerun.saved_environment import (
@@ -384,3 +388,55 @@ def test_a_package_that_cannot_be_installed_is_named_and_leaves_no_environment(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
     with pytest.raises(MissingPackageError, match="pip install uv"):
         build_environment(Requirements(python, ()))
+
+
+def train(x, budget=1):
+    return x * budget
+
+
+def planned(*trials, function=train, **arguments):
+    told = [{"number": n, "params": p, "seed": s, "budget": b} for n, p, s, b in trials]
+    return rerun.plan(function, trials=told, experiment=ID, **arguments)
+
+
+def test_the_plan_has_the_trials_with_their_budgets_and_seeds(tmp_path):
+    plan = planned(
+        (3, {"x": 1}, 30, 9), (5, {"x": 2}, 50, None), direction="MIN", project=tmp_path / "project"
+    )
+    assert [(p.params, p.budget) for p in plan.search().ask()] == [({"x": 1}, 9), ({"x": 2}, None)]
+    assert plan.repeats.seeds == {1: 30, 2: 50}
+    assert plan.repeats.as_json() == {"experiment": ID, "trial": None}
+    assert plan.space == {"x": [1, 2]}
+    assert plan.needs_metric
+    assert plan.own_directory
+    assert (plan.verb, plan.experiment_type) == ("rerun", "PARALLEL_EXPERIMENTS")
+    one = planned((1, {}, 7, None), function=lambda: 1, project=tmp_path / "project")
+    assert not one.own_directory
+    assert one.experiment_type == "EXPERIMENT"
+
+
+def test_parameters_that_the_function_does_not_take_are_refused_before_anything_starts(tmp_path):
+    with pytest.raises(SignatureMismatchError):
+        planned((1, {"x": 1, "z": 2}, 7, None), project=tmp_path / "project")
+    assert not (tmp_path / "project").exists()
+
+
+def test_a_job_gives_repeated_trials_the_seeds_that_they_had(tmp_path):
+    job = Job(
+        function=b"",
+        project=Project(tmp_path),
+        experiment_id=ID,
+        optimization_key=None,
+        needs_metric=False,
+        local_logdir=False,
+        directory="",
+        seed=7,
+        trial_seeds={1: 30},
+    )
+    assert [job.trial_seed(number) for number in (1, 2)] == [30, trial_seed(7, 2)]
+
+
+@pytest.mark.parametrize("tolerance", [-0.5, math.nan, math.inf])
+def test_a_tolerance_that_is_none_is_refused(tolerance):
+    with pytest.raises(InvalidArgumentError, match="--check"):
+        command("last", check=tolerance)

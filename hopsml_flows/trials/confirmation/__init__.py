@@ -16,6 +16,7 @@ from hopsml_flows.trials.confirmation.contest import (
     MOST_SEEDS,
     Contest,
     Repetitions,
+    confirms,
     defaults_of,
     fresh_seeds,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Role",
     "compare",
     "confirmation_facts",
+    "confirms",
     "decide",
     "defaults_of",
     "estimate",

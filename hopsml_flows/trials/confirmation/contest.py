@@ -22,7 +22,7 @@ from hopsml_flows.values.plain import image_key, is_jsonable
 if TYPE_CHECKING:
     from hopsml_flows.search import Decision, Direction, Evaluation
 
-__all__ = ["MOST_SEEDS", "Contest", "Repetitions", "defaults_of", "fresh_seeds"]
+__all__ = ["MOST_SEEDS", "Contest", "Repetitions", "confirms", "defaults_of", "fresh_seeds"]
 
 MOST_SEEDS = 100
 """Most seeds of a confirmation."""
@@ -33,6 +33,19 @@ numbers of confirming trials."""
 
 _OTHERS = 1000
 """Distance of the numbers for another winner, or another champion, after a resumption."""
+
+
+def confirms(number: int) -> bool:
+    """Whether a trial of this number confirms a winner, rather than being one of the search.
+
+    Args:
+        number: The trial's number.
+
+    Example:
+        >>> confirms(12), confirms(1_000_001)
+        (False, True)
+    """
+    return number > _BASE
 
 
 def fresh_seeds(root: int | str, count: int) -> tuple[int, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from hopsml_flows.models import ModelRecord
 from hopsml_flows.service.web.views.words import cell_text, clock_time, long_text, size
 from hopsml_flows.text import plural
-from hopsml_flows.values.arguments import is_whole
+from hopsml_flows.trials.confirmation import confirms
+from hopsml_flows.values.arguments import is_number, is_whole
 
 __all__ = ["ModelFileRow", "ModelRow", "ModelView", "model_row", "model_view", "shown_rows"]
 
@@ -47,6 +48,7 @@ class ModelRow:
         experiment: The experiment that it comes from, or "".
         has_experiment: Whether that experiment is there.
         trial: The trial that it comes from, or None.
+        confirms: Whether that trial confirmed a winner; such a trial has no page.
         user: Who exported it.
         description: The user's words.
     """
@@ -61,6 +63,7 @@ class ModelRow:
     experiment: str
     has_experiment: bool
     trial: int | None
+    confirms: bool
     user: str
     description: str
 
@@ -71,7 +74,7 @@ class ModelView:
 
     Args:
         row: The version as a list shows it.
-        metrics: Name and text of all metrics.
+        metrics: Name and text of all metrics, and of what fresh seeds say of them.
         params: Name and text of the trial's hyperparameters.
         signature: What it takes, or "".
         files: Its files.
@@ -113,6 +116,7 @@ def model_row(record: ModelRecord, experiments: Collection[str]) -> ModelRow:
         experiment=origin.experiment or "",
         has_experiment=origin.experiment in experiments,
         trial=trial if origin.experiment else None,
+        confirms=trial is not None and confirms(trial),
         user=record.user,
         description=record.description or "",
     )
@@ -138,7 +142,10 @@ def model_view(record: ModelRecord, directory: str, experiments: Collection[str]
     signature = record.input_signature
     return ModelView(
         row=row,
-        metrics=[(name, long_text(value)) for name, value in record.metrics.items()],
+        metrics=[
+            *((name, long_text(value)) for name, value in record.metrics.items()),
+            *_confirmed(record),
+        ],
         params=[(name, cell_text(value)) for name, value in record.origin.params.items()],
         signature="" if signature is None else json.dumps(signature, indent=1),
         files=[ModelFileRow(each.name, size(each.size), each.sha256) for each in record.files],
@@ -168,6 +175,16 @@ def shown_rows(
         if wanted in f"{record.name}\n{record.description or ''}".casefold()
         and experiment in ("", record.origin.experiment)
     ]
+
+
+def _confirmed(record: ModelRecord) -> Iterator[tuple[str, str]]:
+    for name, told in record.confirmed.items():
+        text = cell_text(told["mean"])
+        if isinstance(told.get("metrics"), list):
+            text += f", the mean on {plural(len(told['metrics']), 'fresh seed')}"
+        if is_number(told.get("optimistic")):
+            text += f"; the search found {cell_text(told['optimistic'])}"
+        yield f"{name}, confirmed", text
 
 
 def _moment(text: str) -> str:
