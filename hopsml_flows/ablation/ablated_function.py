@@ -14,9 +14,11 @@ from typing import Any
 from hopsml_flows.ablation.arms import Arm
 from hopsml_flows.ablation.components import FEATURE, LAYER
 from hopsml_flows.ablation.datasets import DatasetFunction, without_features
+from hopsml_flows.ablation.findings import PARAMETERS
 from hopsml_flows.ablation.models import ModelFunction
 from hopsml_flows.ablation.study import StudyParts
 from hopsml_flows.errors import AblationError, SignatureMismatchError
+from hopsml_flows.execution.returned import Returned
 from hopsml_flows.execution.signature import (
     REPORTER,
     argument_defaults,
@@ -90,7 +92,8 @@ class AblatedFunction:
             **values: The hyperparameters of the arm, and the reporter if the function names it.
 
         Returns:
-            What the function returned.
+            What the function returned; with the number of the model's parameters beside it, if it
+            made one whose parameters can be counted.
 
         Raises:
             AblationError: The study has no such arm, or what it leaves out cannot be left out.
@@ -109,7 +112,10 @@ class AblatedFunction:
         if takes_any_name(self._function):
             arguments = {DATASET: made[DATASET], MODEL: made[MODEL], **arguments}
         returned = call(self._function, arguments, reporter)
-        return returned if self._key is None else _with_metric(returned, self._key)
+        if self._key is not None:
+            returned = _with_metric(returned, self._key)
+        count = made[MODEL].parameters
+        return returned if count is None else Returned(returned, {PARAMETERS: count})
 
     def _made(self, arm: Arm, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the function may get, by name."""

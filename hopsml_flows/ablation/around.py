@@ -72,12 +72,14 @@ class Around:
         winner: The winner's hyperparameters: those of the base.
         arms: The arms, in the order of the search space.
         unchanged: Hyperparameters without an arm, because there is nothing to set them back to.
+        budget: The winner's budget, which all arms get; None if the search gave none.
     """
 
     experiment: str
     winner: Mapping[str, Any]
     arms: tuple[SetBack, ...]
     unchanged: tuple[str, ...]
+    budget: float | None = None
 
     def params(self, arm: SetBack | None = None) -> dict[str, Any]:
         """Return the hyperparameters of an arm.
@@ -94,6 +96,7 @@ def around_winner(
     signature: inspect.Signature,
     *,
     function: str,
+    budget: float | None = None,
 ) -> Around:
     """Return the arms that set the hyperparameters of a search's winner back, one by one.
 
@@ -102,6 +105,7 @@ def around_winner(
         winner: Hyperparameters of its best trial; None if it has none.
         signature: Signature of the function that is to be trained.
         function: Import string of that function.
+        budget: The budget that the best trial had, or None.
 
     Raises:
         InvalidArgumentError: The search was of another function, has no winner or no search space,
@@ -152,7 +156,7 @@ def around_winner(
     if not arms:
         because = "each hyperparameter of its best trial has the only value that it can have"
         raise InvalidArgumentError(_ARGUMENT, experiment, because=because)
-    return Around(experiment, dict(winner), tuple(arms), tuple(unchanged))
+    return Around(experiment, dict(winner), tuple(arms), tuple(unchanged), budget)
 
 
 def _same_function(one: str, other: str) -> bool:

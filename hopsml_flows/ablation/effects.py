@@ -7,7 +7,6 @@ only the differences within pairs are judged.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -17,18 +16,22 @@ from hopsml_flows.search import Direction
 from hopsml_flows.values.arguments import number_inside
 
 __all__ = [
+    "ALIKE",
     "Effect",
     "Metrics",
     "checked_base",
     "differences",
+    "distinct",
     "effects",
     "finite_metrics",
+    "largest",
     "paired",
     "pooled_deviation",
     "with_costs",
 ]
 
-_ROUNDING = 8 * sys.float_info.epsilon
+ALIKE = 1e-12
+"""Metrics whose relative difference is at most this are the same: sums have another order."""
 
 Metrics = Mapping[int, float]
 """Metric by repeat, of the repeats that succeeded."""
@@ -152,12 +155,9 @@ def paired(base: Metrics, arm: Metrics, direction: Direction, alpha: float = 0.0
         2.0
     """
     pairs = differences(base, arm, direction)
-    levels = [abs(of[repeat]) for of in (base, arm) for repeat in pairs]
+    both = [[of[repeat] for repeat in pairs] for of in (base, arm)]
     return estimate(
-        list(pairs.values()),
-        alpha=alpha,
-        rounding=_ROUNDING * max(levels, default=0.0),
-        exact=all(len({of[repeat] for repeat in pairs}) == 1 for of in (base, arm)),
+        list(pairs.values()), alpha=alpha, rounding=ALIKE * largest(*both), metrics=both
     )
 
 
@@ -172,13 +172,44 @@ def differences(base: Metrics, arm: Metrics, direction: Direction) -> dict[int, 
     Example:
         >>> differences({0: 0.5, 1: 0.25}, {1: 0.75, 2: 0.5}, Direction.MIN)
         {1: 0.5}
+        >>> differences({0: 0.1 + 0.2}, {0: 0.3}, Direction.MIN)
+        {0: 0.0}
     """
     worse = {
-        repeat: direction.loss(arm[repeat]) - direction.loss(base[repeat])
+        repeat: distinct(
+            direction.loss(arm[repeat]) - direction.loss(base[repeat]), arm[repeat], base[repeat]
+        )
         for repeat in base
         if repeat in arm
     }
     return {repeat: value for repeat, value in worse.items() if math.isfinite(value)}
+
+
+def distinct(difference: float, *metrics: float) -> float:
+    """Return a difference, or 0 if it is not more than what rounding makes of it.
+
+    Args:
+        difference: The difference.
+        *metrics: The metrics that it is of.
+
+    Example:
+        >>> distinct(5.6e-17, 0.3, 0.1), distinct(0.2, 0.3, 0.1)
+        (0.0, 0.2)
+    """
+    return 0.0 if abs(difference) <= ALIKE * largest(metrics) else difference
+
+
+def largest(*metrics: Iterable[float]) -> float:
+    """Return the largest absolute value among metrics; 0 of none.
+
+    Args:
+        *metrics: The metrics of each arm.
+
+    Example:
+        >>> largest([1.0, -3.0], [2.0])
+        3.0
+    """
+    return max((abs(value) for arm in metrics for value in arm), default=0.0)
 
 
 def pooled_deviation(groups: Iterable[Iterable[float]]) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -19,7 +19,7 @@ from hopsml_flows.trials import TrialResult
 from hopsml_flows.values.arguments import is_whole
 from hopsml_flows.values.plain import image_key
 
-__all__ = ["PARAMETERS", "Design", "Findings", "findings"]
+__all__ = ["PARAMETERS", "Costs", "Design", "Findings", "findings"]
 
 PARAMETERS = "parameters"
 """Key of a trial's outputs that says how many parameters its model has."""
@@ -40,11 +40,13 @@ class Design:
         arms: Label of each arm, the base first, to its hyperparameters.
         pairs: Label of each arm that leaves two components out, to those that leave out one each.
         rule: Which arms get more seeds; None if all get the same number.
+        budget: The budget of each trial; None if they have none.
     """
 
     arms: Mapping[str, Mapping[str, Any]]
     pairs: Mapping[str, tuple[str, str]]
     rule: SequentialRule | None = None
+    budget: float | None = None
 
     @classmethod
     def of_arms(cls, arms: Iterable[Arm], rule: SequentialRule | None = None) -> Design:
@@ -76,7 +78,7 @@ class Design:
         """
         arms = {BASE: around.params()}
         arms |= {arm.name: around.params(arm) for arm in around.arms}
-        return cls(arms, {}, rule)
+        return cls(arms, {}, rule, around.budget)
 
     def metrics(self, trials: Iterable[TrialResult]) -> dict[str, dict[int, float]]:
         """Return label of each arm to number of the repeat, from 1, to metric.
@@ -147,6 +149,19 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """What the trials of an arm cost.
+
+    Args:
+        parameters: Number of parameters of its model, if known.
+        seconds: Mean duration of its trials that succeeded, if known.
+    """
+
+    parameters: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What a study found.
 
@@ -158,6 +173,9 @@ class Findings:
         direction: Which way is better.
         metric: The metric's name.
         alpha: How often such a study finds any effect where there is none.
+        base: What trials of the base cost.
+        is_sequential: Whether only undecided arms got more seeds. Then the verdicts allow for
+            several looks, and the p-values do not.
     """
 
     metrics_by_arm: Mapping[str, Mapping[int, float]]
@@ -167,6 +185,8 @@ class Findings:
     direction: Direction
     metric: str = "metric"
     alpha: float = 0.05
+    base: Costs = field(default_factory=Costs)
+    is_sequential: bool = False
 
     @property
     def words(self) -> str:
@@ -220,10 +240,20 @@ def findings(
     single = {label: values for label, values in metrics.items() if label not in design.pairs}
     repeats = max((trial.repeat or 1 for trial in trials), default=0)
     decisions = design.decide(single, direction, repeats)
+    parameters, seconds = design.parameters(trials), design.seconds(trials)
     found = with_costs(
         effects(single, base=BASE, direction=direction.value),
-        parameters=design.parameters(trials),
-        seconds=design.seconds(trials),
+        parameters=parameters,
+        seconds=seconds,
     )
     pairs = interactions(metrics, design.pairs, base=BASE, direction=direction.value)
-    return Findings(metrics, design.pairs, judge_all(found, decisions), pairs, direction, metric)
+    return Findings(
+        metrics,
+        design.pairs,
+        judge_all(found, decisions),
+        pairs,
+        direction,
+        metric,
+        base=Costs(parameters.get(BASE), seconds.get(BASE)),
+        is_sequential=decisions is not None,
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from hopsml_flows.ablation.components import Component, Kind
 from hopsml_flows.ablation.datasets import told
 from hopsml_flows.ablation.generators import ABLATED, called
+from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
 from hopsml_flows.ablation.rewiring.pipelines import without_columns
 from hopsml_flows.ablation.structure import Structure
@@ -45,6 +46,16 @@ class ModelFunction:
         self._components = tuple(components)
         self._features = tuple(features)
         self._adapt = adapt
+        self._last: Any = None
+        self._counted: int | None = None
+
+    @property
+    def parameters(self) -> int | None:
+        """How many parameters the model has that was made last; None if that is not known.
+
+        A model that is built, or fitted, only after it was made is counted when it is asked for.
+        """
+        return self._counted if self._last is None else parameters_of(self._last)
 
     def __call__(self) -> Any:
         """Make the model.
@@ -55,6 +66,14 @@ class ModelFunction:
         Raises:
             AblationError: The study has no base model, or what is left does not fit together.
         """
+        self._last = None  # two models may be too large for a GPU
+        model = self._model()
+        self._counted = parameters_of(model)
+        if self._counted is None:
+            self._last = model
+        return model
+
+    def _model(self) -> Any:
         custom = [one for one in self._components if one.kind is Kind.CUSTOM]
         if custom:
             return self._made(self._parts.custom_models[custom[0].names[0]])

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hopsml_flows.ablation import student
 
-__all__ = ["Estimate", "estimate", "holm", "sign_flip"]
+__all__ = ["Estimate", "chance_of_equal", "estimate", "holm", "sign_flip"]
 
 _EXACT = 32
 """Most pairs whose sign flips are all counted; 2**32 of them take a tenth of a second."""
@@ -24,6 +25,16 @@ _TIE = 1e-12
 """Relative difference up to which two sums are equal; they are rounded."""
 
 _ENOUGH_ALIKE = 3
+"""Equal differences that say more than that their signs are: of two, chance may have made both."""
+
+_FINEST = 1_000
+"""Most steps of a coarse metric in a difference that are looked for."""
+
+_CLEAR = 1e-3
+"""How far from a whole number a step may be; more cannot be told from chance."""
+
+_UNITS = 8 * sys.float_info.epsilon
+"""Relative error of a difference between two metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +66,20 @@ def estimate(
     *,
     alpha: float = 0.05,
     rounding: float = 0.0,
-    exact: bool = False,
+    metrics: Iterable[Sequence[float]] = (),
 ) -> Estimate:
     """Judge paired differences.
 
-    The interval is the t-test's, at the level 1 - ``alpha``. Differences that are all equal have no
-    t-test: its p is then that of the sign-flip test, unless ``exact`` says that the repeats are
-    copies of each other.
+    The interval is the t-test's, at the level 1 - ``alpha``. Differences that are all equal, and
+    not zero, have a standard deviation of 0, and p is the limit of the t-test's: 0. Two exceptions
+    allow for chance. Of two pairs, p is that of the sign-flip test. And if the metrics are coarse,
+    p is :func:`chance_of_equal`.
 
     Args:
         differences: One finite number per pair, in any order.
         alpha: What the interval leaves out.
         rounding: A standard deviation up to this is taken as 0: the differences are rounded.
-        exact: Whether three equal differences or more are certain, because nothing varies.
+        metrics: The metrics of each arm that the differences are of; they show how coarse they are.
 
     Example:
         >>> found = estimate([0.1, 0.3, 0.2, 0.2])
@@ -75,6 +87,9 @@ def estimate(
         (0.2, 0.07, 0.33)
         >>> round(found.p, 4), found.p_sign_flip
         (0.0163, 0.125)
+        >>> accuracy = [0.83, 0.912, 0.874]
+        >>> estimate([0.25, 0.25, 0.25], metrics=[accuracy]).p
+        0.0
     """
     count = len(differences)
     if count == 0:
@@ -95,7 +110,7 @@ def estimate(
         p = student.p_value(mean / error, count - 1)
         half = student.quantile(alpha / 2, count - 1) * error
     else:
-        p = 0.0 if exact and count >= _ENOUGH_ALIKE and mean else flips
+        p = flips if count < _ENOUGH_ALIKE or not mean else _limit(mean * unit, count, metrics)
         half = 0.0
     return Estimate(
         repeats=count,
@@ -134,6 +149,28 @@ def sign_flip(differences: Sequence[float]) -> float:
     return min(1.0, 2.0 * hits / 2.0 ** len(values))
 
 
+def chance_of_equal(count: int, steps: int) -> float:
+    """Return how likely equal differences of a coarse metric are, if a component does nothing.
+
+    The differences are then whole numbers of steps, with a distribution that is symmetric around 0
+    and falls to both sides, which is less than the t-test asks for. It is a mixture of uniform
+    distributions from -k to k, and a sum of powers is convex. So the probability that all
+    differences are the same number, of at least so many steps, is largest for one of these:
+    2 (k - steps + 1) / (2 k + 1)**count. For the smallest step and five repeats it is 2 / 3**5.
+
+    Args:
+        count: Number of differences, at least 2.
+        steps: Number of steps in the difference, at least 1.
+
+    Example:
+        >>> round(chance_of_equal(3, 1), 4), round(chance_of_equal(5, 1), 4)
+        (0.0741, 0.0082)
+    """
+    best = (2 * steps + 1 - 2 * count) / (2 * count - 2)  # where its derivative is 0
+    more = {max(0, math.floor(best)), max(0, math.ceil(best))}
+    return max(2 * (one + 1) * math.exp(-count * math.log(2 * (steps + one) + 1)) for one in more)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number, in the same order.
 
@@ -154,6 +191,38 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
         corrected[place] = largest
     return corrected
+
+
+def _limit(difference: float, count: int, metrics: Iterable[Sequence[float]]) -> float:
+    """The p of equal differences: that of the t-test as their deviation goes to 0."""
+    steps = _steps(abs(difference), metrics)
+    return 0.0 if steps is None else chance_of_equal(count, steps)
+
+
+def _steps(difference: float, metrics: Iterable[Sequence[float]]) -> int | None:
+    """How many steps of a coarse metric a difference has; None if the metric is not coarse.
+
+    A metric is coarse if all metrics of an arm are apart by whole numbers of the same step: an
+    accuracy on 50 rows varies by 0.02. A metric that does not vary shows no step.
+    """
+    apart = [
+        (value / difference - arm[0] / difference, max(map(abs, arm)) / difference)
+        for arm in metrics
+        for value in arm[1:]
+    ]
+    if not all(map(math.isfinite, (number for pair in apart for number in pair))):
+        return None
+    moved = [(abs(far), _UNITS * size) for far, size in apart if abs(far) > _UNITS * size]
+    if not moved:
+        return None
+    # Both the distance and the difference that it is measured in are rounded.
+    unsure = max(error * (1 + far) for far, error in moved)
+    for steps in range(1, _FINEST + 1):
+        if unsure * steps > _CLEAR:
+            return None
+        if all(abs(far * steps - round(far * steps)) <= unsure * steps for far, _ in moved):
+            return steps
+    return None
 
 
 def _sums(values: Sequence[float]) -> list[float]:

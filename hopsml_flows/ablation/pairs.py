@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from hopsml_flows.ablation.effects import Metrics, checked_base, finite_metrics
+from hopsml_flows.ablation.effects import (
+    ALIKE,
+    Metrics,
+    checked_base,
+    distinct,
+    finite_metrics,
+    largest,
+)
 from hopsml_flows.ablation.paired import Estimate, estimate, holm
 from hopsml_flows.ablation.verdicts import short_number
 from hopsml_flows.errors import InvalidArgumentError
@@ -16,8 +22,6 @@ from hopsml_flows.text import plural
 from hopsml_flows.values.arguments import number_inside
 
 __all__ = ["Interaction", "interactions"]
-
-_ROUNDING = 16 * sys.float_info.epsilon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +134,14 @@ def _interaction(
     shared = sorted(set.intersection(*map(set, four)))
     # (both - base) - (one - base) - (other - base), as losses
     beyond = [
-        (direction.loss(four[3][repeat]) - direction.loss(four[1][repeat]))
-        - (direction.loss(four[2][repeat]) - direction.loss(four[0][repeat]))
+        distinct(
+            (direction.loss(four[3][repeat]) - direction.loss(four[1][repeat]))
+            - (direction.loss(four[2][repeat]) - direction.loss(four[0][repeat])),
+            *(metrics[repeat] for metrics in four),
+        )
         for repeat in shared
     ]
-    largest = max((abs(metrics[repeat]) for metrics in four for repeat in shared), default=0.0)
-    alike = all(len({metrics[repeat] for repeat in shared}) == 1 for metrics in four)
     beyond = [value for value in beyond if math.isfinite(value)]
-    judged = estimate(beyond, alpha=alpha, rounding=_ROUNDING * largest, exact=alike)
+    levels = [[metrics[repeat] for repeat in shared] for metrics in four]
+    judged = estimate(beyond, alpha=alpha, rounding=ALIKE * largest(*levels), metrics=levels)
     return Interaction(arm=arm, parts=parts, **asdict(judged))

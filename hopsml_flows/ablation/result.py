@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hopsml_flows.ablation.components import BASE, label_of, together
 from hopsml_flows.ablation.findings import Design, Findings, findings
+from hopsml_flows.ablation.page_part import findings_html
 from hopsml_flows.ablation.pairs import Interaction
 from hopsml_flows.ablation.verdicts import Judged
 from hopsml_flows.search import Direction
-from hopsml_flows.trials import DEFAULT_KEY, SearchResult, TrialResult
+from hopsml_flows.trials import DEFAULT_KEY, ExperimentResult, SearchResult, TrialResult
+from hopsml_flows.trials.result_views import result_html
 
 __all__ = ["AblationResult", "ByArm", "metrics_by_arm", "pairs_among"]
 
@@ -99,6 +101,10 @@ class ByArm:
     def interactions(self) -> tuple[Interaction, ...]:
         """What pairs cost beyond the sum of both, the strongest first."""
         return self._found.interactions
+
+    def _repr_html_(self) -> str:  # IPython's, for notebooks
+        found = f'<div style="overflow-x:auto">{findings_html(self._found)}</div>'
+        return result_html(cast(ExperimentResult, self), found if self._found.effects else "")
 
     @property
     def _found(self) -> Findings:

@@ -34,9 +34,11 @@ class ArmsSearch(ListSearch):
     ) -> None:
         super().__init__([*design.arms.values()] * repeats, direction=direction)
         self._arms = len(design.arms)
+        self._budget = design.budget
 
     def _described(self, proposal: Proposal) -> Proposal:
-        return replace(proposal, repeat=(proposal.id - 1) // self._arms + 1)
+        repeat = (proposal.id - 1) // self._arms + 1
+        return replace(proposal, repeat=repeat, budget=self._budget)
 
 
 class SequentialSearch(BaseSearch):
@@ -96,7 +98,7 @@ class SequentialSearch(BaseSearch):
 
     def _described(self, proposal: Proposal) -> Proposal:
         repeat, _ = self._plan[proposal.id - 1]
-        return replace(proposal, repeat=repeat)
+        return replace(proposal, repeat=repeat, budget=self._design.budget)
 
     def _learn(self, proposal: Proposal, value: float | None) -> None:
         repeat, label = self._plan[proposal.id - 1]

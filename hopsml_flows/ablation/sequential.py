@@ -16,7 +16,8 @@ arms without an effect are still compared (Ye, Li, Liu & Yao, Statistics in Medi
 last look is small: the mean at the last look is normal around today's mean, with what today's mean
 and the remaining repeats are unsure of (Spiegelhalter, Freedman & Blackburn, Controlled Clinical
 Trials 1986). The deviation is that of all arms together, since two or three repeats of one do not
-tell it. Giving up finds nothing, so it can only lower the probability of a false finding.
+tell it. Giving up finds nothing, so it can only lower the probability of a false finding. An arm
+whose differences are all equal, and not zero, is not given up.
 """
 
 from __future__ import annotations
@@ -184,7 +185,8 @@ class SequentialRule:
         judged = {arm: paired(known[base], known[arm], direction) for arm in pairs}
         compared = sum(verdicts.get(arm) not in found for arm in pairs)
         # Holm's procedure: the smallest p first, until one is too large.
-        waiting = [arm for arm in before.undecided if judged[arm].p is not None]
+        is_test = self.level(look) > 0
+        waiting = [arm for arm in before.undecided if is_test and judged[arm].p is not None]
         for arm in sorted(waiting, key=lambda arm: judged[arm].p or 0.0):
             if (judged[arm].p or 0.0) > self.level(look) / compared or not judged[arm].mean:
                 break
@@ -208,8 +210,10 @@ class SequentialRule:
         """Whether an effect would hardly be found at the last look."""
         if deviation is None or judged.mean is None or judged.repeats < 2 or not self.futility:
             return False
-        if not deviation:
-            return not judged.mean
+        if not judged.mean and not judged.deviation:
+            return True
+        if not deviation or not judged.deviation:
+            return False  # the same each time: the next repeat tells whether by chance
         level = self.level(self.most) / max(1, compared)
         needed = quantile(level / 2, self.most - 1) / math.sqrt(self.most)
         unsure = math.sqrt(1 / judged.repeats - 1 / self.most)

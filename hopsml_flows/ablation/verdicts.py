@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,9 @@ _MOST = 1_000
 """Most repeats that a sentence names; more are not worth counting."""
 
 _POWER = 0.8
+
+_STEP = 3.0
+"""By how much each repeat makes equal differences less likely by chance, at least."""
 
 
 class Verdict(StrEnum):
@@ -87,12 +91,15 @@ def judge(
     if verdict is not Verdict.NOISE:
         size = short_number(abs(mean))
         words = f"without it the metric is {size} {'worse' if mean > 0 else 'better'}"
-        return Judged(effect, verdict, f"{verdict.value} {at}: {words}")
+        alike = ", the same in each" if effect.deviation == 0 else ""
+        return Judged(effect, verdict, f"{verdict.value} {at}: {words}{alike}")
     if not mean:
         return Judged(effect, verdict, f"{verdict.value} {at}; it makes no difference at all")
     needed = needed_repeats(effect, alpha=alpha, deviation=deviation)
     many = f"{needed}" if needed is not None else f"more than {_MOST:,}"
     words = f"{many} would be needed to see an effect of this size"
+    if effect.p_holm <= alpha:  # only where the study itself has decided
+        words = f"its p is small, but does not allow for the study's several looks; {words}"
     return Judged(effect, verdict, f"{verdict.value} {at}; {words}", needed)
 
 
@@ -103,7 +110,8 @@ def needed_repeats(
 
     It is the smallest number with which the paired t-test has a power of 0.8 at the level
     ``alpha`` divided by the number of arms, the strictest that Holm's correction asks for. Effect
-    and deviation are taken as seen.
+    and deviation are taken as seen. Of differences that are all equal, it is the number that
+    suffices even if the metric is as coarse as it can be.
 
     Args:
         effect: The effect.
@@ -121,9 +129,9 @@ def needed_repeats(
     if not effect.mean or spread is None:
         return None
     least = effect.repeats + 1
-    if not spread:
-        return least
     level = alpha / max(1, effect.compared)
+    if not spread:
+        return max(least, math.ceil(math.log(2 / level, _STEP)))
     found = repeats_needed(effect.mean / spread, level, _POWER, _MOST)
     return None if found is None else max(found, least)
 

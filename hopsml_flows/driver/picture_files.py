@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from hopsml_flows.ablation.findings import Findings
-from hopsml_flows.ablation.report import findings_json
+from hopsml_flows.ablation.findings_file import findings_json
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentFiles, ExperimentPaths
 from hopsml_flows.storage.retries import replace_file

@@ -92,7 +92,7 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         result.trials, partial(logs_command, result.id), width=console.width, here=here() or ""
     )
     if in_notebook():  # there the result shows its trials and its directory itself
-        for line in (*failures, *_effects(result), *_outcome(plan, result), *_warnings(result)):
+        for line in (*failures, *_outcome(plan, result), *_warnings(result)):
             say(readable(line))
         return
     title = f"{plan.verb}: trials of {plan.options.name}"
@@ -107,7 +107,7 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
         say(readable(line))
 
 
-def _effects(result: ExperimentResult, width: int = 80) -> list[str]:
+def _effects(result: ExperimentResult, width: int) -> list[str]:
     """The effects of an ablation study as a table and in words; nothing of another experiment."""
     if not isinstance(result.findings, Findings):
         return []

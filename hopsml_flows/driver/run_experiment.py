@@ -136,7 +136,7 @@ def run(
                 ending.write(None)
         found = plan.judge(driver.results) if plan.judge is not None else None
         pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())], found)
-        announcer.show(pictures, found.effects if found is not None else ())
+        announcer.show(pictures, found)
     failure = driver.loop.failure
     result = experiment_result(plan, driver, record.record, pictures, links, conclusion, found)
     if (cause := driver.loop.notice) is not None:

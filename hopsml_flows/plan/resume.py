@@ -62,7 +62,7 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
         ("optimization_key", plan.optimization_key, record.optimization_key),
         *(
             (name, plan.settings.get(name), record.options.get(name))
-            for name in ("population", "optimizer", "sequential", *_bound(plan))
+            for name in ("population", "optimizer", "sequential", "adapt", "around", *_bound(plan))
         ),
     ):
         if now != then:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hopsml_flows.ablation.around import Around, around_winner
 from hopsml_flows.errors import DamagedFileError, InvalidArgumentError
-from hopsml_flows.execution.signature import REPORTER
+from hopsml_flows.execution.signature import BUDGET, REPORTER
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.search import Direction
 from hopsml_flows.storage import Project
@@ -65,16 +65,34 @@ def arms_around(
     best = min(past, key=lambda trial: direction.loss(trial.metric), default=None)
     signature = inspect.signature(function)
     told = {"id": identifier, "train": record.train, "search_space": record.search_space}
-    found = around_winner(told, None if best is None else best.params, signature, function=name)
+    found = around_winner(
+        told,
+        None if best is None else best.params,
+        signature,
+        function=name,
+        budget=None if best is None else best.budget,
+    )
+    _check_complete(identifier, found, signature)
+    return found
+
+
+def _check_complete(identifier: str, found: Around, signature: inspect.Signature) -> None:
+    """Check that the winner has a value of each argument that the function needs.
+
+    Raises:
+        InvalidArgumentError: One is missing.
+    """
+    given = {REPORTER, *found.winner, *(() if found.budget is None else (BUDGET,))}
     lacking = [
         parameter.name
         for parameter in signature.parameters.values()
         if parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        and parameter.name not in found.winner
-        and parameter.name != REPORTER
+        and parameter.kind
+        in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and parameter.name not in given
     ]
     if lacking:
-        because = f"its best trial has no value of {', '.join(lacking)}"
+        because = f"its best trial has no value of {', '.join(lacking)}, which the function needs"
+        if BUDGET in lacking:
+            because += ": that search gave no budgets, so let budget have a default"
         raise InvalidArgumentError(AROUND, identifier, because=because)
-    return found

@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from hopsml_flows.service.index import Column, ExperimentEntry
 from hopsml_flows.service.stored_files import stored_entry, stored_summary
+from hopsml_flows.service.stored_findings import EFFECTS_OF
 from hopsml_flows.service.web.handlers.stored_text import stored_text
 from hopsml_flows.service.web.site import ASSETS, page_templates
-from hopsml_flows.service.web.views.effects import EFFECTS_OF, effects_panel
+from hopsml_flows.service.web.views.effects import effects_panel
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
 from hopsml_flows.service.web.views.experiment_list import ExperimentRow
 from hopsml_flows.service.web.views.plots import plot_data, plot_values

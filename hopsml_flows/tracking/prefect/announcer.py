@@ -6,7 +6,7 @@ some seconds at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from hopsml_flows.tracking.prefect.task_logs import flow_run_sender
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
-    from hopsml_flows.ablation.verdicts import Judged
+    from hopsml_flows.ablation.findings import Findings
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import RecordFile
     from hopsml_flows.trials import Counts, Generation, Trial, TrialResult
@@ -167,11 +167,11 @@ class Announcer:
         """Send the last state while the driver closes runner and cluster: the record is final."""
         self._artifacts.finish()
 
-    def show(self, pictures: Mapping[str, bytes], effects: Sequence[Judged] = ()) -> None:
+    def show(self, pictures: Mapping[str, bytes], found: Findings | None = None) -> None:
         """Show pictures of the experiment, when the block ends.
 
         Args:
             pictures: File name to PNG.
-            effects: The effects of an ablation study, for a table.
+            found: What an ablation study found, for a table; None of another experiment.
         """
-        self._artifacts.show(pictures, effects)
+        self._artifacts.show(pictures, found)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ from hopsml_flows.trials import slug
 from hopsml_flows.trials.reasons import reasons
 
 if TYPE_CHECKING:
-    from hopsml_flows.ablation.verdicts import Judged
+    from hopsml_flows.ablation.findings import Findings
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import ExperimentRecord
     from hopsml_flows.trials import Counts, TrialResult
@@ -151,15 +151,15 @@ class ArtifactWriter:
         self._ended = True
         self._wake.set()
 
-    def show(self, pictures: Mapping[str, bytes], effects: Sequence[Judged] = ()) -> None:
+    def show(self, pictures: Mapping[str, bytes], found: Findings | None = None) -> None:
         """Show pictures, and effects as a table, when the writer is closed.
 
         Args:
             pictures: File name to PNG.
-            effects: The effects of an ablation study.
+            found: What an ablation study found; None of another experiment.
         """
         self._pictures = pictures
-        self._effects = effect_rows(effects)
+        self._effects = [] if found is None else effect_rows(found)
 
     def close(self, timeout: float = 10.0) -> None:
         """Write the last state, and stop the thread.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from hopsml_flows.ablation.verdicts import Judged, short_number
+from hopsml_flows.ablation.cells import count_cell, number_cell, time_cell
+from hopsml_flows.ablation.components import BASE
+from hopsml_flows.ablation.findings import Findings
 from hopsml_flows.tracking.prefect.markdown import as_text
 
 __all__ = ["effect_rows"]
@@ -12,33 +12,39 @@ __all__ = ["effect_rows"]
 _LONGEST = 200
 
 
-def effect_rows(judged: Sequence[Judged]) -> list[dict[str, str]]:
-    """Return the rows of the table.
+def effect_rows(found: Findings) -> list[dict[str, str]]:
+    """Return the rows of the table: the arms, and last the base.
 
     Args:
-        judged: The effects with their verdicts, in the order of the rows.
+        found: What the study found.
 
     Example:
-        >>> from hopsml_flows.ablation import Effect, Verdict
+        >>> from hopsml_flows.ablation import Effect, Judged, Verdict
+        >>> from hopsml_flows.search import Direction
         >>> unknown = Judged(Effect(arm="feature age", repeats=0), Verdict.UNKNOWN, "unknown")
-        >>> effect_rows([unknown])[0]["without"]
-        'feature age'
+        >>> rows = effect_rows(Findings({}, {}, (unknown,), (), Direction.MAX))
+        >>> [row["without"] for row in rows]
+        ['feature age', 'base']
     """
-    return [
+    rows = [
         {
             "without": as_text(one.effect.arm, _LONGEST),
-            "effect": _number(one.effect.mean),
-            "from": _number(one.effect.low),
-            "to": _number(one.effect.high),
-            "p (Holm)": _number(one.effect.p_holm),
+            "effect": number_cell(one.effect.mean),
+            "from": number_cell(one.effect.low),
+            "to": number_cell(one.effect.high),
+            "p (Holm)": number_cell(one.effect.p_holm),
             "repeats": str(one.effect.repeats),
-            "parameters": "" if one.effect.parameters is None else f"{one.effect.parameters:,}",
-            "seconds": _number(one.effect.seconds),
+            "parameters": count_cell(one.effect.parameters),
+            "time": time_cell(one.effect.seconds),
             "verdict": as_text(one.words, _LONGEST),
         }
-        for one in judged
+        for one in found.effects
     ]
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else short_number(value)
+    base = dict.fromkeys(rows[0], "") if rows else {}
+    costs = {
+        "without": BASE,
+        "parameters": count_cell(found.base.parameters),
+        "time": time_cell(found.base.seconds),
+        "verdict": "leaves nothing out",
+    }
+    return [*rows, {**base, **costs}] if rows else []

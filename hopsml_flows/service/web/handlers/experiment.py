@@ -18,10 +18,11 @@ from hopsml_flows.service.index import (
     TrialQuery,
 )
 from hopsml_flows.service.parquet_file import parquet_bytes
+from hopsml_flows.service.stored_findings import EFFECTS_OF
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.site import Site
-from hopsml_flows.service.web.views.effects import EFFECTS_OF, effects_panel
+from hopsml_flows.service.web.views.effects import effects_panel
 from hopsml_flows.service.web.views.experiment import (
     ExperimentHead,
     Repeated,
