@@ -7,7 +7,7 @@ import random
 import pytest
 
 from hopsml_flows.ablation.effects import effects, pooled_deviation, with_costs
-from hopsml_flows.ablation.paired import estimate, holm, sign_flip
+from hopsml_flows.ablation.paired import chance_of_equal, estimate, holm, sign_flip
 from hopsml_flows.errors import InvalidArgumentError
 
 # Student's own data (Biometrika 1908), R's `sleep`: hours gained with two drugs.
@@ -108,11 +108,67 @@ def test_trainings_that_no_seed_changes_are_certain_from_three_on():
     assert (found(5, 0.9).p, found(5, 0.9).mean) == (1.0, 0.0)
 
 
-def test_equal_differences_of_trainings_that_do_vary_have_the_p_of_sign_flips():
-    metrics = {"base": by_repeat([0.9, 0.8, 0.7]), "arm": by_repeat([0.8, 0.7, 0.6])}
+def without(cost, base, *, error=0.0):
+    """The effect of an arm that is as much worse in every repeat, but for rounding."""
+    source = random.Random(8)
+    arm = [value - cost + source.uniform(-error, error) for value in base]
+    return effects({"base": by_repeat(base), "arm": by_repeat(arm)}, base="base", direction="max")
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-15])
+@pytest.mark.parametrize("count", [3, 5, 20])
+def test_equal_differences_of_metrics_that_vary_are_certain(count, error):
+    source = random.Random(7)
+    (found,) = without(0.05, [source.gauss(0.9, 0.1) for _ in range(count)], error=error)
+    assert (found.deviation, found.p, found.p_holm) == (0.0, 0.0, 0.0)
+    assert found.low == found.mean == found.high == pytest.approx(0.05)
+    assert found.p_sign_flip == 2 / 2**count
+
+
+def test_two_equal_differences_are_not_certain():
+    (found,) = without(0.05, [0.912, 0.8743])
+    assert (found.deviation, found.p) == (0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("base", "cost", "p"),
+    [
+        ([0.9, 0.8, 0.7], 0.1, 2 / 3**3),
+        ([0.9, 0.8, 0.7, 0.9, 0.8], 0.1, 2 / 3**5),
+        ([0.82, 0.90, 0.88, 0.94], 0.1, 4 / 13**4),  # of 50 rows five
+        ([17, 23, 19, 20], 2, 2 / 5**4),
+    ],
+)
+def test_equal_differences_of_a_coarse_metric_may_be_chance(base, cost, p):
+    (found,) = without(cost, base)
+    assert (found.deviation, found.p) == (0.0, pytest.approx(p))
+
+
+def test_no_symmetric_distribution_that_falls_makes_equal_differences_likelier():
+    source = random.Random(9)
+    for _ in range(300):
+        count, steps = source.randint(2, 8), source.randint(1, 6)
+        tops = [source.randint(0, 20) for _ in range(source.randint(1, 4))]
+        weights = [source.random() for _ in tops]
+        # A mixture of uniform distributions from -top to top.
+        chances = [
+            sum(w / (2 * top + 1) for w, top in zip(weights, tops, strict=True) if top >= size)
+            / sum(weights)
+            for size in range(steps, 21)
+        ]
+        equal = 2 * sum(chance**count for chance in chances)
+        assert equal <= chance_of_equal(count, steps) * (1 + 1e-9)
+    assert chance_of_equal(5, 1) == pytest.approx(2 / 3**5)
+    assert chance_of_equal(1_000, 500) == 0.0
+
+
+def test_what_differs_by_rounding_alone_makes_no_difference():
+    metrics = {
+        "base": by_repeat([0.1 + 0.2, 0.7, 0.9]),
+        "arm": by_repeat([0.3, 0.7 - 2e-16, 0.9 - 2e-16]),
+    }
     (found,) = effects(metrics, base="base", direction="max")
-    assert (found.deviation, found.p) == (0.0, 0.25)
-    assert found.low == found.high == pytest.approx(0.1)
+    assert (found.mean, found.deviation, found.p) == (0.0, 0.0, 1.0)
 
 
 def test_metrics_near_the_largest_numbers_have_figures():

@@ -124,6 +124,22 @@ def test_an_arm_with_one_success_gets_more_seeds_and_is_unknown_in_the_end():
     assert three.verdicts == {"once": Verdict.UNKNOWN}
 
 
+def test_an_arm_that_is_as_much_worse_in_each_repeat_is_found_beside_noisy_ones():
+    source = random.Random(5)
+    base = {repeat: source.gauss(0, 3) for repeat in range(3)}
+    metrics = {
+        "base": base,
+        "same": {repeat: value - 0.125 for repeat, value in base.items()},
+        "noisy": {repeat: value + source.gauss(0, 4) for repeat, value in base.items()},
+    }
+    rule = SequentialRule()
+    two = rule.decide(metrics, base="base", direction="max", repeats=2)
+    assert "same" in two.undecided
+    assert two.deviation > 1
+    three = rule.decide(metrics, base="base", direction="max", repeats=3)
+    assert three.verdicts["same"] is Verdict.MATTERS
+
+
 def test_trainings_that_no_seed_changes_are_decided():
     metrics = {
         "base": dict.fromkeys(range(3), 0.9),

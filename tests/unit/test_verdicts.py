@@ -66,6 +66,31 @@ def test_arms_with_too_few_pairs_are_unknown(arm, words):
     assert (found.verdict, found.words) == (Verdict.UNKNOWN, words)
 
 
+def test_an_effect_that_is_the_same_in_each_repeat_says_so():
+    found = judged([0.912, 0.8743, 0.903], [0.862, 0.8243, 0.853])
+    assert found.verdict is Verdict.MATTERS
+    assert (
+        found.words == "matters at 3 repeats: without it the metric is 0.05 worse, the same in each"
+    )
+
+
+def test_equal_differences_that_may_be_chance_say_how_many_repeats_would_do():
+    found = judged([0.9, 0.8, 0.7], [0.8, 0.7, 0.6])
+    assert (found.verdict, found.needed) == (Verdict.NOISE, 4)
+    two = Effect(arm="a", repeats=2, mean=0.1, deviation=0.0, p=0.5, p_holm=1.0, compared=5)
+    assert judge(two).needed == 5
+    assert 2 / 3**5 <= 0.05 / 5 < 2 / 3**4
+
+
+def test_a_small_p_beside_within_noise_is_explained():
+    found = judged([0.9, 0.91], [0.8, 0.811], decided=Verdict.NOISE, deviation=0.2)
+    assert found.effect.p_holm < 0.05
+    assert found.words == (
+        "within noise at 2 repeats; its p is small, but does not allow for the study's several "
+        "looks; 34 would be needed to see an effect of this size"
+    )
+
+
 def test_what_a_sequential_study_decided_is_the_verdict():
     sure, unsure = ([0.9, 0.91, 0.92], [0.7, 0.71, 0.725]), ([0.9, 0.8, 0.7], [0.7, 0.8, 0.69])
     assert judged(*sure, decided=Verdict.NOISE).verdict is Verdict.NOISE
