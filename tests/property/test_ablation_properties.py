@@ -20,11 +20,14 @@ from hopsml_flows.ablation import (
     interactions,
     judge,
 )
+from hopsml_flows.ablation.findings import Findings
+from hopsml_flows.ablation.findings_file import findings_from_json, findings_json
+from hopsml_flows.ablation.page_part import effects_html
 from hopsml_flows.ablation.paired import estimate, holm, sign_flip
-from hopsml_flows.ablation.report import effects_html, effects_json, effects_table
+from hopsml_flows.ablation.report import effects_table
 from hopsml_flows.ablation.student import p_value, power, quantile
 from hopsml_flows.errors import InvalidArgumentError
-from hopsml_flows.search import SearchSpace
+from hopsml_flows.search import Direction, SearchSpace
 from hopsml_flows.values.plain import image_key
 
 values = st.floats(-1e6, 1e6).map(lambda value: round(value, 6))
@@ -93,7 +96,14 @@ def test_whatever_the_metrics_figures_are_finite_or_missing_and_can_be_written(m
     judged = [judge(effect) for effect in found]
     effects_table(judged, width=80)
     ET.fromstring(f"<div>{effects_html(judged)}</div>")
-    json.dumps(effects_json(judged, base="base", direction=direction), allow_nan=False)
+    finite = {
+        arm: {repeat: value for repeat, value in of.items() if math.isfinite(value)}
+        for arm, of in metrics.items()
+    }
+    whole = Findings(finite, {}, tuple(judged), (), Direction.parse(direction))
+    text = json.dumps(findings_json(whole), allow_nan=False)
+    read = findings_from_json(json.loads(text))
+    assert [one.words for one in read.effects] == [one.words for one in judged]
 
 
 @given(probabilities)

@@ -17,6 +17,7 @@ from hopsml_flows.ablation.datasets import DatasetFunction, feature_names, witho
 from hopsml_flows.ablation.generators import check_generator
 from hopsml_flows.ablation.inspection import check_parts
 from hopsml_flows.errors import AblationError, InvalidArgumentError, SignatureMismatchError
+from hopsml_flows.execution.returned import Returned
 
 NAMES = ["age", "fare", "sex"]
 TABLE = pd.DataFrame({"age": [22, 38], "fare": [7.25, 71.28], "sex": [0, 1], "survived": [0, 1]})
@@ -267,6 +268,26 @@ def test_the_datasets_of_a_configuration_lose_the_feature_too():
     function = function_of(train, study)
     returned = function(ablated_feature="fare", ablated_layer="None")
     assert returned == {"metric": left, "returned": [left, left, 2, None]}
+
+
+class Linear:
+    """Looks like a fitted linear model of scikit-learn."""
+
+    coef_ = np.zeros((2, 3))
+
+
+def test_a_trial_tells_how_many_parameters_its_model_has_beside_what_was_returned():
+    def train(model_function):
+        model_function()
+        return 0.5
+
+    study = AblationStudy()
+    study.model.set_base_model_generator(Linear)
+    study.model.add_custom_model_generator(lambda: "none", "uncounted")
+    function = function_of(train, study)
+    base = {"ablated_feature": "None", "ablated_layer": "None"}
+    assert function(**base) == Returned(0.5, {"parameters": 6})
+    assert function(**{**base, "ablated_layer": "Custom model: uncounted"}) == 0.5
 
 
 @pytest.mark.parametrize(

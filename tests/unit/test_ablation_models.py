@@ -8,11 +8,15 @@ import pytest
 import tf_keras
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from hopsml_flows import AblationStudy
+from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.models import ModelFunction
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
 from hopsml_flows.errors import AblationError, InvalidArgumentError
@@ -261,6 +265,78 @@ def test_the_first_step_may_be_left_out_and_the_estimator_may_not():
 def test_a_feature_that_is_left_out_is_no_column_of_the_pipeline():
     model = pipeline_without(lambda study: study.features.include("fare"), ["fare"])
     assert model.named_steps["prepare"].transformers[0][2] == ["age"]
+
+
+# How many parameters there are
+
+
+def model_function(make, *, custom=False):
+    study = AblationStudy()
+    if custom:
+        study.model.add_custom_model_generator(make, "other")
+    else:
+        study.model.set_base_model_generator(make)
+        study.model.layers.include("two")
+    parts = study.parts()
+    return ModelFunction(parts, parts.of_model, [])
+
+
+@both
+def test_the_parameters_of_a_model_without_a_layer_are_counted(kit):
+    make = model_function(lambda: sequential(kit))
+    assert make.parameters is None
+    model = make()
+    assert make.parameters == model.count_params() == 6 * 16 + 16 + 16 * 8 + 8 + 8 + 1
+
+
+@both
+def test_a_model_that_is_built_when_it_trains_is_counted_then(kit):
+    make = model_function(lambda: sequential(kit, built=False))
+    model = make()
+    assert make.parameters is None
+    model.compile(optimizer="sgd", loss="mse")
+    model.fit(np.ones((4, 6)), np.ones(4), verbose=0)
+    assert make.parameters == 6 * 16 + 16 + 16 * 8 + 8 + 8 + 1
+
+
+@both
+def test_of_several_models_the_last_is_counted(kit):
+    sizes = iter([3, 5])
+    make = model_function(
+        lambda: kit.Sequential([kit.layers.Input(shape=(2,)), kit.layers.Dense(next(sizes))]),
+        custom=True,
+    )
+    make()
+    make()
+    assert make.parameters == 2 * 5 + 5
+
+
+def test_coefficients_of_scikit_learn_are_counted_once_they_are_fitted():
+    x, y = np.random.default_rng(1).normal(size=(30, 3)), np.arange(30) % 2
+    make = model_function(
+        lambda: Pipeline(
+            [("one", StandardScaler()), ("two", PCA(2)), ("fit", LogisticRegression())]
+        )
+    )
+    model = make()
+    assert make.parameters is None
+    model.fit(x, y)
+    assert make.parameters == 3 + 1
+    with pytest.warns(ConvergenceWarning):
+        network = MLPClassifier((4,), max_iter=1).fit(x, y)
+    assert parameters_of(network) == 3 * 4 + 4 + 4 * 1 + 1
+
+
+@pytest.mark.parametrize("model", [None, 0.5, "model", DecisionTreeClassifier(), object()])
+def test_what_cannot_be_counted_has_no_number(model):
+    assert parameters_of(model) is None
+
+
+@pytest.mark.torch
+def test_parameters_of_a_torch_module_are_counted():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    assert parameters_of(torch.nn.Linear(4, 3)) == 15
+    assert parameters_of(torch.nn.LazyLinear(3)) is None
 
 
 # Models of a study

@@ -8,16 +8,18 @@ import pytest
 from rich.cells import cell_len
 
 from hopsml_flows.ablation import Effect, effects, interactions, judge, with_costs
+from hopsml_flows.ablation.findings import Costs, Findings
+from hopsml_flows.ablation.findings_file import findings_from_json, findings_json
+from hopsml_flows.ablation.page_part import effects_html, effects_svg, findings_html
 from hopsml_flows.ablation.plot import MOST_ROWS, effects_plot
 from hopsml_flows.ablation.report import (
-    effects_from_json,
-    effects_html,
-    effects_json,
-    effects_svg,
+    costs_table,
     effects_table,
+    findings_table,
     interactions_table,
 )
 from hopsml_flows.ablation.verdicts import Verdict
+from hopsml_flows.search import Direction
 from hopsml_flows.storage import ExperimentFiles, ExperimentPaths
 from hopsml_flows.storage.paths import is_own_file
 
@@ -56,24 +58,52 @@ def test_the_table_ends_with_the_verdicts_in_words():
     assert "gone: unknown: no repeat succeeded both with and without it" in text
 
 
-def test_what_arms_cost_is_shown_if_it_is_known_and_there_is_room():
-    costs = {"parameters": {"age <b>": 1234567}, "seconds": {"age <b>": 12.34}}
-    wide = effects_table(judged(**costs), width=120)
-    assert "1,234,567  12.3 s" in wide
-    assert "parameters" not in effects_table(judged(**costs), width=80)
-    assert "parameters" not in effects_table(judged(), width=120)
+PAIRS = {"both": ("age <b>", "列の名前")}
+
+
+def study(**more):
+    pairs = interactions(
+        {**METRICS, "both": METRICS["age <b>"]}, PAIRS, base="base", direction="max"
+    )
+    costs = {"parameters": {"age <b>": 1234567}, "seconds": {"age <b>": 12.34, "gone": 1.5}}
+    return Findings(
+        METRICS,
+        PAIRS,
+        tuple(judged(**costs)),
+        pairs,
+        Direction.MAX,
+        **{"metric": "accuracy", "base": Costs(1234600, 12.5), **more},
+    )
+
+
+def test_what_arms_cost_stands_beside_what_the_base_costs():
+    found = study()
+    for width in (60, 80, 120):
+        lines = costs_table(found.effects, found.base, width=width).splitlines()
+        assert lines[0].split() == ["without", "parameters", "time"]
+        assert lines[1].split() == ["base", "1,234,600", "12.5", "s"]
+        assert lines[2].split() == ["age", "<b>", "1,234,567", "12.3", "s"]
+        assert max(map(cell_len, lines)) <= width
+        assert "\n".join(lines) in findings_table(found, width=width)
+
+
+def test_a_cost_that_is_not_known_has_no_column():
+    assert costs_table(judged(), Costs()) == ""
+    assert costs_table(judged(), Costs(seconds=1.0)).split()[:2] == ["without", "time"]
+
+
+def test_a_study_that_looks_several_times_says_what_its_p_values_are():
+    said = "p (Holm) is that of a fixed number of repeats."
+    assert said in findings_table(study(is_sequential=True))
+    assert said in findings_html(study(is_sequential=True))
+    assert said not in findings_table(study()) + findings_html(study())
 
 
 def test_everything_is_strict_json():
-    pairs = interactions(
-        {**METRICS, "both": METRICS["age <b>"]},
-        {"both": ("age <b>", "列の名前")},
-        base="base",
-        direction="max",
-    )
-    content = effects_json(judged(), pairs, base="base", direction="max", metric="accuracy")
+    content = findings_json(study())
     read = json.loads(json.dumps(content, allow_nan=False))
     assert read == content
+    assert read["metrics"]["base"]["1"] == 0.93
     assert [entry["verdict"] for entry in read["effects"]] == [
         "matters",
         "within noise",
@@ -86,10 +116,10 @@ def test_everything_is_strict_json():
     assert read["interactions"][0]["parts"] == ["age <b>", "列の名前"]
 
 
-def test_effects_are_read_back_from_their_file():
-    found = judged(parameters={"age <b>": 7}, seconds={"gone": 1.5})
-    text = json.dumps(effects_json(found, base="base", direction="max"))
-    assert effects_from_json(json.loads(text)) == found
+@pytest.mark.parametrize("is_sequential", [True, False])
+def test_what_was_found_is_read_back_from_its_file(is_sequential):
+    found = study(is_sequential=is_sequential, direction=Direction.MIN, alpha=0.01)
+    assert findings_from_json(json.loads(json.dumps(findings_json(found)))) == found
 
 
 @pytest.mark.parametrize(
@@ -104,11 +134,16 @@ def test_effects_are_read_back_from_their_file():
         {"effects": [{"arm": 1, "words": "", "repeats": 1, "verdict": "matters"}]},
         {"effects": [{"arm": "a", "words": "", "repeats": 1, "verdict": "new"}]},
         {"effects": [{"arm": "a", "words": "", "repeats": 1, "verdict": "matters", "p": "x"}]},
+        {"effects": [{"arm": "a", "words": "", "repeats": 1.5, "verdict": "matters"}]},
+        {"effects": [], "interactions": [{"arm": "a", "parts": ["b"]}]},
+        {"effects": [], "metrics": {"base": {"1": "x"}}},
+        {"effects": [], "metrics": []},
+        {"effects": [], "base_seconds": 10**400},
     ],
 )
 def test_another_content_is_an_error(content):
-    with pytest.raises(ValueError, match=r"these are no effects|is not a valid Verdict"):
-        effects_from_json(content)
+    with pytest.raises(ValueError, match=r"these are no effects|is not a valid Verdict|unpack"):
+        findings_from_json(content)
 
 
 def test_the_picture_is_xml_with_a_row_per_arm_that_has_figures():
@@ -121,11 +156,17 @@ def test_the_picture_is_xml_with_a_row_per_arm_that_has_figures():
 
 
 def test_the_part_of_a_page_has_escaped_names_and_no_styles():
-    text = effects_html(judged(), metric="accuracy")
+    text = findings_html(study(metric="accuracy <b>", is_sequential=True))
     assert "age &lt;b&gt;" in text
     assert "<b>" not in text
     assert "style=" not in text
-    ET.fromstring(f"<div>{text}</div>")
+    effects_part, pairs_part = ET.fromstring(f"<div>{text}</div>").findall("table")
+    rows = [[cell.text or "" for cell in row] for row in effects_part.find("tbody")]
+    assert rows[0][0] == "age <b>"
+    assert rows[0][-3:-1] == ["1,234,567", "12.3 s"]
+    assert rows[-1] == ["base", *[""] * 6, "1,234,600", "12.5 s", "leaves nothing out"]
+    assert pairs_part.find("tbody")[0][0].text == "both"
+    assert "base" not in effects_html(judged())
 
 
 def test_pairs_have_a_table():

@@ -7,8 +7,10 @@ import pickle
 import pytest
 
 from hopsml_flows import AblationStudy, experiment
+from hopsml_flows.ablation.arms import Arm
 from hopsml_flows.ablation.result import AblationResult
 from hopsml_flows.config import AblationConfig
+from hopsml_flows.driver.record_keeping import record_file
 from hopsml_flows.errors import (
     FunctionNotFoundError,
     InvalidArgumentError,
@@ -18,11 +20,13 @@ from hopsml_flows.execution import Job, packed
 from hopsml_flows.experiment import LagomAblationResult
 from hopsml_flows.flows.lagom import verb_of
 from hopsml_flows.maggy.calls import described
+from hopsml_flows.plan.check import prepare
 from hopsml_flows.plan.run_form import deployed, stored
 from hopsml_flows.search import Direction
-from hopsml_flows.storage import Project
+from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import State, TrialLoop, TrialResult, trial_seed
 from hopsml_flows.trials.loop_messages import SlotsFree
+from tests.written import over, result
 
 TABLE = {"age": [22.0, 38.0], "fare": [7.25, 71.28], "survived": [0, 1]}
 
@@ -149,6 +153,106 @@ def test_a_deployment_gets_a_study_by_its_name():
     assert stored({"study": OF_MODULE}) == {"study": "AblationStudy(2 features)"}
     with pytest.raises(InvalidArgumentError, match="must be an import string"):
         deployed({"study": OF_MODULE})
+
+
+SEARCH = "digits-20240301-120000-bbbbbb"
+
+
+def of_budget(rate, budget):
+    return rate * budget
+
+
+def of_rate(rate=0.5):
+    return rate
+
+
+def searched(project, function, trials, **more):
+    name = f"{__name__}:{function.__name__}"
+    space = {"rate": {"type": "float", "low": 0.0, "high": 1.0, "log": False}}
+    over(project, SEARCH, trials, train=name, search_space=space, **more)
+    return {"around": SEARCH, "project": project.url}
+
+
+@pytest.mark.parametrize("sequential", [True, False])
+def test_every_arm_around_a_winner_gets_the_winners_budget(project, sequential):
+    trials = [result(1, {"rate": 0.9}, 0.7, budget=27), result(2, {"rate": 0.1}, 0.3, budget=1)]
+    given = searched(project, of_budget, trials, function="optimize")
+    plan = experiment.ablation.plan(of_budget, sequential=sequential, repeats=2, **given)
+    search, asked = plan.search(), []
+    while not search.finished:
+        for proposal in search.ask():
+            asked.append((proposal.params["rate"], proposal.budget, proposal.repeat))
+            search.tell(proposal.id, proposal.params["rate"])
+    assert asked == [(0.9, 27, 1), (0.5, 27, 1), (0.9, 27, 2), (0.5, 27, 2)]
+
+
+def test_a_function_that_needs_a_budget_which_the_search_did_not_give_is_an_error(project):
+    given = searched(project, of_budget, [result(1, {"rate": 0.9}, 0.7)])
+    with pytest.raises(InvalidArgumentError) as caught:
+        experiment.ablation.plan(of_budget, **given)
+    assert str(caught.value) == (
+        f"around: {SEARCH!r} cannot be used, because its best trial has no value of budget, which "
+        "the function needs: that search gave no budgets, so let budget have a default"
+    )
+
+
+def test_an_arm_around_a_winner_that_fails_does_not_end_the_study(project):
+    given = searched(project, of_rate, [result(1, {"rate": 0.9}, 0.7)])
+    plan = experiment.ablation.plan(of_rate, sequential=True, repeats=4, **given)
+    search, asked = plan.search(), []
+    while not search.finished:
+        for proposal in search.ask():
+            asked.append((proposal.repeat, proposal.params["rate"]))
+            search.tell(proposal.id, None if proposal.params["rate"] == 0.5 else 0.7)
+    assert asked == [(1, 0.9), (1, 0.5), (2, 0.9), (2, 0.5)]
+    trials = [
+        TrialResult(n, "", {"rate": rate}, state, metric, repeat=repeat)
+        for n, (repeat, rate) in enumerate(asked, 1)
+        for state, metric in [(State.FAILED, None) if rate == 0.5 else (State.FINISHED, 0.7)]
+    ]
+    found = plan.judge(trials)
+    assert found.words == "rate=0.5 (default) is unknown"
+    assert found.is_sequential
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"adapt": True}, "its adapt is False, not True"),
+        ({"sequential": True}, "its sequential is False, not True"),
+        ({"interactions": 2}, "its search space is"),
+    ],
+)
+def test_a_study_cannot_be_resumed_as_another_one(project, changed, part):
+    def plan(**given):
+        return experiment.ablation.plan(of_data, OF_MODULE, project=project.url, **given)
+
+    paths = ExperimentPaths("study-1")
+    project.make_directory(paths.root)
+    record_file(plan(), paths).finish(State.KILLED)
+    assert prepare(plan(resume="study-1", repeats=7)).trials == 21
+    with pytest.raises(InvalidArgumentError, match=part):
+        prepare(plan(resume="study-1", **changed))
+
+
+def test_a_notebook_shows_the_effects(project):
+    params = {"ablated_feature": "age <b>", "ablated_layer": "None"}
+    trials = tuple(
+        TrialResult(n, f"{n:04d}", one, State.FINISHED, metric, repeat=(n + 1) // 2, started=n,
+                    ended=n + 1.0)
+        for n, (one, metric) in enumerate(
+            zip([Arm(()).params, params] * 3, [0.9, 0.5, 0.8, 0.45, 0.85, 0.47], strict=True), 1
+        )
+    )  # fmt: skip
+    for kind in (AblationResult, LagomAblationResult):
+        made = kind("a", "ablation", "/a", State.FINISHED, Direction.MAX, trials[0], trials, 1.0)
+        shown = made._repr_html_()
+        assert '<th scope="row">feature age &lt;b&gt;</th><td>0.377</td>' in shown
+        assert "matters at 3 repeats" in shown
+        assert "<svg" in shown
+        assert "<b>age" not in shown
+        failed = kind("a", "ablation", "/a", State.FAILED, Direction.MAX, None, (), 1.0)
+        assert "<svg" not in failed._repr_html_()
 
 
 def with_unknown_feature():
