@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import textwrap
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hopsml_flows import AblationStudy, experiment
+from hopsml_flows import AblationStudy, experiment, experiments
 from hopsml_flows.ablation import Verdict
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Float, Int
+from tests.integration.test_differential_evolution import wait_until_no_trial_runs
+from tests.servers.homes import used_home
+from tests.servers.prefect import artifacts
+from tests.waiting import wait_until
 
 FEATURES = ["slope", "shift", "noise_one", "noise_two"]
 
@@ -38,8 +47,7 @@ def of_synthetic(dataset_function, model_function):
     order = np.random.default_rng(random.randrange(2**32)).permutation(len(y))
     fit, test = order[:150], order[150:]
     model = model_function().fit(x[fit], y[fit])
-    error = float(np.mean((model.predict(x[test]) - y[test]) ** 2))
-    return {"metric": error, "parameters": x.shape[1] + 1}
+    return float(np.mean((model.predict(x[test]) - y[test]) ** 2))
 
 
 def synthetic_study():
@@ -72,14 +80,22 @@ def test_five_repeats_find_which_parts_matter(options, capsys):
         synthetic_study(),
         direction="min",
         seed=1,
+        name="parts",
         **{**options, "progress": True},
     )
     assert verdicts(result) == EXPECTED
     assert [judged.effect.arm for judged in result.effects][:2] == list(EXPECTED)[:2]
     first = result.effects[0]
     assert first.words.startswith("matters at 5 repeats: without it the metric is")
-    assert first.effect.parameters == 4
+    # Counted in the trials: coefficients, and the intercept.
+    assert {j.effect.arm: j.effect.parameters for j in result.effects} == {
+        **dict.fromkeys([f"feature {name}" for name in FEATURES], 4),
+        "layer useless": 5,
+    }
+    assert {trial.outputs["parameters"] for trial in result.trials} == {4, 5}
     assert first.effect.seconds is not None
+    useless = next(j for j in result.effects if j.effect.arm == "layer useless")
+    assert useless.words == "within noise at 5 repeats; it makes no difference at all"
     printed = capsys.readouterr().out
     assert f"feature slope: {first.words}"[:60] in printed
     stored = json.loads(Path(result.path, "experiment-effects.json").read_text())
@@ -87,6 +103,167 @@ def test_five_repeats_find_which_parts_matter(options, capsys):
         judged.words for judged in result.effects
     ]
     assert Path(result.path, "experiment-effects.png").read_bytes().startswith(b"\x89PNG")
+    assert experiments.get(result.id, project=options["project"]).effects == result.effects
+
+
+def test_prefect_shows_the_effects_as_a_table(options):
+    result = experiment.ablation(
+        of_synthetic, synthetic_study(), direction="min", seed=1, repeats=2, name="parts", **options
+    )
+    shown = artifacts(result.flow_run_id, lambda shown: json.loads(shown["parts-effects"]))
+    rows = json.loads(shown["parts-effects"])
+    assert [row["without"] for row in rows] == [
+        *(judged.effect.arm for judged in result.effects),
+        "base",
+    ]
+    assert [row["verdict"] for row in rows[:-1]] == [judged.words for judged in result.effects]
+    assert [(row["repeats"], row["parameters"]) for row in (rows[0], rows[-1])] == [
+        ("2", "4"),
+        ("", "5"),
+    ]
+    assert all(row["time"].endswith(" s") for row in rows)
+    assert "parts-pictures" in shown
+
+
+def keras_model(ablated_feature):
+    import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Input(shape=(len(FEATURES) - (ablated_feature is not None),)),
+            layers.Dense(16, name="first"),
+            layers.Activation("relu", name="bend"),
+            layers.Activation("linear", name="useless"),
+            layers.Dense(1, name="last"),
+        ]
+    )
+
+
+def bent_data():
+    x = np.random.default_rng(7).normal(size=(1200, 4)).astype("float32")
+    return x, np.abs(2 * x[:, 0]) + x[:, 1]
+
+
+def of_keras(dataset_function, model_function):
+    import keras
+
+    x, y = dataset_function()
+    model = model_function()
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    model.fit(x[:1000], y[:1000], epochs=30, batch_size=100, verbose=0)
+    return float(model.evaluate(x[1000:], y[1000:], verbose=0))
+
+
+def keras_study():
+    study = AblationStudy(feature_names=FEATURES)
+    study.set_dataset_generator(bent_data)
+    study.features.include(*FEATURES)
+    study.model.set_base_model_generator(keras_model)
+    study.model.layers.include("bend", "useless")
+    return study
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # 35 trainings with TensorFlow
+def test_five_repeats_find_the_useless_layer_of_a_keras_model(options):
+    result = experiment.ablation(of_keras, keras_study(), direction="min", seed=1, **options)
+    assert result.failed == ()
+    assert verdicts(result) == {**EXPECTED, "layer bend": Verdict.MATTERS}
+    useless = next(j for j in result.effects if j.effect.arm == "layer useless")
+    assert useless.words == "within noise at 5 repeats; it makes no difference at all"
+    parameters = {j.effect.arm: j.effect.parameters for j in result.effects}
+    assert parameters["layer useless"] == parameters["layer bend"] == 4 * 16 + 16 + 16 + 1
+    assert parameters["feature slope"] == 3 * 16 + 16 + 16 + 1
+    assert result.findings.base.parameters == parameters["layer useless"]
+
+
+SCRIPT = """
+    import os, random, sys, time
+    from hopsml_flows import AblationStudy, experiment, experiments
+
+    def train(dataset_function, ablated_feature):
+        with open("@calls", "a") as calls:
+            calls.write("called\\n")
+        time.sleep(0.2)
+        until = time.monotonic() + 5  # the last ones give the test time to kill the study
+        with open("@calls") as calls:
+            late = len(calls.readlines()) > @late
+        while late and not os.path.exists("@calls-go") and time.monotonic() < until:
+            time.sleep(0.05)
+        own = random.Random(f"{random.random()} {ablated_feature}")
+        return sum(map(sum, dataset_function().values())) + own.gauss(0, 0.1)
+
+    if __name__ == "__main__":
+        study = AblationStudy()
+        study.set_dataset({"large": [3.0], "small": [0.001], "nothing": [0.0]})
+        study.features.include("large", "small", "nothing")
+        experiment.ablation(
+            train, study, sequential=True, repeats=6, name="killed", project="project", seed=7,
+            cluster="local", resume=sys.argv[1] if len(sys.argv) > 1 else None,
+        )
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_after", [2, 8])
+def test_a_study_whose_driver_is_killed_goes_on_and_finds_the_same(tmp_path, kill_after):
+    env = {**os.environ, "PREFECT_HOME": str(used_home(tmp_path / "prefect"))}
+
+    def script(directory, late):
+        directory.mkdir()
+        calls = directory / "calls"
+        text = textwrap.dedent(SCRIPT).replace("@calls", str(calls)).replace("@late", str(late))
+        (directory / "script.py").write_text(text)
+        return calls
+
+    def run(directory, *arguments):
+        done = subprocess.run(
+            [sys.executable, "script.py", *arguments],
+            cwd=directory, env=env, capture_output=True, text=True, timeout=180, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        (found,) = directory.glob("project/Experiments/*")
+        return found
+
+    def outputs(directory):
+        return {
+            path: path.stat().st_mtime_ns
+            for path in directory.glob("project/Experiments/*/*/.outputs.json")
+        }
+
+    def facts(found):
+        told = json.loads((found / "experiment-effects.json").read_text())
+        return told["metrics"], [(entry["arm"], entry["words"]) for entry in told["effects"]]
+
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    script(undisturbed, 1_000)
+    expected = facts(run(undisturbed))
+
+    calls = script(disturbed, kill_after)
+    with (tmp_path / "printed").open("w") as printed:
+        first = subprocess.Popen(
+            [sys.executable, "script.py"],
+            cwd=disturbed, env=env, stdout=printed, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        wait_until(
+            lambda: len(outputs(disturbed)) >= kill_after or first.poll() is not None,
+            120,
+            f"the end of {kill_after} trials",
+        )
+        first.send_signal(signal.SIGKILL)
+        assert first.wait() == -signal.SIGKILL, (tmp_path / "printed").read_text()
+    wait_until_no_trial_runs(calls)
+    committed = outputs(disturbed)
+    assert kill_after <= len(committed) < len(outputs(undisturbed))
+
+    calls.with_name("calls-go").touch()
+    (identifier,) = os.listdir(disturbed / "project" / "Experiments")
+    found = run(disturbed, identifier)
+    assert facts(found) == expected
+    assert committed.items() <= outputs(disturbed).items()
+    record = json.loads((found / "experiment.json").read_text())
+    assert (record["state"], record["attempt"]) == ("FINISHED", 2)
 
 
 def test_more_seeds_go_to_undecided_arms_and_a_resumed_study_gives_the_same(options):
@@ -135,6 +312,26 @@ def of_digits(alpha=0.0001, units=32, learning_rate=0.0001):
 
 def another(alpha, units, learning_rate):
     return 0.0
+
+
+def of_budget(rate, budget, reporter):
+    for step in range(int(budget)):
+        reporter.broadcast(rate * (step + 1), step=step)
+    return {"metric": rate * budget, "budget": budget}
+
+
+def test_a_study_around_a_winner_with_a_budget_trains_with_that_budget(options):
+    search = experiment.optimize(
+        of_budget, {"rate": [0.0, 1.0]}, num_trials=4, seed=1,
+        optimizer={"optimizer": "asha", "max_budget": 4, "reduction_factor": 2}, **options,
+    )  # fmt: skip
+    result = experiment.ablation(of_budget, around=search, repeats=3, **options)
+    assert result.failed == ()
+    assert {trial.budget for trial in result.trials} == {search.best.budget}
+    assert {trial.outputs["budget"] for trial in result.trials} == {search.best.budget}
+    (judged,) = result.effects
+    assert judged.verdict in (Verdict.MATTERS, Verdict.HARMFUL)
+    assert judged.words.endswith(", the same in each")
 
 
 def test_a_study_around_a_winner_names_the_hyperparameter_that_mattered(options):
