@@ -126,7 +126,7 @@ def ablation(
         train=trained,
         options=checked,
         make_search=lambda *_: _search(design, repeats, way),
-        trials=len(design.arms) * repeats,
+        trials=None if sequential else len(design.arms) * repeats,
         direction=way,
         optimization_key=key,
         needs_metric=True,

@@ -12,8 +12,8 @@ from hopsml_flows.execution.signature import BUDGET, REPORTER
 from hopsml_flows.plan.earlier_record import earlier_record
 from hopsml_flows.search import Direction
 from hopsml_flows.storage import Project
-from hopsml_flows.tracking import read_summary
-from hopsml_flows.trials import ExperimentResult
+from hopsml_flows.tracking import read_trials
+from hopsml_flows.trials import ExperimentResult, best_first
 
 __all__ = ["AROUND", "arms_around", "identifier_of"]
 
@@ -59,10 +59,12 @@ def arms_around(
         because = f"its direction is {record.direction!r}, not {direction.value!r}"
         raise InvalidArgumentError(AROUND, identifier, because=because)
     try:
-        past, _ = read_summary(project, identifier) or ([], 0)
+        trials = read_trials(project, identifier)
     except DamagedFileError as error:
         raise InvalidArgumentError(AROUND, identifier, because=str(error)) from error
-    best = min(past, key=lambda trial: direction.loss(trial.metric), default=None)
+    # As in the search: what was stopped early may be its winner.
+    first = next(iter(best_first(trials, direction)), None)
+    best = first if first is not None and first.succeeded and first.metric is not None else None
     signature = inspect.signature(function)
     told = {"id": identifier, "train": record.train, "search_space": record.search_space}
     found = around_winner(

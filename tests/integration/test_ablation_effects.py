@@ -271,6 +271,8 @@ def test_more_seeds_go_to_undecided_arms_and_a_resumed_study_gives_the_same(opti
     result = experiment.ablation(of_synthetic, synthetic_study(), **arguments)
     assert verdicts(result) == EXPECTED
     assert len(result.trials) < 6 * 5
+    record = json.loads(Path(result.path, "experiment.json").read_text())
+    assert record["trials_total"] == len(result.trials)
     last = result.trials[-1].repeat
     in_last = [trial.params["ablated_feature"] for trial in result.trials if trial.repeat == last]
     assert in_last[0] == "None"

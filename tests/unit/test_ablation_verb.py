@@ -24,7 +24,7 @@ from hopsml_flows.plan.check import prepare
 from hopsml_flows.plan.run_form import deployed, stored
 from hopsml_flows.search import Direction
 from hopsml_flows.storage import ExperimentPaths, Project
-from hopsml_flows.trials import State, TrialLoop, TrialResult, trial_seed
+from hopsml_flows.trials import Failure, State, TrialLoop, TrialResult, trial_seed
 from hopsml_flows.trials.loop_messages import SlotsFree
 from tests.written import over, result
 
@@ -186,6 +186,63 @@ def test_every_arm_around_a_winner_gets_the_winners_budget(project, sequential):
     assert asked == [(0.9, 27, 1), (0.5, 27, 1), (0.9, 27, 2), (0.5, 27, 2)]
 
 
+def test_a_winner_may_have_been_stopped_early(project):
+    trials = [
+        result(1, {"rate": 0.9}, 0.7, state=State.STOPPED),
+        result(2, {"rate": 0.1}, 0.3),
+        result(3, {"rate": 0.2}, state=State.FAILED, failure=Failure("ValueError", "no")),
+    ]
+    given = searched(project, of_rate, trials)
+    assert experiment.ablation.plan(of_rate, **given).space == {"rate": [0.9, 0.5]}
+    assert experiment.ablation.plan(of_rate, direction="min", **searched(
+        project, of_rate, trials, direction="MIN"
+    )).space == {"rate": [0.1, 0.5]}  # fmt: skip
+
+
+def test_a_search_without_a_summary_or_with_a_damaged_one_has_no_winner(project):
+    given = searched(project, of_rate, [])
+    with pytest.raises(InvalidArgumentError, match="it has no best trial"):
+        experiment.ablation.plan(of_rate, **given)
+    project.replace(ExperimentPaths(SEARCH).summary, "half")
+    with pytest.raises(InvalidArgumentError, match=r"^around: .*is not JSON"):
+        experiment.ablation.plan(of_rate, **given)
+
+
+def test_how_many_trials_a_sequential_study_has_is_not_known_before():
+    assert experiment.ablation.plan(of_data, OF_MODULE, sequential=True).trials is None
+
+
+def of_pipeline(model_function):
+    return 0.0
+
+
+def pipeline():
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return Pipeline([("scale", StandardScaler()), ("fit", LinearRegression())])
+
+
+@pytest.mark.parametrize(
+    ("include", "said"),
+    [
+        (lambda m: m.layers.include("scael"), "which has scale, fit; did you mean scale"),
+        (lambda m: m.layers.include("fit"), "must be a layer between the first and the last"),
+        (lambda m: m.layers.include_groups(["scale", "fit"]), "between the first and the last"),
+        (lambda m: m.layers.include_groups(prefix="deep"), "must begin the name of a layer"),
+        (lambda m: m.modules.include("scale", "nothing"), "must be a layer of the base model"),
+    ],
+)
+def test_a_step_that_a_pipeline_lacks_is_an_error_before_anything_starts(project, include, said):
+    made = AblationStudy()
+    made.model.set_base_model_generator(pipeline)
+    include(made.model)
+    with pytest.raises(InvalidArgumentError, match=said):
+        experiment.ablation(of_pipeline, made, project=project.url)
+    assert not project.exists("Experiments")
+
+
 def test_a_function_that_needs_a_budget_which_the_search_did_not_give_is_an_error(project):
     given = searched(project, of_budget, [result(1, {"rate": 0.9}, 0.7)])
     with pytest.raises(InvalidArgumentError) as caught:
@@ -288,6 +345,20 @@ def with_wrong_generator():
         ((train, None), {}, InvalidArgumentError, "study: must be an AblationStudy"),
         ((train, "nothing:here"), {}, FunctionNotFoundError, "study: "),
         ((train, AblationStudy()), {}, InvalidArgumentError, "it leaves nothing out"),
+        ((train, 7), {}, InvalidArgumentError, "study: must be an AblationStudy"),
+        ((train, study()), {"sequential": 1}, InvalidArgumentError, "sequential: must be True or"),
+        ((train, study()), {"sequential": True, "repeats": 1}, InvalidArgumentError, "at least 2"),
+        (
+            (train, study()),
+            {"sequential": True, "interactions": 2},
+            InvalidArgumentError,
+            "all arms of a pair need the same repeats",
+        ),
+        ((of_rate, study()), {"around": SEARCH}, InvalidArgumentError, "leaves out no parts"),
+        ((of_rate,), {"around": SEARCH, "adapt": True}, InvalidArgumentError, "^adapt: "),
+        ((of_rate,), {"around": SEARCH, "interactions": 2}, InvalidArgumentError, "^interactions"),
+        ((of_rate,), {"around": 7}, InvalidArgumentError, "must be the result of a search"),
+        ((of_rate,), {"around": SEARCH}, InvalidArgumentError, "must be an experiment of"),
         ((of_data, with_unknown_feature()), {}, InvalidArgumentError, "did you mean fare"),
         ((of_data, without_dataset()), {}, InvalidArgumentError, "no dataset to leave features"),
         ((train, study(model=False)), {}, InvalidArgumentError, "it has no base model"),
