@@ -51,7 +51,7 @@ class Effect(Estimate):
         compared: Number of arms that were compared.
         unpaired: Repeats of the arm or the base whose partner failed, or was not run.
         parameters: Number of the arm's parameters, if known.
-        seconds: Mean duration of the arm's trials, if known.
+        seconds: Median duration of the arm's trials, if known.
     """
 
     arm: str
@@ -245,7 +245,7 @@ def with_costs(
     Args:
         found: The effects.
         parameters: Arm to the number of its parameters.
-        seconds: Arm to the mean duration of its trials.
+        seconds: Arm to the median duration of its trials.
 
     Example:
         >>> with_costs([Effect(arm="a", repeats=0)], seconds={"a": 1.5})[0].seconds

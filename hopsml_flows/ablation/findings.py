@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 from hopsml_flows.ablation.arms import Arm
@@ -112,7 +112,9 @@ class Design:
         return self.rule.decide(counted, base=BASE, direction=direction.value, repeats=repeats)
 
     def seconds(self, trials: Iterable[TrialResult]) -> dict[str, float]:
-        """Return label of each arm to the mean duration of its trials that succeeded.
+        """Return label of each arm to the median duration of its trials that succeeded.
+
+        The first trial of a process imports libraries: the mean of the base would tell of that.
 
         Args:
             trials: The trials.
@@ -121,7 +123,7 @@ class Design:
         for label, members in self._by_arm(trials).items():
             known = [one.duration for one in members if one.succeeded and one.duration is not None]
             if known:
-                found[label] = fmean(known)
+                found[label] = median(known)
         return found
 
     def parameters(self, trials: Iterable[TrialResult]) -> dict[str, int]:
@@ -154,7 +156,7 @@ class Costs:
 
     Args:
         parameters: Number of parameters of its model, if known.
-        seconds: Mean duration of its trials that succeeded, if known.
+        seconds: Median duration of its trials that succeeded, if known.
     """
 
     parameters: int | None = None

@@ -87,7 +87,7 @@ def estimate(
         (0.2, 0.07, 0.33)
         >>> round(found.p, 4), found.p_sign_flip
         (0.0163, 0.125)
-        >>> accuracy = [0.83, 0.912, 0.874]
+        >>> accuracy = [0.8312754, 0.9120311, 0.8740927]
         >>> estimate([0.25, 0.25, 0.25], metrics=[accuracy]).p
         0.0
     """

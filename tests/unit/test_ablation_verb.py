@@ -292,6 +292,24 @@ def test_a_study_cannot_be_resumed_as_another_one(project, changed, part):
         prepare(plan(resume="study-1", **changed))
 
 
+def test_the_time_of_an_arm_is_not_that_of_its_first_imports():
+    plan = experiment.ablation.plan(of_data, OF_MODULE, repeats=3)
+    took = iter([60.0, 2.0, 1.0, 3.0, 2.5, 1.5, 2.0, 2.25, 1.25])
+    trials = [
+        TrialResult(
+            proposal.id, "", proposal.params, State.FINISHED, 0.5, repeat=proposal.repeat,
+            started=100.0, ended=100.0 + next(took),
+        )
+        for proposal in plan.search().ask()
+    ]  # fmt: skip
+    found = plan.judge(trials)
+    assert found.base.seconds == 3.0
+    assert {one.effect.arm: one.effect.seconds for one in found.effects} == {
+        "feature age": 2.25,
+        "feature fare": 1.25,
+    }
+
+
 def test_a_notebook_shows_the_effects(project):
     params = {"ablated_feature": "age <b>", "ablated_layer": "None"}
     trials = tuple(
