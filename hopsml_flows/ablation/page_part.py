@@ -108,7 +108,7 @@ def effects_html(
         *("without", "effect", interval_head(alpha), "p", "p (Holm)"),
         *("p (sign flips)", "repeats", "parameters", "time", "verdict"),
     )
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             one.effect.arm,
             number_cell(one.effect.mean),

@@ -43,7 +43,7 @@ _OPTIONS = frozenset(
         *declared(WarmOptions),
         *declared(TrainingOptions),
         *("initial", "local_logdir", "max_seconds", "num_workers"),
-        *("adapt", "interactions", "repeats"),
+        *("adapt", "interactions", "repeats", "sequential"),
     }
 )
 """Options of this package's verbs, which a call may have besides Maggy's arguments."""

@@ -9,6 +9,7 @@ from typing import Any
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
 from hopsml_flows.service.experiment_finder import find_trial
 from hopsml_flows.service.stored_experiment import StoredExperiment
+from hopsml_flows.service.stored_findings import is_study
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.storage.reading import LARGEST_RECORD, content_of
 from hopsml_flows.tracking import ExperimentRecord
@@ -75,6 +76,12 @@ def read_request(
     record = earlier.record
     if record is None:
         raise _unusable(earlier, f"{earlier.problem or 'it has no record'}")
+    if is_study(record) and "around" not in record.options:
+        raise _unusable(
+            earlier,
+            "the study, which makes dataset and model of each trial, is not kept: call "
+            "experiment.ablation again",
+        )
     name = record.train.rpartition(":")[2]
     if not name or "<" in name:
         raise _unusable(

@@ -16,7 +16,7 @@ from hopsml_flows.service.index.entries import (
     SummaryEntries,
 )
 from hopsml_flows.service.stored_files import stored_content, stored_entry, stored_summary
-from hopsml_flows.service.stored_findings import EFFECTS_OF, read_findings
+from hopsml_flows.service.stored_findings import is_study, read_findings
 from hopsml_flows.service.trial_rows import columns_of, trial_row
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import TrialResult, best_first
@@ -112,7 +112,7 @@ class StoredExperiment:
     @cached_property
     def findings(self) -> Findings | None:
         """What an ablation study found; None of another experiment, or before the study is over."""
-        if self.record is None or self.record.function not in EFFECTS_OF:
+        if not is_study(self.record):
             return None
         return read_findings(stored_content(self.project, self._paths.effects))
 

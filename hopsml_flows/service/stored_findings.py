@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from hopsml_flows.ablation.findings import Findings
 from hopsml_flows.ablation.findings_file import findings_from_json
 
-__all__ = ["EFFECTS_OF", "read_findings"]
+if TYPE_CHECKING:
+    from hopsml_flows.tracking import ExperimentRecord
 
-EFFECTS_OF = ("ablation",)
-"""Verbs whose experiments have a file of effects."""
+__all__ = ["is_study", "read_findings"]
+
+_OPTION = "interactions"
+
+
+def is_study(record: ExperimentRecord | None) -> bool:
+    """Whether an experiment is an ablation study, and has a file of effects once it is over.
+
+    Args:
+        record: Its record; None if there is none that can be read.
+    """
+    # Maggy's verb runs studies, too; only they have this option.
+    return record is not None and (record.function == "ablation" or _OPTION in record.options)
 
 
 def read_findings(content: str | bytes | None) -> Findings | None:

@@ -18,7 +18,7 @@ from hopsml_flows.errors import (
 )
 from hopsml_flows.execution import Job, packed
 from hopsml_flows.experiment import LagomAblationResult
-from hopsml_flows.flows.lagom import verb_of
+from hopsml_flows.flows.lagom import _OPTIONS, verb_of
 from hopsml_flows.maggy.calls import described
 from hopsml_flows.plan.check import prepare
 from hopsml_flows.plan.run_form import deployed, stored
@@ -93,8 +93,11 @@ def test_lagom_trains_each_arm_once_as_maggy_does(args):
 
 def test_lagom_takes_the_options_of_the_plain_verb():
     given = {"ablation_study": study(), "experiment_type": "ablation", "repeats": 3}
-    flow, arguments = verb_of(described((train,), given, options=["repeats"]))
+    flow, arguments = verb_of(described((train,), given, options=_OPTIONS))
     assert flow.plan(**arguments).trials == 12
+    more = {**given, "sequential": True}
+    flow, arguments = verb_of(described((train,), more, options=_OPTIONS))
+    assert flow.plan(**arguments).settings["sequential"] is True
 
 
 def test_a_configuration_may_have_the_base_model():

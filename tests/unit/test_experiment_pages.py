@@ -741,6 +741,9 @@ def test_an_ablation_study_shows_the_effect_of_each_component(project, browser):
     assert "<i>" not in raw
     assert "Effect of each component" not in browser.get(f"/experiments/{OLD}").text
     assert "feature &lt;b&gt;age" in standalone_page(project, NEW, 0.0)
+    by_maggy = {"function": "lagom", "options": {"interactions": 1}}
+    over(project, NEW, [result(1, {"x": 1}, 0.98)], **by_maggy)
+    assert "Effect of each component" in browser.get(f"/experiments/{NEW}").text
 
 
 @pytest.mark.parametrize("content", ["no JSON", "[]", '{"effects": [{"arm": 1}]}', "{}"])

@@ -74,6 +74,12 @@ def test_an_ablation_study_has_its_effects(filled):
     assert experiments.get(SECOND).findings is None
 
 
+def test_a_study_of_maggys_verb_has_its_effects_too(filled):
+    paths = over(filled, SECOND, function="lagom", options={"interactions": 1, "repeats": 1})
+    filled.replace(paths.effects, json.dumps(findings_json(FINDINGS)))
+    assert experiments.get(SECOND).effects == FINDINGS.effects
+
+
 def test_an_experiment_that_is_no_study_has_no_effects(filled):
     paths = ExperimentPaths(FIRST)
     filled.replace(paths.effects, json.dumps(findings_json(FINDINGS)))

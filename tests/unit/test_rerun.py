@@ -238,12 +238,21 @@ def test_a_trial_that_was_cut_off_has_the_parameters_that_it_began_with(tmp_path
         ({"train": "train.py:<lambda>"}, "no name at the top level"),
         ({"results": []}, "no trial of it has a result"),
         ({"options": {"num_workers": 2}, "function": "lagom"}, "cannot be repeated"),
+        ({"function": "ablation"}, "the study, which makes dataset and model of each trial, is"),
+        ({"options": {"interactions": 1}, "function": "lagom"}, "is not kept"),
     ],
 )
 def test_what_cannot_be_repeated_is_refused(tmp_path, changes, told):
     earlier = kept(tmp_path, **{"results": [result(1, {"x": 1}, 0.5)], **changes})
     with pytest.raises(InvalidArgumentError, match=told):
         read_request(earlier, None, {})
+
+
+def test_a_study_around_a_winner_is_repeated_as_a_search_is(tmp_path):
+    trials = [result(1, {"x": 1}, 0.5), result(2, {"x": 4}, 0.75)]
+    options = {"around": "digits-1", "interactions": 1}
+    earlier = kept(tmp_path, results=trials, function="ablation", options=options)
+    assert read_request(earlier, None, {}).numbers == (1, 2)
 
 
 def test_a_distributed_training_keeps_its_processes(tmp_path):

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from hopsml_flows.service.index import Column, ExperimentEntry
 from hopsml_flows.service.stored_files import stored_entry, stored_summary
-from hopsml_flows.service.stored_findings import EFFECTS_OF
+from hopsml_flows.service.stored_findings import is_study
 from hopsml_flows.service.web.handlers.stored_text import stored_text
 from hopsml_flows.service.web.site import ASSETS, page_templates
 from hopsml_flows.service.web.views.effects import effects_panel
@@ -30,7 +30,7 @@ _SCRIPTS = ("standalone.js", "plots.js")
 
 def _effects(project: Project, entry: ExperimentEntry, paths: ExperimentPaths) -> str | None:
     """The file of effects; None if there is none."""
-    if entry.record is None or entry.record.function not in EFFECTS_OF:
+    if not is_study(entry.record):
         return None
     return stored_text(project, paths.effects)
 

@@ -18,7 +18,7 @@ from hopsml_flows.service.index import (
     TrialQuery,
 )
 from hopsml_flows.service.parquet_file import parquet_bytes
-from hopsml_flows.service.stored_findings import EFFECTS_OF
+from hopsml_flows.service.stored_findings import is_study
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.site import Site
@@ -221,7 +221,7 @@ def effects(site: Site, entry: ExperimentEntry) -> Markup | None:
         site: The site.
         entry: The experiment.
     """
-    if entry.record is None or entry.record.function not in EFFECTS_OF:
+    if not is_study(entry.record):
         return None
     return effects_panel(stored_text(site.project, ExperimentPaths(entry.id).effects))
 
