@@ -153,7 +153,8 @@ def _described(record: ExperimentRecord, trial: TrialResult) -> dict[str, Any]:
     root = record.options.get("seed")
     seed = trial.seed
     if seed is None:
-        seed = trial_seed(record.id if root is None else root, trial.number)
+        number = trial.number if trial.repeat is None else trial.repeat
+        seed = trial_seed(record.id if root is None else root, number)
     return {
         "number": trial.number,
         "params": trial.params,

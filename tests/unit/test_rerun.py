@@ -249,10 +249,12 @@ def test_what_cannot_be_repeated_is_refused(tmp_path, changes, told):
 
 
 def test_a_study_around_a_winner_is_repeated_as_a_search_is(tmp_path):
-    trials = [result(1, {"x": 1}, 0.5), result(2, {"x": 4}, 0.75)]
-    options = {"around": "digits-1", "interactions": 1}
+    trials = [result(5, {"x": 1}, 0.5, repeat=3, seed=11), result(6, {"x": 4}, 0.75, repeat=3)]
+    options = {"around": "digits-1", "interactions": 1, "seed": 7}
     earlier = kept(tmp_path, results=trials, function="ablation", options=options)
-    assert read_request(earlier, None, {}).numbers == (1, 2)
+    request = read_request(earlier, None, {})
+    assert request.numbers == (5, 6)
+    assert [one["seed"] for one in request.arguments["trials"]] == [11, trial_seed(7, 3)]
 
 
 def test_a_distributed_training_keeps_its_processes(tmp_path):
