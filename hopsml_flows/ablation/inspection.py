@@ -112,7 +112,7 @@ def inspect_study(parts: StudyParts, *, elsewhere: bool) -> None:
 
 
 def check_parts(parts: StudyParts) -> None:
-    """Check a study's features against data that it has in memory.
+    """Check a study's features against data that it, or Maggy's configuration, has in memory.
 
     Args:
         parts: The study.
@@ -120,10 +120,12 @@ def check_parts(parts: StudyParts) -> None:
     Raises:
         InvalidArgumentError: A feature is unknown.
     """
-    if not parts.features or parts.dataset is None or parts.dataset_is_made:
+    sets = (parts.given or {}).get("dataset")
+    in_memory = parts.dataset if parts.dataset is not None else None if sets is None else list(sets)
+    if not parts.features or in_memory is None or parts.dataset_is_made:
         return
     try:
-        known = feature_names(parts.dataset, parts.feature_names)
+        known = feature_names(in_memory, parts.feature_names)
     except AblationError as error:
         raise InvalidArgumentError("study", "its dataset", because=str(error)) from None
     check_features(known, parts, told=False)

@@ -225,6 +225,16 @@ def test_features_of_data_in_memory_are_checked_with_the_nearest_name():
     check_parts(study.parts())
 
 
+def test_features_of_a_configurations_datasets_are_checked_too():
+    study = AblationStudy().configured({"dataset": [TABLE, TABLE[:1]]})
+    study.features.include("fares")
+    with pytest.raises(InvalidArgumentError, match=r"did you mean fare\?; got 'fares'"):
+        check_parts(study.parts())
+    study.features.exclude("fares")
+    study.features.include("fare")
+    check_parts(study.parts())
+
+
 # Training functions
 
 
