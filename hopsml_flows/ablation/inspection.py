@@ -121,14 +121,14 @@ def check_parts(parts: StudyParts) -> None:
         InvalidArgumentError: A feature is unknown.
     """
     sets = (parts.given or {}).get("dataset")
-    in_memory = parts.dataset if parts.dataset is not None else None if sets is None else list(sets)
-    if not parts.features or in_memory is None or parts.dataset_is_made:
+    in_memory = (sets or ()) if parts.dataset is None else [parts.dataset]
+    if not parts.features or not in_memory or parts.dataset_is_made:
         return
     try:
-        known = feature_names(in_memory, parts.feature_names)
+        known = [name for one in in_memory for name in feature_names(one, parts.feature_names)]
     except AblationError as error:
         raise InvalidArgumentError("study", "its dataset", because=str(error)) from None
-    check_features(known, parts, told=False)
+    check_features(list(dict.fromkeys(known)), parts, told=False)
 
 
 def check_features(known: list[str], parts: StudyParts, *, told: bool) -> None:

@@ -233,6 +233,9 @@ def test_features_of_a_configurations_datasets_are_checked_too():
     study.features.exclude("fares")
     study.features.include("fare")
     check_parts(study.parts())
+    arrays = AblationStudy(feature_names=NAMES).configured({"dataset": [ARRAY, ARRAY]})
+    arrays.features.include("sex")
+    check_parts(arrays.parts())
 
 
 # Training functions
