@@ -2,7 +2,8 @@
 
 Each hyperparameter that was searched is left out in turn: an arm gives it the value that it would
 have without the search, and keeps all others. That value is the function's own default. Where
-there is none, or the winner has just it, it is the middle of the range:
+there is none, or one that JSON cannot hold, or the winner has just it, it is the middle of the
+range:
 
 - of numbers, the mean of the bounds; on a log scale the geometric mean; of integers rounded, down
   on a linear scale;
@@ -207,7 +208,7 @@ def _set_back(
     parameter = signature.parameters.get(name)
     if parameter is not None and parameter.default is not inspect.Parameter.empty:
         default = parameter.default
-        if not _alike(default, tuned):
+        if is_jsonable(default) and not _alike(default, tuned):
             return SetBack(name, tuned, default, is_default=True)
     middle = _middle(domain, tuned)
     return None if _alike(middle, tuned) else SetBack(name, tuned, middle, is_default=False)

@@ -71,6 +71,14 @@ def test_a_winner_that_has_the_default_is_moved_to_the_middle():
     assert (arm.name, arm.is_default) == ("lr=0.5 (middle)", False)
 
 
+def test_a_default_that_no_file_can_hold_is_passed_over():
+    def of_object(lr=print):
+        return lr
+
+    arm = only(Float(0.0, 1.0), 0.1, function=of_object)
+    assert (arm.name, arm.value) == ("lr=0.5 (middle)", 0.5)
+
+
 def test_hyperparameters_without_another_value_have_no_arm():
     space = {"lr": Float(0.0, 0.2), "units": Int(5, 5), "dropout": Float(0.0, 1.0)}
     found = around(space, {"lr": 0.1, "units": 5, "dropout": 0.2})
