@@ -137,7 +137,7 @@ def test_what_was_found_is_read_back_from_its_file(is_sequential):
         {"effects": [{"arm": "a", "words": "", "repeats": 1.5, "verdict": "matters"}]},
         {"effects": [], "interactions": [{"arm": "a", "parts": ["b"]}]},
         {"effects": [], "metrics": {"base": {"1": "x"}}},
-        {"effects": [], "metrics": []},
+        {"effects": [], "metrics": [1]},
         {"effects": [], "base_seconds": 10**400},
     ],
 )

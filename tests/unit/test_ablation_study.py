@@ -9,7 +9,8 @@ from hopsml_flows.ablation.arms import Arm, arms_of
 from hopsml_flows.ablation.components import BASE, label_of
 from hopsml_flows.ablation.findings import Design
 from hopsml_flows.ablation.result import pairs_among
-from hopsml_flows.ablation.search import ArmsSearch
+from hopsml_flows.ablation.search import ArmsSearch, SequentialSearch
+from hopsml_flows.ablation.sequential import SequentialRule
 from hopsml_flows.ablation.structure import Structure, chain
 from hopsml_flows.errors import AblationError, InvalidArgumentError, InvalidFunctionError
 from hopsml_flows.trials import State, TrialResult
@@ -103,6 +104,53 @@ def test_every_repeat_trains_all_arms_in_order_and_has_its_number():
     asked = ArmsSearch(Design.of_arms(arms), repeats=3).ask()
     assert [proposal.params for proposal in asked] == TITANIC * 3
     assert [proposal.repeat for proposal in asked] == [1] * 11 + [2] * 11 + [3] * 11
+
+
+def sequential(fails, *, most=5):
+    """What a sequential study asks for, whose trials of some repeats and arms fail."""
+    arms = {"base": {"x": 2}, "worse": {"x": 1}, "same": {"x": 0}}
+    noise = {("worse", n): 0.1 * n for n in range(9)}
+    search = SequentialSearch(Design(arms, {}, SequentialRule(least=2, most=most)))
+    asked = []
+    while not search.finished:
+        proposals = search.ask()
+        assert proposals
+        for proposal in proposals:
+            arm = next(name for name, params in arms.items() if params == proposal.params)
+            asked.append((proposal.repeat, arm))
+            if (proposal.repeat, arm) in fails:
+                search.tell(proposal.id, failure="it fell over")
+            else:
+                cost = 5.0 if arm == "worse" else 0.0
+                search.tell(proposal.id, 9.0 - cost - noise.get((arm, proposal.repeat), 0.0))
+    return asked
+
+
+FIRST_TWO = [(repeat, arm) for repeat in (1, 2) for arm in ("base", "worse", "same")]
+
+
+def test_a_sequential_study_asks_again_for_the_arms_that_are_undecided():
+    assert sequential(()) == [*FIRST_TWO, (3, "base"), (3, "worse")]
+
+
+def test_a_trial_that_fails_costs_a_sequential_study_its_pair_only():
+    # The third pair comes with the fourth repeat.
+    fails = [(2, "worse")]
+    assert sequential(fails) == [
+        *FIRST_TWO, (3, "base"), (3, "worse"), (4, "base"), (4, "worse"),
+    ]  # fmt: skip
+
+
+def test_a_base_that_fails_costs_a_sequential_study_the_pairs_of_all_arms():
+    asked = sequential([(1, "base")])
+    assert asked[:6] == FIRST_TWO
+    assert {arm for repeat, arm in asked if repeat == 3} == {"base", "worse", "same"}
+
+
+def test_a_sequential_study_ends_if_its_base_or_all_trials_always_fail():
+    of_base = [(repeat, "base") for repeat in range(1, 9)]
+    everything = [(repeat, arm) for repeat in range(1, 9) for arm in ("base", "worse", "same")]
+    assert sequential(of_base) == sequential(everything) == FIRST_TWO
 
 
 def test_what_is_excluded_is_not_left_out(capsys):

@@ -263,7 +263,8 @@ def test_an_arm_around_a_winner_that_fails_does_not_end_the_study(project):
     while not search.finished:
         for proposal in search.ask():
             asked.append((proposal.repeat, proposal.params["rate"]))
-            search.tell(proposal.id, None if proposal.params["rate"] == 0.5 else 0.7)
+            fails = proposal.params["rate"] == 0.5
+            search.tell(proposal.id, **({"failure": "no"} if fails else {"value": 0.7}))
     assert asked == [(1, 0.9), (1, 0.5), (2, 0.9), (2, 0.5)]
     trials = [
         TrialResult(n, "", {"rate": rate}, state, metric, repeat=repeat)
