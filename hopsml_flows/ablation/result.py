@@ -15,27 +15,7 @@ from hopsml_flows.search import Direction
 from hopsml_flows.trials import DEFAULT_KEY, ExperimentResult, SearchResult, TrialResult
 from hopsml_flows.trials.result_views import result_html
 
-__all__ = ["AblationResult", "ByArm", "metrics_by_arm", "pairs_among"]
-
-
-def metrics_by_arm(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
-    """Return the metrics of trials: label of the arm to number of the repeat to metric.
-
-    Args:
-        trials: The trials. Those without a metric are left out; their arms are there.
-
-    Example:
-        >>> from hopsml_flows.trials import State
-        >>> params = {"ablated_feature": "age", "ablated_layer": "None"}
-        >>> metrics_by_arm([TrialResult(2, "", params, State.FINISHED, 0.5, repeat=1)])
-        {'feature age': {1: 0.5}}
-    """
-    found: dict[str, dict[int, float]] = {}
-    for trial in sorted(trials, key=lambda one: one.number):
-        metrics = found.setdefault(label_of(trial.params), {})
-        if trial.metric is not None:
-            metrics[trial.repeat or 1] = trial.metric
-    return found
+__all__ = ["AblationResult", "ByArm", "pairs_among"]
 
 
 def pairs_among(trials: Sequence[TrialResult]) -> dict[str, tuple[str, str]]:
