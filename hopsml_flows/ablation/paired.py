@@ -44,11 +44,12 @@ class Estimate:
     Args:
         repeats: Number of pairs.
         mean: Their mean difference; None without pairs.
-        deviation: Standard deviation of the differences; None with fewer than two pairs, as all
-            that follows.
+        deviation: Standard deviation of the differences; 0 if they are equal, but for rounding.
+            None with fewer than two pairs, as all that follows.
         low: Lower end of the interval.
         high: Upper end of the interval.
-        p: p of the paired t-test, two-sided.
+        p: p of the paired t-test, two-sided; of differences that are all equal see
+            :func:`estimate`.
         p_sign_flip: p of the sign-flip test, two-sided.
     """
 

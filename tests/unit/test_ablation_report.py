@@ -118,7 +118,7 @@ def test_everything_is_strict_json():
 
 @pytest.mark.parametrize("is_sequential", [True, False])
 def test_what_was_found_is_read_back_from_its_file(is_sequential):
-    found = study(is_sequential=is_sequential, direction=Direction.MIN, alpha=0.01)
+    found = replace(study(is_sequential=is_sequential, alpha=0.01), direction=Direction.MIN)
     assert findings_from_json(json.loads(json.dumps(findings_json(found)))) == found
 
 
