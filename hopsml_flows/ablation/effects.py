@@ -42,7 +42,8 @@ class Effect(Estimate):
     """What one arm costs against the base, from pairs of trials.
 
     A positive effect means that what the arm leaves out helps, whether the metric is maximised or
-    minimised.
+    minimised. Its figures are those of an estimate: ``repeats``, ``mean``, ``deviation``, ``low``,
+    ``high``, ``p`` and ``p_sign_flip``.
 
     Args:
         arm: The arm.

@@ -48,8 +48,8 @@ class Estimate:
             None with fewer than two pairs, as all that follows.
         low: Lower end of the interval.
         high: Upper end of the interval.
-        p: p of the paired t-test, two-sided; of differences that are all equal see
-            :func:`estimate`.
+        p: p of the paired t-test, two-sided; of differences that are all equal its limit, or how
+            likely they are by chance.
         p_sign_flip: p of the sign-flip test, two-sided.
     """
 
