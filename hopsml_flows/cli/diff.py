@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.differences import json_row, say_differences, say_lines
 from hopsml_flows.cli.experiment_names import EXPERIMENT, OTHER_EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
@@ -19,7 +20,7 @@ from hopsml_flows.service import (
     program_difference,
     settings,
 )
-from hopsml_flows.text import readable, say, value_text
+from hopsml_flows.text import say
 
 __all__ = ["diff"]
 
@@ -63,7 +64,7 @@ def diff(
     if json:
         print_json(
             {
-                name: [_json(each) if isinstance(each, ComparisonRow) else each for each in part]
+                name: [json_row(each) if isinstance(each, ComparisonRow) else each for each in part]
                 for name, part in told.items()
             }
         )
@@ -81,25 +82,13 @@ def _rows(two: tuple[StoredExperiment, StoredExperiment], facts: list[Any]) -> l
     return list(compared([each.id for each in two], facts).differences)
 
 
-def _json(row: ComparisonRow) -> dict[str, Any]:
-    return {"name": row.name, "values": row.values}
-
-
 def _print(told: dict[str, Any]) -> None:
     one, other = told.pop("compared")
     if not any(told.values()):
         say(f"{one} and {other} do not differ in {', '.join(told)}")
         return
     for heading, part in told.items():
-        if not part:
-            continue
         if heading == "program":
-            for line in part:
-                say(readable(line))
-            continue
-        say(f"--- {one}: {heading}")
-        say(f"+++ {other}: {heading}")
-        for row in part:
-            for sign, value in zip("-+", row.values, strict=True):
-                if value is not None:
-                    say(readable(f"{sign}{row.name}={value_text(value)}"))
+            say_lines(part)
+        else:
+            say_differences([f"{each}: {heading}" for each in (one, other)], part)

@@ -602,13 +602,11 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
             with self._skippable(interrupted=interrupted):
                 hurry = interrupted or not self._book.server_answers()
                 sent_all = self._flush_workers(hurry=hurry)
-            if not self.cluster.owned:
-                self._clear_beginnings()
-                for key in list(self._shared):
-                    self.cluster.client.unregister_worker_plugin(f"hopsml-share-{key}")
         except (OSError, RuntimeError, TimeoutError) as error:
             # A cluster that is gone loses its events; all results are here already.
             self.logger.warning("Workers could not send their last events to Prefect: %s", error)
+        if not self.cluster.owned:
+            self._leave_cluster()
         if interrupted:
             for known in outstanding:
                 stopped = Outcome(StateType.CANCELLED.value, "Cancelled", "the flow was stopped")
@@ -617,6 +615,18 @@ class TrialTaskRunner(TaskRunner[TrialFuture[Any]]):
         keeps_all = self._server_keeps_all is not None and self._server_keeps_all()
         with self._skippable(interrupted=interrupted):
             self._book.settle(keeps_all=keeps_all, sent_all=sent_all, hurry=interrupted)
+
+    def _leave_cluster(self) -> None:
+        """Remove what workers hold for this run, with the processes of its trials.
+
+        Also where they could not send their events: a cluster that goes on would keep it.
+        """
+        try:
+            self._clear_beginnings()
+            for key in list(self._shared):
+                self.cluster.client.unregister_worker_plugin(f"hopsml-share-{key}")
+        except (OSError, RuntimeError, TimeoutError) as error:
+            self.logger.debug("The cluster keeps what this run has sent to it: %s", error)
 
     def _end_tasks(self, outstanding: list[_Outstanding], *, interrupted: bool) -> None:
         """Cancel what still runs, or wait for it: a flow may end without fetching its results."""

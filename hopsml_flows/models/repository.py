@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +30,7 @@ __all__ = [
     "keep_confirmed",
     "model_names",
     "read_record",
+    "read_versions",
     "remove_version",
     "versions_of",
 ]
@@ -92,14 +93,30 @@ def versions_of(project: Project, name: str) -> Versions:
     Raises:
         StorageUnavailableError: Storage refuses a record, or did not answer in time.
     """
+    numbers = version_numbers(project, name)
+    return read_versions([(name, number) for number in numbers], partial(read_record, project))
 
-    def read(version: int) -> ModelRecord | DamagedFileError | None:
+
+def read_versions(
+    wanted: Sequence[tuple[str, int]], read: Callable[[str, int], ModelRecord | None]
+) -> Versions:
+    """Read the records of versions, of which some may be damaged, several at a time.
+
+    Args:
+        wanted: Names and versions.
+        read: Reads the record of one, such as :func:`read_record`; None if it has none.
+
+    Raises:
+        StorageUnavailableError: Storage refuses a record, or did not answer in time.
+    """
+
+    def read_one(each: tuple[str, int]) -> ModelRecord | DamagedFileError | None:
         try:
-            return read_record(project, name, version)
+            return read(*each)
         except DamagedFileError as error:
             return error
 
-    found = in_parallel(read, version_numbers(project, name))
+    found = in_parallel(read_one, wanted)
     return Versions(
         tuple(each for each in found if isinstance(each, ModelRecord)),
         tuple(each for each in found if isinstance(each, DamagedFileError)),

@@ -133,22 +133,27 @@ class TrialExporter:
         Args:
             trial: The trial.
         """
-        directory = ExperimentPaths(self.experiment_id).trial(trial.directory)
-        found = chosen_output(trial.outputs, directory) or self._only_model(directory)
-        return found is not None
+        return self._certain_model(trial) is not None
 
     def _path(self, trial: TrialResult, file: Any) -> str:
-        directory = ExperimentPaths(self.experiment_id).trial(trial.directory)
         if file is not None:
-            path = named_file(file, trial.outputs, directory)
+            path = named_file(file, trial.outputs, self._directory(trial))
             if not stored(self.project, path, partial(self.project.exists, path)):
                 raise InvalidArgumentError("file", file, because=f"trial {trial.number} has none")
             return path
-        found = chosen_output(trial.outputs, directory) or self._only_model(directory)
+        found = self._certain_model(trial)
         if found is None:
             must = "must say which output, or which path below the trial's directory, is the model"
             raise InvalidArgumentError("file", file, must)
         return found
+
+    def _directory(self, trial: TrialResult) -> str:
+        return ExperimentPaths(self.experiment_id).trial(trial.directory)
+
+    def _certain_model(self, trial: TrialResult) -> str | None:
+        """Return the path that is the trial's model for certain, or None."""
+        directory = self._directory(trial)
+        return chosen_output(trial.outputs, directory) or self._only_model(directory)
 
     def _only_model(self, directory: str) -> str | None:
         """Return the only thing in a trial's directory that looks like a model, or None."""

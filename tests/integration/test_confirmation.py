@@ -177,8 +177,10 @@ def train(x=1):
 if __name__ == "__main__":
     if not RESUME:
         Path(FOLDER, "driver").write_text(str(os.getpid()))
+    # Of its own: a shared one would keep the processes of a killed driver's trials for minutes.
+    cluster = experiment.ClusterConfig("local", n_workers=2)
     result = experiment.grid_search(
-        train, {{"x": [1, 2, 3]}}, confirm=4, seed=1, project={project!r}, cluster={cluster!r},
+        train, {{"x": [1, 2, 3]}}, confirm=4, seed=1, project={project!r}, cluster=cluster,
         progress=False, resume=RESUME,
     )
     print("MEAN", result.confirmation.mean)
@@ -186,12 +188,10 @@ if __name__ == "__main__":
 
 
 def test_a_run_that_dies_halfway_through_confirming_repeats_nothing(
-    options, tmp_path, project, run_script, experiments, prefect_server
+    tmp_path, project, run_script, experiments, prefect_server
 ):
     def run(resume=None, *, check=True):
-        code = RESUMED.format(
-            folder=str(tmp_path), project=str(project), cluster=options["cluster"], resume=resume
-        )
+        code = RESUMED.format(folder=str(tmp_path), project=str(project), resume=resume)
         return run_script(code, check=check, PREFECT_API_URL=prefect_server)
 
     first = run(check=False)

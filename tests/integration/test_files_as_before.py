@@ -29,7 +29,10 @@ NOT_ALWAYS = {"environment.txt", "events.out.tfevents.1.hopsml"}
 """Left out of the archive, or written only by a trial that takes half a second."""
 
 RECORD = "experiment.json"
-SINCE = {"attempt", "flow_run_page", "note", "trials_stopped", "versions"}
+SINCE = {
+    "attempt", "confirmation", "flow_run_page", "note", "promotion", "rerun_of", "trials_stopped",
+    "versions",
+}  # fmt: skip
 """Keys that records have got since then."""
 
 NEW = {"pylock.toml", "program.zip", "program.diff"}

@@ -37,7 +37,7 @@ from hopsml_flows.service import find_stored
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.tracking.versions.notebook import notebook_program
 from hopsml_flows.tracking.versions.stored_program import StoredProgram
-from hopsml_flows.trials import Failure, State, TrialResult, trial_seed
+from hopsml_flows.trials import Failure, State, Trial, TrialResult, trial_seed
 from tests.written import ID, over, result
 
 STARTS = """
@@ -433,7 +433,8 @@ def test_a_job_gives_repeated_trials_the_seeds_that_they_had(tmp_path):
         seed=7,
         trial_seeds={1: 30},
     )
-    assert [job.trial_seed(number) for number in (1, 2)] == [30, trial_seed(7, 2)]
+    trials = [Trial(1, "0001-x=1", {"x": 1}), Trial(2, "0002-x=2", {"x": 2})]
+    assert [job.trial_seed(trial) for trial in trials] == [30, trial_seed(7, 2)]
 
 
 @pytest.mark.parametrize("tolerance", [-0.5, math.nan, math.inf])

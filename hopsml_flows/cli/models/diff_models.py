@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from hopsml_flows.cli.differences import json_row, say_differences, say_lines
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.models.versions import MODEL, OTHER_MODEL, find_typed, named
 from hopsml_flows.cli.project_option import open_project
@@ -15,7 +16,7 @@ from hopsml_flows.models import ModelRecord
 from hopsml_flows.service import compared, program_difference
 from hopsml_flows.storage import Project
 from hopsml_flows.storage.reading import LARGEST_RECORD, content_of
-from hopsml_flows.text import readable, say, value_text
+from hopsml_flows.text import say
 
 __all__ = ["diff_models"]
 
@@ -42,12 +43,12 @@ def diff_models(
     rows = compared(heads, [dict(_facts(record)) for record in two]).differences
     program = program_difference(heads, (_program(place, two[0]), _program(place, two[1])))
     if json:
-        told = [{"name": row.name, "values": row.values} for row in rows]
-        print_json({"compared": heads, "facts": told, "program": program})
+        print_json({"compared": heads, "facts": list(map(json_row, rows)), "program": program})
     elif not rows and not program:
         say(f"{heads[0]} and {heads[1]} do not differ")
     else:
-        _print(heads, rows, program)
+        say_differences(heads, rows)
+        say_lines(program)
     if rows or program:
         sys.exit(1)
 
@@ -70,15 +71,3 @@ def _program(project: Project, record: ModelRecord) -> str | None:
     path = record.origin.program
     content = None if path is None else content_of(project, path, LARGEST_RECORD)
     return None if content is None else content.decode(errors="replace")
-
-
-def _print(heads: tuple[str, str], rows: Any, program: list[str]) -> None:
-    if rows:
-        say(f"--- {heads[0]}")
-        say(f"+++ {heads[1]}")
-    for row in rows:
-        for sign, value in zip("-+", row.values, strict=True):
-            if value is not None:
-                say(readable(f"{sign}{row.name}={value_text(value)}"))
-    for line in program:
-        say(readable(line))

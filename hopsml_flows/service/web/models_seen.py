@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from hopsml_flows.errors import DamagedFileError, StorageUnavailableError
+from hopsml_flows.errors import StorageUnavailableError
 from hopsml_flows.models import ModelRecord
-from hopsml_flows.models.repository import model_names, read_record
+from hopsml_flows.models.repository import model_names, read_record, read_versions
 from hopsml_flows.models.version_claim import version_numbers
 from hopsml_flows.service.web.project_files import is_inside
 from hopsml_flows.storage import ModelPaths, Project
@@ -140,15 +141,5 @@ def _read(project: Project) -> Seen:
         )
         for version in reversed(versions)
     ]
-
-    def read(each: tuple[str, int]) -> ModelRecord | DamagedFileError | None:
-        try:
-            return model_record(project, *each)
-        except DamagedFileError as error:
-            return error
-
-    found: Sequence[ModelRecord | DamagedFileError | None] = in_parallel(read, wanted)
-    return Seen(
-        tuple(each for each in found if isinstance(each, ModelRecord)),
-        tuple(str(each) for each in found if isinstance(each, DamagedFileError)),
-    )
+    found = read_versions(wanted, partial(model_record, project))
+    return Seen(found.records, tuple(map(str, found.damaged)))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hopsml_flows.models import ModelRecord
 from hopsml_flows.models.names import is_model_name, version_of_directory
-from hopsml_flows.service.web.guard import SANDBOX
+from hopsml_flows.service.web.file_response import file_response
 from hopsml_flows.service.web.models_seen import model_record
-from hopsml_flows.service.web.project_files import file_chunks, file_info
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.models import model_row, model_view, shown_rows
 from hopsml_flows.storage import ModelPaths
@@ -91,17 +88,7 @@ def model_file(site: Site, request: Request) -> Response:
     name = request.path_params["file"]
     if name not in {file.name for file in record.files}:
         raise FileNotFoundError(name)
-    path = ModelPaths(record.name, record.version).file(name)
-    info = file_info(site.project, path)
-    plain = quote(posixpath.basename(name), safe="", errors="backslashreplace")
-    return StreamingResponse(
-        file_chunks(site.project, path, info.size),
-        media_type="application/octet-stream",
-        headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{plain}",
-            "Content-Security-Policy": SANDBOX,
-        },
-    )
+    return file_response(site.project, ModelPaths(record.name, record.version).file(name))
 
 
 def _record(site: Site, request: Request) -> ModelRecord:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from hopsml_flows.errors import DamagedFileError, NotFoundError
 from hopsml_flows.service.experiment_finder import TrialDirectory, find_trial
 from hopsml_flows.service.index import ExperimentEntry, ExperimentState
 from hopsml_flows.service.logs.process_names import process_name
-from hopsml_flows.service.web.guard import SANDBOX
+from hopsml_flows.service.web.file_response import file_response
 from hopsml_flows.service.web.handlers.experiment import head, journal_entries
 from hopsml_flows.service.web.handlers.trial_directory import has_directory
 from hopsml_flows.service.web.handlers.trial_log import (
@@ -28,7 +27,6 @@ from hopsml_flows.service.web.handlers.trial_log import (
 )
 from hopsml_flows.service.web.project_files import (
     checked_path,
-    file_chunks,
     file_info,
     file_part,
     files_below,
@@ -172,20 +170,9 @@ def file(site: Site, request: Request) -> Response:
     """
     entry = site.experiment(request)
     path = checked_path(entry.id, request.path_params["file"])
-    info = file_info(site.project, path)
-    name = posixpath.basename(path)
-    kind = IMAGE_TYPES.get(posixpath.splitext(name)[1].lower())
-    shown = kind is not None and "download" not in request.query_params
-    disposition = "inline" if shown else "attachment"
-    plain = quote(name, safe="", errors="backslashreplace")
-    return StreamingResponse(
-        file_chunks(site.project, path, info.size),
-        media_type=kind if shown else "application/octet-stream",
-        headers={
-            "Content-Disposition": f"{disposition}; filename*=UTF-8''{plain}",
-            "Content-Security-Policy": SANDBOX,
-        },
-    )
+    kind = IMAGE_TYPES.get(posixpath.splitext(path)[1].lower())
+    is_kept = "download" in request.query_params
+    return file_response(site.project, path, image_type=None if is_kept else kind)
 
 
 def _result(site: Site, entry: ExperimentEntry, request: Request) -> TrialResult:
