@@ -27,6 +27,7 @@ from typing import Any
 from hopsml_flows.errors import InvalidArgumentError, ModelNotFound, NotInTrialError
 from hopsml_flows.execution import TrialContext, current_trial
 from hopsml_flows.hdfs.downloads import check_room
+from hopsml_flows.hdfs.inputs import note_model
 from hopsml_flows.hdfs.places import Place, current_project, named_project, place_of
 from hopsml_flows.models import Metric, Origin, checked_metrics, model_name, version_number
 from hopsml_flows.models.exporter import Details, export_version
@@ -39,7 +40,7 @@ from hopsml_flows.models.repository import best_version, find_version
 from hopsml_flows.models.sources import copied_from_project, saved_object
 from hopsml_flows.models.storage_calls import stored
 from hopsml_flows.models.stored_model import StoredModel
-from hopsml_flows.storage import Project, block_name
+from hopsml_flows.storage import ModelPaths, Project, block_name
 from hopsml_flows.text import say
 
 __all__ = [
@@ -119,6 +120,10 @@ def export(
         record = export_version(
             target, name, files, details, version=version, overwrite=bool(overwrite)
         )
+    if (trial := _trial()) is not None:
+        root = ModelPaths(name, record.version).root
+        same = target.url == trial.project.url
+        trial.lineage.add_export(root if same else target.full(root))
     say(f"Exported model {name} as version {record.version}")
     return StoredModel(target, record).path
 
@@ -205,6 +210,8 @@ def download_model(
     place = f"{found.name}/{found.version}" if local_path is None else os.fspath(local_path)
     target = Path(place).absolute()
     fetch_version(found.project, found.record, target, overwrite=bool(overwrite))
+    paths = ModelPaths(found.name, found.version)
+    note_model(found.project, paths.root, found.record.size, found.record.created_seconds)
     return str(target)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.told_export import ToldExporter
 from hopsml_flows.models.result_export import TrialExporter
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentFiles
@@ -33,7 +34,7 @@ def experiment_result(
         links: Pages about it.
         conclusion: What follows from it.
     """
-    exporter = TrialExporter(plan.options.project, driver.paths.id, plan.optimization_key)
+    project, key = plan.options.project, plan.optimization_key
     return plan.result_type(
         id=driver.paths.id,
         function=plan.verb,
@@ -49,5 +50,5 @@ def experiment_result(
         picture=pictures.get(ExperimentFiles.PARALLEL_PICTURE),
         confirmation=conclusion.confirmation,
         promotion=conclusion.promotion,
-        exporter=exporter,
+        exporter=ToldExporter(TrialExporter(project, driver.paths.id, key)),
     )

@@ -53,6 +53,11 @@ class Ending:
         self._versions = versions
         self._tried = self._written = False
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the end has been written."""
+        return self._written
+
     def __enter__(self) -> Ending:
         return self
 
@@ -170,6 +175,7 @@ def record_file(
                     if options.only_if_better is None
                     else {"only_if_better": options.only_if_better}
                 ),
+                **({"approve": True} if options.approve else {}),
                 "cluster": options.cluster.address or options.cluster.kind,
                 **plan.settings,
                 **(plan.group.shape.counts if plan.group else {}),

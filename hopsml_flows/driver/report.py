@@ -124,8 +124,7 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
         found = confirmation_facts(result.confirmation)
         lines += [f"{word.upper():9} {said}" for word, said in found]
     if result.promotion is not None:
-        word = "PROMOTED" if result.promotion.promoted else "REFUSED"
-        lines.append(f"{word:9} {promotion_text(result.promotion)}")
+        lines.append(f"{result.promotion.word.upper():9} {promotion_text(result.promotion)}")
     return lines
 
 

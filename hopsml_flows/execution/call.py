@@ -216,6 +216,7 @@ def evaluate(
         budget=link.budget,
         why_stopped=None if came.failure else link.why_stopped,
         seed=job.trial_seed(trial),
+        lineage=context.lineage.lineage(),
     )
 
 

@@ -7,7 +7,7 @@ anywhere leaves no version.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -59,6 +59,7 @@ def export_version(
     *,
     version: int | None = None,
     overwrite: bool = False,
+    check: Callable[[int], None] | None = None,
 ) -> ModelRecord:
     """Write a version of a model.
 
@@ -69,6 +70,8 @@ def export_version(
         details: What else the record says.
         version: The version; None for the one after the newest.
         overwrite: Replace the version if it exists. Until the new one is whole, there is none.
+        check: Called with the version's number when no other export can take it, and before
+            anything of it is written. If it raises an error, there is no version.
 
     Returns:
         The version's record.
@@ -84,6 +87,8 @@ def export_version(
     else:
         claim = claim_version(project, name, version, overwrite=overwrite)
     try:
+        if check is not None:
+            check(claim.paths.version)
         if overwrite and version is not None:
             _clear(claim)
         in_parallel(partial(_upload, claim), list(files), threads=_PARALLEL)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError, InvalidOutputError
@@ -117,6 +118,14 @@ class ModelRecord:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
+
+    @property
+    def created_seconds(self) -> float | None:
+        """When it was exported, seconds since 1970; None if the record's time is none."""
+        try:
+            return datetime.fromisoformat(self.created).timestamp()
+        except (ValueError, OverflowError):
+            return None
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON values, with text for numbers that are not finite."""

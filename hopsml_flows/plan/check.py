@@ -43,7 +43,7 @@ def prepare(plan: Plan) -> Plan:
         record = earlier_record(project, plan.options.resume)
         ready = continue_experiment(plan, record)
         check_is_over(project, record)
-    find_champion(ready)
+    find_champion(ready, ready.options.resume)
     check_reachable(plan.options.cluster, project)
     group = plan.group
     if group is not None and group.fills_cluster:

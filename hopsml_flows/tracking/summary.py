@@ -104,4 +104,6 @@ def combination(result: TrialResult) -> dict[str, Any]:
             entry["error_place"] = result.failure.place
     if result.warnings:
         entry["warnings"] = list(result.warnings)
+    if result.lineage:
+        entry["lineage"] = result.lineage.as_json()
     return entry

@@ -37,6 +37,7 @@ from hopsml_flows.trials.group.seat_queue import (
 )
 from hopsml_flows.trials.group.shape import Framework, GroupShape, Member, Role
 from hopsml_flows.trials.group.variables import ports_needed, variables
+from hopsml_flows.trials.lineage import InputFile, Lineage, LineageLog
 from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.loop_messages import (
     BudgetSpent,
@@ -120,7 +121,10 @@ __all__ = [
     "GpuUsage",
     "GroupEnded",
     "GroupShape",
+    "InputFile",
     "KeepResult",
+    "Lineage",
+    "LineageLog",
     "LoopEvent",
     "LoopInstruction",
     "MeanPeak",

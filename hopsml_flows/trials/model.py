@@ -10,6 +10,7 @@ from typing import Any
 from hopsml_flows.redaction import redacted
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.text import readable
+from hopsml_flows.trials.lineage import Lineage
 from hopsml_flows.trials.usage import DeviceUsage
 
 __all__ = ["ISOLATIONS", "Failure", "Promoted", "State", "Trial", "TrialResult"]
@@ -154,6 +155,7 @@ class TrialResult:
         promotions: Why it got its budgets, in order; none of a trial with its first budget.
         continues: Number of the trial that it goes on from, or None.
         seed: The trial's seed, as ``HOPSML_SEED`` had it; None if the trial could not tell.
+        lineage: The files that it read through this package, and the models that it exported.
     """
 
     number: int
@@ -177,6 +179,7 @@ class TrialResult:
     promotions: tuple[Promoted, ...] = ()
     continues: int | None = None
     seed: int | None = None
+    lineage: Lineage = field(default_factory=Lineage)
 
     @classmethod
     def without_report(

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from hopsml_flows.search.decisions import Why
+from hopsml_flows.trials.lineage import Lineage
 from hopsml_flows.trials.model import Failure, Promoted, State, TrialResult
 from hopsml_flows.trials.naming import generation_name, generation_of, number_of
 from hopsml_flows.trials.outputs import LOG
@@ -71,6 +72,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         promotions=_promotions(entry["why_promoted"]) if "why_promoted" in entry else (),
         continues=_whole(entry, "continues"),
         seed=_whole(entry, "seed"),
+        lineage=Lineage.from_json(entry.get("lineage")),
     )
 
 

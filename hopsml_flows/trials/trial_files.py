@@ -14,6 +14,7 @@ from typing import Any
 from hopsml_flows.errors import DamagedFileError, InvalidOutputError
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.best_configurations import Past
+from hopsml_flows.trials.lineage import Lineage
 from hopsml_flows.trials.model import State, Trial, TrialResult
 from hopsml_flows.trials.outputs import RESERVED
 from hopsml_flows.trials.usage import DeviceUsage
@@ -57,6 +58,7 @@ def commit_text(result: TrialResult, *, files: Sequence[Mapping[str, Any]], **mo
         **({"why_stopped": result.why_stopped.as_json()} if result.why_stopped else {}),
         **({"seed": result.seed} if result.seed is not None else {}),
         **({"budget": result.budget} if result.budget is not None else {}),
+        **({"lineage": result.lineage.as_json()} if result.lineage else {}),
         **({_NOT_FINITE: paths} if paths else {}),
         **more,
     }
@@ -103,6 +105,7 @@ def committed_result(
         budget=commit.get("budget") if is_number(commit.get("budget")) else None,
         why_stopped=_why(commit.get("why_stopped")),
         seed=commit.get("seed") if is_whole(commit.get("seed")) else None,
+        lineage=Lineage.from_json(commit.get("lineage")),
     )
 
 
