@@ -80,7 +80,7 @@ def export(
             state), TensorFlow or scikit-learn, which its library saves.
         model_name: The model's name.
         model_version: The version, from 1; None for the one after the newest.
-        overwrite: Replace the version if it exists.
+        overwrite: Replace the version if it exists. ``model_path`` must lie elsewhere.
         metrics: Metric's name to number.
         description: What you want to say about it.
         synchronous: For HopsML's programs; the model is always there when this returns.
@@ -193,7 +193,8 @@ def download_model(
         name: The model's name.
         version: The version; None for the newest.
         project_name: As ``project`` of :func:`export`.
-        overwrite: Replace a directory that has other content.
+        overwrite: Replace a directory that has other content. It is an error if that holds the
+            working directory, the home directory or the project.
         local_path: The directory; None for ``<name>/<version>`` in the working directory.
 
     Returns:
@@ -202,6 +203,7 @@ def download_model(
     Raises:
         ModelNotFound: There is no such version.
         ModelExistsError: The directory has other content, and ``overwrite`` is false.
+        InvalidArgumentError: It has other content, and holds what no model may replace.
         DamagedFileError: A file is missing on storage, or is not what was exported.
         NoSpaceError: The disk has not enough room; nothing was copied.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.

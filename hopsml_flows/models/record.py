@@ -208,6 +208,9 @@ def _check(record: ModelRecord) -> None:
         raise ValueError("a text is missing, or is none")
     if not all(text is None or isinstance(text, str) for text in maybe):
         raise ValueError("what should be a text is none")
+    for path in (origin.trial_directory, origin.program):
+        if path is not None and not is_file_name(path):  # readers follow it
+            raise ValueError(f"{path!r:.80} is no place in the project")
     if not is_whole(record.version) or record.version < 1 or not is_whole(record.schema):
         raise ValueError("version or schema is no number")
     if not isinstance(record.metrics, dict) or not all(map(is_number, record.metrics.values())):

@@ -3,7 +3,7 @@
 A claim is a file in the version's directory that ``Project.create`` makes: of several processes one
 succeeds, on every storage. It exists while its export writes the version, and is removed after the
 version's record was written. An export that is killed leaves it, and so the number is never taken
-by another one.
+by another one. What changes the record of a version that is whole takes it in the same way.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ __all__ = [
     "Claim",
     "claim_next",
     "claim_version",
+    "claim_whole",
     "is_being_written",
     "other_writer",
     "version_numbers",
@@ -124,6 +125,20 @@ def claim_version(project: Project, name: str, version: int, *, overwrite: bool)
         because = f"{project.full(paths.root)} exists (overwrite=True replaces it)"
         raise ModelExistsError("model_version", version, because=because)
     return claim
+
+
+def claim_whole(project: Project, name: str, version: int) -> Claim | None:
+    """Take a version that is whole, to change its record; None if another process has it.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        version: The version. If it was removed meanwhile, an empty directory of it is made.
+
+    Raises:
+        StorageUnavailableError: Storage refuses the claim, or did not answer in time.
+    """
+    return _claim(project, ModelPaths(name, version))
 
 
 def is_being_written(project: Project, paths: ModelPaths) -> str | None:

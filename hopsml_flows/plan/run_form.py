@@ -138,6 +138,11 @@ def _cluster(_: str, value: Any) -> Any:
     return value if isinstance(value, str) else ClusterConfig.parse(value).as_dict()
 
 
+def _numbers(_: str, value: Any) -> list[Any]:
+    # Of many trials that are run again, all would be more than the server takes for a flow run.
+    return [each["number"] if isinstance(each, Mapping) else each for each in value]
+
+
 def _project(name: str, value: str | PathLike[str] | Project) -> str:
     if isinstance(value, Project):
         return value.url
@@ -190,6 +195,7 @@ _STORED: dict[str, Callable[[str, Any], Any]] = {
     "space": _bounds,
     "grid_dict": _lists,
     "args_dict": _lists,
+    "trials": _numbers,
     "cluster": _cluster,
     "project": _project,
     "optimizer": _named_kind,
