@@ -1,4 +1,7 @@
-"""``hopsml show``: what came of an experiment and its trials, or of one of them."""
+"""``hopsml show``: what came of an experiment and its trials, or of one of them.
+
+Of an ablation study it shows the effects, too.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
+from hopsml_flows.ablation.findings_file import findings_json
+from hopsml_flows.ablation.report import findings_table
 from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
@@ -75,6 +80,7 @@ def show(
                 **asdict(record),
                 "state": stored.state.value,
                 "trials": [trial_json(each) for each in results],
+                **({} if stored.findings is None else {"findings": findings_json(stored.findings)}),
             }
         )
         return
@@ -87,6 +93,10 @@ def show(
     say(f"directory  {where.full(paths.root)}")
     if results:
         _print_table(record, results, best, direction)
+    if stored.findings is not None:
+        say("")
+        for line in findings_table(stored.findings, width=_columns()).split("\n"):
+            say(readable(line))
     for line in reasons(results):
         say(readable(line))
 
@@ -160,13 +170,17 @@ def _counts(record: ExperimentRecord, results: Sequence[TrialResult]) -> str:
     return ", ".join(parts)
 
 
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
 def _print_table(
     record: ExperimentRecord,
     results: Sequence[TrialResult],
     best: TrialResult | None,
     direction: Direction | None,
 ) -> None:
-    console = Console(width=shutil.get_terminal_size().columns)
+    console = Console(width=_columns())
     title = f"{record.function}: trials of {record.name}"
     table, notes = TrialTable(title, results, best, fitting, direction).drawn(console.width)
     with console.capture() as drawn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from hopsml_flows.ablation.findings import Findings
 from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.told_export import ToldExporter
@@ -23,6 +24,7 @@ def experiment_result(
     pictures: Mapping[str, bytes],
     links: Iterable[PageLink],
     conclusion: Conclusion,
+    findings: Findings | None = None,
 ) -> ExperimentResult:
     """Return the result of an experiment that has ended.
 
@@ -33,6 +35,7 @@ def experiment_result(
         pictures: File name to PNG.
         links: Pages about it.
         conclusion: What follows from it.
+        findings: What its trials mean together, of an ablation study.
     """
     project, key = plan.options.project, plan.optimization_key
     return plan.result_type(
@@ -51,4 +54,5 @@ def experiment_result(
         confirmation=conclusion.confirmation,
         promotion=conclusion.promotion,
         exporter=ToldExporter(TrialExporter(project, driver.paths.id, key)),
+        findings=findings,
     )

@@ -97,6 +97,7 @@ class Ending:
 
     def _end(self, error: BaseException | None) -> None:
         counts, best = self._loop.counts, self._loop.best
+        told = self._record.record.trials_total
         reason = self._loop.failure
         state = State.FINISHED if reason is None else State.FAILED
         if error is not None:
@@ -110,6 +111,8 @@ class Ending:
             metric=best.metric if best else None,
             best_trial=best.name if best else None,
             best_dir=self._paths.trial(best.directory) if best else None,
+            # A search may know only in the end how many trials there are.
+            trials_total=counts.total if told is None else told,
             trials_succeeded=counts.succeeded,
             trials_failed=counts.failed,
             trials_stopped=counts.stopped,

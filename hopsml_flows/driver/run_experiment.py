@@ -137,10 +137,11 @@ def run(
             if not ending.is_written:  # no worker is held while a person is asked
                 conclusion.draw()
                 ending.write(None)
-        pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())])
-        announcer.show(pictures)
+        found = plan.judge(driver.results) if plan.judge is not None else None
+        pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())], found)
+        announcer.show(pictures, found)
     failure = driver.loop.failure
-    result = experiment_result(plan, driver, record.record, pictures, links, conclusion)
+    result = experiment_result(plan, driver, record.record, pictures, links, conclusion, found)
     if (cause := driver.loop.notice) is not None:
         said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)

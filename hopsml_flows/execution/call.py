@@ -39,6 +39,7 @@ from hopsml_flows.execution.report_link import (
     is_early_stop,
     wraps_early_stop,
 )
+from hopsml_flows.execution.returned import Returned
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.timers import disarm_timers
@@ -217,6 +218,7 @@ def evaluate(
         why_stopped=None if came.failure else link.why_stopped,
         seed=job.trial_seed(trial),
         lineage=context.lineage.lineage(),
+        repeat=trial.repeat,
     )
 
 
@@ -267,14 +269,17 @@ def _call(
             if place.alone:
                 disarm_timers()
             place.called()
+        if not isinstance(returned, Returned):
+            returned = Returned(returned, {})
         outputs, metric = checked_outputs(
-            returned,
+            returned.value,
             key=job.optimization_key,
             required=job.needs_metric,
             warn=judging.warn,
             # A function that was stopped may clean up and return nothing.
             otherwise=link.last_finite if link.why_stopped is not None else None,
         )
+        outputs = returned.with_beside(outputs)
         return _Came(judging.files.attach(outputs, judging.terms), metric)
     except BaseException as error:  # also sys.exit() and a cancelled coroutine
         _raise_for_driver(error, place)

@@ -12,6 +12,7 @@ from hopsml_flows.errors import DamagedFileError, InvalidArgumentError, NotFound
 from hopsml_flows.rerun.recorded_trials import RecordedTrial, doubts_about, recorded_trials
 from hopsml_flows.service.experiment_finder import find_trial
 from hopsml_flows.service.stored_experiment import StoredExperiment
+from hopsml_flows.service.stored_findings import is_study
 from hopsml_flows.storage import ExperimentPaths, Project, TrialFiles
 from hopsml_flows.storage.reading import LARGEST_RECORD, content_of
 from hopsml_flows.tracking import ExperimentRecord
@@ -86,6 +87,12 @@ def read_request(
     record = earlier.record
     if record is None:
         raise _unusable(earlier, f"{earlier.problem or 'it has no record'}")
+    if is_study(record) and "around" not in record.options:
+        raise _unusable(
+            earlier,
+            "the study, which makes dataset and model of each trial, is not kept: call "
+            "experiment.ablation again",
+        )
     name = record.train.rpartition(":")[2]
     if not name or "<" in name:
         raise _unusable(
@@ -191,7 +198,8 @@ def _described(record: ExperimentRecord, trial: TrialResult) -> dict[str, Any]:
     root = record.options.get("seed")
     seed = trial.seed
     if seed is None:
-        seed = trial_seed(record.id if root is None else root, trial.number)
+        number = trial.number if trial.repeat is None else trial.repeat
+        seed = trial_seed(record.id if root is None else root, number)
     return {
         "number": trial.number,
         "params": trial.params,

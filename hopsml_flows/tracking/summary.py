@@ -98,6 +98,7 @@ def combination(result: TrialResult) -> dict[str, Any]:
         "budget": result.budget,
         "continues": result.continues,
         "seed": result.seed,
+        "repeat": result.repeat,
     }
     entry |= {name: value for name, value in optional.items() if value is not None}
     types = {name: kind for name, value in result.params.items() if (kind := lost_type(value))}

@@ -81,6 +81,7 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         continues=_whole(entry, "continues"),
         seed=_whole(entry, "seed"),
         lineage=Lineage.from_json(entry.get("lineage")),
+        repeat=_whole(entry, "repeat"),
     )
 
 

@@ -12,12 +12,14 @@ import sys
 
 import pytest
 
+from hopsml_flows.ablation.findings_file import findings_from_json, findings_json
+from hopsml_flows.ablation.report import findings_table
 from hopsml_flows.cli import main
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.storage.lease import take_lease
 from hopsml_flows.trials import Failure, InputFile, Lineage, State, commit_text
 from tests.unit.test_lease import ended_process
-from tests.written import CONFIRMATION, PROMOTION, over, result
+from tests.written import CONFIRMATION, FINDINGS, PROMOTION, over, result
 
 FIRST = "digits-20240101-120000-aaaaaa"
 SECOND = "digits-20240301-120000-bbbbbb"
@@ -267,6 +269,17 @@ def test_show_tells_of_no_trial_that_there_is_not(command):
     for number in ("9", "1000009"):
         said = command("show", SECOND, number, code=2)[1]
         assert said.startswith(f"hopsml: TRIAL: {number!r}")
+
+
+def test_show_says_what_an_ablation_study_found(command, filled):
+    paths = over(filled, SECOND, [result(1, {"lr": 0.1}, 0.9)], function="ablation")
+    filled.replace(paths.effects, json.dumps(findings_json(FINDINGS)))
+    out = command("show", SECOND)[0]
+    assert out.endswith("\n" + findings_table(FINDINGS, width=80) + "\n")
+    assert ["feature", "age", "1,234", "1.5", "s"] in rows(out)
+    told = json.loads(command("show", SECOND, "--json")[0])
+    assert findings_from_json(told["findings"]) == FINDINGS
+    assert "findings" not in json.loads(command("show", FIRST, "--json")[0])
 
 
 def test_show_prints_what_a_summary_has_that_was_cut_short(command, filled):

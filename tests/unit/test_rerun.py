@@ -440,6 +440,8 @@ def test_a_trial_that_ended_after_the_last_summary_is_compared(tmp_path):
         ({"train": "train.py:<lambda>"}, "no name at the top level"),
         ({"results": []}, "no trial of it has a result"),
         ({"options": {"num_workers": 2}, "function": "lagom"}, "cannot be repeated"),
+        ({"function": "ablation"}, "the study, which makes dataset and model of each trial, is"),
+        ({"options": {"interactions": 1}, "function": "lagom"}, "is not kept"),
     ],
 )
 def test_what_cannot_be_repeated_is_refused(tmp_path, changes, told):
@@ -459,6 +461,15 @@ def test_a_debugger_s_rerun_leaves_out_what_only_a_process_can_have(tmp_path, mo
     assert "isolation" not in arguments
     plan = rerun.plan(train, **arguments)  # refuses what it cannot have
     assert (plan.options.retries, plan.options.trial_timeout) == (2, None)
+
+
+def test_a_study_around_a_winner_is_repeated_as_a_search_is(tmp_path):
+    trials = [result(5, {"x": 1}, 0.5, repeat=3, seed=11), result(6, {"x": 4}, 0.75, repeat=3)]
+    options = {"around": "digits-1", "interactions": 1, "seed": 7}
+    earlier = kept(tmp_path, results=trials, function="ablation", options=options)
+    request = read_request(earlier, None, {})
+    assert request.numbers == (5, 6)
+    assert [one["seed"] for one in request.arguments["trials"]] == [11, trial_seed(7, 3)]
 
 
 def test_a_distributed_training_keeps_its_processes(tmp_path):

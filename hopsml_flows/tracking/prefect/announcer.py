@@ -17,6 +17,7 @@ from hopsml_flows.tracking.prefect.task_logs import flow_run_sender
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
+    from hopsml_flows.ablation.findings import Findings
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import RecordFile
     from hopsml_flows.trials import Counts, Generation, Trial, TrialResult
@@ -203,10 +204,11 @@ class Announcer:
         """Send the last state while the driver closes runner and cluster: the record is final."""
         self._artifacts.finish()
 
-    def show(self, pictures: Mapping[str, bytes]) -> None:
+    def show(self, pictures: Mapping[str, bytes], found: Findings | None = None) -> None:
         """Show pictures of the experiment, when the block ends.
 
         Args:
             pictures: File name to PNG.
+            found: What an ablation study found, for a table; None of another experiment.
         """
-        self._artifacts.show(pictures)
+        self._artifacts.show(pictures, found)
