@@ -75,22 +75,24 @@ def show(
         _show_trial(stored, trial, json=json)
         return
     if json:
-        print_json(
-            {
-                **asdict(record),
-                "state": stored.state.value,
-                "trials": [trial_json(each) for each in results],
-                **({} if stored.findings is None else {"findings": findings_json(stored.findings)}),
-            }
-        )
+        findings = stored.findings
+        told = {**asdict(record), "state": stored.state.value}
+        told["trials"] = [trial_json(each) for each in results]
+        print_json(told if findings is None else {**told, "findings": findings_json(findings)})
         return
+    _show_experiment(stored, record, results)
+
+
+def _show_experiment(
+    stored: StoredExperiment, record: ExperimentRecord, results: Sequence[TrialResult]
+) -> None:
     direction = None if record.direction is None else Direction.parse(record.direction)
     best = next(iter(best_first(results, direction)), None) if direction is not None else None
     if best is not None and best.metric is None:
         best = None
     for line in _facts(record, stored.state.value, results, best):
         say(readable(line))
-    say(f"directory  {where.full(paths.root)}")
+    say(f"directory  {stored.project.full(ExperimentPaths(stored.id).root)}")
     if results:
         _print_table(record, results, best, direction)
     if stored.findings is not None:

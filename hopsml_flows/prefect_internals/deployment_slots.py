@@ -6,7 +6,6 @@ lease of the slot, is refused within minutes, and then ends the run in the middl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -34,8 +33,8 @@ def give_up_slot(lease_id: UUID | None) -> None:
 
 def _install() -> None:
     """Make the engine's threads, which look these functions up, spare what was given up."""
-    renew = _leases._renew_concurrency_lease_with_retries  # noqa: SLF001
-    fail: Callable[..., None] = _leases._handle_lease_renewal_failure  # noqa: SLF001
+    leases: Any = _leases
+    renew, fail = leases._renew_concurrency_lease_with_retries, leases._handle_lease_renewal_failure  # noqa: SLF001
 
     def renew_unless_given_up(client: Any, lease_id: UUID, *args: Any) -> bool:
         return lease_id not in _given_up and renew(client, lease_id, *args)
@@ -45,5 +44,5 @@ def _install() -> None:
             fail(exc, lease_id, *args)
 
     fail_unless_given_up.spares = True  # type: ignore[attr-defined]
-    _leases._renew_concurrency_lease_with_retries = renew_unless_given_up  # noqa: SLF001
-    _leases._handle_lease_renewal_failure = fail_unless_given_up  # noqa: SLF001
+    leases._renew_concurrency_lease_with_retries = renew_unless_given_up  # noqa: SLF001
+    leases._handle_lease_renewal_failure = fail_unless_given_up  # noqa: SLF001
