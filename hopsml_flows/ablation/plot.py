@@ -19,6 +19,9 @@ MOST_ROWS = 40
 _REACH = 2.0
 """Intervals are cut at so many times the largest effect: with two repeats they are endless."""
 
+_LARGEST = 1e300
+"""The axis ends there at the latest, so that its length is a number."""
+
 _MARGIN = 0.04
 _TICKS = 5
 
@@ -84,6 +87,7 @@ def effects_plot(judged: Sequence[Judged]) -> EffectsPlot:
     spans = [_span(one) for one in shown]
     reach = _REACH * max((abs(mean) for mean, _, _ in spans), default=0.0)
     reach = reach or max((max(-low, high) for _, low, high in spans), default=0.0) or 1.0
+    reach = min(reach, _LARGEST)
     start = max(-reach, min((low for _, low, _ in spans), default=0.0))
     end = min(reach, max((high for _, _, high in spans), default=0.0))
     start, end = min(start, 0.0), max(end, 0.0)

@@ -110,7 +110,7 @@ def costs_table(judged: Sequence[Judged], base: Costs, *, width: int = 80) -> st
         width: Columns that there are.
 
     Example:
-        >>> from hopsml_flows.ablation import Effect
+        >>> from hopsml_flows.ablation import Effect, Verdict
         >>> cheaper = Effect(arm="layer two", repeats=0, parameters=17, seconds=1.25)
         >>> print(costs_table([Judged(cheaper, Verdict.UNKNOWN, "")], Costs(1041, 1.5)))
         without    parameters   time

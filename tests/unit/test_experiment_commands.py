@@ -232,13 +232,13 @@ def test_show_tells_of_one_trial_what_it_was_made_of_and_what_it_made(command, f
     paths = over(filled, SECOND, [made, result(2, {"lr": 0.2}, 0.5)])
     lines = command("show", SECOND, "1")[0].splitlines()
     assert lines == [
-        f"{SECOND}, trial 1: FINISHED, 0:00:09",
+        f"{SECOND}, trial 1: FINISHED, 0:00:10",
         "metric     0.98",
         "parameters lr=0.1",
         "outputs    accuracy=0.98",
         "started    1970-01-01 00:16:41+00:00",
         "seed       7",
-        "input      Resources/a.csv (1.5 KB, written 1970-01-01 00:00:00+00:00)",
+        "input      Resources/a.csv (1.5 kB, written 1970-01-01 00:00:00+00:00)",
         "input      s3://other/b.csv",
         "input      and 2 more",
         "exported   Models/net/4",

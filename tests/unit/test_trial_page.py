@@ -127,7 +127,7 @@ def test_a_trial_shows_the_files_that_it_read(project, browser):
     page = browser.get(f"/experiments/{NEW}/trials/1").text
     part = page.partition('id="inputs"')[2].partition("</section>")[0]
     cells = re.findall(r"<td>(.*?)</td>", part)
-    assert cells[:2] == ["Resources/&lt;a&gt;.csv", "1.5 KB"]
+    assert cells[:2] == ["Resources/&lt;a&gt;.csv", "1.5 kB"]
     assert cells[3:] == ["s3://other/b.csv", "", ""]
     assert "and 3 more" in part
     over(project, NEW, [result(1, {"x": 1}, 0.5)])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -149,7 +150,11 @@ def plots_data(site: Site, request: Request) -> Response:
     entry = site.experiment(request)
     values = site.index.values(entry.id, plot_columns(entry))
     curves, left_out = curves_of(journal_entries(site, entry))
-    return JSONResponse({**plot_data(entry, values), "curves": curves, "curvesLeftOut": left_out})
+    data = {**plot_data(entry, values), "curves": curves, "curvesLeftOut": left_out}
+    try:
+        return Response(orjson.dumps(data), media_type="application/json")
+    except TypeError:  # an integer of more than 64 bits, as a journal edited by hand may have
+        return JSONResponse(data)
 
 
 def about(site: Site, request: Request) -> Response:
