@@ -150,7 +150,7 @@ def test_a_failure_on_a_fresh_seed_is_told_and_no_failure_of_the_search(options,
     printing = {**options, "progress": True}
     result = experiment.grid_search(train, {"x": [1, 2]}, seed=1, confirm=3, **printing)
     assert result.failed == ()
-    assert sorted(map(str, result.confirmation.metrics)) == ["2", "2", "None"]
+    assert sorted(map(str, result.confirmation.metrics)) == ["2.0", "2.0", "None"]
     [failed] = [trial for trial in result.confirmation.results if trial.state is State.FAILED]
     assert str(failed.failure) == "OSError: disk full"
     assert f"Trial {failed.number} failed: OSError: disk full" in capsys.readouterr().out
