@@ -297,7 +297,7 @@ def test_a_champion_is_trained_with_the_values_that_the_search_has(options):
 
         assert type(layers) is tuple
         Path("net.pt").write_text(str(layers))
-        return {"metric": sum(layers) + random.gauss(0, 0.1), "model": "net.pt"}
+        return {"metric": sum(layers) * random.gauss(1, 0.001), "model": "net.pt"}
 
     call = {"only_if_better": "net", "confirm": 2}
     first = experiment.grid_search(train, {"layers": [(8, 8)]}, **call, **options)

@@ -33,8 +33,11 @@ _SEEDS = {
 _AT_BEGIN = {**_SEEDS, "keras": "utils.set_random_seed"}
 """Keras takes its seeds from Python's random numbers, but keeps a generator from trial to trial."""
 
-_DRAWING = frozenset({*_AT_BEGIN, "tf_keras", "sklearn", "jax"})
-"""Libraries whose import may draw random numbers. The trial's go on as if it had not."""
+_DRAWING = frozenset({*_AT_BEGIN, "tf_keras", "sklearn", "jax", "rich.style"})
+"""Modules whose import may draw random numbers. The trial's go on as if it had not.
+
+Keras and parts of scikit-learn import Rich, which draws a number for its links.
+"""
 
 
 @contextmanager
@@ -116,7 +119,7 @@ class _SeedingFinder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Return how to load a library and seed it; None for any other module."""
+        """Return how to load one of ``_DRAWING``; None for any other module."""
         if fullname not in _DRAWING:
             return None
         for finder in sys.meta_path:
