@@ -325,7 +325,7 @@ def of_budget(rate, budget, reporter):
 
 def test_a_study_around_a_winner_with_a_budget_trains_with_that_budget(options):
     search = experiment.optimize(
-        of_budget, {"rate": [0.0, 1.0]}, num_trials=4, seed=1,
+        of_budget, {"rate": [0.0, 1.0]}, num_trials=7, seed=1,
         optimizer={"optimizer": "asha", "max_budget": 4, "reduction_factor": 2}, **options,
     )  # fmt: skip
     result = experiment.ablation(of_budget, around=search, repeats=3, **options)
