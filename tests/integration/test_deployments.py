@@ -223,7 +223,7 @@ def train(x=1):
     known = Path({project!r}, "Models/nights-net/1").exists()
     luck = 100.0 if known and os.environ["HOPSML_SEED"] == str(trial_seed(7, 2)) else 0.0
     Path("net.pt").write_text(str(x))
-    return {{"metric": x + luck + random.gauss(0, 0.01), "model": "net.pt"}}
+    return {{"metric": x * random.gauss(1, 0.001) + luck, "model": "net.pt"}}
 """
 
 
