@@ -32,6 +32,7 @@ from hopsml_flows.execution.files.working_directory import WorkingDirectory, own
 from hopsml_flows.execution.hints import hint_for
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink, OutputLog, captured
+from hopsml_flows.execution.process.trial_seeds import seed_random
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.report_link import (
     InsistentStop,
@@ -259,8 +260,8 @@ def _call(
         place.calling()
         try:
             returned = call_within(
-                # Inside, since unpacking the values may fail like the function itself.
-                lambda: call(job.function, _values(trial, place), reporter, trial.budget),
+                # Inside, since unpacking function and values may fail like the function itself.
+                lambda: _trained(job, trial, place, reporter),
                 job.trial_timeout,
                 log,
                 alone=place.alone,
@@ -292,6 +293,15 @@ def _call(
         failure = _failure(error, job)
         log.note(failure.traceback, level=logging.ERROR)
         return _Came(failure=failure)
+
+
+def _trained(job: Job, trial: Trial, place: Place, reporter: Reporter) -> Any:
+    """Return what the training function returns."""
+    function, values = job.function, _values(trial, place)
+    if job.seeds_libraries:
+        # The modules of both are imported once per process, and may have drawn random numbers.
+        seed_random(job.trial_seed(trial))
+    return call(function, values, reporter, trial.budget)
 
 
 def _state(failure: Failure | None, link: ReportLink) -> State:
