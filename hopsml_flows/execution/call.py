@@ -32,7 +32,6 @@ from hopsml_flows.execution.files.working_directory import WorkingDirectory, own
 from hopsml_flows.execution.hints import hint_for
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.streams import LineSink, OutputLog, captured
-from hopsml_flows.execution.process.trial_seeds import seed_random
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.execution.report_link import (
     InsistentStop,
@@ -44,6 +43,7 @@ from hopsml_flows.execution.returned import Returned
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.timers import disarm_timers
+from hopsml_flows.execution.trial_seeds import seed_random
 from hopsml_flows.storage import scalars_file
 from hopsml_flows.text import readable
 from hopsml_flows.trials import (

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from hopsml_flows.execution.process.clean_state import put_back
-from hopsml_flows.execution.process.trial_seeds import SEED_VARIABLE, seed_random, seeded
+from hopsml_flows.execution.trial_seeds import SEED_VARIABLE, seed_random, seeded
 from hopsml_flows.trials import trial_seed
 
 BEGIN = """
 import json, sys
-from hopsml_flows.execution.process.trial_seeds import seeded
+from hopsml_flows.execution.trial_seeds import seeded
 """
 
 
