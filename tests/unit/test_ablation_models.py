@@ -16,6 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from hopsml_flows import AblationStudy
+from hopsml_flows.ablation.components import Component, Kind
 from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.models import ModelFunction
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
@@ -193,6 +194,85 @@ def test_a_compiled_model_stays_compiled(kit):
     model = without_layers(base, ["two"])
     assert float(model.optimizer.learning_rate) == 0.25
     model.fit(np.ones((4, 6)), np.ones(4), verbose=0)
+
+
+def squared(y, predicted):
+    return (y - predicted) ** 2
+
+
+@both
+@pytest.mark.parametrize("make", [sequential, with_skip])
+def test_a_model_stays_compiled_with_functions_of_the_users(kit, make):
+    model = make(kit)
+    model.compile(kit.optimizers.SGD(0.25), squared, metrics=[lambda y, p: p - y])
+    left = without_layers(model, [model.layers[2].name])
+    rows = np.zeros((4, model.input_shape[1]))
+    left.fit(rows, np.zeros((4, 1)), verbose=0)
+    assert left.loss is squared
+    assert left.optimizer is not model.optimizer
+    assert float(left.optimizer.learning_rate) == 0.25
+
+
+@both
+@pytest.mark.parametrize("is_functional", [False, True])
+def test_a_layer_that_calls_a_nameless_function_stays(kit, is_functional):
+    layers = kit.layers
+    inner = [layers.Dense(4, name="one"), layers.Lambda(lambda x: 2 * x, name="twice")]
+    inner += [layers.Dense(4, name="two"), layers.Dense(1, name="last")]
+    if is_functional:
+        inputs = value = kit.Input(shape=(4,))
+        for layer in inner:
+            value = layer(value)
+        model = kit.Model(inputs, value)
+    else:
+        model = kit.Sequential([layers.Input(shape=(4,)), *inner])
+    left = without_layers(model, ["two"])
+    assert left.get_layer("twice")(np.ones((1, 4)))[0, 0] == 2
+    assert left(np.ones((3, 4))).shape == (3, 1)
+
+
+@both
+def test_what_is_frozen_inside_of_a_model_in_a_model_stays_frozen(kit):
+    layers = kit.layers
+    inner = kit.Sequential(
+        [layers.Input(shape=(4,)), layers.Dense(4, name="cold"), layers.Dense(4, name="warm")],
+        name="inner",
+    )
+    inner.get_layer("cold").trainable = False
+    left = without_layers(
+        kit.Sequential(
+            [
+                layers.Input(shape=(4,)),
+                inner,
+                layers.Dense(4, name="middle"),
+                layers.Dense(1, name="last"),
+            ]
+        ),
+        ["middle"],
+    )
+    assert not left.get_layer("inner").get_layer("cold").trainable
+    assert (len(left.trainable_weights), len(left.non_trainable_weights)) == (4, 2)
+
+
+def test_a_module_reaches_across_operations_that_are_no_layers():
+    layers = keras.layers
+    inputs = keras.Input(shape=(4,))
+    first = layers.Dense(4, name="first")(inputs)
+    value = keras.ops.relu(layers.Dense(4, name="inner")(first))
+    value = layers.Dense(4, name="outer")(value)
+    last = layers.Dense(1, name="last")(2.0 * (first + value))
+    model = keras.Model(inputs, last)
+    structure = structure_of(model)
+    assert {"first", "last"} <= structure.fixed
+    (activation,) = [one.name for one in model.operations if one.name.startswith("relu")]
+    module = structure.named(Component(Kind.MODULE, ("inner", "outer")))
+    assert module == ("inner", activation, "outer")
+    (doubling,) = [one.name for one in model.operations if one.name.startswith("multiply")]
+    left = without_layers(model, [*module, doubling])
+    kept = {one.name for one in left.operations}
+    assert kept.isdisjoint([*module, doubling])
+    assert {"first", "last"} <= kept
+    assert left(np.ones((3, 4))).shape == (3, 1)
 
 
 @both
