@@ -8,7 +8,7 @@ from typing import Any
 
 from hopsml_flows.ablation.components import Component, Kind
 from hopsml_flows.ablation.datasets import told
-from hopsml_flows.ablation.generators import ABLATED, called
+from hopsml_flows.ablation.generators import ABLATED, called, takes
 from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
 from hopsml_flows.ablation.rewiring.pipelines import without_columns
@@ -94,7 +94,14 @@ class ModelFunction:
     def _made(self, generator: Callable[..., Any]) -> Any:
         names_begin_again()
         model = called(generator, {ABLATED: told(self._features)})
-        return without_columns(model, self._features) if self._features else model
+        if not self._features:
+            return model
+        return without_columns(
+            model,
+            self._features,
+            self._parts.feature_names,
+            is_told=takes(generator, ABLATED),
+        )
 
 
 def names_begin_again() -> None:

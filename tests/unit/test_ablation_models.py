@@ -20,6 +20,7 @@ from hopsml_flows.ablation.components import Component, Kind
 from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.models import ModelFunction
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
+from hopsml_flows.ablation.rewiring.pipelines import without_columns
 from hopsml_flows.errors import AblationError, InvalidArgumentError
 
 both = pytest.mark.parametrize("kit", [keras, tf_keras], ids=["keras", "tf_keras"])
@@ -340,6 +341,35 @@ def test_the_first_step_may_be_left_out_and_the_estimator_may_not():
     assert model.named_steps["prepare"] == "passthrough"
     with pytest.raises(InvalidArgumentError, match="must be a layer between"):
         pipeline_without(lambda study: study.model.layers.include("model"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "left"),
+    [
+        ([0, 2], [1]),
+        (np.array([1, -1]), [0, 1]),
+        (slice(0, 2), [0]),
+        ([True, False, True], [1]),
+        (np.array([False, True, True]), [0, 1]),
+        (0, []),
+        (2, 1),
+        ("age", []),
+        ("fare", "fare"),
+        (slice("fare", "sex"), slice("fare", "sex")),
+        (np.array(["age", "sex"]), ["sex"]),
+    ],
+)
+def test_columns_of_a_pipeline_are_numbered_without_the_feature(columns, left):
+    given = ColumnTransformer([("some", StandardScaler(), columns)])
+    model = without_columns(given, ["age"], ["age", "fare", "sex"])
+    assert model.transformers[0][2] == left
+
+
+def test_columns_by_number_without_names_are_an_error_and_not_other_columns():
+    given = ColumnTransformer([("some", StandardScaler(), [0, 2])])
+    with pytest.raises(AblationError, match="age cannot be left out: 'some' has its columns by nu"):
+        without_columns(given, ["age"])
+    assert without_columns(given, ["age"], is_told=True).transformers[0][2] == [0, 2]
 
 
 def test_a_feature_that_is_left_out_is_no_column_of_the_pipeline():
