@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from itertools import chain, islice
 from typing import Any
@@ -16,7 +17,15 @@ from hopsml_flows.ablation.generators import ABLATED, called, takes
 from hopsml_flows.ablation.study import StudyParts
 from hopsml_flows.errors import AblationError
 
-__all__ = ["GIVEN", "DatasetFunction", "feature_names", "nearest", "told", "without_features"]
+__all__ = [
+    "GIVEN",
+    "DatasetFunction",
+    "feature_names",
+    "nearest",
+    "own_copy",
+    "told",
+    "without_features",
+]
 
 GIVEN = (
     "num_epochs",
@@ -66,7 +75,7 @@ class DatasetFunction:
                 "that returns it, or study.set_dataset(data)"
             )
         if not parts.dataset_is_made:
-            return without_features(parts.dataset, self._features, parts.feature_names)
+            return own_copy(without_features(parts.dataset, self._features, parts.feature_names))
         values = (num_epochs, batch_size, told(self._features), parts.dataset_name)
         known = dict(zip(GIVEN, (*values, parts.dataset_version, parts.label_name), strict=True))
         made = called(parts.dataset, known, (num_epochs, batch_size))
@@ -78,6 +87,30 @@ class DatasetFunction:
             parts.feature_names,
             may_lack=takes(parts.dataset, ABLATED),
         )
+
+
+def own_copy(data: Any) -> Any:
+    """Return a copy of data in memory, which a training function may change.
+
+    Trials that share a process would otherwise train with what another one has made of the data.
+
+    Args:
+        data: The dataset. One that cannot be copied is returned itself.
+
+    Example:
+        >>> data = {"age": [22, 38]}
+        >>> copied = own_copy(data)
+        >>> copied["age"].pop()
+        38
+        >>> data
+        {'age': [22, 38]}
+    """
+    if hasattr(data, "element_spec"):  # nothing can change a tf.data.Dataset
+        return data
+    try:
+        return deepcopy(data)
+    except Exception:  # the library's code: what has a lock or an open file cannot be copied
+        return data
 
 
 def told(features: Sequence[str]) -> str | list[str] | None:

@@ -294,6 +294,28 @@ def test_the_training_function_gets_the_dataset_of_its_arm():
     assert function(ablated_feature="fare", ablated_layer="None") == ["age", "sex", "survived"]
 
 
+@pytest.mark.parametrize("is_given", [False, True])
+def test_what_a_trial_does_to_a_dataset_in_memory_does_not_reach_the_next(is_given):
+    def train(dataset_function, dataset):
+        table, array = dataset if is_given else dataset_function()
+        array += 1
+        return int(table.pop("fare").iloc[0] + array[0, 0])
+
+    data = [TABLE.copy(), np.zeros((2, 2))]
+    study = AblationStudy()
+    study.features.include("age")
+    study.model.add_custom_model_generator(dict, "other")
+    if is_given:
+        study = study.configured({"dataset": data})
+    else:
+        study.set_dataset(data)
+    function = function_of(train, study)
+    arms = arms_of(study.components)
+    assert [function(**arm.params) for arm in arms] == [8, 8, 8]
+    assert data[0].equals(TABLE)
+    assert not data[1].any()
+
+
 def test_the_training_function_gets_what_it_names_in_any_style():
     def train(hparams, ablated_feature, reporter, extra=3):
         return hparams["dataset_function"]().shape[1], hparams["ablated_feature"], reporter, extra
