@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from typing import Any
 
 from hopsml_flows.ablation.components import Component, Kind
@@ -86,7 +87,9 @@ class ModelFunction:
         if not self._components:
             return model
         structure = structure_of(model)
-        names = dict.fromkeys(n for one in self._components for n in structure.named(one))
+        named = [structure.named(one) for one in self._components]
+        _check_apart(self._components, named, is_keras=hasattr(model, "get_layer"))
+        names = dict.fromkeys(name for part in named for name in part)
         left = without_layers(model, list(names), adapt=self._adapt)
         _check_absent(left, structure, names)
         return left
@@ -110,6 +113,20 @@ def names_begin_again() -> None:
         reset = getattr(sys.modules.get(counting), "reset_uids", None)
         if reset is not None:  # without it, layers need names of their own
             reset()
+
+
+def _check_apart(
+    components: Sequence[Component], named: Sequence[Sequence[str]], *, is_keras: bool
+) -> None:
+    """Check that no component of a pair is a part of the other one: they would not interact."""
+    inside = () if is_keras else (".", "__")  # of PyTorch and scikit-learn
+    for part, whole in permutations(range(len(named)), 2):
+        begins = tuple(f"{name}{mark}" for name in named[whole] for mark in inside)
+        if all(name in named[whole] or name.startswith(begins) for name in named[part]):
+            raise AblationError(
+                f"{components[part].value!r} is a part of {components[whole].value!r}: to leave "
+                "out both is to leave out the larger one, and says nothing about an interaction"
+            )
 
 
 def _check_absent(model: Any, before: Structure, names: dict[str, None]) -> None:

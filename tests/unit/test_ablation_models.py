@@ -21,6 +21,7 @@ from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.models import ModelFunction
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
 from hopsml_flows.ablation.rewiring.pipelines import without_columns
+from hopsml_flows.ablation.study import StudyParts
 from hopsml_flows.errors import AblationError, InvalidArgumentError
 
 both = pytest.mark.parametrize("kit", [keras, tf_keras], ids=["keras", "tf_keras"])
@@ -274,6 +275,25 @@ def test_a_module_reaches_across_operations_that_are_no_layers():
     assert kept.isdisjoint([*module, doubling])
     assert {"first", "last"} <= kept
     assert left(np.ones((3, 4))).shape == (3, 1)
+
+
+@both
+def test_a_pair_of_a_module_and_a_layer_inside_of_it_is_none(kit):
+    def pair(*components):
+        return ModelFunction(StudyParts((), base_model=lambda: with_skip(kit)), components, [])
+
+    inner, module = Component(Kind.LAYER, ("outer",)), Component(Kind.MODULE, ("inner", "add"))
+    with pytest.raises(AblationError, match="'outer' is a part of 'Module: inner to add'"):
+        pair(module, inner)()
+    left = pair(Component(Kind.LAYER, ("narrow",)), module)()
+    assert {"narrow", "outer"}.isdisjoint(layer.name for layer in left.layers)
+
+
+def test_a_pair_of_a_step_and_a_step_inside_of_it_is_none():
+    parts = StudyParts((), base_model=pipeline)
+    steps = [Component(Kind.LAYER, (name,)) for name in ("prepare", "prepare__numbers")]
+    with pytest.raises(AblationError, match="'prepare__numbers' is a part of 'prepare'"):
+        ModelFunction(parts, steps, [])()
 
 
 @both
