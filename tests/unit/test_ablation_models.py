@@ -503,3 +503,13 @@ def test_children_of_a_torch_module_become_identities():
     adapted = without_layers(made(), ["2"], adapt=True)
     assert adapted[2].bias is None
     assert adapted(torch.ones(2, 4)).shape == (2, 1)
+
+
+@pytest.mark.torch
+def test_an_adapter_of_a_torch_module_is_where_the_module_was_and_as_exact():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    nn = torch.nn
+    model = nn.Sequential(nn.Conv1d(2, 4, 1), nn.Conv1d(4, 3, 1), nn.Conv1d(3, 1, 1)).double()
+    adapted = without_layers(model, ["1"], adapt=True)
+    assert adapted[1].weight.dtype == torch.float64
+    assert adapted(torch.ones(2, 2, 5, dtype=torch.float64)).shape == (2, 1, 5)
