@@ -13,7 +13,7 @@ from typing import Any
 
 from hopsml_flows.ablation.arms import Arm
 from hopsml_flows.ablation.components import FEATURE, LAYER
-from hopsml_flows.ablation.datasets import DatasetFunction, without_features
+from hopsml_flows.ablation.datasets import DatasetFunction, own_copy, without_features
 from hopsml_flows.ablation.findings import PARAMETERS
 from hopsml_flows.ablation.models import ModelFunction
 from hopsml_flows.ablation.study import StudyParts
@@ -130,7 +130,9 @@ class AblatedFunction:
             made["model"] = made["module"] = made[MODEL]
         if (sets := self._given.get("dataset")) is not None:
             left = [
-                without_features(one, arm.features, self._parts.feature_names, may_lack=True)
+                own_copy(
+                    without_features(one, arm.features, self._parts.feature_names, may_lack=True)
+                )
                 for one in sets
             ]
             made["dataset"] = left

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hopsml_flows.ablation.components import FEATURE, LAYER
 from hopsml_flows.errors import InvalidArgumentError, InvalidSpaceError
 from hopsml_flows.search import Categorical, Domain, Float, Int, SearchSpace
 from hopsml_flows.text import value_text
@@ -142,6 +143,9 @@ def around_winner(
     space = record.get("search_space") or {}
     if not space:
         raise InvalidArgumentError(_ARGUMENT, experiment, because="it searched no hyperparameters")
+    if set(space) == {FEATURE, LAYER}:
+        because = "it is an ablation study, which searched no hyperparameters"
+        raise InvalidArgumentError(_ARGUMENT, experiment, because=because)
     if winner is None:
         raise InvalidArgumentError(
             _ARGUMENT, experiment, because="it has no best trial: none has a metric to compare"

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
+from itertools import chain, islice
 from typing import Any
 
 from hopsml_flows.ablation.generators import ABLATED, called, takes
 from hopsml_flows.ablation.study import StudyParts
 from hopsml_flows.errors import AblationError
 
-__all__ = ["GIVEN", "DatasetFunction", "feature_names", "nearest", "told", "without_features"]
+__all__ = [
+    "GIVEN",
+    "DatasetFunction",
+    "feature_names",
+    "nearest",
+    "own_copy",
+    "told",
+    "without_features",
+]
 
 GIVEN = (
     "num_epochs",
@@ -65,7 +75,7 @@ class DatasetFunction:
                 "that returns it, or study.set_dataset(data)"
             )
         if not parts.dataset_is_made:
-            return without_features(parts.dataset, self._features, parts.feature_names)
+            return own_copy(without_features(parts.dataset, self._features, parts.feature_names))
         values = (num_epochs, batch_size, told(self._features), parts.dataset_name)
         known = dict(zip(GIVEN, (*values, parts.dataset_version, parts.label_name), strict=True))
         made = called(parts.dataset, known, (num_epochs, batch_size))
@@ -77,6 +87,30 @@ class DatasetFunction:
             parts.feature_names,
             may_lack=takes(parts.dataset, ABLATED),
         )
+
+
+def own_copy(data: Any) -> Any:
+    """Return a copy of data in memory, which a training function may change.
+
+    Trials that share a process would otherwise train with what another one has made of the data.
+
+    Args:
+        data: The dataset. One that cannot be copied is returned itself.
+
+    Example:
+        >>> data = {"age": [22, 38]}
+        >>> copied = own_copy(data)
+        >>> copied["age"].pop()
+        38
+        >>> data
+        {'age': [22, 38]}
+    """
+    if hasattr(data, "element_spec"):  # nothing can change a tf.data.Dataset
+        return data
+    try:
+        return deepcopy(data)
+    except Exception:  # the library's code: what has a lock or an open file cannot be copied
+        return data
 
 
 def told(features: Sequence[str]) -> str | list[str] | None:
@@ -119,7 +153,7 @@ def without_features(
     if not features:
         return data
     if _is_iterator(data):
-        return _each(data, features, names, may_lack)
+        return _each(data, features, names, may_lack=may_lack)
     taking = _Taking(features, names)
     left = taking.out_of(data)
     missing = [name for name in features if name not in taking.found]
@@ -132,7 +166,7 @@ def feature_names(data: Any, names: Sequence[str] | None = None) -> list[str]:
     """Return the names of features that can be read from a dataset, in order, each once.
 
     Args:
-        data: As of :func:`without_features`.
+        data: As of :func:`without_features`. Of an iterator, the first element is taken.
         names: Names of the columns of arrays.
 
     Example:
@@ -169,7 +203,7 @@ def _unknown(feature: str, known: Sequence[str]) -> str:
 
 
 def _each(
-    data: Iterator[Any], features: Sequence[str], names: Sequence[str] | None, may_lack: bool
+    data: Iterator[Any], features: Sequence[str], names: Sequence[str] | None, *, may_lack: bool
 ) -> Iterator[Any]:
     for element in data:
         yield without_features(element, features, names, may_lack=may_lack)
@@ -205,6 +239,8 @@ class _Taking:
             return self._of_tf_data(data)
         if isinstance(data, Mapping):
             return self._of_mapping(data)
+        if _is_iterator(data):
+            return self._of_iterator(data)
         if isinstance(data, tuple) and hasattr(data, "_fields"):
             return type(data)(*map(self.out_of, data))
         if isinstance(data, (tuple, list)):
@@ -262,6 +298,11 @@ class _Taking:
             )
         left = [self.out_of(one) for one in data]
         return tuple(left) if isinstance(data, tuple) else left
+
+    def _of_iterator(self, data: Iterator[Any]) -> Any:
+        """Return the elements without features; the first one says which there are."""
+        first = [self.out_of(element) for element in islice(data, 1)]
+        return chain(first, _each(data, tuple(self._features), self._names, may_lack=True))
 
     def _of_array(self, data: Any) -> Any:
         fields = getattr(getattr(data, "dtype", None), "names", None)
@@ -329,7 +370,9 @@ class _Specs:
 
 def _is_column(value: Any) -> bool:
     """Whether a dict's value is a column, or a tensor, rather than a dataset of its own."""
-    if isinstance(value, Mapping) or hasattr(value, "columns") or hasattr(value, "element_spec"):
+    if isinstance(value, (Mapping, Iterator)):
+        return False
+    if hasattr(value, "columns") or hasattr(value, "element_spec"):
         return False
     if isinstance(value, (tuple, list)):
         return not any(_has_parts(one) for one in value)
@@ -338,10 +381,15 @@ def _is_column(value: Any) -> bool:
 
 def _has_parts(value: Any) -> bool:
     return (
-        isinstance(value, (Mapping, tuple, list))
-        or hasattr(value, "shape")
+        isinstance(value, (Mapping, tuple, list, Iterator))
+        or _has_shape(value)
         or hasattr(value, "element_spec")
     )
+
+
+def _has_shape(value: Any) -> bool:
+    """Whether it is an array or a tensor, and no scalar of NumPy."""
+    return hasattr(value, "shape") and not (isinstance(value.shape, tuple) and value.shape == ())
 
 
 def _with_fields(data: Any, fields: Sequence[str], taken: Sequence[str]) -> Any:

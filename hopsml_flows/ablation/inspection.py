@@ -12,7 +12,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,12 +118,15 @@ def check_parts(parts: StudyParts) -> None:
         parts: The study.
 
     Raises:
-        InvalidArgumentError: A feature is unknown.
+        InvalidArgumentError: A feature is unknown, or the data can be read only once.
     """
     sets = (parts.given or {}).get("dataset")
     in_memory = (sets or ()) if parts.dataset is None else [parts.dataset]
     if not parts.features or not in_memory or parts.dataset_is_made:
         return
+    if any(isinstance(one, Iterator) for one in in_memory):
+        because = "an iterator gives its elements once: give what makes it as dataset_generator"
+        raise InvalidArgumentError("study", "its dataset", because=because)
     try:
         known = [name for one in in_memory for name in feature_names(one, parts.feature_names)]
     except AblationError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from typing import Any
 
 from hopsml_flows.ablation.components import Component, Kind
 from hopsml_flows.ablation.datasets import told
-from hopsml_flows.ablation.generators import ABLATED, called
+from hopsml_flows.ablation.generators import ABLATED, called, takes
 from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
 from hopsml_flows.ablation.rewiring.pipelines import without_columns
@@ -86,7 +87,9 @@ class ModelFunction:
         if not self._components:
             return model
         structure = structure_of(model)
-        names = dict.fromkeys(n for one in self._components for n in structure.named(one))
+        named = [structure.named(one) for one in self._components]
+        _check_apart(self._components, named, is_keras=hasattr(model, "get_layer"))
+        names = dict.fromkeys(name for part in named for name in part)
         left = without_layers(model, list(names), adapt=self._adapt)
         _check_absent(left, structure, names)
         return left
@@ -94,7 +97,14 @@ class ModelFunction:
     def _made(self, generator: Callable[..., Any]) -> Any:
         names_begin_again()
         model = called(generator, {ABLATED: told(self._features)})
-        return without_columns(model, self._features) if self._features else model
+        if not self._features:
+            return model
+        return without_columns(
+            model,
+            self._features,
+            self._parts.feature_names,
+            is_told=takes(generator, ABLATED),
+        )
 
 
 def names_begin_again() -> None:
@@ -103,6 +113,20 @@ def names_begin_again() -> None:
         reset = getattr(sys.modules.get(counting), "reset_uids", None)
         if reset is not None:  # without it, layers need names of their own
             reset()
+
+
+def _check_apart(
+    components: Sequence[Component], named: Sequence[Sequence[str]], *, is_keras: bool
+) -> None:
+    """Check that no component of a pair is a part of the other one: they would not interact."""
+    inside = () if is_keras else (".", "__")  # of PyTorch and scikit-learn
+    for part, whole in permutations(range(len(named)), 2):
+        begins = tuple(f"{name}{mark}" for name in named[whole] for mark in inside)
+        if all(name in named[whole] or name.startswith(begins) for name in named[part]):
+            raise AblationError(
+                f"{components[part].value!r} is a part of {components[whole].value!r}: to leave "
+                "out both is to leave out the larger one, and says nothing about an interaction"
+            )
 
 
 def _check_absent(model: Any, before: Structure, names: dict[str, None]) -> None:

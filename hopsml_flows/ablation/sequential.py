@@ -199,8 +199,8 @@ class SequentialRule:
             if look >= self.most:
                 enough = judged[arm].p is not None
                 verdicts[arm] = Verdict.NOISE if enough else Verdict.UNKNOWN
-            elif not pairs[arm]:
-                verdicts[arm] = Verdict.UNKNOWN  # it has failed every time
+            elif not known[arm] or not known[base]:
+                verdicts[arm] = Verdict.UNKNOWN  # it, or the base, has failed every time
             elif self._is_futile(judged[arm], deviation, compared):
                 verdicts[arm] = Verdict.NOISE
         undecided = tuple(arm for arm in before.undecided if arm not in verdicts)

@@ -136,7 +136,7 @@ class AblationStudy:
             self._feature_names = _names_or_none(feature_names)
 
     def set_dataset(self, dataset: Any, *, feature_names: Sequence[str] | None = None) -> None:
-        """Set the dataset itself, where it is in memory.
+        """Set the dataset itself, where it is in memory. Each trial gets a copy.
 
         Args:
             dataset: A pandas DataFrame, a dict of arrays, an array whose columns have names, a

@@ -15,7 +15,7 @@ from hopsml_flows.ablation.ablated_function import AblatedFunction, check_functi
 from hopsml_flows.ablation.arms import arms_of
 from hopsml_flows.ablation.datasets import DatasetFunction, feature_names, without_features
 from hopsml_flows.ablation.generators import check_generator
-from hopsml_flows.ablation.inspection import check_parts
+from hopsml_flows.ablation.inspection import check_parts, inspect_study
 from hopsml_flows.errors import AblationError, InvalidArgumentError, SignatureMismatchError
 from hopsml_flows.execution.returned import Returned
 
@@ -102,6 +102,38 @@ def test_elements_of_an_iterator_lose_it_one_by_one():
     assert next(left) == ({"age": 1}, 0)
     with pytest.raises(AblationError, match="feature 'fare' is not in the dataset, which has age"):
         next(left)
+
+
+def test_iterators_in_parts_of_a_dataset_lose_it():
+    def rows(count=3):
+        return ({"age": place, "fare": place, "on": 1} for place in range(count))
+
+    assert feature_names((rows(), rows())) == ["age", "fare", "on"]
+    left = without_fare({"train": rows(), "test": (rows(), 0), "none": rows(0)})
+    assert list(left["train"]) == [{"age": place, "on": 1} for place in range(3)]
+    assert [list(one) for one in left["test"][0]] == [["age", "on"]] * 3
+    assert list(left["none"]) == []
+
+
+def test_a_study_of_an_iterator_is_checked_by_its_first_element():
+    def rows():
+        yield {"age": 1, "fare": 2}
+
+    study = AblationStudy(dataset_generator=rows)
+    study.features.include("fare")
+    inspect_study(study.parts(), elsewhere=False)
+    study.features.include("fares")
+    with pytest.raises(InvalidArgumentError, match=r"which has age, fare; did you mean fare\?"):
+        inspect_study(study.parts(), elsewhere=False)
+    study.set_dataset(rows())
+    with pytest.raises(InvalidArgumentError, match="an iterator gives its elements once"):
+        check_parts(study.parts())
+
+
+def test_a_column_may_be_a_list_of_numbers_of_numpy():
+    columns = {"age": list(ARRAY[:, 0]), "fare": list(ARRAY[:, 1])}
+    assert feature_names(columns) == ["age", "fare"]
+    assert without_fare((columns, list(LABEL))) == ({"age": [22, 38]}, [0, 1])
 
 
 def test_what_has_no_such_feature_or_no_names_is_an_error():
@@ -260,6 +292,28 @@ def test_the_training_function_gets_the_dataset_of_its_arm():
     function = function_of(train, pickle.loads(pickle.dumps(of_table())))
     assert function(ablated_feature="None", ablated_layer="None") == [*NAMES, "survived"]
     assert function(ablated_feature="fare", ablated_layer="None") == ["age", "sex", "survived"]
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_what_a_trial_does_to_a_dataset_in_memory_does_not_reach_the_next(is_given):
+    def train(dataset_function, dataset):
+        table, array = dataset if is_given else dataset_function()
+        array += 1
+        return int(table.pop("fare").iloc[0] + array[0, 0])
+
+    data = [TABLE.copy(), np.zeros((2, 2))]
+    study = AblationStudy()
+    study.features.include("age")
+    study.model.add_custom_model_generator(dict, "other")
+    if is_given:
+        study = study.configured({"dataset": data})
+    else:
+        study.set_dataset(data)
+    function = function_of(train, study)
+    arms = arms_of(study.components)
+    assert [function(**arm.params) for arm in arms] == [8, 8, 8]
+    assert data[0].equals(TABLE)
+    assert not data[1].any()
 
 
 def test_the_training_function_gets_what_it_names_in_any_style():

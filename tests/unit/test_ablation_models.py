@@ -16,9 +16,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from hopsml_flows import AblationStudy
+from hopsml_flows.ablation.components import Component, Kind
 from hopsml_flows.ablation.model_size import parameters_of
 from hopsml_flows.ablation.models import ModelFunction
 from hopsml_flows.ablation.rewiring import structure_of, without_layers
+from hopsml_flows.ablation.rewiring.pipelines import without_columns
+from hopsml_flows.ablation.study import StudyParts
 from hopsml_flows.errors import AblationError, InvalidArgumentError
 
 both = pytest.mark.parametrize("kit", [keras, tf_keras], ids=["keras", "tf_keras"])
@@ -195,6 +198,104 @@ def test_a_compiled_model_stays_compiled(kit):
     model.fit(np.ones((4, 6)), np.ones(4), verbose=0)
 
 
+def squared(y, predicted):
+    return (y - predicted) ** 2
+
+
+@both
+@pytest.mark.parametrize("make", [sequential, with_skip])
+def test_a_model_stays_compiled_with_functions_of_the_users(kit, make):
+    model = make(kit)
+    model.compile(kit.optimizers.SGD(0.25), squared, metrics=[lambda y, p: p - y])
+    left = without_layers(model, [model.layers[2].name])
+    rows = np.zeros((4, model.input_shape[1]))
+    left.fit(rows, np.zeros((4, 1)), verbose=0)
+    assert left.loss is squared
+    assert left.optimizer is not model.optimizer
+    assert float(left.optimizer.learning_rate) == 0.25
+
+
+@both
+@pytest.mark.parametrize("is_functional", [False, True])
+def test_a_layer_that_calls_a_nameless_function_stays(kit, is_functional):
+    layers = kit.layers
+    inner = [layers.Dense(4, name="one"), layers.Lambda(lambda x: 2 * x, name="twice")]
+    inner += [layers.Dense(4, name="two"), layers.Dense(1, name="last")]
+    if is_functional:
+        inputs = value = kit.Input(shape=(4,))
+        for layer in inner:
+            value = layer(value)
+        model = kit.Model(inputs, value)
+    else:
+        model = kit.Sequential([layers.Input(shape=(4,)), *inner])
+    left = without_layers(model, ["two"])
+    assert left.get_layer("twice")(np.ones((1, 4)))[0, 0] == 2
+    assert left(np.ones((3, 4))).shape == (3, 1)
+
+
+@both
+def test_what_is_frozen_inside_of_a_model_in_a_model_stays_frozen(kit):
+    layers = kit.layers
+    inner = kit.Sequential(
+        [layers.Input(shape=(4,)), layers.Dense(4, name="cold"), layers.Dense(4, name="warm")],
+        name="inner",
+    )
+    inner.get_layer("cold").trainable = False
+    left = without_layers(
+        kit.Sequential(
+            [
+                layers.Input(shape=(4,)),
+                inner,
+                layers.Dense(4, name="middle"),
+                layers.Dense(1, name="last"),
+            ]
+        ),
+        ["middle"],
+    )
+    assert not left.get_layer("inner").get_layer("cold").trainable
+    assert (len(left.trainable_weights), len(left.non_trainable_weights)) == (4, 2)
+
+
+def test_a_module_reaches_across_operations_that_are_no_layers():
+    layers = keras.layers
+    inputs = keras.Input(shape=(4,))
+    first = layers.Dense(4, name="first")(inputs)
+    value = keras.ops.relu(layers.Dense(4, name="inner")(first))
+    value = layers.Dense(4, name="outer")(value)
+    last = layers.Dense(1, name="last")(2.0 * (first + value))
+    model = keras.Model(inputs, last)
+    structure = structure_of(model)
+    assert {"first", "last"} <= structure.fixed
+    (activation,) = [one.name for one in model.operations if one.name.startswith("relu")]
+    module = structure.named(Component(Kind.MODULE, ("inner", "outer")))
+    assert module == ("inner", activation, "outer")
+    (doubling,) = [one.name for one in model.operations if one.name.startswith("multiply")]
+    left = without_layers(model, [*module, doubling])
+    kept = {one.name for one in left.operations}
+    assert kept.isdisjoint([*module, doubling])
+    assert {"first", "last"} <= kept
+    assert left(np.ones((3, 4))).shape == (3, 1)
+
+
+@both
+def test_a_pair_of_a_module_and_a_layer_inside_of_it_is_none(kit):
+    def pair(*components):
+        return ModelFunction(StudyParts((), base_model=lambda: with_skip(kit)), components, [])
+
+    inner, module = Component(Kind.LAYER, ("outer",)), Component(Kind.MODULE, ("inner", "add"))
+    with pytest.raises(AblationError, match="'outer' is a part of 'Module: inner to add'"):
+        pair(module, inner)()
+    left = pair(Component(Kind.LAYER, ("narrow",)), module)()
+    assert {"narrow", "outer"}.isdisjoint(layer.name for layer in left.layers)
+
+
+def test_a_pair_of_a_step_and_a_step_inside_of_it_is_none():
+    parts = StudyParts((), base_model=pipeline)
+    steps = [Component(Kind.LAYER, (name,)) for name in ("prepare", "prepare__numbers")]
+    with pytest.raises(AblationError, match="'prepare__numbers' is a part of 'prepare'"):
+        ModelFunction(parts, steps, [])()
+
+
 @both
 def test_ends_are_known(kit):
     assert structure_of(sequential(kit)).fixed == {"one", "last"}
@@ -260,6 +361,35 @@ def test_the_first_step_may_be_left_out_and_the_estimator_may_not():
     assert model.named_steps["prepare"] == "passthrough"
     with pytest.raises(InvalidArgumentError, match="must be a layer between"):
         pipeline_without(lambda study: study.model.layers.include("model"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "left"),
+    [
+        ([0, 2], [1]),
+        (np.array([1, -1]), [0, 1]),
+        (slice(0, 2), [0]),
+        ([True, False, True], [1]),
+        (np.array([False, True, True]), [0, 1]),
+        (0, []),
+        (2, 1),
+        ("age", []),
+        ("fare", "fare"),
+        (slice("fare", "sex"), slice("fare", "sex")),
+        (np.array(["age", "sex"]), ["sex"]),
+    ],
+)
+def test_columns_of_a_pipeline_are_numbered_without_the_feature(columns, left):
+    given = ColumnTransformer([("some", StandardScaler(), columns)])
+    model = without_columns(given, ["age"], ["age", "fare", "sex"])
+    assert model.transformers[0][2] == left
+
+
+def test_columns_by_number_without_names_are_an_error_and_not_other_columns():
+    given = ColumnTransformer([("some", StandardScaler(), [0, 2])])
+    with pytest.raises(AblationError, match="age cannot be left out: 'some' has its columns by nu"):
+        without_columns(given, ["age"])
+    assert without_columns(given, ["age"], is_told=True).transformers[0][2] == [0, 2]
 
 
 def test_a_feature_that_is_left_out_is_no_column_of_the_pipeline():
@@ -373,3 +503,13 @@ def test_children_of_a_torch_module_become_identities():
     adapted = without_layers(made(), ["2"], adapt=True)
     assert adapted[2].bias is None
     assert adapted(torch.ones(2, 4)).shape == (2, 1)
+
+
+@pytest.mark.torch
+def test_an_adapter_of_a_torch_module_is_where_the_module_was_and_as_exact():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    nn = torch.nn
+    model = nn.Sequential(nn.Conv1d(2, 4, 1), nn.Conv1d(4, 3, 1), nn.Conv1d(3, 1, 1)).double()
+    adapted = without_layers(model, ["1"], adapt=True)
+    assert adapted[1].weight.dtype == torch.float64
+    assert adapted(torch.ones(2, 2, 5, dtype=torch.float64)).shape == (2, 1, 5)

@@ -123,6 +123,9 @@ def test_a_search_without_a_winner_is_an_error():
 
 def test_an_experiment_that_searched_nothing_is_an_error():
     assert "it searched no hyperparameters" in message_of([], {})
+    study = {"ablated_feature": ["None", "age"], "ablated_layer": ["None"]}
+    winner = dict.fromkeys(study, "None")
+    assert "because it is an ablation study" in message_of(study, winner)
 
 
 def test_a_hyperparameter_that_the_function_lost_is_an_error():

@@ -115,6 +115,15 @@ def test_an_arm_that_always_fails_is_given_up():
     assert decisions.undecided == ("a",)
 
 
+def test_an_arm_that_succeeds_where_the_base_fails_gets_more_seeds():
+    metrics = {"base": {0: 1.0}, "a": {1: 0.5}, "b": {0: 0.7, 1: 0.9}}
+    decisions = SequentialRule().decide(metrics, base="base", direction="max", repeats=2)
+    assert decisions.undecided == ("a", "b")
+    without = {**metrics, "base": {}}
+    decisions = SequentialRule().decide(without, base="base", direction="max", repeats=2)
+    assert decisions.verdicts == {"a": Verdict.UNKNOWN, "b": Verdict.UNKNOWN}
+
+
 def test_an_arm_with_one_success_gets_more_seeds_and_is_unknown_in_the_end():
     metrics = {"base": {0: 1.0, 1: 1.2, 2: 1.1}, "once": {0: 0.5}}
     rule = SequentialRule(most=3)

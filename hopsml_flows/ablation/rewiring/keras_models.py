@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -46,8 +47,8 @@ def structure_of(model: Any) -> Structure:
         for entry in config["layers"]
     }
     inputs = {name for name, made in calls.items() if not made}
-    names = [layer.name for layer in model.layers]
-    first = [name for name in names if name not in inputs][:1]
+    names = [one.name for one in _operations(model)]
+    first = [layer.name for layer in model.layers if layer.name not in inputs][:1]
     outputs = set(_parents(config["output_layers"]))
     return Structure(tuple(names), frozenset({*inputs, *first, *outputs}), calls)
 
@@ -69,11 +70,12 @@ def without_layers(model: Any, names: Collection[str], *, adapt: bool = False) -
         layers = [layer for layer in model.layers if layer.name not in names]
         return _compiled(type(model)(layers, name=model.name), model)
     try:
-        return _finished(_rebuilt(model, names, adapt=False), model, names)
+        rebuilt = _finished(_rebuilt(model, names, adapt=False), model, names)
     except AblationError as error:
         if not adapt:
             raise AblationError(f"{error}. adapt=True puts a linear layer there") from error
-    return _finished(_rebuilt(model, names, adapt=True), model, names)
+        rebuilt = _finished(_rebuilt(model, names, adapt=True), model, names)
+    return _compiled(rebuilt, model)
 
 
 def _rebuilt(model: Any, names: Collection[str], *, adapt: bool) -> Any:
@@ -93,7 +95,7 @@ def _rebuilt(model: Any, names: Collection[str], *, adapt: bool) -> Any:
 
 
 def _finished(rebuilt: Any, model: Any, names: Collection[str]) -> Any:
-    """Return the rebuilt model with weights and compilation, if it gives what the model gave."""
+    """Return the rebuilt model with the model's weights, if it gives what the model gave."""
     before, after = _shapes(model.outputs), _shapes(rebuilt.outputs)
     if before != after:
         raise _does_not_fit(
@@ -107,15 +109,45 @@ def _finished(rebuilt: Any, model: Any, names: Collection[str]) -> Any:
         weights = old.get_weights()
         if weights and [one.shape for one in weights] == [w.shape for w in layer.get_weights()]:
             layer.set_weights(weights)
+        _freeze(layer, old)
+    return rebuilt
+
+
+def _freeze(layer: Any, old: Any) -> None:
+    """Freeze what is frozen of a layer, which may be a model; setting it sets all layers inside."""
+    if layer.trainable != old.trainable:
         layer.trainable = old.trainable
-    return _compiled(rebuilt, model)
+    for inner, inner_old in zip(
+        getattr(layer, "layers", ()), getattr(old, "layers", ()), strict=False
+    ):
+        _freeze(inner, inner_old)
 
 
 def _compiled(rebuilt: Any, model: Any) -> Any:
-    was_compiled = getattr(model, "compiled", getattr(model, "_is_compiled", False))
-    if was_compiled and (config := model.get_compile_config()):
-        rebuilt.compile_from_config(config)
+    """Compile a rebuilt model as the model was, with the very loss and metrics.
+
+    A configuration names functions and classes of the user's, and names do not bring them back.
+    """
+    if not getattr(model, "compiled", getattr(model, "_is_compiled", False)):
+        return rebuilt
+    if type(rebuilt).compile is not _library(model).Model.compile:
+        rebuilt.compile_from_config(model.get_compile_config())  # the user's own
+        return rebuilt
+    settings = dict(model._compile_config.config)  # noqa: SLF001 - what was given to compile()
+    if hasattr(settings["optimizer"], "get_config"):  # it has variables of the model's weights
+        settings["optimizer"] = _copied(settings["optimizer"])
+    rebuilt.compile(**settings)
     return rebuilt
+
+
+@contextmanager
+def _not_compiled(model: Any) -> Iterator[None]:
+    """While the model is cloned: Keras would compile the clone from a configuration."""
+    was, model.compiled = model.compiled, False
+    try:
+        yield
+    finally:
+        model.compiled = was
 
 
 def _sequential(library: ModuleType, model: Any, names: Collection[str], *, adapt: bool) -> Any:
@@ -123,7 +155,7 @@ def _sequential(library: ModuleType, model: Any, names: Collection[str], *, adap
     value = library.Input(batch_shape=fed.shape, dtype=fed.dtype)
     layers: list[Any] = []
     for layer in model.layers:
-        copied = _copied(layer)
+        copied = _copied(layer) if library.__name__ == "tf_keras" else _own(layer)
         if layer.name not in names:
             value = _applied(model, names, copied, value)
             layers.append(copied)
@@ -138,14 +170,15 @@ def _functional(library: ModuleType, model: Any, names: Collection[str], *, adap
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if layer.name not in names:
             return _applied(model, names, layer, *args, **kwargs)
-        value = _one(args[0] if args else next(iter(kwargs.values())))
+        value = _one(next(given for given in (*args, *kwargs.values()) if _shapes(given)))
         if adapt:
             output = layer(*args, **kwargs)
             if adapter := _adapter(library, layer.name, value, output):
                 return adapter(value)
         return value
 
-    return library.models.clone_model(model, call_function=call, clone_function=_copied)
+    with _not_compiled(model):
+        return library.models.clone_model(model, call_function=call, clone_function=_own)
 
 
 def _legacy(library: ModuleType, model: Any, names: Collection[str], *, adapt: bool) -> Any:
@@ -226,7 +259,7 @@ def _legacy_adapter(library: ModuleType, shape: tuple[int, ...], name: str) -> A
 def _does_not_fit(model: Any, names: Collection[str], why: str) -> AblationError:
     told = [
         f"{one.name!r} (from shape {_told(_shapes(one.input))} to {_told(_shapes(one.output))})"
-        for one in model.layers
+        for one in _operations(model)
         if one.name in names
     ]
     which = "layer" if len(told) == 1 else "layers"
@@ -236,14 +269,13 @@ def _does_not_fit(model: Any, names: Collection[str], why: str) -> AblationError
 
 
 def _shapes(tensors: Any) -> list[tuple[Any, ...]]:
+    if hasattr(tensors, "shape"):
+        return [tuple(tensors.shape)]
     if isinstance(tensors, dict):
         tensors = list(tensors.values())
     if not isinstance(tensors, (list, tuple)):
-        tensors = [tensors]
-    found: list[tuple[Any, ...]] = []
-    for one in tensors:
-        found += [tuple(one.shape)] if hasattr(one, "shape") else _shapes(one)
-    return found
+        return []
+    return [shape for one in tensors for shape in _shapes(one)]
 
 
 def _told(shapes: list[tuple[Any, ...]]) -> str:
@@ -261,6 +293,24 @@ def _one(value: Any) -> Any:
 
 def _copied(layer: Any) -> Any:
     return type(layer).from_config(layer.get_config())
+
+
+def _own(layer: Any) -> Any:
+    """Return a new layer, or the layer itself if Keras cannot make it of its configuration.
+
+    That is so of a function without a name, and of classes that have no configuration. The model
+    is not used any more, so its layers may be.
+    """
+    try:
+        return _copied(layer)
+    except Exception:  # each layer has its own errors
+        return layer
+
+
+def _operations(model: Any) -> list[Any]:
+    """The layers of a functional model, and what keras.ops and operators such as + stand for."""
+    listed: list[Any] = getattr(model, "operations", model.layers)
+    return listed
 
 
 def _library(model: Any) -> ModuleType:

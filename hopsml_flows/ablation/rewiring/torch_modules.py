@@ -58,10 +58,10 @@ def _standing_in(name: str, module: Any, *, adapt: bool) -> Any:
             f"layer {name!r} ({kind}) cannot be left out: it takes shape (…, {sizes[0]}) and gives "
             f"(…, {sizes[1]}), which what follows needs. adapt=True puts a linear layer there"
         )
-    if kind == "Linear":
-        return torch.nn.Linear(*sizes, bias=False)
-    if kind in ("Conv1d", "Conv2d", "Conv3d"):
-        return getattr(torch.nn, kind)(*sizes, 1, stride=module.stride, bias=False)
+    if kind in ("Linear", "Conv1d", "Conv2d", "Conv3d"):
+        like = {"device": module.weight.device, "dtype": module.weight.dtype}
+        of_images = {} if kind == "Linear" else {"kernel_size": 1, "stride": module.stride}
+        return getattr(torch.nn, kind)(*sizes, bias=False, **of_images, **like)
     raise AblationError(f"no adapter is known for layer {name!r} ({kind}), from {sizes}")
 
 
