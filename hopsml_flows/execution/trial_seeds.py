@@ -48,8 +48,8 @@ def seeded(seed: int, *, libraries: bool = True) -> Iterator[None]:
         seed: A number of 32 bits; also set as ``HOPSML_SEED``.
         libraries: Whether random numbers are seeded. If not, there is only the variable.
     """
+    os.environ[SEED_VARIABLE] = str(seed)
     if not libraries:
-        os.environ[SEED_VARIABLE] = str(seed)
         yield
         return
     seed_random(seed)
@@ -66,9 +66,8 @@ def seed_random(seed: int) -> None:
     """Seed the random numbers of Python, and of the libraries that are loaded.
 
     Args:
-        seed: A number of 32 bits; also set as ``HOPSML_SEED``.
+        seed: A number of 32 bits.
     """
-    os.environ[SEED_VARIABLE] = str(seed)
     random.seed(seed)
     # Keras first: it seeds the others with the same number.
     for name in reversed(_AT_BEGIN):

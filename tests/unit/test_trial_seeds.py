@@ -44,9 +44,9 @@ def own_state():
 @pytest.mark.usefixtures("own_state")
 def test_a_seed_begins_the_random_numbers_of_python_and_numpy():
     with put_back():
-        seed_random(7)
-        first = random.random(), np.random.random()
-        assert os.environ[SEED_VARIABLE] == "7"
+        with seeded(7):
+            first = random.random(), np.random.random()
+            assert os.environ[SEED_VARIABLE] == "7"
         seed_random(7)
         assert (random.random(), np.random.random()) == first
         seed_random(8)
