@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hopsml_flows import (
+        ablation,
         callbacks,
         checkpoint,
         config,
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
         trial,
         util,
     )
+    from hopsml_flows.ablation import AblationStudy
     from hopsml_flows.searchspace import Searchspace
 
 __all__ = [
+    "AblationStudy",
     "Searchspace",
+    "ablation",
     "callbacks",
     "checkpoint",
     "config",
@@ -70,7 +74,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_CLASSES = {"Searchspace": "searchspace"}
+_CLASSES = {"AblationStudy": "ablation", "Searchspace": "searchspace"}
 """Names of Maggy's package that are no modules, and their homes."""
 
 _SDK = "is a service of Hopsworks: use its SDK (pip install hopsworks, hopsworks.login())"

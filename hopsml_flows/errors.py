@@ -19,6 +19,7 @@ from the built-in error that a caller may want to catch::
     │   ├── ModelExistsError (FileExistsError)       the version of a model, or its copy, is there
     │   ├── InvalidReportError                       a training function reported no valid metric
     │   └── ExperimentRunningError                   another driver runs the experiment to resume
+    ├── AblationError (ValueError)               a part cannot be left out of a model or of data
     ├── InvalidOutputError (ValueError)          a training function returned something unusable
     ├── TrialFailedError (RuntimeError)          one trial failed; carries its result
     ├── TrialTimeoutError (TimeoutError)         a trial ran longer than trial_timeout
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "AblationError",
     "CredentialsError",
     "DamagedFileError",
     "EarlyStopError",
@@ -238,6 +240,13 @@ class InvalidReportError(InvalidArgumentError):
 
 class ExperimentRunningError(InvalidArgumentError):
     """Another driver, which the message names, runs the experiment to resume."""
+
+
+class AblationError(HopsmlError, ValueError):
+    """A part of a model or of its data cannot be left out. The message names layers and shapes.
+
+    A trial of an ablation study fails with it, and the study goes on.
+    """
 
 
 class InvalidOutputError(HopsmlError, ValueError):

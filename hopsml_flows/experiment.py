@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from hopsml_flows.collection_pause import collection_paused
 
 if TYPE_CHECKING:
+    from hopsml_flows.ablation.result import AblationResult
     from hopsml_flows.cluster import ClusterConfig
+    from hopsml_flows.flows.ablation import ablation
     from hopsml_flows.flows.differential_evolution import differential_evolution
     from hopsml_flows.flows.distributed import distributed
     from hopsml_flows.flows.former_calls import evolutionary_search
@@ -23,23 +25,31 @@ if TYPE_CHECKING:
     from hopsml_flows.flows.optimize import optimize
     from hopsml_flows.flows.parameter_server import parameter_server
     from hopsml_flows.flows.random_search import random_search
-    from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
+    from hopsml_flows.maggy.lagom_result import (
+        LagomAblationResult,
+        LagomListResult,
+        LagomResult,
+        LagomTrainingResult,
+    )
     from hopsml_flows.rerun.verb import Rerun, rerun
     from hopsml_flows.search import Direction
     from hopsml_flows.server.project_block import HopsFSProject
     from hopsml_flows.trials import ExperimentResult, RunResult, SearchResult
 
 __all__ = [
+    "AblationResult",
     "ClusterConfig",
     "Direction",
     "ExperimentResult",
     "HopsFSProject",
+    "LagomAblationResult",
     "LagomListResult",
     "LagomResult",
     "LagomTrainingResult",
     "Rerun",
     "RunResult",
     "SearchResult",
+    "ablation",
     "collective_all_reduce",
     "differential_evolution",
     "distributed",
@@ -58,6 +68,7 @@ _HOMES = {
     **{
         verb: f"flows.{verb}"
         for verb in (
+            "ablation",
             "differential_evolution",
             "distributed",
             "grid_search",
@@ -71,13 +82,15 @@ _HOMES = {
     },
     "collective_all_reduce": "flows.mirrored",
     "evolutionary_search": "flows.former_calls",
+    "AblationResult": "ablation.result",
     "ClusterConfig": "cluster",
     "Direction": "search",
     **dict.fromkeys(("Rerun", "rerun"), "rerun.verb"),
     "HopsFSProject": "server.project_block",
     **dict.fromkeys(("ExperimentResult", "RunResult", "SearchResult"), "trials"),
     **dict.fromkeys(
-        ("LagomListResult", "LagomResult", "LagomTrainingResult"), "maggy.lagom_result"
+        ("LagomAblationResult", "LagomListResult", "LagomResult", "LagomTrainingResult"),
+        "maggy.lagom_result",
     ),
 }
 

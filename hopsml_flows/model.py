@@ -27,6 +27,7 @@ from typing import Any
 from hopsml_flows.errors import InvalidArgumentError, ModelNotFound, NotInTrialError
 from hopsml_flows.execution import TrialContext, current_trial
 from hopsml_flows.hdfs.downloads import check_room
+from hopsml_flows.hdfs.inputs import note_model
 from hopsml_flows.hdfs.places import Place, current_project, named_project, place_of
 from hopsml_flows.models import Metric, Origin, checked_metrics, model_name, version_number
 from hopsml_flows.models.exporter import Details, export_version
@@ -39,7 +40,7 @@ from hopsml_flows.models.repository import best_version, find_version
 from hopsml_flows.models.sources import copied_from_project, saved_object
 from hopsml_flows.models.storage_calls import stored
 from hopsml_flows.models.stored_model import StoredModel
-from hopsml_flows.storage import Project, block_name
+from hopsml_flows.storage import ModelPaths, Project, block_name
 from hopsml_flows.text import say
 
 __all__ = [
@@ -79,7 +80,7 @@ def export(
             state), TensorFlow or scikit-learn, which its library saves.
         model_name: The model's name.
         model_version: The version, from 1; None for the one after the newest.
-        overwrite: Replace the version if it exists.
+        overwrite: Replace the version if it exists. ``model_path`` must lie elsewhere.
         metrics: Metric's name to number.
         description: What you want to say about it.
         synchronous: For HopsML's programs; the model is always there when this returns.
@@ -119,6 +120,10 @@ def export(
         record = export_version(
             target, name, files, details, version=version, overwrite=bool(overwrite)
         )
+    if (trial := _trial()) is not None:
+        root = ModelPaths(name, record.version).root
+        same = target.url == trial.project.url
+        trial.lineage.add_export(root if same else target.full(root))
     say(f"Exported model {name} as version {record.version}")
     return StoredModel(target, record).path
 
@@ -188,7 +193,8 @@ def download_model(
         name: The model's name.
         version: The version; None for the newest.
         project_name: As ``project`` of :func:`export`.
-        overwrite: Replace a directory that has other content.
+        overwrite: Replace a directory that has other content. It is an error if that holds the
+            working directory, the home directory or the project.
         local_path: The directory; None for ``<name>/<version>`` in the working directory.
 
     Returns:
@@ -197,6 +203,7 @@ def download_model(
     Raises:
         ModelNotFound: There is no such version.
         ModelExistsError: The directory has other content, and ``overwrite`` is false.
+        InvalidArgumentError: It has other content, and holds what no model may replace.
         DamagedFileError: A file is missing on storage, or is not what was exported.
         NoSpaceError: The disk has not enough room; nothing was copied.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.
@@ -205,6 +212,8 @@ def download_model(
     place = f"{found.name}/{found.version}" if local_path is None else os.fspath(local_path)
     target = Path(place).absolute()
     fetch_version(found.project, found.record, target, overwrite=bool(overwrite))
+    paths = ModelPaths(found.name, found.version)
+    note_model(found.project, paths.root, found.record.size, found.record.created_seconds)
     return str(target)
 
 

@@ -28,13 +28,16 @@ def context_of(project, logdir, *, number=1, key=None):
 
 @contextmanager
 def trial_on(project, directory, monkeypatch):
-    """A trial that runs on a project, in an empty working directory and with an empty cache."""
+    """A trial that runs on a project, in an empty working directory and with an empty cache.
+
+    Yields its surroundings.
+    """
     work = directory / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("HOPSML_CACHE", str(directory / "cache"))
     with context_of(project, directory / "logdir") as context, running_trial(context):
-        yield
+        yield context
 
 
 def _made(logdir):

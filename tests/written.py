@@ -6,6 +6,9 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from hopsml_flows.ablation import Effect, Judged, Verdict
+from hopsml_flows.ablation.findings import Costs, Findings
+from hopsml_flows.search import Direction
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.tracking import ExperimentRecord
 from hopsml_flows.tracking.summary import combination
@@ -31,6 +34,27 @@ CONFIRMATION = {
     },
 }  # fmt: skip
 PROMOTION = {"model": "digits-net", "promoted": False, "why": "it may be <i>luck</i>"}
+
+
+FINDINGS = Findings(
+    {"base": {1: 0.9, 2: 0.8}, "feature age": {1: 0.5, 2: 0.45}},
+    {},
+    (
+        Judged(
+            Effect(
+                arm="feature age", repeats=2, mean=0.375, deviation=0.035, low=0.0625, high=0.6875,
+                p=0.0424, p_holm=0.0424, p_sign_flip=0.5, p_sign_flip_holm=0.5, compared=1,
+                parameters=1234, seconds=1.5,
+            ),
+            Verdict.MATTERS,
+            "matters at 2 repeats: without it the metric is 0.375 worse",
+        ),
+    ),
+    (),
+    Direction.MAX,
+    "accuracy",
+    base=Costs(1300, 2.5),
+)  # fmt: skip
 
 
 class WrittenExperiment:

@@ -34,10 +34,13 @@ hopsml logs digits-2026 -f   # follow the one with this beginning
 """
 _SHOW = """Print what came of an experiment, its trials, and why some were stopped or promoted.
 
+With TRIAL, print what came of that trial, which files it read, and which models it exported.
+
 For example:
 
 ```
 hopsml show last                              # the newest experiment
+hopsml show last 3                            # its trial 3
 hopsml show digits-2026 -p s3://bucket/demo   # the one with this beginning
 hopsml show digits@-1 --json                  # the newest one of this name
 ```

@@ -1,4 +1,7 @@
-"""``hopsml show``: what came of an experiment, its trials, and why some stopped or went on."""
+"""``hopsml show``: what came of an experiment and its trials, or of one of them.
+
+Of an ablation study it shows the effects, too.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,17 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
+from hopsml_flows.ablation.findings_file import findings_json
+from hopsml_flows.ablation.report import findings_table
 from hopsml_flows.cli.experiment_names import EXPERIMENT
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.project_option import open_project
+from hopsml_flows.cli.show_trial import trial_lines, typed_trial
 from hopsml_flows.driver.trial_table import LONGEST_VALUE, TrialTable
 from hopsml_flows.errors import NotFoundError
 from hopsml_flows.search import Direction
 from hopsml_flows.service import StoredExperiment, find_experiment, trial_json
+from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.text import fitting, number_text, one_line, plural, readable, say, value_text
 from hopsml_flows.tracking import ExperimentRecord, read_record
 from hopsml_flows.tracking.progress_line import clock
@@ -40,6 +47,7 @@ _SEARCH = ("optimizer", "early_stop")
 
 def show(
     experiment: Annotated[str, EXPERIMENT],
+    trial: Annotated[str | None, Parameter(name="TRIAL")] = None,
     /,
     *,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
@@ -49,7 +57,9 @@ def show(
 
     Args:
         experiment: The experiment: its identifier, the beginning of it, "last", or "NAME@-1".
-        json: Print its record and its trials as JSON.
+        trial: One of its trials that have ended: its number, its name, or the beginning of it.
+            Prints that alone, with the files that it read and the models that it exported.
+        json: Print its record and its trials as JSON; with TRIAL, that trial.
         project: Local path, URL or block:NAME of the project; default: that of new experiments.
     """
     where = open_project(project)
@@ -61,25 +71,45 @@ def show(
     results = stored.trials
     if stored.problem:
         print(readable(f"hopsml: summary of {paths.id}: {stored.problem}"), file=sys.stderr)
-    if json:
-        print_json(
-            {
-                **asdict(record),
-                "state": stored.state.value,
-                "trials": [trial_json(each) for each in results],
-            }
-        )
+    if trial is not None:
+        _show_trial(stored, trial, json=json)
         return
+    if json:
+        findings = stored.findings
+        told = {**asdict(record), "state": stored.state.value}
+        told["trials"] = [trial_json(each) for each in results]
+        print_json(told if findings is None else {**told, "findings": findings_json(findings)})
+        return
+    _show_experiment(stored, record, results)
+
+
+def _show_experiment(
+    stored: StoredExperiment, record: ExperimentRecord, results: Sequence[TrialResult]
+) -> None:
     direction = None if record.direction is None else Direction.parse(record.direction)
     best = next(iter(best_first(results, direction)), None) if direction is not None else None
     if best is not None and best.metric is None:
         best = None
     for line in _facts(record, stored.state.value, results, best):
         say(readable(line))
-    say(f"directory  {where.full(paths.root)}")
+    say(f"directory  {stored.project.full(ExperimentPaths(stored.id).root)}")
     if results:
         _print_table(record, results, best, direction)
+    if stored.findings is not None:
+        say("")
+        for line in findings_table(stored.findings, width=_columns()).split("\n"):
+            say(readable(line))
     for line in reasons(results):
+        say(readable(line))
+
+
+def _show_trial(stored: StoredExperiment, text: str, *, json: bool) -> None:
+    found = typed_trial(stored, text)
+    if json:
+        print_json(trial_json(found))
+        return
+    directory = stored.project.full(ExperimentPaths(stored.id).trial(found.directory))
+    for line in trial_lines(stored.id, found, directory):
         say(readable(line))
 
 
@@ -111,7 +141,7 @@ def _facts(
             yield f"{word:10} {told}"
     promotion = Promotion.from_json(record.promotion)
     if promotion is not None:
-        yield f"{'promoted' if promotion.promoted else 'refused':10} {promotion_text(promotion)}"
+        yield f"{promotion.word:10} {promotion_text(promotion)}"
     for word, said in (("error", record.error), ("notice", record.notice)):
         if said:
             yield f"{word:10} {one_line(said)}"
@@ -142,13 +172,17 @@ def _counts(record: ExperimentRecord, results: Sequence[TrialResult]) -> str:
     return ", ".join(parts)
 
 
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
 def _print_table(
     record: ExperimentRecord,
     results: Sequence[TrialResult],
     best: TrialResult | None,
     direction: Direction | None,
 ) -> None:
-    console = Console(width=shutil.get_terminal_size().columns)
+    console = Console(width=_columns())
     title = f"{record.function}: trials of {record.name}"
     table, notes = TrialTable(title, results, best, fitting, direction).drawn(console.width)
     with console.capture() as drawn:

@@ -15,7 +15,7 @@ from typing import Any
 from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.cluster.worker import Outcome
-from hopsml_flows.driver.confirming import Confirming
+from hopsml_flows.driver.confirming import Confirmed, Confirming
 from hopsml_flows.driver.debug_runs import DebugRunner, DebugRuns
 from hopsml_flows.driver.generation_subflows import GenerationRuns
 from hopsml_flows.driver.machine_log import recorder
@@ -49,12 +49,14 @@ from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentPaths, TrialFiles, is_of_storage
 from hopsml_flows.storage.lease import Lease
 from hopsml_flows.storage.retries import answer_limit, persistently
+from hopsml_flows.text import one_line
 from hopsml_flows.tracking import Progress, Sessions, Summary, text_parameters
 from hopsml_flows.tracking.prefect.announcer import Announcer
 from hopsml_flows.trials import (
     DEFAULT_KEY,
     BudgetSpent,
     CloseGeneration,
+    Counts,
     ExtendTrial,
     Failure,
     GiveUpTrial,
@@ -99,7 +101,7 @@ class Driver:
         lease: The lease by which this driver owns the experiment.
         journal: The journal of its asynchronous search that earlier runs left, or None.
         versions: Keeps its program and its environment, or None.
-        confirmed: What the trials of the resumed run left that confirm its winner.
+        confirmed: What the resumed run left of the confirmation of its winner.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Driver:
         lease: Lease,
         journal: Journal | None = None,
         versions: VersionKeeping | None = None,
-        confirmed: Earlier | None = None,
+        confirmed: Confirmed | None = None,
     ) -> None:
         self._plan = plan
         self.paths = paths
@@ -138,7 +140,8 @@ class Driver:
             record=self._recorder(),
         )
         self._loop = self.loop  # the search's; of the trials that confirm its winner, another
-        again = confirmed or Earlier({}, {})
+        self._told: set[str] = set()  # why such trials failed
+        again = confirmed or Confirmed()
         self.confirming = Confirming(plan, paths, again)
         self.results: list[TrialResult] = []
         self._earlier = dict(earlier.results)
@@ -149,11 +152,16 @@ class Driver:
         summary = Summary(plan.options.project, paths)
         kept = self._journal.file if self._journal is not None else None
         self.upkeep = Upkeep(paths.id, summary, lease, progress.note, kept, versions)
-        self._unfinished = [*earlier.unfinished, *again.unfinished]
-        self.damaged = [*earlier.damaged, *again.damaged]
+        self._unfinished = [*earlier.unfinished, *again.trials.unfinished]
+        self.damaged = [*earlier.damaged, *again.trials.damaged]
         self._texts = text_parameters(plan.hyperparameters)
         self._sessions = Sessions(plan.options.project, paths, self._texts)
         self._announcer = announcer
+
+    @property
+    def counts(self) -> Counts:
+        """How far the search is. Trials that confirm its winner count only as running."""
+        return replace(self.loop.counts, running=self._loop.counts.running)
 
     def needs_workers(self) -> bool:
         """Whether trials are left to run: of the search, or such that confirm its winner."""
@@ -188,7 +196,7 @@ class Driver:
                 self._add_earlier(told)
             ended = {result.directory for result in self.results}
             self._unfinished = [place for place in self._unfinished if place not in ended]
-            self.loop.reopen()
+            self._reopen()
             for number in self.loop.gone:
                 self.loop.handle(TrialRepeated(number))
             for trial in self.loop.trials:
@@ -210,6 +218,13 @@ class Driver:
                 else:
                     self.loop.handle(TrialReplayed(result))
                     self._add_earlier(result)
+
+    def _reopen(self) -> None:
+        """Let a search propose trials again; one whose winner was being confirmed is over."""
+        is_over = self.loop.is_closed and self.confirming.was_interrupted
+        self.loop.reopen()
+        if is_over:
+            self.loop.handle(BudgetSpent())  # the journal has it again: in it, each run begins open
 
     def _add_earlier(self, result: TrialResult) -> None:
         self.results.append(result)
@@ -284,12 +299,17 @@ class Driver:
         self.upkeep.look()
         self.progress.begin(self.loop.counts)
         self._run_loop(runs, generations)
+        self.begin_confirming()
+        self._run_loop(runs, generations)
+        self.progress.update(self.counts, self.loop.best, force=True)
+
+    def begin_confirming(self) -> None:
+        """Go on with the trials that confirm the winner, if any are left: the search has ended."""
         self.confirming.begin(self.loop.best)
         if self.confirming.missing:
             self.progress.note(self.confirming.intention)
+            self._announcer.begin_confirming(self.confirming.intention)
             self._loop = self.confirming.loop(record=recorder("confirmation"))
-            self._run_loop(runs, generations)
-        self.progress.update(self.loop.counts, self.loop.best, force=True)
 
     def _run_loop(self, runs: TrialRuns, generations: GenerationRuns) -> None:
         """Submit trials and take in what becomes of them, until none is left."""
@@ -311,8 +331,8 @@ class Driver:
                 event = self._event(submission, runs)
                 if event is not None:
                     self._tell(event, runs, generations)
-            self.progress.update(self.loop.counts, self.loop.best)
-            self._announcer.update(self.loop.counts, self.loop.best)
+            self.progress.update(self.counts, self.loop.best)
+            self._announcer.update(self.counts, self.loop.best)
 
     def _is_spent(self, seconds: float) -> bool:
         """Whether the time is over in which trials are proposed, for the first time."""
@@ -396,12 +416,22 @@ class Driver:
 
     def _keep(self, result: TrialResult) -> None:
         """Record a result and announce it."""
+        self._announcer.add_exports(result)
         if self._loop is not self.loop:
             self.confirming.add(result)
+            self._announcer.add_confirming(result)
+            self._note_failure(result)
             return
         self.results.append(result)
         self.upkeep.add(result)
         self._announcer.add(self.loop.counts, self.loop.best, result)
+
+    def _note_failure(self, result: TrialResult) -> None:
+        """Say why a trial failed that confirms the winner: each cause once."""
+        cause = str(result.failure or "no metric")
+        if not result.succeeded and cause not in self._told:
+            self._told.add(cause)
+            self.progress.note(f"Trial {result.number} failed: {one_line(cause)}")
 
     def _hold(self, trial: Trial, result: TrialResult | None) -> bool:
         """Hold a trial back from the trial loop if storage takes nothing now.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from hopsml_flows.ablation.findings import Findings
 from hopsml_flows.driver.conclusion import Conclusion
 from hopsml_flows.driver.driver import Driver
+from hopsml_flows.driver.told_export import ToldExporter
 from hopsml_flows.models.result_export import TrialExporter
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentFiles
@@ -22,6 +24,7 @@ def experiment_result(
     pictures: Mapping[str, bytes],
     links: Iterable[PageLink],
     conclusion: Conclusion,
+    findings: Findings | None = None,
 ) -> ExperimentResult:
     """Return the result of an experiment that has ended.
 
@@ -32,8 +35,9 @@ def experiment_result(
         pictures: File name to PNG.
         links: Pages about it.
         conclusion: What follows from it.
+        findings: What its trials mean together, of an ablation study.
     """
-    exporter = TrialExporter(plan.options.project, driver.paths.id, plan.optimization_key)
+    project, key = plan.options.project, plan.optimization_key
     return plan.result_type(
         id=driver.paths.id,
         function=plan.verb,
@@ -49,5 +53,6 @@ def experiment_result(
         picture=pictures.get(ExperimentFiles.PARALLEL_PICTURE),
         confirmation=conclusion.confirmation,
         promotion=conclusion.promotion,
-        exporter=exporter,
+        exporter=ToldExporter(TrialExporter(project, driver.paths.id, key)),
+        findings=findings,
     )

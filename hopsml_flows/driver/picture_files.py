@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 
+from hopsml_flows.ablation.findings import Findings
+from hopsml_flows.ablation.findings_file import findings_json
 from hopsml_flows.plan.plan import Plan
 from hopsml_flows.storage import ExperimentFiles, ExperimentPaths
 from hopsml_flows.storage.retries import replace_file
-from hopsml_flows.tracking.pictures import learning_curves, parallel_coordinates, pictures
+from hopsml_flows.tracking.pictures import (
+    effects_picture,
+    learning_curves,
+    parallel_coordinates,
+    pictures,
+)
 from hopsml_flows.trials import TrialResult, best_first
 from hopsml_flows.trials.learning_curves import LearningCurve
 
@@ -22,6 +30,7 @@ def draw_pictures(
     paths: ExperimentPaths,
     results: list[TrialResult],
     curves: Sequence[LearningCurve] = (),
+    findings: Findings | None = None,
 ) -> dict[str, bytes]:
     """Draw the results of an experiment that has generations, or whose trials report.
 
@@ -32,6 +41,7 @@ def draw_pictures(
         paths: Its paths.
         results: The results of its trials.
         curves: What its trials reported, if it is an asynchronous search.
+        findings: What they mean together, of an ablation study; they are written as JSON, too.
 
     Returns:
         File name to PNG; empty without generations and without reports.
@@ -40,17 +50,22 @@ def draw_pictures(
     for result in results:
         if result.generation is not None:
             generations.setdefault(result.generation, []).append(result)
-    if plan.direction is None or not (generations or plan.is_asynchronous):
-        return {}
     project = plan.options.project
+    if findings is None and (plan.direction is None or not (generations or plan.is_asynchronous)):
+        return {}
     try:
-        if plan.is_asynchronous:
+        if findings is not None:
+            content = json.dumps(findings_json(findings), indent=2, allow_nan=False).encode()
+            replace_file(project, paths.effects, content)
+            picture = effects_picture(findings.effects, metric=findings.metric)
+            drawn = {ExperimentFiles.EFFECTS_PICTURE: picture}
+        elif plan.is_asynchronous:
             drawn = _of_asynchronous_search(plan, results, curves)
         else:
             drawn = pictures(
                 [generations[number] for number in sorted(generations)],
                 plan.domains,
-                direction=plan.direction,
+                direction=plan.optimized,
                 metric=plan.optimization_key or "metric",
             )
         for name, content in drawn.items():

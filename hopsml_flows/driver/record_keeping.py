@@ -53,6 +53,11 @@ class Ending:
         self._versions = versions
         self._tried = self._written = False
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the end has been written."""
+        return self._written
+
     def __enter__(self) -> Ending:
         return self
 
@@ -92,6 +97,7 @@ class Ending:
 
     def _end(self, error: BaseException | None) -> None:
         counts, best = self._loop.counts, self._loop.best
+        told = self._record.record.trials_total
         reason = self._loop.failure
         state = State.FINISHED if reason is None else State.FAILED
         if error is not None:
@@ -105,6 +111,8 @@ class Ending:
             metric=best.metric if best else None,
             best_trial=best.name if best else None,
             best_dir=self._paths.trial(best.directory) if best else None,
+            # A search may know only in the end how many trials there are.
+            trials_total=counts.total if told is None else told,
             trials_succeeded=counts.succeeded,
             trials_failed=counts.failed,
             trials_stopped=counts.stopped,
@@ -170,6 +178,7 @@ def record_file(
                     if options.only_if_better is None
                     else {"only_if_better": options.only_if_better}
                 ),
+                **({"approve": True} if options.approve else {}),
                 "cluster": options.cluster.address or options.cluster.kind,
                 **plan.settings,
                 **(plan.group.shape.counts if plan.group else {}),

@@ -15,6 +15,8 @@ from typing import Any
 from prefect.settings import PREFECT_UI_URL
 from rich.console import Console
 
+from hopsml_flows.ablation.findings import Findings
+from hopsml_flows.ablation.report import findings_table
 from hopsml_flows.driver.failure_summary import failure_lines, place_text
 from hopsml_flows.driver.shell_commands import logs_command, project_option
 from hopsml_flows.driver.trial_table import LONGEST_VALUE, TrialTable
@@ -72,6 +74,8 @@ def final_state(plan: Plan, result: ExperimentResult, notice: str | None) -> Fin
         message += f". Confirmed: {number_text(result.confirmation.mean)} on fresh seeds"
     if result.promotion is not None:
         message += f". {as_text(promotion_text(result.promotion), _LONGEST)}"
+    if isinstance(result.findings, Findings):
+        message += f". {as_text(result.findings.words, _LONGEST)}"
     mostly = 2 * failed > len(result.trials)
     return FinalState("Mostly failed" if mostly else "Completed", message)
 
@@ -98,8 +102,16 @@ def print_report(plan: Plan, result: ExperimentResult) -> None:
     with console.capture() as drawn:
         console.print(table)
     say("\n".join(line.rstrip() for line in drawn.get().rstrip().split("\n")))
-    for line in (*notes, *failures, *_outcome(plan, result), *_next_steps(result)):
+    effects = _effects(result, console.width)
+    for line in (*notes, *failures, *effects, *_outcome(plan, result), *_next_steps(result)):
         say(readable(line))
+
+
+def _effects(result: ExperimentResult, width: int) -> list[str]:
+    """The effects of an ablation study as a table and in words; nothing of another experiment."""
+    if not isinstance(result.findings, Findings):
+        return []
+    return ["", *findings_table(result.findings, width=width).split("\n"), ""]
 
 
 def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
@@ -124,8 +136,7 @@ def _outcome(plan: Plan, result: ExperimentResult) -> list[str]:
         found = confirmation_facts(result.confirmation)
         lines += [f"{word.upper():9} {said}" for word, said in found]
     if result.promotion is not None:
-        word = "PROMOTED" if result.promotion.promoted else "REFUSED"
-        lines.append(f"{word:9} {promotion_text(result.promotion)}")
+        lines.append(f"{result.promotion.word.upper():9} {promotion_text(result.promotion)}")
     return lines
 
 

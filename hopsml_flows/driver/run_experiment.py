@@ -13,6 +13,7 @@ from hopsml_flows.cluster.early_cluster import EarlyCluster
 from hopsml_flows.cluster.open_cluster import OpenCluster
 from hopsml_flows.cluster.runner import TrialTaskRunner
 from hopsml_flows.driver.conclusion import Conclusion
+from hopsml_flows.driver.confirming import Confirmed
 from hopsml_flows.driver.debug_runs import DebugRunner
 from hopsml_flows.driver.driver import Driver
 from hopsml_flows.driver.experiment_cluster import experiment_cluster
@@ -111,7 +112,8 @@ def run(
             tensorboard=shown.url,
             run_name=run_name(paths.id, record.record.attempt),
         )
-        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions, confirmed)
+        again = Confirmed.of(confirmed, earlier)
+        driver = Driver(plan, paths, progress, left, announcer, lease, journal, versions, again)
         stack.enter_context(announcer)
         driver.replay()  # before anything of the experiment is changed
         _warn_of_damage(driver.damaged)
@@ -132,12 +134,14 @@ def run(
                 _run_trials(plan, driver, function, ending, conclusion, early, number)
             else:
                 driver.upkeep.finish_files()
+            if not ending.is_written:  # no worker is held while a person is asked
                 conclusion.draw()
                 ending.write(None)
-        pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())])
-        announcer.show(pictures)
+        found = plan.judge(driver.results) if plan.judge is not None else None
+        pictures = draw_pictures(plan, paths, driver.results, [*(driver.curves or ())], found)
+        announcer.show(pictures, found)
     failure = driver.loop.failure
-    result = experiment_result(plan, driver, record.record, pictures, links, conclusion)
+    result = experiment_result(plan, driver, record.record, pictures, links, conclusion, found)
     if (cause := driver.loop.notice) is not None:
         said = f"{paths.id} ended before its budget was spent: {cause}"
         get_run_logger().warning(said)
@@ -267,6 +271,8 @@ def _run_trials(
         try:
             with cluster.telling_its_end() if cluster else nullcontext():
                 driver.run(function, cluster, runner, generations, scratch)
+                if conclusion.asks:
+                    return
                 conclusion.draw()
         except BaseException as error:
             ending.write(error)

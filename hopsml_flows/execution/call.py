@@ -39,9 +39,11 @@ from hopsml_flows.execution.report_link import (
     is_early_stop,
     wraps_early_stop,
 )
+from hopsml_flows.execution.returned import Returned
 from hopsml_flows.execution.scalars import Scalars
 from hopsml_flows.execution.signature import call
 from hopsml_flows.execution.timers import disarm_timers
+from hopsml_flows.execution.trial_seeds import seed_random
 from hopsml_flows.storage import scalars_file
 from hopsml_flows.text import readable
 from hopsml_flows.trials import (
@@ -216,6 +218,8 @@ def evaluate(
         budget=link.budget,
         why_stopped=None if came.failure else link.why_stopped,
         seed=job.trial_seed(trial),
+        lineage=context.lineage.lineage(),
+        repeat=trial.repeat,
     )
 
 
@@ -256,8 +260,8 @@ def _call(
         place.calling()
         try:
             returned = call_within(
-                # Inside, since unpacking the values may fail like the function itself.
-                lambda: call(job.function, _values(trial, place), reporter, trial.budget),
+                # Inside, since unpacking function and values may fail like the function itself.
+                lambda: _trained(job, trial, place, reporter),
                 job.trial_timeout,
                 log,
                 alone=place.alone,
@@ -266,14 +270,17 @@ def _call(
             if place.alone:
                 disarm_timers()
             place.called()
+        if not isinstance(returned, Returned):
+            returned = Returned(returned, {})
         outputs, metric = checked_outputs(
-            returned,
+            returned.value,
             key=job.optimization_key,
             required=job.needs_metric,
             warn=judging.warn,
             # A function that was stopped may clean up and return nothing.
             otherwise=link.last_finite if link.why_stopped is not None else None,
         )
+        outputs = returned.with_beside(outputs)
         return _Came(judging.files.attach(outputs, judging.terms), metric)
     except BaseException as error:  # also sys.exit() and a cancelled coroutine
         _raise_for_driver(error, place)
@@ -286,6 +293,15 @@ def _call(
         failure = _failure(error, job)
         log.note(failure.traceback, level=logging.ERROR)
         return _Came(failure=failure)
+
+
+def _trained(job: Job, trial: Trial, place: Place, reporter: Reporter) -> Any:
+    """Return what the training function returns."""
+    function, values = job.function, _values(trial, place)
+    if job.seeds_libraries:
+        # The modules of both are imported once per process, and may have drawn random numbers.
+        seed_random(job.trial_seed(trial))
+    return call(function, values, reporter, trial.budget)
 
 
 def _state(failure: Failure | None, link: ReportLink) -> State:

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hopsml_flows.errors import NotInTrialError
 from hopsml_flows.execution.report_channel import Reporter
 from hopsml_flows.storage import Project
-from hopsml_flows.trials import Trial
+from hopsml_flows.trials import LineageLog, Trial
 
 __all__ = ["TrialContext", "current_trial", "running_trial"]
 
@@ -33,6 +33,7 @@ class TrialContext:
         logdir: Local directory for event files and the trial's other files.
         reporter: Receives the training function's reports.
         checkpoints: Makes the local directory for checkpoints, with the files to go on from.
+        lineage: Collects the files that it reads and the models that it exports.
     """
 
     project: Project
@@ -41,6 +42,7 @@ class TrialContext:
     logdir: Path
     reporter: Reporter
     checkpoints: Callable[[], Path]
+    lineage: LineageLog = field(default_factory=LineageLog)
 
 
 _current: ContextVar[TrialContext | None] = ContextVar("hopsml_trial", default=None)

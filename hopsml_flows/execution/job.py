@@ -181,8 +181,12 @@ class Job:
     def trial_seed(self, trial: Trial) -> int:
         """The seed of a trial: the same in all its attempts, different in other trials.
 
+        A trial that has a seed of its own has that (a confirmation's). Else one that runs again
+        has the recorded one (a rerun's). Else the seed is derived: from the trial's repeat where it
+        has one, so that all arms of an ablation study share it, else from its number.
+
         Args:
-            trial: The trial; one that has a seed of its own has that.
+            trial: The trial.
 
         Returns:
             An integer of 32 bits.
@@ -191,7 +195,8 @@ class Job:
             return trial.seed
         if trial.number in self.trial_seeds:
             return self.trial_seeds[trial.number]
-        return trial_seed(self.experiment_id if self.seed is None else self.seed, trial.number)
+        number = trial.number if trial.repeat is None else trial.repeat
+        return trial_seed(self.experiment_id if self.seed is None else self.seed, number)
 
     @property
     def paths(self) -> ExperimentPaths:

@@ -31,12 +31,24 @@ import cloudpickle
 from hopsml_flows.errors import InvalidFunctionError
 from hopsml_flows.execution.function import is_loaded_from_file
 from hopsml_flows.execution.main_module import PAYLOAD_VARIABLE, install, install_main
-from hopsml_flows.execution.sources import SourceFinder, SourceModule, show_source
+from hopsml_flows.execution.sources import (
+    SourceFinder,
+    SourceModule,
+    modules_below,
+    show_source,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Payload", "live_in_this_process", "packed", "packed_values", "unpacked"]
+__all__ = [
+    "Payload",
+    "live_in_this_process",
+    "packed",
+    "packed_values",
+    "sent_along",
+    "unpacked",
+]
 
 LARGEST_EXTRA = 1 << 20
 """Limit in bytes for each of the script's objects that the function itself does not use, and for
@@ -57,6 +69,7 @@ class Payload:
         imports: Name in the script to the name of the module it stands for.
         arguments: The driver's ``sys.argv``.
         modules: The user's modules loaded in the driver, if workers may lack them.
+        first: Modules that count before those that a worker has.
     """
 
     python: tuple[int, int]
@@ -67,6 +80,35 @@ class Payload:
     imports: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     modules: dict[str, SourceModule] = field(default_factory=dict)
+    first: dict[str, SourceModule] = field(default_factory=dict)
+
+
+_along: dict[str, SourceModule] = {}
+"""Modules that travel with each function whose workers may lack them."""
+
+
+@contextmanager
+def sent_along(directory: Path) -> Iterator[None]:
+    """Let a program's modules travel with the functions that are packed within.
+
+    Those that nothing has imported yet travel, too: a function may import them when it is called.
+    Where a worker has another module of the same name, the program's counts.
+
+    Args:
+        directory: The directory of the program.
+    """
+    found = {
+        name: module
+        for name, module in modules_below(directory).items()
+        if len(module.source) <= LARGEST_EXTRA
+    }
+    before = dict(_along)
+    _along.update(found)
+    try:
+        yield
+    finally:
+        _along.clear()
+        _along.update(before)
 
 
 def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
@@ -109,6 +151,7 @@ def packed(function: Callable[..., Any], *, by_value: bool) -> bytes:
             imports=imports,
             arguments=tuple(sys.argv),
             modules=_users_modules() if by_value else {},
+            first=dict(_along) if by_value else {},
         )
     )
 
@@ -125,6 +168,8 @@ def live_in_this_process(data: bytes, directory: Path | None = None) -> None:
     sys.argv[:] = payload.arguments
     if payload.modules:
         sys.meta_path.append(SourceFinder(payload.modules))
+    if payload.first:
+        sys.meta_path.insert(0, SourceFinder(payload.first))
     if directory is not None:
         path = directory / "function.pickle"
         path.write_bytes(data)

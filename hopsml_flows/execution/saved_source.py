@@ -5,6 +5,9 @@ program would start it again. So its statements are executed one by one, until o
 experiment and the function is there. In a notebook, that is one of the cell executed last: the
 experiment was started by it. A statement that starts another experiment does nothing; what fails
 after it, since the result is missing, is left out.
+
+What is under ``if __name__ == "__main__":`` was executed, too, in the script that was started. Its
+statements are executed as if they stood at the top level.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import __future__
 import ast
 import hashlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +25,14 @@ from types import CodeType, ModuleType
 
 from hopsml_flows.errors import FunctionNotFoundError
 from hopsml_flows.execution.function import LOADED_PREFIX, loading_for, starts_experiment
+from hopsml_flows.user_warnings import warn
 
 __all__ = ["cells_source", "load_source", "own_names"]
 
 _CELL = "# In [{}]"
-_MAGIC = ("%", "!", "?")
+_MAGIC = re.compile(r"[%!?]|(\w+\s*=\s*)?[%\w.*\[\]-]+\?{1,2}\s*$")
+"""The beginning of a line that only IPython understands, or all of it: ``name?`` shows help."""
+
 _TIMING = ("%%time", "%%timeit", "%%capture", "%%prun")
 """Magics of a cell whose other lines are Python."""
 
@@ -62,18 +69,41 @@ def _python(cell: str) -> str:
         if not lines[0].startswith(_TIMING):
             return _commented(lines)
         lines[0] = f"# {lines[0]}"
-    lines = [_without_magic(line) for line in lines]
+    for _ in range(len(lines) + 1):
+        wrong = _wrong_line("\n".join(lines))
+        if wrong is None:
+            return "\n".join(lines)
+        # What Python understands stays: "%" begins a line of a sum as well, and of a text.
+        if not _leave_out(lines, wrong):
+            break
+    return _commented(cell.splitlines())
+
+
+def _wrong_line(source: str) -> int | None:
+    """The line at which Python stops to understand a source, from 0; None if it understands it."""
     try:
-        ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError):
-        return _commented(cell.splitlines())
-    return "\n".join(lines)
+        ast.parse(source)
+    except SyntaxError as error:
+        return (error.lineno or 0) - 1
+    except (ValueError, RecursionError):
+        return -1
+    return None
 
 
-def _without_magic(line: str) -> str:
+def _leave_out(lines: list[str], place: int) -> bool:
+    """Make a line with a magic a comment, and those that continue it; False if it has none."""
+    if not 0 <= place < len(lines):
+        return False
+    line = lines[place]
     bare = line.lstrip()
-    is_magic = bare.startswith(_MAGIC) or (bare.endswith("?") and not bare.startswith("#"))
-    return f"{line[: len(line) - len(bare)]}pass  # {bare}" if is_magic else line
+    if not _MAGIC.match(bare):
+        return False
+    lines[place] = f"{line[: len(line) - len(bare)]}pass  # {bare}"
+    while line.endswith("\\") and place + 1 < len(lines):
+        place += 1
+        line = lines[place]
+        lines[place] = f"# {line}"
+    return True
 
 
 def _commented(lines: Sequence[str]) -> str:
@@ -103,7 +133,9 @@ def own_names(source: str | bytes) -> set[str]:
     return found
 
 
-def load_source(text: str, path: Path, *, is_notebook: bool = False) -> ModuleType:
+def load_source(
+    text: str, path: Path, *, is_notebook: bool = False, is_main: bool = False
+) -> ModuleType:
     """Return a module made of a saved program's file.
 
     Args:
@@ -111,6 +143,7 @@ def load_source(text: str, path: Path, *, is_notebook: bool = False) -> ModuleTy
         path: The file.
         is_notebook: Whether it was made by :func:`cells_source`: a cell that fails ends, as it did
             in the notebook, and the next one begins.
+        is_main: Whether it was the program that was started.
 
     Raises:
         FunctionNotFoundError: It is no Python, or raised something before it started an experiment.
@@ -129,7 +162,8 @@ def load_source(text: str, path: Path, *, is_notebook: bool = False) -> ModuleTy
     sys.modules[name] = module
     try:
         with loading_for(text):
-            statements = [*_statements(tree, source, is_notebook=is_notebook)]
+            found = _statements(tree, source, is_notebook=is_notebook, is_main=is_main)
+            statements = [*found]
             _execute(text, module, statements, path)
     except BaseException:
         del sys.modules[name]
@@ -145,11 +179,13 @@ class _Statement:
         node: The statement.
         cell: Number of the cell that it is in; None in a script.
         flags: What the source's imports from ``__future__`` switch on.
+        is_guarded: Whether it is under ``if __name__ == "__main__":``.
     """
 
     node: ast.stmt
     cell: int | None
     flags: int
+    is_guarded: bool
 
     def code(self, path: Path) -> CodeType:
         """Compile it."""
@@ -158,19 +194,35 @@ class _Statement:
         return code
 
 
-def _statements(tree: ast.Module, source: bytes, *, is_notebook: bool) -> Iterator[_Statement]:
+def _statements(
+    tree: ast.Module, source: bytes, *, is_notebook: bool, is_main: bool
+) -> Iterator[_Statement]:
     starts = [
         number
         for number, line in enumerate(source.decode(errors="replace").splitlines(), start=1)
         if line.startswith(_CELL.partition("{")[0])
     ]
     flags = 0
-    for node in tree.body:
+    for node, is_guarded in _executed(tree.body, is_main=is_main):
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             for alias in node.names:
                 flags |= getattr(__future__, alias.name).compiler_flag
         cell = sum(start <= node.lineno for start in starts) if is_notebook else None
-        yield _Statement(node, cell, flags)
+        yield _Statement(node, cell, flags, is_guarded)
+
+
+def _executed(body: Sequence[ast.stmt], *, is_main: bool) -> Iterator[tuple[ast.stmt, bool]]:
+    """Yield statements, those of a guard one by one, and whether they are under a guard."""
+    for node in body:
+        if is_main and isinstance(node, ast.If) and _is_guard(node.test):
+            yield from ((inner, True) for inner, _ in _executed(node.body, is_main=True))
+        else:
+            yield node, False
+
+
+def _is_guard(test: ast.expr) -> bool:
+    """Whether a condition is ``__name__ == "__main__"``, either way round."""
+    return ast.unparse(test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _execute(text: str, module: ModuleType, statements: Sequence[_Statement], path: Path) -> None:
@@ -190,6 +242,13 @@ def _execute(text: str, module: ModuleType, statements: Sequence[_Statement], pa
                 started = True
             elif statement.cell is not None:
                 failed = statement.cell
+            elif statement.is_guarded and not started and hasattr(module, function):
+                # Such as a script whose arguments are missing now.
+                warn(
+                    f"the saved program {path.name!r} raised {type(error).__name__}: {error} under "
+                    'if __name__ == "__main__": what it defines there is missing'
+                )
+                return
             elif not started:
                 problem = f"running its saved program raised {type(error).__name__}: {error}"
                 raise FunctionNotFoundError("train", text, because=problem) from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.abc
 import linecache
+import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
-__all__ = ["SourceFinder", "SourceModule", "show_source"]
+__all__ = ["SourceFinder", "SourceModule", "modules_below", "show_source"]
 
 
 def show_source(file: str, source: str) -> None:
@@ -38,8 +40,37 @@ class SourceModule:
     is_package: bool
 
 
+def modules_below(directory: Path) -> dict[str, SourceModule]:
+    """Return the modules that Python would find in a directory, by name.
+
+    A directory without ``__init__.py`` that has modules is a package all the same.
+
+    Args:
+        directory: The directory.
+    """
+    found: dict[str, SourceModule] = {}
+    for path in sorted(directory.rglob("*.py")):
+        inner = path.relative_to(directory).with_suffix("")
+        parts = inner.parts[:-1] if inner.name == "__init__" else inner.parts
+        if not parts or not all(part.isidentifier() for part in parts):
+            continue
+        try:
+            with tokenize.open(path) as stream:
+                source = stream.read()
+        except (OSError, SyntaxError, UnicodeDecodeError):  # no Python, which nothing imports
+            continue
+        is_package = inner.name == "__init__"
+        found[".".join(parts)] = SourceModule(str(path), source, is_package)
+    for name in list(found):
+        parts = tuple(name.split("."))
+        for end in range(1, len(parts)):
+            file = directory.joinpath(*parts[:end], "__init__.py")
+            found.setdefault(".".join(parts[:end]), SourceModule(str(file), "", is_package=True))
+    return found
+
+
 class SourceFinder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Imports the user's modules from their sources, if no other finder has them.
+    """Imports the user's modules from their sources.
 
     Args:
         modules: Module name to source.

@@ -164,6 +164,7 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
             if reference:  # the block is on the server
                 _enter_server(stack, _start_server(stack))
             plan = self._judged({**bound.arguments, **_loaded(reference)})
+            _check_answerable(plan)
             server = _start_server(stack)
             _expect_workers(stack, plan)
             plan = _prepared(plan)
@@ -288,7 +289,9 @@ class ExperimentFlow(DeployableFlow[P, R], Generic[P, R]):
                 # A deployment started it.
                 given = self._described.signature.bind(*args, **kwargs).arguments
                 reference = block_reference(given.get("project"))
-                call = _Call(_prepared(self._judged({**given, **_loaded(reference)})), 0)
+                plan = self._judged({**given, **_loaded(reference)})
+                _check_answerable(plan)
+                call = _Call(_prepared(plan), 0)
             call.flow_run_id = flow_run_id
             result, final = run(call.plan, call.attempt(), call.early)
             state: State[Any] = Completed(name=final.name, message=final.message, data=result)
@@ -329,6 +332,19 @@ def _prepared(plan: Plan) -> Plan:
         from hopsml_flows.plan.check import prepare
 
     return prepare(plan)
+
+
+def _check_answerable(plan: Plan) -> None:
+    """Refuse a plan that asks a person, where none can answer.
+
+    Raises:
+        InvalidArgumentError: There is no Prefect server but an embedded one.
+    """
+    if plan.options.approve:
+        with collection_paused():  # imports Prefect's states
+            from hopsml_flows.server.approval import check_answerable
+
+        check_answerable()
 
 
 def _current_attempt(caller: int, stamp: str | None = None) -> Attempt:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Any, ParamSpec, TypeVar
 
-from hopsml_flows.errors import UnsupportedOperationError
+from hopsml_flows.flows.ablation import ablation
 from hopsml_flows.flows.distributed import distributed
 from hopsml_flows.flows.experiment_flow import ExperimentFlow
 from hopsml_flows.flows.launch import launch
 from hopsml_flows.flows.mirrored import mirrored
 from hopsml_flows.flows.optimize import optimize
 from hopsml_flows.maggy.calls import described
-from hopsml_flows.maggy.descriptions import DistributedCall, LagomCall, SearchCall, SingleCall
-from hopsml_flows.maggy.lagom_result import LagomListResult, LagomResult, LagomTrainingResult
+from hopsml_flows.maggy.descriptions import (
+    AblationCall,
+    DistributedCall,
+    LagomCall,
+    SearchCall,
+    SingleCall,
+)
+from hopsml_flows.maggy.lagom_result import (
+    LagomAblationResult,
+    LagomListResult,
+    LagomResult,
+    LagomTrainingResult,
+)
 from hopsml_flows.plan.options import TrainingOptions, WarmOptions, declared
 from hopsml_flows.trials import ExperimentResult
 from hopsml_flows.user_tracebacks import brief_in_ipython, install
@@ -24,13 +35,15 @@ P = ParamSpec("P")
 S = TypeVar("S", bound=ExperimentResult)
 
 Result = LagomResult | LagomTrainingResult | LagomListResult
-"""What ``lagom`` returns: of a search, or of a training with PyTorch or TensorFlow."""
+"""What ``lagom`` returns: of a search or an ablation study, or of a training with PyTorch or
+TensorFlow."""
 
 _OPTIONS = frozenset(
     {
         *declared(WarmOptions),
         *declared(TrainingOptions),
         *("initial", "local_logdir", "max_seconds", "num_workers"),
+        *("adapt", "interactions", "repeats", "sequential"),
     }
 )
 """Options of this package's verbs, which a call may have besides Maggy's arguments."""
@@ -44,6 +57,7 @@ def _flow(verb: ExperimentFlow[P, Any], name: str, returns: type[S]) -> Experime
 
 
 _search = _flow(optimize, "_search", LagomResult)
+_ablation = _flow(ablation, "_ablation", LagomAblationResult)
 _single = _flow(launch, "_single", LagomResult)
 _of_torch = _flow(distributed, "_of_torch", LagomTrainingResult)
 _of_tensorflow = _flow(mirrored, "_of_tensorflow", LagomListResult)
@@ -108,9 +122,6 @@ def verb_of(call: LagomCall) -> tuple[ExperimentFlow[Any, Any], dict[str, Any]]:
 
     Args:
         call: What the call means.
-
-    Raises:
-        UnsupportedOperationError: It means an ablation study.
     """
     shared = {
         "train": call.train,
@@ -126,7 +137,17 @@ def verb_of(call: LagomCall) -> tuple[ExperimentFlow[Any, Any], dict[str, Any]]:
             return flow, {**shared, "metric_key": call.optimization_key}
         case SingleCall():
             return _single, {**shared, "metric_key": call.optimization_key}
-    raise UnsupportedOperationError("ablation studies do not exist here yet")
+        case AblationCall():
+            return _ablation, {"repeats": 1, **shared, **_left_out(call)}
+    raise AssertionError(call)  # there is no other kind
+
+
+def _left_out(call: AblationCall) -> dict[str, Any]:
+    return {
+        "study": call.study.configured(call.given),
+        "direction": call.direction,
+        "optimization_key": call.optimization_key,
+    }
 
 
 def _searched(call: SearchCall) -> dict[str, Any]:

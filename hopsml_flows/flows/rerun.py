@@ -65,7 +65,8 @@ def rerun(
 
     Args:
         train: The training function, of the saved program.
-        trials: The trials: number, params, seed and budget of each.
+        trials: The trials: number, params, seed and budget of each. A flow run shows the numbers,
+            and cannot be run again from these alone.
         experiment: Identifier of the earlier experiment.
         trial: Number of the only trial that is run again; None for all.
         name: Name of the experiment.
@@ -78,6 +79,9 @@ def rerun(
     Returns:
         The result.
     """
+    if not all(isinstance(each, Mapping) for each in trials):
+        because = f"these are only numbers; `hopsml rerun {experiment}` reads the trials"
+        raise InvalidArgumentError("trials", trials, because=because)
     function = TrainingFunction(train)
     repeated = [RepeatedTrial(**each) for each in trials]
     way = None if direction is None else Direction.parse(direction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.hdfs.inputs import note_read
 from hopsml_flows.hdfs.places import AnyPath, place_of
 from hopsml_flows.storage.retries import persistently
 
@@ -49,7 +50,10 @@ def open_file(
     place = place_of(hdfs_path, project)
     if mode[0] != "r":
         place.project.make_directory(place.parent)
-    return place.project.open(place.path, mode)
+        return place.project.open(place.path, mode)
+    file = place.project.open(place.path, mode)
+    note_read(place)
+    return file
 
 
 def dump(data: str | bytes, hdfs_path: AnyPath) -> None:
@@ -91,4 +95,6 @@ def load(hdfs_path: AnyPath) -> bytes:
         b'hello'
     """
     place = place_of(hdfs_path)
-    return persistently(lambda: place.project.read(place.path))
+    content = persistently(lambda: place.project.read(place.path))
+    note_read(place, len(content))
+    return content

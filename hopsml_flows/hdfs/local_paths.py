@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hopsml_flows.hdfs.downloads import PARALLEL, Copy, digest, fetch, version_of
+from hopsml_flows.hdfs.inputs import note_files
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
 from hopsml_flows.storage import FileInfo
 from hopsml_flows.storage.cache_directory import cache_directory
@@ -59,7 +60,9 @@ def local_path(hdfs_path: AnyPath, project: str | None = None) -> str:
     info = persistently(lambda: place.project.info(place.path))
     if info.is_directory:
         raise IsADirectoryError(f"{place.full} is a directory: hdfs.local_paths() gives its files")
-    return _cache_files(place, [info])[0]
+    (path,) = _cache_files(place, [info])
+    note_files(place.project, [info])
+    return path
 
 
 def local_paths(hdfs_path: AnyPath, project: str | None = None) -> list[str]:
@@ -88,7 +91,9 @@ def local_paths(hdfs_path: AnyPath, project: str | None = None) -> list[str]:
     files = sorted(persistently(lambda: _files(place)), key=lambda file: file.name)
     if not files:
         raise FileNotFoundError(f"no file matches {place.full}")
-    return _cache_files(place, files)
+    paths = _cache_files(place, files)
+    note_files(place.project, files)
+    return paths
 
 
 def _files(place: Place) -> list[FileInfo]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +24,9 @@ from hopsml_flows.hdfs.downloads import (
     fetch,
     version_of,
 )
+from hopsml_flows.hdfs.inputs import note_files
 from hopsml_flows.hdfs.places import AnyPath, Place, place_of
+from hopsml_flows.storage import FileInfo
 from hopsml_flows.storage.cache_directory import cache_directory
 from hopsml_flows.storage.retries import persistently
 
@@ -127,8 +129,10 @@ def copy_to_local(
         raise NotADirectoryError(f"local_path: {directory} is not a directory on this machine")
     target = directory / place.name
     info = persistently(lambda: place.project.info(place.path))
+    files = [info]
     if info.is_directory:
-        copies = _prepare_copies(place, target)
+        files = persistently(lambda: list(place.project.walk_files(place.path)))
+        copies = _prepare_copies(place, target, files)
     elif target.is_dir():
         raise IsADirectoryError(f"local_path: {target} is a directory")
     else:
@@ -138,6 +142,7 @@ def copy_to_local(
         keys = fetch(wanted, directory, f"{place.full} to {target}")
         for copy, key in zip(wanted, keys, strict=True):
             _Known(copy.place.full, key).note(copy.target)
+    note_files(place.project, files)
     return str(target)
 
 
@@ -170,8 +175,7 @@ def _target(source: Path, path: AnyPath, project: str | None, *, overwrite: bool
     return target
 
 
-def _prepare_copies(place: Place, target: Path) -> list[Copy]:
-    files = persistently(lambda: list(place.project.walk_files(place.path)))
+def _prepare_copies(place: Place, target: Path, files: Iterable[FileInfo]) -> list[Copy]:
     start = len(place.path) + 1 if place.path else 0
     copies = [
         Copy(Place(place.project, file.name), target / file.name[start:], file.size)

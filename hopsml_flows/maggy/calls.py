@@ -273,8 +273,9 @@ def _configured(by_name: Mapping[str, Any]) -> LagomConfig:
     if by_name.get("name") is not None:
         words["name"] = by_name["name"]
     if is_ablation:
+        study: Any = by_name.get("ablation_study")
         return AblationConfig(
-            by_name.get("ablation_study"),
+            study,
             by_name.get("ablator") or "loco",
             by_name.get("direction", "max"),
             **words,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from hopsml_flows.ablation.study import AblationStudy
 from hopsml_flows.errors import (
     InvalidArgumentError,
     InvalidFunctionError,
@@ -173,14 +174,15 @@ class AblationConfig(LagomConfig):
         name: Name of the experiment.
         description: Free text for the record.
         hb_interval: Has no effect.
-        model: What the function gets as ``model``.
-        dataset: What the function gets as ``dataset``.
+        model: A class or a function that makes the base model, if the study has none.
+        dataset: A list of datasets, which the function gets as ``dataset`` without the feature of
+            its trial. Two are also ``train_set`` and ``test_set``.
 
     Raises:
         InvalidArgumentError: An argument is wrong.
     """
 
-    ablation_study: Any
+    ablation_study: AblationStudy
     ablator: Any = "loco"
     direction: str = "max"
     name: str = "ablationStudy"
@@ -191,8 +193,10 @@ class AblationConfig(LagomConfig):
 
     def __post_init__(self) -> None:
         _check_words(self)
-        if self.ablation_study is None:
-            raise InvalidArgumentError("ablation_study", None, "must be an AblationStudy")
+        if not isinstance(self.ablation_study, AblationStudy):
+            raise InvalidArgumentError(
+                "ablation_study", self.ablation_study, "must be an AblationStudy"
+            )
         if not isinstance(self.ablator, str) or self.ablator.lower() != "loco":
             raise InvalidArgumentError("ablator", self.ablator, 'must be "loco"')
         Direction.parse(self.direction)

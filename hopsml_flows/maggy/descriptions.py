@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hopsml_flows.ablation.study import AblationStudy
 from hopsml_flows.execution.function import TrainingFunction
 from hopsml_flows.maggy.early_stop_adapter import AbstractEarlyStop, AdaptedEarlyStop
 from hopsml_flows.maggy.optimizers import AbstractOptimizer
@@ -115,7 +116,7 @@ class AblationCall(LagomCall):
         given: What the configuration has as ``model`` and ``dataset``.
     """
 
-    study: Any
+    study: AblationStudy
     ablator: str
     direction: Direction
     optimization_key: str

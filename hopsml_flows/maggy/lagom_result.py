@@ -5,11 +5,12 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from hopsml_flows.ablation.result import ByArm
 from hopsml_flows.maggy.trial import trial_id
 from hopsml_flows.search import Direction
 from hopsml_flows.trials import ExperimentResult, State, TrialResult
 
-__all__ = ["LagomListResult", "LagomResult", "LagomTrainingResult"]
+__all__ = ["LagomAblationResult", "LagomListResult", "LagomResult", "LagomTrainingResult"]
 
 _TEST_RESULT = "test result"
 
@@ -46,6 +47,13 @@ class LagomResult(ExperimentResult, dict[str, Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         dict.update(self, _entries(self))
+
+
+class LagomAblationResult(ByArm, LagomResult):
+    """The result of ``lagom`` for an ablation study: Maggy's dict, as of a search.
+
+    Besides, it has ``metrics_by_arm``, as :class:`~hopsml_flows.experiment.AblationResult` has.
+    """
 
 
 class LagomTrainingResult(ExperimentResult, dict[str, Any]):

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from hopsml_flows.errors import DamagedFileError, ModelExistsError, NoSpaceError
+from hopsml_flows.errors import (
+    DamagedFileError,
+    InvalidArgumentError,
+    ModelExistsError,
+    NoSpaceError,
+)
 from hopsml_flows.execution.files.sizes import size_text
 from hopsml_flows.models.model_files import digest_of
 from hopsml_flows.models.record import ModelFile, ModelRecord
 from hopsml_flows.models.repository import find_version
 from hopsml_flows.models.storage_calls import stored
-from hopsml_flows.storage import ModelPaths, Project
+from hopsml_flows.storage import EXPERIMENTS, MODELS, ModelPaths, Project
 from hopsml_flows.storage.parallel_requests import in_parallel
 
 __all__ = ["fetch_version"]
@@ -39,26 +46,101 @@ def fetch_version(
 
     Raises:
         ModelExistsError: The directory has other content, and ``overwrite`` is false.
+        InvalidArgumentError: The directory holds more than anyone would replace by a model, such
+            as the home directory.
         DamagedFileError: A file is missing on storage, or is not what was exported.
         NoSpaceError: The disk has not enough room; nothing was copied.
         StorageUnavailableError: Storage refuses a file, or did not answer in time.
     """
-    if target.exists():
-        if _is_copy(target, record):
-            return
-        if not overwrite:
-            because = "it exists, and is not this version (overwrite=True replaces it)"
-            raise ModelExistsError("local_path", str(target), because=because)
+    if _is_settled(project, record, target, overwrite=overwrite):
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     _check_room(record, target.parent)
-    with tempfile.TemporaryDirectory(prefix=".hopsml-model-", dir=target.parent) as directory:
-        new, old = Path(directory, "new"), Path(directory, "old")
+    place = Path(tempfile.mkdtemp(prefix=".hopsml-model-", dir=target.parent))
+    new, old = place / "new", place / "old"
+    try:
         _fetch(project, record, new)
-        if target.is_dir():
-            target.rename(old)
-        elif target.exists():
-            target.unlink()
+        # That took a while: another process may have made the directory, or filled it.
+        if not _is_settled(project, record, target, overwrite=overwrite):
+            _put(new, target, old if overwrite else None)
+    except BaseException as error:  # Ctrl-C, too
+        _put_back(old, target, error)
+        shutil.rmtree(new, ignore_errors=True)
+        with suppress(OSError):  # it has what could not be put back
+            place.rmdir()
+        raise
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def _is_settled(project: Project, record: ModelRecord, target: Path, *, overwrite: bool) -> bool:
+    """Whether the directory is the version already.
+
+    Raises:
+        ModelExistsError: It has other content, and ``overwrite`` is false.
+        InvalidArgumentError: It has other content, and must not be replaced.
+    """
+    if not os.path.lexists(target):
+        return False
+    if _is_copy(target, record):
+        return True
+    if not overwrite:
+        because = "it exists, and is not this version (overwrite=True replaces it)"
+        raise ModelExistsError("local_path", str(target), because=because)
+    for what, within in _valuable(project, target):
+        because = f"overwrite=True would remove all of it, and it {within} {what}"
+        raise InvalidArgumentError("local_path", str(target), because=because)
+    return False
+
+
+def _valuable(project: Project, target: Path) -> Iterator[tuple[str, str]]:
+    """Yield what a directory holds, or belongs to, that no model may replace."""
+    real = target.resolve()
+    root = project.local_root
+    places: list[tuple[str, Callable[[], Path]]]
+    places = [("the working directory", Path.cwd), ("the home directory", Path.home)]
+    if root is not None:
+        places.append(("the project", root.resolve))
+        places.append(("the project's experiments", (root / EXPERIMENTS).resolve))
+    for what, find in places:
+        with suppress(OSError, RuntimeError):  # it was removed; the user has none
+            if find().resolve().is_relative_to(real):
+                yield what, "holds"
+    if root is not None and real.is_relative_to((root / MODELS).resolve()):
+        yield "the project's models", "is of"
+
+
+def _put(new: Path, target: Path, old: Path | None) -> None:
+    """Let the new directory take the target's place.
+
+    Args:
+        new: The new directory.
+        target: The target.
+        old: Where to move what is there; None to leave it.
+
+    Raises:
+        ModelExistsError: Another process was faster.
+    """
+    if old is not None and os.path.lexists(target):
+        target.rename(old)
+    try:
         new.rename(target)
+    except OSError as error:
+        if not os.path.lexists(target):
+            raise
+        because = "another process made it meanwhile"
+        raise ModelExistsError("local_path", str(target), because=because) from error
+
+
+def _put_back(old: Path, target: Path, error: BaseException) -> None:
+    """Move back what was there before; what cannot be moved back is kept, and the error says so."""
+    if not os.path.lexists(old):
+        return
+    try:
+        if os.path.lexists(target):
+            raise FileExistsError(str(target))
+        old.rename(target)
+    except OSError:
+        error.add_note(f"what was in {target} before is in {old}")
 
 
 def _fetch(project: Project, record: ModelRecord, new: Path) -> None:

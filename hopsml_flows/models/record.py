@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from hopsml_flows.errors import DamagedFileError, InvalidOutputError
@@ -118,6 +119,14 @@ class ModelRecord:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
 
+    @property
+    def created_seconds(self) -> float | None:
+        """When it was exported, seconds since 1970; None if the record's time is none."""
+        try:
+            return datetime.fromisoformat(self.created).timestamp()
+        except (ValueError, OverflowError):
+            return None
+
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON values, with text for numbers that are not finite."""
         content, paths = without_floats(
@@ -199,6 +208,9 @@ def _check(record: ModelRecord) -> None:
         raise ValueError("a text is missing, or is none")
     if not all(text is None or isinstance(text, str) for text in maybe):
         raise ValueError("what should be a text is none")
+    for path in (origin.trial_directory, origin.program):
+        if path is not None and not is_file_name(path):  # readers follow it
+            raise ValueError(f"{path!r:.80} is no place in the project")
     if not is_whole(record.version) or record.version < 1 or not is_whole(record.schema):
         raise ValueError("version or schema is no number")
     if not isinstance(record.metrics, dict) or not all(map(is_number, record.metrics.values())):

@@ -18,7 +18,7 @@ from hopsml_flows.models.metric import Metric, best_record
 from hopsml_flows.models.names import is_model_name
 from hopsml_flows.models.record import ModelRecord
 from hopsml_flows.models.storage_calls import stored
-from hopsml_flows.models.version_claim import is_being_written, version_numbers
+from hopsml_flows.models.version_claim import claim_whole, is_being_written, version_numbers
 from hopsml_flows.storage import MODELS, ModelPaths, Project, model_versions
 from hopsml_flows.storage.parallel_requests import in_parallel
 from hopsml_flows.storage.reading import LARGEST_RECORD, content_of, names_in
@@ -177,27 +177,50 @@ def keep_confirmed(
 ) -> None:
     """Write into a version's record what evaluations on fresh seeds say of it.
 
+    Nothing is written where the version is not what was evaluated any more: it has been removed, or
+    another process writes it, or has replaced it meanwhile.
+
     Args:
         project: The project.
         name: The model's name.
-        version: The version; where it has been removed, nothing is written.
+        version: The version.
         confirmed: By metric, what they say.
 
     Raises:
         DamagedFileError: The record cannot be understood.
         StorageUnavailableError: Storage refuses it, or did not answer in time.
     """
-    record = read_record(project, name, version)
-    if record is None:
+    before = read_record(project, name, version)
+    if before is None:
         return
-    path = ModelPaths(name, version).record
+    claim = claim_whole(project, name, version)
+    if claim is None:
+        return
+    try:
+        record = read_record(project, name, version)
+        if record is not None and _is_same_model(record, before) and claim.is_ours:
+            text = _with_confirmed(record, confirmed).to_json()
+            path = claim.paths.record
+            stored(project, path, partial(project.replace, path, text), size=len(text))
+    finally:
+        claim.give_back()
+    if record is None:  # the claim has made its directory once more
+        with suppress(Exception):
+            project.remove(claim.paths.root)
+
+
+def _is_same_model(record: ModelRecord, before: ModelRecord) -> bool:
+    return (record.created, record.files) == (before.created, before.files)
+
+
+def _with_confirmed(record: ModelRecord, confirmed: Mapping[str, dict[str, Any]]) -> ModelRecord:
+    """The record with what evaluations say, and what the search had found that made the version."""
     now = dict(record.confirmed)
     for metric, told in confirmed.items():
         before = now.get(metric, {})
         found = told.get("optimistic")  # known to the search that found the version, and no other
         now[metric] = {**told, "optimistic": before.get("optimistic") if found is None else found}
-    text = replace(record, confirmed=now).to_json()
-    stored(project, path, partial(project.replace, path, text), size=len(text))
+    return replace(record, confirmed=now)
 
 
 def remove_version(project: Project, name: str, version: int) -> None:

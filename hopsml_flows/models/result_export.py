@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -98,6 +98,7 @@ class TrialExporter:
         description: str | None = None,
         input_signature: Any = None,
         confirmed: Mapping[str, dict[str, Any]] | None = None,
+        check: Callable[[int], None] | None = None,
     ) -> ModelRecord:
         """Export a trial's model, and return its record.
 
@@ -111,6 +112,8 @@ class TrialExporter:
             description: The user's words, or None.
             input_signature: What the model takes, or None.
             confirmed: What evaluations on fresh seeds say of the trial's hyperparameters.
+            check: Called with the version's number before anything of it is written, as of
+                :func:`~hopsml_flows.models.exporter.export_version`.
         """
         wanted = model_name("name", name)
         number = None if version is None else version_number("version", version)
@@ -124,7 +127,13 @@ class TrialExporter:
         path = self._path(trial, file)
         with copied_from_project(self.project, path) as files:
             return export_version(
-                self.project, wanted, files, details, version=number, overwrite=overwrite
+                self.project,
+                wanted,
+                files,
+                details,
+                version=number,
+                overwrite=overwrite,
+                check=check,
             )
 
     def has_model(self, trial: TrialResult) -> bool:

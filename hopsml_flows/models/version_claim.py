@@ -3,12 +3,13 @@
 A claim is a file in the version's directory that ``Project.create`` makes: of several processes one
 succeeds, on every storage. It exists while its export writes the version, and is removed after the
 version's record was written. An export that is killed leaves it, and so the number is never taken
-by another one.
+by another one. What changes the record of a version that is whole takes it in the same way.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,9 +27,21 @@ from hopsml_flows.storage import (
     process_lives,
     this_process,
 )
+from hopsml_flows.storage.parallel_requests import in_parallel
 from hopsml_flows.storage.reading import content_of, names_in
 
-__all__ = ["Claim", "claim_next", "claim_version", "is_being_written", "version_numbers"]
+__all__ = [
+    "Claim",
+    "claim_next",
+    "claim_version",
+    "claim_whole",
+    "is_being_written",
+    "other_writer",
+    "version_numbers",
+]
+
+_ABANDONED_SECONDS = 3600.0
+"""An export that began longer ago on another machine, and has written no record, was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,20 @@ def claim_version(project: Project, name: str, version: int, *, overwrite: bool)
     return claim
 
 
+def claim_whole(project: Project, name: str, version: int) -> Claim | None:
+    """Take a version that is whole, to change its record; None if another process has it.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        version: The version. If it was removed meanwhile, an empty directory of it is made.
+
+    Raises:
+        StorageUnavailableError: Storage refuses the claim, or did not answer in time.
+    """
+    return _claim(project, ModelPaths(name, version))
+
+
 def is_being_written(project: Project, paths: ModelPaths) -> str | None:
     """Return the process that writes a version, in words; None if certainly none on this machine.
 
@@ -123,6 +150,42 @@ def is_being_written(project: Project, paths: ModelPaths) -> str | None:
     """
     holder = _holder(content_of(project, paths.claim))
     return _named(holder) if holder and process_lives(holder) else None
+
+
+def other_writer(project: Project, name: str, version: int) -> tuple[int, str] | None:
+    """Return another version that is being written, and by which process; None if there is none.
+
+    Of two exports that claim their versions and then call this, one finds the other at least, in
+    whatever order they claim. And where none is found, all other versions have their records, or
+    are claimed later. An export on another machine counts for an hour: then it was killed.
+
+    Args:
+        project: The project.
+        name: The model's name.
+        version: The version that this process has claimed.
+
+    Raises:
+        StorageUnavailableError: Storage refuses a claim, or did not answer in time.
+    """
+    others = [number for number in version_numbers(project, name) if number != version]
+    writers = in_parallel(lambda number: _writer(project, ModelPaths(name, number)), others)
+    found = ((number, who) for number, who in zip(others, writers, strict=True) if who is not None)
+    return next(found, None)
+
+
+def _writer(project: Project, paths: ModelPaths) -> str | None:
+    """The process that writes a version which has no record yet, in words; or None."""
+    holder = _holder(content_of(project, paths.claim))
+    lives = process_lives(holder) if holder else False
+    if lives is False or content_of(project, paths.record) is not None:
+        return None
+    if lives is None:
+        with suppress(FileNotFoundError):
+            began = stored(project, paths.claim, partial(project.info, paths.claim)).modified
+            if began is not None and time.time() - began < _ABANDONED_SECONDS:
+                return _named(holder)
+        return None
+    return _named(holder)
 
 
 def _claim(project: Project, paths: ModelPaths) -> Claim | None:

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from hopsml_flows.errors import InvalidArgumentError, SignatureMismatchError
-from hopsml_flows.execution import check_names
+from hopsml_flows.execution import BUDGET, check_names
 from hopsml_flows.models import Metric, ModelRecord, best_record
 from hopsml_flows.models.repository import versions_of
 from hopsml_flows.plan.plan import Plan
+from hopsml_flows.search import Float
+from hopsml_flows.search.registry import gives_budgets
 from hopsml_flows.tracking import intact_record
 from hopsml_flows.trials import DEFAULT_KEY
 from hopsml_flows.trials.confirmation import Champion
+from hopsml_flows.values.arguments import is_number
 from hopsml_flows.values.plain import image_key
 
-__all__ = ["find_champion", "is_of"]
+__all__ = ["find_champion", "own_version", "with_own_values"]
 
 _ARGUMENT = "only_if_better"
 
@@ -27,9 +30,10 @@ def find_champion(
 
     Args:
         plan: The plan; one that names no model has no champion.
-        experiment_id: The experiment, if it has begun.
-        winner: The hyperparameters of its winner. A version of this experiment with them is what
-            became of the winner before a resumption, and not its champion.
+        experiment_id: The experiment, if it has begun. Versions that its training function has
+            exported by itself are no champions of it.
+        winner: The hyperparameters of its winner. The version that the winner became before a
+            resumption is no champion of it either.
 
     Raises:
         InvalidArgumentError: The versions have another metric or another direction; or the
@@ -39,11 +43,11 @@ def find_champion(
     name = plan.options.only_if_better
     if name is None or plan.direction is None:
         return None
-    key = plan.optimization_key or DEFAULT_KEY
+    key = _key(plan)
     records = [
         record
         for record in versions_of(plan.options.project, name).records
-        if not is_of(record, experiment_id, winner)
+        if _competes(record, key, experiment_id, winner)
     ]
     if not records:
         return None
@@ -58,27 +62,87 @@ def find_champion(
         raise _refused(name, f"{where} was made with direction {direction}")
     if best.origin.experiment is None or not best.origin.params:
         raise _refused(name, f"the hyperparameters of {where} are not known")
-    given = ("budget",) if plan.has_budgets else ()
+    given = (BUDGET,) if plan.is_asynchronous and gives_budgets(plan.search()) else ()
     try:
         check_names(plan.train.callable, list(best.origin.params), argument=_ARGUMENT, given=given)
     except SignatureMismatchError as error:
         raise _refused(
             name, f"the hyperparameters of {where} do not fit the training function ({error})"
         ) from None
-    return Champion(name, best.version, dict(best.origin.params), best.origin.experiment)
+    params = with_own_values(plan, best.origin.params)
+    return Champion(name, best.version, params, best.origin.experiment)
 
 
-def is_of(record: ModelRecord, experiment_id: str | None, params: Mapping[str, Any] | None) -> bool:
-    """Whether a version comes from an experiment, and has these hyperparameters.
+def with_own_values(plan: Plan, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyperparameters that were read from JSON, with the search space's own values.
+
+    A version's record holds the images of values: of a tuple, a list. The training function gets
+    what the trials of the search get.
 
     Args:
-        record: The version.
-        experiment_id: The experiment, or None.
-        params: The hyperparameters, or None.
+        plan: The plan; values that its search space does not have stay as they are.
+        params: The hyperparameters.
     """
-    if experiment_id is None or params is None or record.origin.experiment != experiment_id:
+    return {name: _own_value(plan, name, value) for name, value in params.items()}
+
+
+def _own_value(plan: Plan, name: str, value: Any) -> Any:
+    domain = plan.domains.get(name)
+    if isinstance(domain, Float) and is_number(value):
+        return float(value)
+    # A grid has no domain of a hyperparameter with one value.
+    values = plan.space.get(name) if domain is None else getattr(domain, "choices", ())
+    key = image_key(value)
+    own = values if isinstance(values, (list, tuple)) else ()
+    return next((each for each in own if image_key(each) == key), value)
+
+
+def own_version(plan: Plan, experiment_id: str, winner: Mapping[str, Any]) -> ModelRecord | None:
+    """Return the version that the winner of an experiment became; None if it became none.
+
+    Args:
+        plan: The plan; it names a model.
+        experiment_id: The experiment.
+        winner: The winner's hyperparameters.
+
+    Raises:
+        StorageUnavailableError: Storage refuses a record, or did not answer in time.
+    """
+    name = plan.options.only_if_better
+    assert name is not None
+    own = [
+        record
+        for record in versions_of(plan.options.project, name).records
+        if _became(record, _key(plan), experiment_id, winner)
+    ]
+    return own[-1] if own else None
+
+
+def _key(plan: Plan) -> str:
+    return plan.optimization_key or DEFAULT_KEY
+
+
+def _competes(
+    record: ModelRecord, key: str, experiment_id: str | None, winner: Mapping[str, Any] | None
+) -> bool:
+    """Whether the winner of an experiment has to beat a version."""
+    if experiment_id is None or record.origin.experiment != experiment_id:
+        return True
+    if key not in record.confirmed:  # its training function exports by itself
         return False
-    return image_key(record.origin.params) == image_key(dict(params))
+    return winner is None or not _became(record, key, experiment_id, winner)
+
+
+def _became(record: ModelRecord, key: str, experiment_id: str, winner: Mapping[str, Any]) -> bool:
+    """Whether a version was promoted as the winner of an experiment.
+
+    What a training function exports by itself has no optimistic metric, which only a search knows.
+    """
+    if record.origin.experiment != experiment_id:
+        return False
+    if record.confirmed.get(key, {}).get("optimistic") is None:
+        return False
+    return image_key(record.origin.params) == image_key(dict(winner))
 
 
 def _direction(plan: Plan, record: ModelRecord, key: str) -> str | None:

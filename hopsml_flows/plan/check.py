@@ -29,7 +29,8 @@ def prepare(plan: Plan) -> Plan:
         InvalidProjectError: The project cannot be written, or workers cannot see it.
         InvalidClusterError: The cluster cannot be reached.
         InvalidArgumentError: The experiment that ``resume`` or ``warm_start`` names, or the best
-            version of the model that ``only_if_better`` names, does not exist or does not match.
+            version of the model that ``only_if_better`` names, does not exist or does not match;
+            or the user's code says that a name is wrong.
     """
     project = plan.options.project
     if project.in_memory and plan.options.cluster.kind != "address":
@@ -43,8 +44,10 @@ def prepare(plan: Plan) -> Plan:
         record = earlier_record(project, plan.options.resume)
         ready = continue_experiment(plan, record)
         check_is_over(project, record)
-    find_champion(ready)
+    find_champion(ready, ready.options.resume)
     check_reachable(plan.options.cluster, project)
+    if plan.look is not None:
+        plan.look()
     group = plan.group
     if group is not None and group.fills_cluster:
         filling = group.filling(count_workers(plan.options.cluster))

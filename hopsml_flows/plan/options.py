@@ -56,6 +56,9 @@ __all__ = [
     "declared",
 ]
 
+APPROVE_SECONDS = 24 * 3600.0
+"""How long a person is waited for."""
+
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
 
@@ -310,6 +313,25 @@ class SearchOptions(TrialOptions, total=False):
             before="progress",
         ),
     ]
+    approve: Annotated[
+        bool,
+        Option(
+            False,
+            _flag,
+            "A winner that ``only_if_better`` would promote waits until a person approves it: the "
+            "flow run is paused, with a form on its page. Needs a Prefect server that lasts.",
+            before="progress",
+        ),
+    ]
+    approve_timeout: Annotated[
+        SecondsParameter,
+        Option(
+            APPROVE_SECONDS,
+            seconds,
+            "Seconds to wait for that person; then the winner is refused. ``resume`` asks again.",
+            before="progress",
+        ),
+    ]
 
 
 class WarmOptions(SearchOptions, total=False):
@@ -426,6 +448,8 @@ class Options:
         processes_per_trial: Processes of a trial of a search.
         confirm: Fresh seeds on which the winner is evaluated again, or None.
         only_if_better: The model that the winner becomes a version of if it is better, or None.
+        approve: Whether a person is asked before.
+        approve_timeout: Seconds to wait for their answer.
         warm_start: "last", an experiment's identifier, or None.
         wait_for_workers: Seconds to wait for the workers of a distributed training, or None.
         environment: Environment variables of the processes of a distributed training.
@@ -453,6 +477,8 @@ class Options:
     processes_per_trial: int = 1
     confirm: int | None = None
     only_if_better: str | None = None
+    approve: bool = False
+    approve_timeout: float = APPROVE_SECONDS
     warm_start: str | None = None
     wait_for_workers: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -497,6 +523,9 @@ class Options:
             judged[argument] = option.judge(argument, given.get(argument, option.default))
         options = cls(**judged)
         _check_debug(options)
+        if options.approve and options.only_if_better is None:
+            nothing = "only_if_better names no model, so there is nothing to approve"
+            raise InvalidArgumentError("approve", options.approve, because=nothing)
         if options.only_if_better is not None and options.confirm is None:
             options = replace(options, confirm=CONFIRMED_SEEDS)
         drawn = options.seed is None

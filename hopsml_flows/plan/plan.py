@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hopsml_flows.ablation.findings import Findings
 from hopsml_flows.cluster.config_fields import DEBUG
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.execution import IN_DRIVER, TrainingFunction
@@ -18,7 +19,7 @@ from hopsml_flows.plan.group_options import GroupOptions
 from hopsml_flows.plan.options import Options
 from hopsml_flows.plan.run_form import stored
 from hopsml_flows.search import Direction, Domain, Optimizer
-from hopsml_flows.trials import EarlyStop, ExperimentResult
+from hopsml_flows.trials import EarlyStop, ExperimentResult, TrialResult
 from hopsml_flows.values.plain import WRITABLE, is_writable
 
 __all__ = ["Plan", "Repeats", "WarmStart", "checked_key"]
@@ -93,6 +94,9 @@ class Plan:
         attempt: Which attempt at the experiment it is, as far as is known before it begins.
         result_type: The class that the verb returns; it says how a result unpacks.
         repeats: The experiment that it repeats, or None.
+        look: Checks what only the user's code can tell, such as names of a model's layers; None if
+            there is nothing to check.
+        judge: Says what its trials mean together, of an ablation study; None of other verbs.
     """
 
     verb: str
@@ -118,6 +122,8 @@ class Plan:
     attempt: int = 1
     result_type: type[ExperimentResult] = ExperimentResult
     repeats: Repeats | None = None
+    look: Callable[[], None] | None = None
+    judge: Callable[[Sequence[TrialResult]], Findings] | None = None
 
     @property
     def optimized(self) -> Direction:

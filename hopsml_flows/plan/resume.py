@@ -62,7 +62,7 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
         ("optimization_key", plan.optimization_key, record.optimization_key),
         *(
             (name, plan.settings.get(name), record.options.get(name))
-            for name in ("population", "optimizer")
+            for name in ("population", "optimizer", "sequential", "adapt", "around", *_bound(plan))
         ),
     ):
         if now != then:
@@ -81,6 +81,11 @@ def continue_experiment(plan: Plan, record: ExperimentRecord) -> Plan:
     # The directory bears the first run's name.
     options = replace(plan.options, name=record.name, seed=seed, resume=resume)
     return keep_seeds(replace(plan, options=options, attempt=record.attempt + 1), record)
+
+
+def _bound(plan: Plan) -> tuple[str, ...]:
+    """Settings that may not differ in such a plan: its most repeats decide about every one."""
+    return ("repeats",) if plan.settings.get("sequential") else ()
 
 
 def check_budget(plan: Plan, left: Earlier, journal: Journal | None = None) -> None:

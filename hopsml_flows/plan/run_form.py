@@ -19,11 +19,13 @@ from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
+from hopsml_flows.ablation.study import AblationStudy
 from hopsml_flows.cluster import ClusterConfig
 from hopsml_flows.cluster.config_fields import declared_fields
 from hopsml_flows.errors import InvalidArgumentError, InvalidProjectError, InvalidSpaceError
 from hopsml_flows.execution import TrainingFunction
 from hopsml_flows.execution.function import import_string
+from hopsml_flows.plan.winner import identifier_of
 from hopsml_flows.redaction import has_secret
 from hopsml_flows.search import (
     Categorical,
@@ -44,6 +46,7 @@ from hopsml_flows.trials.early_stop.registry import rule_settings
 from hopsml_flows.values.plain import IS_OBJECT, json_value, typed_key
 
 __all__ = [
+    "AroundParameter",
     "BoundsParameter",
     "ClusterParameter",
     "ConfirmParameter",
@@ -52,6 +55,7 @@ __all__ = [
     "EarlyStopParameter",
     "FractionParameter",
     "GridParameter",
+    "InteractionsParameter",
     "IsolationParameter",
     "KeepFilesParameter",
     "OptimizerParameter",
@@ -62,6 +66,7 @@ __all__ = [
     "SecondsParameter",
     "SpaceParameter",
     "StrategyParameter",
+    "StudyParameter",
     "TrainParameter",
     "UpdatingParameter",
     "WeightParameter",
@@ -103,6 +108,10 @@ def deployed(given: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(name) is not None:
             for hyperparameter, listed in value_lists(name, given[name]).items():
                 _check_values(f"{name}[{hyperparameter!r}]", listed)
+    if isinstance(given.get("study"), AblationStudy):
+        raise InvalidArgumentError(
+            "study", given["study"], "must be an import string: runs of a deployment get no objects"
+        )
     for name in ("boundary_dict", "space"):
         if given.get(name) is not None:
             for hyperparameter, domain in SearchSpace(given[name], argument=name).items():
@@ -136,6 +145,20 @@ def _lists(name: str, value: Any) -> Any:
 
 def _cluster(_: str, value: Any) -> Any:
     return value if isinstance(value, str) else ClusterConfig.parse(value).as_dict()
+
+
+def _numbers(_: str, value: Any) -> list[Any]:
+    # Of many trials that are run again, all would be more than the server takes for a flow run.
+    return [each["number"] if isinstance(each, Mapping) else each for each in value]
+
+
+def _study(_: str, value: Any) -> str:
+    # A study is made of functions: a run shows what it leaves out.
+    return value if isinstance(value, str) else repr(value)
+
+
+def _around(_: str, value: Any) -> str:
+    return identifier_of(value)
 
 
 def _project(name: str, value: str | PathLike[str] | Project) -> str:
@@ -190,8 +213,11 @@ _STORED: dict[str, Callable[[str, Any], Any]] = {
     "space": _bounds,
     "grid_dict": _lists,
     "args_dict": _lists,
+    "trials": _numbers,
     "cluster": _cluster,
     "project": _project,
+    "study": _study,
+    "around": _around,
     "optimizer": _named_kind,
     "early_stop": _named_kind,
 }
@@ -268,6 +294,15 @@ TrainParameter = Annotated[
     Callable[..., Any] | str, WithJsonSchema({"type": "string", "minLength": 1})
 ]
 """A training function; an import string in forms and deployments."""
+
+StudyParameter = Annotated[
+    AblationStudy | str | None, WithJsonSchema({"type": "string", "minLength": 1})
+]
+"""An ablation study; an import string in forms and deployments."""
+
+# A result holds functions, of which a form can be made of no type: hence Any.
+AroundParameter = Annotated[Any, WithJsonSchema({"type": "string", "minLength": 1})]
+"""A search whose winner a study is about, or its identifier, as in forms and deployments."""
 
 _BOUNDS = WithJsonSchema(
     {
@@ -368,6 +403,9 @@ ConfirmParameter = Annotated[
     int, WithJsonSchema({"type": "integer", "minimum": 2, "maximum": MOST_SEEDS})
 ]
 """Number of fresh seeds; one shows no spread."""
+
+InteractionsParameter = Annotated[int, WithJsonSchema({"type": "integer", "enum": [1, 2]})]
+"""How many components an arm of an ablation study leaves out at most."""
 
 PopulationParameter = Annotated[int, WithJsonSchema({"type": "integer", "minimum": FEWEST})]
 """Number of configurations in a generation."""

@@ -134,6 +134,8 @@ def _last_finished(plan: Plan) -> tuple[ExperimentRecord | None, str]:
     for record in intact_records(options.project, names[:_MOST_READ], "begins with no seeds of"):
         if (record.name, record.state) != (options.name, State.FINISHED) or not record.direction:
             continue
+        if record.rerun_of:  # it has the name of the search whose trials it repeats
+            continue
         if reason := _another_aim(plan, record):
             text = f"begins with no seeds, because of {record.id}, the last of its name: {reason}"
             warn(text)

@@ -1,7 +1,8 @@
 """The process that runs trials again: ``python -P -m hopsml_flows.rerun.child DIRECTORY``.
 
-The directory is the caller's, for this run alone. It has the pickled request, and gets the pickled
-answer. When standard input ends, the caller is gone, and this process ends like at a SIGTERM.
+The directory is the caller's, for this run alone. It has the pickled request, which is removed at
+once, and gets the pickled answer. When standard input ends, the caller is gone, and this process
+ends like at a SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hopsml_flows.errors import ExperimentFailedError, HopsmlError
+from hopsml_flows.execution.payload import sent_along
 from hopsml_flows.redaction import redacted
 from hopsml_flows.rerun.request import Request
 from hopsml_flows.rerun.saved_environment import OWN
@@ -62,7 +64,9 @@ def main(directory: Path) -> int:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)  # no training function waits for input that never comes
     threading.Thread(target=_end_with_caller, args=(caller,), daemon=True).start()
-    request: Request = pickle.loads((directory / REQUEST).read_bytes())
+    content = (directory / REQUEST).read_bytes()
+    (directory / REQUEST).unlink()  # it has credentials, and a caller that is killed leaves it
+    request: Request = pickle.loads(content)
     answer = Answer()
     try:
         answer = replace(answer, environment=environment_difference(request))
@@ -73,8 +77,9 @@ def main(directory: Path) -> int:
         unpack(request.program, program)
         look_first_in(program, (str(Path.cwd()), *request.import_path))
         sys.argv = [str(program / (request.program.script or "program.py"))]
-        function = saved_function(request.train, request.program, program)
-        answer = replace(answer, id=_run(function, request))
+        with sent_along(program):
+            function = saved_function(request.train, request.program, program)
+            answer = replace(answer, id=_run(function, request))
     except HopsmlError as error:
         answer = replace(answer, error=error)
     (directory / ANSWER).write_bytes(_pickled(answer))

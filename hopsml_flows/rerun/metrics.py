@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hopsml_flows.trials import DEFAULT_KEY, State, TrialResult
@@ -62,6 +62,7 @@ def repeated_metrics(
     recorded: Sequence[TrialResult],
     now: Sequence[TrialResult],
     numbers: Sequence[int],
+    notes: Mapping[int, Sequence[str]] | None = None,
 ) -> tuple[RepeatedMetric, ...]:
     """Return the numbers of trials, then and now.
 
@@ -70,6 +71,7 @@ def repeated_metrics(
         recorded: Trials of the earlier experiment.
         now: Trials of the new one.
         numbers: Numbers of the trials in the earlier experiment, in the order of the new one.
+        notes: What else may be the reason of differences, by number in the earlier experiment.
 
     Returns:
         The metric of each trial. Of a trial that has none, then and now: each output that is a
@@ -80,14 +82,24 @@ def repeated_metrics(
     return tuple(
         metric
         for place, number in enumerate(numbers, start=1)
-        for metric in _of_trial(key or DEFAULT_KEY, number, then.get(number), again.get(place))
+        for metric in _of_trial(
+            key or DEFAULT_KEY,
+            number,
+            then.get(number),
+            again.get(place),
+            (notes or {}).get(number, ()),
+        )
     )
 
 
 def _of_trial(
-    key: str, number: int, then: TrialResult | None, now: TrialResult | None
+    key: str,
+    number: int,
+    then: TrialResult | None,
+    now: TrialResult | None,
+    notes: Sequence[str],
 ) -> Iterator[RepeatedMetric]:
-    note = "; ".join(_notes(then, now))
+    note = "; ".join((*_notes(then, now), *notes))
     recorded, has = (None if trial is None else trial.metric for trial in (then, now))
     if recorded is not None or has is not None:
         yield RepeatedMetric(number, key, recorded, has, note)

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -24,6 +25,12 @@ __all__ = ["executed_cells", "look_first_in", "saved_function", "unpack"]
 
 _LARGEST = 1 << 26
 """Most bytes of the modules; the archive has at most 8 MiB of them."""
+
+_DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError),
+    *(NotImplementedError, RuntimeError),  # another compression; a password
+)
+"""What reading an archive raises that is damaged, or was made otherwise."""
 
 _MAIN = "__main__"
 
@@ -53,7 +60,7 @@ def unpack(program: StoredProgram, directory: Path) -> None:
                 target = directory / entry.filename
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(archive.read(entry))
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError, RuntimeError) as error:
+    except _DAMAGES as error:
         problem = f"cannot be unpacked ({type(error).__name__}: {error})"
         raise DamagedFileError(ExperimentFiles.MODULES, problem) from error
 
@@ -82,7 +89,7 @@ def _main_module(train: str, place: str, program: StoredProgram, directory: Path
     if place == _MAIN and program.suffix == ".ipynb" and program.content is not None:
         path = directory / "notebook.py"
         path.write_text(cells_source(executed_cells(program.content)), encoding="utf-8")
-        return load_source(train, path, is_notebook=True)
+        return load_source(train, path, is_notebook=True, is_main=True)
     kept = None if place == _MAIN else _kept_file(place, program, directory)
     if kept is None and program.suffix == ".py" and program.content is not None:
         kept = directory / (ExperimentFiles.PROGRAM if place == _MAIN else Path(place).name)
@@ -91,7 +98,16 @@ def _main_module(train: str, place: str, program: StoredProgram, directory: Path
         raise FunctionNotFoundError(
             "train", train, because=f"the saved program has no file {Path(place).name!r}"
         )
-    return load_source(train, kept)
+    return load_source(train, kept, is_main=_is_main(place, kept, program, directory))
+
+
+def _is_main(place: str, kept: Path, program: StoredProgram, directory: Path) -> bool:
+    """Whether the file of the function is the script that was started."""
+    if place == _MAIN:
+        return True
+    if program.script is not None:
+        return kept == directory / program.script
+    return program.main is not None and program.main == kept.name
 
 
 def _kept_file(place: str, program: StoredProgram, directory: Path) -> Path | None:

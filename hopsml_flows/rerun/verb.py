@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.execution import check_not_loading
 from hopsml_flows.rerun.metrics import RepeatedMetric, repeated_metrics
 from hopsml_flows.rerun.process import run_request
+from hopsml_flows.rerun.recorded_trials import recorded_trials
 from hopsml_flows.rerun.request import read_request
 from hopsml_flows.rerun.saved_environment import build_environment, requirements_of
 from hopsml_flows.service.comparison import ComparisonRow
@@ -54,7 +56,8 @@ class Rerun:
                 "none" if value is None else number_text(value)
                 for value in (each.recorded, each.now)
             )
-            lines.append(f"  trial {each.trial}: {each.name} {then}, now {now}")
+            note = f" ({each.note})" if each.note else ""
+            lines.append(f"  trial {each.trial}: {each.name} {then}, now {now}{note}")
         if self.environment:
             lines.append(f"  {plural(len(self.environment), 'difference')} of the environment")
         return "\n".join(lines)
@@ -120,6 +123,7 @@ def rerun(
         MissingPackageError: ``environment`` is true, and uv is not installed.
         SavedEnvironmentError: The saved environment cannot be built.
     """
+    check_not_loading()  # else a program that calls this is loaded, and run again, without end
     earlier = find_stored(_opened(project), experiment)
     options = {"cluster": cluster, "progress": progress, "tensorboard": tensorboard}
     return repeat(earlier, trial, options, environment=environment)
@@ -166,9 +170,10 @@ def repeat(
         trial=None if trial is None else request.numbers[0],
         metrics=repeated_metrics(
             None if record is None else record.optimization_key,
-            earlier.trials,
-            new.trials,
+            request.recorded,
+            [each.result for each in recorded_trials(new)],
             request.numbers,
+            request.notes,
         ),
         environment=came.environment,
     )

@@ -34,6 +34,8 @@ class Proposal:
         continues: The earlier proposal with the same parameters from whose checkpoint the trial
             may go on; None if it begins afresh.
         why: Why the search promoted that proposal; None if it did not.
+        repeat: Which repeat of its parameters it is, from 1: proposals of one repeat get the same
+            seed. None if each has a seed of its own.
 
     Raises:
         InvalidArgumentError: A number is none; those of NumPy's and tensors are some.
@@ -45,10 +47,11 @@ class Proposal:
     budget: float | None = None
     continues: int | None = None
     why: Why | None = None
+    repeat: int | None = None
 
     def __post_init__(self) -> None:
         # Python's own numbers: the journal and files of trials are JSON.
-        for name, least in (("id", 1), ("generation", 0), ("continues", 1)):
+        for name, least in (("id", 1), ("generation", 0), ("continues", 1), ("repeat", 1)):
             if (value := getattr(self, name)) is not None and type(value) is not int:
                 object.__setattr__(self, name, whole_number(name, value, least=least))
         if self.budget is not None:

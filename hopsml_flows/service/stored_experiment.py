@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from hopsml_flows.service.index.entries import (
     SummaryEntries,
 )
 from hopsml_flows.service.stored_files import stored_content, stored_entry, stored_summary
+from hopsml_flows.service.stored_findings import is_study, read_findings
 from hopsml_flows.service.trial_rows import columns_of, trial_row
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import TrialResult, best_first
@@ -22,6 +24,9 @@ from hopsml_flows.trials import TrialResult, best_first
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hopsml_flows.ablation.findings import Findings
+    from hopsml_flows.ablation.pairs import Interaction
+    from hopsml_flows.ablation.verdicts import Judged
     from hopsml_flows.tracking import ExperimentRecord
 
 __all__ = ["StoredExperiment", "StoredTrial", "best_of", "find_stored", "find_thing"]
@@ -32,8 +37,8 @@ _PROGRAMS = (".py", ".ipynb")
 class StoredExperiment:
     """An experiment on storage, whether it runs or is over. Nothing in it can be changed.
 
-    Record, trials, program and environment are read when they are first used, and kept: get the
-    experiment again to see what has happened since.
+    Record, trials, findings, program and environment are read when they are first used, and kept:
+    get the experiment again to see what has happened since.
 
     Args:
         project: Its project.
@@ -103,6 +108,28 @@ class StoredExperiment:
             return None
         first = next(iter(best_first(self.trials, self.direction)), None)
         return None if first is None or first.metric is None or not first.succeeded else first
+
+    @cached_property
+    def findings(self) -> Findings | None:
+        """What an ablation study found; None of another experiment, or before the study is over."""
+        if not is_study(self.record):
+            return None
+        return read_findings(stored_content(self.project, self._paths.effects))
+
+    @property
+    def effects(self) -> tuple[Judged, ...]:
+        """The effect of each component of an ablation study with its verdict, the largest first."""
+        return () if self.findings is None else self.findings.effects
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """What pairs cost beyond the sum of both, of an ablation study with ``interactions=2``."""
+        return () if self.findings is None else self.findings.interactions
+
+    @property
+    def metrics_by_arm(self) -> Mapping[str, Mapping[int, float]]:
+        """Label of each arm of an ablation study to number of the repeat to metric."""
+        return {} if self.findings is None else self.findings.metrics_by_arm
 
     @cached_property
     def program(self) -> str | None:

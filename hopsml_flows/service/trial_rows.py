@@ -102,6 +102,7 @@ def trial_json(trial: TrialResult) -> dict[str, Any]:
         "why_stopped": None if trial.why_stopped is None else str(trial.why_stopped),
         "error": None if trial.failure is None else str(trial.failure),
         "warnings": list(trial.warnings),
+        "lineage": trial.lineage.as_json(),
     }
 
 

@@ -34,6 +34,7 @@ def in_parallel(
 
     Raises:
         Exception: The first error of a call. Calls that had not begun by then are left out.
+        KeyboardInterrupt: It was interrupted. Calls that had begun go on; no other one begins.
 
     Example:
         >>> in_parallel(str.upper, ["a", "b", "c"])
@@ -60,10 +61,14 @@ def in_parallel(
         threading.Thread(target=work, name="hopsml-requests", daemon=True)
         for _ in range(min(threads, len(items)))
     ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    except BaseException as interruption:
+        errors.append(interruption)  # the workers look at it
+        raise
     if errors:
         raise errors[0]
     return [results[index] for index in range(len(items))]

@@ -133,6 +133,8 @@ class ExperimentFiles:
     POPULATION_PICTURE = "experiment-population.png"
     PARALLEL_PICTURE = "experiment-parallel.png"
     CURVES_PICTURE = "experiment-curves.png"
+    EFFECTS_PICTURE = "experiment-effects.png"
+    EFFECTS = "experiment-effects.json"  # of an ablation study: what each component contributes
 
 
 class ModelFiles:
@@ -258,6 +260,11 @@ class ExperimentPaths:
     def journal(self) -> str:
         """The journal of an asynchronous search."""
         return f"{self.root}/{ExperimentFiles.JOURNAL}"
+
+    @property
+    def effects(self) -> str:
+        """The effects that an ablation study found."""
+        return f"{self.root}/{ExperimentFiles.EFFECTS}"
 
     @property
     def environment(self) -> str:

@@ -17,6 +17,7 @@ from hopsml_flows.tracking.record_reader import (
     intact_record,
     read_record,
     read_summary,
+    read_trials,
 )
 from hopsml_flows.tracking.summary import Summary
 
@@ -32,6 +33,7 @@ __all__ = [
     "open_progress",
     "read_record",
     "read_summary",
+    "read_trials",
     "show_start",
     "start_events",
     "text_parameters",

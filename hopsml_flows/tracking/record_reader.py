@@ -13,9 +13,10 @@ from hopsml_flows.errors import DamagedFileError
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.storage.reading import LARGEST_RECORD, LARGEST_SUMMARY, content_of
 from hopsml_flows.tracking.record import ExperimentRecord
-from hopsml_flows.trials import Past, past_trials
+from hopsml_flows.trials import Past, TrialResult, past_trials
+from hopsml_flows.trials.trial_files import told_trials
 
-__all__ = ["intact_record", "read_record", "read_summary"]
+__all__ = ["intact_record", "read_record", "read_summary", "read_trials"]
 
 
 def read_record(project: Project, experiment_id: str) -> ExperimentRecord | None:
@@ -72,3 +73,19 @@ def read_summary(project: Project, experiment_id: str) -> tuple[list[Past], int]
     path = ExperimentPaths(experiment_id).summary
     content = content_of(project, path, LARGEST_SUMMARY)
     return None if content is None else past_trials(project.full(path), content)
+
+
+def read_trials(project: Project, experiment_id: str) -> list[TrialResult]:
+    """Return the trials of an experiment that have ended, however; none if it has no summary.
+
+    Args:
+        project: The project.
+        experiment_id: The experiment's identifier.
+
+    Raises:
+        DamagedFileError: The summary exists and cannot be understood.
+        StorageUnavailableError: Storage refuses it, or did not answer in time.
+    """
+    path = ExperimentPaths(experiment_id).summary
+    content = content_of(project, path, LARGEST_SUMMARY)
+    return [] if content is None else told_trials(project.full(path), content)

@@ -11,7 +11,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hopsml_flows.storage.retries import replace_file
-from hopsml_flows.values.plain import FILE_LEVELS, json_value
+from hopsml_flows.trials.summary_entries import NOT_FINITE, OTHER_TYPES
+from hopsml_flows.values.plain import FILE_LEVELS, json_value, lost_type, without_floats
 
 if TYPE_CHECKING:
     from hopsml_flows.storage import ExperimentPaths, Project
@@ -74,9 +75,14 @@ class Summary:
 
 def combination(result: TrialResult) -> dict[str, Any]:
     """Return a result as an entry of the summary."""
+    values, paths = without_floats(
+        {
+            "parameters": json_value("parameters", result.params, floats=True),
+            "outputs": json_value("outputs", result.outputs, floats=True, levels=FILE_LEVELS),
+        }
+    )
     entry: dict[str, Any] = {
-        "parameters": json_value("parameters", result.params),
-        "outputs": json_value("outputs", result.outputs, levels=FILE_LEVELS),
+        **values,
         "trial": result.name,
         "state": result.state.value,
         "metric": result.metric,
@@ -92,8 +98,11 @@ def combination(result: TrialResult) -> dict[str, Any]:
         "budget": result.budget,
         "continues": result.continues,
         "seed": result.seed,
+        "repeat": result.repeat,
     }
     entry |= {name: value for name, value in optional.items() if value is not None}
+    types = {name: kind for name, value in result.params.items() if (kind := lost_type(value))}
+    entry |= {name: told for name, told in ((NOT_FINITE, paths), (OTHER_TYPES, types)) if told}
     if result.promotions:
         entry["why_promoted"] = [promoted.as_json() for promoted in result.promotions]
     if result.why_stopped is not None:
@@ -104,4 +113,6 @@ def combination(result: TrialResult) -> dict[str, Any]:
             entry["error_place"] = result.failure.place
     if result.warnings:
         entry["warnings"] = list(result.warnings)
+    if result.lineage:
+        entry["lineage"] = result.lineage.as_json()
     return entry

@@ -37,6 +37,7 @@ from hopsml_flows.trials.group.seat_queue import (
 )
 from hopsml_flows.trials.group.shape import Framework, GroupShape, Member, Role
 from hopsml_flows.trials.group.variables import ports_needed, variables
+from hopsml_flows.trials.lineage import InputFile, Lineage, LineageLog
 from hopsml_flows.trials.loop import Counts, TrialLoop
 from hopsml_flows.trials.loop_messages import (
     BudgetSpent,
@@ -81,7 +82,7 @@ from hopsml_flows.trials.result import ExperimentResult, RunResult, SearchResult
 from hopsml_flows.trials.result_views import PageLink, links_html
 from hopsml_flows.trials.seeds import trial_seed
 from hopsml_flows.trials.state_machine import Recorder, StateMachine, ignore, replay
-from hopsml_flows.trials.summary_entries import told_result
+from hopsml_flows.trials.summary_entries import exact_values, told_result
 from hopsml_flows.trials.tables import best_first, shown_trials
 from hopsml_flows.trials.trial_files import (
     commit_text,
@@ -120,7 +121,10 @@ __all__ = [
     "GpuUsage",
     "GroupEnded",
     "GroupShape",
+    "InputFile",
     "KeepResult",
+    "Lineage",
+    "LineageLog",
     "LoopEvent",
     "LoopInstruction",
     "MeanPeak",
@@ -178,6 +182,7 @@ __all__ = [
     "chosen",
     "commit_text",
     "committed_result",
+    "exact_values",
     "experiment_id",
     "generation_name",
     "generation_of",

@@ -452,6 +452,7 @@ class TrialLoop:
             budget=proposal.budget,
             continues=continued,
             promotions=_promotions(proposal),
+            repeat=proposal.repeat,
         )
 
     def _continued(self, proposal: Proposal) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from hopsml_flows.redaction import redacted
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.text import readable
+from hopsml_flows.trials.lineage import Lineage
 from hopsml_flows.trials.usage import DeviceUsage
 
 __all__ = ["ISOLATIONS", "Failure", "Promoted", "State", "Trial", "TrialResult"]
@@ -75,7 +76,9 @@ class Trial:
         continues: Directory, like ``directory``, of the trial whose checkpoint it may go on from;
             None if it begins afresh.
         promotions: Why it got its budgets, in order; none of a trial with its first budget.
-        seed: A seed of its own; None for the one that belongs to its number.
+        seed: A seed of its own; None for the one that belongs to its repeat, or to its number.
+        repeat: Which repeat of its hyperparameters it is, from 1; trials of one repeat have the
+            same seed. None if it is not repeated.
     """
 
     number: int
@@ -89,6 +92,7 @@ class Trial:
     continues: str | None = None
     promotions: tuple[Promoted, ...] = ()
     seed: int | None = None
+    repeat: int | None = None
 
     @property
     def may_have_begun(self) -> bool:
@@ -154,6 +158,8 @@ class TrialResult:
         promotions: Why it got its budgets, in order; none of a trial with its first budget.
         continues: Number of the trial that it goes on from, or None.
         seed: The trial's seed, as ``HOPSML_SEED`` had it; None if the trial could not tell.
+        lineage: The files that it read through this package, and the models that it exported.
+        repeat: Which repeat of its hyperparameters it is, from 1; None if it is no repeat.
     """
 
     number: int
@@ -177,6 +183,8 @@ class TrialResult:
     promotions: tuple[Promoted, ...] = ()
     continues: int | None = None
     seed: int | None = None
+    lineage: Lineage = field(default_factory=Lineage)
+    repeat: int | None = None
 
     @classmethod
     def without_report(
@@ -202,6 +210,7 @@ class TrialResult:
             failure=failure,
             generation=trial.generation,
             budget=trial.budget,
+            repeat=trial.repeat,
         )
 
     @property

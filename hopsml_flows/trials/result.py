@@ -44,6 +44,7 @@ class ExperimentResult:
         confirmation: What came of evaluating the winner again on fresh seeds, or None.
         promotion: Whether the winner became a version of a model, and why; or None.
         exporter: Exports a trial's model, for :meth:`export_model`; or None.
+        findings: What the trials mean together, of an ablation study; or None.
     """
 
     id: str
@@ -61,6 +62,7 @@ class ExperimentResult:
     confirmation: Confirmation | None = None
     promotion: Promotion | None = None
     exporter: Callable[..., str] | None = field(default=None, compare=False)
+    findings: Any = field(default=None, compare=False, repr=False)  # a kind of result types it
 
     def __repr__(self) -> str:
         return result_text(self)

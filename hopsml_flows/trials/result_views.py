@@ -71,13 +71,15 @@ def result_text(result: ExperimentResult) -> str:
     return f"<{said}\n {one_line(result.path)}>"
 
 
-def result_html(result: ExperimentResult) -> str:
+def result_html(result: ExperimentResult, found: str = "") -> str:
     """Return a result as HTML: best trial, best 20 trials, picture, warnings, links.
 
     Args:
         result: The result.
+        found: What its trials mean together, as HTML; it comes before the trials.
     """
-    parts = (_head(result), _facts(result), _table(result), _picture(result), _warnings(result))
+    of_trials = (_table(result), _picture(result), _warnings(result))
+    parts = (_head(result), _facts(result), found, *of_trials)
     return f"<div>{''.join(parts)}<div>{links_html(result.links)}</div></div>"
 
 

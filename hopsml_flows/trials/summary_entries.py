@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hopsml_flows.search.decisions import Why
+from hopsml_flows.trials.lineage import Lineage
 from hopsml_flows.trials.model import Failure, Promoted, State, TrialResult
 from hopsml_flows.trials.naming import generation_name, generation_of, number_of
 from hopsml_flows.trials.outputs import LOG
 from hopsml_flows.values.arguments import is_number, is_whole
-from hopsml_flows.values.plain import is_finite
+from hopsml_flows.values.plain import is_finite, with_floats
 
-__all__ = ["told_result"]
+__all__ = ["NOT_FINITE", "OTHER_TYPES", "ExactValues", "exact_values", "told_result"]
+
+NOT_FINITE = "not_finite"
+"""Key of an entry: paths of its values that are numbers which JSON lacks."""
+
+OTHER_TYPES = "other_types"
+"""Key of an entry: the types of hyperparameters that are no JSON values."""
 
 _T = TypeVar("_T")
 
@@ -71,6 +80,58 @@ def told_result(entry: Any, place: int) -> TrialResult | None:
         promotions=_promotions(entry["why_promoted"]) if "why_promoted" in entry else (),
         continues=_whole(entry, "continues"),
         seed=_whole(entry, "seed"),
+        lineage=Lineage.from_json(entry.get("lineage")),
+        repeat=_whole(entry, "repeat"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExactValues:
+    """The values of a trial, as far as a summary tells more of them than their images.
+
+    Args:
+        params: Its hyperparameters, with numbers that are not finite.
+        outputs: Its outputs, with numbers that are not finite.
+        types: Names of the hyperparameters that were no JSON values, each with the type's name;
+            what is in ``params`` is their image.
+    """
+
+    params: dict[str, Any]
+    outputs: dict[str, Any]
+    types: dict[str, str] = field(default_factory=dict)
+
+
+def exact_values(entry: Mapping[str, Any]) -> ExactValues:
+    """Return the values of the trial that an entry tells of.
+
+    Args:
+        entry: An entry of which :func:`told_result` has made a result.
+
+    Example:
+        >>> entry = {"parameters": {"x": "Infinity", "size": [2, 3]}, "outputs": {}}
+        >>> told = {"not_finite": [["parameters", "x"]], "other_types": {"size": "tuple"}}
+        >>> exact_values({**entry, **told})
+        ExactValues(params={'x': inf, 'size': [2, 3]}, outputs={}, types={'size': 'tuple'})
+    """
+    outputs = entry.get("outputs")
+    images = {
+        "parameters": entry["parameters"],
+        "outputs": outputs if isinstance(outputs, dict) else {},
+    }
+    values = copy.deepcopy(images)
+    try:
+        values = with_floats(values, entry.get(NOT_FINITE) or ())
+    except (ValueError, TypeError, IndexError):  # edited by hand
+        values = images
+    types = entry.get(OTHER_TYPES)
+    return ExactValues(
+        values["parameters"],
+        values["outputs"],
+        {
+            name: kind
+            for name, kind in (types.items() if isinstance(types, dict) else ())
+            if name in values["parameters"] and isinstance(kind, str)
+        },
     )
 
 

@@ -14,8 +14,10 @@ from typing import Any
 from hopsml_flows.errors import DamagedFileError, InvalidOutputError
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials.best_configurations import Past
+from hopsml_flows.trials.lineage import Lineage
 from hopsml_flows.trials.model import State, Trial, TrialResult
 from hopsml_flows.trials.outputs import RESERVED
+from hopsml_flows.trials.summary_entries import told_result
 from hopsml_flows.trials.usage import DeviceUsage
 from hopsml_flows.values.arguments import is_number, is_whole
 from hopsml_flows.values.plain import (
@@ -26,7 +28,14 @@ from hopsml_flows.values.plain import (
     without_floats,
 )
 
-__all__ = ["commit_text", "committed_result", "loaded", "past_trials", "stored_params"]
+__all__ = [
+    "commit_text",
+    "committed_result",
+    "loaded",
+    "past_trials",
+    "stored_params",
+    "told_trials",
+]
 
 _SCHEMA = 1
 _NOT_FINITE = "not_finite"
@@ -56,7 +65,9 @@ def commit_text(result: TrialResult, *, files: Sequence[Mapping[str, Any]], **mo
         **({"state": result.state.value} if result.state is not State.FINISHED else {}),
         **({"why_stopped": result.why_stopped.as_json()} if result.why_stopped else {}),
         **({"seed": result.seed} if result.seed is not None else {}),
+        **({"repeat": result.repeat} if result.repeat is not None else {}),
         **({"budget": result.budget} if result.budget is not None else {}),
+        **({"lineage": result.lineage.as_json()} if result.lineage else {}),
         **({_NOT_FINITE: paths} if paths else {}),
         **more,
     }
@@ -103,6 +114,8 @@ def committed_result(
         budget=commit.get("budget") if is_number(commit.get("budget")) else None,
         why_stopped=_why(commit.get("why_stopped")),
         seed=commit.get("seed") if is_whole(commit.get("seed")) else None,
+        lineage=Lineage.from_json(commit.get("lineage")),
+        repeat=commit.get("repeat") if is_whole(commit.get("repeat")) else None,
     )
 
 
@@ -132,11 +145,32 @@ def past_trials(file: str, content: str | bytes) -> tuple[list[Past], int]:
     Raises:
         DamagedFileError: It is no summary.
     """
+    read = [_past(entry) for entry in _entries(file, content)]
+    return [past for past in read if isinstance(past, Past)], read.count(None)
+
+
+def told_trials(file: str, content: str | bytes) -> list[TrialResult]:
+    """The trials that a summary tells of; those that failed, or were stopped early, are among them.
+
+    Args:
+        file: What to call the file in an error.
+        content: Content of ``.summary.json``.
+
+    Returns:
+        The trials, without entries that cannot be read.
+
+    Raises:
+        DamagedFileError: It is no summary.
+    """
+    told = [told_result(entry, place) for place, entry in enumerate(_entries(file, content), 1)]
+    return [result for result in told if result is not None]
+
+
+def _entries(file: str, content: str | bytes) -> list[Any]:
     entries = _object(file, loaded(file, content)).get("combinations")
     if not isinstance(entries, list):
         raise DamagedFileError(file, f"has no list of combinations, but {_shown(entries)}")
-    read = [_past(entry) for entry in entries]
-    return [past for past in read if isinstance(past, Past)], read.count(None)
+    return entries
 
 
 def loaded(file: str, content: str | bytes) -> Any:

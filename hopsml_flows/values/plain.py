@@ -33,6 +33,7 @@ __all__ = [
     "is_jsonable",
     "is_writable",
     "json_value",
+    "lost_type",
     "plain",
     "single_number",
     "text_of",
@@ -343,6 +344,33 @@ def _typed(value: Any) -> Any:
         return [name, sorted((_typed(item) for item in value), key=repr)]
     dtype = getattr(value, "dtype", None)
     return [name, *([] if dtype is None else [str(dtype)]), json_value("value", value, floats=True)]
+
+
+def lost_type(value: Any) -> str | None:
+    """Return the type that a value, or one in it, does not have any more in its image.
+
+    Args:
+        value: What :func:`is_jsonable` accepts.
+
+    Returns:
+        The type's name; None if only numbers that are not finite differ, and scalars of
+        numerical libraries.
+
+    Example:
+        >>> lost_type([1, {"size": (2, 3)}]), lost_type({1: 2}), lost_type([None, "a", 0.5])
+        ('tuple', 'int', None)
+    """
+    value = plain(value)
+    kind = type(value)
+    inner: Iterable[Any]
+    if kind is dict:
+        inner = [*value, *value.values()]
+    elif kind is list:
+        inner = value
+    else:
+        return None if kind in _SCALARS else kind.__name__
+    strange = (type(key).__name__ for key in value if kind is dict and type(key) is not str)
+    return next(strange, None) or next(filter(None, map(lost_type, inner)), None)
 
 
 def text_of(value: Any) -> str:

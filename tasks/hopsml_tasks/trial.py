@@ -25,7 +25,7 @@ from hopsml_flows.execution.credentials import kept_through, receive
 from hopsml_flows.execution.process import Lost, Order, Supervisor
 from hopsml_flows.execution.process.clean_state import put_back
 from hopsml_flows.execution.process.messages import Listener
-from hopsml_flows.execution.process.trial_seeds import seeded
+from hopsml_flows.execution.trial_seeds import seeded
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.tracking import end_events, trial_events
 from hopsml_flows.tracking.prefect.task_logs import task_run_lines, task_run_sender

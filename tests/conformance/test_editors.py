@@ -40,7 +40,7 @@ experiment.mirrored(train, isolation="process")
 
 VERBS = [
     "launch", "grid_search", "random_search", "differential_evolution", "mirrored",
-    "collective_all_reduce", "parameter_server", "distributed", "optimize",
+    "collective_all_reduce", "parameter_server", "distributed", "optimize", "ablation",
 ]  # fmt: skip
 
 FORMS = json.loads((Path(__file__).parent / "run_forms.json").read_text())

@@ -353,7 +353,7 @@ def test_a_copy_that_does_not_fit_is_an_error_before_anything_is_written(
     hdfs.dump("x" * 1000, "Resources/file")
     # No disk of the tests is full: only the number is replaced.
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: _Full)
-    with pytest.raises(NoSpaceError, match=r"1\.0 KB to copy, and only 10 bytes free in"):
+    with pytest.raises(NoSpaceError, match=r"1\.0 kB to copy, and only 10 bytes free in"):
         hdfs.copy_to_local("Resources/file")
     assert os.listdir(work) == []
 
@@ -427,7 +427,7 @@ def test_what_is_not_there_is_not_copied(project):
 def test_a_copy_that_the_storage_has_no_room_for_is_an_error(project, work, monkeypatch):
     (work / "file").write_text("x" * 1000)
     monkeypatch.setattr(Project, "free_bytes", lambda self: 10)
-    with pytest.raises(NoSpaceError, match=r"1\.0 KB to copy, and only 10 bytes free"):
+    with pytest.raises(NoSpaceError, match=r"1\.0 kB to copy, and only 10 bytes free"):
         hdfs.copy_to_hdfs("file", "Resources")
     assert not hdfs.exists("Resources/file")
 

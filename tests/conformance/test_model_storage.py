@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
+from dataclasses import replace
 
 import pytest
 
+from hopsml_flows import model
 from hopsml_flows.errors import (
     DamagedFileError,
     HopsmlWarning,
@@ -26,7 +29,8 @@ from hopsml_flows.models.repository import (
     remove_version,
     versions_of,
 )
-from hopsml_flows.storage import ModelPaths, Project, this_process
+from hopsml_flows.storage import ModelFiles, ModelPaths, Project, this_process
+from tests.waiting import wait_until
 
 from .test_projects import STORAGES
 
@@ -99,12 +103,72 @@ def test_a_version_is_replaced_only_if_that_is_asked_for(project, saved):
     assert export(project, saved).version == 4
 
 
+@pytest.mark.parametrize("way", ["itself", "a file of it", "a link to it", "a link in it"])
+def test_a_version_is_not_replaced_by_its_own_files(local, saved, tmp_path, way):
+    export(local, saved, version=1)
+    own = tmp_path / "root/Models/digits/1"
+    (own / "inner").symlink_to(saved)
+    (tmp_path / "link").symlink_to(own)
+    path = {
+        "itself": own,
+        "a file of it": own / "model.pb",
+        "a link to it": tmp_path / "link",
+        "a link in it": own / "inner",
+    }[way]
+    with pytest.raises(InvalidArgumentError, match=r"model_path: .* overwrite=True would remove"):
+        export(local, path, version=1, overwrite=True)
+    with pytest.raises(InvalidArgumentError, match="overwrite=True would remove"):
+        model.export(path, "digits", 1, overwrite=True, project=local)
+    (own / "inner").unlink()
+    assert content(own).keys() == {".model.json", "empty", "model.pb", "variables/index"}
+    assert find_version(local, "digits", 1).version == 1
+    # Another version may be made of it.
+    assert export(local, own, version=2, overwrite=True).version == 2
+
+
 def test_an_export_that_fails_leaves_nothing(project, saved, tmp_path):
     files = local_files(saved)
     (saved / "variables" / "index").unlink()
     with pytest.raises(FileNotFoundError):
         export_version(project, "digits", files, Details())
     assert list(project.walk_files("Models")) == []
+
+
+class Interrupting(Project):
+    """A project whose first upload is interrupted by Ctrl-C, and ends when it may."""
+
+    def upload(self, *arguments, **more):
+        with self.lock:
+            is_first = not self.begun
+            self.begun.append(arguments)
+        if is_first:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        self.go_on.wait(60)
+        super().upload(*arguments, **more)
+        self.ended.append(arguments)
+
+
+def test_an_interrupted_export_stops_and_its_number_stays_taken(saved, tmp_path):
+    for number in range(20):
+        (saved / f"{number}").write_bytes(b"weights")
+    project = Interrupting(tmp_path / "root")
+    project.lock, project.go_on = threading.Lock(), threading.Event()
+    project.begun, project.ended = [], []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            export(project, saved)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert project.listdir("Models/digits/1") == [ModelFiles.CLAIM]
+    # What had begun may end at any time, and is no part of the next version.
+    project.go_on.set()
+    wait_until(lambda: len(project.ended) == len(project.begun), 60, "the uploads")
+    assert len(project.begun) <= 4
+    assert read_record(project, "digits", 1) is None
+    again = export(Project(tmp_path / "root"), saved / "model.pb")
+    assert again.version == 2
+    assert project.listdir("Models/digits/2") == [".model.json", "model.pb"]
 
 
 def test_a_version_whose_export_was_killed_is_none(project, saved):
@@ -222,6 +286,72 @@ def test_an_earlier_copy_is_kept_and_another_directory_is_not_replaced(local, sa
     assert (copy / "notes.txt").exists()
     fetch_version(local, record, copy, overwrite=True)
     assert content(copy) == content(saved)
+
+
+def test_no_directory_is_replaced_that_holds_more_than_a_model(local, saved, tmp_path, monkeypatch):
+    record = export(local, saved)
+    for name in ("work/inner", "home/me"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "notes.txt").write_text("mine")
+    monkeypatch.chdir(tmp_path / "work/inner")
+    monkeypatch.setenv("HOME", str(tmp_path / "home/me"))
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    (tmp_path / "root/Experiments").mkdir()
+    before = content(tmp_path)
+    for name, told in (
+        ("work/inner", "holds the working directory"),
+        ("work", "holds the working directory"),
+        ("link", "holds the working directory"),
+        ("home/me", "holds the home directory"),
+        ("home", "holds the home directory"),
+        ("root", "holds the project"),
+        ("root/Experiments", "holds the project's experiments"),
+        ("root/Models/digits", "is of the project's models"),
+        ("root/Models/digits/1", "is of the project's models"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=f"local_path: .* {told}"):
+            fetch_version(local, record, tmp_path / name, overwrite=True)
+    assert content(tmp_path) == before
+    # What is in such a directory may be replaced.
+    (tmp_path / "work/inner/model").mkdir()
+    fetch_version(local, record, tmp_path / "work/inner/model", overwrite=True)
+    assert content(tmp_path / "work/inner/model") == content(saved)
+
+
+class Accompanied(Project):
+    """A project during whose downloads something else happens."""
+
+    def download(self, *arguments, **more):
+        super().download(*arguments, **more)
+        self.meanwhile()
+
+
+def test_a_directory_that_appears_during_the_copying_is_not_replaced(saved, tmp_path):
+    project = Accompanied(tmp_path / "root")
+    record = export(project, saved)
+    copy = tmp_path / "copy"
+
+    def appear():
+        copy.mkdir(exist_ok=True)
+        (copy / "notes.txt").write_text("mine")
+
+    project.meanwhile = appear
+    with pytest.raises(ModelExistsError, match="overwrite=True"):
+        fetch_version(project, record, copy)
+    assert content(copy) == {"notes.txt": b"mine"}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_directory_that_cannot_be_replaced_after_all_is_put_back(local, saved, tmp_path):
+    record = export(local, saved)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "notes.txt").write_text("mine")
+    nothing = replace(record, files=())  # so there is nothing that could take its place
+    with pytest.raises(FileNotFoundError):
+        fetch_version(local, nothing, copy, overwrite=True)
+    assert content(copy) == {"notes.txt": b"mine"}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_links_are_followed_and_what_is_no_file_is_told(local, saved, tmp_path):

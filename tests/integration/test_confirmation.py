@@ -24,7 +24,7 @@ def noisy(x=1):
     """A metric with noise, which the trial's seed decides."""
     import random
 
-    return x + random.gauss(0, 0.1)
+    return x * random.gauss(1, 0.01)
 
 
 def lucky(x=1):
@@ -134,24 +134,35 @@ def test_lagom_confirms(options):
     assert result.confirmation.probability > 0.9
 
 
-def test_a_failure_on_a_fresh_seed_is_told_and_no_failure_of_the_search(options):
+def test_a_failure_on_a_fresh_seed_is_told_and_no_failure_of_the_search(options, tmp_path, capsys):
+    of_search, marker = [str(trial_seed(1, number)) for number in (1, 2)], tmp_path / "failed"
+
     def train(x):
         import os
+        from contextlib import suppress
 
-        if int(os.environ["HOPSML_SEED"]) % 2:
-            raise OSError("disk full")
+        if os.environ["HOPSML_SEED"] not in of_search:
+            with suppress(FileExistsError):  # only one of them fails
+                marker.touch(exist_ok=False)
+                raise OSError("disk full")
         return x
 
-    seed = next(
-        each for each in range(1000)
-        if not any(trial_seed(each, number) % 2 for number in (1, 2))
-        and [trial_seed(each, 1_000_000 + place) % 2 for place in (1, 2, 3)] == [0, 1, 0]
-    )  # fmt: skip
-    result = experiment.grid_search(train, {"x": [1, 2]}, seed=seed, confirm=3, **options)
+    printing = {**options, "progress": True}
+    result = experiment.grid_search(train, {"x": [1, 2]}, seed=1, confirm=3, **printing)
     assert result.failed == ()
-    assert result.confirmation.metrics == (2, None, 2)
+    assert sorted(map(str, result.confirmation.metrics)) == ["2.0", "2.0", "None"]
     [failed] = [trial for trial in result.confirmation.results if trial.state is State.FAILED]
     assert str(failed.failure) == "OSError: disk full"
+    assert f"Trial {failed.number} failed: OSError: disk full" in capsys.readouterr().out
+
+
+def test_the_winner_of_each_night_meets_other_seeds_though_the_search_has_one_seed(options):
+    first, second = (
+        experiment.grid_search(noisy, {"x": [1, 2]}, seed=5, confirm=2, **options) for _ in range(2)
+    )
+    assert first.best.metric == second.best.metric
+    assert not set(first.confirmation.seeds) & set(second.confirmation.seeds)
+    assert not set(first.confirmation.metrics) & set(second.confirmation.metrics)
 
 
 RESUMED = """
@@ -172,7 +183,7 @@ def train(x=1):
         with suppress(FileNotFoundError):  # of two trials, one ends the driver
             fatal = Path({folder!r}, "driver").rename(Path({folder!r}, "killed"))
             os.kill(int(fatal.read_text()), signal.SIGKILL)
-    return x + random.gauss(0, 0.1)
+    return x * random.gauss(1, 0.01)
 
 if __name__ == "__main__":
     if not RESUME:
@@ -216,7 +227,7 @@ def test_each_night_promotes_a_better_model_and_refuses_a_lucky_one(options, exp
     def night(bounds, seed, samples):
         return experiment.random_search(
             lucky, bounds, samples=samples, seed=seed, name="nightly", warm_start="last",
-            confirm=3, only_if_better="nightly-net", **options,
+            confirm=5, only_if_better="nightly-net", **options,
         )  # fmt: skip
 
     honest = next(s for s in range(1000) if not any(is_lucky(s, n) for n in range(1, 9)))
@@ -261,6 +272,62 @@ def test_a_run_resumed_after_its_promotion_promotes_nothing_more(options):
     assert again.promotion == first.promotion
     assert again.confirmation == first.confirmation
     assert model.get_model("net", project_name=options["project"]).version == 1
+
+
+def test_a_promoted_experiment_that_is_resumed_after_a_later_promotion_keeps_its_record(
+    options, experiments
+):
+    call = {"only_if_better": "net", "confirm": 2, "seed": 4}
+    first = experiment.grid_search(lucky, {"x": [1, 2]}, **call, **options)
+    later = experiment.grid_search(lucky, {"x": [1, 900]}, **{**call, "confirm": 5}, **options)
+    assert (later.promotion.promoted, later.promotion.version) == (True, 2)
+    before = experiments()[first.id]
+    again = experiment.grid_search(lucky, {"x": [1, 2]}, resume=first.id, **call, **options)
+    assert again.promotion == first.promotion
+    after = experiments()[first.id]
+    assert [after[name] for name in ("confirmation", "promotion")] == [
+        before[name] for name in ("confirmation", "promotion")
+    ]
+
+
+def test_a_champion_is_trained_with_the_values_that_the_search_has(options):
+    def train(layers):
+        import random
+        from pathlib import Path
+
+        assert type(layers) is tuple
+        Path("net.pt").write_text(str(layers))
+        return {"metric": sum(layers) * random.gauss(1, 0.001), "model": "net.pt"}
+
+    call = {"only_if_better": "net", "confirm": 2}
+    first = experiment.grid_search(train, {"layers": [(8, 8)]}, **call, **options)
+    assert first.promotion.version == 1
+    grid = {"layers": [(8, 8), (64, 32)]}
+    second = experiment.grid_search(train, grid, **call, **options)
+    assert second.confirmation.champion.failed == 0
+    assert second.promotion.version == 2
+
+
+def test_a_training_function_that_exports_by_itself_is_promoted_once(options, experiments):
+    def train(x):
+        import random
+        from pathlib import Path
+
+        from hopsml_flows import model
+
+        metric = x + random.gauss(0, 0.1)
+        Path("net.pt").write_text(str(x))
+        model.export("net.pt", "net", metrics={"metric": metric})
+        return {"metric": metric, "model": "net.pt"}
+
+    call = {"only_if_better": "net", "confirm": 2, "seed": 4}
+    first = experiment.grid_search(train, {"x": [1, 2]}, **call, **options)
+    assert first.promotion.promoted
+    assert first.promotion.why == "the model has no version yet"
+    record = model.get_model("net", first.promotion.version, options["project"]).record
+    assert record.confirmed["metric"]["optimistic"] == first.best.metric
+    again = experiment.grid_search(train, {"x": [1, 2]}, resume=first.id, **call, **options)
+    assert again.promotion == first.promotion
 
 
 def test_a_promotion_and_its_asset_are_events_on_the_server(options, prefect_server):

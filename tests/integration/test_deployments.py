@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[2] / "deployments"
 
 EVERY_FEW_SECONDS = {"interval": 20, "slug": "seconds"}
 
-NAMES = {"nightly", "weekly", "on-demand", "from-source", "plain"}
+NAMES = {"nightly", "weekly", "on-demand", "from-source", "plain", "nights"}
 
 
 @pytest.fixture
@@ -195,3 +195,76 @@ def test_a_process_serves_the_same_deployments(prefect_services, api, copy, sche
     assert record["description"] == "in a test"
     assert record["trials_succeeded"] == 6
     assert record["search_space"] == {"learning_rate": [0.001, 0.01, 0.1], "momentum": [0.0, 0.9]}
+
+
+NIGHTS = """
+from hopsml_flows import experiment
+
+if __name__ == "__main__":
+    experiment.random_search.serve(
+        name="nights", interval=15, limit=1, global_limit=1, pause_on_shutdown=False,
+        parameters={{
+            "train": {train!r}, "boundary_dict": {{"x": [1, 20]}}, "samples": 8, "seed": 7,
+            "name": "nights", "project": {project!r}, "cluster": {cluster!r},
+            "warm_start": "last", "confirm": 3, "only_if_better": "nights-net",
+        }},
+    )
+"""
+
+LUCKY = """
+import os, random
+from pathlib import Path
+
+from hopsml_flows.trials import trial_seed
+
+def train(x=1):
+    # Once there is a model, the second best configuration of the night before is lucky; on the
+    # seeds of the search alone.
+    known = Path({project!r}, "Models/nights-net/1").exists()
+    luck = 100.0 if known and os.environ["HOPSML_SEED"] == str(trial_seed(7, 2)) else 0.0
+    Path("net.pt").write_text(str(x))
+    return {{"metric": x * random.gauss(1, 0.001) + luck, "model": "net.pt"}}
+"""
+
+
+@pytest.mark.timeout(900)
+def test_a_served_search_promotes_once_and_then_refuses_a_lucky_loser(
+    prefect_services, api, tmp_path, dask_address
+):
+    project = str(tmp_path / "project")
+    (tmp_path / "luck.py").write_text(LUCKY.format(project=project))
+    train = f"{tmp_path}/luck.py:train"
+    script = tmp_path / "nights.py"
+    script.write_text(NIGHTS.format(train=train, project=project, cluster=dask_address))
+    serving = prefect_services.run([sys.executable, str(script)], tmp_path / "nights.log")
+
+    def ended():
+        chosen = {
+            "deployment_id": {"any_": [deployment]},
+            "state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}},
+        }
+        return api.found("flow_runs", {"flow_runs": chosen, "sort": "START_TIME_ASC"})
+
+    try:
+        path = "/deployments/name/random-search/nights"
+        wait_until(lambda: api.get(path).is_success, 120, f"the deployment by {serving.log}")
+        deployment = api.get(path).json()["id"]
+        wait_until(lambda: len(ended()) >= 2, 400, "two nights")
+        nights = ended()[:2]
+        remove_deployments(api)  # before a third night has ended
+    finally:
+        serving.stop()
+    assert all(run["auto_scheduled"] for run in nights)
+    assert [run["state_type"] for run in nights] == ["COMPLETED"] * 2, nights
+    found = {record["flow_run_id"]: record for record in records(tmp_path / "deployments")}
+    first, second = (found[run["id"]] for run in nights)
+    assert first["promotion"]["promoted"], first["promotion"]
+    assert first["promotion"]["version"] == 1
+    assert second["metric"] > 100
+    refused = second["promotion"]
+    assert (refused["promoted"], refused["version"], refused["champion"]) == (False, None, 1)
+    assert refused["probability"] < 0.05
+    assert refused["optimistic"] > 100 > refused["corrected"]
+    assert second["confirmation"]["trial"] == 2
+    versions = sorted(entry.name for entry in (tmp_path / "project/Models/nights-net").iterdir())
+    assert versions == ["1"]

@@ -81,10 +81,10 @@ def test_a_returned_directory_is_on_storage_and_what_is_missing_or_left_is_said(
         assert not project.exists(f"{directory}/model.keras")
         log = log_of(options, result, trial)
         assert warning in log
-        assert "not returned: 2 files (2.5 KB), removed now (keep_files=True keeps" in log
+        assert "not returned: 2 files (2.5 kB), removed now (keep_files=True keeps" in log
         lines = [line.partition("Z ")[2].split() for line in log.splitlines()]
         listed = [line for line in lines if line[-1:] in (["model.keras"], ["plots/curve.png"])]
-        assert listed == [["2.5", "KB", "model.keras"], ["3", "bytes", "plots/curve.png"]]
+        assert listed == [["2.5", "kB", "model.keras"], ["3", "bytes", "plots/curve.png"]]
 
 
 @pytest.mark.parametrize("storage", STORAGES)

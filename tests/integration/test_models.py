@@ -104,7 +104,9 @@ def test_an_export_that_is_killed_leaves_no_version(storage, url_of, tmp_path):
     url = url_of(storage)
     process = started(tmp_path / "killed", KILLED, url)
     try:
-        assert process.stdout.readline() == "halfway\n"
+        # Libraries and storages may print before.
+        told = iter(process.stdout.readline, "")
+        assert "halfway\n" in told, "it ended before"
         # It has taken its version, and written files of it.
         project = Project(url)
         wait_until(lambda: len(project.listdir("Models/shared/1")) > 1, 60, "its first files")

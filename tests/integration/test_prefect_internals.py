@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 import uuid
 from contextlib import ExitStack
 from contextvars import Context
@@ -12,6 +13,7 @@ from contextvars import Context
 import pytest
 from prefect import Task, flow, task
 from prefect.client.schemas.objects import StateDetails, TaskRun
+from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed, Pending
 
@@ -22,6 +24,7 @@ from hopsml_flows.prefect_internals.contexts import (
     forget_results,
     serialized_context,
 )
+from hopsml_flows.prefect_internals.deployment_slots import give_up_slot
 from hopsml_flows.prefect_internals.engine import result_data, run_task, send_state_change
 from hopsml_flows.prefect_internals.first_states import first_states_of, holding
 from hopsml_flows.prefect_internals.log_delivery import log_entry_maker, log_worker, send_all
@@ -171,3 +174,30 @@ def test_a_state_and_a_log_entry_that_the_driver_sends_arrive(task_run_logs):
     (run,) = task_runs(flow_run_id, 1)
     assert (run["id"], run["name"], run["state_type"]) == (str(known), "sent", "COMPLETED")
     assert "a line" in str(task_run_logs(str(flow_run_id), 1))
+
+
+@pytest.mark.parametrize("is_given_up", [True, False])
+def test_a_run_outlives_the_slot_that_it_has_given_up_and_no_other(prefect_server, is_given_up):
+    """The server knows no such lease: as of a run that was paused."""
+    lease, ended = uuid.uuid4(), []
+
+    def hold():
+        try:
+            with maintain_concurrency_lease(lease, 300, raise_on_lease_renewal_failure=True):
+                name = f"concurrency-lease-renewal-{lease}"
+                for _ in range(600):
+                    if not any(thread.name == name for thread in threading.enumerate()):
+                        break
+                    time.sleep(0.1)
+        except BaseException as error:  # Prefect's is no Exception
+            ended.append(error)
+
+    if is_given_up:
+        give_up_slot(lease)
+    else:
+        give_up_slot(uuid.uuid4())
+    run = threading.Thread(target=hold)
+    run.start()
+    run.join(90)
+    assert not run.is_alive()
+    assert bool(ended) is not is_given_up

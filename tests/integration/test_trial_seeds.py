@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def draws(x):
         "seed": int(os.environ["HOPSML_SEED"]),
         "drawn": [random.random(), np.random.random()],
     }
+
+
+class Drawn:
+    """Draws a random number where it is unpacked, as a module may that is imported there."""
+
+    def __reduce__(self):
+        return random.random, ()
 
 
 @pytest.fixture
@@ -53,6 +61,19 @@ def test_the_same_seed_gives_the_same_numbers_and_is_kept_with_each_trial(option
     assert {trial.number: trial.seed for trial in stored.trials} == {
         number: trial_seed(7, number) for number in (1, 2, 3)
     }
+
+
+def test_what_loads_a_function_draws_none_of_its_trials_numbers(options):
+    loaded = Drawn()
+
+    def train(x):
+        assert 0 < loaded < 1
+        return {"metric": x, "drawn": random.random()}
+
+    result = experiment.grid_search(train, {"x": [1, 2]}, seed=7, **options)
+    assert [trial.outputs["drawn"] for trial in result.trials] == [
+        random.Random(trial_seed(7, number)).random() for number in (1, 2)
+    ]
 
 
 def test_turned_off_trials_draw_what_they_like(options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
@@ -16,17 +17,23 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error as PlaywrightError
 
-from hopsml_flows.search import Why
+import hopsml_flows.model
+from hopsml_flows.ablation import effects, judge
+from hopsml_flows.ablation.findings import Costs, Findings
+from hopsml_flows.ablation.findings_file import findings_json
+from hopsml_flows.search import Direction, Why
 from hopsml_flows.storage import ExperimentPaths, Project, this_process
-from hopsml_flows.trials import Failure, State
+from hopsml_flows.trials import Failure, InputFile, Lineage, State
 from hopsml_flows.trials.journal_lines import header_line, text_of
 from hopsml_flows.trials.naming import generation_name
 from tests.waiting import wait_until
-from tests.written import ID, WrittenExperiment, over, result, summary_text
+from tests.written import CONFIRMATION, ID, PROMOTION, WrittenExperiment, over, result, summary_text
 
 SEARCH = "digits-20260110-120000-bbbbbb"
 EARLIER = "digits-20260109-120000-aaaaaa"
 FAILED = "faces-20260108-120000-cccccc"
+STUDY = "parts-20260107-120000-dddddd"
+CONFIRMED = "night-20260106-120000-eeeeee"
 SPACE = {
     "learning_rate": {"kind": "float", "low": 1e-5, "high": 0.1, "log": True},
     "dropout": {"kind": "float", "low": 0.1, "high": 0.6},
@@ -145,7 +152,34 @@ def project(tmp_path_factory):
     )  # fmt: skip
     project.make_directory(paths.trial("0001-x=1"))
     project.replace(paths.trial("0001-x=1", "output.log"), FAILED_LOG)
+    written_study(project)
+    read = (InputFile("Resources/digits.csv", 264_712, 1767600000.0),)
+    won = [result(1, {"x": 1}, 0.9, lineage=Lineage(read, 0, ("Models/digits-net/1",)))]
+    over(project, CONFIRMED, won, confirmation=CONFIRMATION, promotion=PROMOTION)
+    saved = tmp_path_factory.mktemp("saved")
+    (saved / "net.keras").write_bytes(bytes(2000))
+    hopsml_flows.model.export(str(saved), "digits-net", metrics={"accuracy": 0.9}, project=project)
     return project
+
+
+def written_study(project):
+    """An ablation study of four parts, two of which matter, with a pair of them."""
+    noise = random.Random(3)
+    costs = {"base": 0.0, "feature age": 0.2, "feature fare": 0.08, "layer dense_two": 0.0,
+             "feature class": 0.002}  # fmt: skip
+    metrics = {
+        arm: {repeat: 0.84 - cost + noise.gauss(0, 0.006) for repeat in range(1, 6)}
+        for arm, cost in costs.items()
+    }
+    found = effects(metrics, base="base", direction="max")
+    judged = tuple(judge(replace(each, parameters=1180, seconds=2.1)) for each in found)
+    findings = Findings(metrics, {}, judged, (), Direction.MAX, "accuracy", base=Costs(1300, 2.5))
+    arms = [
+        result(number, {"ablated": arm}, by_repeat[1])
+        for number, (arm, by_repeat) in enumerate(metrics.items(), 1)
+    ]
+    paths = over(project, STUDY, arms, function="ablation")
+    project.replace(paths.effects, json.dumps(findings_json(findings)))
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +283,29 @@ def test_plots_are_drawn_and_a_range_opens_in_the_table(looked_at, address, scre
     plot.get_by_role("button", name="Show in the table").click()
     page.wait_for_url("**where=**")
     assert 0 < page.locator("tbody tr").count() < 50
+
+
+def test_a_study_shows_which_parts_matter(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/experiments/{STUDY}")
+    panel = page.get_by_role("region", name="Effect of each component")
+    assert "feature age" in panel.inner_text()
+    assert "matters" in panel.inner_text()
+    assert panel.get_by_role("img").is_visible()
+    screenshot("experiments-effects", full_page=True)
+
+
+def test_models_lead_to_what_they_came_from(looked_at, address, screenshot):
+    page = looked_at
+    page.goto(f"{address}/")
+    page.get_by_role("link", name="Models", exact=True).click()
+    screenshot("models")
+    page.get_by_role("link", name="digits-net").first.click()
+    page.wait_for_url("**/models/digits-net/1")
+    screenshot("model", full_page=True)
+    page.goto(f"{address}/experiments/{CONFIRMED}")
+    assert page.get_by_text("it may be <i>luck</i>").first.is_visible()
+    screenshot("experiments-confirmed", full_page=True)
 
 
 def test_a_failed_trial_shows_its_attempts_and_its_traceback(looked_at, address, screenshot):
@@ -498,6 +555,11 @@ def test_the_keyboard_alone_opens_a_trial(looked_at, address):
         f"/experiments/{SEARCH}/trials/1",
         f"/experiments/{FAILED}/about",
         f"/experiments/{FAILED}/trials/1",
+        f"/experiments/{STUDY}",
+        f"/experiments/{CONFIRMED}",
+        f"/experiments/{CONFIRMED}/trials/1",
+        "/models",
+        "/models/digits-net/1",
         f"/compare?e={SEARCH}&e={EARLIER}",
         f"/compare?e={SEARCH}&e={EARLIER}&e={FAILED}",
         "/experiments/none",

@@ -343,7 +343,7 @@ def test_a_wrong_option_of_a_search_is_refused_by_name_and_value(verb, option, v
     assert caught.value.value == value
 
 
-@pytest.mark.parametrize("option", ["confirm", "only_if_better"])
+@pytest.mark.parametrize("option", ["confirm", "only_if_better", "approve", "approve_timeout"])
 def test_what_is_no_search_has_no_winner_to_confirm(option):
     with pytest.raises(TypeError, match=option):
         launch(**{option: 5})

@@ -92,7 +92,8 @@ def test_a_script_alone_is_kept_as_it_is(tmp_path):
         tmp_path, tmp_path / "main.py", GIT_CEILING_DIRECTORIES=ceiling
     )
     assert sorted(files) == ["environment.txt", "program.py", "pylock.toml"]
-    assert set(facts) == {"python", "implementation", "platform", "lock"}
+    assert set(facts) == {"python", "implementation", "platform", "lock", "script"}
+    assert facts["script"] == "main.py"
 
 
 def test_gpus_and_their_driver_are_in_every_description(fake_nvml):

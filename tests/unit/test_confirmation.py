@@ -92,6 +92,25 @@ def test_differences_without_spread_leave_no_doubt(ours, others, probability):
     assert compare(ours, others, Direction.MAX).probability == probability
 
 
+@pytest.mark.parametrize(
+    ("ours", "others", "direction", "probability"),
+    [
+        ([0.9, 0.8, 0.9], [0.8, 0.7, 0.8], Direction.MAX, 0.875),  # ten examples, one more is right
+        ([0.9, 0.8, 0.9], [0.8, 0.7, 0.8], Direction.MIN, 0.125),
+        ([5, 4, 5, 3, 5], [4, 3, 4, 2, 4], Direction.MAX, 1 - 2**-5),
+        ([0.9, 0.8, None, 0.7], [0.8, 0.7, 0.7, None], Direction.MAX, 0.75),
+        ([0.9, 0.8], [0.9, 0.8], Direction.MAX, 0.5),
+        # Accuracies as floats of 32 bits: their differences are equal but for the last digits.
+        ([0.9300000071525574, 0.949999988079071], [0.9200000166893005, 0.9399999976158142],
+         Direction.MAX, 0.75),
+    ],
+)  # fmt: skip
+def test_equal_differences_of_a_function_that_draws_are_no_certainty(
+    ours, others, direction, probability
+):
+    assert compare(ours, others, direction).probability == probability
+
+
 def test_one_number_has_no_interval_and_large_ones_do_not_overflow():
     assert estimate([]) is estimate([0.5]) is None
     found = estimate([1e308, 1e308, 1.2e308])
@@ -100,11 +119,19 @@ def test_one_number_has_no_interval_and_large_ones_do_not_overflow():
     assert estimate([0.1, 0.1, 0.1]).low == estimate([0.1, 0.1, 0.1]).mean == 0.1
 
 
-def test_no_trial_of_the_search_has_a_fresh_seed():
-    fresh = fresh_seeds("digits-1", MOST_SEEDS)
+@pytest.mark.parametrize("seed", [None, 7])
+def test_no_trial_of_the_search_has_a_fresh_seed(seed):
+    fresh = fresh_seeds("digits-1", seed, MOST_SEEDS)
     assert len(set(fresh)) == MOST_SEEDS
-    assert not set(fresh) & {trial_seed("digits-1", number) for number in range(1, 20_001)}
-    assert fresh_seeds("digits-1", 5) == fresh[:5] != fresh_seeds("digits-2", 5)
+    root = "digits-1" if seed is None else seed
+    assert not set(fresh) & {trial_seed(root, number) for number in range(1, 20_001)}
+    assert fresh_seeds("digits-1", seed, 5) == fresh[:5]
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_a_search_that_runs_each_night_with_one_seed_has_other_fresh_seeds_each_night(seed):
+    nights = [fresh_seeds(f"nightly-2026010{day}-020000-abcdef", seed, 5) for day in range(1, 10)]
+    assert len({each for night in nights for each in night}) == 5 * 9
 
 
 WINNER = Contestant(Role.WINNER, {"x": 3})
@@ -224,6 +251,12 @@ def test_a_winner_that_may_be_lucky_is_refused():
     assert found.why == "it is better than version 4 only with probability 0.75; 0.95 is needed"
 
 
+def test_as_many_right_answers_more_on_each_of_three_seeds_may_be_luck():
+    found = decided([0.9, 0.8, 0.9], [0.8, 0.7, 0.8])
+    assert not found.promotes
+    assert found.why == "it is better than version 4 only with probability 0.87; 0.95 is needed"
+
+
 def test_the_first_version_needs_to_beat_none():
     alone = confirmed(WINNER, winner=[0.1, 0.2, 0.3])
     assert decide(alone, None).promotes
@@ -231,7 +264,9 @@ def test_the_first_version_needs_to_beat_none():
 
 def test_a_winner_that_fails_on_a_seed_is_refused():
     found = decided([0.9, None, 0.94], [0.1, 0.1, 0.1])
-    assert (found.promotes, found.why) == (False, "1 of its 3 evaluations on fresh seeds failed")
+    assert (found.promotes, found.why) == (
+        False, "1 of its 3 evaluations on fresh seeds failed, the first in trial 1000002",
+    )  # fmt: skip
 
 
 def test_a_champion_that_fails_cannot_be_beaten():

@@ -11,6 +11,7 @@ import pytest
 from hopsml_flows import tensorboard
 from hopsml_flows.execution import Job, Place, Staging, evaluate, packed
 from hopsml_flows.execution.report_link import Instruction
+from hopsml_flows.execution.returned import Returned
 from hopsml_flows.search.decisions import Why
 from hopsml_flows.trials import State, Trial
 
@@ -54,6 +55,22 @@ def test_a_good_trial_has_metric_outputs_times_and_worker(run):
     assert 0 < result.started <= result.ended
     assert (result.worker, result.directory, result.attempt) == ("tcp://worker", "0001", 1)
     assert log.endswith("Z hello\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "outputs"),
+    [
+        (0.5, "metric", {"metric": 0.5, "parameters": 7}),
+        (0.5, "accuracy", {"metric": 0.5, "parameters": 7}),
+        ({"accuracy": 0.5}, "metric", {"accuracy": 0.5, "parameters": 7}),
+        ({"metric": 0.5, "parameters": 3}, "metric", {"metric": 0.5, "parameters": 3}),
+    ],
+)
+def test_outputs_beside_the_returned_value_do_not_change_which_one_is_the_metric(
+    run, value, key, outputs
+):
+    result, _ = run(lambda: Returned(value, {"parameters": 7}), key=key)
+    assert (result.metric, result.outputs) == (0.5, outputs)
 
 
 def test_an_async_function_runs_to_its_end_with_output_and_context(run):

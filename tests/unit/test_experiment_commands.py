@@ -12,12 +12,14 @@ import sys
 
 import pytest
 
+from hopsml_flows.ablation.findings_file import findings_from_json, findings_json
+from hopsml_flows.ablation.report import findings_table
 from hopsml_flows.cli import main
 from hopsml_flows.storage import ExperimentPaths, this_process
 from hopsml_flows.storage.lease import take_lease
-from hopsml_flows.trials import Failure, State
+from hopsml_flows.trials import Failure, InputFile, Lineage, State, commit_text
 from tests.unit.test_lease import ended_process
-from tests.written import CONFIRMATION, PROMOTION, over, result
+from tests.written import CONFIRMATION, FINDINGS, PROMOTION, over, result
 
 FIRST = "digits-20240101-120000-aaaaaa"
 SECOND = "digits-20240301-120000-bbbbbb"
@@ -222,6 +224,62 @@ def test_show_says_what_came_of_the_winner_on_fresh_seeds(command, filled):
     assert "confirmed  accuracy 0.625 (95 % interval 0.25 to 1) on 2 fresh seeds; the search" in out
     assert "champion   version 4, accuracy 0.5 (95 % interval 0.5 to 0.5): the winner is" in out
     assert "refused    digits-net stays as it is: the winner was refused, it may be" in out
+
+
+def test_show_tells_of_one_trial_what_it_was_made_of_and_what_it_made(command, filled):
+    read = (InputFile("Resources/a.csv", 1500, 0.0), InputFile("s3://other/b.csv"))
+    made = result(1, {"lr": 0.1}, 0.98, seed=7, lineage=Lineage(read, 2, ("Models/net/4",)))
+    paths = over(filled, SECOND, [made, result(2, {"lr": 0.2}, 0.5)])
+    lines = command("show", SECOND, "1")[0].splitlines()
+    assert lines == [
+        f"{SECOND}, trial 1: FINISHED, 0:00:10",
+        "metric     0.98",
+        "parameters lr=0.1",
+        "outputs    accuracy=0.98",
+        "started    1970-01-01 00:16:41+00:00",
+        "seed       7",
+        "input      Resources/a.csv (1.5 kB, written 1970-01-01 00:00:00+00:00)",
+        "input      s3://other/b.csv",
+        "input      and 2 more",
+        "exported   Models/net/4",
+        f"directory  {filled.url}/{paths.trial(made.directory)}",
+    ]
+    told = json.loads(command("show", SECOND, "1", "--json")[0])
+    assert told["lineage"]["inputs"][0] == {
+        "path": "Resources/a.csv", "size": 1500, "modified": 0.0,
+    }  # fmt: skip
+    out = command("show", SECOND, "2")[0]
+    assert "input" not in out
+
+
+def test_show_tells_of_a_trial_that_confirms(command, filled):
+    paths = over(filled, SECOND, [result(1, {"lr": 0.1}, 0.98)])
+    lineage = Lineage((InputFile("Resources/a.csv", 7),))
+    again = result(1_000_001, {"lr": 0.1}, 0.5, lineage=lineage)
+    directory = f"confirmation/{again.name}"
+    filled.make_directory(paths.trial(directory))
+    filled.replace(paths.trial(directory, ".hparams.json"), json.dumps(again.params))
+    filled.replace(paths.trial(directory, ".outputs.json"), commit_text(again, files=[]))
+    out = command("show", SECOND, "1000001")[0]
+    assert out.startswith(f"{SECOND}, trial 1000001: FINISHED")
+    assert "input      Resources/a.csv (7 bytes)\n" in out
+
+
+def test_show_tells_of_no_trial_that_there_is_not(command):
+    for number in ("9", "1000009"):
+        said = command("show", SECOND, number, code=2)[1]
+        assert said.startswith(f"hopsml: TRIAL: {number!r}")
+
+
+def test_show_says_what_an_ablation_study_found(command, filled):
+    paths = over(filled, SECOND, [result(1, {"lr": 0.1}, 0.9)], function="ablation")
+    filled.replace(paths.effects, json.dumps(findings_json(FINDINGS)))
+    out = command("show", SECOND)[0]
+    assert out.endswith("\n" + findings_table(FINDINGS, width=80) + "\n")
+    assert ["feature", "age", "1,234", "1.5", "s"] in rows(out)
+    told = json.loads(command("show", SECOND, "--json")[0])
+    assert findings_from_json(told["findings"]) == FINDINGS
+    assert "findings" not in json.loads(command("show", FIRST, "--json")[0])
 
 
 def test_show_prints_what_a_summary_has_that_was_cut_short(command, filled):

@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from hopsml_flows.tracking import ExperimentRecord
-from hopsml_flows.tracking.prefect import events
+from hopsml_flows.tracking.prefect import assets, events
 from hopsml_flows.tracking.prefect.events import EventSender
-from hopsml_flows.trials import Failure, State, TrialResult
+from hopsml_flows.trials import Failure, InputFile, Lineage, State, TrialResult
 from hopsml_flows.trials.confirmation import Promotion
 
 RECORD = ExperimentRecord(
@@ -42,8 +43,10 @@ BAD = replace(TRIAL, state=State.FAILED, metric=None, failure=Failure("ValueErro
 def sent(monkeypatch):
     """The events that were handed to Prefect."""
     events_sent = []
-    monkeypatch.setattr(events, "emit_event", lambda **event: events_sent.append(event))
-    return events_sent
+    for module in (events, assets):
+        monkeypatch.setattr(module, "emit_event", lambda **event: events_sent.append(event))
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        yield events_sent
 
 
 @pytest.fixture
@@ -158,6 +161,58 @@ def test_a_promotion_and_the_asset_that_it_made(sent, sender):
 def test_a_place_that_no_asset_may_have_is_told_without_one(sent, sender):
     sender.send_promotion(RECORD, PROMOTION, "/two words/Models/net/5")
     assert [event["event"] for event in sent] == ["hopsml.model.promoted"]
+
+
+LINEAGE = Lineage((InputFile("Resources/a.csv", 7), InputFile("/two words/b")), 1, ("Models/n/3",))
+
+
+def test_a_version_that_a_trial_exported_is_an_asset_made_of_what_it_read(sent, sender):
+    sender.send_exports(RECORD, replace(TRIAL, lineage=LINEAGE))
+    referenced, made = sent
+    assert referenced["event"] == "prefect.asset.referenced"
+    assert referenced["resource"] == {"prefect.resource.id": "s3://bucket/p/Resources/a.csv"}
+    assert made["event"] == "prefect.asset.materialization.succeeded"
+    assert made["resource"]["prefect.resource.id"] == "s3://bucket/p/Models/n/3"
+    assert made["resource"]["prefect.resource.name"] == "n/3"
+    related = [tuple(each.values())[::-1] for each in made["related"]]
+    assert related == [
+        ("asset", "s3://bucket/p/Resources/a.csv"),
+        ("trial", f"hopsml.trial.{RECORD.id}.2"),
+        ("experiment", f"hopsml.experiment.{RECORD.id}"),
+    ]
+    assert made["payload"]["trial"]["number"] == 2
+
+
+def test_a_version_in_another_project_has_its_own_place(sent, sender):
+    sender.send_exports(RECORD, replace(TRIAL, lineage=Lineage(exports=("/other/Models/n/3",))))
+    (made,) = sent
+    assert made["resource"]["prefect.resource.id"] == "file:///other/Models/n/3"
+
+
+def test_a_trial_that_exported_nothing_sends_nothing(sent, sender):
+    sender.send_exports(RECORD, replace(TRIAL, lineage=Lineage(LINEAGE.inputs)))
+    assert sent == []
+
+
+def test_a_promoted_version_is_an_asset_made_of_what_its_trial_read(sent, sender):
+    trial = replace(TRIAL, number=1000001, lineage=LINEAGE)
+    sender.send_promotion(RECORD, PROMOTION, "s3://bucket/p/Models/net/5", trial)
+    roles = [each["prefect.resource.role"] for each in sent[-1]["related"]]
+    assert roles == ["asset", "trial", "experiment"]
+
+
+def test_without_a_server_no_asset_is_sent_for_which_prefect_would_start_one(sent):
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        assets.send_materialized("/demo/Models/n/3", "/demo", RECORD.id, TRIAL)
+    assert sent == []
+
+
+def test_a_model_that_waits_for_a_person_is_told(sent, sender):
+    proposed = Promotion("net", False, "it is better", unanswered=True)
+    sender.send_proposed(RECORD, proposed)
+    (event,) = sent
+    assert event["event"] == "hopsml.model.proposed"
+    assert event["payload"]["promotion"]["unanswered"] is True
 
 
 def test_a_refusal_makes_no_asset(sent, sender):

@@ -11,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from hopsml_flows.service.web import experiments_app
+from hopsml_flows.service.web.standalone import standalone_page
 from hopsml_flows.storage import ExperimentPaths, Project
 from hopsml_flows.trials import Failure, State
 from hopsml_flows.trials.journal_lines import header_line, text_of
@@ -703,3 +704,52 @@ def test_an_application_can_be_mounted_under_a_path(project):
         assert links
         assert all(link.startswith("/hopsml/") for link in links), links
     assert browser.get("/hopsml/assets/page.css").status_code == 200
+
+
+EFFECTS = {
+    "metric": "accuracy <i>",
+    "alpha": 0.05,
+    "effects": [
+        {
+            "arm": "feature <b>age", "verdict": "matters", "words": "matters at 5 repeats <i>luck",
+            "repeats": 5, "mean": 0.25, "low": 0.125, "high": 0.375, "p": 0.001, "p_holm": 0.002,
+            "parameters": 1234, "seconds": 1.5,
+        },
+        {
+            "arm": "layer two", "verdict": "within noise", "words": "within noise at 5 repeats",
+            "repeats": 5, "mean": 0.0, "low": -0.125, "high": 0.125, "p": 1.0, "p_holm": 1.0,
+        },
+    ],
+}  # fmt: skip
+
+
+def test_an_ablation_study_shows_the_effect_of_each_component(project, browser):
+    paths = over(project, NEW, [result(1, {"x": 1}, 0.98)], function="ablation")
+    over(project, OLD, [result(1, {"x": 1}, 0.98)])
+    assert "Effect of each component" not in browser.get(f"/experiments/{NEW}").text
+    project.replace(paths.effects, json.dumps(EFFECTS))
+    raw = browser.get(f"/experiments/{NEW}").text
+    text = html.unescape(raw)
+    for shown in (
+        '<th scope="row">feature <b>age</th><td>0.25</td><td>0.125 to 0.375</td>',
+        "<td>1,234</td><td>1.5 s</td><td>matters at 5 repeats <i>luck</td>",
+        '<th scope="row">layer two</th><td>0</td>',
+        "<svg",
+    ):
+        assert shown in text
+    assert "<b>age" not in raw
+    assert "<i>" not in raw
+    assert "Effect of each component" not in browser.get(f"/experiments/{OLD}").text
+    assert "feature &lt;b&gt;age" in standalone_page(project, NEW, 0.0)
+    by_maggy = {"function": "lagom", "options": {"interactions": 1}}
+    over(project, NEW, [result(1, {"x": 1}, 0.98)], **by_maggy)
+    assert "Effect of each component" in browser.get(f"/experiments/{NEW}").text
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", '{"effects": [{"arm": 1}]}', "{}"])
+def test_effects_that_cannot_be_read_are_not_shown(project, browser, content):
+    paths = over(project, NEW, [result(1, {"x": 1}, 0.98)], function="ablation")
+    project.replace(paths.effects, content)
+    answer = browser.get(f"/experiments/{NEW}")
+    assert answer.status_code == 200
+    assert "Effect of each component" not in answer.text

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from hopsml_flows import experiments
+from hopsml_flows.ablation.findings_file import findings_json
 from hopsml_flows.errors import InvalidArgumentError, NotFoundError
 from hopsml_flows.search import Direction
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.trials import State
-from tests.written import over, result
+from tests.written import FINDINGS, over, result
 
 FIRST = "digits-20240101-120000-aaaaaa"
 SECOND = "digits-20240301-120000-bbbbbb"
@@ -55,6 +57,35 @@ def test_an_experiment_has_what_its_files_say(filled):
     assert found.path == filled.full(ExperimentPaths(SECOND).root)
     assert found.problem is None
     assert repr(found) == f"<Experiment {SECOND}: FINISHED>"
+
+
+def test_an_ablation_study_has_its_effects(filled):
+    paths = over(filled, SECOND, [result(1, {"x": 1}, 0.9)], function="ablation")
+    assert experiments.get(SECOND).effects == ()  # it is not over, or was stopped
+    filled.replace(paths.effects, json.dumps(findings_json(FINDINGS)))
+    found = experiments.get(SECOND)
+    assert found.findings == FINDINGS
+    assert [judged.words for judged in found.effects] == [
+        "matters at 2 repeats: without it the metric is 0.375 worse"
+    ]
+    assert found.metrics_by_arm["feature age"] == {1: 0.5, 2: 0.45}
+    assert found.interactions == ()
+    filled.replace(paths.effects, "half")
+    assert experiments.get(SECOND).findings is None
+
+
+def test_a_study_of_maggys_verb_has_its_effects_too(filled):
+    paths = over(filled, SECOND, function="lagom", options={"interactions": 1, "repeats": 1})
+    filled.replace(paths.effects, json.dumps(findings_json(FINDINGS)))
+    assert experiments.get(SECOND).effects == FINDINGS.effects
+
+
+def test_an_experiment_that_is_no_study_has_no_effects(filled):
+    paths = ExperimentPaths(FIRST)
+    filled.replace(paths.effects, json.dumps(findings_json(FINDINGS)))
+    found = experiments.get(FIRST)
+    assert (found.findings, found.effects, found.interactions) == (None, (), ())
+    assert found.metrics_by_arm == {}
 
 
 def test_files_are_read_when_they_are_used(filled):

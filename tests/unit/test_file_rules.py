@@ -71,7 +71,7 @@ def test_sizes_are_read_and_written_as_people_do():
     ]  # fmt: skip
     sizes = (0, 999, 1000, 999_960, 10_000_000_000)
     assert [size_text(size) for size in sizes] == [
-        "0 bytes", "999 bytes", "1.0 KB", "1.0 MB", "10.0 GB",
+        "0 bytes", "999 bytes", "1.0 kB", "1.0 MB", "10.0 GB",
     ]  # fmt: skip
 
 

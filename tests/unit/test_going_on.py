@@ -7,9 +7,11 @@ import re
 
 import pytest
 
-from hopsml_flows.storage import Project, this_process
+from hopsml_flows import experiment
+from hopsml_flows.driver.record_keeping import record_file
+from hopsml_flows.storage import ExperimentPaths, Project, this_process
 from hopsml_flows.trials import Failure, State
-from tests.written import ID, WrittenExperiment, over, result
+from tests.written import CONFIRMATION, ID, WrittenExperiment, over, result
 
 NEW = "digits-20240301-120000-bbbbbb"
 GOOD = result(1, {"x": 1}, 0.5)
@@ -66,12 +68,31 @@ def test_failed_trials_can_run_again(project, browser):
 
 @pytest.mark.parametrize(
     ("options", "is_said"),
-    [({"isolation": "process"}, True), ({"isolation": "worker"}, False), ({"retries": 3}, True)],
-)
+    [
+        ({"isolation": "process"}, True), ({"isolation": "worker"}, False), ({"retries": 3}, True),
+        ({"confirm": 5}, True), ({"only_if_better": "net"}, True),
+        ({"seed_trials": False}, True), ({"seed_trials": True}, False),
+    ],
+)  # fmt: skip
 def test_the_call_has_the_options_that_are_not_the_usual_ones(project, browser, options, is_said):
     over(project, NEW, [GOOD, BAD], search_space={"x": [1, 2]}, options=options)
     ((name, value),) = options.items()
     assert (f"    {name}={value!r},\n" in said(browser)[2]) is is_said
+
+
+def test_the_call_has_each_option_that_the_record_of_a_search_keeps(project, browser):
+    unusual = {
+        "seed_trials": False, "retries": 3, "trial_timeout": 9.0, "local_logdir": True,
+        "keep_files": ["*.pt"], "isolation": "process", "confirm": 3, "only_if_better": "net",
+        "approve": True,
+    }  # fmt: skip
+    plan = experiment.grid_search.plan(lambda x: x, {"x": [1]}, project=project.url, **unusual)
+    kept = record_file(plan, ExperimentPaths(NEW)).record.options
+    over(project, NEW, [GOOD, BAD], search_space={"x": [1, 2]}, options=kept)
+    call = said(browser)[2]
+    by_itself = {"seed", "cluster"}  # resuming takes the seed from the record
+    assert [name for name in kept if f"    {name}=" not in call and name not in by_itself] == []
+    assert set(unusual) <= set(kept)
 
 
 @pytest.mark.parametrize("state", [State.KILLED, State.FAILED])
@@ -88,6 +109,41 @@ def test_an_experiment_whose_driver_is_gone_can_go_on_with_its_failed_trials(pro
     title, words, _ = said(browser)
     assert title == "Go on"
     assert words.endswith("This runs those that are missing, and 1 failed trial again.")
+
+
+CONFIRMS = {"state": State.KILLED, "options": {"confirm": 3}}
+
+
+def test_a_search_that_was_killed_while_it_confirmed_its_winner_can_go_on(project, browser):
+    over(project, NEW, [GOOD], search_space={"x": [1]}, **CONFIRMS)
+    title, words, call = said(browser)
+    assert title == "Go on"
+    assert words == "It ended before its winner was confirmed. This runs the missing evaluations."
+    assert "    confirm=3,\n" in call
+
+
+def test_a_search_that_was_killed_before_it_confirmed_says_that_it_will(project, browser):
+    over(project, NEW, [GOOD, BAD], **{**CONFIRMS, "trials_total": 8})
+    assert said(browser)[1] == (
+        "It ended after 2 of 8 trials. This runs those that are missing, and 1 failed trial again. "
+        "Then it confirms the winner."
+    )
+
+
+@pytest.mark.parametrize(
+    ("trials", "changes", "title"),
+    [
+        ([GOOD], {"confirmation": CONFIRMATION}, None),
+        ([GOOD], {"state": State.FINISHED}, None),
+        ([BAD], {"state": State.FAILED}, "Run failed trials again"),  # there is no winner
+    ],
+)
+def test_only_a_winner_that_was_not_confirmed_is_left_to_confirm(
+    project, browser, trials, changes, title
+):
+    over(project, NEW, trials, **{**CONFIRMS, **changes})
+    found = said(browser)
+    assert (None if found is None else found[0]) == title
 
 
 @pytest.mark.parametrize(("trials", "offered"), [([GOOD, BAD], False), ([BAD], True)])

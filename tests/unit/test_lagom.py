@@ -8,7 +8,7 @@ import os
 import psutil
 import pytest
 
-from hopsml_flows import Searchspace, experiment
+from hopsml_flows import AblationStudy, Searchspace, experiment
 from hopsml_flows.config import BaseConfig, HyperparameterOptConfig
 from hopsml_flows.earlystop import AbstractEarlyStop, MedianStop
 from hopsml_flows.errors import (
@@ -18,7 +18,6 @@ from hopsml_flows.errors import (
     InvalidSpaceError,
     SignatureMismatchError,
     UnknownArgumentError,
-    UnsupportedOperationError,
 )
 from hopsml_flows.experiment import LagomListResult, LagomResult, LagomTrainingResult
 from hopsml_flows.experiment_config import (
@@ -290,10 +289,10 @@ TORCH = TorchDistributedConfig(dict)
             "must be DISCRETE or CATEGORICAL",
         ),
         (
-            (alone, AblationConfig(object())),
+            (alone, AblationConfig(AblationStudy())),
             {},
-            UnsupportedOperationError,
-            "ablation studies do not exist here yet",
+            InvalidArgumentError,
+            "it leaves nothing out",
         ),
     ],
 )

@@ -23,7 +23,7 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "name", ["search", "trials", "storage", "execution", "errors", "service", "cli"]
+    "name", ["search", "trials", "storage", "execution", "errors", "ablation", "service", "cli"]
 )
 def test_the_layers_below_the_flows_import_nothing_heavy(name):
     loaded = imported_by(f"import hopsml_flows.{name}")

@@ -12,6 +12,7 @@ import pickle
 import pytest
 
 from hopsml_flows import Searchspace
+from hopsml_flows.ablation import AblationStudy
 from hopsml_flows.config import BaseConfig, HyperparameterOptConfig
 from hopsml_flows.earlystop import AbstractEarlyStop, MedianStop
 from hopsml_flows.errors import (
@@ -67,10 +68,6 @@ def mnist_space():
 
 def no_hyperparameters():
     return 0.5
-
-
-class Study:
-    """What an ablation study is to ``lagom``: something that it passes on."""
 
 
 class Rule(AbstractEarlyStop):
@@ -383,7 +380,7 @@ def test_the_titanic_program_is_an_ablation_study():
     def train(dataset_function, model_function):
         return 0.5
 
-    study = Study()
+    study = AblationStudy()
     call = lagom(
         train_fn=train,
         experiment_type="ablation",
@@ -651,7 +648,7 @@ def test_the_two_styles_are_not_mixed(given, kind, words):
         ),
         (
             (mnist,),
-            {"ablation_study": Study()},
+            {"ablation_study": AblationStudy()},
             InvalidArgumentError,
             'type="optimization" has none',
         ),
@@ -669,7 +666,7 @@ def test_the_two_styles_are_not_mixed(given, kind, words):
         ),
         (
             (mnist,),
-            {"experiment_type": "ablation", "ablation_study": Study(), "ablator": "other"},
+            {"experiment_type": "ablation", "ablation_study": AblationStudy(), "ablator": "other"},
             InvalidArgumentError,
             'ablator: must be "loco"',
         ),

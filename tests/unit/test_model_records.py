@@ -30,7 +30,7 @@ from hopsml_flows.models import (
 )
 from hopsml_flows.models.input_signature import input_signature
 from hopsml_flows.models.repository import keep_confirmed, read_record
-from hopsml_flows.storage import ModelPaths, Project
+from hopsml_flows.storage import ModelFiles, ModelPaths, Project
 
 FILE = ModelFile("variables/index", 3, "a" * 64)
 RECORD = ModelRecord(
@@ -119,6 +119,9 @@ def test_keys_of_a_newer_version_are_left_out():
         changed(files=[7]),
         changed(origin=7),
         changed(origin={"trial": "seven"}),
+        changed(origin={"program": "../../elsewhere/secrets.py"}),
+        changed(origin={"program": "/etc/passwd"}),
+        changed(origin={"trial_directory": "Experiments/../../elsewhere"}),
         changed(not_finite=[["nothing"]]),
         changed(description=7),
         '{"a":' * 500 + "1" + "}" * 500,
@@ -174,6 +177,46 @@ def test_what_fresh_seeds_say_keeps_what_the_search_found(tmp_path):
     assert replace(found, confirmed=record.confirmed) == record
     keep_confirmed(project, "digits", 2, {"accuracy": {"mean": 0.7}})
     assert read_record(project, "digits", 2) is None
+    assert project.listdir("Models/digits") == ["1"]
+    assert project.listdir("Models/digits/1") == [ModelFiles.RECORD]
+
+
+class Disturbed(Project):
+    """A project in which something happens just before a version is claimed."""
+
+    meanwhile = None
+
+    def create(self, path, data):
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        super().create(path, data)
+
+
+def test_a_version_that_changes_meanwhile_is_not_said_to_be_confirmed(tmp_path):
+    project, paths = Disturbed(tmp_path / "project"), ModelPaths("digits", 1)
+    first = of(1, accuracy=0.99)
+    second = replace(first, created="2026-02-01T12:00:00+00:00")
+    told = {"accuracy": {"mean": 0.7}}
+
+    def keep(meanwhile=None):
+        project.make_directory(paths.root)
+        project.replace(paths.record, first.to_json())
+        project.meanwhile = meanwhile
+        keep_confirmed(project, "digits", 1, told)
+        return read_record(project, "digits", 1)
+
+    # An export replaces it: before the claim, or now.
+    assert keep(lambda: project.replace(paths.record, second.to_json())) == second
+    assert project.listdir(paths.root) == [ModelFiles.RECORD]
+    project.create(paths.claim, "another process")
+    assert keep() == first
+    assert project.read(paths.claim) == b"another process"
+    # It is removed: no directory of it comes back.
+    project.remove(paths.claim)
+    assert keep(lambda: project.remove(paths.root, recursive=True)) is None
+    assert project.listdir("Models/digits") == []
+    assert keep().value("accuracy") == 0.7
 
 
 def test_all_negative_metrics_have_a_best_one():

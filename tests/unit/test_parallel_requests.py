@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -47,3 +48,29 @@ in_parallel(lambda _: time.sleep(600), range(4))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
     assert b"KeyboardInterrupt" in done.stderr
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C is what Python makes of it, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_call_begins_nothing_more(interruptible):
+    begun, threads, go_on = [], set(), threading.Event()
+
+    def action(item):
+        begun.append(item)
+        threads.add(threading.current_thread())
+        if item == 0:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        go_on.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(action, range(100), threads=4)
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(begun) <= 4

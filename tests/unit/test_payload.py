@@ -13,7 +13,8 @@ from dataclasses import replace
 import pytest
 
 from hopsml_flows.execution import packed
-from hopsml_flows.execution.payload import LARGEST_EXTRA, Payload, unpacked
+from hopsml_flows.execution.payload import LARGEST_EXTRA, Payload, sent_along, unpacked
+from hopsml_flows.execution.sources import modules_below
 
 SCRIPT = """
 import enum, json, sys, threading
@@ -183,3 +184,57 @@ def test_a_users_package_is_imported_from_the_source_that_travels(tmp_path, monk
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [2, "def two():\n    return 2\n", True]
+
+
+def test_modules_that_a_function_imports_when_it_is_called_travel_with_it(tmp_path):
+    program, worker = tmp_path / "program", tmp_path / "worker"
+    for directory in (program / "pack_of_a_test/deep", program / "whole_of_a_test", worker):
+        directory.mkdir(parents=True)
+    (program / "lazy_of_a_test.py").write_text("def name():\n    return 'the saved one'\n")
+    (program / "pack_of_a_test/deep/inner.py").write_text("TWO = 2\n")
+    (program / "whole_of_a_test/__init__.py").write_text("from .part import THREE\n")
+    (program / "whole_of_a_test/part.py").write_text("THREE = 3\n")
+    (worker / "lazy_of_a_test.py").write_text("def name():\n    return 'a newer one'\n")
+
+    def train():
+        import inspect
+
+        import lazy_of_a_test
+        import pack_of_a_test.deep.inner
+        import whole_of_a_test
+
+        source = inspect.getsource(lazy_of_a_test.name)
+        return [lazy_of_a_test.name(), pack_of_a_test.deep.inner.TWO, whole_of_a_test.THREE, source]
+
+    with sent_along(program):
+        data = packed(train, by_value=True)
+        near: Payload = pickle.loads(packed(train, by_value=False))
+    after: Payload = pickle.loads(packed(train, by_value=True))
+    assert near.first == after.first == {}
+    (tmp_path / "packed").write_bytes(data)
+    program.rename(tmp_path / "gone")
+    done = subprocess.run(
+        [sys.executable, "-c", READER + "print(json.dumps(train()))",
+         str(tmp_path / "packed"), str(tmp_path)],
+        capture_output=True, text=True, timeout=120, cwd=worker,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    source = "def name():\n    return 'the saved one'\n"
+    assert json.loads(done.stdout) == ["the saved one", 2, 3, source]
+
+
+def test_only_modules_that_can_be_imported_are_found_in_a_directory(tmp_path):
+    (tmp_path / "data-1").mkdir()
+    for name, content in (
+        ("one.py", "# -*- coding: latin-1 -*-\nNAME = '\xe9'\n".encode("latin-1")),
+        ("two-three.py", b""),
+        ("data-1/four.py", b""),
+        ("five.py", b"\xff\xfe"),
+        ("notes.txt", b""),
+        ("__init__.py", b""),
+    ):
+        (tmp_path / name).write_bytes(content)
+    found = modules_below(tmp_path)
+    assert found.keys() == {"one"}
+    assert found["one"].source.endswith("NAME = '\xe9'\n")

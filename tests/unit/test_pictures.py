@@ -21,10 +21,12 @@ from matplotlib.text import Text
 from packaging.version import Version
 from PIL import Image
 
+from hopsml_flows.ablation import effects, judge
 from hopsml_flows.search import Categorical, Direction, Float, Int
 from hopsml_flows.storage import OF_EXPERIMENT, ExperimentFiles, ExperimentPaths
 from hopsml_flows.tracking.pictures import (
     by_generation,
+    effects_picture,
     parallel_coordinates,
     pictures,
     population_by_parameter,
@@ -657,3 +659,22 @@ def test_prefects_ui_still_allows_pictures_inside_markdown():
     # docs/how-to/versions.md: older ones leave them out.
     shows = Version(prefect.__version__) >= Version("3.8.7")
     assert (r"/^data:image\//" in renderer.read_text()) == shows
+
+
+# An ablation's effects
+
+
+def test_the_picture_of_effects_is_a_png_that_equal_effects_make_again():
+    names = {"age": 2.0, "$x$ 列": 0.1, "a name that is far too long for the picture": -1.0}
+    metrics = {
+        "base": {0: 9.0, 1: 9.1, 2: 9.2},
+        **{name: {r: 9.0 + 0.11 * r - size for r in range(3)} for name, size in names.items()},
+        "gone": {},
+    }
+    judged = [judge(effect) for effect in effects(metrics, base="base", direction="max")]
+    drawn = effects_picture(judged, metric="accuracy")
+    assert drawn.startswith(b"\x89PNG")
+    assert len(drawn) < 30_000
+    assert drawn == effects_picture(judged, metric="accuracy")
+    assert drawn != effects_picture(judged[:2], metric="accuracy")
+    assert effects_picture([]).startswith(b"\x89PNG")

@@ -17,7 +17,13 @@ from hopsml_flows.plan.earlier_record import earlier_record, intact_records
 from hopsml_flows.plan.retry import Attempt, find_started
 from hopsml_flows.service.experiment_finder import find_experiment
 from hopsml_flows.storage import ExperimentPaths, Project, retries
-from hopsml_flows.tracking import ExperimentRecord, intact_record, read_record, read_summary
+from hopsml_flows.tracking import (
+    ExperimentRecord,
+    intact_record,
+    read_record,
+    read_summary,
+    read_trials,
+)
 from hopsml_flows.tracking.listing import experiments
 from hopsml_flows.trials import Past
 
@@ -158,6 +164,7 @@ def test_a_summary_has_the_outcomes_of_a_record(project, there, failing):
     project.replace(summary, json.dumps({"combinations": [entry, 5]}))
     left = failing(TimeoutError("busy"))
     assert read_summary(project, ID) == ([Past("0001", {"x": 1}, 0.5)], 1)
+    assert [(trial.number, trial.metric) for trial in read_trials(project, ID)] == [(1, 0.5)]
     assert left == []
     failing(PermissionError(13, "Permission denied"))
     with pytest.raises(StorageUnavailableError, match=r"summary\.json cannot be read \(Permission"):
@@ -165,6 +172,8 @@ def test_a_summary_has_the_outcomes_of_a_record(project, there, failing):
     project.replace(summary, "{")
     with pytest.raises(DamagedFileError, match=r"summary\.json is not JSON"):
         read_summary(project, ID)
+    with pytest.raises(DamagedFileError, match=r"summary\.json is not JSON"):
+        read_trials(project, ID)
 
 
 def test_a_listing_of_experiments_waits_for_storage_that_is_away(project, there, monkeypatch):

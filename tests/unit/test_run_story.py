@@ -148,6 +148,11 @@ def test_a_trial_that_runs_again_says_why(told):
     ]
 
 
+def test_the_trials_that_confirm_a_winner_are_told(told):
+    told.story.begin_confirming("Confirming trial 2 (accuracy 0.9) on 5 fresh seeds: 10 trials")
+    assert told.messages == ["Confirming trial 2 (accuracy 0.9) on 5 fresh seeds: 10 trials"]
+
+
 def test_each_generation_is_told(told):
     best = good(4, 0.75)
     told.story.begin(replace(RECORD, search_space={}), "/d")

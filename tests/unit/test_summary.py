@@ -8,7 +8,7 @@ import pytest
 
 from hopsml_flows.storage import ExperimentPaths
 from hopsml_flows.tracking import Summary
-from hopsml_flows.trials import Failure, State, TrialResult
+from hopsml_flows.trials import Failure, State, TrialResult, exact_values, told_result
 
 PATHS = ExperimentPaths("e-1")
 
@@ -86,3 +86,25 @@ def test_parameters_that_json_writes_otherwise_are_still_json(project, summary):
     summary.add(result(1, params={"x": math.nan, "path": Path("a"), "pair": (1, 2)}))
     (entry,) = combinations(project)
     assert entry["parameters"] == {"x": "NaN", "path": "a", "pair": [1, 2]}
+    assert entry["other_types"] == {"path": "PosixPath", "pair": "tuple"}
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_numbers_that_json_lacks_are_read_back(project, summary, number):
+    params = {"x": number, "deep": [1, {"y": number}], "text": "NaN"}
+    summary.add(result(1, params=params, outputs={"loss": number, "size": 2}))
+    (entry,) = combinations(project)
+    assert told_result(entry, 1).params == entry["parameters"]
+    values = exact_values(entry)
+    assert repr(values.params) == repr(params)
+    assert repr(values.outputs) == repr({"loss": number, "size": 2})
+    assert values.types == {}
+    assert entry["parameters"]["text"] == "NaN"  # and the entry is as it was
+    assert isinstance(entry["parameters"]["x"], str)
+
+
+@pytest.mark.parametrize("paths", [7, [7], [[]], [["parameters", "y"]], [["state"]], "text"])
+def test_paths_to_no_such_number_are_left_out(paths):
+    entry = {"parameters": {"x": "NaN"}, "not_finite": paths, "other_types": ["x"]}
+    values = exact_values(entry)
+    assert (values.params, values.outputs, values.types) == ({"x": "NaN"}, {}, {})

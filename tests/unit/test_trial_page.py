@@ -6,7 +6,7 @@ import html
 import re
 
 from hopsml_flows.service.web.handlers import trial_log
-from hopsml_flows.trials import Failure, State
+from hopsml_flows.trials import Failure, InputFile, Lineage, State
 from hopsml_flows.trials.journal_lines import header_line, text_of
 from tests.written import ID, WrittenExperiment, over, result
 
@@ -119,6 +119,19 @@ def test_the_traceback_of_a_distributed_trial_is_in_the_log_of_the_process_that_
     text = browser.get(f"/experiments/{NEW}/trials/1").text
     assert "line 7, in train" in text.partition('id="traceback"')[2].partition("</section>")[0]
     assert rows(text) == [("1", "tcp://10.0.0.0:4001 on gpu0", "failed with ValueError")]
+
+
+def test_a_trial_shows_the_files_that_it_read(project, browser):
+    read = (InputFile("Resources/<a>.csv", 1500, 0.0), InputFile("s3://other/b.csv"))
+    trials = [result(1, {"x": 1}, 0.5, lineage=Lineage(read, 3)), result(2, {"x": 2}, 0.5)]
+    over(project, NEW, trials)
+    page = browser.get(f"/experiments/{NEW}/trials/1").text
+    part = page.partition('id="inputs"')[2].partition("</section>")[0]
+    cells = re.findall(r"<td>(.*?)</td>", part)
+    assert cells[:2] == ["Resources/&lt;a&gt;.csv", "1.5 kB"]
+    assert cells[3:] == ["s3://other/b.csv", "", ""]
+    assert "and 3 more" in part
+    assert 'id="inputs"' not in browser.get(f"/experiments/{NEW}/trials/2").text
 
 
 def test_a_trial_that_runs_shows_the_attempt_that_runs(project, browser):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
@@ -12,12 +13,12 @@ import numpy as np
 import pytest
 
 from hopsml_flows.execution.process.clean_state import put_back
-from hopsml_flows.execution.process.trial_seeds import SEED_VARIABLE, seed_random, seeded
+from hopsml_flows.execution.trial_seeds import SEED_VARIABLE, seed_random, seeded
 from hopsml_flows.trials import trial_seed
 
 BEGIN = """
 import json, sys
-from hopsml_flows.execution.process.trial_seeds import seeded
+from hopsml_flows.execution.trial_seeds import seeded
 """
 
 
@@ -43,9 +44,9 @@ def own_state():
 @pytest.mark.usefixtures("own_state")
 def test_a_seed_begins_the_random_numbers_of_python_and_numpy():
     with put_back():
-        seed_random(7)
-        first = random.random(), np.random.random()
-        assert os.environ[SEED_VARIABLE] == "7"
+        with seeded(7):
+            first = random.random(), np.random.random()
+            assert os.environ[SEED_VARIABLE] == "7"
         seed_random(7)
         assert (random.random(), np.random.random()) == first
         seed_random(8)
@@ -82,6 +83,25 @@ print(json.dumps(drawn))
     assert "numpy" not in run("print(json.dumps([n for n in sys.modules if n == 'numpy']))")
     one, other = run(draws)
     assert one == other == np.random.RandomState(7).random_sample()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sklearn.pipeline", "keras", "tf_keras", "pandas", "matplotlib.pyplot", "scipy.stats",
+     "optuna", "rich.console", pytest.param("torch", marks=pytest.mark.torch)],
+)  # fmt: skip
+def test_whatever_a_trial_imports_first_its_random_numbers_are_those_of_its_seed(name):
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        pytest.skip(f"{name} is not installed")
+    told = f"""
+import random
+with seeded(7):
+    import {name}
+    import numpy
+    print(json.dumps([random.random(), numpy.random.random()]))
+"""
+    drawn = [random.Random(7).random(), np.random.RandomState(7).random_sample()]
+    assert run(told) == drawn
 
 
 def test_a_library_imported_by_another_is_seeded_too():

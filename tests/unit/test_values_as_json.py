@@ -22,6 +22,7 @@ from hopsml_flows.values.plain import (
     image_key,
     is_jsonable,
     json_value,
+    lost_type,
     text_of,
     typed_key,
     with_floats,
@@ -210,3 +211,25 @@ def test_a_path_that_leads_to_no_such_number_is_an_error(path):
     strict, _ = without_floats(OUTPUTS)
     with pytest.raises((ValueError, TypeError)):
         with_floats(strict, [path])
+
+
+@pytest.mark.parametrize(
+    ("value", "lost"),
+    [
+        *[(kept, None) for kept in (None, True, 1, 0.5, NAN, "a", [1, [{"a": [INF]}]], {})],
+        *[(scalar, None) for scalar in (np.float32(1), np.int64(1), np.array(2.5))],
+        ((1, 2), "tuple"),
+        ([[], {"a": {3}}], "set"),
+        ({"a": frozenset()}, "frozenset"),
+        ({1: "a"}, "int"),
+        ({(1, 2): "a"}, "tuple"),
+        (PurePosixPath("a"), "PurePosixPath"),
+        (Opt.ADAM, "Opt"),
+        ([Level.LOW], "Level"),
+        (Size(1, 2), "Size"),
+        (np.arange(3), "ndarray"),
+    ],
+    ids=repr,
+)
+def test_a_type_that_json_does_not_give_back_is_named(value, lost):
+    assert lost_type(value) == lost

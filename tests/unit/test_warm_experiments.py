@@ -86,6 +86,12 @@ def test_the_last_finished_experiment_of_the_name_gives_its_best_configurations(
     assert again.search().ask() == ready.search().ask()
 
 
+def test_trials_that_were_run_again_are_not_the_last_search(there, plan):
+    there(FIRST)
+    there(SECOND, trials=1, function="rerun", rerun_of={"experiment": FIRST, "trial": 1})
+    assert seeds(prepare(plan(warm_start="last")))["experiment"] == FIRST
+
+
 def test_half_of_a_population_or_a_quarter_of_the_samples_are_seeds(there, plan):
     there(FIRST, trials=9)
     assert len(seeds(prepare(plan(warm_start="last", population=9)))["trials"]) == 4

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from hopsml_flows.cli.json_output import print_json
 from hopsml_flows.cli.models.versions import MODEL, find_typed, named
 from hopsml_flows.cli.project_option import open_project
-from hopsml_flows.errors import ModelExistsError
+from hopsml_flows.errors import InvalidArgumentError, ModelExistsError
 from hopsml_flows.models.local_copy import fetch_version
 from hopsml_flows.text import readable, say
 
@@ -43,6 +43,8 @@ def download_model(
     except ModelExistsError as error:
         because = "it exists, and is not this version (--overwrite replaces it)"
         raise ModelExistsError("--output", str(target), because=because) from error
+    except InvalidArgumentError as error:
+        raise error.renamed("--output") from error
     if json:
         print_json({**record.as_json(), "path": str(target)})
     else:

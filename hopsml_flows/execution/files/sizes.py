@@ -22,7 +22,7 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 def size_text(size: int) -> str:
     """A number of bytes, such as "1.5 MB"."""
     value = float(size)
-    for unit in ("bytes", "KB", "MB", "GB", "TB"):
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if value < 999.95 or unit == "TB":
             break
         value /= 1000

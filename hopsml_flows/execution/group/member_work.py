@@ -28,8 +28,8 @@ from hopsml_flows.execution.group.member_files import (
 from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
-from hopsml_flows.execution.process.trial_seeds import seeded
 from hopsml_flows.execution.trial_run import EventMakers, run_trial
+from hopsml_flows.execution.trial_seeds import seeded
 from hopsml_flows.trials import Trial, TrialResult
 
 __all__ = ["MemberWork"]

@@ -53,6 +53,7 @@ def end_early(job: Job, trial: Trial, unheeded: Unheeded, began: float) -> Trial
         budget=trial.budget,
         why_stopped=unheeded.why,
         seed=job.trial_seed(trial),
+        repeat=trial.repeat,
     )
     target = job.paths.trial(trial.directory, TrialFiles.OUTPUTS)
     content = commit_text(result, files=())

@@ -17,8 +17,8 @@ from hopsml_flows.execution.job import Job
 from hopsml_flows.execution.output.excerpt import Excerpt
 from hopsml_flows.execution.process.clean_state import put_back, short_of_descriptors
 from hopsml_flows.execution.process.messages import Called, Calling, Done, Line, Tell
-from hopsml_flows.execution.process.trial_seeds import seeded
 from hopsml_flows.execution.trial_run import EventMakers, run_trial
+from hopsml_flows.execution.trial_seeds import seeded
 from hopsml_flows.storage import TrialFiles
 from hopsml_flows.trials import Trial, TrialResult
 

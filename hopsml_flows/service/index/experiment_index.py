@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
+import orjson
+
 from hopsml_flows.errors import InvalidArgumentError
 from hopsml_flows.search import Direction
 from hopsml_flows.service.index.entries import (
@@ -25,7 +27,7 @@ from hopsml_flows.service.index.queries import ExperimentQuery, TrialQuery
 from hopsml_flows.service.index.scan import Changed, Known, changed, listed, present
 from hopsml_flows.service.index.statements import (
     KEY,
-    cell_expression,
+    cell_place,
     experiments_where,
     order_of_experiments,
     trials_order,
@@ -380,21 +382,25 @@ class ExperimentIndex:
             entry = _known(connection, experiment_id)
             if entry is None or not columns:
                 return {column: [] for column in columns}
-            pairs = [cell_expression(entry, column, "columns") for column in columns]
+            places = {column: cell_place(entry, column, "columns") for column in columns}
+            own = [column for column, place in places.items() if place is None]
             where, values = trials_where(entry, query)
             order, more = trials_order(entry, query)
             rows = connection.execute(
-                f"SELECT {', '.join(expression for expression, _ in pairs)} FROM trials "
+                f"SELECT {', '.join(['cells', *own])} FROM trials "
                 f"WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
-                [
-                    *(value for _, each in pairs for value in each),
-                    *values,
-                    *more,
-                    _limit(query.limit),
-                    query.offset,
-                ],
+                [*values, *more, _limit(query.limit), query.offset],
             ).fetchall()
-            return {column: [row[i] for row in rows] for i, column in enumerate(columns)}
+            texts, *rest = zip(*rows, strict=True) if rows else ((), *((),) * len(own))
+            known = dict(zip(own, map(list, rest), strict=True))
+            # SQLite would read each trial's cells again for each column.
+            cells = orjson.loads(f"[{','.join(texts)}]") if len(own) < len(places) else []
+            return {
+                column: known[column]
+                if place is None
+                else [row[place] if place < len(row) else None for row in cells]
+                for column, place in places.items()
+            }
 
         return self._asked(ask)
 

@@ -24,6 +24,7 @@ from hopsml_flows.text import unicode_text
 __all__ = [
     "KEY",
     "cell_expression",
+    "cell_place",
     "experiments_where",
     "order_of_experiments",
     "trials_order",
@@ -142,13 +143,28 @@ def cell_expression(entry: ExperimentEntry, column: str, argument: str) -> Claus
     Raises:
         InvalidArgumentError: The experiment's trials have no such column.
     """
+    place = cell_place(entry, column, argument)
+    return (f'"{column}"', []) if place is None else ("json_extract(cells, ?)", [f"$[{place}]"])
+
+
+def cell_place(entry: ExperimentEntry, column: str, argument: str) -> int | None:
+    """Return the place of a hyperparameter or output in a trial's cells; None of other columns.
+
+    Args:
+        entry: The trials' experiment.
+        column: One of ``TRIAL_COLUMNS``, or a hyperparameter or output.
+        argument: What the user calls the column, for the error.
+
+    Raises:
+        InvalidArgumentError: The experiment's trials have no such column.
+    """
     if column in TRIAL_COLUMNS:
-        return f'"{column}"', []
+        return None
     found = entry.column(column)
     if found is None:
         names = ", ".join((*TRIAL_COLUMNS, *(_short(entry, each) for each in entry.columns)))
         raise InvalidArgumentError(argument, column, f"must be one of {names}")
-    return "json_extract(cells, ?)", [f"$[{entry.columns.index(found)}]"]
+    return entry.columns.index(found)
 
 
 def _short(entry: ExperimentEntry, column: Column) -> str:

@@ -28,6 +28,9 @@ _REMOTE_SECONDS = 30.0
 _SHARE = 20
 """The time between two looks is at least this many times that of one."""
 
+_LONGEST_SECONDS = 300.0
+"""Longest time between two looks: however slow they are, pages show what is new."""
+
 _PATIENCE = 0.5
 """Seconds that a page waits which has more to show than models."""
 
@@ -106,11 +109,13 @@ class ModelsSeen:
         finally:
             now = self._clock()
             least = _LOCAL_SECONDS if self._project.local_root is not None else _REMOTE_SECONDS
+            rest = min(max(least, _SHARE * (now - began)), _LONGEST_SECONDS)
             with self._lock:
                 if seen.problem:  # what was known before is shown with it
                     seen = Seen(self._seen.records, self._seen.damaged, seen.problem)
                 self._seen = seen
-                self._due = now + max(least, _SHARE * (now - began))
+                # A look that failed may have waited long, and says nothing of what the next costs.
+                self._due = now + (least if seen.problem else rest)
                 self._running = None
             done.set()
 

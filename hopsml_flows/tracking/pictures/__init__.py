@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 from hopsml_flows.storage import ExperimentFiles
 from hopsml_flows.tracking.pictures.canvas import render
 from hopsml_flows.tracking.pictures.data import Population
+from hopsml_flows.tracking.pictures.effects import effects_figure
 from hopsml_flows.tracking.pictures.learning_curves import curves_figure
 from hopsml_flows.tracking.pictures.metric_progress import progress_figure
 from hopsml_flows.tracking.pictures.parallel_coordinates import parallel_figure
 from hopsml_flows.tracking.pictures.population import population_figure
 
 if TYPE_CHECKING:
+    from hopsml_flows.ablation.verdicts import Judged
     from hopsml_flows.search import Direction, Domain
     from hopsml_flows.trials import TrialResult
     from hopsml_flows.trials.learning_curves import LearningCurve
 
 __all__ = [
     "by_generation",
+    "effects_picture",
     "learning_curves",
     "parallel_coordinates",
     "pictures",
@@ -97,6 +100,19 @@ def learning_curves(
         best: Number of the best trial, drawn on top; None for none.
     """
     return render(curves_figure(curves, direction=direction, metric=metric, best=best))
+
+
+def effects_picture(
+    judged: Sequence[Judged], *, metric: str = "metric", base: str = "base"
+) -> bytes:
+    """Draw the effect of each component with its interval. Filled points are certain.
+
+    Args:
+        judged: The effects with their verdicts, the largest first.
+        metric: The metric's name.
+        base: Name of the arm that leaves nothing out.
+    """
+    return render(effects_figure(judged, metric=metric, base=base))
 
 
 def pictures(

@@ -17,6 +17,7 @@ from hopsml_flows.tracking.prefect.task_logs import flow_run_sender
 from hopsml_flows.trials import State
 
 if TYPE_CHECKING:
+    from hopsml_flows.ablation.findings import Findings
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import RecordFile
     from hopsml_flows.trials import Counts, Generation, Trial, TrialResult
@@ -127,6 +128,23 @@ class Announcer:
             self._story.improve(result)
         self._story.explain(result)
 
+    def begin_confirming(self, intention: str) -> None:
+        """Tell that the search has ended, and trials that confirm its winner begin.
+
+        Args:
+            intention: Which ones, in words.
+        """
+        self._story.begin_confirming(intention)
+
+    def add_confirming(self, result: TrialResult) -> None:
+        """Tell why a trial failed that confirms the winner; nothing of one that succeeded.
+
+        Args:
+            result: Its result.
+        """
+        if not result.succeeded:
+            self._story.fail(result)
+
     def add_retry(self, trial: Trial) -> None:
         """Tell that a trial runs again.
 
@@ -152,24 +170,45 @@ class Announcer:
         self._events.send_confirmed(self._record.record, confirmation)
         self._story.confirm(confirmation)
 
-    def promote(self, promotion: Promotion, place: str | None) -> None:
+    def add_exports(self, result: TrialResult) -> None:
+        """Tell which versions of models a trial exported.
+
+        Args:
+            result: Its result.
+        """
+        self._events.send_exports(self._record.record, result)
+
+    def propose(self, promotion: Promotion) -> None:
+        """Tell that a person is asked whether the winner becomes a version of a model.
+
+        Args:
+            promotion: What is proposed.
+        """
+        self._events.send_proposed(self._record.record, promotion)
+        self._story.propose(promotion)
+
+    def promote(
+        self, promotion: Promotion, place: str | None, trial: TrialResult | None = None
+    ) -> None:
         """Tell whether the winner became a version of a model.
 
         Args:
             promotion: The promotion.
             place: The version's directory, as a path or a URL without a password; None without.
+            trial: The trial whose model it is, if it is known.
         """
-        self._events.send_promotion(self._record.record, promotion, place)
+        self._events.send_promotion(self._record.record, promotion, place, trial)
         self._story.promote(promotion)
 
     def finish(self) -> None:
         """Send the last state while the driver closes runner and cluster: the record is final."""
         self._artifacts.finish()
 
-    def show(self, pictures: Mapping[str, bytes]) -> None:
+    def show(self, pictures: Mapping[str, bytes], found: Findings | None = None) -> None:
         """Show pictures of the experiment, when the block ends.
 
         Args:
             pictures: File name to PNG.
+            found: What an ablation study found, for a table; None of another experiment.
         """
-        self._artifacts.show(pictures)
+        self._artifacts.show(pictures, found)

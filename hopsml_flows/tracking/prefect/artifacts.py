@@ -29,6 +29,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
 from hopsml_flows.prefect_internals.blocking_calls import call_blocking
+from hopsml_flows.tracking.prefect.effect_rows import effect_rows
 from hopsml_flows.tracking.prefect.flow_run_name import name_flow_run
 from hopsml_flows.tracking.prefect.leaderboard import MOST_LEADERS, leader_rows, leaderboard_note
 from hopsml_flows.tracking.prefect.markdown import (
@@ -44,6 +45,7 @@ from hopsml_flows.trials import slug
 from hopsml_flows.trials.reasons import reasons
 
 if TYPE_CHECKING:
+    from hopsml_flows.ablation.findings import Findings
     from hopsml_flows.search import Direction
     from hopsml_flows.tracking.record import ExperimentRecord
     from hopsml_flows.trials import Counts, TrialResult
@@ -99,6 +101,7 @@ class ArtifactWriter:
         self._counts: Counts | None = None
         self._best: TrialResult | None = None
         self._pictures: Mapping[str, bytes] = {}
+        self._effects: list[dict[str, str]] = []
         self._made: dict[str, _Made] = {}
         self._rows = -1
         self._curves: LearningCurves | None = None
@@ -148,13 +151,15 @@ class ArtifactWriter:
         self._ended = True
         self._wake.set()
 
-    def show(self, pictures: Mapping[str, bytes]) -> None:
-        """Show pictures, when the writer is closed.
+    def show(self, pictures: Mapping[str, bytes], found: Findings | None = None) -> None:
+        """Show pictures, and effects as a table, when the writer is closed.
 
         Args:
             pictures: File name to PNG.
+            found: What an ablation study found; None of another experiment.
         """
         self._pictures = pictures
+        self._effects = [] if found is None else effect_rows(found)
 
     def close(self, timeout: float = 10.0) -> None:
         """Write the last state, and stop the thread.
@@ -204,6 +209,9 @@ class ArtifactWriter:
         self._put(ProgressArtifact, "progress", f"Progress of {title}", progress=percent)
         if pictures:
             picture_artifact(pictures, name=self._key, title=title)
+        if self._effects:
+            about = f"Effects of {title}: how much worse the metric is without each component"
+            self._put(TableArtifact, "effects", about, table=self._effects)
         standing = Standing(
             self._record(),
             self._directory,

@@ -9,10 +9,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from prefect.assets import Asset
 from prefect.events import emit_event
 
+from hopsml_flows.storage import EXPERIMENTS
 from hopsml_flows.text import readable
+from hopsml_flows.tracking.prefect.assets import (
+    experiment_resource,
+    full_place,
+    send_materialized,
+    trial_resource,
+)
 from hopsml_flows.tracking.prefect.markdown import as_text
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
     from hopsml_flows.trials import TrialResult
     from hopsml_flows.trials.confirmation import Confirmation, Promotion
 
-__all__ = ["EventSender", "asset_key", "best_payload", "end_payload", "trial_payload"]
+__all__ = ["EventSender", "best_payload", "end_payload", "trial_payload"]
 
 _MESSAGE = 2000
 _VALUE = 500
@@ -39,6 +45,7 @@ class EventSender:
 
     def __init__(self, directory: str, tensorboard: str | None) -> None:
         self._directory = readable(directory)
+        self._project = directory.rpartition(f"/{EXPERIMENTS}/")[0]
         self._tensorboard = tensorboard
 
     def send_trial_failed(self, record: ExperimentRecord, result: TrialResult) -> None:
@@ -60,7 +67,11 @@ class EventSender:
         self._send("hopsml.search.confirmed", record, payload)
 
     def send_promotion(
-        self, record: ExperimentRecord, promotion: Promotion, place: str | None
+        self,
+        record: ExperimentRecord,
+        promotion: Promotion,
+        place: str | None,
+        trial: TrialResult | None = None,
     ) -> None:
         """Send that the winner became a version of a model, or was refused.
 
@@ -69,16 +80,25 @@ class EventSender:
         event = "hopsml.model.promoted" if promotion.promoted else "hopsml.model.refused"
         payload = {**_experiment(record, self._directory), "promotion": promotion.as_json()}
         self._send(event, record, payload)
-        key = None if place is None else asset_key(place)
-        if key is not None:
-            resource = {
-                "prefect.resource.id": key,
-                "prefect.resource.name": as_text(f"{promotion.model}/{promotion.version}"),
-            }
-            related = [
-                {"prefect.resource.id": _id_of(record), "prefect.resource.role": "experiment"}
-            ]
-            self._emit("prefect.asset.materialization.succeeded", resource, related, payload)
+        if place is not None:
+            send_materialized(place, self._project, record.id, trial, payload)
+
+    def send_proposed(self, record: ExperimentRecord, promotion: Promotion) -> None:
+        """Send that a person is asked whether the winner becomes a version of a model."""
+        payload = {**_experiment(record, self._directory), "promotion": promotion.as_json()}
+        self._send("hopsml.model.proposed", record, payload)
+
+    def send_exports(self, record: ExperimentRecord, result: TrialResult) -> None:
+        """Send that a trial exported versions of models, each of which is a Prefect asset.
+
+        Args:
+            record: The experiment's record.
+            result: The trial's result.
+        """
+        for path in result.lineage.exports:
+            place = full_place(self._project, path)
+            payload = trial_payload(record, self._directory, result)
+            send_materialized(place, self._project, record.id, result, payload)
 
     def send_ended(self, record: ExperimentRecord, best: TrialResult | None) -> None:
         """Send that the experiment is over: finished, failed or killed."""
@@ -93,7 +113,7 @@ class EventSender:
         trial: TrialResult | None = None,
     ) -> None:
         resource = {
-            "prefect.resource.id": _id_of(record),
+            "prefect.resource.id": experiment_resource(record.id),
             "prefect.resource.name": as_text(record.name),
             "hopsml.experiment.function": record.function,
         }
@@ -111,28 +131,6 @@ class EventSender:
             emit_event(event=event, resource=resource, related=related, payload=payload)
         except Exception as error:  # too large for the server, or an error of a library
             _logger.debug("event %s of %s not sent: %s", event, resource, error)
-
-
-def asset_key(place: str) -> str | None:
-    """Return the key of a Prefect asset: a URI; None if a character of it may be in none.
-
-    Args:
-        place: A local path, or a URL without a password.
-
-    Example:
-        >>> asset_key("/demo/Models/digits/1"), asset_key("s3://bucket/Models/digits/1")
-        ('file:///demo/Models/digits/1', 's3://bucket/Models/digits/1')
-        >>> asset_key("/demo/Models/two words/1") is None
-        True
-    """
-    try:
-        return Asset(key=place if "://" in place else f"file://{place}").key
-    except ValueError:
-        return None
-
-
-def _id_of(record: ExperimentRecord) -> str:
-    return f"hopsml.experiment.{record.id}"
 
 
 def end_payload(
@@ -229,7 +227,7 @@ def _value(value: Any) -> Any:
 
 def _resource_of(record: ExperimentRecord, trial: TrialResult) -> dict[str, str]:
     return {
-        "prefect.resource.id": f"hopsml.trial.{record.id}.{trial.number}",
+        "prefect.resource.id": trial_resource(record.id, trial.number),
         "prefect.resource.role": "trial",
         "prefect.resource.name": trial.name,
     }

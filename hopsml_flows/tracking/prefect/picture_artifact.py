@@ -18,6 +18,7 @@ _logger = logging.getLogger(__name__)
 
 _ALTERNATIVES = {
     ExperimentFiles.CURVES_PICTURE: "What each trial reported over its steps",
+    ExperimentFiles.EFFECTS_PICTURE: "What each component contributes, with intervals",
     ExperimentFiles.PROGRESS_PICTURE: "Best and mean metric by generation",
     ExperimentFiles.POPULATION_PICTURE: "Metric over each hyperparameter",
     ExperimentFiles.PARALLEL_PICTURE: "All trials over their hyperparameters and the metric",

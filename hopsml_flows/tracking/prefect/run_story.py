@@ -144,6 +144,14 @@ class RunStory:
         parts.append(f"{over.failed} of {plural(len(over.results), 'trial')} failed")
         self._tell(f"Generation {over.number}: {', '.join(parts)}")
 
+    def begin_confirming(self, intention: str) -> None:
+        """Tell which trials evaluate the winner again.
+
+        Args:
+            intention: Which ones, in words.
+        """
+        self._tell(as_text(intention, _LONGEST))
+
     def confirm(self, confirmation: Confirmation) -> None:
         """Tell what came of evaluating the winner again.
 
@@ -152,6 +160,14 @@ class RunStory:
         """
         for word, said in confirmation_facts(confirmation):
             self._tell(as_text(f"{word.capitalize()}: {said}", _LONGEST))
+
+    def propose(self, promotion: Promotion) -> None:
+        """Tell that a person is asked whether the winner becomes a version of a model.
+
+        Args:
+            promotion: What is proposed.
+        """
+        self._tell(as_text(f"Waiting for approval: {promotion_text(promotion)}", _LONGEST))
 
     def promote(self, promotion: Promotion) -> None:
         """Tell whether the winner became a version of a model.

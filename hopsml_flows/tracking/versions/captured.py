@@ -110,6 +110,8 @@ def _take_program(
         program.append(found)
         made.program = paths.program(found.suffix)
         made.files[made.program] = found.content
+        if found.is_script and found.file is not None:
+            made.facts["script"] = found.file.name
 
 
 def _take_modules(

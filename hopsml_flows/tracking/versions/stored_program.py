@@ -12,6 +12,7 @@ from hopsml_flows.storage.reading import LARGEST_RECORD, content_of
 __all__ = ["StoredProgram", "read_program"]
 
 _SUFFIXES = (".ipynb", ".py")
+_FACTS = ("modules", "git", "script")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class StoredProgram:
         suffix: ``.py`` or ``.ipynb``.
         modules: The archive of the user's modules, or None.
         difference: How the repository differed from its commit, or None.
-        facts: ``modules`` and ``git`` of the record's versions.
+        facts: ``modules``, ``git`` and ``script`` of the record's versions.
     """
 
     content: bytes | None
@@ -37,6 +38,15 @@ class StoredProgram:
         """The script's name among the modules, or None."""
         modules = self.facts.get("modules")
         name = modules.get("script") if isinstance(modules, Mapping) else None
+        return name if isinstance(name, str) else None
+
+    @property
+    def main(self) -> str | None:
+        """Name of the file that was started as a script; None if there was none, or it is unknown.
+
+        A program that is not a script is the file of the training function.
+        """
+        name = self.facts.get("script")
         return name if isinstance(name, str) else None
 
     def files(self, paths: ExperimentPaths) -> dict[str, bytes]:
@@ -58,7 +68,7 @@ class StoredProgram:
         Args:
             paths: That experiment's paths.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for name, key, path, content in (
             ("modules", "file", paths.modules, self.modules),
             ("git", "difference", paths.difference, self.difference),
@@ -66,6 +76,8 @@ class StoredProgram:
             told = self.facts.get(name)
             if isinstance(told, Mapping) and (name == "git" or content is not None):
                 found[name] = {**told, **({key: path} if content is not None else {})}
+        if self.main is not None:
+            found["script"] = self.main
         return found
 
 
@@ -97,5 +109,5 @@ def read_program(
         found,
         content_of(project, paths.modules, LARGEST_RECORD),
         content_of(project, paths.difference, LARGEST_RECORD),
-        {name: versions[name] for name in ("modules", "git") if name in versions},
+        {name: versions[name] for name in _FACTS if name in versions},
     )

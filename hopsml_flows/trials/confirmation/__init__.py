@@ -2,9 +2,15 @@
 
 :mod:`student_t` is the distribution, :mod:`statistics` the estimates, :mod:`contest` says which
 trials to run, :mod:`confirmation` what came of them, :mod:`promotion` whether the winner becomes
-the champion.
+the champion, :mod:`approval` what a person said to that.
 """
 
+from hopsml_flows.trials.confirmation.approval import (
+    FORM,
+    Approval,
+    proposal_facts,
+    told_approval,
+)
 from hopsml_flows.trials.confirmation.confirmation import (
     METHOD,
     Confirmation,
@@ -26,6 +32,7 @@ from hopsml_flows.trials.confirmation.promotion import (
     Decision,
     Promotion,
     decide,
+    has_params,
 )
 from hopsml_flows.trials.confirmation.statistics import (
     LEVEL,
@@ -37,10 +44,12 @@ from hopsml_flows.trials.confirmation.statistics import (
 from hopsml_flows.trials.confirmation.words import confirmation_facts, promotion_text
 
 __all__ = [
+    "FORM",
     "LEVEL",
     "METHOD",
     "MOST_SEEDS",
     "PROBABILITY",
+    "Approval",
     "Champion",
     "Comparison",
     "Confirmation",
@@ -59,5 +68,8 @@ __all__ = [
     "defaults_of",
     "estimate",
     "fresh_seeds",
+    "has_params",
     "promotion_text",
+    "proposal_facts",
+    "told_approval",
 ]

@@ -48,13 +48,22 @@ def confirms(number: int) -> bool:
     return number > _BASE
 
 
-def fresh_seeds(root: int | str, count: int) -> tuple[int, ...]:
-    """Return seeds that no trial of the search has had; the same in each run of an experiment.
+def fresh_seeds(experiment_id: str, seed: int | None, count: int) -> tuple[int, ...]:
+    """Return seeds that neither a trial of the search has had, nor the winner of another search.
+
+    A search that runs each night with one seed would otherwise judge each night's winner by the
+    same few draws. They stay the same when the experiment is resumed.
 
     Args:
-        root: The experiment's seed; its identifier if it has none.
+        experiment_id: The experiment's identifier.
+        seed: The experiment's seed, or None.
         count: How many.
+
+    Example:
+        >>> fresh_seeds("digits-1", 7, 2)
+        (4164566370, 333196899)
     """
+    root = experiment_id if seed is None else f"{seed}/{experiment_id}"
     return tuple(trial_seed(root, _BASE + place + 1) for place in range(count))
 
 

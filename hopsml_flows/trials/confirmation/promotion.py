@@ -70,6 +70,7 @@ class Promotion:
         corrected: The winner's mean on fresh seeds, or None.
         trial: Number of the trial whose model was exported, or None.
         asked: Who was asked, and what they said; None where the rule alone decided.
+        unanswered: Whether a person was asked, or is being asked, and has not answered.
     """
 
     model: str
@@ -82,6 +83,19 @@ class Promotion:
     corrected: float | None = None
     trial: int | None = None
     asked: str | None = None
+    unanswered: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a person's answer."""
+        return self.unanswered and self.asked is None
+
+    @property
+    def word(self) -> str:
+        """What came of it, in one word."""
+        if self.promoted:
+            return "promoted"
+        return "waiting" if self.waits else "refused"
 
     def as_json(self) -> dict[str, Any]:
         """The promotion as JSON values, for the experiment's record."""
@@ -108,6 +122,7 @@ class Promotion:
             and isinstance(found.promoted, bool)
             and isinstance(found.why, str)
             and isinstance(found.asked, str | None)
+            and isinstance(found.unanswered, bool)
             and all(each is None or is_whole(each) for each in whole)
             and all(each is None or (is_number(each) and is_finite(each)) for each in numbers)
         )
@@ -128,7 +143,9 @@ def decide(confirmation: Confirmation, champion: Champion | None) -> Decision:
     winner = confirmation.winner
     if winner.failed:
         all_of = plural(len(winner.metrics), "evaluation")
-        return Decision(False, f"{winner.failed} of its {all_of} on fresh seeds failed")
+        number = winner.trials[winner.metrics.index(None)]
+        failed = f"{winner.failed} of its {all_of} on fresh seeds failed"
+        return Decision(False, f"{failed}, the first in trial {number}")
     if champion is None:
         return Decision(True, "the model has no version yet")
     name = f"version {champion.version}"

@@ -4,6 +4,12 @@ The probability is the posterior of a mean of paired differences: with the prior
 that mean has a Student t distribution around the mean of the differences (Gelman et al., *Bayesian
 Data Analysis*, section 3.2; Benavoli et al., *Time for a Change*, JMLR 18, 2017, for the comparison
 of two learners; there with a correlation, which independent seeds do not have).
+
+Differences that are all the same have no spread to estimate, and the distribution would be certain
+of its case after two seeds. That is right of functions that draw nothing. Where metrics differ from
+seed to seed, as those of an accuracy on a few examples, equal differences are a coincidence that
+the next seed may end. Then only their signs count: two configurations that are equally good agree
+in sign *n* times with probability 2**-n (the sign test), so no probability is beyond 1 - 2**-n.
 """
 
 from __future__ import annotations
@@ -19,6 +25,10 @@ __all__ = ["LEVEL", "Comparison", "Estimate", "compare", "estimate"]
 
 LEVEL = 0.95
 """Probability with which an interval has the mean in it."""
+
+_ROUNDING = 1e-6
+"""Differences closer than this, relative to the metrics, are the same: a metric may have only the
+seven digits of a float of 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,11 @@ def compare(
         >>> found = compare([0.93, 0.95, 0.94], [0.90, 0.93, 0.92], Direction.MAX)
         >>> round(found.probability, 3), round(found.difference.mean, 4)
         (0.99, 0.0233)
+
+        Three equal differences between metrics that have luck in them are not certain:
+
+        >>> compare([0.93, 0.95, 0.94], [0.92, 0.94, 0.93], Direction.MAX).probability
+        0.875
     """
     sign = -1.0 if direction is Direction.MIN else 1.0
     differences = [
@@ -94,12 +109,25 @@ def compare(
     difference = estimate(differences)
     if difference is None:
         return None
+    return Comparison(_probability(differences, ours, others), difference, len(differences))
+
+
+def _probability(
+    differences: Sequence[float], ours: Sequence[float | None], others: Sequence[float | None]
+) -> float:
+    """The probability that the mean of differences is above 0."""
     mean, error = _moments(differences)
     if error > 0:
         probability = t_cdf(mean / error, len(differences) - 1)
-    else:  # as of a function that draws nothing: all differences are the same
+    else:
         probability = 0.5 if mean == 0 else float(mean > 0)
-    return Comparison(probability, difference, len(differences))
+    there = [[each for each in metrics if each is not None] for metrics in (ours, others)]
+    draws_nothing = all(min(metrics) == max(metrics) for metrics in there)
+    size = max(abs(each) for metrics in there for each in metrics)
+    if draws_nothing or max(differences) - min(differences) > _ROUNDING * size:
+        return probability
+    doubt = 0.5 ** len(differences)
+    return min(max(probability, doubt), 1 - doubt)
 
 
 def _moments(values: Sequence[float]) -> tuple[float, float]:

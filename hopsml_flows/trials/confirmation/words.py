@@ -44,6 +44,8 @@ def promotion_text(promotion: Promotion) -> str:
     said = f"; {promotion.asked}" if promotion.asked else ""
     if promotion.promoted:
         text = f"{promotion.model} version {promotion.version}: {promotion.why}{said}"
+    elif promotion.waits:
+        text = f"{promotion.model} stays as it is until a person approves: {promotion.why}"
     else:
         text = f"{promotion.model} stays as it is: the winner was refused, {promotion.why}{said}"
     return one_line(text)

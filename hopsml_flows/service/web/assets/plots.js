@@ -42,7 +42,7 @@ const shade = (share) => clamp(Math.round(share * 63), 0, 63);
 
 // Where numbers lie between the best and the worst; a few outliers do not take all the colours.
 function ranked(values, direction) {
-  const known = values.filter(isNumber).sort((a, b) => a - b);
+  const known = Float64Array.from(values.filter(isNumber)).sort();
   if (!known.length) return () => 0.5;
   let low = known[Math.floor((known.length - 1) * 0.05)], high = known[known.length - 1];
   if (direction === "MIN") [low, high] = [known[Math.floor((known.length - 1) * 0.95)], known[0]];
@@ -60,7 +60,7 @@ function niceStep(span, count) {
 // A scale turns values into places from 0 to 1; texts and truth values get places of their own.
 function makeScale(values, { log = false, zero = false, trim = false } = {}) {
   let numbers = values.filter(isNumber);
-  if (numbers.length < values.filter((value) => value !== null).length || !numbers.length) {
+  if (!numbers.length || values.some((value) => value !== null && !isNumber(value))) {
     const names = [...new Set(values.filter((value) => value !== null).map(String))].slice(0, 60);
     const place = new Map(names.map((name, k) => [name, (k + 0.5) / names.length]));
     return {
@@ -72,7 +72,7 @@ function makeScale(values, { log = false, zero = false, trim = false } = {}) {
   let low = Infinity, high = -Infinity;
   if (trim && numbers.length > 30) {
     // One diverged trial must not press all others into a line.
-    const sorted = numbers.slice().sort((a, b) => a - b);
+    const sorted = Float64Array.from(numbers).sort();
     const q = (share) => sorted[Math.floor((sorted.length - 1) * share)];
     const reach = 6 * (q(0.9) - q(0.1));
     if (reach > 0) numbers = numbers.filter((v) => v >= q(0.1) - reach && v <= q(0.9) + reach);
@@ -232,16 +232,61 @@ function axes(pen, area, x, y, xLabel, yLabel) {
 const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const frame = (width, height) => ({ x: 66, y: 8, w: width - 78, h: height - 50 });
 
-function dots(pen, points, size) {
-  // Squares are much faster than circles where there are many.
-  if (points.length > 4000) {
-    for (const [x, y] of points) pen.fillRect(x - size / 2, y - size / 2, size, size);
-    return;
-  }
+const MANY = 4000; // from so many on, points are drawn pixel by pixel, which is much faster
+
+function dots(pen, points, size, colour, alpha) {
+  if (points.length > MANY) { pixels(pen, [[points, colour]], size, alpha); return; }
+  pen.globalAlpha = alpha;
+  pen.fillStyle = colour;
   for (const [x, y] of points) { pen.beginPath(); pen.arc(x, y, size, 0, 7); pen.fill(); }
+  pen.globalAlpha = 1;
 }
 
-const dotSize = (count) => (count > 20000 ? 1.6 : count > 4000 ? 2.4 : count > 600 ? 2.6 : 3.6);
+const sheet = document.createElement("canvas"); // where pixels are put together
+const parsed = new Map(); // colours as pixels have them
+
+function redGreenBlue(colour) {
+  if (!parsed.has(colour)) {
+    const dot = new OffscreenCanvas(1, 1).getContext("2d");
+    dot.fillStyle = colour;
+    dot.fillRect(0, 0, 1, 1);
+    parsed.set(colour, dot.getImageData(0, 0, 1, 1).data.slice(0, 3));
+  }
+  return parsed.get(colour);
+}
+
+// Squares of pixels. Where more of them lie on each other, less of the ground shines through.
+function pixels(pen, groups, size, alpha) {
+  const ratio = devicePixelRatio || 1, { width, height } = pen.canvas;
+  const colours = new Uint8Array(width * height), layers = new Uint8Array(width * height);
+  const side = Math.max(1, Math.round(size * ratio));
+  groups.forEach(([points], group) => {
+    for (const point of points) {
+      const left = Math.round(point[0] * ratio - side / 2), top = Math.round(point[1] * ratio - side / 2);
+      for (let y = Math.max(0, top); y < Math.min(height, top + side); y += 1) {
+        for (let x = Math.max(0, left); x < Math.min(width, left + side); x += 1) {
+          const at = y * width + x;
+          colours[at] = group;
+          if (layers[at] < 255) layers[at] += 1;
+        }
+      }
+    }
+  });
+  const palette = groups.map(([, colour]) => redGreenBlue(colour));
+  const opacity = Uint8Array.from({ length: 256 }, (_, count) => 255 * (1 - (1 - alpha) ** count));
+  sheet.width = width;
+  sheet.height = height;
+  const ground = sheet.getContext("2d"), image = ground.createImageData(width, height);
+  for (let at = 0; at < layers.length; at += 1) {
+    if (!layers[at]) continue;
+    image.data.set(palette[colours[at]], 4 * at);
+    image.data[4 * at + 3] = opacity[layers[at]];
+  }
+  ground.putImageData(image, 0, 0);
+  pen.drawImage(sheet, 0, 0, width / ratio, height / ratio);
+}
+
+const dotSize = (count) => (count > 20000 ? 1.6 : count > MANY ? 2.4 : count > 600 ? 2.6 : 3.6);
 
 // ------------------------------------------------------------------------------------- the data
 
@@ -265,7 +310,7 @@ function trialText(place) {
   return lines.join("\n");
 }
 
-const varied = () => data.params.filter((each) => new Set(each.values).size > 1);
+const varied = () => data.params.filter((each) => each.values.some((value) => value !== each.values[0]));
 
 // ---------------------------------------------------------------------------- metric by trial
 
@@ -287,10 +332,8 @@ function history() {
       if (data.direction && better) { best = value; steps.push(point); }
     });
     const size = dotSize(data.number.length);
-    pen.globalAlpha = 0.6;
-    pen.fillStyle = css("--bar-stopped"); dots(pen, stopped, size);
-    pen.fillStyle = css("--accent"); dots(pen, soft, size);
-    pen.globalAlpha = 1;
+    dots(pen, stopped, size, css("--bar-stopped"), 0.6);
+    dots(pen, soft, size, css("--accent"), 0.6);
     pen.fillStyle = css("--bar-failed");
     for (const [at, bottom] of failed) pen.fillRect(at - 1, bottom - 5, 2, 8);
     if (steps.length) {
@@ -493,9 +536,8 @@ function slice(order) {
       groups[shade(place / Math.max(1, count - 1))].push(point);
       plot.points.push(point);
     }
-    pen.globalAlpha = 0.8;
-    groups.forEach((some, k) => { pen.fillStyle = SHADES[k]; dots(pen, some, dotSize(count)); });
-    pen.globalAlpha = 1;
+    if (count > MANY) pixels(pen, groups.map((some, k) => [some, SHADES[k]]), dotSize(count), 0.8);
+    else groups.forEach((some, k) => dots(pen, some, dotSize(count), SHADES[k], 0.8));
     plot.note.textContent = "Lighter trials are later.";
   };
 }
@@ -520,24 +562,27 @@ function pair(order) {
     }
     if (!xs.names && !ys.names && known.length > 5) contour(pen, area, known);
     axes(pen, area, xs, ys, across.log ? `${across.name} (log)` : across.name, up.log ? `${up.name} (log)` : up.name);
-    const size = dotSize(known.length);
+    const size = dotSize(known.length), many = known.length > MANY, groups = SHADES.map(() => []);
+    pen.strokeStyle = css("--panel");
+    pen.lineWidth = 0.8;
     for (const [a, b, good, place] of known) {
       const jitter = (names) => (names ? ((place * 0.618034) % 1 - 0.5) * 0.5 / names.length : 0);
       const px = area.x + area.w * (a + jitter(xs.names)), py = area.y + area.h * (1 - b - jitter(ys.names));
+      const point = [px, py, place];
+      plot.points.push(point);
+      groups[shade(good)].push(point);
+      if (many) continue;
       pen.fillStyle = SHADES[shade(good)];
-      if (known.length > 4000) { pen.fillRect(px - 1, py - 1, 2, 2); } else {
-        pen.beginPath(); pen.arc(px, py, size, 0, 7); pen.fill();
-        pen.strokeStyle = css("--panel"); pen.lineWidth = 0.8; pen.stroke();
-      }
-      plot.points.push([px, py, place]);
+      pen.beginPath(); pen.arc(px, py, size, 0, 7); pen.fill(); pen.stroke();
     }
+    if (many) pixels(pen, groups.map((some, k) => [some, SHADES[k]]), 2, 1);
     plot.note.textContent = `Lighter is better; the ground is interpolated from the trials.`;
   };
 }
 
 // Bands of equal height, from the nearest trials weighted by their distance.
 function contour(pen, area, known) {
-  const cells = 36, most = 600, step = Math.max(1, Math.floor(known.length / most));
+  const cells = 36, most = 300, step = Math.max(1, Math.floor(known.length / most));
   const some = known.filter((_, place) => place % step === 0);
   const w = area.w / cells, h = area.h / cells;
   pen.globalAlpha = 0.35;
@@ -632,10 +677,8 @@ function generations() {
     const area = frame(width, height), x = makeScale(numbers), y = makeScale(data.metric, { trim: true });
     axes(pen, area, x, y, "generation", data.key);
     const at = (n, v) => [area.x + area.w * x.at(n), area.y + area.h * (1 - clamp(y.at(v), 0, 1))];
-    pen.globalAlpha = 0.35;
-    pen.fillStyle = css("--accent");
-    for (const n of numbers) for (const [v, place] of groups.get(n)) { const p = at(n, v); dots(pen, [p], 2.5); plot.points.push([...p, place]); }
-    pen.globalAlpha = 1;
+    for (const n of numbers) for (const [v, place] of groups.get(n)) plot.points.push([...at(n, v), place]);
+    dots(pen, plot.points, 2.5, css("--accent"), 0.35);
     for (const [values, colour] of [[mean, "--accent"], [best, "--bar-done"]]) {
       pen.strokeStyle = css(colour);
       pen.lineWidth = 2;

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,9 +19,11 @@ from hopsml_flows.service.index import (
     TrialQuery,
 )
 from hopsml_flows.service.parquet_file import parquet_bytes
+from hopsml_flows.service.stored_findings import is_study
 from hopsml_flows.service.trial_rows import csv_text, trial_row
 from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
 from hopsml_flows.service.web.site import Site
+from hopsml_flows.service.web.views.effects import effects_panel
 from hopsml_flows.service.web.views.experiment import (
     ExperimentHead,
     Repeated,
@@ -37,6 +41,7 @@ from hopsml_flows.storage import ExperimentPaths
 
 __all__ = [
     "about",
+    "effects",
     "head",
     "journal_entries",
     "plots",
@@ -145,7 +150,11 @@ def plots_data(site: Site, request: Request) -> Response:
     entry = site.experiment(request)
     values = site.index.values(entry.id, plot_columns(entry))
     curves, left_out = curves_of(journal_entries(site, entry))
-    return JSONResponse({**plot_data(entry, values), "curves": curves, "curvesLeftOut": left_out})
+    data = {**plot_data(entry, values), "curves": curves, "curvesLeftOut": left_out}
+    try:
+        return Response(orjson.dumps(data), media_type="application/json")
+    except TypeError:  # an integer of more than 64 bits, as a journal edited by hand may have
+        return JSONResponse(data)
 
 
 def about(site: Site, request: Request) -> Response:
@@ -205,8 +214,21 @@ def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more
         tab=tab,
         models=site.models.look(whole=False).of(entry.id),
         repeats=repeated(site, entry),
+        effects=effects(site, entry),
         **more,
     )
+
+
+def effects(site: Site, entry: ExperimentEntry) -> Markup | None:
+    """Return what an ablation study found, as a part of a page; None if it found nothing.
+
+    Args:
+        site: The site.
+        entry: The experiment.
+    """
+    if not is_study(entry.record):
+        return None
+    return effects_panel(stored_text(site.project, ExperimentPaths(entry.id).effects))
 
 
 def repeated(site: Site, entry: ExperimentEntry) -> Repeated | None:

@@ -65,7 +65,14 @@ class ConfirmationPanel:
     rows: tuple[ConfirmedRow, ...]
     without: str = ""
     promotion: str = ""
-    promoted: bool = False
+    verdict: str = ""
+
+
+_VERDICTS = {
+    "promoted": "Promoted",
+    "refused": "Not promoted",
+    "waiting": "Waiting for approval",
+}
 
 
 def confirmation_panel(entry: ExperimentEntry) -> ConfirmationPanel | None:
@@ -88,7 +95,7 @@ def confirmation_panel(entry: ExperimentEntry) -> ConfirmationPanel | None:
         rows=tuple(_rows(told)),
         without=told.without_defaults or "",
         promotion="" if promotion is None else promotion_text(promotion),
-        promoted=promotion is not None and promotion.promoted,
+        verdict="" if promotion is None else _VERDICTS[promotion.word],
     )
 
 

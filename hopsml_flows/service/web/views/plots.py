@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +34,7 @@ def plot_columns(entry: ExperimentEntry) -> list[str]:
 
 
 def plot_data(entry: ExperimentEntry, values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return the data of an experiment's plots, as strict JSON.
+    """Return the data of an experiment's plots, as strict JSON may have it.
 
     Args:
         entry: The experiment.
@@ -48,7 +47,7 @@ def plot_data(entry: ExperimentEntry, values: Mapping[str, Sequence[Any]]) -> di
     return {
         "direction": direction if direction in ("MAX", "MIN") else None,
         "key": unicode_text(key),
-        **{name: _plain(values[name]) for name in _PLAIN},
+        **{name: list(values[name]) for name in _PLAIN},
         **_workers(values[_WORKER]),
         "params": [_column(entry, column, values[column.path]) for column in params],
         "outputs": [_column(entry, column, values[column.path]) for column in outputs],
@@ -68,8 +67,8 @@ def plot_values(entry: ExperimentEntry, trials: Sequence[TrialResult]) -> dict[s
         "state": [trial.state.value for trial in trials],
         "metric": [_plotted(trial.metric) for trial in trials],
         "generation": [trial.generation for trial in trials],
-        "started": [trial.started or None for trial in trials],
-        "ended": [trial.ended or None for trial in trials],
+        "started": [_plotted(trial.started or None) for trial in trials],
+        "ended": [_plotted(trial.ended or None) for trial in trials],
         _WORKER: [trial.worker or None for trial in trials],
         **{c.path: [_plotted(trial.params.get(c.name)) for trial in trials] for c in params},
         **{c.path: [_plotted(trial.outputs.get(c.name)) for trial in trials] for c in outputs},
@@ -106,7 +105,7 @@ def _column(entry: ExperimentEntry, column: Column, values: Sequence[Any]) -> di
         "name": column.name,
         "numeric": column.numeric,
         "log": column.numeric and column.group == "params" and _is_log(entry, column),
-        "values": _plain(values),
+        "values": list(values),
     }
 
 
@@ -119,7 +118,3 @@ def _is_log(entry: ExperimentEntry, column: Column) -> bool:
     if isinstance(domain, Mapping) and domain.get("log") is True:
         return True
     return high / low >= 1000
-
-
-def _plain(values: Sequence[Any]) -> list[Any]:
-    return [None if isinstance(v, float) and not math.isfinite(v) else v for v in values]

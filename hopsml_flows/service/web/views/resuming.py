@@ -20,10 +20,14 @@ _EVOLUTION = (
     *("tol", "patience", "max_failed_generations"),
 )
 _SEARCH = ("optimizer", "early_stop", "num_trials", "max_seconds", "initial")
-_OF_ALL = ("retries", "isolation", "trial_timeout", "local_logdir", "keep_files")
+_OF_ALL = (
+    *("retries", "isolation", "trial_timeout", "local_logdir", "keep_files", "seed_trials"),
+    *("confirm", "only_if_better", "approve"),
+)
 _OTHERWISE: Mapping[str, Any] = {
     "retries": 1, "isolation": "worker", "trial_timeout": None, "local_logdir": False,
     "keep_files": [], "initial": [], "max_seconds": None, "num_trials": None, "patience": None,
+    "seed_trials": True, "confirm": None, "only_if_better": None, "approve": False,
 }  # fmt: skip
 """What a call means that lacks the argument."""
 
@@ -60,21 +64,35 @@ def going_on(entry: ExperimentEntry, project: str) -> GoingOn | None:
         return None
     done, failed = entry.trials_done, record.trials_failed
     total = record.trials_total
-    interrupted = entry.state is not ExperimentState.FINISHED and (total is None or done < total)
+    is_cut_off = entry.state is not ExperimentState.FINISHED
+    interrupted = is_cut_off and (total is None or done < total)
+    unconfirmed = is_cut_off and _lacks_confirmation(record, done)
     # A search that has a journal was told of the failures, unless nothing but failures came.
     again = failed > 0 and (record.function != "optimize" or record.trials_succeeded == 0)
-    if not interrupted and not again:
+    if not interrupted and not unconfirmed and not again:
         return None
     argument = f'resume="{entry.id}"'
-    if interrupted:
+    if unconfirmed and not interrupted:
+        words = "It ended before its winner was confirmed. This runs the missing evaluations"
+        words += f", and {plural(failed, 'failed trial')} again before." if again else "."
+        title = "Go on"
+    elif interrupted:
         ended = plural(done, "trial") if total is None else f"{done} of {plural(total, 'trial')}"
         words = f"It ended after {ended}. This runs those that are missing"
         words += f", and {plural(failed, 'failed trial')} again." if again else "."
+        words += " Then it confirms the winner." if unconfirmed else ""
         title = "Go on"
     else:
         words = f"This runs {plural(failed, 'failed trial')} again, and no other."
         title = "Run failed trials again"
     return GoingOn(title, words, _call(record, argument, project), argument)
+
+
+def _lacks_confirmation(record: ExperimentRecord, done: int) -> bool:
+    """Whether the winner was to be confirmed, and was not. Where all trials failed, none won."""
+    if not record.options.get("confirm") or record.confirmation is not None:
+        return False
+    return not done or record.trials_failed < done
 
 
 def _call(record: ExperimentRecord, resume: str, project: str) -> str:

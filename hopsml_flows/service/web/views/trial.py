@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hopsml_flows.service.web.views.words import long_text, size
+from hopsml_flows.service.web.views.words import clock_time, long_text, size
 from hopsml_flows.storage import FileInfo
-from hopsml_flows.trials import TrialResult
+from hopsml_flows.trials import InputFile, TrialResult
 from hopsml_flows.trials.outputs import LOG
 
 __all__ = [
     "IMAGE_TYPES",
     "ShownFile",
+    "ShownInput",
     "ShownValue",
     "TrialView",
     "call_text",
@@ -74,6 +75,21 @@ class ShownValue:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownInput:
+    """A file that a trial read.
+
+    Args:
+        path: Its path, relative to the project, or its full one elsewhere.
+        size: Its size in words, or "".
+        written: When it was written, or "".
+    """
+
+    path: str
+    size: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrialView:
     """A trial.
 
@@ -85,6 +101,8 @@ class TrialView:
         images: Its images, those that outputs name among them.
         facts: Name and text of what else is known.
         call: Python that runs it again, or "".
+        inputs: The files that it read through this package.
+        unlisted: How many more it read.
     """
 
     trial: TrialResult
@@ -94,6 +112,8 @@ class TrialView:
     images: Sequence[ShownFile]
     facts: Sequence[tuple[str, str]] = field(default=())
     call: str = ""
+    inputs: Sequence[ShownInput] = ()
+    unlisted: int = 0
 
 
 def trial_view(
@@ -133,6 +153,16 @@ def trial_view(
         [file for file in shown.values() if file.is_image],
         facts,
         call,
+        [_shown_input(file) for file in trial.lineage.inputs],
+        trial.lineage.unlisted,
+    )
+
+
+def _shown_input(file: InputFile) -> ShownInput:
+    return ShownInput(
+        long_text(file.path),
+        "" if file.size is None else size(file.size),
+        "" if file.modified is None else clock_time(file.modified),
     )
 
 

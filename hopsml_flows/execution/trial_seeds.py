@@ -33,8 +33,11 @@ _SEEDS = {
 _AT_BEGIN = {**_SEEDS, "keras": "utils.set_random_seed"}
 """Keras takes its seeds from Python's random numbers, but keeps a generator from trial to trial."""
 
-_DRAWING = frozenset({*_AT_BEGIN, "tf_keras", "sklearn", "jax"})
-"""Libraries whose import may draw random numbers. The trial's go on as if it had not."""
+_DRAWING = frozenset({*_AT_BEGIN, "tf_keras", "sklearn", "jax", "rich.style"})
+"""Modules whose import may draw random numbers. The trial's go on as if it had not.
+
+Keras and parts of scikit-learn import Rich, which draws a number for its links.
+"""
 
 
 @contextmanager
@@ -45,8 +48,8 @@ def seeded(seed: int, *, libraries: bool = True) -> Iterator[None]:
         seed: A number of 32 bits; also set as ``HOPSML_SEED``.
         libraries: Whether random numbers are seeded. If not, there is only the variable.
     """
+    os.environ[SEED_VARIABLE] = str(seed)
     if not libraries:
-        os.environ[SEED_VARIABLE] = str(seed)
         yield
         return
     seed_random(seed)
@@ -63,9 +66,8 @@ def seed_random(seed: int) -> None:
     """Seed the random numbers of Python, and of the libraries that are loaded.
 
     Args:
-        seed: A number of 32 bits; also set as ``HOPSML_SEED``.
+        seed: A number of 32 bits.
     """
-    os.environ[SEED_VARIABLE] = str(seed)
     random.seed(seed)
     # Keras first: it seeds the others with the same number.
     for name in reversed(_AT_BEGIN):
@@ -116,7 +118,7 @@ class _SeedingFinder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Return how to load a library and seed it; None for any other module."""
+        """Return how to load one of ``_DRAWING``; None for any other module."""
         if fullname not in _DRAWING:
             return None
         for finder in sys.meta_path:
