@@ -24,6 +24,7 @@ from contextlib import suppress
 from hopsml_flows.board.scope import Shown
 from hopsml_flows.board.settings import LOOPBACK
 from hopsml_flows.execution.current_directory import standing_directory
+from hopsml_flows.listening import listen
 from hopsml_flows.storage import reach_loopback_directly
 
 __all__ = ["Board"]
@@ -174,17 +175,8 @@ class Board:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket: connections wait from now on until a server accepts them."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
+    """Return a listening socket at the first address that a host name has."""
+    family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        # The port of a TensorBoard that has just ended can be bound again.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
+    return listen(family, address)

@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_HOME, get_current_settings
 
 from hopsml_flows.errors import PrefectServerError
 from hopsml_flows.execution.current_directory import standing_directory
+from hopsml_flows.listening import listen
 from hopsml_flows.server.database import (
     database_file,
     lock_file,
@@ -233,18 +234,12 @@ def listening_socket(port: int | None) -> socket.socket:
     for wanted in (port, 0):
         if wanted is None:
             continue
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", wanted))
+            return listen(socket.AF_INET, ("127.0.0.1", wanted), 512)
         except OSError:
-            listener.close()
             if not wanted:
                 raise
-        else:
-            listener.listen(512)
-            break
-    return listener
+    raise AssertionError("any port is the last that is tried")
 
 
 def _doing(phase: Phase) -> str:

@@ -14,6 +14,7 @@ import psutil
 import uvicorn
 
 from hopsml_flows.errors import InvalidArgumentError
+from hopsml_flows.listening import listen
 from hopsml_flows.service.web.application import experiments_app
 from hopsml_flows.storage import LOOPBACK_HOSTS, Project
 
@@ -123,13 +124,9 @@ def own_hosts(host: str) -> set[str]:
 
 def _listening(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, PORT if port is None else port))
-        listening.listen(128)
+        return listen(family, (host, PORT if port is None else port))
     except OSError as error:
-        listening.close()
         about_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
         if about_port and port is None:
             return _listening(host, 0)
@@ -140,7 +137,6 @@ def _listening(host: str, port: int | None) -> socket.socket:
             ) from None
         allowed = f"must be an address of this machine ({reason})"
         raise InvalidArgumentError("--host", host, allowed) from None
-    return listening
 
 
 def _address(host: str, port: int, access_token: str) -> str:

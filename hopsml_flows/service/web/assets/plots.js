@@ -216,7 +216,8 @@ function axes(pen, area, x, y, xLabel, yLabel) {
     if (place % every) return;
     const at = Math.round(area.x + area.w * tick.at) + 0.5;
     pen.beginPath(); pen.moveTo(at, area.y + area.h); pen.lineTo(at, area.y + area.h + 4); pen.stroke();
-    pen.fillText(short(tick.text, 14), at, area.y + area.h + 6);
+    const text = short(tick.text, 14), end = area.x + area.w + 12; // of the canvas
+    pen.fillText(text, Math.min(at, end - pen.measureText(text).width / 2), area.y + area.h + 6);
   });
   pen.strokeStyle = css("--line");
   pen.strokeRect(area.x + 0.5, area.y + 0.5, area.w - 1, area.h - 1);
@@ -355,6 +356,13 @@ function history() {
 
 // ----------------------------------------------------------------------- parallel coordinates
 
+const MOST_LINES = 4000; // more of them cover one another
+
+const evenly = (some, most) => {
+  const every = Math.ceil(some.length / most);
+  return every > 1 ? some.filter((_, nth) => nth % every === 0) : some;
+};
+
 function parallel() {
   const columns = varied().slice(0, 14);
   if (columns.length < 1) return;
@@ -385,7 +393,10 @@ function parallel() {
     const chosen = rows.filter(inside);
     const paths = SHADES.map(() => []);
     for (const row of chosen) paths[shade(goodness(data.metric[row]))].push(row);
-    const many = chosen.length;
+    // An even choice of each shade, and more of the lightest: the best trials are always seen.
+    const share = Math.min(1, MOST_LINES / Math.max(1, chosen.length)), best = SHADES.length - 1;
+    const drawn = paths.map((some, k) => evenly(some, Math.max(k === best ? 500 : 1, some.length * share)));
+    const many = drawn.reduce((sum, some) => sum + some.length, 0);
     const strokes = (some, width, alpha) => {
       pen.lineWidth = width;
       pen.globalAlpha = alpha;
@@ -403,9 +414,9 @@ function parallel() {
       pen.stroke();
     };
     if (brushes.size && rows.length <= 5000) { pen.strokeStyle = css("--line"); strokes(rows, 1, 0.5); }
-    paths.forEach((some, k) => {
+    drawn.forEach((some, k) => {
       pen.strokeStyle = SHADES[k];
-      strokes(some, many > 2000 ? 0.7 : 1.3, many > 5000 ? 0.25 : many > 500 ? 0.45 : 0.75);
+      strokes(some, many > 2000 ? 0.7 : 1.3, many > 500 ? 0.45 : 0.75);
     });
     pen.globalAlpha = 1;
     pen.textAlign = "center";
@@ -441,9 +452,10 @@ function parallel() {
     });
     reset.hidden = brushes.size === 0;
     table.hidden = reset.hidden || !host.dataset.trials;
+    const cut = many < chosen.length ? ` ${many} of ${chosen.length} lines are drawn, the best among them.` : "";
     plot.note.textContent = brushes.size
-      ? `${chosen.length} of ${rows.length} trials lie in the chosen ranges.`
-      : "Drag along an axis to choose a range. Lighter lines are better trials.";
+      ? `${chosen.length} of ${rows.length} trials lie in the chosen ranges.${cut}`
+      : `Drag along an axis to choose a range. Lighter lines are better trials.${cut}`;
   };
   let dragged = null, asked = false;
   const place = (event) => {
@@ -606,11 +618,16 @@ function contour(pen, area, known) {
 
 // ------------------------------------------------------------------------------- importance
 
+const MOST_JUDGED = 8000; // trials, an even choice of them
+
 // Share of the metric's variance that groups of like values explain: of a number its quantiles, of
 // a text each value; corrected for the number of groups.
 function explained(column) {
-  const rows = [];
-  column.values.forEach((value, place) => { if (value !== null && isNumber(data.metric[place])) rows.push([value, goodness(data.metric[place])]); });
+  const rows = [], step = Math.ceil(column.values.length / MOST_JUDGED);
+  for (let place = 0; place < column.values.length; place += step) {
+    const value = column.values[place];
+    if (value !== null && isNumber(data.metric[place])) rows.push([value, goodness(data.metric[place])]);
+  }
   if (rows.length < 8) return 0;
   const groups = new Map(), numeric = rows.every(([value]) => isNumber(value));
   if (numeric && new Set(rows.map(([value]) => value)).size > 10) {
@@ -640,7 +657,8 @@ function importance(scores) {
   const shown = scores.slice(0, 12);
   const plot = new Plot("Importance of hyperparameters", {
     height: 40 + shown.length * 26,
-    note: "Share of the metric's variance that a hyperparameter explains on its own.",
+    note: `Share of the metric's variance that a hyperparameter explains on its own${
+      data.number.length > MOST_JUDGED ? ", in an even choice of the trials" : ""}.`,
   });
   plot.draw = (pen, width) => {
     const left = Math.min(170, width * 0.35), space = width - left - 60;
@@ -804,14 +822,20 @@ function timeline() {
       pen.fillText(`${tick.text} ${name}`, x, 12 + shown * step);
     }
     const colours = { FINISHED: css("--bar-done"), STOPPED: css("--bar-stopped"), FAILED: css("--bar-failed") };
+    const dim = css("--dim"), covered = new Map(); // the last pixel of each lane that is full, and its colour
+    pen.globalAlpha = 0.85;
     for (const row of rows) {
       const { place } = lane.get(row);
       if (place >= shown) continue;
       const x = across(data.started[row]), y = 6 + place * step;
       const w = Math.max(0.8, across(data.ended[row]) - x);
-      pen.fillStyle = colours[data.state[row]] || css("--dim");
-      pen.globalAlpha = 0.85;
-      pen.fillRect(x, y, Math.max(0.6, w - 1), step - 2);
+      const colour = colours[data.state[row]] || dim, pixel = `${Math.floor(x)} ${colour}`;
+      if (w > 1 || covered.get(place) !== pixel) {
+        pen.fillStyle = colour;
+        if (w > 1) pen.fillRect(x, y, Math.max(0.6, w - 1), step - 2);
+        else pen.fillRect(Math.floor(x), y, 1, step - 2);
+        covered.set(place, pixel);
+      }
       plot.points.push([x + w / 2, y + step / 2, row, w / 2, step / 2]);
     }
     pen.globalAlpha = 1;
