@@ -31,6 +31,7 @@ SOURCES = {
     "storage": "storage.py",
     "service": "service.py",
     "service_pages": "service.py",
+    "versions": "versions.py",
 }
 """Names of the results, and the program that makes each."""
 
@@ -331,6 +332,16 @@ def service_targets() -> Iterator[Target]:
     yield Target("`export --html`, MB per 1,000 trials", 1, exported, source)
 
 
+def versions_target() -> Target:
+    """What keeping program and environment may cost the start."""
+    kept, plain = (
+        statistics.median(run["trial_s"] for run in runs)
+        for runs in found("versions")["starts"].values()
+    )
+    what = "keeping program and environment, until the first trial begins, s"
+    return Target(what, 0.3, kept - plain, "versions")
+
+
 def targets() -> Iterator[Target]:
     """What the project has set itself."""
     trial = found("overhead")["medians"]
@@ -351,6 +362,7 @@ def targets() -> Iterator[Target]:
     for target in found("optimizers_at_once")["targets"]:
         yield Target(target["text"], target["most"], target["value"], "optimizers_at_once")
     yield from service_targets()
+    yield versions_target()
 
 
 def text() -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psutil
 
-__all__ = ["fork_servers", "workers_of"]
+__all__ = ["fork_servers", "running", "workers_of"]
 
 _FORKED = "hopsml_flows.cluster.fork_program"
 _SPAWNED = "spawn_main"
@@ -15,19 +15,20 @@ _SPAWNED = "spawn_main"
 
 def fork_servers(parent: int | None = None) -> list[psutil.Process]:
     """The fork servers of a process, or of this one."""
-    return _with(_FORKED, psutil.Process(parent or os.getpid()).children())
+    return running(_FORKED, psutil.Process(parent or os.getpid()).children())
 
 
 def workers_of(parent: int | None = None) -> list[psutil.Process]:
     """Workers of a process, or of this one: those that it spawned, and forks of its fork server."""
-    found = _with(_SPAWNED, psutil.Process(parent or os.getpid()).children())
+    found = running(_SPAWNED, psutil.Process(parent or os.getpid()).children())
     for server in fork_servers(parent):
         with suppress(psutil.Error):  # just ended
-            found += _with(_FORKED, server.children())
+            found += running(_FORKED, server.children())
     return found
 
 
-def _with(text: str, processes: list[psutil.Process]) -> list[psutil.Process]:
+def running(text: str, processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those of some processes whose command lines have a text, and which have not ended."""
     found = []
     for process in processes:
         with suppress(psutil.Error):  # just ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -21,12 +22,12 @@ def nothing(x):
 
 def others():
     """Processes of this process but its fork server and multiprocessing's tracker."""
-    servers = fork_servers()
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child not in servers and "resource_tracker" not in " ".join(child.cmdline())
-    ]
+    servers, found = fork_servers(), []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended, maybe without having been waited for
+            if child not in servers and "resource_tracker" not in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_bad_arguments_start_nothing(project, monkeypatch):

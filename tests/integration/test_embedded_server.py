@@ -15,6 +15,7 @@ from tests.servers.homes import used_home
 from tests.servers.prefect import Client, answers
 from tests.servers.processes import free_ports, gone
 from tests.waiting import wait_until
+from tests.workers import running
 
 # No main guard, as in the programs written for HopsML.
 SCRIPT = """
@@ -154,10 +155,7 @@ def test_a_server_that_is_too_slow_is_an_error_and_is_stopped():
         embedded_server(start_seconds=0.01),
     ):
         pass
-    children = psutil.Process().children()
-    assert not any(
-        "hopsml_flows.server.embedded_program" in " ".join(c.cmdline()) for c in children
-    )
+    assert running("hopsml_flows.server.embedded_program", psutil.Process().children()) == []
 
 
 def test_a_server_that_cannot_start_is_an_error_with_its_output():

@@ -25,7 +25,7 @@ from tests.servers.homes import used_home
 from tests.servers.prefect import answers, task_runs
 from tests.servers.processes import free_ports, gone, left
 from tests.waiting import eventually, wait_until
-from tests.workers import workers_of
+from tests.workers import running, workers_of
 
 from .training import product
 
@@ -438,11 +438,8 @@ def test_a_server_that_never_comes_back_costs_no_result(project):
     from hopsml_flows.server.embedded import embedded_server
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}), embedded_server() as url:
-        servers = [
-            process
-            for process in psutil.Process().children()
-            if "hopsml_flows.server.embedded_program" in " ".join(process.cmdline())
-        ]
+        program = "hopsml_flows.server.embedded_program"
+        servers = running(program, psutil.Process().children())
         assert url is not None
 
         def interrupt():

@@ -30,6 +30,7 @@ from hopsml_flows.server.registration import IDLE_VARIABLE, Files
 from tests.servers.homes import used_home
 from tests.servers.processes import free_ports, gone
 from tests.waiting import wait_until
+from tests.workers import running
 
 CLIENT = """
 import json, sys
@@ -387,11 +388,8 @@ def test_a_start_that_is_given_up_leaves_no_process(here):
         children = []
 
         def has_begun():  # a child is seen as a copy of this process until it has its program
-            children[:] = [
-                child
-                for child in psutil.Process().children()
-                if "hopsml_flows.server.embedded_program" in " ".join(child.cmdline())
-            ]
+            program = "hopsml_flows.server.embedded_program"
+            children[:] = running(program, psutil.Process().children())
             return bool(children)
 
         wait_until(has_begun, 60, "the server's process")
