@@ -231,15 +231,10 @@ def listening_socket(port: int | None) -> socket.socket:
     Args:
         port: The port to take if that is free; None for any.
     """
-    for wanted in (port, 0):
-        if wanted is None:
-            continue
-        try:
-            return listen(socket.AF_INET, ("127.0.0.1", wanted), 512)
-        except OSError:
-            if not wanted:
-                raise
-    raise AssertionError("any port is the last that is tried")
+    if port is not None:
+        with suppress(OSError):
+            return listen(socket.AF_INET, ("127.0.0.1", port), 512)
+    return listen(socket.AF_INET, ("127.0.0.1", 0), 512)
 
 
 def _doing(phase: Phase) -> str:

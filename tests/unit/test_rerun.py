@@ -154,10 +154,10 @@ def test_the_script_that_was_started_is_executed_as_main_up_to_its_experiment(
     facts = {"script": "train.py"}
     modules = None
     if with_modules:
-        modules = archive(**{"work/train.py": GUARDED, "work/other.py": ""})
-        facts["modules"] = {"script": "work/train.py"}
+        modules = archive(**{"code/train.py": GUARDED, "code/other.py": ""})
+        facts["modules"] = {"script": "code/train.py"}
     program = StoredProgram(GUARDED.encode(), modules=modules, facts=facts)
-    assert found("/home/ada/work/train.py:training", program, directory).callable(1) == 33
+    assert found("/home/ada/code/train.py:training", program, directory).callable(1) == 33
 
 
 @pytest.mark.parametrize("facts", [{}, {"script": "run.py"}])

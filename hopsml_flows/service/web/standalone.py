@@ -12,8 +12,7 @@ from markupsafe import Markup
 
 from hopsml_flows.service.index import Column, ExperimentEntry
 from hopsml_flows.service.stored_files import stored_entry, stored_summary
-from hopsml_flows.service.stored_findings import is_study
-from hopsml_flows.service.web.handlers.stored_text import stored_text
+from hopsml_flows.service.web.handlers.stored_text import effects_text
 from hopsml_flows.service.web.site import ASSETS, page_templates
 from hopsml_flows.service.web.views.effects import effects_panel
 from hopsml_flows.service.web.views.experiment import ExperimentHead, details, space_rows
@@ -26,13 +25,6 @@ from hopsml_flows.trials import TrialResult
 __all__ = ["standalone_page"]
 
 _SCRIPTS = ("standalone.js", "plots.js")
-
-
-def _effects(project: Project, entry: ExperimentEntry, paths: ExperimentPaths) -> str | None:
-    """The file of effects; None if there is none."""
-    if not is_study(entry.record):
-        return None
-    return stored_text(project, paths.effects)
 
 
 def standalone_page(project: Project, experiment_id: str, now: float) -> str:
@@ -66,7 +58,7 @@ def standalone_page(project: Project, experiment_id: str, now: float) -> str:
         .render(
             head=ExperimentHead(ExperimentRow(entry, now), _best(entry, trials), directory),
             entry=entry,
-            effects=effects_panel(_effects(project, entry, paths)),
+            effects=effects_panel(effects_text(project, entry)),
             facts=list(details(entry, directory)),
             space=space_rows(entry),
             params=params,

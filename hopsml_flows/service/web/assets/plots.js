@@ -394,8 +394,8 @@ function parallel() {
     const paths = SHADES.map(() => []);
     for (const row of chosen) paths[shade(goodness(data.metric[row]))].push(row);
     // An even choice of each shade, and more of the lightest: the best trials are always seen.
-    const share = Math.min(1, MOST_LINES / Math.max(1, chosen.length)), best = SHADES.length - 1;
-    const drawn = paths.map((some, k) => evenly(some, Math.max(k === best ? 500 : 1, some.length * share)));
+    const part = Math.min(1, MOST_LINES / Math.max(1, chosen.length)), best = SHADES.length - 1;
+    const drawn = paths.map((some, k) => evenly(some, Math.max(k === best ? 500 : 1, some.length * part)));
     const many = drawn.reduce((sum, some) => sum + some.length, 0);
     const strokes = (some, width, alpha) => {
       pen.lineWidth = width;

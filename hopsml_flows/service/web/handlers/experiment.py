@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -19,9 +18,8 @@ from hopsml_flows.service.index import (
     TrialQuery,
 )
 from hopsml_flows.service.parquet_file import parquet_bytes
-from hopsml_flows.service.stored_findings import is_study
 from hopsml_flows.service.trial_rows import csv_text, trial_row
-from hopsml_flows.service.web.handlers.stored_text import program_text, stored_text
+from hopsml_flows.service.web.handlers.stored_text import effects_text, program_text, stored_text
 from hopsml_flows.service.web.site import Site
 from hopsml_flows.service.web.views.effects import effects_panel
 from hopsml_flows.service.web.views.experiment import (
@@ -41,7 +39,6 @@ from hopsml_flows.storage import ExperimentPaths
 
 __all__ = [
     "about",
-    "effects",
     "head",
     "journal_entries",
     "plots",
@@ -214,21 +211,9 @@ def _page(site: Site, request: Request, entry: ExperimentEntry, tab: str, **more
         tab=tab,
         models=site.models.look(whole=False).of(entry.id),
         repeats=repeated(site, entry),
-        effects=effects(site, entry),
+        effects=effects_panel(effects_text(site.project, entry)),
         **more,
     )
-
-
-def effects(site: Site, entry: ExperimentEntry) -> Markup | None:
-    """Return what an ablation study found, as a part of a page; None if it found nothing.
-
-    Args:
-        site: The site.
-        entry: The experiment.
-    """
-    if not is_study(entry.record):
-        return None
-    return effects_panel(stored_text(site.project, ExperimentPaths(entry.id).effects))
 
 
 def repeated(site: Site, entry: ExperimentEntry) -> Repeated | None:

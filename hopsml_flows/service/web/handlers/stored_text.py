@@ -1,4 +1,4 @@
-"""Texts that an experiment keeps: its program, and the list of its packages."""
+"""Texts that an experiment keeps: its program, the list of its packages, its effects."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 from hopsml_flows.service.index import ExperimentEntry
+from hopsml_flows.service.stored_findings import is_study
 from hopsml_flows.service.web.project_files import file_info, file_part
 from hopsml_flows.storage import ExperimentFiles, ExperimentPaths, Project
 from hopsml_flows.text import readable
 
-__all__ = ["program_text", "stored_text"]
+__all__ = ["effects_text", "program_text", "stored_text"]
 
 _MOST = 1 << 20
 """Most bytes of a text that a page shows."""
@@ -30,6 +31,18 @@ def stored_text(project: Project, path: str) -> str | None:
         return None
     more = "" if info.size <= _MOST else "\n… (cut)"
     return readable(content.decode(errors="backslashreplace")) + more
+
+
+def effects_text(project: Project, entry: ExperimentEntry) -> str | None:
+    """Return what an ablation study found, as its file says; None of any other experiment.
+
+    Args:
+        project: The project.
+        entry: The experiment.
+    """
+    if not is_study(entry.record):
+        return None
+    return stored_text(project, ExperimentPaths(entry.id).effects)
 
 
 def program_text(project: Project, entry: ExperimentEntry) -> tuple[str, str | None]:

@@ -47,7 +47,7 @@ def plot_data(entry: ExperimentEntry, values: Mapping[str, Sequence[Any]]) -> di
     return {
         "direction": direction if direction in ("MAX", "MIN") else None,
         "key": unicode_text(key),
-        **{name: list(values[name]) for name in _PLAIN},
+        **{name: values[name] for name in _PLAIN},
         **_workers(values[_WORKER]),
         "params": [_column(entry, column, values[column.path]) for column in params],
         "outputs": [_column(entry, column, values[column.path]) for column in outputs],
@@ -105,7 +105,7 @@ def _column(entry: ExperimentEntry, column: Column, values: Sequence[Any]) -> di
         "name": column.name,
         "numeric": column.numeric,
         "log": column.numeric and column.group == "params" and _is_log(entry, column),
-        "values": list(values),
+        "values": values,
     }
 
 
